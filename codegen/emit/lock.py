@@ -1,0 +1,142 @@
+"""`tgen.lock`: which spec a package was made from, and the digests of the files tgen wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codegen.emit.disk import encode, read_plain
+from codegen.emit.package import LOCK_NAME, Package, is_file_name, is_relative_posix
+from codegen.errors import OutputError
+
+VERSION = 1
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA1 = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class FileDigest:
+    """What tgen wrote: the text's SHA-256, and the id under which git stores the same text."""
+
+    sha256: str
+    blob: str
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A package's lock. `tiles` and `kernels` are inputs of the next render."""
+
+    spec_path: str
+    spec_digest: str
+    files: Mapping[str, FileDigest]
+    tiles: Mapping[str, object] = field(default_factory=dict)
+    kernels: Mapping[str, object] = field(default_factory=dict)
+
+
+def sha256_of(data: bytes) -> str:
+    """The SHA-256 of a text with \\n for line ends, in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def git_blob_of(data: bytes) -> str:
+    """The id that `git hash-object` gives the same bytes."""
+    framed = b"blob %d\0" % len(data) + data
+    return hashlib.sha1(framed, usedforsecurity=False).hexdigest()
+
+
+def lock_of(package: Package) -> Lock:
+    """The lock that belongs to a rendering."""
+    contents = {name: encode(text) for name, text in package.files.items()}
+    return Lock(
+        spec_path=package.spec_path,
+        spec_digest=package.spec_digest,
+        files={name: FileDigest(sha256_of(d), git_blob_of(d)) for name, d in contents.items()},
+        tiles=package.tiles,
+        kernels=package.kernels,
+    )
+
+
+def lock_text(lock: Lock) -> str:
+    """The lock as it is written: the same bytes for the same lock, everywhere."""
+    document: dict[str, object] = {
+        "version": VERSION,
+        "spec": {"path": lock.spec_path, "digest": lock.spec_digest},
+        "files": {
+            name: {"sha256": digest.sha256, "blob": digest.blob}
+            for name, digest in lock.files.items()
+        },
+    }
+    if lock.tiles:
+        document["tiles"] = dict(lock.tiles)
+    if lock.kernels:
+        document["kernels"] = dict(lock.kernels)
+    return json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
+def read_lock(folder: Path) -> Lock | None:
+    """The lock in a package's folder, or None; a damaged one is an OutputError."""
+    path = folder / LOCK_NAME
+    data = read_plain(path)
+    return None if data is None else parse_lock(data, path)
+
+
+def parse_lock(data: bytes, path: Path) -> Lock:
+    """The lock that a file's bytes hold; `path` is for the error."""
+    try:
+        document = _mapping(json.loads(data.decode("utf-8")), "the lock")
+        version = document["version"]
+        if isinstance(version, int) and version > VERSION:
+            raise OutputError(f"{path} was written by a newer tgen", hint="update tgen")
+        return _from_document(document)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise OutputError(
+            f"{path} is damaged: {_reason(data, error)}",
+            hint=f"restore it (git checkout -- {path}), or delete it and build again",
+        ) from error
+
+
+def _from_document(document: dict[str, object]) -> Lock:
+    if document["version"] != VERSION:
+        raise ValueError(f"unknown version {document['version']!r}")
+    spec = _mapping(document["spec"], "spec")
+    path, digest = spec["path"], spec["digest"]
+    if not isinstance(path, str) or not isinstance(digest, str):
+        raise ValueError("the spec's path and digest aren't texts")
+    if not is_relative_posix(path):
+        raise ValueError(f"the spec's path {path!r} isn't relative to the project")
+    files = _mapping(document["files"], "files")
+    return Lock(
+        spec_path=path,
+        spec_digest=digest,
+        files={name: _file_digest(name, entry) for name, entry in files.items()},
+        tiles=_mapping(document.get("tiles", {}), "tiles"),
+        kernels=_mapping(document.get("kernels", {}), "kernels"),
+    )
+
+
+def _mapping(value: object, what: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} isn't a mapping")
+    return value
+
+
+def _file_digest(name: str, entry: object) -> FileDigest:
+    if not is_file_name(name):
+        raise ValueError(f"{name!r} isn't the name of a file in this folder")
+    digests = _mapping(entry, name)
+    sha256, blob = str(digests["sha256"]), str(digests["blob"])
+    if not SHA256.fullmatch(sha256) or not SHA1.fullmatch(blob):
+        raise ValueError(f"the digests of {name!r} aren't digests")
+    return FileDigest(sha256, blob)
+
+
+def _reason(data: bytes, error: Exception) -> str:
+    if b"\n<<<<<<< " in b"\n" + data:
+        return "it holds an unresolved merge (take either side of it)"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    return str(error)

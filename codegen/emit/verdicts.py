@@ -1,0 +1,86 @@
+"""Results worth keeping between runs, in `<project>/.tgen/`, which is always safe to delete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+CODEGEN = Path(__file__).parent.parent
+CODE_SUFFIXES = (".py", ".yaml")
+
+
+def remember(project: Path, key: str, verdict: Mapping[str, object]) -> None:
+    """Keep a verdict (JSON values) under a key that names everything it depends on.
+
+    A cache that can't be written is no error: the verdict is worked out again next time.
+    """
+    path = _verdict_path(project, key)
+    body = json.dumps({"key": key, "verdict": dict(verdict)}, sort_keys=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with suppress(OSError):
+        _ensure_cache(project)
+        try:
+            temporary.write_text(f"{_digest(body)}\n{body}\n", encoding="utf-8", newline="\n")
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def recall(project: Path, key: str) -> dict[str, object] | None:
+    """The verdict kept under a key, or None; what is damaged counts as absent."""
+    try:
+        text = _verdict_path(project, key).read_text(encoding="utf-8")
+        digest, body = text.rstrip("\n").split("\n")
+        if digest != _digest(body):
+            return None
+        document = json.loads(body)
+        kept_key, verdict = document["key"], document["verdict"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return verdict if kept_key == key and isinstance(verdict, dict) else None
+
+
+def tool_digest(templates: Path) -> str:
+    """A digest of tgen itself, code and templates: part of the key of every verdict."""
+    total = hashlib.sha256()
+    code = _files(CODEGEN, "codegen", CODE_SUFFIXES)
+    for name, path in sorted([*code, *_files(templates, "templates", ("",))]):
+        with open(path, "rb", buffering=0) as file:
+            data = file.read()
+        # Lengths keep apart what would read the same when joined.
+        framed = name.encode()
+        total.update(b"%d %d\n%b%b" % (len(framed), len(data), framed, data))
+    return total.hexdigest()
+
+
+def _files(folder: Path | str, label: str, suffixes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The files below a folder whose names end so: (posix path from `label` on, path)."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = f"{label}/{entry.name}"
+            if entry.is_dir():
+                if entry.name != "__pycache__":
+                    yield from _files(entry.path, name, suffixes)
+            elif entry.name.endswith(suffixes):
+                yield name, entry.path
+
+
+def _verdict_path(project: Path, key: str) -> Path:
+    return project / ".tgen" / "verdicts" / f"{_digest(key)}.json"
+
+
+def _ensure_cache(project: Path) -> None:
+    cache = project / ".tgen"
+    (cache / "verdicts").mkdir(parents=True, exist_ok=True)
+    ignore = cache / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,108 @@
+"""Spec -> Plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from codegen.plan.checkpoint import checkpoint_plan, with_layout
+from codegen.plan.cost import transformer_cost
+from codegen.plan.describe import describe_transformer
+from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
+from codegen.plan.transformer import lower_transformer
+from codegen.spec import LoadedSpec, Spec
+from codegen.spec.source import parse
+from codegen.spec.vocabulary import Muon, SpecHead, Target
+
+TARGETS = Path(__file__).parent.parent / "targets"
+
+
+def lower(loaded: LoadedSpec) -> Plan:
+    """The plan of a spec, by its family; SpecError where the numbers don't fit."""
+    return LOWERINGS[loaded.spec.family](loaded)
+
+
+def spec_digest(spec: Spec) -> str:
+    """Of what the spec says after `extends` and overrides; a new field's default changes nothing."""
+    said = spec.model_dump(mode="json", exclude_unset=True)
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _lower_transformer(loaded: LoadedSpec) -> Plan:
+    spec = loaded.spec
+    network = lower_transformer(spec)
+    checkpoint = None
+    if spec.checkpoint.huggingface:
+        where = loaded.tree.position(("checkpoint", "huggingface"))
+        checkpoint = checkpoint_plan(spec.checkpoint.huggingface, network.parameters, where)
+        network = replace(network, parameters=with_layout(network.parameters, checkpoint))
+    train = train_plan(spec, spec.model.context_length)
+    return Plan(
+        name=spec.name,
+        family=spec.family,
+        task=spec.task,
+        spec_path=loaded.path,
+        spec_digest=spec_digest(spec),
+        target=spec.target.arch or spec.target.device,
+        description=describe_transformer(spec.name, network),
+        networks=(network,),
+        train=train,
+        checkpoint=checkpoint,
+        cost=transformer_cost(network, spec.model, train.optimizer),
+    )
+
+
+def train_plan(spec: SpecHead, context_length: int) -> TrainPlan:
+    """The training script's defaults."""
+    train, optimizer = spec.train, spec.train.optimizer
+    muon = optimizer if isinstance(optimizer, Muon) else None
+    return TrainPlan(
+        tokenizer=train.tokenizer,
+        optimizer=OptimizerPlan(
+            kind=optimizer.kind,
+            lr=float(optimizer.lr),
+            beta1=float(optimizer.betas[0]),
+            beta2=float(optimizer.betas[1]),
+            eps=float(optimizer.eps),
+            weight_decay=float(optimizer.weight_decay),
+            matrix_lr=muon and float(muon.matrix_lr),
+            momentum=muon and float(muon.momentum),
+            newton_schulz_steps=muon and muon.newton_schulz_steps,
+            matrix_weight_decay=muon and float(muon.matrix_weight_decay),
+        ),
+        schedule=SchedulePlan(
+            kind=train.schedule.kind,
+            warmup=train.schedule.warmup,
+            min_lr_ratio=float(train.schedule.min_lr_ratio),
+            decay_fraction=float(train.schedule.decay_fraction),
+        ),
+        batch=train.batch,
+        accumulation=train.accumulation,
+        context=train.context or context_length,
+        steps=train.steps,
+        clip=float(train.clip),
+        validation=float(train.validation),
+        eval_every=train.eval_every,
+        checkpoint_every=train.checkpoint_every,
+        log_every=train.log_every,
+        seed=train.seed,
+        dtype=spec.target.dtype,
+        peaks=device_peaks(spec.target),
+    )
+
+
+def device_peaks(target: Target) -> dict[str, float]:
+    """Dense bfloat16 FLOP/s by the name that a device reports, of all devices that may be meant."""
+    peaks: dict[str, float] = {}
+    for path in sorted(TARGETS.glob("*.yaml")):
+        facts = parse(path.read_text(encoding="utf-8"), path.name).data
+        kinds = {"any"} | {facts["device"]}
+        if target.device in kinds and target.arch in (None, path.stem):
+            peaks |= {name: float(peak) for name, peak in facts["peak_bf16_flops"].items()}
+    return peaks
+
+
+LOWERINGS = {"transformer": _lower_transformer}

@@ -1,0 +1,106 @@
+"""The parameter table of a transformer: one row a tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from codegen.plan.plan import Init, LayerPlan, NormPlan, Parameter, TransformerNetwork
+from codegen.spec.transformer import TransformerModel
+
+ONES, ZEROS = Init("ones"), Init("zeros")
+
+
+def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tuple[Parameter, ...]:
+    """Every parameter with its shape and what happens to it, in the order of the module."""
+    normal = Init("normal", model.init.std)
+    d_model, vocab_size = model.d_model, model.vocab_size
+    rows = [_embedding("token_embedding.weight", (vocab_size, d_model), "token_embedding", normal)]
+    if network.learned_positions:
+        shape = (model.context_length, d_model)
+        rows.append(_embedding("position_embedding.weight", shape, "position_embedding", normal))
+    if network.embedding_norm:
+        rows += _norm("embedding_norm", network.norm, d_model)
+    for index, layer in enumerate(network.layers):
+        rows += _block(network, model, index, layer)
+    rows += _norm("norm", network.norm, d_model)
+    if not network.tied:
+        rows.append(_embedding("head.weight", (vocab_size, d_model), "head", normal))
+    if network.head_bias:
+        rows.append(_vector("head_bias", vocab_size, "head_bias", ZEROS))
+    return tuple(rows)
+
+
+def _embedding(name: str, shape: tuple[int, ...], role: str, init: Init) -> Parameter:
+    return Parameter(name, shape, role, init, decay=True, group="embedding", shard=0)
+
+
+def _vector(name: str, size: int, role: str, init: Init) -> Parameter:
+    return Parameter(name, (size,), role, init, decay=False, group="vector")
+
+
+def _norm(name: str, norm: NormPlan, width: int) -> Iterator[Parameter]:
+    if norm.weight:
+        yield _vector(f"{name}.weight", width, "norm", ONES)
+    if norm.bias:
+        yield _vector(f"{name}.bias", width, "norm_bias", ZEROS)
+
+
+def _block(
+    network: TransformerNetwork, model: TransformerModel, index: int, layer: LayerPlan
+) -> Iterator[Parameter]:
+    plan = next(block for block in network.blocks if block.class_name == layer.block)
+    prefix = f"blocks.{index}"
+    normal = Init("normal", model.init.std)
+    residual = {
+        "scaled": Init("normal", model.init.std / math.sqrt(2 * len(network.layers))),
+        "normal": normal,
+        "zero": ZEROS,
+    }[network.residual_init]
+
+    def linear(name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
+        role = name.rpartition(".")[2]
+        shard = 1 if init is residual and role in ("o_proj", "down_proj") else 0
+        shape = (out, into)
+        yield Parameter(f"{prefix}.{name}.weight", shape, role, init, True, "matrix", shard)
+        if bias:
+            yield _vector(f"{prefix}.{name}.bias", out, f"{role}_bias", ZEROS)
+
+    def norm(name: str, present: bool) -> Iterator[Parameter]:
+        if present:
+            yield from _norm(f"{prefix}.{name}", plan.norm, model.d_model)
+
+    before, after = plan.placement != "post", plan.placement != "pre"
+    attention, bias = plan.attention, plan.attention.bias
+    queries, keys = layer.heads * layer.head_dim, layer.kv_heads * layer.head_dim
+    yield from norm("attention_norm", before)
+    yield from linear("attention.q_proj", queries, model.d_model, bias["q"], normal)
+    yield from linear("attention.k_proj", keys, model.d_model, bias["k"], normal)
+    yield from linear("attention.v_proj", keys, model.d_model, bias["v"], normal)
+    yield from linear("attention.o_proj", model.d_model, queries, bias["o"], residual)
+    if attention.qk_norm:
+        yield from _norm(f"{prefix}.attention.q_norm", attention.qk_norm, layer.head_dim)
+        yield from _norm(f"{prefix}.attention.k_norm", attention.qk_norm, layer.head_dim)
+    yield from norm("attention_post_norm", after)
+    yield from norm("mlp_norm", before)
+    if plan.mlp.kind == "gated":
+        yield from linear("mlp.gate_proj", layer.d_ff, model.d_model, plan.mlp.bias, normal)
+    yield from linear("mlp.up_proj", layer.d_ff, model.d_model, plan.mlp.bias, normal)
+    yield from linear("mlp.down_proj", model.d_model, layer.d_ff, plan.mlp.bias, residual)
+    yield from norm("mlp_post_norm", after)
+
+
+def init_deviations(network: TransformerNetwork) -> tuple[str, ...]:
+    """The table of what does not start from N(0, init_std^2), as init_weights shows it."""
+    residual = {
+        "scaled": "init_std / sqrt(2 * layers) (GPT-2, section 2.3)",
+        "zero": "zero, so that every block starts as the identity",
+    }
+    rows = []
+    if network.residual_init in residual:
+        rows.append(f"o_proj, down_proj  {residual[network.residual_init]}")
+    if network.has_gain:
+        rows.append("norm weights       one")
+    if network.has_bias:
+        rows.append("biases             zero")
+    return tuple(rows)

@@ -1,0 +1,314 @@
+"""The Plan: everything a template needs, every number resolved, plain frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+PLAN_VERSION = 1
+
+Number = int | float
+ConfigValue = Number | str | tuple["Number | str", ...]
+
+
+@dataclass(frozen=True)
+class ConfigField:
+    """One knob of the generated Config: its value, and its value in Config.tiny()."""
+
+    name: str
+    type: str
+    value: ConfigValue
+    tiny: ConfigValue
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Init:
+    """How a parameter starts: normal with `std`, `ones` or `zeros`."""
+
+    kind: str
+    std: float = 0.0
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A row of the parameter table, which everything about weights reads.
+
+    `role` says what it is for (embedding, q_proj, norm, ...), `group` which optimizer group has it
+    (matrix, embedding or vector), `shard` the axis that tensor parallelism splits, `layout` the
+    name it has in the other library's checkpoints.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: str
+    init: Init
+    decay: bool
+    group: str
+    shard: int | None = None
+    layout: str | None = None
+
+    @property
+    def count(self) -> int:
+        """How many numbers it holds."""
+        total = 1
+        for size in self.shape:
+            total *= size
+        return total
+
+
+@dataclass(frozen=True)
+class NormPlan:
+    """A norm's structure; `width` and `eps` are expressions over the config."""
+
+    kind: str
+    weight: bool
+    bias: bool
+    width: str
+    eps: str
+
+
+@dataclass(frozen=True)
+class AttentionPlan:
+    """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`."""
+
+    class_name: str
+    numbers: dict[str, str]
+    per_layer: bool
+    bias: dict[str, bool]
+    grouped: bool
+    qk_norm: NormPlan | None
+    rope: bool
+    windowed: bool
+    scaled: bool
+    dropout: bool
+
+
+@dataclass(frozen=True)
+class MlpPlan:
+    """One MLP class."""
+
+    class_name: str
+    numbers: dict[str, str]
+    per_layer: bool
+    kind: str
+    activation: str
+    bias: bool
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """One block class: the kinds of layers that share its structure."""
+
+    class_name: str
+    kinds: tuple[str, ...]
+    per_layer: bool
+    attention: AttentionPlan
+    mlp: MlpPlan
+    norm: NormPlan
+    placement: str
+    dropout: bool
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """What one layer is, with its numbers."""
+
+    kind: str
+    block: str
+    mask: str
+    heads: int
+    kv_heads: int
+    head_dim: int
+    window: int | None
+    d_ff: int
+    rope_theta: float | None
+
+
+@dataclass(frozen=True)
+class RopePlan:
+    """How rotary angles are made; `thetas` is true where layers differ in theta."""
+
+    thetas: bool
+    scaling: str | None
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """How a layer's decoding cache is made, as expressions over the config."""
+
+    heads: str
+    slots: str
+    head_dim: str
+    per_layer: bool
+
+
+@dataclass(frozen=True)
+class TransformerNetwork:
+    """A decoder-only transformer."""
+
+    class_name: str
+    fields: tuple[ConfigField, ...]
+    blocks: tuple[BlockPlan, ...]
+    layers: tuple[LayerPlan, ...]
+    norm: NormPlan
+    rope: RopePlan | None
+    learned_positions: bool
+    embedding_scaled: bool
+    embedding_norm: bool
+    tied: bool
+    head_bias: bool
+    softcap: bool
+    dropout: bool
+    windowed: bool
+    residual_init: str
+    deviations: tuple[str, ...]
+    layer_count: str
+    cache: CachePlan
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def one_kind(self) -> bool:
+        """Whether all layers are of one class."""
+        return len(self.blocks) == 1
+
+    @property
+    def attentions(self) -> tuple[AttentionPlan, ...]:
+        """The distinct attention classes."""
+        return tuple({b.attention.class_name: b.attention for b in self.blocks}.values())
+
+    @property
+    def mlps(self) -> tuple[MlpPlan, ...]:
+        """The distinct MLP classes."""
+        return tuple({b.mlp.class_name: b.mlp for b in self.blocks}.values())
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether any parameter is an offset."""
+        return any(p.name.endswith("bias") for p in self.parameters)
+
+    @property
+    def has_gain(self) -> bool:
+        """Whether any norm has a weight."""
+        return any(p.role == "norm" for p in self.parameters)
+
+    @property
+    def qk_normed(self) -> bool:
+        """Whether any attention normalises queries and keys."""
+        return any(a.qk_norm for a in self.attentions)
+
+
+@dataclass(frozen=True)
+class OptimizerPlan:
+    """The update rule's numbers; those of Muon are None under AdamW."""
+
+    kind: str
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    matrix_lr: float | None = None
+    momentum: float | None = None
+    newton_schulz_steps: int | None = None
+    matrix_weight_decay: float | None = None
+
+
+@dataclass(frozen=True)
+class SchedulePlan:
+    """The learning rate's course."""
+
+    kind: str
+    warmup: int
+    min_lr_ratio: float
+    decay_fraction: float
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """Defaults of the training script."""
+
+    tokenizer: str
+    optimizer: OptimizerPlan
+    schedule: SchedulePlan
+    batch: int
+    accumulation: int
+    context: int
+    steps: int
+    clip: float
+    validation: float
+    eval_every: int
+    checkpoint_every: int
+    log_every: int
+    seed: int
+    dtype: str
+    peaks: dict[str, float]
+
+
+@dataclass(frozen=True)
+class CheckpointKey:
+    """A tensor of another library: ours stacked along the output axis, then transposed or not."""
+
+    theirs: str
+    ours: tuple[str, ...]
+    transposed: bool
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one of ours, whole."""
+        return len(self.ours) == 1
+
+
+@dataclass(frozen=True)
+class CheckpointPlan:
+    """How the weights are laid out in Hugging Face's checkpoints of a model type."""
+
+    model_type: str
+    prefix: str
+    keys: tuple[CheckpointKey, ...]
+    tied: tuple[tuple[str, str], ...]
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the model costs. FLOPs count a multiply-add as two; attention counts visible pairs."""
+
+    parameters: int
+    flops_forward: int  # a token, at full context
+    flops_train: int  # a token, forward and backward
+    weight_bytes: int  # float32
+    weight_bytes_bf16: int
+    kv_cache_bytes: int  # a sequence of full length, bfloat16
+    training_bytes: int  # float32 weights, gradients and optimizer state
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a person reads first."""
+
+    title: str
+    notable: tuple[str, ...]
+    papers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One spec, lowered."""
+
+    name: str
+    family: str
+    task: str
+    spec_path: str
+    spec_digest: str
+    target: str
+    description: Description
+    networks: tuple[TransformerNetwork, ...]
+    train: TrainPlan
+    checkpoint: CheckpointPlan | None
+    cost: Cost
+    version: int = field(default=PLAN_VERSION)
+
+    @property
+    def model(self) -> TransformerNetwork:
+        """The network of a family that has one."""
+        return self.networks[0]

@@ -1,0 +1,206 @@
+"""Spec -> Plan for the transformer family: layers, classes, config fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from codegen.errors import SpecError
+from codegen.plan.parameters import init_deviations, parameter_table
+from codegen.plan.plan import (
+    AttentionPlan,
+    BlockPlan,
+    CachePlan,
+    LayerPlan,
+    MlpPlan,
+    NormPlan,
+    RopePlan,
+    TransformerNetwork,
+)
+from codegen.plan.sizes import LayerNumbers, Sizes, config_fields
+from codegen.spec.mask import parse_mask
+from codegen.spec.reach import causal_reach
+from codegen.spec.resolve import layer_kinds, resolve_block
+from codegen.spec.transformer import Block, ProjectionBias, TransformerModel, TransformerSpec
+
+
+def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
+    """The network of a transformer spec; every number resolved."""
+    model = spec.model
+    kinds = layer_kinds(model)
+    blocks = {kind: resolve_block(model, kind) for kind in dict.fromkeys(kinds)}
+    numbers = LayerNumbers(model, kinds, blocks)
+    plans = _block_plans(model, blocks, numbers)
+    of_kind = {kind: plan.class_name for plan in plans for kind in plan.kinds}
+    layers = tuple(
+        _layer(kind or "", of_kind[kind or ""], blocks[kind], sizes)
+        for kind, sizes in zip(kinds, numbers.real, strict=True)
+    )
+    norm = resolve_block(model, None).norm
+    rope = _rope(blocks, numbers)
+    network = TransformerNetwork(
+        class_name="Model",
+        fields=config_fields(model, numbers, one_kind=len(plans) == 1),
+        blocks=plans,
+        layers=layers,
+        norm=NormPlan(
+            norm.kind,
+            norm.weight,
+            _norm_bias(norm.kind, norm.weight, norm.bias),
+            "config.d_model",
+            "config.norm_eps" if numbers.uniform("norm_eps") else "config.norm_epsilons[-1]",
+        ),
+        rope=rope,
+        learned_positions=model.embedding.positions == "learned",
+        embedding_scaled=model.embedding.scale is not None,
+        embedding_norm=model.embedding.norm,
+        tied=model.embedding.tied,
+        head_bias=model.head.bias,
+        softcap=model.head.softcap is not None,
+        dropout=model.dropout > 0,
+        windowed=numbers.used("window"),
+        residual_init=model.init.residual,
+        deviations=(),
+        layer_count="config.layers" if len(plans) == 1 else "len(config.layers)",
+        cache=_cache_plan(numbers),
+        parameters=(),
+    )
+    network = replace(network, parameters=parameter_table(network, model))
+    return replace(network, deviations=init_deviations(network))
+
+
+def _norm_bias(kind: str, weight: bool, bias: bool | None) -> bool:
+    return kind == "layer" and weight if bias is None else bias
+
+
+def _block_plans(
+    model: TransformerModel, blocks: dict[str | None, Block], numbers: LayerNumbers
+) -> tuple[BlockPlan, ...]:
+    """One class for each distinct structure; numbers alone make no new class."""
+    shapes: dict[str | None, BlockPlan] = {
+        kind: _block_plan(model, block, numbers) for kind, block in blocks.items()
+    }
+    attentions = _class_names("Attention", {k: s.attention for k, s in shapes.items()})
+    mlps = _class_names("MLP", {k: s.mlp for k, s in shapes.items()})
+    names = _class_names("Block", shapes)
+    # Classes that stand in one table are made alike.
+    each = any(s.attention.per_layer or s.mlp.per_layer or "layer" in s.norm.eps for s in shapes.values())
+    found: dict[str, BlockPlan] = {}
+    for kind, shape in shapes.items():
+        earlier = found.get(names[kind])
+        found[names[kind]] = BlockPlan(
+            class_name=names[kind],
+            kinds=(*(earlier.kinds if earlier else ()), kind or ""),
+            per_layer=each,
+            attention=replace(shape.attention, class_name=attentions[kind]),
+            mlp=replace(shape.mlp, class_name=mlps[kind]),
+            norm=shape.norm,
+            placement=shape.placement,
+            dropout=shape.dropout,
+        )
+    return tuple(found.values())
+
+
+def _class_names(base: str, shapes: Mapping[str | None, object]) -> dict[str | None, str]:
+    """`Attention` if there is one structure, else `LocalAttention`, `GlobalAttention`, ..."""
+    if all(shape == next(iter(shapes.values())) for shape in shapes.values()):
+        return dict.fromkeys(shapes, base)
+    names: dict[str | None, str] = {}
+    for kind, shape in shapes.items():
+        same = next((k for k in names if shapes[k] == shape), None)
+        words = "".join(word.capitalize() for word in (kind or "").split("_"))
+        names[kind] = names[same] if same is not None else words + base
+    return names
+
+
+def _block_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> BlockPlan:
+    """A block kind's structure, its classes still without names."""
+    norm = NormPlan(
+        block.norm.kind,
+        block.norm.weight,
+        _norm_bias(block.norm.kind, block.norm.weight, block.norm.bias),
+        "config.d_model",
+        numbers.access("norm_eps"),
+    )
+    return BlockPlan(
+        class_name="",
+        kinds=(),
+        per_layer=False,
+        attention=_attention_plan(model, block, numbers),
+        mlp=_mlp_plan(block, numbers),
+        norm=norm,
+        placement=block.norm.placement,
+        dropout=model.dropout > 0,
+    )
+
+
+def _attention_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> AttentionPlan:
+    attention = block.attention
+    names = ["heads", "kv_heads", "head_dim", "window", "attention_scale"]
+    access = {name: numbers.access(name) for name in names}
+    norm = attention.qk_norm
+    bias = attention.bias
+    if not isinstance(bias, ProjectionBias):
+        bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
+    qk_norm = norm and NormPlan(
+        norm.kind,
+        norm.weight,
+        norm.kind == "layer" and norm.weight,
+        "self.head_dim",
+        numbers.access("qk_norm_eps"),
+    )
+    read = [access[name] for name in names if numbers.used(name)]
+    return AttentionPlan(
+        class_name="",
+        numbers=access,
+        per_layer=any("layer]" in text for text in (*read, qk_norm.eps if qk_norm else "")),
+        bias=bias.model_dump(),
+        grouped=numbers.used("kv_heads"),
+        qk_norm=qk_norm,
+        rope=attention.rope is not None,
+        windowed=numbers.used("window"),
+        scaled=numbers.used("attention_scale"),
+        dropout=model.dropout > 0,
+    )
+
+
+def _mlp_plan(block: Block, numbers: LayerNumbers) -> MlpPlan:
+    access = numbers.access("d_ff")
+    mlp = block.mlp
+    return MlpPlan("", {"d_ff": access}, "layer]" in access, mlp.kind, mlp.activation, mlp.bias)
+
+
+def _layer(kind: str, class_name: str, block: Block, sizes: Sizes) -> LayerPlan:
+    windowed = causal_reach(parse_mask(block.attention.mask)) is not None
+    return LayerPlan(
+        kind=kind,
+        block=class_name,
+        mask=block.attention.mask,
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head_dim=sizes.head_dim,
+        window=sizes.window if windowed else None,
+        d_ff=sizes.d_ff,
+        rope_theta=sizes.rope_theta if block.attention.rope else None,
+    )
+
+
+def _cache_plan(numbers: LayerNumbers) -> CachePlan:
+    heads, head_dim = numbers.access("kv_heads"), numbers.access("head_dim")
+    window = numbers.access("window")
+    slots = f"min(length, {window})" if numbers.used("window") else "length"
+    per_layer = any("layer]" in text for text in (heads, head_dim, slots))
+    return CachePlan(heads, slots, head_dim, per_layer)
+
+
+def _rope(blocks: Mapping[str | None, Block], numbers: LayerNumbers) -> RopePlan | None:
+    ropes = [block.attention.rope for block in blocks.values() if block.attention.rope]
+    if not ropes:
+        return None
+    scalings = {rope.scaling for rope in ropes}
+    if len(scalings) > 1:
+        raise SpecError("all layers with rotary positions must share one rope.scaling")
+    if not numbers.uniform("head_dim"):
+        raise SpecError("all layers with rotary positions must share one head_dim")
+    scaling = ropes[0].scaling
+    return RopePlan(not numbers.uniform("rope_theta"), scaling.kind if scaling else None)

@@ -1,0 +1,59 @@
+"""Which top-level names of a module nothing reaches, found with `ast` alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+
+
+def names_bound(statement: ast.stmt) -> list[str]:
+    """The names that a top-level definition or import binds; none for any other statement."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.ImportFrom(module="__future__"):
+            return []
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return [(a.asname or a.name).partition(".")[0] for a in names]
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return [] if name == "__all__" else [name]
+    return []
+
+
+def names_used(node: ast.AST) -> set[str]:
+    """Every name read anywhere below a node, `__all__`'s strings included."""
+    used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    match node:
+        case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=items)):
+            used |= {item.value for item in items if isinstance(item, ast.Constant)}
+    return used
+
+
+def unreachable(module: ast.Module, roots: Iterable[str]) -> set[str]:
+    """The names bound at the top of a module that neither a root nor a loose statement reaches."""
+    uses: dict[str, set[str]] = {}
+    todo = set(roots)
+    for statement in module.body:
+        bound = names_bound(statement)
+        for name in bound:
+            uses.setdefault(name, set()).update(names_used(statement) - set(bound))
+        if not bound:
+            todo |= names_used(statement)
+    reached: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in uses and name not in reached:
+            reached.add(name)
+            todo |= uses[name]
+    return set(uses) - reached
+
+
+def imported_from_siblings(modules: Mapping[str, ast.Module]) -> dict[str, set[str]]:
+    """For each file of a package, the names that its other files import from it."""
+    wanted: dict[str, set[str]] = {path: set() for path in modules}
+    for module in modules.values():
+        for node in ast.walk(module):
+            if isinstance(node, ast.ImportFrom) and node.level == 1:
+                path = f"{node.module}.py"
+                wanted.setdefault(path, set()).update(alias.name for alias in node.names)
+    return wanted

@@ -1,0 +1,44 @@
+"""Which template makes which file, by family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codegen.plan import Plan
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A file of a generated package: its name, its template, when it exists.
+
+    `roots` are the names that users call: definitions that none of them (and none of the
+    package's other files) reaches are dropped. None: everything stays.
+    """
+
+    path: str
+    template: str
+    roots: tuple[str, ...] | None = None
+    when: Callable[[Plan], bool] = lambda plan: True
+
+    def name(self, plan: Plan) -> str:
+        """The file's name in the package."""
+        return self.path.format(name=plan.name)
+
+
+def _has_checkpoint(plan: Plan) -> bool:
+    return plan.checkpoint is not None
+
+
+DECODER_FILES = (
+    PackageFile("__init__.py", "package/init.py.jinja"),
+    PackageFile("model.py", "package/model.py.jinja", roots=("Config", "Model")),
+    PackageFile("data.py", "package/data.py.jinja", roots=()),
+    PackageFile("train.py", "package/train.py.jinja", roots=("main",)),
+    PackageFile("sample.py", "package/sample.py.jinja", roots=("main",)),
+    PackageFile("weights.py", "package/weights.py.jinja", when=_has_checkpoint),
+    PackageFile("test_{name}.py", "package/test.py.jinja"),
+    PackageFile("README.md", "package/README.md.jinja"),
+)
+
+FILES: dict[str, tuple[PackageFile, ...]] = {"transformer": DECODER_FILES}

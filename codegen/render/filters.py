@@ -1,0 +1,71 @@
+"""How values look as Python source."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+WIDTH = 98
+
+
+def literal(value: Any) -> str:
+    """A value as a person would type it: 50_257, 1e-5, (1024,) * 5."""
+    if isinstance(value, bool) or value is None:
+        return repr(value)
+    if isinstance(value, int):
+        return f"{value:_}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return _float(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return _tuple(tuple(value))
+
+
+def _float(value: float) -> str:
+    text = repr(value)
+    if text.endswith(".0") and abs(value) >= 10_000:
+        return f"{int(value):_}.0"
+    # 1e-05 -> 1e-5
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def _tuple(values: tuple[Any, ...]) -> str:
+    """A tuple, its repetition shown as repetition."""
+    forms = [_run_lengths(values)]
+    for size in range(1, len(values) // 2 + 1):
+        unit, times = values[:size], len(values) // size
+        if size * times == len(values) and unit * times == values:
+            forms.append(f"{_run_lengths(unit)} * {times}")
+    return min(forms, key=len)
+
+
+def _run_lengths(values: tuple[Any, ...]) -> str:
+    """(1, 1, 1, 1, 2) -> ((1,) * 4 + (2,)) where that is shorter."""
+    runs: list[list[Any]] = []
+    for value in values:
+        if runs and runs[-1][0] == value:
+            runs[-1][1] += 1
+        else:
+            runs.append([value, 1])
+    plain = "(" + ", ".join(map(literal, values)) + ("," if len(values) == 1 else "") + ")"
+    parts = [f"({literal(value)},)" + (f" * {n}" if n > 1 else "") for value, n in runs]
+    short = "(" + " + ".join(parts) + ")" if len(parts) > 1 else parts[0]
+    return short if len(short) < len(plain) else plain
+
+
+def sentence(parts: Sequence[str]) -> str:
+    """Notable facts as one wrapped sentence."""
+    text = "; ".join(parts)
+    return textwrap.fill(text[:1].upper() + text[1:] + ".", WIDTH)
+
+
+def papers(titles: Sequence[str]) -> str:
+    """A wrapped list of what to read."""
+    lines = ["Paper:" if len(titles) == 1 else "Papers:"]
+    for title in titles:
+        lines.append(textwrap.fill(title, WIDTH, initial_indent="  ", subsequent_indent="    "))
+    return "\n".join(lines)
+
+
+FILTERS = {"literal": literal, "sentence": sentence, "papers": papers}

@@ -1,0 +1,5 @@
+"""Stage 1: YAML text -> Spec."""
+
+from codegen.spec.load import LoadedSpec, Spec, load_spec, parse_override
+
+__all__ = ["LoadedSpec", "Spec", "load_spec", "parse_override"]

@@ -1,0 +1,158 @@
+"""What single fields can't know: combinations that no model can have. One function a rule."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.spec.diagnose import suggestion
+from codegen.spec.mask import parse_mask
+from codegen.spec.reach import causal_reach
+from codegen.spec.resolve import resolve_block
+from codegen.spec.source import Key
+from codegen.spec.transformer import Block, TransformerSpec
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+MAPPINGS = Path(__file__).parent.parent / "importers/huggingface"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A broken rule and the field that a person would change."""
+
+    key: Key
+    message: str
+    hint: str | None = None
+
+
+def check_name(name: str) -> Iterator[Finding]:
+    """A package name that can be imported and hides nothing."""
+    if not NAME.fullmatch(name) or len(name) > 80:
+        hint = "lower-case letters, digits and `_`, beginning with a letter"
+        yield Finding(("name",), f"`{name[:80]}` can't be a package name", hint)
+    elif keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        yield Finding(("name",), f"`{name}` is a Python keyword", f"for example `{name}_model`")
+    elif importlib.util.find_spec(name) is not None:
+        message = f"`{name}` is the name of an installed module"
+        yield Finding(("name",), message, f"for example `{name}_model`")
+
+
+def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
+    """Every layer names a block kind, and every block kind is in a layer."""
+    blocks, layers = spec.model.blocks, spec.model.layers
+    for kind in blocks:
+        if not NAME.fullmatch(kind):
+            yield Finding(("model", "blocks", kind), f"`{kind}` can't be the name of a block kind")
+    if isinstance(layers, int):
+        if len(blocks) > 1:
+            hint = f"for example layers: {{pattern: [{', '.join(blocks)}], repeat: {layers}}}"
+            yield Finding(
+                ("model", "layers"), "several kinds of blocks, but no order of them", hint
+            )
+        return
+    in_pattern = not isinstance(layers, list)
+    names = layers.pattern if not isinstance(layers, list) else layers
+    place: Key = ("model", "layers", "pattern") if in_pattern else ("model", "layers")
+    if not names:
+        yield Finding(place, "a model needs at least one layer")
+    for index, kind in enumerate(names):
+        if kind not in blocks:
+            hint = suggestion(kind, blocks) or f"known: {', '.join(blocks) or 'none'}"
+            yield Finding((*place, index), f"no block kind `{kind}` in `blocks`", hint)
+    for kind in blocks:
+        if kind not in names:
+            yield Finding(("model", "blocks", kind), f"no layer is of the kind `{kind}`")
+
+
+def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
+    """Heads divide, rotary dims are even, masks are masks a decoder can have."""
+    model = spec.model
+    kinds: dict[str | None, Block] = {None: resolve_block(model, None)}
+    if model.blocks:
+        kinds = {kind: resolve_block(model, kind) for kind in model.blocks}
+    for kind, block in kinds.items():
+        yield from _check_block(spec, kind, block)
+
+
+def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Iterator[Finding]:
+    attention, norm = block.attention, block.norm
+    own = spec.model.blocks[kind] if kind else Block()
+
+    def at(part: str, field: str) -> Key:
+        """Where the field is said: in the block kind, or for all of them."""
+        said = field in getattr(own, part).model_fields_set
+        return ("model", "blocks", str(kind), part, field) if said else ("model", part, field)
+
+    heads, kv_heads = attention.heads, attention.kv_heads or attention.heads
+    if heads % kv_heads:
+        hint = f"divisors of {heads}: {', '.join(map(str, divisors(heads)))}"
+        message = f"{heads} heads can't share {kv_heads} key-value heads evenly"
+        yield Finding(at("attention", "kv_heads"), message, hint)
+    head_dim = attention.head_dim or spec.model.d_model // heads
+    if attention.head_dim is None and spec.model.d_model % heads:
+        message = f"d_model {spec.model.d_model} is not divisible by {heads} heads"
+        yield Finding(at("attention", "heads"), message, "set head_dim, or change one of them")
+    elif attention.rope is not None and head_dim % 2:
+        message = f"rotary positions need an even head_dim, not {head_dim}"
+        yield Finding(at("attention", "head_dim"), message)
+    if norm.bias and (norm.kind == "rms" or not norm.weight):
+        what = "an RMSNorm" if norm.kind == "rms" else "a norm without weight"
+        yield Finding(at("norm", "bias"), f"{what} has no bias", "kind: layer has one")
+    try:
+        causal_reach(parse_mask(attention.mask))
+    except ValueError as error:
+        yield Finding(at("attention", "mask"), str(error), "`causal` or `causal & window(n)`")
+
+
+def check_training(spec: TransformerSpec) -> Iterator[Finding]:
+    """Training fits the model and itself."""
+    train, model = spec.train, spec.model
+    if train.context and train.context > model.context_length:
+        message = f"{train.context} tokens a sequence, but context_length is {model.context_length}"
+        yield Finding(("train", "context"), message)
+    if train.schedule.warmup > train.steps:
+        message = f"{train.schedule.warmup} steps of warm-up in a run of {train.steps}"
+        yield Finding(("train", "schedule", "warmup"), message)
+    if train.tokenizer == "byte" and model.vocab_size < 256:
+        message = f"256 bytes don't fit a vocabulary of {model.vocab_size}"
+        yield Finding(("model", "vocab_size"), message)
+
+
+def check_checkpoint(spec: TransformerSpec) -> Iterator[Finding]:
+    """The other library's model type is one we have a mapping for."""
+    wanted = spec.checkpoint.huggingface
+    known = sorted(path.stem for path in MAPPINGS.glob("*.yaml"))
+    if wanted is not None and wanted not in known:
+        hint = suggestion(wanted, known) or f"known: {', '.join(known)}"
+        message = f"no mapping for Hugging Face's `{wanted}`"
+        yield Finding(("checkpoint", "huggingface"), message, hint)
+
+
+def check_target(spec: TransformerSpec) -> Iterator[Finding]:
+    """The device is described, and of the kind that the target says."""
+    arch = spec.target.arch
+    known = sorted(path.stem for path in MAPPINGS.parent.parent.joinpath("targets").glob("*.yaml"))
+    if arch is not None and arch not in known:
+        hint = suggestion(arch, known) or f"known: {', '.join(known)}"
+        yield Finding(("target", "arch"), f"no device `{arch}`", hint)
+
+
+def divisors(number: int) -> list[int]:
+    """The divisors of a number, the largest eight of them."""
+    small = [n for n in range(1, min(number, 4096) + 1) if number % n == 0]
+    return small[-8:]
+
+
+CHECKS: dict[str, tuple[Callable[[TransformerSpec], Iterator[Finding]], ...]] = {
+    "transformer": (
+        check_layers,
+        check_blocks,
+        check_training,
+        check_checkpoint,
+        check_target,
+    ),
+}

@@ -1,0 +1,151 @@
+"""pydantic's findings -> diagnostics in the spec's own words, at the place in the file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from codegen.errors import Diagnostic
+from codegen.spec.source import Key, Tree
+
+WORDS = {
+    "int_type": "expected a whole number",
+    "float_type": "expected a number",
+    "string_type": "expected text",
+    "bool_type": "expected true or false",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "model_attributes_type": "expected a mapping",
+    "int_from_float": "expected a whole number",
+    "finite_number": "expected a finite number",
+}
+
+
+def suggestion(word: str, known: Iterable[str]) -> str | None:
+    """A "did you mean" for a mistyped word."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else None
+
+
+def path_of(location: tuple[int | str, ...], data: Any) -> Key:
+    """The part of pydantic's location that exists in the data (it names union members too)."""
+    path: list[int | str] = []
+    for step in location:
+        if (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+            data = data[step]
+        else:
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def diagnose(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list[Diagnostic]:
+    """One diagnostic for each wrong place of the spec."""
+    found: dict[Key, list[Diagnostic]] = {}
+    for problem in error.errors():
+        key = path_of(problem["loc"], tree.data)
+        found.setdefault(key, []).append(_diagnose_one(dict(problem), key, tree, model))
+    # A union's other members complain about the whole value; what is wrong inside it says more.
+    inner = {key[:end] for key in found for end in range(len(key))}
+    return [_join(group) for key, group in found.items() if key not in inner or _of_fields(group)]
+
+
+def _of_fields(group: list[Diagnostic]) -> bool:
+    """Whether the findings at a mapping are about its fields, not about its type."""
+    return all("field" in finding.message for finding in group)
+
+
+def _join(group: list[Diagnostic]) -> Diagnostic:
+    """The members of a union each complain at the same place; a person reads one line."""
+    messages = list(dict.fromkeys(d.message for d in group))
+    if len(messages) == 1:
+        return group[0]
+    got = messages[0].partition(", got ")[2]
+    parts = [m.partition(", got ")[0].removeprefix("expected ") for m in messages]
+    if got and all(m.startswith("expected ") for m in messages):
+        return replace(group[0], message=f"expected {' or '.join(parts)}, got {got}")
+    return replace(group[0], message="; ".join(messages))
+
+
+def _diagnose_one(
+    problem: dict[str, Any], key: Key, tree: Tree, model: type[BaseModel]
+) -> Diagnostic:
+    kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
+    name = str(problem["loc"][-1])
+    position = tree.position(key)
+    if kind == "extra_forbidden":
+        fields = fields_at(model, problem["loc"][:-1])
+        hint = suggestion(name, fields) or f"known here: {', '.join(fields)}"
+        return Diagnostic(f"unknown field `{name}`", tree.position(key, of_key=True), hint)
+    if kind == "missing":
+        where = tree.position((*key, name))
+        hint = "start with `name: my_model`" if name == "name" else None
+        return Diagnostic(f"the field `{name}` is missing", where, hint)
+    if kind == "expression" and position:
+        shift = context["offset"] + (1 if position.text[position.column - 1 :][:1] in "'\"" else 0)
+        length = context["length"]
+        position = replace(position, column=position.column + shift, length=length)
+        return Diagnostic(context["reason"], position)
+    if kind in ("literal_error", "union_tag_invalid"):
+        known = context.get("expected") or context.get("expected_tags") or ""
+        words = [word.strip(" '") for word in known.replace(" or ", ", ").split(",")]
+        value = given.get("kind") if isinstance(given, dict) else given
+        if kind == "union_tag_invalid":
+            position = tree.position((*key, "kind"))
+        hint = suggestion(str(value), words)
+        return Diagnostic(f"expected {' or '.join(words)}, got {show(value)}", position, hint)
+    if kind == "union_tag_not_found":
+        return Diagnostic("the field `kind` is missing", position)
+    if kind in WORDS:
+        return Diagnostic(f"{WORDS[kind]}, got {show(given)}", position)
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "expected a value")
+    return Diagnostic(f"{message}, got {show(given)}", position)
+
+
+def show(value: Any) -> str:
+    """A value as the spec would write it, short."""
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The names of the fields that may stand at a location."""
+    models: list[type[BaseModel]] = [model]
+    for step in location:
+        inner = [
+            m for one in models if step in one.model_fields for m in _models_of(one, str(step))
+        ]
+        models = inner or _member(models, str(step)) or models
+    return [name for one in models for name in one.model_fields]
+
+
+def _member(models: list[type[BaseModel]], tag: str) -> list[type[BaseModel]]:
+    """The member of a discriminated union that pydantic's location names."""
+    return [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == tag]
+
+
+def _models_of(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
+    found: list[type[BaseModel]] = []
+
+    def walk(annotation: Any) -> None:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found.append(annotation)
+        for argument in getattr(annotation, "__args__", ()):
+            walk(argument)
+
+    walk(model.model_fields[field].annotation)
+    return found

@@ -1,0 +1,182 @@
+"""The grammar of masks and scales: text -> expression tree. Parsed here, never evaluated by Python.
+
+or     = and { "|" and }            compare = sum [ ("<" | "<=" | ">" | ">=" | "==" | "!=") sum ]
+and    = not { "&" not }            sum     = product { ("+" | "-") product }
+not    = "~" not | compare          product = factor { ("*" | "/" | "//" | "%") factor }
+factor = number | name | name "(" [ or { "," or } ] ")" | "(" or ")" | "-" factor
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MAX_LENGTH = 1_000
+MAX_DEPTH = 40
+
+TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<operator>//|<=|>=|==|!=|[-+*/%<>&|~(),]))"
+)
+
+# Loosest first; within a row, left to right.
+LEVELS: tuple[tuple[str, ...], ...] = (
+    ("|",),
+    ("&",),
+    ("<", "<=", ">", ">=", "==", "!="),
+    ("+", "-"),
+    ("*", "/", "//", "%"),
+)
+COMPARE_LEVEL = 2
+
+
+class ExpressionError(ValueError):
+    """What is wrong with an expression, and at which character of it."""
+
+    def __init__(self, message: str, offset: int = 0, length: int = 1) -> None:
+        super().__init__(message)
+        self.message = message
+        self.offset = offset
+        self.length = length
+
+
+@dataclass(frozen=True)
+class Number:
+    """A literal."""
+
+    value: int | float
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Name:
+    """A bare word."""
+
+    name: str
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A word with arguments."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Unary:
+    """`-x` or `~x`."""
+
+    operator: str
+    operand: Expression
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Binary:
+    """`left operator right`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    offset: int = 0
+
+
+Expression = Number | Name | Call | Unary | Binary
+
+
+def parse_expression(text: str) -> Expression:
+    """The tree of an expression; ExpressionError with the offending character."""
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"longer than {MAX_LENGTH} characters")
+    parser = _Parser(text)
+    tree = parser.level(0, 0)
+    if parser.token:
+        raise ExpressionError(f"unexpected `{parser.token}`", parser.offset, len(parser.token))
+    return tree
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.end = 0
+        self.advance()
+
+    def advance(self) -> None:
+        """Moves to the next token; an empty token is the end of the text."""
+        match = TOKEN.match(self.text, self.end)
+        if match is None:
+            rest = self.text[self.end :]
+            self.offset = self.end + len(rest) - len(rest.lstrip())
+            if rest.strip():
+                raise ExpressionError(f"unexpected character `{rest.strip()[0]}`", self.offset)
+            self.token, self.kind = "", "end"
+            return
+        self.kind = str(match.lastgroup)
+        self.token = match.group(self.kind)
+        self.offset = match.start(self.kind)
+        self.end = match.end()
+
+    def level(self, level: int, depth: int) -> Expression:
+        """A chain of operators that bind as tightly as `level`."""
+        if depth > MAX_DEPTH:
+            raise ExpressionError(f"nested more than {MAX_DEPTH} deep", self.offset)
+        if level == len(LEVELS):
+            return self.factor(depth)
+        if level == COMPARE_LEVEL and self.token == "~":
+            offset = self.offset
+            self.advance()
+            return Unary("~", self.level(level, depth + 1), offset)
+        left = self.level(level + 1, depth)
+        while self.token in LEVELS[level]:
+            operator, offset = self.token, self.offset
+            self.advance()
+            left = Binary(operator, left, self.level(level + 1, depth), offset)
+            if level == COMPARE_LEVEL and self.token in LEVELS[level]:
+                raise ExpressionError("comparisons don't chain", self.offset, len(self.token))
+        return left
+
+    def factor(self, depth: int) -> Expression:
+        """A number, a word, a call, a group or a minus."""
+        token, kind, offset = self.token, self.kind, self.offset
+        if kind == "end":
+            raise ExpressionError("the expression ends too early", offset)
+        self.advance()
+        if kind == "number":
+            whole = token.isdigit()
+            return Number(int(token[:30]) if whole else float(token), offset)
+        if kind == "name":
+            if self.token == "(":
+                return Call(token, self.arguments(depth), offset)
+            return Name(token, offset)
+        if token == "(":
+            inside = self.level(0, depth + 1)
+            self.expect(")")
+            return inside
+        if token == "-":
+            return Unary("-", self.level(len(LEVELS), depth + 1), offset)
+        if token == "~":
+            raise ExpressionError("`~` needs a mask, in parentheses here", offset)
+        raise ExpressionError(f"unexpected `{token}`", offset, len(token))
+
+    def arguments(self, depth: int) -> tuple[Expression, ...]:
+        """What stands between a call's parentheses."""
+        self.advance()
+        found: list[Expression] = []
+        while self.token != ")":
+            found.append(self.level(0, depth + 1))
+            if self.token == ",":
+                self.advance()
+            elif self.token != ")":
+                self.expect(")")
+        self.advance()
+        return tuple(found)
+
+    def expect(self, token: str) -> None:
+        """Steps over `token`, or says that it is missing."""
+        if self.token != token:
+            raise ExpressionError(f"`{token}` is missing", self.offset)
+        self.advance()

@@ -1,0 +1,94 @@
+"""Which keys a query may see: the mask language of the spec, as a tree of atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegen.spec.expression import (
+    Binary,
+    Call,
+    Expression,
+    ExpressionError,
+    Name,
+    Number,
+    Unary,
+    parse_expression,
+)
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A named pattern and its whole-number arguments."""
+
+    name: str
+    arguments: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Not:
+    """Sees exactly what the operand does not."""
+
+    operand: Mask
+
+
+@dataclass(frozen=True)
+class And:
+    """Sees what both see."""
+
+    left: Mask
+    right: Mask
+
+
+@dataclass(frozen=True)
+class Or:
+    """Sees what either sees."""
+
+    left: Mask
+    right: Mask
+
+
+Mask = Atom | Not | And | Or
+
+# name -> how many whole-number arguments it takes
+ATOMS: dict[str, tuple[int, ...]] = {
+    "causal": (0,),
+    "window": (1, 2),
+}
+
+
+def parse_mask(text: str) -> Mask:
+    """The mask that `text` says; ExpressionError with the offending character."""
+    return _mask(parse_expression(text))
+
+
+def _mask(tree: Expression) -> Mask:
+    match tree:
+        case Unary("~", operand):
+            return Not(_mask(operand))
+        case Binary("&", left, right):
+            return And(_mask(left), _mask(right))
+        case Binary("|", left, right):
+            return Or(_mask(left), _mask(right))
+        case Name(name, offset):
+            return _atom(name, (), offset)
+        case Call(name, arguments, offset):
+            return _atom(name, arguments, offset)
+    raise ExpressionError("expected a mask such as `causal` or `window(256)`", tree.offset)
+
+
+def _atom(name: str, arguments: tuple[Expression, ...], offset: int) -> Atom:
+    if name not in ATOMS:
+        raise ExpressionError(f"unknown mask `{name}`", offset, len(name))
+    counts = ATOMS[name]
+    if len(arguments) not in counts:
+        takes = " or ".join(str(count) for count in counts)
+        message = f"`{name}` takes {takes} argument{'' if counts == (1,) else 's'}"
+        raise ExpressionError(f"{message}, not {len(arguments)}", offset, len(name))
+    numbers = []
+    for argument in arguments:
+        if not isinstance(argument, Number) or not isinstance(argument.value, int):
+            raise ExpressionError(f"`{name}` takes whole numbers", argument.offset)
+        if argument.value < 1:
+            raise ExpressionError(f"`{name}` needs at least 1", argument.offset)
+        numbers.append(argument.value)
+    return Atom(name, tuple(numbers))

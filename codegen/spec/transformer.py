@@ -1,0 +1,227 @@
+"""The vocabulary of the transformer family. A default is what most models of today do."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
+
+from codegen.spec.expression import ExpressionError
+from codegen.spec.mask import parse_mask
+from codegen.spec.scale import parse_scale
+from codegen.spec.vocabulary import (
+    Positive,
+    PositiveFloat,
+    Rate,
+    SpecHead,
+    Vocabulary,
+    kind_only,
+)
+
+
+def _expression(parse: Any) -> Any:
+    """A validator that reports a bad expression at its offending character."""
+
+    def check(text: Any) -> Any:
+        try:
+            if isinstance(text, str):
+                parse(text)
+        except ExpressionError as error:
+            context = {"reason": error.message, "offset": error.offset, "length": error.length}
+            raise PydanticCustomError("expression", "{reason}", context) from None
+        return text
+
+    return AfterValidator(check)
+
+
+def _none_word(value: Any) -> Any:
+    """`none` says in words what an empty value says in YAML."""
+    return None if value == "none" else value
+
+
+def _none_or_kind(value: Any) -> Any:
+    return kind_only(_none_word(value))
+
+
+MaskText = Annotated[str, _expression(parse_mask)]
+Scale = Annotated[PositiveFloat | str, _expression(parse_scale)]
+
+
+class Norm(Vocabulary):
+    """Normalisation of the residual stream."""
+
+    kind: Literal["rms", "layer"] = Field("rms", description="RMSNorm or LayerNorm")
+    eps: PositiveFloat = Field(1e-5, description="added to the variance")
+    weight: bool = Field(True, description="a learned gain")
+    bias: bool | None = Field(
+        None, description="a learned offset; by default a LayerNorm with a weight has one"
+    )
+    placement: Literal["pre", "post", "sandwich"] = Field(
+        "pre",
+        description="before each sublayer; on its output, before it is added; or both",
+    )
+
+
+class QKNorm(Vocabulary):
+    """Normalisation of each query and key head, before rotary positions."""
+
+    kind: Literal["rms", "layer"] = Field("rms", description="RMSNorm or LayerNorm")
+    weight: bool = Field(True, description="a learned gain, shared by the heads")
+    eps: PositiveFloat | None = Field(None, description="by default that of `norm`")
+
+
+class LinearScaling(Vocabulary):
+    """Positions divided by a factor (arXiv:2306.15595)."""
+
+    kind: Literal["linear"] = "linear"
+    factor: PositiveFloat = Field(description="how many times longer the context becomes")
+
+
+class Llama3Scaling(Vocabulary):
+    """Long wavelengths divided by a factor, short ones kept (Llama 3.1)."""
+
+    kind: Literal["llama3"] = "llama3"
+    factor: PositiveFloat = Field(8.0, description="divisor of the low frequencies")
+    low_freq_factor: PositiveFloat = Field(
+        1.0, description="original contexts per longest wave kept"
+    )
+    high_freq_factor: PositiveFloat = Field(
+        4.0, description="waves per original context left alone"
+    )
+    original_context_length: Positive = Field(8192, description="context before the stretch")
+
+
+class Rope(Vocabulary):
+    """Rotary positions (arXiv:2104.09864)."""
+
+    theta: PositiveFloat = Field(10_000.0, description="base of the wavelengths")
+    scaling: Annotated[
+        Annotated[LinearScaling | Llama3Scaling, Field(discriminator="kind")] | None,
+        BeforeValidator(_none_word),
+    ] = Field(None, description="how positions beyond the training context are reached")
+
+
+class ProjectionBias(Vocabulary):
+    """Which attention projections have a bias."""
+
+    q: bool = Field(False, description="queries")
+    k: bool = Field(False, description="keys")
+    v: bool = Field(False, description="values")
+    o: bool = Field(False, description="output")
+
+
+class Attention(Vocabulary):
+    """Multi-head attention; fewer key-value heads than heads make it grouped-query."""
+
+    heads: Positive = Field(12, description="query heads")
+    kv_heads: Positive | None = Field(
+        None, description="key-value heads, a divisor of `heads`; by default `heads`"
+    )
+    head_dim: Positive | None = Field(None, description="by default d_model / heads")
+    bias: StrictBool | ProjectionBias = Field(
+        False, description="all projections, or a mapping of `q`, `k`, `v`, `o`"
+    )
+    qk_norm: Annotated[QKNorm | None, BeforeValidator(_none_or_kind)] = Field(
+        None, description="normalisation of queries and keys; `rms` for short"
+    )
+    rope: Annotated[Rope | None, BeforeValidator(_none_word)] = Field(
+        Rope(),
+        description="rotary positions, or `none`; by default none with learned positions",
+    )
+    mask: MaskText = Field("causal", description="who sees whom: `causal`, `causal & window(n)`")
+    scale: Scale | None = Field(None, description="of the scores; by default `1 / sqrt(head_dim)`")
+
+
+class Mlp(Vocabulary):
+    """The position-wise network."""
+
+    kind: Literal["gated", "plain"] = Field(
+        "gated", description="down(act(gate(x)) * up(x)) or down(act(up(x)))"
+    )
+    activation: Literal["silu", "gelu", "gelu_tanh", "relu", "relu2"] = Field(
+        "silu", description="`gelu_tanh` is GPT-2's approximation, `relu2` the square of relu"
+    )
+    d_ff: Positive | None = Field(
+        None,
+        description="width; by default 4 * d_model if plain, 8/3 * d_model rounded up "
+        "to a multiple of 64 if gated",
+    )
+    bias: bool = Field(False, description="on every projection")
+
+
+class Block(Vocabulary):
+    """What a kind of block does differently from the rest of `model`."""
+
+    attention: Attention = Field(Attention(), description="fields of `model.attention`")
+    mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(
+        Mlp(), description="fields of `model.mlp`"
+    )
+    norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(
+        Norm(), description="fields of `model.norm`"
+    )
+
+
+class Layers(Vocabulary):
+    """An order of block kinds, repeated."""
+
+    pattern: Annotated[list[str], Field(min_length=1)] = Field(
+        description="names of `blocks`, in order"
+    )
+    repeat: Positive = Field(1, description="how many times the pattern stands")
+
+
+class Embedding(Vocabulary):
+    """From tokens to the residual stream."""
+
+    tied: bool = Field(False, description="the output head shares the token embedding")
+    scale: Scale | None = Field(None, description="a factor such as `sqrt(d_model)`")
+    positions: Literal["none", "learned"] = Field("none", description="learned absolute positions")
+    norm: bool = Field(False, description="a norm right after the embedding")
+
+
+class Head(Vocabulary):
+    """From the residual stream to logits."""
+
+    softcap: PositiveFloat | None = Field(
+        None, description="logits become c * tanh(logits / c) (arXiv:2408.00118, section 2)"
+    )
+    bias: bool = Field(False, description="a learned offset for each token of the vocabulary")
+
+
+class Init(Vocabulary):
+    """Initial weights; gains start at one and offsets at zero."""
+
+    std: PositiveFloat = Field(0.02, description="standard deviation of matrices and embeddings")
+    residual: Literal["scaled", "normal", "zero"] = Field(
+        "scaled",
+        description="projections into the residual stream: std / sqrt(2 * layers) as in GPT-2, "
+        "std, or zero",
+    )
+
+
+class TransformerModel(Vocabulary):
+    """The architecture."""
+
+    vocab_size: Positive = Field(32_000, description="tokens")
+    context_length: Positive = Field(2048, description="tokens a sequence may have")
+    d_model: Positive = Field(768, description="width of the residual stream")
+    layers: Positive | list[str] | Layers = Field(
+        12,
+        description="a number of layers, a list of block kinds, or `{pattern: [...], repeat: n}`",
+    )
+    norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(Norm(), description="normalisation")
+    attention: Attention = Field(Attention(), description="attention of every block")
+    mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
+    blocks: dict[str, Block] = Field({}, description="kinds of blocks by name, and how they differ")
+    embedding: Embedding = Field(Embedding(), description="tokens to vectors")
+    head: Head = Field(Head(), description="vectors to logits")
+    dropout: Rate = Field(0.0, description="of embeddings, attention and sublayer outputs")
+    init: Init = Field(Init(), description="initial weights")
+
+
+class TransformerSpec(SpecHead):
+    """A transformer."""
+
+    family: Literal["transformer"] = Field("transformer", description="the kind of model")
+    model: TransformerModel = Field(TransformerModel(), description="the architecture")
