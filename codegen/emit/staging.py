@@ -36,6 +36,7 @@ class Move:
     new: str | None
 
     def reversed(self) -> Move:
+        """The move that takes this one back."""
         return Move(self.name, old=self.new, new=self.old)
 
 

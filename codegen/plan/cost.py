@@ -14,10 +14,8 @@ def transformer_cost(
     """Counts from the parameter table; a multiply-add is two FLOPs, masked pairs cost nothing."""
     count = sum(p.count for p in network.parameters)
     matrices = sum(p.count for p in network.parameters if p.group == "matrix")
-    head = model.vocab_size * model.d_model
     length = model.context_length
-    attention = sum(_attention_flops(layer, length) for layer in network.layers)
-    forward = 2 * (matrices + head) + attention
+    forward = forward_flops(network, model, length)
     cache = sum(
         2 * layer.kv_heads * layer.head_dim * min(layer.window or length, length)
         for layer in network.layers
@@ -32,6 +30,14 @@ def transformer_cost(
         kv_cache_bytes=BFLOAT16 * cache,
         training_bytes=FLOAT32 * (2 * count + moments),
     )
+
+
+def forward_flops(network: TransformerNetwork, model: TransformerModel, length: int) -> int:
+    """FLOPs of the average token in a sequence of `length`, forward."""
+    matrices = sum(p.count for p in network.parameters if p.group == "matrix")
+    head = model.vocab_size * model.d_model
+    attention = sum(_attention_flops(layer, length) for layer in network.layers)
+    return 2 * (matrices + head) + attention
 
 
 def visible_pairs(length: int, window: int | None) -> int:

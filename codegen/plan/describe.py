@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen.plan.amounts import human
 from codegen.plan.plan import Description, TransformerNetwork
 
 PAPERS = {
@@ -28,14 +29,6 @@ PLACEMENTS = {
     "post": "on each sublayer's output",
     "sandwich": "before each sublayer and on its output",
 }
-
-
-def human(count: float) -> str:
-    """1_235_814_400 -> '1.24 B'."""
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:.3g} {letter}"
-    return f"{count:g}"
 
 
 def describe_transformer(name: str, network: TransformerNetwork) -> Description:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
-from codegen.plan.cost import transformer_cost
+from codegen.plan.cost import forward_flops, transformer_cost
 from codegen.plan.describe import describe_transformer
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
 from codegen.plan.transformer import lower_transformer
@@ -39,7 +39,8 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
         where = loaded.tree.position(("checkpoint", "huggingface"))
         checkpoint = checkpoint_plan(spec.checkpoint.huggingface, network.parameters, where)
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
-    train = train_plan(spec, spec.model.context_length)
+    context = spec.train.context or spec.model.context_length
+    train = train_plan(spec, context, 3 * forward_flops(network, spec.model, context))
     return Plan(
         name=spec.name,
         family=spec.family,
@@ -55,7 +56,7 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
     )
 
 
-def train_plan(spec: SpecHead, context_length: int) -> TrainPlan:
+def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
     """The training script's defaults."""
     train, optimizer = spec.train, spec.train.optimizer
     muon = optimizer if isinstance(optimizer, Muon) else None
@@ -68,10 +69,12 @@ def train_plan(spec: SpecHead, context_length: int) -> TrainPlan:
             beta2=float(optimizer.betas[1]),
             eps=float(optimizer.eps),
             weight_decay=float(optimizer.weight_decay),
-            matrix_lr=muon and float(muon.matrix_lr),
-            momentum=muon and float(muon.momentum),
-            newton_schulz_steps=muon and muon.newton_schulz_steps,
-            matrix_weight_decay=muon and float(muon.matrix_weight_decay),
+            embedding_lr=float(muon.embedding_lr or muon.lr) if muon else None,
+            head_lr=float(muon.head_lr or muon.lr) if muon else None,
+            matrix_lr=float(muon.matrix_lr) if muon else None,
+            momentum=float(muon.momentum) if muon else None,
+            newton_schulz_steps=muon.newton_schulz_steps if muon else None,
+            matrix_weight_decay=float(muon.matrix_weight_decay) if muon else None,
         ),
         schedule=SchedulePlan(
             kind=train.schedule.kind,
@@ -81,7 +84,7 @@ def train_plan(spec: SpecHead, context_length: int) -> TrainPlan:
         ),
         batch=train.batch,
         accumulation=train.accumulation,
-        context=train.context or context_length,
+        context=context,
         steps=train.steps,
         clip=float(train.clip),
         validation=float(train.validation),
@@ -90,6 +93,7 @@ def train_plan(spec: SpecHead, context_length: int) -> TrainPlan:
         log_every=train.log_every,
         seed=train.seed,
         dtype=spec.target.dtype,
+        flops_per_token=flops_per_token,
         peaks=device_peaks(spec.target),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from codegen.plan.plan import Init, LayerPlan, NormPlan, Parameter, TransformerNetwork
+from codegen.plan.plan import Init, InitPlan, InitRule, LayerPlan, NormPlan, Parameter, TransformerNetwork
 from codegen.spec.transformer import TransformerModel
 
 ONES, ZEROS = Init("ones"), Init("zeros")
@@ -15,17 +15,21 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
     """Every parameter with its shape and what happens to it, in the order of the module."""
     normal = Init("normal", model.init.std)
     d_model, vocab_size = model.d_model, model.vocab_size
-    rows = [_embedding("token_embedding.weight", (vocab_size, d_model), "token_embedding", normal)]
+    table = Init("normal", model.init.embedding_std or model.init.std)
+    rows = [_embedding("token_embedding.weight", (vocab_size, d_model), "token_embedding", table)]
     if network.learned_positions:
         shape = (model.context_length, d_model)
-        rows.append(_embedding("position_embedding.weight", shape, "position_embedding", normal))
+        rows.append(_embedding("position_embedding.weight", shape, "position_embedding", table))
+    if network.token_shift:
+        rows.append(_vector("token_shift", d_model, "token_shift", ZEROS))
     if network.embedding_norm:
         rows += _norm("embedding_norm", network.norm, d_model)
     for index, layer in enumerate(network.layers):
         rows += _block(network, model, index, layer)
     rows += _norm("norm", network.norm, d_model)
     if not network.tied:
-        rows.append(_embedding("head.weight", (vocab_size, d_model), "head", normal))
+        start = ZEROS if network.init.head == "zero" else normal
+        rows.append(_embedding("head.weight", (vocab_size, d_model), "head", start))
     if network.head_bias:
         rows.append(_vector("head_bias", vocab_size, "head_bias", ZEROS))
     return tuple(rows)
@@ -56,7 +60,7 @@ def _block(
         "scaled": Init("normal", model.init.std / math.sqrt(2 * len(network.layers))),
         "normal": normal,
         "zero": ZEROS,
-    }[network.residual_init]
+    }[network.init.residual]
 
     def linear(name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
         role = name.rpartition(".")[2]
@@ -90,17 +94,34 @@ def _block(
     yield from norm("mlp_post_norm", after)
 
 
-def init_deviations(network: TransformerNetwork) -> tuple[str, ...]:
-    """The table of what does not start from N(0, init_std^2), as init_weights shows it."""
-    residual = {
-        "scaled": "init_std / sqrt(2 * layers) (GPT-2, section 2.3)",
-        "zero": "zero, so that every block starts as the identity",
-    }
-    rows = []
-    if network.residual_init in residual:
-        rows.append(f"o_proj, down_proj  {residual[network.residual_init]}")
-    if network.has_gain:
-        rows.append("norm weights       one")
-    if network.has_bias:
-        rows.append("biases             zero")
-    return tuple(rows)
+def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
+    """The rules of init_weights, first match wins, and the table of what is not N(0, init_std^2)."""
+    roles = {parameter.role for parameter in network.parameters}
+    residual = ("o_proj.weight", "down_proj.weight")
+    zeros: list[str] = []
+    rules, table = [], []
+    if any(parameter.name.endswith("bias") for parameter in network.parameters):
+        zeros.append("bias")
+        table.append(("biases", "zero"))
+    if network.token_shift:
+        zeros.append("token_shift")
+        table.append(("token_shift", "zero: at first no token sees the one before it here"))
+    if network.init.residual == "zero":
+        zeros += residual
+        table.append(("o_proj, down_proj", "zero: every block starts as the identity"))
+    if network.init.head == "zero" and not network.tied:
+        zeros.append("head.weight")
+        table.append(("head", "zero: all tokens start equally likely"))
+    if zeros:
+        rules.append(InitRule(tuple(zeros), "zeros"))
+    if "norm" in roles:
+        rules.append(InitRule(("norm.weight",), "ones"))
+        table.append(("norm weights", "one"))
+    if network.init.residual == "scaled":
+        rules.append(InitRule(residual, "normal", "residual_std"))
+        reason = "init_std / sqrt(2 * layers) (GPT-2, section 2.3)"
+        table.append(("o_proj, down_proj", reason))
+    if model.init.embedding_std is not None:
+        rules.append(InitRule(("embedding.weight",), "normal", "self.config.embedding_std"))
+        table.append(("embeddings", "standard deviation embedding_std"))
+    return InitPlan(network.init.residual, network.init.head, tuple(rules), tuple(table))

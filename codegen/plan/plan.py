@@ -133,6 +133,25 @@ class RopePlan:
 
 
 @dataclass(frozen=True)
+class InitRule:
+    """Parameters whose names end in one of `suffixes` start as `kind`; `std` is an expression."""
+
+    suffixes: tuple[str, ...]
+    kind: str
+    std: str = ""
+
+
+@dataclass(frozen=True)
+class InitPlan:
+    """How init_weights works: rules by name, and their table as people read it."""
+
+    residual: str
+    head: str
+    rules: tuple[InitRule, ...] = ()
+    table: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class CachePlan:
     """How a layer's decoding cache is made, as expressions over the config."""
 
@@ -147,6 +166,7 @@ class TransformerNetwork:
     """A decoder-only transformer."""
 
     class_name: str
+    context_length: int
     fields: tuple[ConfigField, ...]
     blocks: tuple[BlockPlan, ...]
     layers: tuple[LayerPlan, ...]
@@ -160,8 +180,8 @@ class TransformerNetwork:
     softcap: bool
     dropout: bool
     windowed: bool
-    residual_init: str
-    deviations: tuple[str, ...]
+    token_shift: bool
+    init: InitPlan
     layer_count: str
     cache: CachePlan
     parameters: tuple[Parameter, ...]
@@ -182,16 +202,6 @@ class TransformerNetwork:
         return tuple({b.mlp.class_name: b.mlp for b in self.blocks}.values())
 
     @property
-    def has_bias(self) -> bool:
-        """Whether any parameter is an offset."""
-        return any(p.name.endswith("bias") for p in self.parameters)
-
-    @property
-    def has_gain(self) -> bool:
-        """Whether any norm has a weight."""
-        return any(p.role == "norm" for p in self.parameters)
-
-    @property
     def qk_normed(self) -> bool:
         """Whether any attention normalises queries and keys."""
         return any(a.qk_norm for a in self.attentions)
@@ -207,6 +217,8 @@ class OptimizerPlan:
     beta2: float
     eps: float
     weight_decay: float
+    embedding_lr: float | None = None
+    head_lr: float | None = None
     matrix_lr: float | None = None
     momentum: float | None = None
     newton_schulz_steps: int | None = None
@@ -241,7 +253,8 @@ class TrainPlan:
     log_every: int
     seed: int
     dtype: str
-    peaks: dict[str, float]
+    flops_per_token: int  # forward and backward, at the training context
+    peaks: dict[str, float]  # dense bfloat16 FLOP/s by device name
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,9 @@ def config_fields(
     if model.dropout:
         fields.append(ConfigField("dropout", "float", model.dropout, model.dropout))
     fields.append(ConfigField("init_std", "float", model.init.std, model.init.std))
+    if model.init.embedding_std is not None:
+        std = float(model.init.embedding_std)
+        fields.append(ConfigField("embedding_std", "float", std, std))
     return tuple(fields)
 
 

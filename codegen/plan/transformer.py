@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from codegen.errors import SpecError
-from codegen.plan.parameters import init_deviations, parameter_table
+from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.plan import (
     AttentionPlan,
     BlockPlan,
     CachePlan,
+    InitPlan,
     LayerPlan,
     MlpPlan,
     NormPlan,
@@ -40,6 +41,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
     rope = _rope(blocks, numbers)
     network = TransformerNetwork(
         class_name="Model",
+        context_length=model.context_length,
         fields=config_fields(model, numbers, one_kind=len(plans) == 1),
         blocks=plans,
         layers=layers,
@@ -59,14 +61,14 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         softcap=model.head.softcap is not None,
         dropout=model.dropout > 0,
         windowed=numbers.used("window"),
-        residual_init=model.init.residual,
-        deviations=(),
+        token_shift=model.embedding.token_shift,
+        init=InitPlan(model.init.residual, model.init.head),
         layer_count="config.layers" if len(plans) == 1 else "len(config.layers)",
         cache=_cache_plan(numbers),
         parameters=(),
     )
     network = replace(network, parameters=parameter_table(network, model))
-    return replace(network, deviations=init_deviations(network))
+    return replace(network, init=init_plan(network, model))
 
 
 def _norm_bias(kind: str, weight: bool, bias: bool | None) -> bool:
@@ -142,13 +144,10 @@ def _attention_plan(model: TransformerModel, block: Block, numbers: LayerNumbers
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
         bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
-    qk_norm = norm and NormPlan(
-        norm.kind,
-        norm.weight,
-        norm.kind == "layer" and norm.weight,
-        "self.head_dim",
-        numbers.access("qk_norm_eps"),
-    )
+    qk_norm = None
+    if norm is not None:
+        has_bias, eps = norm.kind == "layer" and norm.weight, numbers.access("qk_norm_eps")
+        qk_norm = NormPlan(norm.kind, norm.weight, has_bias, "self.head_dim", eps)
     read = [access[name] for name in names if numbers.used(name)]
     return AttentionPlan(
         class_name="",

@@ -1,5 +1,6 @@
-"""Stage 4: text -> text."""
+"""Stage 4: text -> text. Each package is pruned, then all files are formatted at once."""
 
-from codegen.refine.refine import refine
+from codegen.refine.prune import prune_package
+from codegen.refine.style import format_files
 
-__all__ = ["refine"]
+__all__ = ["format_files", "prune_package"]

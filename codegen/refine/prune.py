@@ -1,52 +1,41 @@
-"""Removes top-level definitions and imports by name, with everything else left to the letter."""
+"""text -> text: what this model does not reach is dropped."""
 
 from __future__ import annotations
 
-import libcst as cst
+import ast
+from collections.abc import Mapping
 
-Pruned = cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel
+from codegen.errors import TgenError
+from codegen.refine.reach import imported_from_siblings, unreachable
 
-
-def prune(text: str, names: set[str]) -> str:
-    """The module without the top-level definitions and imports of `names`."""
-    module = cst.parse_module(text)
-    body = [kept for statement in module.body if (kept := _keep(statement, names)) is not None]
-    return module.with_changes(body=body).code
+Files = Mapping[str, str]
 
 
-def _keep(
-    statement: cst.SimpleStatementLine | cst.BaseCompoundStatement, names: set[str]
-) -> cst.SimpleStatementLine | cst.BaseCompoundStatement | None:
-    if isinstance(statement, cst.FunctionDef | cst.ClassDef):
-        return None if statement.name.value in names else statement
-    if not isinstance(statement, cst.SimpleStatementLine):
-        return statement
-    kept = [small for part in statement.body if (small := _keep_small(part, names)) is not None]
-    return statement.with_changes(body=kept) if kept else None
+def prune_package(files: Files, roots: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """The files without definitions and imports that no root reaches.
+
+    `ast` decides; libcst, slow to import, is loaded only if there is something to remove.
+    """
+    modules = {path: _parse(path, text) for path, text in files.items() if path.endswith(".py")}
+    wanted = imported_from_siblings(modules)
+    pruned = dict(files)
+    for path, module in modules.items():
+        if path not in roots:
+            continue
+        dead = unreachable(module, {*roots[path], *wanted[path]})
+        if dead:
+            from codegen.refine.remove import remove_names
+
+            pruned[path] = remove_names(files[path], dead)
+    return pruned
 
 
-def _keep_small(part: cst.BaseSmallStatement, names: set[str]) -> cst.BaseSmallStatement | None:
-    match part:
-        case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))]):
-            return None if name in names else part
-        case cst.AnnAssign(target=cst.Name(value=name)):
-            return None if name in names else part
-        case cst.Import() | cst.ImportFrom():
-            return _keep_import(part, names)
-    return part
-
-
-def _keep_import(
-    part: cst.Import | cst.ImportFrom, names: set[str]
-) -> cst.Import | cst.ImportFrom | None:
-    if isinstance(part.names, cst.ImportStar):
-        return part
-    aliases = [alias for alias in part.names if _bound(alias) not in names]
-    if not aliases:
-        return None
-    aliases[-1] = aliases[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-    return part.with_changes(names=aliases)
-
-
-def _bound(alias: cst.ImportAlias) -> str:
-    return (alias.evaluated_alias or alias.evaluated_name).partition(".")[0]
+def _parse(path: str, text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        line = text.splitlines()[(error.lineno or 1) - 1 : error.lineno]
+        shown = line[0].strip() if line else ""
+        raise TgenError(
+            f"{path}:{error.lineno}: the rendered text is no Python: {shown}"
+        ) from error

@@ -25,7 +25,7 @@ def names_used(node: ast.AST) -> set[str]:
     used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     match node:
         case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=items)):
-            used |= {item.value for item in items if isinstance(item, ast.Constant)}
+            used |= {str(item.value) for item in items if isinstance(item, ast.Constant)}
     return used
 
 

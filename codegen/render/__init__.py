@@ -1,5 +1,5 @@
 """Stage 3: Plan -> {path: text}."""
 
-from codegen.render.render import package_roots, render_package, templates_folder
+from codegen.render.render import package_roots, render_package
 
-__all__ = ["package_roots", "render_package", "templates_folder"]
+__all__ = ["package_roots", "render_package"]

@@ -30,10 +30,18 @@ def _has_checkpoint(plan: Plan) -> bool:
     return plan.checkpoint is not None
 
 
+def _has_muon(plan: Plan) -> bool:
+    return plan.train.optimizer.kind == "muon"
+
+
 DECODER_FILES = (
     PackageFile("__init__.py", "package/init.py.jinja"),
     PackageFile("model.py", "package/model.py.jinja", roots=("Config", "Model")),
     PackageFile("data.py", "package/data.py.jinja", roots=()),
+    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
+    PackageFile("log.py", "package/log.py.jinja", roots=()),
+    PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
+    PackageFile("options.py", "package/options.py.jinja", roots=()),
     PackageFile("train.py", "package/train.py.jinja", roots=("main",)),
     PackageFile("sample.py", "package/sample.py.jinja", roots=("main",)),
     PackageFile("weights.py", "package/weights.py.jinja", when=_has_checkpoint),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from codegen.plan.amounts import human_bytes, human_flops
 
 WIDTH = 98
 
@@ -68,4 +70,16 @@ def papers(titles: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-FILTERS = {"literal": literal, "sentence": sentence, "papers": papers}
+def suffixes(names: Sequence[str]) -> str:
+    """The argument of str.endswith: one string, or a tuple of them."""
+    return literal(names[0]) if len(names) == 1 else literal(tuple(names))
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "literal": literal,
+    "sentence": sentence,
+    "papers": papers,
+    "bytes": human_bytes,
+    "flops": human_flops,
+    "suffixes": suffixes,
+}

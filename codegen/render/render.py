@@ -10,16 +10,9 @@ import jinja2
 
 from codegen.errors import TgenError
 from codegen.plan import Plan
+from codegen.project import templates_folder
 from codegen.render.files import FILES
 from codegen.render.filters import FILTERS
-
-PACKAGE = Path(__file__).parent.parent
-
-
-def templates_folder() -> Path:
-    """Where the templates lie: inside an installed wheel, or beside codegen/ in a clone."""
-    inside = PACKAGE / "templates"
-    return inside if inside.is_dir() else PACKAGE.parent / "templates"
 
 
 @functools.cache

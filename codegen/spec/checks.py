@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.diagnose import suggestion
+from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import causal_reach
-from codegen.spec.resolve import resolve_block
+from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
+from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
-from codegen.spec.transformer import Block, TransformerSpec
+from codegen.spec.transformer import Block, Layers, TransformerModel, TransformerSpec
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+MAX_LAYERS = 10_000
 MAPPINGS = Path(__file__).parent.parent / "importers/huggingface"
 
 
@@ -27,26 +32,35 @@ class Finding:
     key: Key
     message: str
     hint: str | None = None
+    at: tuple[str, int, int] | None = None  # a text, and the offset and length of what is wrong
 
 
 def check_name(name: str) -> Iterator[Finding]:
     """A package name that can be imported and hides nothing."""
     if not NAME.fullmatch(name) or len(name) > 80:
         hint = "lower-case letters, digits and `_`, beginning with a letter"
-        yield Finding(("name",), f"`{name[:80]}` can't be a package name", hint)
+        yield Finding(("name",), f"`{word(name)}` can't be a package name", hint)
     elif keyword.iskeyword(name) or keyword.issoftkeyword(name):
         yield Finding(("name",), f"`{name}` is a Python keyword", f"for example `{name}_model`")
-    elif importlib.util.find_spec(name) is not None:
+    elif _is_module(name):
         message = f"`{name}` is the name of an installed module"
         yield Finding(("name",), message, f"for example `{name}_model`")
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:  # imported, but by hand
+        return True
 
 
 def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
     """Every layer names a block kind, and every block kind is in a layer."""
     blocks, layers = spec.model.blocks, spec.model.layers
-    for kind in blocks:
-        if not NAME.fullmatch(kind):
-            yield Finding(("model", "blocks", kind), f"`{kind}` can't be the name of a block kind")
+    yield from _check_kinds(blocks)
+    if layer_count(spec.model) > MAX_LAYERS:
+        at: Key = ("model", "layers", *(("repeat",) if isinstance(layers, Layers) else ()))
+        yield Finding(at, f"{layer_count(spec.model)} layers, more than {MAX_LAYERS:,}")
     if isinstance(layers, int):
         if len(blocks) > 1:
             hint = f"for example layers: {{pattern: [{', '.join(blocks)}], repeat: {layers}}}"
@@ -62,10 +76,23 @@ def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
     for index, kind in enumerate(names):
         if kind not in blocks:
             hint = suggestion(kind, blocks) or f"known: {', '.join(blocks) or 'none'}"
-            yield Finding((*place, index), f"no block kind `{kind}` in `blocks`", hint)
+            yield Finding((*place, index), f"no block kind `{word(kind)}` in `blocks`", hint)
     for kind in blocks:
         if kind not in names:
-            yield Finding(("model", "blocks", kind), f"no layer is of the kind `{kind}`")
+            yield Finding(("model", "blocks", kind), f"no layer is of the kind `{word(kind)}`")
+
+
+def _check_kinds(kinds: Iterable[str]) -> Iterator[Finding]:
+    """Names of block kinds make names of classes: `local` makes LocalBlock."""
+    classes: dict[str, str] = {}
+    for kind in kinds:
+        key: Key = ("model", "blocks", kind)
+        if not NAME.fullmatch(kind) or len(kind) > MAX_WORD:
+            yield Finding(key, f"`{word(kind)}` can't be the name of a block kind")
+            continue
+        other = classes.setdefault("".join(part.capitalize() for part in kind.split("_")), kind)
+        if other != kind:
+            yield Finding(key, f"`{kind}` and `{other}` would be classes of one name")
 
 
 def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
@@ -76,6 +103,26 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
         kinds = {kind: resolve_block(model, kind) for kind in model.blocks}
     for kind, block in kinds.items():
         yield from _check_block(spec, kind, block)
+    yield from _check_shared_rope(model, kinds)
+    yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
+
+
+def _check_shared_rope(
+    model: TransformerModel, kinds: dict[str | None, Block]
+) -> Iterator[Finding]:
+    """All layers with rotary positions share one table of frequencies."""
+    shared: dict[str, object] = {}
+    for kind, block in kinds.items():
+        attention = block.attention
+        if attention.rope is None:
+            continue
+        at: Key = ("model", "blocks", str(kind), "attention")
+        head_dim = scale_numbers(model, block)["head_dim"]
+        message = "all layers with rotary positions must share one"
+        if shared.setdefault("scaling", attention.rope.scaling) != attention.rope.scaling:
+            yield Finding((*at, "rope", "scaling"), f"{message} rope.scaling")
+        if shared.setdefault("head_dim", head_dim) != head_dim:
+            yield Finding((*at, "head_dim"), f"{message} head_dim")
 
 
 def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Iterator[Finding]:
@@ -87,6 +134,7 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         said = field in getattr(own, part).model_fields_set
         return ("model", "blocks", str(kind), part, field) if said else ("model", part, field)
 
+    yield from check_scale(at("attention", "scale"), attention.scale, spec.model, block)
     heads, kv_heads = attention.heads, attention.kv_heads or attention.heads
     if heads % kv_heads:
         hint = f"divisors of {heads}: {', '.join(map(str, divisors(heads)))}"
@@ -106,6 +154,21 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         causal_reach(parse_mask(attention.mask))
     except ValueError as error:
         yield Finding(at("attention", "mask"), str(error), "`causal` or `causal & window(n)`")
+
+
+def check_scale(
+    key: Key, scale: float | str | None, model: TransformerModel, block: Block
+) -> Iterator[Finding]:
+    """A scale is a positive number at the sizes that the model has."""
+    if not isinstance(scale, str):
+        return
+    try:
+        value = evaluate(parse_scale(scale), scale_numbers(model, block))
+    except ExpressionError as error:
+        yield Finding(key, error.message, at=(scale, error.offset, error.length))
+        return
+    if not 0 < value < math.inf:
+        yield Finding(key, f"a scale is a positive number, not {value:g}")
 
 
 def check_training(spec: TransformerSpec) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from codegen.errors import Diagnostic
+from codegen.spec.characters import word
 from codegen.spec.source import Key, Tree
 
 WORDS = {
@@ -26,9 +27,9 @@ WORDS = {
 }
 
 
-def suggestion(word: str, known: Iterable[str]) -> str | None:
+def suggestion(given: str, known: Iterable[str]) -> str | None:
     """A "did you mean" for a mistyped word."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(given, list(known), n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else None
 
 
@@ -36,11 +37,10 @@ def path_of(location: tuple[int | str, ...], data: Any) -> Key:
     """The part of pydantic's location that exists in the data (it names union members too)."""
     path: list[int | str] = []
     for step in location:
-        if (isinstance(data, dict) and step in data) or (isinstance(data, list) and isinstance(step, int) and step < len(data)):
+        in_list = isinstance(data, list) and isinstance(step, int) and step < len(data)
+        if in_list or (isinstance(data, dict) and step in data):
             data = data[step]
-        else:
-            continue
-        path.append(step)
+            path.append(step)
     return tuple(path)
 
 
@@ -80,25 +80,24 @@ def _diagnose_one(
     position = tree.position(key)
     if kind == "extra_forbidden":
         fields = fields_at(model, problem["loc"][:-1])
+        fields += ["extends"] if len(problem["loc"]) == 1 else []
         hint = suggestion(name, fields) or f"known here: {', '.join(fields)}"
-        return Diagnostic(f"unknown field `{name}`", tree.position(key, of_key=True), hint)
+        return Diagnostic(f"unknown field `{word(name)}`", tree.position(key, of_key=True), hint)
     if kind == "missing":
         where = tree.position((*key, name))
-        hint = "start with `name: my_model`" if name == "name" else None
-        return Diagnostic(f"the field `{name}` is missing", where, hint)
-    if kind == "expression" and position:
-        shift = context["offset"] + (1 if position.text[position.column - 1 :][:1] in "'\"" else 0)
-        length = context["length"]
-        position = replace(position, column=position.column + shift, length=length)
+        first = "start with `name: my_model`" if name == "name" else None
+        return Diagnostic(f"the field `{name}` is missing", where, first)
+    if kind == "expression":
+        position = tree.character(key, given, context["offset"], context["length"])
         return Diagnostic(context["reason"], position)
     if kind in ("literal_error", "union_tag_invalid"):
         known = context.get("expected") or context.get("expected_tags") or ""
-        words = [word.strip(" '") for word in known.replace(" or ", ", ").split(",")]
+        words = [one.strip(" '") for one in known.replace(" or ", ", ").split(",")]
         value = given.get("kind") if isinstance(given, dict) else given
         if kind == "union_tag_invalid":
             position = tree.position((*key, "kind"))
-        hint = suggestion(str(value), words)
-        return Diagnostic(f"expected {' or '.join(words)}, got {show(value)}", position, hint)
+        meant = suggestion(str(value), words)
+        return Diagnostic(f"expected {' or '.join(words)}, got {show(value)}", position, meant)
     if kind == "union_tag_not_found":
         return Diagnostic("the field `kind` is missing", position)
     if kind in WORDS:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 40
+MAX_NUMBER = 2**48
 
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?)"
@@ -146,8 +147,10 @@ class _Parser:
             raise ExpressionError("the expression ends too early", offset)
         self.advance()
         if kind == "number":
-            whole = token.isdigit()
-            return Number(int(token[:30]) if whole else float(token), offset)
+            value = float(token)
+            if value > MAX_NUMBER:
+                raise ExpressionError("the number is too large", offset, len(token))
+            return Number(int(token) if token.isdigit() else value, offset)
         if kind == "name":
             if self.token == "(":
                 return Call(token, self.arguments(depth), offset)

@@ -1,20 +1,29 @@
-"""A spec file -> Spec: `extends` resolved, overrides applied, every mistake reported at its place."""
+"""A spec file -> Spec: `extends` and overrides resolved, every mistake reported at its place."""
 
 from __future__ import annotations
 
 import copy
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.spec.characters import word
 from codegen.spec.checks import CHECKS, Finding, check_name
-from codegen.spec.diagnose import diagnose, path_of, suggestion
-from codegen.spec.source import Key, Span, Tree, parse, read_text
+from codegen.spec.diagnose import diagnose, path_of, show, suggestion
+from codegen.spec.source import (
+    MAX_DEPTH,
+    Key,
+    Span,
+    Tree,
+    parse,
+    read_text,
+    spec_error,
+)
 from codegen.spec.transformer import TransformerSpec
 
 Spec = TransformerSpec  # the union of the families
@@ -37,12 +46,18 @@ class LoadedSpec:
 def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSpec:
     """Reads one spec; SpecError with all its mistakes. `overrides` are texts such as `a.b=c`."""
     tree, sources = _read_with_extends(path, root, ())
-    for override in overrides:
-        tree = merge(tree, parse_override(override))
     if not isinstance(tree.data, dict):
         where = tree.position(()) or Position(shown(path, root), 1, 1)
         hint = "start with `name: my_model`"
         raise SpecError(Diagnostic("a spec is a mapping of fields", where, hint))
+    problems: list[Diagnostic] = []
+    for override in overrides:
+        try:
+            tree = merge(tree, parse_override(override))
+        except SpecError as error:
+            problems += error.diagnostics
+    if problems:
+        raise SpecError(problems)
     return LoadedSpec(_validate(tree), shown(path, root), tree, sources)
 
 
@@ -56,41 +71,44 @@ def parse_override(text: str) -> Tree:
     name, equals, value = text.partition("=")
     keys = tuple(name.strip().split("."))
     source = f"--set {name.strip()}"
-    if not equals or not all(keys):
+    if not equals or not all(keys) or len(keys) > MAX_DEPTH:
         hint = "write --set model.attention.heads=16"
-        raise SpecError(f"--set {text}: expected field=value", hint=hint)
+        raise SpecError(f"--set {word(text)}: expected field=value", hint=hint)
     parsed = parse(value.strip(), source)
     tree = Tree(data=parsed.data, spans={keys + key: span for key, span in parsed.spans.items()})
     name_position = Position(source, 1, 1, name.strip(), len(name.strip()))
     for end in range(len(keys), 0, -1):
         tree.data = {keys[end - 1]: tree.data}
-        value_span = tree.spans.get(keys[:end], Span(name_position)).value
-        tree.spans[keys[:end]] = Span(value_span, name_position)
+        span = tree.spans.get(keys[:end], Span(name_position))
+        tree.spans[keys[:end]] = replace(span, key=name_position)
     return tree
 
 
 def merge(low: Tree, high: Tree) -> Tree:
     """`high` over `low`: mappings merge, lists and scalars replace."""
-    spans = dict(low.spans)
+    spans: dict[Key, Span] = {}
+
+    def take(tree: Tree, value: Any, key: Key) -> Any:
+        if key in tree.spans:
+            spans[key] = tree.spans[key]
+        if isinstance(value, dict | list):
+            for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+                take(tree, inner, (*key, step))
+        return value
 
     def walk(a: Any, b: Any, key: Key) -> Any:
-        if isinstance(a, dict) and isinstance(b, dict):
-            merged = dict(a)
-            for name, value in b.items():
-                child = (*key, name)
-                if name in a:
-                    merged[name] = walk(a[name], value, child)
-                else:
-                    merged[name] = value
-                    adopt(child)
-            return merged
-        adopt(key)
-        return b
-
-    def adopt(key: Key) -> None:
-        for old in [k for k in spans if k[: len(key)] == key]:
-            del spans[old]
-        spans.update({k: s for k, s in high.spans.items() if k[: len(key)] == key})
+        if not isinstance(a, dict) or not isinstance(b, dict):
+            return take(high, b, key)
+        if span := low.spans.get(key) or high.spans.get(key):
+            spans[key] = span
+        merged: dict[str, Any] = {}
+        for name in {**a, **b}:
+            child = (*key, name)
+            if name in a and name in b:
+                merged[name] = walk(a[name], b[name], child)
+            else:
+                merged[name] = take(*((low, a[name]) if name in a else (high, b[name])), child)
+        return merged
 
     data = walk(low.data, high.data, ())
     spans[()] = high.spans.get((), spans.get((), Span(Position("", 1, 1))))
@@ -105,23 +123,39 @@ def _read_with_extends(
     here = (*seen, path.resolve())
     if not isinstance(tree.data, dict) or "extends" not in tree.data:
         return tree, (path,)
-    position = tree.position(("extends",))
-    target = tree.data.pop("extends")
+    other = _parent(path, root, here, tree.data.pop("extends"), tree.position(("extends",)))
+    low, sources = _read_with_extends(other, root, here)
+    if isinstance(low.data, dict):
+        low.data.pop("name", None)  # a variant has a name of its own
+    elif low.data is not None:
+        where = low.position(())
+        raise SpecError(Diagnostic("a spec is a mapping of fields", where))
+    return merge(low, tree), (path, *sources)
+
+
+def _parent(
+    path: Path, root: Path, here: tuple[Path, ...], target: object, position: Position | None
+) -> Path:
+    """The file that `extends` names, inside the project and not one that led here."""
     if not isinstance(target, str) or not target:
         raise SpecError(Diagnostic("`extends` takes the path of one spec", position))
-    other = (path.parent / target).resolve()
+    try:
+        other = (path.parent / target).resolve()
+        exists = other.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL byte, a circle of links
+        other, exists = path, False
     if not other.is_relative_to(root.resolve()):
-        raise SpecError(Diagnostic(f"`extends: {target}` leads outside the project", position))
-    if other in here or len(here) > MAX_EXTENDS:
+        message = f"`extends: {word(target)}` leads outside the project"
+        raise SpecError(Diagnostic(message, position))
+    if exists and other in here:
         chain = " -> ".join(shown(p, root) for p in (*here, other))
         raise SpecError(Diagnostic(f"`extends` goes in a circle: {chain}", position))
-    if not other.is_file():
+    if len(here) > MAX_EXTENDS:
+        raise SpecError(Diagnostic(f"more than {MAX_EXTENDS} `extends` in a row", position))
+    if not exists:
         hint = suggestion(target, [p.name for p in path.parent.glob("*.yaml") if p != path])
-        raise SpecError(Diagnostic(f"`extends: {target}`: no such file", position, hint))
-    low, sources = _read_with_extends(other, root, here)
-    # A variant has a name of its own; the family's word for its parent is not inherited.
-    low.data.pop("name", None) if isinstance(low.data, dict) else None
-    return merge(low, tree), (path, *sources)
+        raise SpecError(Diagnostic(f"`extends: {word(target)}`: no such file", position, hint))
+    return other
 
 
 def _validate(tree: Tree) -> Spec:
@@ -129,8 +163,8 @@ def _validate(tree: Tree) -> Spec:
     data: Mapping[str, Any] = tree.data
     family = data.get("family", "transformer")
     problems: list[Diagnostic] = []
-    if family not in FAMILIES:
-        message = f"unknown family `{family}`"
+    if not isinstance(family, str) or family not in FAMILIES:
+        message = f"unknown family, got {show(family)}"
         hint = suggestion(str(family), FAMILIES) or f"one of: {', '.join(FAMILIES)}"
         problems.append(Diagnostic(message, tree.position(("family",)), hint))
         data = {**data, "family": "transformer"}
@@ -147,18 +181,15 @@ def _validate(tree: Tree) -> Spec:
     if spec is not None:
         problems += [_place(tree, finding) for check in CHECKS[family] for finding in check(spec)]
     if problems or spec is None:
-        order = sorted(set(problems), key=_order)
-        raise SpecError(order)
+        raise spec_error(problems)
     return spec
 
 
-def _order(problem: Diagnostic) -> tuple[str, int, int]:
-    at = problem.position
-    return (at.path, at.line, at.column) if at else ("", 0, 0)
-
-
 def _place(tree: Tree, finding: Finding) -> Diagnostic:
-    return Diagnostic(finding.message, tree.position(finding.key), finding.hint)
+    where = tree.position(finding.key)
+    if finding.at is not None:
+        where = tree.character(finding.key, *finding.at)
+    return Diagnostic(finding.message, where, finding.hint)
 
 
 def _salvage(model: type[Spec], data: Mapping[str, Any], error: ValidationError) -> Spec | None:

@@ -29,7 +29,37 @@ def resolve_block(model: TransformerModel, kind: str | None) -> Block:
     if model.embedding.positions == "learned":
         general["attention"].setdefault("rope", None)
     own = model.blocks[kind].model_dump(exclude_unset=True) if kind else {}
+    if "scaling" in (own.get("attention", {}).get("rope") or {}) and general["attention"].get(
+        "rope"
+    ):
+        general["attention"]["rope"].pop("scaling", None)  # of another kind, with other fields
     return Block.model_validate(merged(general, own))
+
+
+def scale_numbers(model: TransformerModel, block: Block) -> dict[str, int]:
+    """What the scale of a block's attention may name, at true size."""
+    attention, mlp = block.attention, block.mlp
+    plain = 4 * model.d_model
+    gated = -(-8 * model.d_model // (3 * 64)) * 64
+    return {
+        "d_model": model.d_model,
+        "vocab_size": model.vocab_size,
+        "layers": layer_count(model),
+        "heads": attention.heads,
+        "head_dim": attention.head_dim or model.d_model // attention.heads,
+        "d_ff": mlp.d_ff or (plain if mlp.kind == "plain" else gated),
+    }
+
+
+def layer_count(model: TransformerModel) -> int:
+    """How many layers there are, without a list of them."""
+    match model.layers:
+        case int(count):
+            return count
+        case list(kinds):
+            return len(kinds)
+        case layers:
+            return len(layers.pattern) * layers.repeat
 
 
 def merged(low: Any, high: Any) -> Any:

@@ -7,6 +7,7 @@ what a person sees is what they get; duplicate keys, tags and merge keys are ref
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from typing import Any
 import yaml
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.spec.characters import BREAK, Written, line_position, word
 
 Key = tuple["str | int", ...]  # where a value is: ("model", "layers", 0)
 
 MAX_TEXT = 1_000_000  # characters
 MAX_VALUES = 20_000  # after aliases are expanded
 MAX_DEPTH = 50
+MAX_PROBLEMS = 100
 
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -27,16 +30,16 @@ SPECIAL_FLOAT = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 NULL = {"", "~", "null", "Null", "NULL"}
 BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
-# An explicit tag shows as a tag that the resolver would not have chosen itself.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
 class Span:
-    """Where a value stands, and its key if it has one."""
+    """Where a value stands, its key if it has one, and a text's characters."""
 
     value: Position
     key: Position | None = None
+    written: Written | None = None
 
 
 @dataclass
@@ -56,23 +59,44 @@ class Tree:
                 return span.key if wants_key and span.key else span.value
         return None
 
+    def character(self, key: Key, value: str, offset: int, length: int) -> Position | None:
+        """The position of a character of the text `value` that stands at `key`."""
+        span = self.spans.get(key)
+        if span is None or span.written is None:
+            return self.position(key)
+        return span.written.position(span.value, value, offset, length)
+
+
+def spec_error(problems: Iterable[Diagnostic]) -> SpecError:
+    """Each problem once, in the order of the text, and no more of them than a person reads."""
+    order = sorted(dict.fromkeys(problems), key=_order)
+    rest = order[MAX_PROBLEMS:]
+    if rest:
+        order[MAX_PROBLEMS:] = [Diagnostic(f"and {len(rest):,} more mistakes", rest[0].position)]
+    return SpecError(order)
+
+
+def _order(problem: Diagnostic) -> tuple[str, int, int, str]:
+    at = problem.position
+    return (at.path, at.line, at.column, problem.message) if at else ("", 0, 0, problem.message)
+
 
 def read_text(path: Path, shown: str) -> str:
     """The text of a spec; SpecError if it can't be read or is no text."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(4 * MAX_TEXT + 4)  # a character is four bytes at most
     except OSError as error:
         reason = error.strerror or str(error)
         raise SpecError(f"{shown}: can't read the spec: {reason}", hint="check the path") from None
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = raw[: error.start]
         line = before.count(b"\n") + 1
         column = error.start - (before.rfind(b"\n") + 1) + 1
         message = "the spec is not UTF-8 text"
         raise SpecError(Diagnostic(message, Position(shown, line, column))) from None
-    return text.replace("\r\n", "\n")
 
 
 def parse(text: str, shown: str) -> Tree:
@@ -86,104 +110,117 @@ def parse(text: str, shown: str) -> Tree:
     if node is not None:
         reader.tree.data = reader.convert(node, (), None, 0)
     if reader.problems:
-        raise SpecError(reader.problems)
+        raise spec_error(reader.problems)
     return reader.tree
 
 
 class _Reader:
     def __init__(self, text: str, shown: str) -> None:
         self.text = text
-        self.lines = text.split("\n")
+        self.lines = tuple(BREAK.split(text))
         self.shown = shown
         self.tree = Tree()
         self.problems: list[Diagnostic] = []
         self.count = 0
+        self.aliases = False
 
     def at(self, line: int, column: int, length: int = 1) -> Position:
         """A position from libyaml's marks, which count from 0."""
-        line = min(line, len(self.lines) - 1)
-        text = self.lines[line]
-        return Position(self.shown, line + 1, min(column, len(text)) + 1, text, length)
+        return line_position(Position(self.shown, line + 1, column + 1, "", length), self.lines)
 
-    def spot(self, node: yaml.Node) -> Position:
+    def spot(self, node: Any) -> Position:
+        """Where one of yaml's nodes or events stands."""
         start, end = node.start_mark, node.end_mark
         length = end.column - start.column if end.line == start.line else 1
         return self.at(start.line, start.column, max(1, length))
 
     def compose(self) -> yaml.Node | None:
         """The document's root node, or SpecError with the syntax error."""
-        deepest = _nesting(self.text)
-        if deepest > MAX_DEPTH * 4:
-            raise SpecError(Diagnostic(f"nested more than {MAX_DEPTH} deep", self.at(0, 0)))
-        self.loader = None
         try:
-            self.loader = Loader(self.text)
-            return self.loader.get_single_node()  # type: ignore[no-any-return]
+            self.scan()
+            return Loader(self.text).get_single_node()  # type: ignore[no-any-return]
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            where = self.at(mark.line, mark.column) if mark else self.at(0, 0)
-            message = " ".join(part for part in (error.problem, error.context) if part)
-            raise SpecError(
-                Diagnostic(f"not YAML: {message}", where, _syntax_hint(error))
-            ) from None
+            raise SpecError(self._syntax_error(error)) from None
         except yaml.reader.ReaderError as error:
-            raise SpecError(
-                Diagnostic(f"not YAML: {error.reason}", self._offset(error.position))
-            ) from None
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise SpecError(self._character_error(error)) from None
+        except (yaml.YAMLError, ValueError) as error:
             raise SpecError(Diagnostic(f"not YAML: {error}", self.at(0, 0))) from None
 
-    def _offset(self, offset: int) -> Position:
-        before = self.text[: max(0, offset)]
-        return self.at(before.count("\n"), len(before) - (before.rfind("\n") + 1))
+    def scan(self) -> None:
+        """Depth, size and tags, event by event: composing recurses, and in C without a limit."""
+        events = Loader(self.text)
+        depth = count = 0
+        while events.check_event():
+            event = events.get_event()
+            count += isinstance(event, yaml.NodeEvent)
+            self.aliases |= isinstance(event, yaml.AliasEvent)
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH or count > 2 * MAX_VALUES:
+                raise self._too_much(event, depth)
+            if getattr(event, "tag", None) is not None:
+                tag = word(event.tag.replace("tag:yaml.org,2002:", "!!"))
+                hint = "a spec is plain YAML; remove the tag"
+                where = self.at(event.start_mark.line, event.start_mark.column)
+                self.problems.append(Diagnostic(f"the tag {tag} is not allowed", where, hint))
 
-    def convert(self, node: yaml.Node, key: Key, key_spot: Position | None, depth: int) -> Any:
+    def _too_much(self, node: Any, depth: int) -> SpecError:
+        message = f"the spec expands to more than {MAX_VALUES:,} values"
+        if depth > MAX_DEPTH:
+            message = f"nested more than {MAX_DEPTH} deep"
+        hint = "an alias (*name) that repeats itself?" if self.aliases else None
+        return SpecError(Diagnostic(message, self.spot(node), hint))
+
+    def _syntax_error(self, error: yaml.MarkedYAMLError) -> Diagnostic:
+        mark = error.problem_mark or error.context_mark
+        where = self.at(mark.line, mark.column) if mark else self.at(0, 0)
+        message = " ".join(part for part in (error.problem, error.context) if part)
+        return Diagnostic(f"not YAML: {message}", where, _syntax_hint(error, where))
+
+    def _character_error(self, error: yaml.reader.ReaderError) -> Diagnostic:
+        # libyaml counts bytes here, so the character is looked for.
+        wrong = yaml.reader.Reader.NON_PRINTABLE.search(self.text)
+        before = BREAK.split(self.text[: wrong.start()] if wrong else "")
+        where = self.at(len(before) - 1, len(before[-1]))
+        return Diagnostic(f"not YAML: {error.reason}", where)
+
+    def convert(self, node: Any, key: Key, key_spot: Position | None, depth: int) -> Any:
         """The plain value of a node, its span noted; mistakes are collected on the way."""
         self.count += 1
         if self.count > MAX_VALUES or depth > MAX_DEPTH:
-            message = (
-                f"the spec expands to more than {MAX_VALUES:,} values"
-                if self.count > MAX_VALUES
-                else f"nested more than {MAX_DEPTH} deep"
-            )
-            raise SpecError(
-                Diagnostic(message, self.spot(node), "an alias (*name) that repeats itself?")
-            )
-        self.tree.spans[key] = Span(self.spot(node), key_spot)
+            raise self._too_much(node, depth)
+        self.tree.spans[key] = Span(self.spot(node), key_spot, self._written(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.convert(n, (*key, i), None, depth + 1) for i, n in enumerate(node.value)]
-        return self._scalar(node)
+        return node.value if node.style else core_scalar(node.value)
+
+    def _written(self, node: Any) -> Written | None:
+        if not isinstance(node, yaml.ScalarNode):
+            return None
+        raw = self.text[node.start_mark.index : node.end_mark.index]
+        return Written(BREAK.sub("\n", raw), node.style, self.lines)
 
     def _mapping(self, node: yaml.MappingNode, key: Key, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name_node, value_node in node.value:
             spot = self.spot(name_node)
-            name = name_node.value
-            if not isinstance(name_node, yaml.ScalarNode) or not isinstance(name, str):
+            name = str(name_node.value)
+            if not isinstance(name_node, yaml.ScalarNode):
                 self.problems.append(Diagnostic("a key must be a plain name", spot))
             elif name == "<<":
-                hint = "use `extends: other.yaml` to build on another spec"
-                self.problems.append(Diagnostic("merge keys are not part of a spec", spot, hint))
+                merge = "use `extends: other.yaml` to build on another spec"
+                self.problems.append(Diagnostic("merge keys are not part of a spec", spot, merge))
             elif name in found:
                 first = self.tree.spans[(*key, name)].key
                 hint = f"first given on line {first.line}" if first else None
-                self.problems.append(Diagnostic(f"duplicate key `{name}`", spot, hint))
+                self.problems.append(Diagnostic(f"duplicate key `{word(name)}`", spot, hint))
             else:
                 found[name] = self.convert(value_node, (*key, name), spot, depth + 1)
         return found
-
-    def _scalar(self, node: yaml.Node) -> Any:
-        value: str = node.value
-        plain = not node.style
-        expected = self.loader.resolve(yaml.ScalarNode, value, (plain, not plain))
-        if node.tag != expected:
-            message = f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')} is not allowed"
-            self.problems.append(
-                Diagnostic(message, self.spot(node), "a spec is plain YAML; remove the tag")
-            )
-        return core_scalar(value) if plain else value
 
 
 def core_scalar(text: str) -> Any:
@@ -193,8 +230,8 @@ def core_scalar(text: str) -> Any:
     if text in BOOL:
         return BOOL[text]
     if INTEGER.fullmatch(text):
-        if len(text) > 30:
-            return float("inf")
+        if len(text) > 30:  # no field holds so much; Python refuses thousands of digits
+            return float(text) if text[1:2] not in ("o", "x") else float("inf")
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     if FLOAT.fullmatch(text):
         return float(text)
@@ -203,23 +240,21 @@ def core_scalar(text: str) -> Any:
     return text
 
 
-def _nesting(text: str) -> int:
-    """How deep brackets nest at most, counted without parsing (libyaml recurses on them)."""
-    depth = deepest = 0
-    for bracket in re.findall(r"[\[\]{}]", text):
-        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _syntax_hint(error: yaml.MarkedYAMLError) -> str | None:
-    problem = str(error.problem)
-    if "tab" in problem or "\\t" in problem:
+def _syntax_hint(error: yaml.MarkedYAMLError, where: Position) -> str | None:
+    problem, context = str(error.problem), str(error.context)
+    if "\t" in where.text[: where.column]:
         return "indent with spaces; YAML has no tabs"
+    if error.context_mark and ("a flow" in context or "quoted scalar" in context):
+        what = "quote" if "quoted" in context else "bracket"
+        return f"is the {what} of line {error.context_mark.line + 1} closed?"
     if "mapping values are not allowed" in problem:
         return "quote a value that holds `: `, or check the indentation"
     if "undefined alias" in problem:
         return "quote a value that starts with `*`"
-    if "expected the node content" in problem or "while scanning" in str(error.context):
+    if "could not find expected ':'" in problem:
+        return "a field is written `name: value`"
+    if "expected the node content" in problem or "for the next token" in context:
         return "quote a value that starts with a special character"
+    if "did not find expected key" in problem:
+        return "check the indentation"
     return None

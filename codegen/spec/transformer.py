@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
-from codegen.spec.scale import parse_scale
+from codegen.spec.scale import parse_model_scale, parse_scale
 from codegen.spec.vocabulary import (
     Positive,
     PositiveFloat,
@@ -46,6 +46,7 @@ def _none_or_kind(value: Any) -> Any:
 
 MaskText = Annotated[str, _expression(parse_mask)]
 Scale = Annotated[PositiveFloat | str, _expression(parse_scale)]
+ModelScale = Annotated[PositiveFloat | str, _expression(parse_model_scale)]
 
 
 class Norm(Vocabulary):
@@ -175,9 +176,14 @@ class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
     tied: bool = Field(False, description="the output head shares the token embedding")
-    scale: Scale | None = Field(None, description="a factor such as `sqrt(d_model)`")
+    scale: ModelScale | None = Field(None, description="a factor such as `sqrt(d_model)`")
     positions: Literal["none", "learned"] = Field("none", description="learned absolute positions")
     norm: bool = Field(False, description="a norm right after the embedding")
+    token_shift: bool = Field(
+        False,
+        description="adds the embedding of the token before, times a learned vector "
+        "(RWKV, arXiv:2305.13048, section 3.1, once for the whole model)",
+    )
 
 
 class Head(Vocabulary):
@@ -193,6 +199,10 @@ class Init(Vocabulary):
     """Initial weights; gains start at one and offsets at zero."""
 
     std: PositiveFloat = Field(0.02, description="standard deviation of matrices and embeddings")
+    embedding_std: PositiveFloat | None = Field(
+        None, description="standard deviation of the embeddings; by default `std`"
+    )
+    head: Literal["normal", "zero"] = Field("normal", description="an untied head's weights")
     residual: Literal["scaled", "normal", "zero"] = Field(
         "scaled",
         description="projections into the residual stream: std / sqrt(2 * layers) as in GPT-2, "

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 Positive = Annotated[int, Field(ge=1, le=2**48)]
 Count = Annotated[int, Field(ge=0, le=2**48)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -56,7 +57,7 @@ class AdamW(Vocabulary):
         [0.9, 0.95], description="decay of the first and second moment"
     )
     eps: PositiveFloat = Field(1e-8, description="added to the root of the second moment")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(0.1, description="decoupled weight decay")
+    weight_decay: NotNegative = Field(0.1, description="decoupled weight decay")
 
 
 class Muon(AdamW):
@@ -64,9 +65,13 @@ class Muon(AdamW):
 
     kind: Literal["muon"] = "muon"  # type: ignore[assignment]
     matrix_lr: PositiveFloat = Field(0.02, description="Muon's peak learning rate")
+    embedding_lr: PositiveFloat | None = Field(
+        None, description="AdamW's for the embeddings; by default `lr`"
+    )
+    head_lr: PositiveFloat | None = Field(None, description="AdamW's for the head; by default `lr`")
     momentum: Rate = Field(0.95, description="Muon's Nesterov momentum")
     newton_schulz_steps: Positive = Field(5, description="iterations that orthogonalise an update")
-    matrix_weight_decay: Annotated[float, Field(ge=0)] = Field(
+    matrix_weight_decay: NotNegative = Field(
         0.0, description="decoupled weight decay of Muon's matrices"
     )
 
@@ -107,7 +112,7 @@ class Train(Vocabulary):
         None, description="tokens a sequence; by default the model's context_length"
     )
     steps: Positive = Field(10_000, description="optimizer steps")
-    clip: Annotated[float, Field(ge=0)] = Field(1.0, description="gradient norm limit; 0 for none")
+    clip: NotNegative = Field(1.0, description="gradient norm limit; 0 for none")
     validation: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.1, description="the last part of the corpus, held out"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,12 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(root: Path) -> Make:
-    def package(files: Mapping[str, str], name: str = "gpt", **fields: object) -> Package:
-        about = {"spec_digest": "d" * 64, "spec_path": f"specs/{name}.yaml", **fields}
-        return Package(name=name, folder=root / name, files=files, **about)  # type: ignore[arg-type]
+    def package(files: Mapping[str, str], name: str = "gpt", **fields: Any) -> Package:
+        about: dict[str, Any] = {
+            "spec_digest": "d" * 64,
+            "spec_path": f"specs/{name}.yaml",
+            **fields,
+        }
+        return Package(name=name, folder=root / name, files=files, **about)
 
     return package

@@ -4,27 +4,37 @@ Faults come from an audit hook in a forked child: it sees every file operation b
 """
 
 import errno
+import itertools
 import os
 import resource
 import signal
+import stat
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
-from codegen.emit import Recovered, compare, recover, write
+from codegen.emit import Package, Recovered, compare, recover, write
 from codegen.emit import staging as staging_module
 from codegen.emit.hold import flock_path, hold
 from codegen.errors import HandEditError, OutputError
+from tests.emit.conftest import Make
 
 OLD = {"model.py": "old\n" * 50, "train.py": "same\n", "weights.py": "w\n"}
 NEW = {"model.py": "new\n" * 70, "train.py": "same\n", "sample.py": "s\n"}
 OPERATIONS = {"open", "os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.chmod"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+Hook = Callable[[str, tuple[Any, ...]], None]
+Among = Callable[[str, tuple[Any, ...]], bool]
+Snapshot = dict[str, bytes] | None
+Scene = tuple[Package, Callable[[], None], Snapshot, Snapshot]
 DONE, REFUSED, BROKEN, KILLED = 0, 40, 41, -signal.SIGKILL
 
 
-def in_child(action, hook=None):
+def in_child(action: Callable[[], object], hook: Hook | None = None) -> int:
     """Run `action` in a process of its own and return how that ended."""
     child = os.fork()
     if child == 0:
@@ -41,11 +51,17 @@ def in_child(action, hook=None):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def at_operation(number, root, fault, among=lambda event, args: True, lasting=False):
+def at_operation(
+    number: int,
+    root: Path,
+    fault: Callable[[], None],
+    among: Among = lambda event, args: True,
+    lasting: bool = False,
+) -> Hook:
     """A hook that calls `fault` at the n-th operation below `root` (and at all later ones)."""
     seen = 0
 
-    def hook(event, args):
+    def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal seen
         if event in OPERATIONS and str(args[0]).startswith(str(root)) and among(event, args):
             seen += 1
@@ -55,27 +71,27 @@ def at_operation(number, root, fault, among=lambda event, args: True, lasting=Fa
     return hook
 
 
-def kill():
+def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def fail_with(code):
-    def fail():
+def fail_with(code: int) -> Callable[[], NoReturn]:
+    def fail() -> NoReturn:
         raise OSError(code, os.strerror(code))
 
     return fail
 
 
-def snapshot(folder):
+def snapshot(folder: Path) -> Snapshot:
     return {p.name: p.read_bytes() for p in folder.iterdir()} if folder.exists() else None
 
 
-def leftovers(root):
+def leftovers(root: Path) -> list[str]:
     return [name for name in os.listdir(root) if name.startswith(".tgen")] if root.exists() else []
 
 
 @pytest.fixture(params=["update", "first"])
-def scene(request, make, root):
+def scene(request: pytest.FixtureRequest, make: Make, root: Path) -> Scene:
     """A package to write over an older one beside a person's notes, or where there is none.
 
     Gives it, a function that restores the old state, and snapshots of both states.
@@ -83,7 +99,7 @@ def scene(request, make, root):
     old = make(OLD) if request.param == "update" else None
     new = make(NEW, spec_digest="e" * 64)
 
-    def reset():
+    def reset() -> None:
         delete_below(root)
         if old:
             write(old)
@@ -97,19 +113,24 @@ def scene(request, make, root):
     return new, reset, before, after
 
 
-def delete_below(folder):
+def delete_below(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True) if folder.exists() else []:
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def test_a_build_killed_at_any_operation_leaves_the_old_package_or_the_new(scene, root):
+def test_a_build_killed_at_any_operation_leaves_the_old_package_or_the_new(
+    scene: Scene, root: Path
+) -> None:
     new, reset, before, after = scene
     folder, ends, number, end = root / "gpt", [], 0, KILLED
     while end == KILLED:
         number += 1
         reset()
         end = in_child(lambda: write(new), at_operation(number, root, kill))
-        if not (root / ".tgen-gpt" / "journal.json").exists():
+        if (root / ".tgen-gpt" / "journal.json").exists():
+            replaced = {"model.py", "weights.py", "tgen.lock"} & set(before or ())
+            assert set(os.listdir(root / ".tgen-gpt" / "old")) == replaced, number
+        else:
             assert snapshot(folder) in (before, after), f"a mix without a journal ({number})"
         recover(root)
         assert snapshot(folder) in (before, after), f"a mix ({number})"
@@ -121,13 +142,41 @@ def test_a_build_killed_at_any_operation_leaves_the_old_package_or_the_new(scene
     assert ends.count(False) > 5 and ends.count(True) > 5
 
 
-def test_a_recovery_killed_at_any_operation_is_finished_by_the_next(scene, root):
+def test_a_file_that_reached_the_disk_only_in_part_is_never_used(scene: Scene, root: Path) -> None:
+    new, reset, before, after = scene
+    fsync, number, end = os.fsync, 0, KILLED
+
+    def write_until_power_is_lost() -> None:
+        calls = itertools.count(1)
+
+        def lose_power(handle: int) -> None:
+            if next(calls) == number:
+                if stat.S_ISREG(os.fstat(handle).st_mode):
+                    os.ftruncate(handle, 5)
+                kill()
+            fsync(handle)
+
+        pytest.MonkeyPatch().setattr(os, "fsync", lose_power)
+        write(new)
+
+    while end == KILLED:
+        number += 1
+        reset()
+        end = in_child(write_until_power_is_lost)
+        recover(root)
+        assert snapshot(root / "gpt") in (before, after), number
+    assert end == DONE and number > 5
+
+
+def test_a_recovery_killed_at_any_operation_is_finished_by_the_next(
+    scene: Scene, root: Path
+) -> None:
     new, reset, before, after = scene
     outcomes, first, end = set(), 1, KILLED
     while end == KILLED:
         second, again = 0, KILLED
         while again == KILLED:
-            second += 2
+            second += 3
             reset()
             end = in_child(lambda: write(new), at_operation(first, root, kill))
             again = in_child(lambda: recover(root), at_operation(second, root, kill))
@@ -136,12 +185,12 @@ def test_a_recovery_killed_at_any_operation_is_finished_by_the_next(scene, root)
             assert leftovers(root) == []
             outcomes.add(snapshot(root / "gpt") == after)
         assert again == DONE
-        first += 5
+        first += 8
     assert outcomes == {False, True}
 
 
-def test_a_build_over_a_killed_one_settles_that_first(scene, root):
-    new, reset, before, after = scene
+def test_a_build_over_a_killed_one_settles_that_first(scene: Scene, root: Path) -> None:
+    new, reset, _, after = scene
     for number in range(8, 40, 6):
         reset()
         in_child(lambda: write(new), at_operation(number, root, kill))
@@ -150,7 +199,7 @@ def test_a_build_over_a_killed_one_settles_that_first(scene, root):
         assert leftovers(root) == []
 
 
-def test_any_operation_that_fails_once_leaves_a_whole_package(scene, root):
+def test_any_operation_that_fails_once_leaves_a_whole_package(scene: Scene, root: Path) -> None:
     new, reset, before, after = scene
     number, refused = 0, 0
     while True:
@@ -158,7 +207,7 @@ def test_any_operation_that_fails_once_leaves_a_whole_package(scene, root):
         reset()
         reached = os.pipe()
 
-        def fail(pipe=reached):
+        def fail(pipe: tuple[int, int] = reached) -> None:
             os.write(pipe[1], b"x")
             fail_with(errno.EIO)()
 
@@ -178,11 +227,13 @@ def test_any_operation_that_fails_once_leaves_a_whole_package(scene, root):
     assert end == DONE and refused > 10
 
 
-def needs_space(event, args):
-    return event in ("os.mkdir", "os.link") or (event == "open" and args[2] & WRITING)
+def needs_space(event: str, args: tuple[Any, ...]) -> bool:
+    return event in ("os.mkdir", "os.link") or (event == "open" and bool(args[2] & WRITING))
 
 
-def test_a_disk_that_is_full_from_some_moment_on_leaves_the_old_package_and_no_traces(scene, root):
+def test_a_disk_that_is_full_from_some_moment_on_leaves_the_old_package_and_no_traces(
+    scene: Scene, root: Path
+) -> None:
     new, reset, before, after = scene
     number, end = 0, REFUSED
     while end == REFUSED:
@@ -196,11 +247,13 @@ def test_a_disk_that_is_full_from_some_moment_on_leaves_the_old_package_and_no_t
     assert end == DONE and snapshot(root / "gpt") == after and number > 5
 
 
-def test_a_real_limit_on_file_sizes_leaves_the_old_package_and_no_traces(make, root):
+def test_a_real_limit_on_file_sizes_leaves_the_old_package_and_no_traces(
+    make: Make, root: Path
+) -> None:
     write(make(OLD))
     before = snapshot(root / "gpt")
 
-    def write_limited():
+    def write_limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
         write(make({**OLD, "train.py": "new\n", "model.py": "x" * 20_000}))
 
@@ -209,7 +262,9 @@ def test_a_real_limit_on_file_sizes_leaves_the_old_package_and_no_traces(make, r
     assert leftovers(root) == []
 
 
-def test_a_refusal_of_the_system_says_where_why_and_what_to_do(make, root, monkeypatch):
+def test_a_refusal_of_the_system_says_where_why_and_what_to_do(
+    make: Make, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(make(OLD))
     monkeypatch.setattr(os, "fsync", lambda handle: fail_with(errno.ENOSPC)())
     with pytest.raises(OutputError) as caught:
@@ -219,11 +274,11 @@ def test_a_refusal_of_the_system_says_where_why_and_what_to_do(make, root, monke
     assert "hint: free some space" in str(caught.value)
 
 
-def test_moves_that_fail_for_good_are_undone_by_the_next_command(make, root):
+def test_moves_that_fail_for_good_are_undone_by_the_next_command(make: Make, root: Path) -> None:
     write(make(OLD))
     before = snapshot(root / "gpt")
 
-    def into_package(event, args):
+    def into_package(event: str, args: tuple[Any, ...]) -> bool:
         return event == "os.rename" and os.path.dirname(args[1]) == str(root / "gpt")
 
     hook = at_operation(2, root, fail_with(errno.EACCES), into_package, lasting=True)
@@ -234,18 +289,20 @@ def test_moves_that_fail_for_good_are_undone_by_the_next_command(make, root):
     assert leftovers(root) == []
 
 
-def killed_with_a_journal(make, root):
+def killed_with_a_journal(make: Make, root: Path) -> None:
     """Leave OLD with a complete journal that leads to NEW, none of its moves made."""
     write(make(OLD))
 
-    def first_move(event, args):
+    def first_move(event: str, args: tuple[Any, ...]) -> bool:
         return event == "os.rename" and os.path.dirname(args[1]) == str(root / "gpt")
 
     assert in_child(lambda: write(make(NEW)), at_operation(1, root, kill, first_move)) == KILLED
     assert (root / ".tgen-gpt" / "journal.json").exists()
 
 
-def test_what_a_person_edits_between_the_kill_and_the_recovery_is_kept(make, root):
+def test_what_a_person_edits_between_the_kill_and_the_recovery_is_kept(
+    make: Make, root: Path
+) -> None:
     killed_with_a_journal(make, root)
     (root / "gpt" / "model.py").write_text("mine\n")
     assert recover(root) == (Recovered("gpt", "finished"),)
@@ -253,11 +310,13 @@ def test_what_a_person_edits_between_the_kill_and_the_recovery_is_kept(make, roo
     assert [(c.path, c.kind) for c in compare(make(NEW))] == [("generated/gpt/model.py", "edited")]
 
 
-def test_what_a_person_edits_while_files_are_moved_is_kept_and_reported(make, root, monkeypatch):
+def test_what_a_person_edits_while_files_are_moved_is_kept_and_reported(
+    make: Make, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(make(OLD))
     carry_out = staging_module._carry_out
 
-    def edit_then_carry_out(*places):
+    def edit_then_carry_out(*places: Path) -> tuple[str, ...]:
         (root / "gpt" / "model.py").write_text("mine\n")
         return carry_out(*places)
 
@@ -268,16 +327,17 @@ def test_what_a_person_edits_while_files_are_moved_is_kept_and_reported(make, ro
     assert leftovers(root) == []
 
 
-def test_a_package_deleted_after_the_kill_is_written_whole(make, root):
+def test_files_deleted_after_the_kill_are_written_all_the_same(make: Make, root: Path) -> None:
     killed_with_a_journal(make, root)
     for path in (root / "gpt").iterdir():
         path.unlink()
     recover(root)
+    assert [change.path for change in compare(make(NEW))] == ["generated/gpt/train.py"]
     write(make(NEW))
     assert compare(make(NEW)) == ()
 
 
-def test_a_staging_without_its_files_is_undone_with_an_error(make, root):
+def test_a_staging_without_its_files_is_undone_with_an_error(make: Make, root: Path) -> None:
     killed_with_a_journal(make, root)
     before = snapshot(root / "gpt")
     (root / ".tgen-gpt" / "new" / "tgen.lock").unlink()
@@ -288,16 +348,18 @@ def test_a_staging_without_its_files_is_undone_with_an_error(make, root):
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1]", '[{"name": 1, "old": null, "new": null}]'])
-def test_a_damaged_journal_is_named_and_nothing_is_touched(make, root, text):
+def test_a_damaged_journal_is_named_and_nothing_is_touched(
+    make: Make, root: Path, text: str
+) -> None:
     killed_with_a_journal(make, root)
     before = snapshot(root / "gpt")
     (root / ".tgen-gpt" / "journal.json").write_text(text)
-    with pytest.raises(OutputError, match="journal.json is damaged"):
+    with pytest.raises(OutputError, match=r"journal\.json is damaged"):
         recover(root)
     assert snapshot(root / "gpt") == before
 
 
-def test_recovery_leaves_a_package_alone_that_is_being_written(make, root):
+def test_recovery_leaves_a_package_alone_that_is_being_written(make: Make, root: Path) -> None:
     killed_with_a_journal(make, root)
     before = snapshot(root / "gpt")
     with hold(root / "gpt"):
@@ -307,7 +369,7 @@ def test_recovery_leaves_a_package_alone_that_is_being_written(make, root):
     assert recover(root) == (Recovered("gpt", "finished"),)
 
 
-def test_recovery_of_nothing_needs_nothing(root):
+def test_recovery_of_nothing_needs_nothing(root: Path) -> None:
     assert recover(root) == ()
     root.mkdir()
     (root / ".tgen-notes.txt").touch()
@@ -315,24 +377,24 @@ def test_recovery_of_nothing_needs_nothing(root):
     assert os.listdir(root) == [".tgen-notes.txt"]
 
 
-def test_a_lock_file_that_a_killed_build_left_keeps_nobody_out(make, root):
+def test_a_lock_file_that_a_killed_build_left_keeps_nobody_out(make: Make, root: Path) -> None:
     root.mkdir()
     flock_path(root / "gpt").touch()
     assert recover(root) == ()
     assert leftovers(root) == []
 
 
-def test_builds_at_once_do_not_interleave(make, root):
+def test_builds_at_once_do_not_interleave(make: Make, root: Path) -> None:
     versions = [make({f"f{i}.py": f"{v}\n" * 50 for i in range(5)}) for v in ("a", "b")]
     until = time.monotonic() + 1.0
 
-    def build(first):
+    def build(first: int) -> None:
         turn = first
         while time.monotonic() < until:
             write(versions[turn % 2])
             turn += 1
 
-    def keep_recovering():
+    def keep_recovering() -> None:
         while time.monotonic() < until:
             assert recover(root) == (), "recovered what somebody was writing"
 
@@ -348,12 +410,12 @@ def test_builds_at_once_do_not_interleave(make, root):
     assert leftovers(root) == []
 
 
-def test_one_holder_at_a_time_though_the_lock_file_comes_and_goes(root):
+def test_one_holder_at_a_time_though_the_lock_file_comes_and_goes(root: Path) -> None:
     root.mkdir()
     counter = root / "counter"
     counter.write_text("0")
 
-    def count():
+    def count() -> None:
         for _ in range(100):
             with hold(root / "gpt"):
                 value = int(counter.read_text())

@@ -2,25 +2,29 @@
 
 import os
 import subprocess
+from pathlib import Path
 
-from codegen.emit import compare, find_orphans, write
+import pytest
+
+from codegen.emit import Package, compare, find_orphans, write
+from tests.emit.conftest import Make
 
 
-def kinds(package):
+def kinds(package: Package) -> dict[str, str]:
     return {change.path.removeprefix("generated/gpt/"): change.kind for change in compare(package)}
 
 
-def test_a_fresh_package_has_no_changes(make):
+def test_a_fresh_package_has_no_changes(make: Make) -> None:
     write(make({"model.py": "a\n"}))
     assert compare(make({"model.py": "a\n"})) == ()
 
 
-def test_a_package_that_was_never_written_is_missing_and_stays_so(make, root):
+def test_a_package_that_was_never_written_is_missing_and_stays_so(make: Make, root: Path) -> None:
     assert kinds(make({"model.py": "a\n"})) == {"model.py": "missing", "tgen.lock": "missing"}
     assert not root.exists()
 
 
-def test_each_kind_of_change_is_told_apart(make, root):
+def test_each_kind_of_change_is_told_apart(make: Make, root: Path) -> None:
     write(make({"same.py": "a\n", "model.py": "a\n", "train.py": "a\n", "gone.py": "a\n"}))
     (root / "gpt" / "train.py").write_text("mine\n")
     new = make({"same.py": "a\n", "model.py": "b\n", "train.py": "b\n", "sample.py": "b\n"})
@@ -33,30 +37,32 @@ def test_each_kind_of_change_is_told_apart(make, root):
     }
 
 
-def test_an_edit_is_found_though_the_rendering_is_what_it_was(make, root):
+def test_an_edit_is_found_though_the_rendering_is_what_it_was(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").write_text("mine\n")
     assert kinds(make({"model.py": "a\n"})) == {"model.py": "edited"}
 
 
-def test_without_a_lock_nobody_can_tell_an_edit_from_an_old_rendering(make, root):
+def test_without_a_lock_nobody_can_tell_an_edit_from_an_old_rendering(
+    make: Make, root: Path
+) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "tgen.lock").unlink()
     assert kinds(make({"model.py": "b\n"})) == {"model.py": "changed", "tgen.lock": "missing"}
 
 
-def test_another_spec_digest_alone_makes_only_the_lock_stale(make):
+def test_another_spec_digest_alone_makes_only_the_lock_stale(make: Make) -> None:
     write(make({"model.py": "a\n"}))
     assert kinds(make({"model.py": "a\n"}, spec_digest="e" * 64)) == {"tgen.lock": "changed"}
 
 
-def test_an_extra_file_that_is_gone_already_is_no_change_of_its_own(make, root):
+def test_an_extra_file_that_is_gone_already_is_no_change_of_its_own(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n", "gone.py": "a\n"}))
     (root / "gpt" / "gone.py").unlink()
     assert kinds(make({"model.py": "a\n"})) == {"tgen.lock": "changed"}
 
 
-def test_a_checkout_with_crlf_is_fresh(make, root):
+def test_a_checkout_with_crlf_is_fresh(make: Make, root: Path) -> None:
     write(make({"model.py": "a\nb\n"}))
     for name in ("model.py", "tgen.lock"):
         path = root / "gpt" / name
@@ -65,7 +71,7 @@ def test_a_checkout_with_crlf_is_fresh(make, root):
     assert kinds(make({"model.py": "c\n"}))["model.py"] == "changed"
 
 
-def test_a_diff_goes_from_the_disk_to_the_rendering(make):
+def test_a_diff_goes_from_the_disk_to_the_rendering(make: Make) -> None:
     write(make({"model.py": "a\nb\n"}))
     (change, _) = compare(make({"model.py": "a\nc\n"}))
     assert change.diff == (
@@ -74,15 +80,15 @@ def test_a_diff_goes_from_the_disk_to_the_rendering(make):
 
 
 def test_paths_are_relative_to_the_project_from_wherever_it_is_looked_at(
-    make, tmp_path, monkeypatch
-):
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = make({"model.py": "a\n"})
     monkeypatch.chdir("/")
     assert compare(package)[0].path == "generated/gpt/model.py"
     assert compare(package, tmp_path.parent)[0].path == f"{tmp_path.name}/generated/gpt/model.py"
 
 
-def test_git_apply_makes_the_diffs_true(make, root, tmp_path):
+def test_git_apply_makes_the_diffs_true(make: Make, root: Path, tmp_path: Path) -> None:
     old = {"model.py": "a\x0cb\nc", "gone.py": "a\n", "empty_gone.py": "", "tail.py": "x\n"}
     new = {"model.py": "a\x0cb\nd\n", "empty.py": "", "sample.py": "new", "tail.py": "x"}
     write(make(old))
@@ -92,13 +98,15 @@ def test_git_apply_makes_the_diffs_true(make, root, tmp_path):
     assert sorted(os.listdir(root / "gpt")) == sorted([*new, "tgen.lock"])
 
 
-def test_an_edit_that_is_not_utf8_is_still_shown(make, root):
+def test_an_edit_that_is_not_utf8_is_still_shown(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").write_bytes(b"\xff\n")
     assert "-\ufffd\n" in compare(make({"model.py": "a\n"}))[0].diff
 
 
-def test_orphans_are_packages_without_a_spec_and_nothing_else(make, root, tmp_path):
+def test_orphans_are_packages_without_a_spec_and_nothing_else(
+    make: Make, root: Path, tmp_path: Path
+) -> None:
     for name in ("gpt", "b_orphan", "a_orphan"):
         write(make({}, name=name))
     (root / "by_hand").mkdir()

@@ -1,17 +1,19 @@
 """The cache of verdicts heals itself, and tgen's digest changes with tgen."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from codegen.emit import recall, remember, tool_digest, verdicts
 
 
-def kept(project):
+def kept(project: Path) -> list[Path]:
     return list((project / ".tgen" / "verdicts").iterdir())
 
 
-def test_a_verdict_is_recalled_by_its_key_and_by_no_other(tmp_path):
+def test_a_verdict_is_recalled_by_its_key_and_by_no_other(tmp_path: Path) -> None:
     assert recall(tmp_path, "key") is None
     remember(tmp_path, "key", {"fresh": True, "files": ["a"]})
     assert recall(tmp_path, "key") == {"fresh": True, "files": ["a"]}
@@ -19,20 +21,20 @@ def test_a_verdict_is_recalled_by_its_key_and_by_no_other(tmp_path):
     assert recall(tmp_path / "elsewhere", "key") is None
 
 
-def test_a_newer_verdict_replaces_the_older_and_leaves_no_temporary_file(tmp_path):
+def test_a_newer_verdict_replaces_the_older_and_leaves_no_temporary_file(tmp_path: Path) -> None:
     remember(tmp_path, "key", {"n": 1})
     remember(tmp_path, "key", {"n": 2})
     assert recall(tmp_path, "key") == {"n": 2}
     assert len(kept(tmp_path)) == 1
 
 
-def test_a_key_may_be_any_text(tmp_path):
+def test_a_key_may_be_any_text(tmp_path: Path) -> None:
     remember(tmp_path, "../../\u00e9\n/x", {"n": 1})
     assert recall(tmp_path, "../../\u00e9\n/x") == {"n": 1}
     assert len(kept(tmp_path)) == 1
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "emptied": lambda data: b"",
     "cut off": lambda data: data[:-10],
     "one letter": lambda data: data.replace(b"fresh", b"frosh"),
@@ -42,7 +44,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_a_damaged_verdict_counts_as_absent_and_is_replaced(tmp_path, damage):
+def test_a_damaged_verdict_counts_as_absent_and_is_replaced(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
     remember(tmp_path, "key", {"fresh": True})
     (path,) = kept(tmp_path)
     path.write_bytes(damage(path.read_bytes()))
@@ -51,7 +55,7 @@ def test_a_damaged_verdict_counts_as_absent_and_is_replaced(tmp_path, damage):
     assert recall(tmp_path, "key") == {"fresh": True}
 
 
-def test_a_verdict_under_another_ones_name_is_not_believed(tmp_path):
+def test_a_verdict_under_another_ones_name_is_not_believed(tmp_path: Path) -> None:
     remember(tmp_path, "key", {"n": 1})
     (path,) = kept(tmp_path)
     remember(tmp_path, "other", {"n": 2})
@@ -60,19 +64,19 @@ def test_a_verdict_under_another_ones_name_is_not_believed(tmp_path):
     assert recall(tmp_path, "key") is None
 
 
-def test_a_cache_that_can_not_be_written_is_no_error(tmp_path):
+def test_a_cache_that_can_not_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / ".tgen").write_text("a file in the way, which stops even root")
     remember(tmp_path, "key", {"n": 1})
     assert recall(tmp_path, "key") is None
 
 
-def test_git_ignores_the_cache(tmp_path):
+def test_git_ignores_the_cache(tmp_path: Path) -> None:
     remember(tmp_path, "key", {})
     assert (tmp_path / ".tgen" / ".gitignore").read_text() == "*\n"
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small tgen: code and templates in folders that a test may change."""
     code, templates = tmp_path / "codegen", tmp_path / "templates"
     for folder in (code / "plan", templates / "parts"):
@@ -85,7 +89,7 @@ def tool(tmp_path, monkeypatch):
     return tmp_path
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Path], object]] = {
     "code": lambda at: (at / "codegen/plan/plan.py").write_text("d"),
     "data": lambda at: (at / "codegen/facts.yaml").write_text("x: 2"),
     "a template": lambda at: (at / "templates/parts/mlp.jinja").write_text("n"),
@@ -100,14 +104,16 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_the_digest_of_the_tool_changes_with(tool, change):
+def test_the_digest_of_the_tool_changes_with(tool: Path, change: Callable[[Path], object]) -> None:
     before = tool_digest(tool / "templates")
     assert tool_digest(tool / "templates") == before
     change(tool)
     assert tool_digest(tool / "templates") != before
 
 
-def test_the_digest_of_the_tool_does_not_change_with_what_python_or_an_editor_leaves(tool):
+def test_the_digest_of_the_tool_does_not_change_with_what_python_or_an_editor_leaves(
+    tool: Path,
+) -> None:
     before = tool_digest(tool / "templates")
     (tool / "codegen" / "__pycache__").mkdir()
     (tool / "codegen" / "__pycache__" / "cli.py").touch()
@@ -115,7 +121,7 @@ def test_the_digest_of_the_tool_does_not_change_with_what_python_or_an_editor_le
     assert tool_digest(tool / "templates") == before
 
 
-def test_the_digest_of_this_very_tool_is_fast(tmp_path):
+def test_the_digest_of_this_very_tool_is_fast(tmp_path: Path) -> None:
     tool_digest(tmp_path)
     start = time.perf_counter()
     for _ in range(5):

@@ -3,33 +3,35 @@
 import os
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
 from codegen.emit import compare, write
 from codegen.emit.hold import hold
 from codegen.errors import ExitCode, HandEditError, OutputError
+from tests.emit.conftest import Make
 
 
-def texts(folder):
+def texts(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir() if path.name != "tgen.lock"}
 
 
-def test_a_new_package_is_written_with_its_lock_and_nothing_else(make, root):
+def test_a_new_package_is_written_with_its_lock_and_nothing_else(make: Make, root: Path) -> None:
     result = write(make({"model.py": "a\n", "README.md": "r\n"}))
     assert result.written == ("README.md", "model.py", "tgen.lock")
     assert texts(root / "gpt") == {"model.py": "a\n", "README.md": "r\n"}
     assert sorted(os.listdir(root)) == ["__init__.py", "gpt"]
 
 
-def test_the_generated_folder_is_made_a_python_package_once(make, root):
+def test_the_generated_folder_is_made_a_python_package_once(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "__init__.py").write_text("# mine\n")
     write(make({"model.py": "b\n"}))
     assert (root / "__init__.py").read_text() == "# mine\n"
 
 
-def test_writing_again_touches_nothing(make, root):
+def test_writing_again_touches_nothing(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     before = {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]}
     result = write(make({"model.py": "a\n"}))
@@ -37,7 +39,7 @@ def test_writing_again_touches_nothing(make, root):
     assert {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]} == before
 
 
-def test_a_file_that_is_right_already_keeps_its_time(make, root):
+def test_a_file_that_is_right_already_keeps_its_time(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n", "train.py": "a\n"}))
     os.utime(root / "gpt" / "model.py", (1, 1))
     result = write(make({"model.py": "a\n", "train.py": "b\n"}))
@@ -45,27 +47,27 @@ def test_a_file_that_is_right_already_keeps_its_time(make, root):
     assert (root / "gpt" / "model.py").stat().st_mtime == 1
 
 
-def test_a_file_that_is_no_longer_rendered_goes(make, root):
+def test_a_file_that_is_no_longer_rendered_goes(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n", "kernels.py": "k\n"}))
     result = write(make({"model.py": "a\n"}))
     assert (result.written, result.removed) == (("tgen.lock",), ("kernels.py",))
     assert texts(root / "gpt") == {"model.py": "a\n"}
 
 
-def test_a_file_that_was_deleted_comes_back(make, root):
+def test_a_file_that_was_deleted_comes_back(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").unlink()
     assert write(make({"model.py": "a\n"})).written == ("model.py",)
 
 
-def test_files_that_the_lock_does_not_list_are_never_touched(make, root):
+def test_files_that_the_lock_does_not_list_are_never_touched(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "notes.txt").write_text("mine")
     write(make({"model.py": "b\n"}))
     assert texts(root / "gpt") == {"model.py": "b\n", "notes.txt": "mine"}
 
 
-def test_a_hand_edit_is_never_overwritten(make, root):
+def test_a_hand_edit_is_never_overwritten(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n", "train.py": "a\n", "sample.py": "a\n"}))
     (root / "gpt" / "model.py").write_text("mine\n")
     (root / "gpt" / "train.py").write_text("mine too\n")
@@ -83,7 +85,9 @@ def test_a_hand_edit_is_never_overwritten(make, root):
     assert sorted(os.listdir(root)) == ["__init__.py", "gpt"]
 
 
-def test_a_hand_edit_is_refused_even_if_the_rendering_is_what_it_was(make, root):
+def test_a_hand_edit_is_refused_even_if_the_rendering_is_what_it_was(
+    make: Make, root: Path
+) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").write_text("mine\n")
     with pytest.raises(HandEditError):
@@ -91,7 +95,7 @@ def test_a_hand_edit_is_refused_even_if_the_rendering_is_what_it_was(make, root)
     assert texts(root / "gpt") == {"model.py": "mine\n"}
 
 
-def test_an_edited_file_that_is_no_longer_rendered_is_not_removed(make, root):
+def test_an_edited_file_that_is_no_longer_rendered_is_not_removed(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n", "kernels.py": "k\n"}))
     (root / "gpt" / "kernels.py").write_text("mine\n")
     with pytest.raises(HandEditError, match=r"kernels\.py was changed by hand"):
@@ -99,7 +103,7 @@ def test_an_edited_file_that_is_no_longer_rendered_is_not_removed(make, root):
     assert texts(root / "gpt") == {"model.py": "a\n", "kernels.py": "mine\n"}
 
 
-def test_a_file_that_tgen_never_wrote_is_not_overwritten(make, root):
+def test_a_file_that_tgen_never_wrote_is_not_overwritten(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "sample.py").write_text("mine\n")
     with pytest.raises(HandEditError, match="tgen didn't write it"):
@@ -107,7 +111,7 @@ def test_a_file_that_tgen_never_wrote_is_not_overwritten(make, root):
     assert texts(root / "gpt") == {"model.py": "a\n", "sample.py": "mine\n"}
 
 
-def test_without_a_lock_nothing_that_differs_is_overwritten(make, root):
+def test_without_a_lock_nothing_that_differs_is_overwritten(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "tgen.lock").unlink()
     with pytest.raises(HandEditError, match=r"without a tgen\.lock"):
@@ -115,13 +119,13 @@ def test_without_a_lock_nothing_that_differs_is_overwritten(make, root):
     assert write(make({"model.py": "a\n"})).written == ("tgen.lock",)
 
 
-def test_an_edit_that_comes_to_the_same_as_the_rendering_is_no_edit(make, root):
+def test_an_edit_that_comes_to_the_same_as_the_rendering_is_no_edit(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").write_text("b\n")
     assert write(make({"model.py": "b\n"})).written == ("tgen.lock",)
 
 
-def test_a_checkout_with_crlf_is_neither_edited_nor_stale(make, root):
+def test_a_checkout_with_crlf_is_neither_edited_nor_stale(make: Make, root: Path) -> None:
     write(make({"model.py": "a\nb\n"}))
     path = root / "gpt" / "model.py"
     path.write_bytes(b"a\r\nb\r\n")
@@ -130,20 +134,22 @@ def test_a_checkout_with_crlf_is_neither_edited_nor_stale(make, root):
     assert path.read_bytes() == b"a\nc\n"
 
 
-def test_output_has_unix_line_ends_and_is_utf8(make, root):
+def test_output_has_unix_line_ends_and_is_utf8(make: Make, root: Path) -> None:
     write(make({"README.md": "na\u00efve\r\nx\n"}))
     assert (root / "gpt" / "README.md").read_bytes() == b"na\xc3\xafve\nx\n"
     assert compare(make({"README.md": "na\u00efve\r\nx\n"})) == ()
 
 
-def test_a_script_made_executable_stays_so(make, root):
+def test_a_script_made_executable_stays_so(make: Make, root: Path) -> None:
     write(make({"train.py": "a\n"}))
     (root / "gpt" / "train.py").chmod(0o755)
     write(make({"train.py": "b\n"}))
     assert stat.S_IMODE((root / "gpt" / "train.py").stat().st_mode) == 0o755
 
 
-def test_a_package_that_another_process_holds_is_waited_for_and_not_for_ever(make, root):
+def test_a_package_that_another_process_holds_is_waited_for_and_not_for_ever(
+    make: Make, root: Path
+) -> None:
     write(make({"model.py": "a\n"}))
     with (
         hold(root / "gpt"),
@@ -154,7 +160,7 @@ def test_a_package_that_another_process_holds_is_waited_for_and_not_for_ever(mak
     assert write(make({"model.py": "b\n"})).written == ("model.py", "tgen.lock")
 
 
-def test_an_unchanged_package_is_checked_in_a_few_milliseconds(make):
+def test_an_unchanged_package_is_checked_in_a_few_milliseconds(make: Make) -> None:
     package = make({f"file_{i}.py": "x = 1\n" * 400 for i in range(9)})
     write(package)
     start = time.perf_counter()

@@ -1,0 +1,188 @@
+"""The command line: options are parsed here, work is done by the pipeline, text made by report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codegen import __version__
+from codegen.errors import ExitCode, TgenError
+
+if TYPE_CHECKING:
+    from codegen.project import Project
+
+EXIT_CODES = """\b
+Exit codes: 0 fine, 1 internal error, 2 bad spec or usage, 3 stale,
+4 hand edit in the way, 5 smoke tests failed, 130 interrupted."""
+
+paths_argument = click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Override a field of the spec."
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the packages."
+)
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), default=None, help="Worker processes.  [default: the cores]"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tgen", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A short YAML spec becomes the PyTorch you would have written by hand.
+
+    \b
+    tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
+    tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
+    tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
+    tgen check                         prove that the packages are what the specs say
+    """
+
+
+@cli.command(epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out /tmp/try")
+@paths_argument
+@set_option
+@out_option
+@click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
+@click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
+@jobs_option
+@json_option
+def build(
+    specs: Sequence[Path],
+    overrides: Sequence[str],
+    out: Path | None,
+    no_test: bool,
+    dry_run: bool,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Write and test the packages of SPECS (files or folders; by default all)."""
+    from codegen import pipeline, report
+    from codegen.project import find_specs
+
+    project = _project(specs)
+    started = report.Stopwatch()
+    with report.working("building", not as_json):
+        outcomes = pipeline.build(
+            find_specs(specs, project),
+            project,
+            out=(out or project.generated).resolve(),
+            overrides=overrides,
+            jobs=jobs or _cores(),
+            test=not no_test,
+            dry_run=dry_run,
+        )
+    printer = report.build_json if as_json else report.build_text
+    printer(outcomes, project, dry_run=dry_run, seconds=started.seconds)
+    sys.exit(pipeline.exit_code(outcomes))
+
+
+@cli.command(epilog="Example: tgen check || tgen build")
+@paths_argument
+@out_option
+@jobs_option
+@json_option
+def check(specs: Sequence[Path], out: Path | None, jobs: int | None, as_json: bool) -> None:
+    """Exit 0 if the packages are what the specs say, 3 with a diff if not; writes nothing."""
+    from codegen import pipeline, report
+    from codegen.project import find_specs
+
+    project = _project(specs)
+    outcomes, orphans = pipeline.check(
+        find_specs(specs, project),
+        project,
+        out=(out or project.generated).resolve(),
+        jobs=jobs or _cores(),
+        orphans=not specs,
+    )
+    printer = report.check_json if as_json else report.check_text
+    printer(outcomes, orphans, project)
+    sys.exit(max(pipeline.exit_code(outcomes), ExitCode.STALE if orphans else ExitCode.FINE))
+
+
+@cli.command(epilog="Example: tgen plan specs/llama.yaml --set model.layers=4")
+@spec_argument
+@set_option
+@json_option
+def plan(spec: Path, overrides: Sequence[str], as_json: bool) -> None:
+    """Show what SPEC comes to: layers, shapes, parameters, FLOPs and bytes."""
+    from codegen import pipeline, report
+
+    made = pipeline.make_plan(spec, _project([spec]), overrides)
+    printer = report.plan_json if as_json else report.plan_text
+    printer(made)
+
+
+@cli.command(epilog="Example: tgen new small_gpt --from specs/gpt.yaml --set model.layers=6")
+@click.argument("name")
+@click.option(
+    "--from", "parent", required=True, type=click.Path(path_type=Path), help="Spec to start from."
+)
+@set_option
+def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
+    """Write a spec NAME that extends another and says only what differs."""
+    from codegen import scaffold
+
+    path = scaffold.write_variant(name, parent, overrides, _project([parent]))
+    click.echo(f"wrote {path}\nnext: tgen build {path}")
+
+
+@cli.command(epilog="Example: tgen schema > tgen.schema.json")
+@click.option("--markdown", is_flag=True, help="The reference that is docs/spec.md.")
+def schema(markdown: bool) -> None:
+    """Print the spec language: JSON Schema for editors, or Markdown for people."""
+    from codegen.spec import reference
+
+    click.echo(reference.markdown() if markdown else reference.json_schema(), nl=False)
+
+
+@cli.command(epilog='Example: eval "$(tgen completion bash)"')
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that makes SHELL complete tgen's commands."""
+    from click.shell_completion import get_completion_class
+
+    complete = get_completion_class(shell)
+    assert complete is not None, shell
+    click.echo(complete(cli, {}, "tgen", "_TGEN_COMPLETE").source())
+
+
+def _project(paths: Sequence[Path]) -> Project:
+    """The project that the first path, or else the current folder, belongs to."""
+    from codegen.project import find_project
+
+    start = paths[0].absolute() if paths else Path.cwd()
+    return find_project(start if start.is_dir() else start.parent)
+
+
+def _cores() -> int:
+    import os
+
+    return os.cpu_count() or 1
+
+
+def main(**options: Any) -> None:
+    """Runs the command line; what a user can cause ends in a message and an exit code."""
+    try:
+        cli.main(standalone_mode=False, **options)
+    except TgenError as error:
+        for finding in error.diagnostics:
+            click.echo(str(finding), err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

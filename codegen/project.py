@@ -1,0 +1,102 @@
+"""Where a project's specs and packages are: `[tool.tgen]` of its pyproject.toml."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codegen.errors import TgenError
+
+SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with specs in it and packages made from them."""
+
+    root: Path
+    specs: Path
+    generated: Path
+
+    def shown(self, path: Path) -> str:
+        """A path as people see it: relative to the project where it is inside."""
+        path = path.resolve()
+        return path.relative_to(self.root).as_posix() if self.holds(path) else str(path)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path is inside the project."""
+        return path.resolve().is_relative_to(self.root)
+
+
+def templates_folder() -> Path:
+    """Where the templates lie: inside an installed wheel, or beside codegen/ in a clone."""
+    package = Path(__file__).parent
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+def find_project(start: Path) -> Project:
+    """The nearest folder above `start` with `[tool.tgen]` or a .git; else `start` itself."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        settings = _settings(folder / "pyproject.toml")
+        if settings is not None:
+            return _project(folder, settings)
+        if (folder / ".git").exists():
+            return _project(folder, {})
+    return _project(start, {})
+
+
+def _project(root: Path, settings: dict[str, Any]) -> Project:
+    folders = {}
+    for name in ("specs", "generated"):
+        value = settings.get(name, name)
+        folder = root / str(value)
+        if not isinstance(value, str) or not folder.resolve().is_relative_to(root):
+            message = f"{root / 'pyproject.toml'}: [tool.tgen] {name} = {value!r} is no folder inside"
+            raise TgenError(message, hint=f'{name} = "{name}"')
+        folders[name] = folder
+    return Project(root, folders["specs"], folders["generated"])
+
+
+def _settings(path: Path) -> dict[str, Any] | None:
+    """The table `[tool.tgen]`, or None if there is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    if "[tool.tgen]" not in text:
+        return None
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        table = tomllib.loads(text)["tool"]["tgen"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise TgenError(f"{path}: {error}") from None
+    unknown = set(table) - {"specs", "generated"}
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise TgenError(f"{path}: [tool.tgen] has unknown fields: {names}", hint="specs, generated")
+    return dict(table)
+
+
+def find_specs(paths: Sequence[Path], project: Project) -> list[Path]:
+    """The spec files that arguments name: files, or all of a folder; the project's, if none."""
+    found: list[Path] = []
+    for path in paths or (project.specs,):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix in SPEC_SUFFIXES)
+            if not inside:
+                raise TgenError(f"{path}: no specs in this folder", hint="a spec is a .yaml file")
+            found += inside
+        elif path.exists() or paths:
+            found.append(path)
+        else:
+            hint = "tgen build my_model.yaml, or set specs in [tool.tgen]"
+            raise TgenError(f"no folder {project.shown(path)}/ here", hint=hint)
+    return list(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""Stage 5: kernels -> tiles and a report. No part has a kernel of its own yet."""

@@ -1,0 +1,277 @@
+# Made from specs/char_modern.yaml (ed4acdaf8bd2); make it again: tgen build specs/char_modern.yaml
+"""char_modern: a decoder-only transformer with 4 layers and 803 k parameters.
+
+Rotary positions; normalised queries and keys; weightless RMSNorm before each sublayer; an MLP
+with squared ReLU; soft-capped logits.
+
+Papers:
+  Su et al., RoFormer (arXiv:2104.09864)
+  Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)
+  Zhang and Sennrich, Root Mean Square Layer Normalization (arXiv:1910.07467)
+  So et al., Primer (arXiv:2109.08668), section 3
+  Gemma team, Gemma 2 (arXiv:2408.00118), section 2
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
+LOSS_CHUNK = 512  # tokens whose logits exist at one time
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab_size: int = 65
+    context_length: int = 64
+    d_model: int = 128
+    layers: int = 4
+    heads: int = 4
+    head_dim: int = 32
+    d_ff: int = 512
+    norm_eps: float = 1e-5
+    rope_theta: float = 10_000.0
+    logit_softcap: float = 15.0
+    init_std: float = 0.044
+    embedding_std: float = 1.0
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            vocab_size=61,
+            context_length=32,
+            d_model=32,
+            layers=2,
+            head_dim=8,
+            d_ff=64,
+        )
+
+
+def rope(config: Config, positions: Tensor) -> Rotary:
+    """Cosines and sines of rotary positions (arXiv:2104.09864, section 3.2.2). (..., 1, T, D)"""
+    exponents = torch.arange(0, config.head_dim, 2, device=positions.device) / config.head_dim
+    frequencies = config.rope_theta**-exponents  # angle per position of each pair of dimensions
+    angles = (positions[..., None] * frequencies).unsqueeze(-3)  # the same for all heads
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turns each pair (x[i], x[i + D / 2]) by the angle of its position."""
+    cos, sin = rotary
+    return (x * cos + x.roll(x.size(-1) // 2, dims=-1) * sin).type_as(x)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+        self.q_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
+        self.k_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        q, k = rotate(q, rotary), rotate(k, rotary)
+        if cache is not None:
+            cache.store(k, v)
+        if cache is not None and time == 1:  # the new token sees what the cache holds
+            y = F.scaled_dot_product_attention(q, cache.keys, cache.values, attn_mask=cache.filled)
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+
+class MLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.relu(self.up_proj(x)).square())
+
+
+class Block(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(
+            config.d_model, eps=config.norm_eps, elementwise_affine=False
+        )
+        self.attention = Attention(config)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps, elementwise_affine=False)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotary, cache)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class LayerCache:
+    """Keys and values of one layer: position p lies in slot p."""
+
+    def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
+        self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
+        self.values = torch.zeros_like(self.keys)
+        self.filled = torch.zeros(batch, 1, 1, slots, dtype=torch.bool, device=like.device)
+        self.newest = torch.zeros(batch, dtype=torch.int64, device=like.device)  # its slot
+
+    def store(self, k: Tensor, v: Tensor) -> None:
+        """Keeps the keys and values of a prompt, or of one new token in each row."""
+        batch, _, time, _ = k.shape
+        if time > 1:
+            self.keys[:, :, :time], self.values[:, :, :time] = k, v
+        else:
+            rows = torch.arange(batch, device=k.device)
+            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
+            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+
+
+class Cache:
+    """What decoding remembers of a batch of sequences; each row has a length of its own."""
+
+    def __init__(self, config: Config, batch: int, length: int, like: Tensor) -> None:
+        self.length = length  # tokens that a row may have
+        self.used = 0  # tokens in the longest row
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=like.device)
+        self.last = torch.zeros(batch, dtype=torch.int64, device=like.device)  # token of each row
+        self.layers = [
+            LayerCache(batch, config.heads, length, config.head_dim, like)
+            for _ in range(config.layers)
+        ]
+
+    def advance(self, lengths: Tensor, used: int) -> None:
+        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+        if used > self.length:
+            raise ValueError(f"{used} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, used
+        filled = torch.arange(self.length, device=lengths.device) < lengths[:, None]  # (B, S)
+        for layer in self.layers:
+            layer.filled, layer.newest = filled[:, None, None, :], lengths - 1
+
+
+def token_losses(x: Tensor, weight: Tensor, targets: Tensor, softcap: float) -> Tensor:
+    logits = softcap * torch.tanh(F.linear(x, weight) / softcap)
+    return F.cross_entropy(logits.float(), targets, reduction="none")
+
+
+def chunked_loss(
+    x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str
+) -> Tensor:
+    """Cross entropy of soft-capped logits (arXiv:2408.00118, section 2), in chunks of tokens.
+
+    A chunk's logits are made again in the backward pass, so that all of them never exist at once;
+    F.linear_cross_entropy does this too, but knows no softcap.
+    """
+    chunks = zip(x.split(LOSS_CHUNK), targets.split(LOSS_CHUNK), strict=True)
+    losses = torch.cat(
+        [checkpoint(token_losses, a, weight, b, softcap, use_reentrant=False) for a, b in chunks]
+    )
+    if reduction == "none":
+        return losses
+    return losses.sum() if reduction == "sum" else losses.sum() / (targets != -100).sum()
+
+
+class Model(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.token_shift = nn.Parameter(torch.zeros(config.d_model))
+        self.embedding_norm = nn.RMSNorm(
+            config.d_model, eps=config.norm_eps, elementwise_affine=False
+        )
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps, elementwise_affine=False)
+        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws every weight from N(0, init_std^2), but for:
+
+        token_shift        zero: at first no token sees the one before it here
+        o_proj, down_proj  zero: every block starts as the identity
+        head               zero: all tokens start equally likely
+        embeddings         standard deviation embedding_std
+        """
+        for name, parameter in self.named_parameters():
+            if name.endswith(("token_shift", "o_proj.weight", "down_proj.weight", "head.weight")):
+                nn.init.zeros_(parameter)
+            elif name.endswith("embedding.weight"):
+                nn.init.normal_(parameter, std=self.config.embedding_std)
+            else:
+                nn.init.normal_(parameter, std=self.config.init_std)
+
+    def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
+        """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
+        x = self.token_embedding(tokens)  # (B, T, C)
+        if cache is None or tokens.size(1) > 1:  # what came before the first token is itself
+            before = torch.cat((x[:, :1], x[:, :-1]), dim=1)
+        else:
+            before = self.token_embedding(cache.last)[:, None]
+        x = x + self.token_shift * before
+        x = self.embedding_norm(x)
+        rotary = rope(self.config, positions)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, rotary, cache.layers[layer] if cache else None)
+        return self.norm(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., V)"""
+        cap = self.config.logit_softcap
+        return cap * torch.tanh(F.linear(x, self.head.weight) / cap)
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor | None = None, *, reduction: str = "mean"
+    ) -> Tensor:
+        """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
+
+        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        """
+        x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
+        if targets is None:
+            return self.logits(x)
+        flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
+        loss = chunked_loss(flat, self.head.weight, labels, self.config.logit_softcap, reduction)
+        return loss.view_as(targets) if reduction == "none" else loss
+
+    def new_cache(self, batch: int, length: int) -> Cache:
+        """An empty cache for `batch` sequences of up to `length` tokens."""
+        return Cache(self.config, batch, length, like=self.token_embedding.weight)
+
+    def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
+
+        Shorter prompts are padded on the right; `lengths` (B,) tells where each ends.
+        """
+        batch, time = tokens.shape
+        if lengths is None:
+            lengths = torch.full((batch,), time, device=tokens.device)
+        cache.advance(lengths, time)
+        cache.last = tokens[:, 0]
+        x = self.hidden(tokens, torch.arange(time, device=tokens.device), cache)
+        rows = torch.arange(batch, device=x.device)
+        cache.last = tokens[rows, lengths - 1]
+        return self.logits(x[rows, lengths - 1])
+
+    def decode(self, token: Tensor, cache: Cache) -> Tensor:
+        """Appends a token (B,) to each row; logits (B, V) of the next."""
+        positions = cache.lengths[:, None]  # (B, 1)
+        cache.advance(cache.lengths + 1, cache.used + 1)
+        x = self.hidden(token[:, None], positions, cache)
+        cache.last = token
+        return self.logits(x[:, 0])

@@ -1,0 +1,22 @@
+"""Options that sample the long tests, so that CI runs a different part of them each time."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--sample", type=float, default=1.0, help="fraction of the tests to run")
+    parser.addoption("--sample-seed", default="", help="which fraction: a commit, for example")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    fraction = config.getoption("--sample")
+    if fraction >= 1 or not items:
+        return
+    drawn = random.Random(config.getoption("--sample-seed"))
+    kept = set(drawn.sample(range(len(items)), max(1, round(fraction * len(items)))))
+    config.hook.pytest_deselected(items=[x for i, x in enumerate(items) if i not in kept])
+    items[:] = [item for index, item in enumerate(items) if index in kept]
