@@ -191,7 +191,8 @@ def _test(outcomes: list[Outcome]) -> list[Outcome]:
 def _tested(outcome: Outcome, report: TestReport) -> Outcome:
     if report.green:
         return replace(outcome, tests=report)
-    message = f"the smoke tests of {outcome.name} failed ({report.failed} of {report.ran})"
+    count = f"{report.failed} of {report.ran}" if report.ran else "none could run"
+    message = f"the smoke tests of {outcome.name} failed ({count})"
     problem = Diagnostic(message, hint=f"pytest {outcome.folder}")
     return replace(outcome, tests=report, problems=(problem,), exit_code=ExitCode.TESTS_FAILED)
 

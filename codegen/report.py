@@ -104,7 +104,7 @@ def cost_line(plan: Plan) -> str:
 
 
 def _problems(outcome: Outcome) -> None:
-    if outcome.tests and outcome.tests.failed:
+    if outcome.tests and not outcome.tests.green:
         click.echo(outcome.tests.output, err=True)
     for problem in outcome.problems:
         click.echo(str(problem), err=True)

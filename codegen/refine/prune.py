@@ -33,9 +33,8 @@ def prune_package(files: Files, roots: Mapping[str, tuple[str, ...]]) -> dict[st
 def _parse(path: str, text: str) -> ast.Module:
     try:
         return ast.parse(text)
-    except SyntaxError as error:
-        line = text.splitlines()[(error.lineno or 1) - 1 : error.lineno]
-        shown = line[0].strip() if line else ""
-        raise TgenError(
-            f"{path}:{error.lineno}: the rendered text is no Python: {shown}"
-        ) from error
+    except (SyntaxError, ValueError) as error:  # ValueError: a NUL byte, before Python 3.12
+        number = getattr(error, "lineno", None) or 1
+        line = text.splitlines()[number - 1 : number]
+        message = f"the rendered text is no Python: {line[0].strip() if line else ''}"
+        raise TgenError(f"{path}:{number}: {message}") from error

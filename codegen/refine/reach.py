@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 
 
@@ -21,12 +22,24 @@ def names_bound(statement: ast.stmt) -> list[str]:
 
 
 def names_used(node: ast.AST) -> set[str]:
-    """Every name read anywhere below a node, `__all__`'s strings included."""
+    """Every name read anywhere below a node, annotations and `__all__` as text included."""
     used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    for inner in ast.walk(node):
+        for annotation in (getattr(inner, "annotation", None), getattr(inner, "returns", None)):
+            if annotation is not None:
+                used |= _words_in_text(annotation)
     match node:
-        case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=items)):
+        case ast.Assign(
+            targets=[ast.Name(id="__all__")], value=ast.List(elts=items) | ast.Tuple(elts=items)
+        ):
             used |= {str(item.value) for item in items if isinstance(item, ast.Constant)}
     return used
+
+
+def _words_in_text(node: ast.AST) -> set[str]:
+    """The words of the texts below a node: `"list[Tensor]"` names `list` and `Tensor`."""
+    texts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+    return {word for text in texts if isinstance(text, str) for word in re.findall(r"\w+", text)}
 
 
 def unreachable(module: ast.Module, roots: Iterable[str]) -> set[str]:

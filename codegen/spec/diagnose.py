@@ -62,6 +62,9 @@ def _of_fields(group: list[Diagnostic]) -> bool:
 
 def _join(group: list[Diagnostic]) -> Diagnostic:
     """The members of a union each complain at the same place; a person reads one line."""
+    for finding in group:
+        if "field" in finding.message:
+            return finding  # the member whose type is right
     messages = list(dict.fromkeys(d.message for d in group))
     if len(messages) == 1:
         return group[0]
@@ -78,6 +81,9 @@ def _diagnose_one(
     kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
     name = str(problem["loc"][-1])
     position = tree.position(key)
+    if kind == "extra_forbidden" and problem["loc"] == ("extends",):
+        where = tree.position(key, of_key=True)
+        return Diagnostic("`extends` stands in a file only", where)
     if kind == "extra_forbidden":
         fields = fields_at(model, problem["loc"][:-1])
         fields += ["extends"] if len(problem["loc"]) == 1 else []
@@ -100,6 +106,12 @@ def _diagnose_one(
         return Diagnostic(f"expected {' or '.join(words)}, got {show(value)}", position, meant)
     if kind == "union_tag_not_found":
         return Diagnostic("the field `kind` is missing", position)
+    if kind == "too_short":
+        least, got = context["min_length"], context["actual_length"]
+        return Diagnostic(f"expected {least} or more values, got {got}", position)
+    if kind == "too_long":
+        most, got = context["max_length"], context["actual_length"]
+        return Diagnostic(f"expected {most} values at most, got {got}", position)
     if kind in WORDS:
         return Diagnostic(f"{WORDS[kind]}, got {show(given)}", position)
     message = problem["msg"].removeprefix("Value error, ")

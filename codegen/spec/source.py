@@ -177,7 +177,8 @@ class _Reader:
         mark = error.problem_mark or error.context_mark
         where = self.at(mark.line, mark.column) if mark else self.at(0, 0)
         message = " ".join(part for part in (error.problem, error.context) if part)
-        return Diagnostic(f"not YAML: {message}", where, _syntax_hint(error, where))
+        begun = self.at(error.context_mark.line, 0).line if error.context_mark else 0
+        return Diagnostic(f"not YAML: {message}", where, _syntax_hint(error, where, begun))
 
     def _character_error(self, error: yaml.reader.ReaderError) -> Diagnostic:
         # libyaml counts bytes here, so the character is looked for.
@@ -240,13 +241,14 @@ def core_scalar(text: str) -> Any:
     return text
 
 
-def _syntax_hint(error: yaml.MarkedYAMLError, where: Position) -> str | None:
+def _syntax_hint(error: yaml.MarkedYAMLError, where: Position, begun: int) -> str | None:
     problem, context = str(error.problem), str(error.context)
     if "\t" in where.text[: where.column]:
         return "indent with spaces; YAML has no tabs"
-    if error.context_mark and ("a flow" in context or "quoted scalar" in context):
-        what = "quote" if "quoted" in context else "bracket"
-        return f"is the {what} of line {error.context_mark.line + 1} closed?"
+    if begun and "a flow" in context:
+        return f"is the bracket of line {begun} closed?"
+    if begun and "quoted scalar" in context and "end of stream" in problem:
+        return f"is the quote of line {begun} closed?"
     if "mapping values are not allowed" in problem:
         return "quote a value that holds `: `, or check the indentation"
     if "undefined alias" in problem:

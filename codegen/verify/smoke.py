@@ -40,7 +40,9 @@ def run_tests(packages: Mapping[str, Path]) -> dict[str, TestReport]:
         report = Path(folder) / "report.xml"
         files = [str(path / f"test_{name}.py") for name, path in packages.items()]
         command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
-        command += ["-c", os.devnull, f"--rootdir={folder}", f"--junitxml={report}", *files]
+        roots = {str(path.parent.parent) for path in packages.values()}
+        command += ["-c", os.devnull, f"--rootdir={os.path.commonpath(roots)}"]
+        command += ["-o", "junit_family=legacy", f"--junitxml={report}", *files]
         done = subprocess.run(
             command,
             capture_output=True,

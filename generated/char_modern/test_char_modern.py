@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import sample, train
 from .model import Config, Model, rope
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
 TIME = CONFIG.context_length
-CORPUS = "The quick brown fox jumps over the lazy dog.\n" * 40
 
 
 @pytest.fixture(autouse=True)
@@ -105,12 +107,12 @@ def test_one_batch_can_be_overfitted() -> None:
     model.init_weights()
     tokens, targets = random_tokens(4, 16), random_tokens(4, 16)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    first = float(model(tokens, targets))
+    first = model(tokens, targets).item()
     for _ in range(100):
         optimizer.zero_grad()
         model(tokens, targets).backward()
         optimizer.step()
-    assert float(model(tokens, targets)) < 0.2 * first
+    assert model(tokens, targets).item() < 0.2 * first
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:
@@ -125,3 +127,51 @@ def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
     model.to_empty(device=DEVICE)
     model.init_weights()
     assert bool(torch.isfinite(model(random_tokens(1))).all())
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps on a text about a fox."""
+    corpus = folder.parent / "corpus.txt"
+    corpus.write_text("The quick brown fox jumps over the lazy dog.\n" * 20)
+    given = ["--data", str(corpus), "--tokenizer", "char", "--out", str(folder), "--tiny"]
+    given += ["--context", "16", "--batch", "2", "--accumulation", "1", "--steps", "6"]
+    given += ["--warmup", "1", "--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    losses = [{key: line.get(key) for key in ("step", "loss", "validation_loss")} for line in whole]
+    assert losses == [{key: line.get(key) for key in losses[0]} for line in resumed]
+
+
+@pytest.mark.parametrize("temperature", ["0", "0.8"])
+def test_a_trained_model_can_be_sampled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], temperature: str
+) -> None:
+    train_briefly(tmp_path / "out")
+    capsys.readouterr()
+    options = ["--checkpoint", str(tmp_path / "out"), "--prompt", "The quick", "--prompt", "fox"]
+    assert sample.main([*options, "--tokens", "40", "--temperature", temperature]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("The quick") and len(printed) > 80
+
+
+def test_prompts_of_different_length_are_sampled_as_if_alone() -> None:
+    model, prompts = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
+    together = sample.generate(model, prompts, 8, temperature=0)
+    assert together == [sample.generate(model, [p], 8, temperature=0)[0] for p in prompts]

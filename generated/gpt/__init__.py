@@ -1,0 +1,6 @@
+# Made from specs/gpt.yaml (da659f0ca834); make it again: tgen build specs/gpt.yaml
+"""gpt: a decoder-only transformer with 12 layers and 124 M parameters."""
+
+from .model import Config, Model
+
+__all__ = ["Config", "Model"]

@@ -1,0 +1,287 @@
+"""Commands as a person types them: output, exit codes, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from codegen.cli import main
+
+ROOT = Path(__file__).parent.parent
+SPEC = """\
+name: small
+model:
+  vocab_size: 61
+  context_length: 32
+  d_model: 32
+  layers: 2
+  attention: {heads: 4, kv_heads: 2}
+"""
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project with one spec, and the current folder."""
+    (tmp_path / "pyproject.toml").write_text("[tool.tgen]\n")
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/small.yaml").write_text(SPEC)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process; (exit code, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = 0
+        try:
+            main(args=list(arguments), prog_name="tgen")
+        except SystemExit as error:
+            code = int(error.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_build_writes_a_package_and_says_what_it_made(project: Path, tgen: Run) -> None:
+    code, out, _ = tgen("build", "--no-test")
+    assert code == 0
+    assert "generated/small/" in out and "parameters" in out and "FLOPs a token" in out
+    assert (project / "generated/small/model.py").exists()
+
+
+def test_a_build_with_nothing_changed_touches_nothing(project: Path, tgen: Run) -> None:
+    tgen("build", "--no-test")
+    files = sorted((project / "generated").rglob("*.*"))
+    before = [path.stat().st_mtime_ns for path in files]
+    code, out, _ = tgen("build", "--no-test")
+    assert code == 0 and "is fresh" in out
+    assert [path.stat().st_mtime_ns for path in files] == before
+
+
+def test_build_runs_the_smoke_tests_and_remembers_that_they_passed(
+    project: Path, tgen: Run
+) -> None:
+    code, out, _ = tgen("build", "specs/small.yaml")
+    assert code == 0 and "passed on" in out
+    _, out, _ = tgen("build", "specs/small.yaml")
+    assert "is fresh" in out and "passed" not in out
+
+
+def test_failing_smoke_tests_exit_with_5_and_show_the_failure(
+    project: Path, tgen: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from codegen.emit import Package
+
+    write = Package.__post_init__
+
+    def broken(package: Package) -> None:
+        files = dict(package.files)
+        files["test_small.py"] += "\n\ndef test_that_fails() -> None:\n    assert 1 == 2\n"
+        object.__setattr__(package, "files", files)
+        write(package)
+
+    monkeypatch.setattr(Package, "__post_init__", broken)
+    code, _, err = tgen("build")
+    assert code == 5
+    assert "test_that_fails" in err and "1 of " in err
+
+
+def test_dry_run_writes_nothing(project: Path, tgen: Run) -> None:
+    code, out, _ = tgen("build", "--dry-run")
+    assert code == 0 and "missing  generated/small/model.py" in out
+    assert not (project / "generated").exists()
+
+
+def test_set_and_out_make_a_variant_elsewhere(project: Path, tgen: Run) -> None:
+    code, _, _ = tgen("build", "--set", "model.layers=3", "--out", "try_it", "--no-test")
+    assert code == 0
+    assert "layers: int = 3" in (project / "try_it/small/model.py").read_text()
+    assert not (project / "generated").exists()
+
+
+def test_json_is_one_document_with_a_version(project: Path, tgen: Run) -> None:
+    for command in (["build", "--no-test", "--json"], ["check", "--json"]):
+        code, out, _ = tgen(*command)
+        document = json.loads(out)
+        assert code == 0 and document["version"] == 1
+        assert document["packages"][0]["name"] == "small"
+    code, out, _ = tgen("plan", "specs/small.yaml", "--json")
+    plan = json.loads(out)
+    assert plan["version"] == 1 and plan["networks"][0]["parameters"][0]["shape"] == [61, 32]
+
+
+def test_check_is_green_only_when_the_package_is_what_the_spec_says(
+    project: Path, tgen: Run
+) -> None:
+    code, out, _ = tgen("check")
+    assert code == 3 and "missing: generated/small/model.py" in out
+    tgen("build", "--no-test")
+    assert tgen("check")[0] == 0
+    spec = project / "specs/small.yaml"
+    spec.write_text(SPEC.replace("layers: 2", "layers: 3"))
+    code, out, _ = tgen("check")
+    assert code == 3
+    assert "-    layers: int = 2" in out and "+    layers: int = 3" in out
+    assert "run: tgen build specs/small.yaml" in out
+    spec.write_text(SPEC)
+    assert tgen("check")[0] == 0
+
+
+@pytest.mark.parametrize("damage", ["edit", "delete", "lock"])
+def test_check_finds_a_touched_package(project: Path, tgen: Run, damage: str) -> None:
+    tgen("build", "--no-test")
+    model = project / "generated/small/model.py"
+    if damage == "edit":
+        model.write_text(model.read_text().replace("1e-5", "1e-4"))
+    else:
+        (model if damage == "delete" else model.with_name("tgen.lock")).unlink()
+    assert tgen("check")[0] == 3
+
+
+def test_check_finds_a_package_whose_spec_is_gone(project: Path, tgen: Run) -> None:
+    tgen("build", "--no-test")
+    (project / "specs/other.yaml").write_text(SPEC.replace("small", "other"))
+    tgen("build", "--no-test")
+    (project / "specs/small.yaml").unlink()
+    code, out, _ = tgen("check")
+    assert code == 3 and "orphan: generated/small" in out
+
+
+def test_a_hand_edit_stops_the_build_and_stays(project: Path, tgen: Run) -> None:
+    tgen("build", "--no-test")
+    model = project / "generated/small/model.py"
+    edited = model.read_text() + "\n# mine\n"
+    model.write_text(edited)
+    (project / "specs/small.yaml").write_text(SPEC.replace("layers: 2", "layers: 3"))
+    code, _, err = tgen("build", "--no-test")
+    assert code == 4 and "model.py was changed by hand" in err
+    assert model.read_text() == edited
+
+
+def test_one_broken_spec_does_not_stop_the_others(project: Path, tgen: Run) -> None:
+    (project / "specs/broken.yaml").write_text("name: broken\nmodle: {}\n")
+    code, out, err = tgen("build", "--no-test")
+    assert code == 2
+    assert "specs/broken.yaml:2:1: error: unknown field `modle`" in err
+    assert "did you mean `model`?" in err
+    assert (project / "generated/small/model.py").exists() and "1 failed" in out
+
+
+def test_two_specs_of_one_name_are_refused(project: Path, tgen: Run) -> None:
+    (project / "specs/twin.yaml").write_text(SPEC)
+    code, _, err = tgen("build", "--no-test")
+    assert code == 2 and "the name `small` is taken" in err
+
+
+def test_many_specs_build_in_worker_processes_to_the_same_bytes(project: Path, tgen: Run) -> None:
+    for name in "abcd":
+        (project / f"specs/m_{name}.yaml").write_text(SPEC.replace("small", f"m_{name}"))
+    assert tgen("build", "--no-test", "--jobs", "2", "--out", "two")[0] == 0
+    assert tgen("build", "--no-test", "--jobs", "1", "--out", "one")[0] == 0
+    for path in (project / "one").rglob("*.py"):
+        other = project / "two" / path.relative_to(project / "one")
+        assert other.read_bytes() == path.read_bytes()
+
+
+def test_plan_shows_layers_parameters_and_bytes(project: Path, tgen: Run) -> None:
+    code, out, _ = tgen("plan", "specs/small.yaml")
+    assert code == 0
+    for word in ("blocks.0.attention.q_proj.weight", "61 x 32", "KV cache", "training state"):
+        assert word in out
+
+
+def test_new_scaffolds_a_variant_that_builds(project: Path, tgen: Run) -> None:
+    options = ["--set", "model.layers=3", "--set", "model.attention.kv_heads=1"]
+    code, out, _ = tgen("new", "variant", "--from", "specs/small.yaml", *options)
+    assert code == 0 and "tgen build specs/variant.yaml" in out
+    text = (project / "specs/variant.yaml").read_text()
+    assert "extends: small.yaml" in text and "layers: 3" in text
+    assert tgen("build", "specs/variant.yaml", "--no-test")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("../evil", [], "can't be a package name"),
+        ("torch", [], "name of an installed module"),
+        ("small", [], "exists already"),
+        ("fine", ["--set", "model.layrs=3"], "did you mean `layers`?"),
+        ("fine", ["--set", "nonsense"], "expected field=value"),
+    ],
+)
+def test_new_refuses_what_cannot_be_built_and_leaves_nothing(
+    project: Path, tgen: Run, name: str, options: list[str], message: str
+) -> None:
+    before = sorted(path.name for path in (project / "specs").iterdir())
+    code, _, err = tgen("new", name, "--from", "specs/small.yaml", *options)
+    assert code == 2 and message in err
+    assert sorted(path.name for path in (project / "specs").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["build", "nowhere.yaml"], ["plan", "nowhere.yaml"], ["frobnicate"], ["build", "--jobs", "0"]],
+)
+def test_bad_usage_exits_with_2_and_no_traceback(
+    project: Path, tgen: Run, arguments: list[str]
+) -> None:
+    code, _, err = tgen(*arguments)
+    assert code == 2 and err.strip() and "Traceback" not in err
+
+
+def test_settings_of_the_project_move_its_folders(project: Path, tgen: Run) -> None:
+    (project / "pyproject.toml").write_text('[tool.tgen]\nspecs = "m"\ngenerated = "g"\n')
+    (project / "specs").rename(project / "m")
+    assert tgen("build", "--no-test")[0] == 0
+    assert (project / "g/small/model.py").exists()
+    (project / "pyproject.toml").write_text('[tool.tgen]\nspec = "m"\n')
+    code, _, err = tgen("build")
+    assert code == 2 and "unknown fields: spec" in err
+
+
+def test_schema_is_json_schema_and_completion_is_a_script(tgen: Run) -> None:
+    code, out, _ = tgen("schema")
+    assert code == 0 and json.loads(out)["properties"]["model"]
+    code, out, _ = tgen("completion", "bash")
+    assert code == 0 and "_TGEN_COMPLETE" in out
+
+
+@pytest.mark.parametrize("command", ["", "build", "check", "plan", "new", "schema"])
+def test_help_has_an_example_or_the_exit_codes(tgen: Run, command: str) -> None:
+    code, out, _ = tgen(*filter(None, [command]), "--help")
+    assert code == 0 and ("Example: tgen" in out or "Exit codes" in out)
+
+
+def test_the_command_line_imports_none_of_the_heavy_libraries() -> None:
+    code = (
+        "import sys, codegen.cli\n"
+        "heavy = {'torch', 'libcst', 'jinja2', 'pydantic', 'yaml', 'rich', 'transformers'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_a_fresh_check_renders_nothing(project: Path, tgen: Run) -> None:
+    tgen("build", "--no-test")
+    code = (
+        "import sys\nfrom codegen.cli import main\n"
+        "try: main(args=['check'])\nexcept SystemExit as error: assert not error.code\n"
+        "heavy = {'torch', 'libcst', 'jinja2', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=project
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
