@@ -214,7 +214,7 @@ def _remember(
 def check(
     specs: Sequence[Path], project: Project, *, out: Path, jobs: int = 1, orphans: bool = True
 ) -> tuple[list[Outcome], list[Path]]:
-    """Whether the packages are what the specs say, worked out in memory; and packages of no spec."""
+    """Whether packages are what the specs say, worked out in memory; and packages of no spec."""
     recover(out)
     fresh, stale = _split_fresh(specs, project, out, (), test=False)
     rendered, outcomes = render_specs(stale, project, (), jobs) if stale else ([], [])

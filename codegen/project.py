@@ -56,7 +56,9 @@ def _project(root: Path, settings: dict[str, Any]) -> Project:
         value = settings.get(name, name)
         folder = root / str(value)
         if not isinstance(value, str) or not folder.resolve().is_relative_to(root):
-            message = f"{root / 'pyproject.toml'}: [tool.tgen] {name} = {value!r} is no folder inside"
+            message = (
+                f"{root / 'pyproject.toml'}: [tool.tgen] {name} = {value!r} is no folder inside"
+            )
             raise TgenError(message, hint=f'{name} = "{name}"')
         folders[name] = folder
     return Project(root, folders["specs"], folders["generated"])

@@ -281,7 +281,5 @@ def test_a_fresh_check_renders_nothing(project: Path, tgen: Run) -> None:
         "heavy = {'torch', 'libcst', 'jinja2', 'pydantic'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=project
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=project)
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr

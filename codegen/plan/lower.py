@@ -25,7 +25,7 @@ def lower(loaded: LoadedSpec) -> Plan:
 
 
 def spec_digest(spec: Spec) -> str:
-    """Of what the spec says after `extends` and overrides; a new field's default changes nothing."""
+    """Of what the spec says after `extends` and overrides; new fields' defaults change nothing."""
     said = spec.model_dump(mode="json", exclude_unset=True)
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

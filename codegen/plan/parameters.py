@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from codegen.plan.plan import Init, InitPlan, InitRule, LayerPlan, NormPlan, Parameter, TransformerNetwork
+from codegen.plan.plan import (
+    Init,
+    InitPlan,
+    InitRule,
+    LayerPlan,
+    NormPlan,
+    Parameter,
+    TransformerNetwork,
+)
 from codegen.spec.transformer import TransformerModel
 
 ONES, ZEROS = Init("ones"), Init("zeros")
@@ -95,7 +103,7 @@ def _block(
 
 
 def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
-    """The rules of init_weights, first match wins, and the table of what is not N(0, init_std^2)."""
+    """The rules of init_weights, first match wins, and the table of deviations from init_std."""
     roles = {parameter.role for parameter in network.parameters}
     residual = ("o_proj.weight", "down_proj.weight")
     zeros: list[str] = []

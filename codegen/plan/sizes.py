@@ -98,11 +98,8 @@ def real_sizes(model: TransformerModel, block: Block, reach: int | None) -> Size
     """A layer's numbers at true size."""
     attention, mlp = block.attention, block.mlp
     head_dim = attention.head_dim or model.d_model // attention.heads
-    if mlp.kind == "plain":
-        width = 4 * model.d_model
-    else:
-        width = -(-8 * model.d_model // (3 * 64)) * 64
-    d_ff = mlp.d_ff or width
+    plain, gated = 4 * model.d_model, -(-8 * model.d_model // (3 * 64)) * 64
+    d_ff = mlp.d_ff or (plain if mlp.kind == "plain" else gated)
     names = {**_names(model), "head_dim": head_dim, "heads": attention.heads, "d_ff": d_ff}
     return Sizes(
         heads=attention.heads,

@@ -86,7 +86,9 @@ def _block_plans(
     mlps = _class_names("MLP", {k: s.mlp for k, s in shapes.items()})
     names = _class_names("Block", shapes)
     # Classes that stand in one table are made alike.
-    each = any(s.attention.per_layer or s.mlp.per_layer or "layer" in s.norm.eps for s in shapes.values())
+    each = any(
+        s.attention.per_layer or s.mlp.per_layer or "layer" in s.norm.eps for s in shapes.values()
+    )
     found: dict[str, BlockPlan] = {}
     for kind, shape in shapes.items():
         earlier = found.get(names[kind])

@@ -68,7 +68,9 @@ def _cases(report: Path) -> Cases:
 
 def _report(name: str, cases: Cases, output: str) -> TestReport:
     mine = [case for module, case in cases if module.split(".")[-1] == f"test_{name}"]
-    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in mine)
+    failed = sum(
+        case.find("failure") is not None or case.find("error") is not None for case in mine
+    )
     skipped = sum(case.find("skipped") is not None for case in mine)
     devices = {p.get("value", "") for case in mine for p in case.iter("property")}
     return TestReport(

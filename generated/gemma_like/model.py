@@ -223,7 +223,7 @@ def chunked_loss(
     A chunk's logits are made again in the backward pass, so that all of them never exist at once;
     F.linear_cross_entropy does this too, but knows no softcap.
     """
-    chunks = zip(x.split(LOSS_CHUNK), targets.split(LOSS_CHUNK), strict=True)
+    chunks = zip(torch.split(x, LOSS_CHUNK), torch.split(targets, LOSS_CHUNK), strict=True)
     losses = torch.cat(
         [checkpoint(token_losses, a, weight, b, softcap, use_reentrant=False) for a, b in chunks]
     )

@@ -183,7 +183,7 @@ def load(run: Run) -> None:
 
 
 def lr_multiplier(step: int, options: Options) -> float:
-    """Linear warm-up, flat, then half a cosine down to min_lr_ratio over the last decay_fraction."""
+    """Warm-up, flat, then half a cosine down to min_lr_ratio over the last decay_fraction."""
     if step < options.warmup:
         return (step + 1) / (options.warmup + 1)
     decay_steps = min(options.decay_fraction * options.steps, options.steps - options.warmup)
@@ -313,7 +313,7 @@ def train(run: Run, log: TextIO, signals: list[int]) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
-        sys.stdout = Path(os.devnull).open("w")  # the first rank speaks for all
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the first rank speaks for all
     try:
         with stop_signals() as signals:
             run = prepare(parse_options(arguments))

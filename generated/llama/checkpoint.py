@@ -43,7 +43,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is damaged or no checkpoint: {error}") from None
     if "config" not in metadata:

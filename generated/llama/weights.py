@@ -54,7 +54,7 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
         rows = [parameters[name].shape[0] for name in names]
         expected = (sum(rows), *parameters[names[0]].shape[1:])
         if tensor.shape == expected:
-            pieces.update(zip(names, tensor.split(rows), strict=True))
+            pieces.update(zip(names, torch.split(tensor, rows), strict=True))
         else:
             problems.append(f"{theirs} has shape {tuple(tensor.shape)}, not {expected}")
     for theirs, ours in TIED.items():

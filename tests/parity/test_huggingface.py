@@ -113,9 +113,7 @@ CASES = {
     "llama_biases": (
         "llama",
         varied(LLAMA, attention__bias=True, mlp__bias=True),
-        lambda: llama_like(
-            "Llama", attention_bias=True, mlp_bias=True, tie_word_embeddings=False
-        ),
+        lambda: llama_like("Llama", attention_bias=True, mlp_bias=True, tie_word_embeddings=False),
     ),
     "llama_llama3_scaling": (
         "llama",
@@ -207,5 +205,5 @@ def test_an_untied_head_is_not_dropped_silently(tmp_path: Path) -> None:
     spec = {"name": "tied", "model": model, "checkpoint": {"huggingface": "llama"}}
     code, weights = import_package(tmp_path, spec, "model", "weights")
     reference = llama_like("Llama", tie_word_embeddings=False)
-    with pytest.raises(ValueError, match="lm_head.weight is not tied"):
+    with pytest.raises(ValueError, match=r"lm_head\.weight is not tied"):
         weights.load_huggingface(code.Model(code.Config()), reference.state_dict())

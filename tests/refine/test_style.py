@@ -10,7 +10,7 @@ import pytest
 from codegen.errors import TgenError
 from codegen.refine import format_files
 
-UGLY = 'import sys\nimport os\ndef f( x ):\n    return {"a":os.name,\'b\' :sys.path}\n'
+UGLY = "import sys\nimport os\ndef f( x ):\n    return {\"a\":os.name,'b' :sys.path}\n"
 CLEAN = """\
 import os
 import sys

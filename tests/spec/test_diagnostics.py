@@ -41,6 +41,9 @@ def test_a_broken_spec_is_explained(case: Path) -> None:
 def test_mistakes_are_in_the_order_of_the_text_and_none_is_said_twice(case: Path) -> None:
     with pytest.raises(SpecError) as caught:
         load_spec(case / "spec.yaml", case, overrides(case))
-    places = [(d.position.path, d.position.line, d.position.column, d.message)
-              for d in caught.value.diagnostics if d.position]
+    places = [
+        (d.position.path, d.position.line, d.position.column, d.message)
+        for d in caught.value.diagnostics
+        if d.position
+    ]
     assert places == sorted(set(places))

@@ -50,7 +50,9 @@ def test_a_chain_of_extends_names_every_file_it_read(tmp_path: Path) -> None:
 
 
 def test_a_file_may_be_reached_by_two_ways(tmp_path: Path) -> None:
-    assert load(tmp_path, NAME + "extends: ./../" + tmp_path.name + "/base.yaml\n", base="train: {}")
+    assert load(
+        tmp_path, NAME + "extends: ./../" + tmp_path.name + "/base.yaml\n", base="train: {}"
+    )
 
 
 def test_an_empty_file_may_be_extended(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from codegen.spec import load_spec
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 WORDS = [
-    b"\t", b"  ", b"\n", b"\r", b": ", b", ", b"- ", b"[", b"]", b"{", b"}", b"&a ", b"*a", b"!", b"|",
-    b">", b"'", b'"', b"#", b"? ", b"%", b"@", b"<<: *a", b"---", b"...", b"null", b"no", b"1e999",
-    b".nan", b"-1", b"0", b"281474976710656", b"0o7", b"\\x00", b"\x00", b"\xff", "é\u2028".encode(),
-    b"causal & window(1, ", b"~", b"none", b"linear", b"rms", b"name: x", b"extends: gpt.yaml",
-    b"blocks: {a: {}, b: {}}", b"[a, b]", b"kind: ", b"model:\n", b"sqrt(d_model)", b"((((",
+    b"\t", b"  ", b"\n", b"\r", b": ", b", ", b"- ", b"[", b"]", b"{", b"}", b"&a ", b"*a", b"!",
+    b"|", b">", b"'", b'"', b"#", b"? ", b"%", b"@", b"<<: *a", b"---", b"...", b"null", b"no",
+    b"1e999", b".nan", b"-1", b"0", b"281474976710656", b"0o7", b"\\x00", b"\x00", b"\xff",
+    "é\u2028".encode(), b"causal & window(1, ", b"~", b"none", b"linear", b"rms", b"name: x",
+    b"extends: gpt.yaml", b"blocks: {a: {}, b: {}}", b"[a, b]", b"kind: ", b"model:\n",
+    b"sqrt(d_model)", b"((((",
 ]  # fmt: skip
 
 

@@ -101,7 +101,11 @@ def test_hostile_text_is_refused_quickly_and_briefly(name: str) -> None:
     )
     before = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", code], input=HOSTILE[name], capture_output=True, text=True
+        [sys.executable, "-c", code],
+        input=HOSTILE[name],
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     assert done.returncode == 0, done.stderr
     assert "error: " in done.stdout

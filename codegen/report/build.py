@@ -1,0 +1,97 @@
+"""What `tgen build` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from codegen.report.outcome import outcome_json, print_json, show_problems
+
+if TYPE_CHECKING:
+    from codegen.pipeline import Outcome
+    from codegen.plan import Plan
+    from codegen.project import Project
+
+
+def build_text(
+    outcomes: Sequence[Outcome], project: Project, *, dry_run: bool, seconds: float
+) -> None:
+    """One paragraph a package, problems last."""
+    for outcome in outcomes:
+        for line in _build_lines(outcome, project, dry_run):
+            click.echo(line)
+    for outcome in outcomes:
+        show_problems(outcome)
+    made = sum(not outcome.problems for outcome in outcomes)
+    failed = len(outcomes) - made
+    verb = "planned" if dry_run else "built"
+    tail = f", {failed} failed" if failed else ""
+    click.echo(f"{verb} {made} package{'s' if made != 1 else ''} in {seconds:.1f} s{tail}")
+
+
+def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[str]:
+    if outcome.folder is None:
+        return
+    where = project.shown(outcome.folder)
+    name = click.style(outcome.name, bold=True)
+    if outcome.fresh and outcome.plan is None:
+        yield f"{name}  {where}/ is fresh"
+        return
+    if dry_run:
+        yield f"{name}  {where}/" + ("" if outcome.changes else " is fresh")
+        for change in outcome.changes:
+            yield f"  {change.kind:8} {change.path}"
+        return
+    if outcome.written:
+        yield f"{name}  {where}/"
+        for label, names in asdict(outcome.written).items():
+            if names and (label != "unchanged" or not outcome.written.written):
+                shown = [name for name in names if name != "tgen.lock"] or ["tgen.lock"]
+                yield f"  {label:10} {' '.join(shown)}"
+    if outcome.plan:
+        yield f"  {'model':10} {cost_line(outcome.plan)}"
+    if outcome.tests:
+        tests = outcome.tests
+        failed = f", {tests.failed} failed" if tests.failed else ""
+        passed = f"{tests.passed} passed{failed}"
+        colour = "red" if tests.failed else "green"
+        verdict = click.style(passed, fg=colour)
+        yield f"  {'tests':10} {verdict} on {tests.device} in {tests.seconds:.1f} s"
+
+
+def cost_line(plan: Plan) -> str:
+    """Parameters, FLOPs a token and bytes in one line."""
+    from codegen.plan.amounts import human, human_bytes, human_flops
+
+    cost = plan.cost
+    flops = f"{human_flops(cost.flops_train)} a token to train"
+    return (
+        f"{human(cost.parameters)} parameters, {flops}, {human_bytes(cost.weight_bytes)} in float32"
+    )
+
+
+def build_json(
+    outcomes: Sequence[Outcome], project: Project, *, dry_run: bool, seconds: float
+) -> None:
+    """The same for machines."""
+    packages = [
+        {
+            **outcome_json(outcome, project),
+            "written": list(outcome.written.written) if outcome.written else [],
+            "removed": list(outcome.written.removed) if outcome.written else [],
+            "cost": asdict(outcome.plan.cost) if outcome.plan else None,
+            "tests": _tests_json(outcome),
+        }
+        for outcome in outcomes
+    ]
+    document = {"kind": "build", "dry_run": dry_run, "seconds": seconds, "packages": packages}
+    print_json(document)
+
+
+def _tests_json(outcome: Outcome) -> dict[str, Any] | None:
+    if outcome.tests is None:
+        return None
+    return {key: value for key, value in asdict(outcome.tests).items() if key != "output"}

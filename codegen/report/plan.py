@@ -1,0 +1,91 @@
+"""What `tgen plan` shows."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from codegen.plan import Plan
+
+
+def plan_json(plan: Plan) -> None:
+    """The whole plan; its version is inside."""
+    click.echo(json.dumps(asdict(plan), indent=2))
+
+
+def plan_text(plan: Plan) -> None:
+    """Two tables: layers, and what everything costs."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from codegen.plan.amounts import human_bytes, human_flops
+
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console.print(plan.description.title, style="bold")
+    console.print("; ".join(plan.description.notable))
+    layers = Table(title="layers", title_justify="left")
+    for column in ("layer", "kind", "mask", "heads", "head dim", "d_ff", "parameters"):
+        layers.add_column(column, justify="left" if column in ("kind", "mask") else "right")
+    for row in _layer_rows(plan):
+        layers.add_row(*row)
+    console.print(layers)
+    shapes = Table(title="parameters", title_justify="left")
+    for column in ("name", "shape", "count", "starts", "optimizer group"):
+        shapes.add_column(column, justify="right" if column == "count" else "left")
+    for row in _parameter_rows(plan):
+        shapes.add_row(*row)
+    console.print(shapes)
+    cost, length = plan.cost, plan.model.context_length
+    costs = Table(title="cost", title_justify="left", show_header=False)
+    for label, value in (
+        ("parameters", f"{cost.parameters:,}"),
+        ("FLOPs a token, forward", human_flops(cost.flops_forward)),
+        ("FLOPs a token, training", human_flops(cost.flops_train)),
+        ("weights, float32", human_bytes(cost.weight_bytes)),
+        ("weights, bfloat16", human_bytes(cost.weight_bytes_bf16)),
+        (f"KV cache of {length:,} tokens, bfloat16", human_bytes(cost.kv_cache_bytes)),
+        ("training state, float32, no activations", human_bytes(cost.training_bytes)),
+    ):
+        costs.add_row(label, value)
+    console.print(costs)
+
+
+def _layer_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """Neighbouring layers that are alike share a row."""
+    layers, parameters = plan.model.layers, plan.model.parameters
+    start = 0
+    for index, layer in enumerate(layers):
+        if index + 1 < len(layers) and layers[index + 1] == layer:
+            continue
+        prefix = f"blocks.{index}."
+        count = sum(p.count for p in parameters if p.name.startswith(prefix))
+        span = str(start) if start == index else f"{start}-{index}"
+        heads = f"{layer.heads}" + (f" / {layer.kv_heads}" if layer.kv_heads < layer.heads else "")
+        number = (f"{layer.head_dim}", f"{layer.d_ff:,}", f"{count:,}")
+        yield (span, layer.kind or "block", layer.mask, heads, *number)
+        start = index + 1
+
+
+def _parameter_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """One row a parameter of the first layer of each class; other layers repeat them."""
+    shown = {b.class_name: i for i, b in reversed(list(enumerate(_layer_classes(plan))))}
+    for parameter in plan.model.parameters:
+        if parameter.name.startswith("blocks."):
+            index = int(parameter.name.split(".")[1])
+            if index not in shown.values():
+                continue
+        init = parameter.init
+        starts = f"N(0, {init.std:.3g}^2)" if init.kind == "normal" else init.kind
+        shape = " x ".join(f"{n:,}" for n in parameter.shape)
+        yield parameter.name, shape, f"{parameter.count:,}", starts, parameter.group
+
+
+def _layer_classes(plan: Plan) -> list[Any]:
+    by_name = {block.class_name: block for block in plan.model.blocks}
+    return [by_name[layer.block] for layer in plan.model.layers]

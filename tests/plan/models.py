@@ -1,0 +1,57 @@
+"""Specs lowered, and the model.py that they render to, imported."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from codegen.plan import Plan, lower
+from codegen.render.render import environment, header
+from codegen.spec import load_spec
+
+ROOT = Path(__file__).parents[2]
+SPECS = sorted((ROOT / "specs").glob("*.yaml"))
+
+
+def plan_of(folder: Path, model: str, *overrides: str) -> Plan:
+    """The plan of a spec that says no more than `model`."""
+    path = folder / "spec.yaml"
+    path.write_text(f"name: some_model\nmodel: {model}\n", encoding="utf-8")
+    return lower(load_spec(path, folder, overrides))
+
+
+def tiny_plan(path: Path) -> Plan:
+    """The plan of a spec at the sizes of its Config.tiny()."""
+    plan = lower(load_spec(path, ROOT))
+    tiny = {field.name: field.tiny for field in plan.model.fields}
+    places = {
+        "vocab_size": "model.vocab_size",
+        "context_length": "model.context_length",
+        "d_model": "model.d_model",
+        "heads": "model.attention.heads",
+        "kv_heads": "model.attention.kv_heads",
+        "head_dim": "model.attention.head_dim",
+        "d_ff": "model.mlp.d_ff",
+    }
+    overrides = [f"{places[name]}={value}" for name, value in tiny.items() if name in places]
+    kinds = list(dict.fromkeys(layer.kind for layer in plan.model.layers))
+    layers = tiny["layers"] if kinds == [""] else f"[{', '.join(kinds)}]"
+    settings = ["checkpoint={huggingface: }", "train.context=8", f"model.layers={layers}"]
+    return lower(load_spec(path, ROOT, [*overrides, *settings]))
+
+
+def import_model(plan: Plan, folder: Path) -> Any:
+    """The module model.py, from its template alone."""
+    context = {"plan": plan, "net": plan.model, "train": plan.train, "name": plan.name}
+    template = environment().get_template("package/model.py.jinja")
+    path = folder / f"model_of_{plan.name}.py"
+    path.write_text(template.render(**context, header=header(plan)), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look there
+    spec.loader.exec_module(module)
+    return module

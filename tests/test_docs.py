@@ -1,0 +1,54 @@
+"""The pages tell the truth."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from codegen.errors import ExitCode
+from codegen.spec import load_spec, reference
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_of_the_spec_language_is_fresh() -> None:
+    page = (ROOT / "docs/spec.md").read_text(encoding="utf-8")
+    assert page == reference.markdown(), "run: tgen schema --markdown > docs/spec.md"
+
+
+def test_the_reference_names_every_field() -> None:
+    page = reference.markdown()
+    for field in ("vocab_size", "kv_heads", "softcap", "newton_schulz_steps", "huggingface"):
+        assert f"| `{field}` |" in page
+
+
+def test_the_readmes_excerpt_is_the_generated_code() -> None:
+    (excerpt,) = re.findall(r"```python\n(class MLP.*?)```", README, re.DOTALL)
+    model = (ROOT / "generated/llama/model.py").read_text(encoding="utf-8")
+    for block in excerpt.strip().split("\n\n\n"):
+        assert block in model
+
+
+def test_the_readmes_spec_is_the_one_that_is_built() -> None:
+    (text,) = re.findall(r"```yaml\n(name: llama.*?)```", README, re.DOTALL)
+    shown = yaml.safe_load(text)
+    spec = load_spec(ROOT / "specs/llama.yaml", ROOT).spec.model_dump(exclude_unset=True)
+    assert shown["model"]["d_model"] == spec["model"]["d_model"]
+    assert set(shown["model"]) <= set(spec["model"])
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    for code in ExitCode:
+        assert re.search(rf"^\| {int(code)} \|", README, re.MULTILINE), code
+
+
+def test_every_spec_is_in_the_readme() -> None:
+    for path in (ROOT / "specs").glob("*.yaml"):
+        assert f"| `{path.stem}` |" in README, path.name
+
+
+def test_gpt2_is_under_25_lines() -> None:
+    assert len((ROOT / "specs/gpt.yaml").read_text().splitlines()) < 25

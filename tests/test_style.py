@@ -1,0 +1,82 @@
+"""What STYLE asks of the generated code, as far as a program can see it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+GENERATED = ROOT / "generated"
+FILES = sorted(GENERATED.glob("*/*.py"))
+MODELS = sorted(GENERATED.glob("*/model.py"))
+MAX_FUNCTION = 40
+MAX_BRANCHES_IN_FORWARD = 3
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def shown(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=shown)
+def test_generated_files_read_as_if_written_by_hand(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.isascii()
+    assert max(map(len, text.splitlines())) <= 100
+    assert "\n\n\n\n" not in text
+    assert not re.search(r"TODO|FIXME|noqa|type: ignore", text)
+    header, rest = text.split("\n", 1)
+    assert header.startswith("# Made from specs/")
+    assert "tgen" not in rest.lower() and "jinja" not in rest.lower()
+    for function in functions(path):
+        lines = (function.end_lineno or 0) - function.lineno + 1
+        assert lines <= MAX_FUNCTION, f"{function.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", MODELS, ids=shown)
+def test_models_hold_only_what_they_need(path: Path) -> None:
+    for function in functions(path):
+        if function.name == "forward":
+            branches = sum(isinstance(node, ast.If | ast.IfExp) for node in ast.walk(function))
+            assert branches <= MAX_BRANCHES_IN_FORWARD
+        assert function.args.kwarg is None and function.args.vararg is None
+    text = path.read_text(encoding="utf-8")
+    assert "if config." not in text and "if self.config." not in text
+
+
+@pytest.mark.parametrize("name", ["gpt", "llama"])
+def test_a_plain_decoder_is_at_most_250_lines(name: str) -> None:
+    text = (GENERATED / name / "model.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 250
+
+
+def test_importing_a_model_needs_torch_and_nothing_else() -> None:
+    code = (
+        "import sys\nimport generated.llama.model\n"
+        "others = {'codegen', 'jinja2', 'libcst', 'transformers', 'triton', 'tokenizers'}\n"
+        "print(sorted(others & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]],
+    ids=["ruff check", "ruff format", "mypy"],
+)
+def test_all_code_is_clean(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
