@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from codegen.errors import Diagnostic, Position, SpecError
-from codegen.plan.plan import CheckpointKey, CheckpointPlan, Parameter
+from codegen.plan.network import Parameter
+from codegen.plan.plan import CheckpointKey, CheckpointPlan
 from codegen.spec.source import parse
 
 MAPPINGS = Path(__file__).parent.parent / "importers/huggingface"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.plan.plan import Cost, LayerPlan, OptimizerPlan, TransformerNetwork
+from codegen.plan.network import LayerPlan, TransformerNetwork
+from codegen.plan.plan import Cost, OptimizerPlan
 from codegen.spec.transformer import TransformerModel
 
 FLOAT32, BFLOAT16 = 4, 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from codegen.plan.amounts import human
-from codegen.plan.plan import Description, TransformerNetwork
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.plan import Description
 
 PAPERS = {
     "gpt": "Radford et al., Language Models are Unsupervised Multitask Learners (2019)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from codegen.plan.plan import (
+from codegen.plan.network import (
     Init,
     InitPlan,
     InitRule,

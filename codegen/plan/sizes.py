@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from codegen.errors import Diagnostic, SpecError
-from codegen.plan.plan import ConfigField
+from codegen.plan.network import ConfigField
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import causal_reach

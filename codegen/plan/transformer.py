@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from codegen.errors import SpecError
-from codegen.plan.parameters import init_plan, parameter_table
-from codegen.plan.plan import (
+from codegen.plan.network import (
     AttentionPlan,
     BlockPlan,
     CachePlan,
@@ -18,6 +17,7 @@ from codegen.plan.plan import (
     RopePlan,
     TransformerNetwork,
 )
+from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.sizes import LayerNumbers, Sizes, config_fields
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import causal_reach

@@ -16,6 +16,7 @@ JSON_VERSION = 1
 
 
 def show_problems(outcome: Outcome) -> None:
+    """Findings on standard error, failed tests with what pytest said."""
     if outcome.tests and not outcome.tests.green:
         click.echo(outcome.tests.output, err=True)
     for problem in outcome.problems:
@@ -23,6 +24,7 @@ def show_problems(outcome: Outcome) -> None:
 
 
 def outcome_json(outcome: Outcome, project: Project) -> dict[str, Any]:
+    """What became of one spec, as plain data."""
     return {
         "name": outcome.name,
         "spec": project.shown(outcome.spec),

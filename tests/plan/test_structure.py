@@ -179,12 +179,12 @@ def digest(folder: Path, text: str, *overrides: str) -> str:
 
 FIRST = """\
 name: m_one
-model: {d_model: 96, layers: 2, norm: rms, blocks: {a: {}}}
+model: {d_model: 96, layers: [a, b], norm: rms, blocks: {a: {}, b: {}}}
 train: {steps: 500}
 """
 REORDERED = """\
 train: {steps: 500}
-model: {layers: 2, blocks: {a: {}}, norm: rms, d_model: 96}
+model: {layers: [a, b], blocks: {b: {}, a: {}}, norm: rms, d_model: 96}
 name: m_one
 """
 REWRITTEN = """\
@@ -192,20 +192,23 @@ REWRITTEN = """\
 name: 'm_one' # a name
 model:
   d_model: 0x60
-  layers: 02
+  layers:
+  - a
+  - b
   norm: {kind: rms}
   blocks:
     a: {}
+    b: {}
 train:
   steps: 500
 """
-EXTENDING = "extends: base.yaml\nname: m_one\nmodel: {layers: 2}\ntrain: {steps: 500}\n"
+EXTENDING = "extends: base.yaml\nname: m_one\nmodel: {layers: [a, b]}\ntrain: {steps: 500}\n"
 
 
 @pytest.mark.parametrize("same", [REORDERED, REWRITTEN, EXTENDING])
 def test_the_digest_is_of_what_the_spec_says_not_of_how(same: str, tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(
-        "name: low\nmodel: {d_model: 96, layers: 3, norm: rms, blocks: {a: {}}}\n"
+        "name: low\nmodel: {d_model: 96, layers: [a], norm: rms, blocks: {a: {}, b: {}}}\n"
     )
     assert digest(tmp_path, same) == digest(tmp_path, FIRST)
 
@@ -213,8 +216,8 @@ def test_the_digest_is_of_what_the_spec_says_not_of_how(same: str, tmp_path: Pat
 @pytest.mark.parametrize(
     "change",
     [
-        "name=m_two", "model.d_model=192", "model.layers=3", "model.norm=layer", "train.steps=501",
-        "train.optimizer.lr=1e-5", "model.attention.rope=none", "target=cpu",
+        "name=m_two", "model.d_model=192", "model.layers=[b, a]", "model.norm=layer",
+        "train.steps=501", "train.optimizer.lr=1e-5", "model.attention.rope=none", "target=cpu",
         "model.blocks.a.mlp.bias=true",
     ],
 )  # fmt: skip

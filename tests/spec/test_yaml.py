@@ -49,6 +49,10 @@ def test_brackets_in_comments_and_quotes_are_not_nesting() -> None:
     assert parse(f"a: '{'[' * 500}'\n# {'{' * 500}", "x").data == {"a": "[" * 500}
 
 
+def test_mappings_side_by_side_are_not_nesting() -> None:
+    assert len(parse("".join(f"a{i}: {{b: []}}\n" for i in range(200)), "x").data) == 200
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_lines_end_as_on_any_system(line_end: str) -> None:
     tree = parse(line_end.join(["a: 1", "b:", "  c: 2", ""]), "x")

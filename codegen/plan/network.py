@@ -1,0 +1,205 @@
+"""A network as the Plan has it: config fields, classes by structure, layers, parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Number = int | float
+ConfigValue = Number | str | tuple["Number | str", ...]
+
+
+@dataclass(frozen=True)
+class ConfigField:
+    """One knob of the generated Config: its value, and its value in Config.tiny()."""
+
+    name: str
+    type: str
+    value: ConfigValue
+    tiny: ConfigValue
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Init:
+    """How a parameter starts: normal with `std`, `ones` or `zeros`."""
+
+    kind: str
+    std: float = 0.0
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A row of the parameter table, which everything about weights reads.
+
+    `role` says what it is for (embedding, q_proj, norm, ...), `group` which optimizer group has it
+    (matrix, embedding or vector), `shard` the axis that tensor parallelism splits, `layout` the
+    name it has in the other library's checkpoints.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    role: str
+    init: Init
+    decay: bool
+    group: str
+    shard: int | None = None
+    layout: str | None = None
+
+    @property
+    def count(self) -> int:
+        """How many numbers it holds."""
+        total = 1
+        for size in self.shape:
+            total *= size
+        return total
+
+
+@dataclass(frozen=True)
+class NormPlan:
+    """A norm's structure; `width` and `eps` are expressions over the config."""
+
+    kind: str
+    weight: bool
+    bias: bool
+    width: str
+    eps: str
+
+
+@dataclass(frozen=True)
+class AttentionPlan:
+    """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`."""
+
+    class_name: str
+    numbers: dict[str, str]
+    per_layer: bool
+    bias: dict[str, bool]
+    grouped: bool
+    qk_norm: NormPlan | None
+    rope: bool
+    windowed: bool
+    scaled: bool
+    dropout: bool
+
+
+@dataclass(frozen=True)
+class MlpPlan:
+    """One MLP class."""
+
+    class_name: str
+    numbers: dict[str, str]
+    per_layer: bool
+    kind: str
+    activation: str
+    bias: bool
+
+
+@dataclass(frozen=True)
+class BlockPlan:
+    """One block class: the kinds of layers that share its structure."""
+
+    class_name: str
+    kinds: tuple[str, ...]
+    per_layer: bool
+    attention: AttentionPlan
+    mlp: MlpPlan
+    norm: NormPlan
+    placement: str
+    dropout: bool
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """What one layer is, with its numbers."""
+
+    kind: str
+    block: str
+    mask: str
+    heads: int
+    kv_heads: int
+    head_dim: int
+    window: int | None
+    d_ff: int
+    rope_theta: float | None
+
+
+@dataclass(frozen=True)
+class RopePlan:
+    """How rotary angles are made; `thetas` is true where layers differ in theta."""
+
+    thetas: bool
+    scaling: str | None
+
+
+@dataclass(frozen=True)
+class InitRule:
+    """Parameters whose names end in one of `suffixes` start as `kind`; `std` is an expression."""
+
+    suffixes: tuple[str, ...]
+    kind: str
+    std: str = ""
+
+
+@dataclass(frozen=True)
+class InitPlan:
+    """How init_weights works: rules by name, and their table as people read it."""
+
+    residual: str
+    head: str
+    rules: tuple[InitRule, ...] = ()
+    table: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """How a layer's decoding cache is made, as expressions over the config."""
+
+    heads: str
+    slots: str
+    head_dim: str
+    per_layer: bool
+
+
+@dataclass(frozen=True)
+class TransformerNetwork:
+    """A decoder-only transformer."""
+
+    class_name: str
+    context_length: int
+    fields: tuple[ConfigField, ...]
+    blocks: tuple[BlockPlan, ...]
+    layers: tuple[LayerPlan, ...]
+    norm: NormPlan
+    rope: RopePlan | None
+    learned_positions: bool
+    embedding_scaled: bool
+    embedding_norm: bool
+    tied: bool
+    head_bias: bool
+    softcap: bool
+    dropout: bool
+    windowed: bool
+    token_shift: bool
+    init: InitPlan
+    layer_count: str
+    cache: CachePlan
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def one_kind(self) -> bool:
+        """Whether all layers are of one class."""
+        return len(self.blocks) == 1
+
+    @property
+    def attentions(self) -> tuple[AttentionPlan, ...]:
+        """The distinct attention classes."""
+        return tuple({b.attention.class_name: b.attention for b in self.blocks}.values())
+
+    @property
+    def mlps(self) -> tuple[MlpPlan, ...]:
+        """The distinct MLP classes."""
+        return tuple({b.mlp.class_name: b.mlp for b in self.blocks}.values())
+
+    @property
+    def qk_normed(self) -> bool:
+        """Whether any attention normalises queries and keys."""
+        return any(a.qk_norm for a in self.attentions)
