@@ -20,7 +20,7 @@ ONES, ZEROS = Init("ones"), Init("zeros")
 
 
 def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tuple[Parameter, ...]:
-    """Every parameter with its shape and what happens to it, in the order of the module."""
+    """Every parameter with its shape and what happens to it, as a reader meets it."""
     normal = Init("normal", model.init.std)
     d_model, vocab_size = model.d_model, model.vocab_size
     table = Init("normal", model.init.embedding_std or model.init.std)

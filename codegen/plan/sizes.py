@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from codegen.errors import Diagnostic, SpecError
 from codegen.plan.network import ConfigField
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import causal_reach
-from codegen.spec.resolve import layer_kinds
+from codegen.spec.resolve import scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, Llama3Scaling, TransformerModel
 
@@ -18,6 +17,15 @@ TINY_CONTEXT = 32
 TINY_WINDOW = 5
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8
+TINY_VOCABULARY = 61
+TOY_NUMBERS = {  # what a scale may name
+    "d_model": TINY_MODEL,
+    "head_dim": TINY_HEAD_DIM,
+    "heads": 4,
+    "layers": 2,
+    "d_ff": 64,
+    "vocab_size": TINY_VOCABULARY,
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class LayerNumbers:
         # A layer without rotary positions reads no theta: it stands in nobody's way.
         theta = max(sizes.rope_theta for sizes in by_kind.values())
         by_kind = {k: replace(s, rope_theta=s.rope_theta or theta) for k, s in by_kind.items()}
-        toy = {k: toy_sizes(model, b, by_kind[k], windows) for k, b in blocks.items()}
+        toy = {k: toy_sizes(b, by_kind[k], windows) for k, b in blocks.items()}
         self.real = [by_kind[kind] for kind in kinds]
         self.tiny_kinds = tuple(dict.fromkeys(kinds)) if len(blocks) > 1 else (kinds[0],) * 2
         self.tiny = [toy[kind] for kind in self.tiny_kinds]
@@ -96,64 +104,56 @@ class LayerNumbers:
 
 def real_sizes(model: TransformerModel, block: Block, reach: int | None) -> Sizes:
     """A layer's numbers at true size."""
-    attention, mlp = block.attention, block.mlp
-    head_dim = attention.head_dim or model.d_model // attention.heads
-    plain, gated = 4 * model.d_model, -(-8 * model.d_model // (3 * 64)) * 64
-    d_ff = mlp.d_ff or (plain if mlp.kind == "plain" else gated)
-    names = {**_names(model), "head_dim": head_dim, "heads": attention.heads, "d_ff": d_ff}
+    attention = block.attention
+    numbers = scale_numbers(model, block)
     return Sizes(
         heads=attention.heads,
         kv_heads=attention.kv_heads or attention.heads,
-        head_dim=head_dim,
-        d_ff=d_ff,
+        head_dim=numbers["head_dim"],
+        d_ff=numbers["d_ff"],
         window=min(reach or model.context_length, model.context_length),
         rope_theta=float(attention.rope.theta) if attention.rope else 0.0,
         norm_eps=block.norm.eps,
         qk_norm_eps=(attention.qk_norm and attention.qk_norm.eps) or block.norm.eps,
-        attention_scale=scale_value(attention.scale, names, ("model", "attention", "scale"))
-        or head_dim**-0.5,
+        attention_scale=scale_value(attention.scale, numbers) or numbers["head_dim"] ** -0.5,
     )
 
 
-def toy_sizes(model: TransformerModel, block: Block, real: Sizes, windows: list[int]) -> Sizes:
+def toy_sizes(block: Block, real: Sizes, windows: list[int]) -> Sizes:
     """The same layer at toy size: every ratio that makes a difference in code is kept."""
+    attention = block.attention
     grouped = real.kv_heads < real.heads
     heads = min(real.heads, 4)
-    kv_heads = min(real.kv_heads, 2) if grouped else heads
-    reach = causal_reach(parse_mask(block.attention.mask))
-    names = dict.fromkeys(_names(model), TINY_MODEL) | {"head_dim": TINY_HEAD_DIM, "heads": heads}
+    reach = causal_reach(parse_mask(attention.mask))
+    shift = 0 if reach is None else 2 * windows.index(reach)
+    toy = {**TOY_NUMBERS, "heads": heads}
+    scale = toy_scale(attention.scale, toy, real.attention_scale)
     return Sizes(
         heads=heads,
-        kv_heads=kv_heads,
+        kv_heads=min(real.kv_heads, 2) if grouped else heads,
         head_dim=TINY_HEAD_DIM,
         d_ff=64 if block.mlp.kind == "plain" else 48,
-        window=TINY_CONTEXT if reach is None else TINY_WINDOW + 2 * windows.index(reach),
+        window=TINY_CONTEXT if reach is None else min(TINY_WINDOW + shift, TINY_CONTEXT - 1),
         rope_theta=real.rope_theta,
         norm_eps=real.norm_eps,
         qk_norm_eps=real.qk_norm_eps,
-        attention_scale=scale_value(block.attention.scale, names, ()) or TINY_HEAD_DIM**-0.5,
+        attention_scale=scale if attention.scale else TINY_HEAD_DIM**-0.5,
     )
 
 
-def _names(model: TransformerModel) -> dict[str, int]:
-    """What a scale expression may name."""
-    return {
-        "d_model": model.d_model,
-        "layers": len(layer_kinds(model)),
-        "vocab_size": model.vocab_size,
-        "d_ff": 4 * model.d_model,
-    }
-
-
-def scale_value(scale: float | str | None, names: dict[str, int], place: tuple[str, ...]) -> float:
-    """A scale's number; 0 where none is given."""
+def scale_value(scale: float | str | None, numbers: Mapping[str, int]) -> float:
+    """A scale's number; 0 where none is given. The spec's checks have evaluated it before."""
     if scale is None or not isinstance(scale, str):
         return float(scale or 0.0)
+    return evaluate(parse_scale(scale), numbers)
+
+
+def toy_scale(scale: float | str | None, numbers: Mapping[str, int], real: float) -> float:
+    """The same at toy size; the true value where the expression has none there."""
     try:
-        return evaluate(parse_scale(scale), names)
-    except ExpressionError as error:
-        where = ".".join(place)
-        raise SpecError(Diagnostic(f"{where}: {error.message} in `{scale}`")) from None
+        return scale_value(scale, numbers) or real
+    except ExpressionError:
+        return real
 
 
 def config_fields(
@@ -161,7 +161,7 @@ def config_fields(
 ) -> tuple[ConfigField, ...]:
     """The knobs that this model has, in the order a reader expects."""
     fields = [
-        ConfigField("vocab_size", "int", model.vocab_size, 61),
+        ConfigField("vocab_size", "int", model.vocab_size, TINY_VOCABULARY),
         ConfigField("context_length", "int", model.context_length, TINY_CONTEXT),
         ConfigField("d_model", "int", model.d_model, TINY_MODEL),
         _layers_field(numbers, one_kind),
@@ -175,8 +175,8 @@ def config_fields(
         fields.append(_number_field(numbers, *NUMBERS[-1]))
         fields += _scaling_fields(numbers)
     if model.embedding.scale is not None:
-        real = scale_value(model.embedding.scale, _names(model), ("model", "embedding", "scale"))
-        tiny = scale_value(model.embedding.scale, dict.fromkeys(_names(model), TINY_MODEL), ())
+        real = scale_value(model.embedding.scale, scale_numbers(model, Block()))
+        tiny = toy_scale(model.embedding.scale, TOY_NUMBERS, real)
         comment = model.embedding.scale if isinstance(model.embedding.scale, str) else ""
         fields.append(ConfigField("embedding_scale", "float", real, tiny, comment))
     if model.head.softcap is not None:

@@ -337,4 +337,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    if WORLD > 1:  # gloo's threads can outlive the interpreter and abort it (pytorch#179291)
+        os._exit(code)
+    sys.exit(code)

@@ -50,7 +50,7 @@ class Trainer:
         try:
             code = self.modules[module].main(list(arguments))
         except SystemExit as error:
-            code = error.code
+            code = int(error.code or 0)
         result = Result(*self.capture.readouterr())
         assert code == expect, result
         return result

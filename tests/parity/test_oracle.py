@@ -1,0 +1,248 @@
+"""Models of random specs compute what the oracle reads out of their plans."""
+
+from __future__ import annotations
+
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import strategies as st
+
+from codegen.plan import Plan, lower
+from codegen.refine import prune_package
+from codegen.render import package_roots, render_package
+from codegen.spec import load_spec
+from tests import oracle
+from tests.strategies import specs
+
+ROOT = Path(__file__).parents[2]
+EXACT = 1e-9  # of the largest logit, in float64
+SINGLE = 1e-5  # of the largest logit, in float32,
+CALM = 2e-6  # where the oracle's own float32 is this close to its float64
+BATCH = 3
+CHUNKS, DRAWS = 25, 40  # the long run draws CHUNKS * DRAWS specs, each chunk with its own seed
+
+SHRUNK = {
+    "gpt": ["d_model=24", "attention.heads=3", "layers=3"],
+    "gpt_char": ["d_model=24", "attention.heads=3", "layers=3"],
+    "llama": [
+        "d_model=24",
+        "attention.heads=6",
+        "attention.kv_heads=2",
+        "attention.head_dim=8",
+        "attention.rope.scaling.original_context_length=16",
+        "mlp.d_ff=40",
+        "layers=3",
+    ],
+    "mistral": [
+        "d_model=24",
+        "attention.heads=6",
+        "attention.kv_heads=2",
+        "attention.mask=causal & window(5)",
+        "mlp.d_ff=40",
+        "layers=3",
+    ],
+    "gemma_like": [
+        "d_model=24",
+        "attention.head_dim=8",
+        "mlp.d_ff=40",
+        "blocks.local.attention.mask=causal & window(5)",
+        "layers={pattern: [local, local, global], repeat: 1}",
+    ],
+    "char_modern": ["d_model=24", "attention.heads=3", "layers=3"],
+}
+
+Spec = dict[str, Any]
+
+
+def settings(draws: int) -> hypothesis.settings:
+    return hypothesis.settings(
+        max_examples=draws,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],  # shrinking takes minutes: each draw makes a package
+        report_multiple_bugs=False,
+    )
+
+
+def plan_of(spec: Spec) -> Plan:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spec.yaml"
+        path.write_text(yaml.safe_dump(spec), encoding="utf-8")
+        return lower(load_spec(path, path.parent))
+
+
+def code_of(plan: Plan) -> Any:
+    """The module model.py, rendered and pruned but not formatted."""
+    files = prune_package(render_package(plan), package_roots(plan))
+    module = ModuleType(f"code_of_{plan.name}")
+    sys.modules[module.__name__] = module  # dataclasses look there
+    exec(compile(files["model.py"], "model.py", "exec"), module.__dict__)
+    return module
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """The precision of what a model makes for itself, such as rotary angles."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+class Trial:
+    """A generated model and the oracle's weights, the same, and tokens to give to both."""
+
+    def __init__(self, plan: Plan, seed: int) -> None:
+        self.plan = plan
+        self.random = np.random.default_rng(seed)
+        code = code_of(plan)
+        self.model = code.Model(code.Config()).eval().double()
+        self.weights = {p.name: self.weight(p.role, p.shape) for p in plan.model.parameters}
+        config = oracle.fields(plan.model)
+        self.time, self.vocabulary = config["context_length"], config["vocab_size"]
+        self.tokens = self.random.integers(0, self.vocabulary, (BATCH, self.time))
+        self.logits = oracle.logits(plan, self.weights, self.tokens)
+
+    def weight(self, role: str, shape: tuple[int, ...]) -> oracle.Array:
+        """Nothing left at zero or one, where a mistake could hide; float32 holds it exactly."""
+        mean, std = (1.0, 0.2) if role == "norm" else (0.0, 0.3)
+        return self.random.normal(mean, std, shape).astype(np.float32).astype(np.float64)
+
+    def load(self) -> None:
+        state = {name: torch.from_numpy(weight) for name, weight in self.weights.items()}
+        found, unknown = self.model.load_state_dict(state, strict=False)
+        assert not unknown and set(found) <= {"head.weight"}  # where it is tied
+
+    def assert_close(self, ours: torch.Tensor, wanted: oracle.Array, tolerance: float) -> None:
+        assert ours.shape == wanted.shape
+        worst, largest = np.abs(ours.numpy() - wanted).max(), np.abs(wanted).max()
+        assert worst <= tolerance * largest, f"{worst:.3g} apart, of {largest:.3g}"
+
+
+def check_parameters(trial: Trial) -> None:
+    """The table is the module's, name by name, and says how `init_weights` leaves it."""
+    table, parameters = trial.plan.model.parameters, dict(trial.model.named_parameters())
+    assert {p.name: p.shape for p in table} == {n: tuple(p.shape) for n, p in parameters.items()}
+    trial.model.init_weights()
+    for row in table:
+        values, init = parameters[row.name].detach(), row.init
+        if init.kind == "normal":
+            bound = 6 * init.std / math.sqrt(row.count)  # of the mean; more than of the std
+            assert abs(values.mean()) < bound and abs(values.std(correction=0) - init.std) < bound
+        else:
+            assert bool((values == {"ones": 1, "zeros": 0}[init.kind]).all()), row.name
+
+
+def check_logits(trial: Trial) -> None:
+    tokens = torch.from_numpy(trial.tokens)
+    trial.assert_close(trial.model(tokens), trial.logits, EXACT)
+    single = {name: weight.astype(np.float32) for name, weight in trial.weights.items()}
+    rounded = oracle.logits(trial.plan, single, trial.tokens)
+    assert rounded.dtype == np.float32
+    if np.abs(rounded - trial.logits).max() <= CALM * np.abs(trial.logits).max():
+        trial.model.float()
+        with default_dtype(torch.float32):
+            trial.assert_close(trial.model(tokens), trial.logits, SINGLE)
+        trial.model.double()  # the weights are float32 numbers: nothing is lost
+
+
+def check_loss(trial: Trial) -> None:
+    targets = np.roll(trial.tokens, -1, axis=1)
+    targets[trial.random.random(targets.shape) < 0.3] = oracle.IGNORED
+    targets[0, 0] = trial.tokens[0, 0]
+    given_to_model = (torch.from_numpy(trial.tokens), torch.from_numpy(targets))
+    for reduction in ("mean", "sum", "none"):
+        wanted = oracle.loss(trial.plan, trial.weights, trial.tokens, targets, reduction)
+        ours = trial.model(*given_to_model, reduction=reduction)
+        trial.assert_close(ours, np.asarray(wanted), EXACT)
+    mean = oracle.loss(trial.plan, trial.weights, trial.tokens, targets, "mean")
+    trial.assert_close(trial.model(*given_to_model), np.asarray(mean), EXACT)
+
+
+def check_decoding(trial: Trial) -> None:
+    """Prompts of different length, then token by token until the longest fills the context."""
+    longest = int(trial.random.integers(1, trial.time))
+    lengths = trial.random.integers(1, longest + 1, BATCH)
+    lengths[trial.random.integers(BATCH)] = longest
+    rows, tokens = np.arange(BATCH), torch.from_numpy(trial.tokens)
+    prompts = tokens[:, :longest].clone()
+    for row, length in enumerate(lengths):  # what stands behind a prompt has no say
+        prompts[row, length:] = int(trial.random.integers(trial.vocabulary))
+    cache = trial.model.new_cache(BATCH, trial.time)
+    ours = trial.model.prefill(prompts, cache, torch.from_numpy(lengths))
+    trial.assert_close(ours, trial.logits[rows, lengths - 1], EXACT)
+    for step in range(trial.time - longest):
+        ours = trial.model.decode(tokens[rows, lengths + step], cache)
+        trial.assert_close(ours, trial.logits[rows, lengths + step], EXACT)
+
+    cache = trial.model.new_cache(BATCH, longest + 1)
+    ours = trial.model.prefill(tokens[:, :longest], cache)
+    trial.assert_close(ours, trial.logits[:, longest - 1], EXACT)
+    ours = trial.model.decode(tokens[:, longest], cache)
+    trial.assert_close(ours, trial.logits[:, longest], EXACT)
+
+
+def check_all(plan: Plan, seed: int) -> None:
+    with torch.no_grad(), default_dtype(torch.float64):
+        trial = Trial(plan, seed)
+        torch.manual_seed(seed)
+        check_parameters(trial)
+        trial.load()
+        check_logits(trial)
+        check_loss(trial)
+        check_decoding(trial)
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models this small only lose by sharing the work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", SHRUNK)
+def test_a_known_model_computes_what_its_plan_says(name: str) -> None:
+    sizes = ["vocab_size=29", "context_length=20", *SHRUNK[name]]
+    overrides = [f"model.{size}" for size in sizes]
+    settings = ["train.context=8", "checkpoint={huggingface: }"]
+    plan = lower(load_spec(ROOT / f"specs/{name}.yaml", ROOT, [*overrides, *settings]))
+    check_all(plan, seed=0)
+
+
+@hypothesis.seed(0)
+@settings(DRAWS)
+@given(specs(), SEEDS)
+def test_a_drawn_model_computes_what_its_plan_says(spec: Spec, seed: int) -> None:
+    check_all(plan_of(spec), seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("chunk", range(1, CHUNKS + 1))
+def test_a_thousand_drawn_models_compute_what_their_plans_say(chunk: int) -> None:
+    @hypothesis.seed(chunk)
+    @settings(DRAWS)
+    @given(specs(), SEEDS)
+    def draw(spec: Spec, seed: int) -> None:
+        check_all(plan_of(spec), seed)
+
+    draw()
