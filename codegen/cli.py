@@ -69,7 +69,7 @@ def build(
 
     project = _project(specs)
     started = report.Stopwatch()
-    with report.working("building", not as_json):
+    with report.working("building" if no_test else "building and testing", not as_json):
         outcomes = pipeline.build(
             find_specs(specs, project),
             project,

@@ -43,17 +43,17 @@ class Sizes:
     attention_scale: float
 
 
-# The numbers that may differ by layer: (field, plural, type, comment).
-NUMBERS: tuple[tuple[str, str, str, str], ...] = (
-    ("heads", "heads", "int", ""),
-    ("kv_heads", "kv_heads", "int", ""),
-    ("head_dim", "head_dims", "int", ""),
-    ("window", "windows", "int", "keys a query sees, itself included"),
-    ("attention_scale", "attention_scales", "float", "of the scores, before softmax"),
-    ("d_ff", "d_ffs", "int", ""),
-    ("norm_eps", "norm_epsilons", "float", ""),
-    ("qk_norm_eps", "qk_norm_epsilons", "float", ""),
-    ("rope_theta", "rope_thetas", "float", ""),
+# The numbers that may differ by layer: (field, plural, type, comment, comment of the plural).
+NUMBERS: tuple[tuple[str, str, str, str, str], ...] = (
+    ("heads", "heads", "int", "", ""),
+    ("kv_heads", "kv_heads", "int", "", ""),
+    ("head_dim", "head_dims", "int", "", ""),
+    ("window", "windows", "int", "keys a query sees, itself included", "in keys"),
+    ("attention_scale", "attention_scales", "float", "of the scores, before softmax", ""),
+    ("d_ff", "d_ffs", "int", "", ""),
+    ("norm_eps", "norm_epsilons", "float", "", ""),
+    ("qk_norm_eps", "qk_norm_epsilons", "float", "", ""),
+    ("rope_theta", "rope_thetas", "float", "", ""),
 )
 
 
@@ -200,14 +200,14 @@ def _layers_field(numbers: LayerNumbers, one_kind: bool) -> ConfigField:
 
 
 def _number_field(
-    numbers: LayerNumbers, name: str, plural: str, type_: str, comment: str
+    numbers: LayerNumbers, name: str, plural: str, type_: str, comment: str, of_each: str
 ) -> ConfigField:
     real = tuple(getattr(sizes, name) for sizes in numbers.real)
     tiny = tuple(getattr(sizes, name) for sizes in numbers.tiny)
     if numbers.uniform(name):
         return ConfigField(name, type_, real[0], tiny[0], comment)
-    comment = f"of each layer: {comment}" if comment else "of each layer"
-    return ConfigField(plural, f"tuple[{type_}, ...]", real, tiny, comment)
+    of_each = "of each layer" + (f", {of_each}" if of_each else "")
+    return ConfigField(plural, f"tuple[{type_}, ...]", real, tiny, of_each)
 
 
 def _scaling_fields(numbers: LayerNumbers) -> list[ConfigField]:

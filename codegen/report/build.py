@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,9 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
         for label, names in asdict(outcome.written).items():
             if names and (label != "unchanged" or not outcome.written.written):
                 shown = [name for name in names if name != "tgen.lock"] or ["tgen.lock"]
-                yield f"  {label:10} {' '.join(shown)}"
+                yield textwrap.fill(
+                    " ".join(shown), 98, initial_indent=f"  {label:10} ", subsequent_indent=" " * 13
+                )
     if outcome.plan:
         yield f"  {'model':10} {cost_line(outcome.plan)}"
     if outcome.tests:

@@ -176,7 +176,9 @@ class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
     tied: bool = Field(False, description="the output head shares the token embedding")
-    scale: ModelScale | None = Field(None, description="a factor such as `sqrt(d_model)`")
+    scale: ModelScale | None = Field(
+        None, description="a factor such as `sqrt(d_model)`, of d_model, layers, vocab_size"
+    )
     positions: Literal["none", "learned"] = Field("none", description="learned absolute positions")
     norm: bool = Field(False, description="a norm right after the embedding")
     token_shift: bool = Field(

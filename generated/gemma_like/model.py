@@ -38,9 +38,7 @@ class Config:
     heads: int = 8
     kv_heads: int = 2
     head_dim: int = 128
-    windows: tuple[int, ...] = (
-        (1024,) * 5 + (8192,)
-    ) * 3  # of each layer: keys a query sees, itself included
+    windows: tuple[int, ...] = ((1024,) * 5 + (8192,)) * 3  # of each layer, in keys
     d_ff: int = 4096
     norm_eps: float = 1e-6
     rope_thetas: tuple[float, ...] = ((10_000.0,) * 5 + (1_000_000.0,)) * 3  # of each layer

@@ -45,13 +45,9 @@ TRANSPOSED = (  # stored over there as (inputs, outputs)
     ".mlp.c_fc.weight",
     ".mlp.c_proj.weight",
 )
-TIED = {
-    "lm_head.weight": "token_embedding.weight",
-}  # a second name for the same tensor
-IGNORED = (
-    ".attn.bias",
-    ".attn.masked_bias",
-)  # buffers, no weights
+# A second name for the same tensor.
+TIED = {"lm_head.weight": "token_embedding.weight"}
+IGNORED = (".attn.bias", ".attn.masked_bias")  # buffers, no weights
 
 
 def layout(model: Model) -> Iterator[tuple[str, tuple[str, ...]]]:

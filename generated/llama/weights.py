@@ -24,9 +24,8 @@ KEYS = {  # theirs: ours
     "model.layers.{}.mlp.down_proj.weight": "blocks.{}.mlp.down_proj.weight",
     "model.norm.weight": "norm.weight",
 }
-TIED = {
-    "lm_head.weight": "token_embedding.weight",
-}  # a second name for the same tensor
+# A second name for the same tensor.
+TIED = {"lm_head.weight": "token_embedding.weight"}
 IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
 
 
@@ -72,8 +71,7 @@ def save_huggingface(model: Model) -> dict[str, Tensor]:
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     state_dict = {}
     for theirs, names in layout(model):
-        tensor = torch.cat([parameters[name] for name in names])
-        state_dict[theirs] = tensor
+        state_dict[theirs] = torch.cat([parameters[name] for name in names])
     for theirs, ours in TIED.items():
         state_dict[theirs] = parameters[ours].clone()
     return state_dict

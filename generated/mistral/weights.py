@@ -67,6 +67,5 @@ def save_huggingface(model: Model) -> dict[str, Tensor]:
     parameters = {name: p.detach() for name, p in model.named_parameters()}
     state_dict = {}
     for theirs, names in layout(model):
-        tensor = torch.cat([parameters[name] for name in names])
-        state_dict[theirs] = tensor
+        state_dict[theirs] = torch.cat([parameters[name] for name in names])
     return state_dict

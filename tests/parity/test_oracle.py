@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 EXACT = 1e-9  # of the largest logit, in float64
 SINGLE = 1e-5  # of the largest logit, in float32,
 CALM = 2e-6  # where the oracle's own float32 is this close to its float64
+ROUND = 1e-6  # of the largest loss, where it is float32
 BATCH = 3
 CHUNKS, DRAWS = 25, 40  # the long run draws CHUNKS * DRAWS specs, each chunk with its own seed
 
@@ -169,9 +170,10 @@ def check_loss(trial: Trial) -> None:
     for reduction in ("mean", "sum", "none"):
         wanted = oracle.loss(trial.plan, trial.weights, trial.tokens, targets, reduction)
         ours = trial.model(*given_to_model, reduction=reduction)
-        trial.assert_close(ours, np.asarray(wanted), EXACT)
-    mean = oracle.loss(trial.plan, trial.weights, trial.tokens, targets, "mean")
-    trial.assert_close(trial.model(*given_to_model), np.asarray(mean), EXACT)
+        # A soft-capped loss is float32 whatever the weights are.
+        trial.assert_close(ours, np.asarray(wanted), EXACT if ours.dtype == torch.float64 else ROUND)
+        if reduction == "mean":
+            assert torch.equal(trial.model(*given_to_model), ours)
 
 
 def check_decoding(trial: Trial) -> None:
@@ -206,6 +208,83 @@ def check_all(plan: Plan, seed: int) -> None:
         check_logits(trial)
         check_loss(trial)
         check_decoding(trial)
+
+
+def said(model: Spec, kind: str | None, part: str) -> Spec:
+    """The fields of a block kind's attention, mlp or norm: the kind's own over the model's."""
+    whole: Spec = {}
+    for value in (model.get(part, {}), model["blocks"][kind].get(part, {}) if kind else {}):
+        fields = {"kind": value} if isinstance(value, str) else dict(value)
+        for name in ("qk_norm", "rope"):  # mappings themselves
+            if isinstance(fields.get(name), dict) and isinstance(whole.get(name), dict):
+                fields[name] = {**whole[name], **fields[name]}
+            if name == "qk_norm" and fields.get(name) in ("rms", "layer"):
+                before = whole.get(name) if isinstance(whole.get(name), dict) else {}
+                fields[name] = {**before, "kind": fields[name]}
+        whole |= fields
+    return whole
+
+
+def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
+    """Each layer's numbers in the plan are those that docs/spec.md says, read from the mapping."""
+    order = model["layers"]
+    if isinstance(order, dict):
+        order = order["pattern"] * order.get("repeat", 1)
+    elif isinstance(order, int):
+        order = [next(iter(model.get("blocks", {})), None)] * order
+    assert len(order) == len(net.layers)
+    width = model["d_model"]
+    for index, (kind, layer) in enumerate(zip(order, net.layers, strict=True)):
+        attention, mlp, norm = (said(model, kind, part) for part in ("attention", "mlp", "norm"))
+        heads = attention["heads"]
+        head_dim = attention.get("head_dim") or width // heads
+        plain = mlp.get("kind") == "plain"
+        d_ff = mlp.get("d_ff") or (4 * width if plain else math.ceil(8 * width / 3 / 64) * 64)
+        kv_heads = attention.get("kv_heads") or heads
+        sizes = (layer.heads, layer.kv_heads, layer.head_dim, layer.d_ff)
+        assert sizes == (heads, kv_heads, head_dim, d_ff)
+        assert layer.mask == attention.get("mask", "causal")
+        learned = model.get("embedding", {}).get("positions") == "learned"
+        rope = attention.get("rope", "none" if learned else {})
+        assert layer.rope_theta == (None if rope == "none" else rope.get("theta", 10_000))
+        eps = norm.get("eps", 1e-5)
+        assert oracle.norm_eps(net, index) == eps
+        qk_norm = attention.get("qk_norm", "none")
+        if qk_norm != "none":
+            found = oracle.layer_number(net, "qk_norm_eps", "qk_norm_epsilons", index)
+            wanted = qk_norm.get("eps") if isinstance(qk_norm, dict) else None
+            assert (found or oracle.norm_eps(net, index)) == (wanted or eps)
+        sizes_by_name = {"d_model": width, "layers": len(order), "d_ff": d_ff, "heads": heads}
+        names = {**sizes_by_name, "head_dim": head_dim, "vocab_size": model["vocab_size"]}
+        scale = attention.get("scale") or "1 / sqrt(head_dim)"
+        value = oracle.layer_number(net, "attention_scale", "attention_scales", index)
+        expected = eval(str(scale), {"sqrt": math.sqrt}, names)
+        assert math.isclose(value or head_dim**-0.5, expected)
+
+
+@settings(300)
+@hypothesis.seed(0)
+@given(specs())
+def test_the_numbers_of_a_plan_are_its_specs(spec: Spec) -> None:
+    check_numbers(spec["model"], plan_of(spec).model)
+
+
+SMALL = {"vocab_size": 11, "context_length": 16, "d_model": 8, "attention": {"heads": 2}}
+
+
+@pytest.mark.xfail(strict=True, reason="the norms outside the blocks take the last layer's eps")
+def test_a_block_kinds_eps_is_not_the_final_norms() -> None:
+    blocks = {"local": {"norm": {"eps": 0.1}}}
+    model = {**SMALL, "layers": 1, "norm": {"eps": 1e-5}, "blocks": blocks}
+    net = plan_of({"name": "drawn_model", "model": model}).model
+    assert oracle.final_eps(net) == 1e-5
+
+
+@pytest.mark.xfail(strict=True, reason="the plan counts layers without rotary positions")
+def test_a_layer_without_rotary_positions_has_any_head_dim() -> None:
+    blocks = {"local": {"attention": {"rope": "none", "head_dim": 6}}, "global": {}}
+    model = {**SMALL, "layers": ["local", "global"], "blocks": blocks}
+    check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
 
 
 SEEDS = st.integers(0, 2**32 - 1)
