@@ -76,8 +76,9 @@ def norm_eps(net: TransformerNetwork, layer: int) -> float:
 
 
 def final_eps(net: TransformerNetwork) -> float:
-    """Of the norms outside the blocks: where layers differ, the last layer's."""
-    return norm_eps(net, len(net.layers) - 1)
+    """Of the norms outside the blocks."""
+    own = [field.value for field in net.fields if field.name == "final_norm_eps"]
+    return float(own[0]) if own else norm_eps(net, 0)
 
 
 # The embedding
@@ -242,9 +243,7 @@ def gelu(x: Array) -> Array:
 ACTIVATIONS = {
     "silu": lambda x: x * 0.5 * (1 + np.tanh(x / 2)),  # x * sigmoid(x), which can't overflow
     "gelu": gelu,
-    "gelu_tanh": lambda x: (
-        0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-    ),
+    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "relu": lambda x: np.maximum(x, 0),
     "relu2": lambda x: np.maximum(x, 0) ** 2,
 }

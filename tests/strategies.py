@@ -33,7 +33,9 @@ ATTENTION_SCALES = st.sampled_from(
         "(head_dim + 2) / (d_ff + vocab_size)",
     ]
 )
-EMBEDDING_SCALES = st.sampled_from([0.3, 3, "sqrt(d_model)", "d_model / layers", "sqrt(vocab_size)"])
+EMBEDDING_SCALES = st.sampled_from(
+    [0.3, 3, "sqrt(d_model)", "d_model / layers", "sqrt(vocab_size)"]
+)
 ACTIVATIONS = st.sampled_from(["silu", "gelu", "gelu_tanh", "relu", "relu2"])
 KINDS = ["local", "global", "wide_one"]
 
@@ -64,18 +66,18 @@ def placements() -> st.SearchStrategy[Fields]:
 def qk_norms() -> st.SearchStrategy[Any]:
     kinds = st.sampled_from(["rms", "layer"])
     return st.one_of(
-        st.just("none"), kinds, some_of(kind=kinds, weight=coin(), eps=EPSILONS)
+        st.just("none"),
+        kinds,
+        some_of(kind=kinds, weight=coin(), eps=EPSILONS),
+        st.fixed_dictionaries({"eps": EPSILONS}, optional={"kind": kinds}),
     )
 
 
 def mlps() -> st.SearchStrategy[Any]:
-    fields = some_of(
-        kind=st.sampled_from(["gated", "plain"]),
-        activation=ACTIVATIONS,
-        d_ff=st.sampled_from([7, 16, 40]),
-        bias=coin(),
-    )
-    return st.one_of(fields, st.sampled_from(["gated", "plain"]))
+    kinds = st.sampled_from(["gated", "plain"])
+    others = {"kind": kinds, "d_ff": st.sampled_from([7, 16, 40]), "bias": coin()}
+    said = st.fixed_dictionaries({"activation": ACTIVATIONS}, optional=others)
+    return st.one_of(said, said, some_of(**others), kinds)
 
 
 def biases() -> st.SearchStrategy[Any]:
@@ -94,7 +96,7 @@ def scalings() -> st.SearchStrategy[Any]:
             "high_freq_factor": st.sampled_from([2.5, 4.0]),
         },
     )
-    return st.one_of(st.none(), linear, llama3)
+    return st.one_of(st.none(), linear, llama3, llama3)
 
 
 @st.composite
@@ -156,7 +158,7 @@ def models(draw: st.DrawFn) -> Fields:
             scale=EMBEDDING_SCALES,
             positions=st.sampled_from(["none", "learned"]),
             norm=coin(),
-            token_shift=coin(),
+            token_shift=st.just(True),
         )
     )
     attention = {**draw(attention_parts()), **draw(heads())}

@@ -124,9 +124,13 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class RopePlan:
-    """How rotary angles are made; `thetas` is true where layers differ in theta."""
+    """How rotary angles are made; `thetas` is true where layers differ in theta.
+
+    `dim` is the width of a rotated head, as an expression over the config.
+    """
 
     thetas: bool
+    dim: str
     scaling: str | None
 
 

@@ -9,7 +9,7 @@ from codegen.plan.network import ConfigField
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import causal_reach
-from codegen.spec.resolve import scale_numbers
+from codegen.spec.resolve import resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, Llama3Scaling, TransformerModel
 
@@ -94,6 +94,10 @@ class LayerNumbers:
         """Whether all layers agree on the number."""
         return len({getattr(sizes, name) for sizes in self.real}) == 1
 
+    def agrees(self, name: str, value: float) -> bool:
+        """Whether all layers have this very number."""
+        return all(getattr(sizes, name) == value for sizes in self.real)
+
     def access(self, name: str) -> str:
         """How a constructor reads the number from its config."""
         if not self.used(name):
@@ -171,7 +175,12 @@ def config_fields(
             if numbers.used(row[0]) and row[0] != "rope_theta"
         ),
     ]
+    eps = resolve_block(model, None).norm.eps
+    if not numbers.agrees("norm_eps", eps):
+        fields.append(ConfigField("final_norm_eps", "float", eps, eps, "outside the blocks"))
     if numbers.used("rope_theta"):
+        if not numbers.uniform("head_dim"):
+            fields.append(_rope_dim(numbers))
         fields.append(_number_field(numbers, *NUMBERS[-1]))
         fields += _scaling_fields(numbers)
     if model.embedding.scale is not None:
@@ -208,6 +217,16 @@ def _number_field(
         return ConfigField(name, type_, real[0], tiny[0], comment)
     of_each = "of each layer" + (f", {of_each}" if of_each else "")
     return ConfigField(plural, f"tuple[{type_}, ...]", real, tiny, of_each)
+
+
+def _rope_dim(numbers: LayerNumbers) -> ConfigField:
+    """The width of the heads that are rotated, where others are not."""
+    rotated = {
+        sizes.head_dim
+        for kind, sizes in zip(numbers.kinds, numbers.real, strict=True)
+        if numbers.blocks[kind].attention.rope
+    }
+    return ConfigField("rope_dim", "int", rotated.pop(), TINY_HEAD_DIM, "of rotated heads")
 
 
 def _scaling_fields(numbers: LayerNumbers) -> list[ConfigField]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from codegen.errors import SpecError
 from codegen.plan.network import (
     AttentionPlan,
     BlockPlan,
@@ -50,7 +49,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
             norm.weight,
             _norm_bias(norm.kind, norm.weight, norm.bias),
             "config.d_model",
-            "config.norm_eps" if numbers.uniform("norm_eps") else "config.norm_epsilons[-1]",
+            "config.norm_eps" if numbers.agrees("norm_eps", norm.eps) else "config.final_norm_eps",
         ),
         rope=rope,
         learned_positions=model.embedding.positions == "learned",
@@ -195,13 +194,10 @@ def _cache_plan(numbers: LayerNumbers) -> CachePlan:
 
 
 def _rope(blocks: Mapping[str | None, Block], numbers: LayerNumbers) -> RopePlan | None:
+    """The spec's checks have seen to it that rotated layers share scaling and head_dim."""
     ropes = [block.attention.rope for block in blocks.values() if block.attention.rope]
     if not ropes:
         return None
-    scalings = {rope.scaling for rope in ropes}
-    if len(scalings) > 1:
-        raise SpecError("all layers with rotary positions must share one rope.scaling")
-    if not numbers.uniform("head_dim"):
-        raise SpecError("all layers with rotary positions must share one head_dim")
     scaling = ropes[0].scaling
-    return RopePlan(not numbers.uniform("rope_theta"), scaling.kind if scaling else None)
+    dim = "config.head_dim" if numbers.uniform("head_dim") else "config.rope_dim"
+    return RopePlan(not numbers.uniform("rope_theta"), dim, scaling.kind if scaling else None)

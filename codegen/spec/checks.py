@@ -18,7 +18,7 @@ from codegen.spec.reach import causal_reach
 from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
-from codegen.spec.transformer import Block, Layers, TransformerModel, TransformerSpec
+from codegen.spec.transformer import Block, Layers, Llama3Scaling, TransformerModel, TransformerSpec
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MAX_LAYERS = 10_000
@@ -116,9 +116,15 @@ def _check_shared_rope(
         attention = block.attention
         if attention.rope is None:
             continue
-        at: Key = ("model", "blocks", str(kind), "attention")
+        at: Key = ("model", "blocks", str(kind), "attention") if kind else ("model", "attention")
         head_dim = scale_numbers(model, block)["head_dim"]
         message = "all layers with rotary positions must share one"
+        scaling = attention.rope.scaling
+        if isinstance(scaling, Llama3Scaling) and (
+            scaling.low_freq_factor >= scaling.high_freq_factor
+        ):
+            place = (*at, "rope", "scaling", "low_freq_factor")
+            yield Finding(place, "low_freq_factor must be below high_freq_factor")
         if shared.setdefault("scaling", attention.rope.scaling) != attention.rope.scaling:
             yield Finding((*at, "rope", "scaling"), f"{message} rope.scaling")
         if shared.setdefault("head_dim", head_dim) != head_dim:

@@ -222,7 +222,7 @@ class Model(nn.Module):
         if cache is None or tokens.size(1) > 1:  # what came before the first token is itself
             before = torch.cat((x[:, :1], x[:, :-1]), dim=1)
         else:
-            before = self.token_embedding(cache.last)[:, None]
+            before = self.token_embedding(cache.last[:, None])
         x = x + self.token_shift * before
         x = self.embedding_norm(x)
         rotary = rope(self.config, positions)
