@@ -134,6 +134,25 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     click.echo(f"wrote {path}\nnext: tgen build {path}")
 
 
+@cli.command(epilog="Example: tgen mask 'causal & (window(16) | sink(4))' --png mask.png")
+@click.argument("expression")
+@click.option("--length", type=click.IntRange(1, 512), default=64, help="Tokens.  [default: 64]")
+@click.option(
+    "--tile", type=click.IntRange(1), default=16, show_default=True, help="Queries a tile."
+)
+@click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Save an image.")
+def mask(expression: str, length: int, tile: int, png: Path | None) -> None:
+    """Draw who sees whom under a mask EXPRESSION, and the work that its tiles skip."""
+    from codegen.report import mask as pictures
+    from codegen.spec.mask import read_mask
+
+    picture = pictures.draw(expression, read_mask(expression), length, tile)
+    pictures.show(picture)
+    if png:
+        pictures.save_png(picture, png)
+        click.echo(f"wrote {png}")
+
+
 @cli.command(epilog="Example: tgen schema > tgen.schema.json")
 @click.option("--markdown", is_flag=True, help="The reference that is docs/spec.md.")
 def schema(markdown: bool) -> None:

@@ -257,6 +257,27 @@ def test_schema_is_json_schema_and_completion_is_a_script(tgen: Run) -> None:
     assert code == 0 and "_TGEN_COMPLETE" in out
 
 
+def test_a_mask_is_drawn_and_said_in_english(tgen: Run, tmp_path: Path) -> None:
+    mask, png = "causal & (window(3) | sink(1))", tmp_path / "mask.png"
+    code, out, _ = tgen("mask", mask, "--length", "8", "--tile", "4")
+    assert code == 0
+    assert out.splitlines()[:4] == ["█▄······", "███▄····", "█·▀██▄··", "█···▀██▄"]
+    assert "each token sees itself and the 2 before it, and the first 1" in out
+    assert "skip" in out
+    pytest.importorskip("matplotlib")
+    assert tgen("mask", mask, "--png", str(png))[0] == 0 and png.stat().st_size > 1000
+
+
+def test_a_mask_under_which_a_query_sees_nothing_is_warned_of(tgen: Run) -> None:
+    code, _, err = tgen("mask", "~causal", "--length", "8")
+    assert code == 0 and "these queries see nothing: 7" in err
+
+
+def test_a_bad_mask_is_shown_at_its_character(tgen: Run) -> None:
+    code, _, err = tgen("mask", "causal & windw(3)")
+    assert code == 2 and "mask:1:10: error: unknown mask `windw`" in err
+
+
 @pytest.mark.parametrize("command", ["", "build", "check", "plan", "new", "schema"])
 def test_help_has_an_example_or_the_exit_codes(tgen: Run, command: str) -> None:
     code, out, _ = tgen(*filter(None, [command]), "--help")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codegen.errors import Diagnostic, Position, SpecError
+from codegen.spec.atoms import ATOMS
 from codegen.spec.expression import (
     Binary,
     Call,
@@ -47,18 +49,32 @@ class Or:
     right: Mask
 
 
-Mask = Atom | Not | And | Or
+@dataclass(frozen=True)
+class Comparison:
+    """A relation between q, k, h and whole numbers, such as `q - k < 256`."""
 
-# name -> how many whole-number arguments it takes
-ATOMS: dict[str, tuple[int, ...]] = {
-    "causal": (0,),
-    "window": (1, 2),
-}
+    tree: Binary
+
+
+Mask = Atom | Comparison | Not | And | Or
+
+COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+VARIABLES = ("q", "k", "h")
 
 
 def parse_mask(text: str) -> Mask:
     """The mask that `text` says; ExpressionError with the offending character."""
     return _mask(parse_expression(text))
+
+
+def read_mask(text: str) -> Mask:
+    """The same for text that stands alone: SpecError with the character under a caret."""
+    try:
+        return parse_mask(text)
+    except ExpressionError as error:
+        column = min(error.offset, max(0, len(text) - 1)) + 1
+        where = Position("mask", 1, column, text, error.length)
+        raise SpecError(Diagnostic(error.message, where)) from None
 
 
 def _mask(tree: Expression) -> Mask:
@@ -69,6 +85,10 @@ def _mask(tree: Expression) -> Mask:
             return And(_mask(left), _mask(right))
         case Binary("|", left, right):
             return Or(_mask(left), _mask(right))
+        case Binary(symbol, left, right) if symbol in COMPARISONS:
+            _arithmetic(left)
+            _arithmetic(right)
+            return Comparison(tree)
         case Name(name, offset):
             return _atom(name, (), offset)
         case Call(name, arguments, offset):
@@ -79,7 +99,7 @@ def _mask(tree: Expression) -> Mask:
 def _atom(name: str, arguments: tuple[Expression, ...], offset: int) -> Atom:
     if name not in ATOMS:
         raise ExpressionError(f"unknown mask `{name}`", offset, len(name))
-    counts = ATOMS[name]
+    counts = ATOMS[name].takes
     if len(arguments) not in counts:
         takes = " or ".join(str(count) for count in counts)
         message = f"`{name}` takes {takes} argument{'' if counts == (1,) else 's'}"
@@ -92,3 +112,21 @@ def _atom(name: str, arguments: tuple[Expression, ...], offset: int) -> Atom:
             raise ExpressionError(f"`{name}` needs at least 1", argument.offset)
         numbers.append(argument.value)
     return Atom(name, tuple(numbers))
+
+
+def _arithmetic(tree: Expression) -> None:
+    """Refuses what is no whole-number arithmetic over q, k and h."""
+    match tree:
+        case Number(value) if isinstance(value, int):
+            return
+        case Name(name) if name in VARIABLES:
+            return
+        case Unary("-", operand):
+            return _arithmetic(operand)
+        case Binary(("//" | "%"), left, Number(value)) if isinstance(value, int) and value > 0:
+            return _arithmetic(left)
+        case Binary(("+" | "-" | "*"), left, right):
+            _arithmetic(left)
+            return _arithmetic(right)
+    message = "a comparison is made of q, k, h, whole numbers, + - * and // % by a whole number"
+    raise ExpressionError(message, tree.offset)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from codegen.spec.mask import ATOMS
+from codegen.spec.atoms import ATOMS
 from codegen.spec.scale import NAMES
 from codegen.spec.transformer import TransformerSpec
 
@@ -52,8 +52,10 @@ def markdown() -> str:
     masks = ", ".join(f"`{name}`" for name in ATOMS)
     parts.append(
         "## Expressions\n\n"
-        f"A mask is made of {masks} and `&`: `causal & window(256)` shows a token itself and the\n"
-        "255 tokens before it.\n\n"
+        f"A mask is made of {masks},\n"
+        "of comparisons over q, k and whole numbers (`q - k < 256`), and of `&`, `|`, `~` and\n"
+        "parentheses; `tgen mask` draws it. `causal & window(256)` shows a token itself and the\n"
+        "255 before it. Attention is generated for `causal` and `causal & window(n)`.\n\n"
         f"A scale is a number or an expression of {names}, `sqrt(...)` and `+ - * /`.\n"
     )
     return "\n".join(parts)

@@ -1,0 +1,140 @@
+"""Pictures of a mask: in the terminal, and as a PNG with its tiles coloured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from codegen.errors import OutputError
+from codegen.plan.mask_words import sentence
+from codegen.plan.masks import Inputs, Ranges, Tile, formula_of, key_ranges, shows
+from codegen.spec.mask import Mask
+
+EMPTY, PARTIAL, FULL = 0, 1, 2
+COLOURS = {EMPTY: None, PARTIAL: "yellow", FULL: "green"}
+PNG_COLOURS = ("#f4f4f4", "#f2b84b", "#3b9c63")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Who sees whom among `length` positions, and what each tile of queries visits."""
+
+    text: str
+    mask: Mask
+    length: int
+    tile: int
+    inputs: Inputs
+    tiles: tuple[Ranges, ...]
+
+    @property
+    def skipped(self) -> float:
+        """The share of all pairs that no tile visits."""
+        return 1 - sum(map(self._work, self.tiles, self._heights())) / self.length**2
+
+    @property
+    def unmasked(self) -> float:
+        """The share of the visited pairs that needs no mask."""
+        full = sum(
+            height * (high - low)
+            for ranges, height in zip(self.tiles, self._heights(), strict=True)
+            for low, high in ranges.full
+        )
+        return full / max(1, sum(map(self._work, self.tiles, self._heights())))
+
+    def _heights(self) -> list[int]:
+        starts = range(0, self.length, self.tile)
+        return [min(self.tile, self.length - start) for start in starts]
+
+    @staticmethod
+    def _work(ranges: Ranges, height: int) -> int:
+        return ranges.visited * height
+
+    def kind(self, query: int, key: int) -> int:
+        """Whether the pair's tile is empty, masked inside or full."""
+        ranges = self.tiles[query // self.tile]
+        for kind, intervals in ((FULL, ranges.full), (PARTIAL, ranges.partial)):
+            if any(low <= key < high for low, high in intervals):
+                return kind
+        return EMPTY
+
+    def sees(self, query: int, key: int) -> bool:
+        """The pair itself."""
+        return shows(formula_of(self.mask), query, key, self.inputs)
+
+
+def draw(text: str, mask: Mask, length: int, tile: int) -> Picture:
+    """The picture of a mask; run-time inputs are made up (three documents, a prefix, padding)."""
+    inputs = example_inputs(length)
+    starts = range(0, length, tile)
+    tiles = tuple(
+        key_ranges(mask, Tile(start, min(start + tile, length), length, inputs)) for start in starts
+    )
+    return Picture(text, mask, length, tile, inputs, tiles)
+
+
+def example_inputs(length: int) -> dict[str, Sequence[int] | int]:
+    """Three documents, a prefix of a quarter and a row filled to seven eighths."""
+    ends = [length * 3 // 8, length * 5 // 8, length]
+    document = [next(i for i, end in enumerate(ends) if q < end) for q in range(length)]
+    return {
+        "document_starts": [0 if i == 0 else ends[i - 1] for i in document],
+        "document_ends": [ends[i] for i in document],
+        "prefix_lengths": length // 4,
+        "lengths": max(1, length * 7 // 8),
+    }
+
+
+def show(picture: Picture) -> None:
+    """Two queries a line of text, a key a column; then what it comes to."""
+    rows = [[picture.sees(q, k) for k in range(picture.length)] for q in range(picture.length)]
+    for top in range(0, picture.length, 2):
+        below = rows[top + 1] if top + 1 < picture.length else [False] * picture.length
+        line = (
+            click.style(_block(rows[top][k], below[k]), fg=COLOURS[picture.kind(top, k)])
+            for k in range(picture.length)
+        )
+        click.echo("".join(line).rstrip())
+    click.echo(sentence(picture.mask, picture.text))
+    click.echo(
+        f"tiles of {picture.tile} queries skip {picture.skipped:.0%} of the work; "
+        f"{picture.unmasked:.0%} of the rest needs no mask"
+    )
+    blind = [str(q) for q, row in enumerate(rows) if not any(row)]
+    if blind:
+        some = ", ".join(blind[:8]) + (", ..." if len(blind) > 8 else "")
+        click.echo(f"warning: these queries see nothing: {some}", err=True)
+
+
+def _block(top: bool, bottom: bool) -> str:
+    return {(True, True): "█", (True, False): "▀", (False, True): "▄"}.get((top, bottom), "·")
+
+
+def save_png(picture: Picture, path: Path) -> None:
+    """The same as an image: tiles coloured empty, partial and full, visible pairs darker."""
+    try:
+        from matplotlib.colors import ListedColormap
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
+    except ImportError:
+        raise OutputError("--png needs matplotlib", hint="pip install 'tgen[plots]'") from None
+    positions = range(picture.length)
+    kinds = [[picture.kind(q, k) for k in positions] for q in positions]
+    seen = [[0.0 if picture.sees(q, k) else 0.55 for k in positions] for q in positions]
+    figure: Any = Figure(figsize=(7, 7.4), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(kinds, cmap=ListedColormap(PNG_COLOURS), vmin=0, vmax=2)
+    axes.imshow([[1.0] * picture.length] * picture.length, cmap="gray", vmin=0, vmax=1, alpha=seen)
+    edges = [start - 0.5 for start in range(0, picture.length + 1, picture.tile)]
+    axes.hlines(edges, -0.5, picture.length - 0.5, colors="white", linewidths=0.6)
+    labels = ("empty", "partial: masked inside", "full: no mask")
+    patches = [Patch(color=c, label=x) for c, x in zip(PNG_COLOURS, labels, strict=True)]
+    axes.legend(handles=patches, loc="upper right", fontsize=8)
+    axes.set(xlabel="key", ylabel="query", title=f"{picture.text}\n{picture.skipped:.0%} skipped")
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} can't be written: {error}") from None

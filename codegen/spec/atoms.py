@@ -1,0 +1,153 @@
+"""The atoms of the mask language, each one row: what it takes, what it means, how it is said.
+
+An atom means a formula over edges. An edge says `k < f(q)` for an f that never decreases in q, so
+that a tile of queries [q0, q1) needs f at its two ends only: some query sees k if k < f(q1 - 1),
+every query sees it if k < f(q0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codegen.spec.expression import Binary
+
+
+@dataclass(frozen=True)
+class Shift:
+    """f(q) = q + by."""
+
+    by: int
+
+
+@dataclass(frozen=True)
+class Constant:
+    """f(q) = value."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """f(q) = (q // size + by) * size: where a block of `size` positions begins or ends."""
+
+    size: int
+    by: int
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """f(q) = what a run-time input says, for each query of a row or for the whole row."""
+
+    array: str
+
+
+Bound = Shift | Constant | Block | Lookup
+
+
+@dataclass(frozen=True)
+class Edge:
+    """k < bound(q)."""
+
+    bound: Bound
+
+
+@dataclass(frozen=True)
+class Gate:
+    """q < before, whatever the key."""
+
+    before: int
+
+
+@dataclass(frozen=True)
+class Stride:
+    """(q - k) % step == 0."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Both:
+    """What both formulas show."""
+
+    left: Formula
+    right: Formula
+
+
+@dataclass(frozen=True)
+class Either:
+    """What either formula shows."""
+
+    left: Formula
+    right: Formula
+
+
+@dataclass(frozen=True)
+class Other:
+    """What the formula does not show."""
+
+    operand: Formula
+
+
+@dataclass(frozen=True)
+class Always:
+    """Every key."""
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """A comparison that only trying each pair decides."""
+
+    comparison: Binary
+
+
+Formula = Edge | Gate | Stride | Both | Either | Other | Always | Opaque
+
+
+def between(low: Bound, high: Bound) -> Formula:
+    """low(q) <= k < high(q)."""
+    return Both(Other(Edge(low)), Edge(high))
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """An atom: how many whole numbers it may take, its formula, and what a token sees by it."""
+
+    takes: tuple[int, ...]
+    formula: Callable[..., Formula]
+    english: str
+    input: str | None = None  # of the model at run time, where no argument stands for it
+
+
+def window(left: int, right: int | None = None) -> Formula:
+    """q - left < k, and k < q + right if given."""
+    after = Other(Edge(Shift(1 - left)))
+    return after if right is None else Both(after, Edge(Shift(right)))
+
+
+def prefix(length: int | None = None) -> Formula:
+    """k < length, or the row's own prefix length."""
+    return Edge(Lookup("prefix_lengths") if length is None else Constant(length))
+
+
+ATOMS: dict[str, Pattern] = {
+    "causal": Pattern((0,), lambda: Edge(Shift(1)), "itself and all before it"),
+    "full": Pattern((0,), Always, "everything"),
+    "window": Pattern((1, 2), window, "the neighbours within {0}"),
+    "prefix": Pattern((0, 1), prefix, "the prefix", "prefix_lengths"),
+    "document": Pattern(
+        (0,),
+        lambda: between(Lookup("document_starts"), Lookup("document_ends")),
+        "its own document",
+        "document_ids",
+    ),
+    "padding": Pattern((0,), lambda: Edge(Lookup("lengths")), "no padding", "lengths"),
+    "block": Pattern((1,), lambda n: between(Block(n, 0), Block(n, 1)), "its own block of {0}"),
+    "sink": Pattern((1,), lambda n: Edge(Constant(n)), "the first {0}"),
+    "global": Pattern(
+        (1,),
+        lambda n: Either(Edge(Constant(n)), Gate(n)),
+        "the first {0}, which see everything",
+    ),
+    "dilated": Pattern((1,), Stride, "every token at a multiple of {0} from it"),
+}
