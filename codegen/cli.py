@@ -46,7 +46,7 @@ def cli() -> None:
     """
 
 
-@cli.command(epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out /tmp/try")
+@cli.command(epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out try")
 @paths_argument
 @set_option
 @out_option

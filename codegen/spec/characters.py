@@ -34,7 +34,8 @@ class Written:
     def _find(self, value: str, offset: int) -> int | None:
         if self.style == '"' and "\\" in self.raw:
             return None
-        at = len(ANCHOR.match(self.raw)[0])  # type: ignore[index]  # matches the empty text too
+        anchor = ANCHOR.match(self.raw)
+        at = anchor.end() if anchor else 0
         if self.style in ("|", ">"):
             at = self.raw.find("\n", at) + 1
         elif self.style:

@@ -138,7 +138,8 @@ class _Reader:
         """The document's root node, or SpecError with the syntax error."""
         try:
             self.scan()
-            return Loader(self.text).get_single_node()  # type: ignore[no-any-return]
+            node: yaml.Node | None = Loader(self.text).get_single_node()
+            return node
         except yaml.MarkedYAMLError as error:
             raise SpecError(self._syntax_error(error)) from None
         except yaml.reader.ReaderError as error:

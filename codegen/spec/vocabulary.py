@@ -48,10 +48,9 @@ def _target(value: Any) -> Any:
     return {"device": value} if isinstance(value, str) else value
 
 
-class AdamW(Vocabulary):
-    """AdamW (arXiv:1711.05101); weight decay on matrices only."""
+class Optimizer(Vocabulary):
+    """The numbers of AdamW, which every optimizer uses for embeddings, gains and biases."""
 
-    kind: Literal["adamw"] = "adamw"
     lr: PositiveFloat = Field(3e-4, description="peak learning rate")
     betas: Annotated[list[Rate], Field(min_length=2, max_length=2)] = Field(
         [0.9, 0.95], description="decay of the first and second moment"
@@ -60,10 +59,16 @@ class AdamW(Vocabulary):
     weight_decay: NotNegative = Field(0.1, description="decoupled weight decay")
 
 
-class Muon(AdamW):
+class AdamW(Optimizer):
+    """AdamW (arXiv:1711.05101); weight decay on matrices only."""
+
+    kind: Literal["adamw"] = Field("adamw", description="the update rule")
+
+
+class Muon(Optimizer):
     """Muon on the matrices inside the blocks, AdamW on all else."""
 
-    kind: Literal["muon"] = "muon"  # type: ignore[assignment]
+    kind: Literal["muon"] = Field("muon", description="the update rule")
     matrix_lr: PositiveFloat = Field(0.02, description="Muon's peak learning rate")
     embedding_lr: PositiveFloat | None = Field(
         None, description="AdamW's for the embeddings; by default `lr`"
@@ -89,7 +94,7 @@ class Schedule(Vocabulary):
     )
 
 
-Optimizer = Annotated[
+AnyOptimizer = Annotated[
     Annotated[AdamW | Muon, Field(discriminator="kind")], BeforeValidator(_adamw_unless_said)
 ]
 
@@ -102,7 +107,7 @@ class Train(Vocabulary):
         description="`char`: the corpus' own characters, `byte`: 256 bytes, "
         "`file`: a `tokenizer.json` given at run time, or token ids in `.bin` files",
     )
-    optimizer: Optimizer = Field(AdamW(), description="update rule")
+    optimizer: AnyOptimizer = Field(AdamW(), description="update rule")
     schedule: Annotated[Schedule, BeforeValidator(kind_only)] = Field(
         Schedule(), description="learning rate over the run"
     )
