@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,9 +63,17 @@ class Rendered:
 
 
 def render_specs(
-    specs: Sequence[Path], project: Project, overrides: Sequence[str] = (), jobs: int = 1
+    specs: Sequence[Path],
+    project: Project,
+    overrides: Sequence[str] = (),
+    *,
+    jobs: int = 1,
+    taken: Mapping[str, Path] | None = None,
 ) -> tuple[list[Rendered], list[Outcome]]:
-    """Stages 1 to 4 for many specs; one that is broken does not stop the others."""
+    """Stages 1 to 4 for many specs; one that is broken does not stop the others.
+
+    `taken` are names of packages that other specs have already.
+    """
     from codegen.refine import format_files
 
     work = [(spec, project, tuple(overrides)) for spec in specs]
@@ -76,7 +84,7 @@ def render_specs(
             results = list(pool.map(_render_one, work))
     else:
         results = [_render_one(item) for item in work]
-    results = _refuse_double_names(results)
+    results = _refuse_double_names(results, dict(taken or {}))
     drafts = [result for result in results if isinstance(result, Rendered)]
     # ruff runs once, over all of them.
     joined = {
@@ -112,9 +120,10 @@ def _failed(spec: Path, error: TgenError) -> Outcome:
     return Outcome(spec, spec.stem, problems=error.diagnostics, exit_code=error.exit_code)
 
 
-def _refuse_double_names(results: list[Rendered | Outcome]) -> list[Rendered | Outcome]:
-    """Two specs of one name would write one folder."""
-    first: dict[str, Path] = {}
+def _refuse_double_names(
+    results: list[Rendered | Outcome], first: dict[str, Path]
+) -> list[Rendered | Outcome]:
+    """Two specs of one name would write one folder; `first` holds the names given so far."""
     checked: list[Rendered | Outcome] = []
     for result in results:
         if isinstance(result, Rendered):
@@ -143,7 +152,8 @@ def build(
     fresh, stale = _split_fresh(specs, project, out, overrides, test and not dry_run)
     if not stale:
         return fresh
-    rendered, outcomes = render_specs(stale, project, overrides, jobs)
+    taken = {outcome.name: outcome.spec for outcome in fresh}
+    rendered, outcomes = render_specs(stale, project, overrides, jobs=jobs, taken=taken)
     emitted = [_emit(item, out, dry_run) for item in rendered]
     if test and not dry_run:
         emitted = _test(emitted)
@@ -217,7 +227,8 @@ def check(
     """Whether packages are what the specs say, worked out in memory; and packages of no spec."""
     recover(out)
     fresh, stale = _split_fresh(specs, project, out, (), test=False)
-    rendered, outcomes = render_specs(stale, project, (), jobs) if stale else ([], [])
+    taken = {outcome.name: outcome.spec for outcome in fresh}
+    rendered, outcomes = render_specs(stale, project, jobs=jobs, taken=taken) if stale else ([], [])
     compared = []
     for item in rendered:
         outcome = _emit(item, out, dry_run=True)

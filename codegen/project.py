@@ -101,4 +101,4 @@ def find_specs(paths: Sequence[Path], project: Project) -> list[Path]:
         else:
             hint = "tgen build my_model.yaml, or set specs in [tool.tgen]"
             raise TgenError(f"no folder {project.shown(path)}/ here", hint=hint)
-    return list(dict.fromkeys(found))
+    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]

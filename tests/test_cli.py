@@ -178,10 +178,17 @@ def test_one_broken_spec_does_not_stop_the_others(project: Path, tgen: Run) -> N
     assert (project / "generated/small/model.py").exists() and "1 failed" in out
 
 
-def test_two_specs_of_one_name_are_refused(project: Path, tgen: Run) -> None:
+def test_two_specs_of_one_name_are_refused_even_if_one_is_fresh(project: Path, tgen: Run) -> None:
+    tgen("build", "--no-test")
     (project / "specs/twin.yaml").write_text(SPEC)
     code, _, err = tgen("build", "--no-test")
     assert code == 2 and "the name `small` is taken" in err
+
+
+def test_a_spec_given_twice_is_built_once(project: Path, tgen: Run) -> None:
+    twice = ["specs/small.yaml", str(project / "specs/small.yaml"), "specs"]
+    code, out, _ = tgen("build", *twice, "--no-test")
+    assert code == 0 and "built 1 package" in out
 
 
 def test_many_specs_build_in_worker_processes_to_the_same_bytes(project: Path, tgen: Run) -> None:

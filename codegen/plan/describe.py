@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from codegen.plan.amounts import human
 from codegen.plan.network import TransformerNetwork
 from codegen.plan.plan import Description
@@ -16,6 +18,7 @@ PAPERS = {
     "window": "Jiang et al., Mistral 7B (arXiv:2310.06825), section 2",
     "softcap": "Gemma team, Gemma 2 (arXiv:2408.00118), section 2",
     "qk_norm": "Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)",
+    "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
     "relu2": "So et al., Primer (arXiv:2109.08668), section 3",
 }
 ACTIVATIONS = {
@@ -37,38 +40,61 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     count = sum(p.count for p in network.parameters)
     size = f"{len(network.layers)} layers and {human(count)} parameters"
     title = f"{name}: a decoder-only transformer with {size}."
-    notable, papers = [], []
-    first = network.layers[0]
-    attention, mlp, block = network.attentions[0], network.mlps[0], network.blocks[0]
-    if attention.grouped:
-        notable.append(f"{first.heads} query heads share {first.kv_heads} key-value heads")
-        papers.append("gqa")
+    facts = [*_attention(network), *_layout(network), *_ends(network)]
+    papers = dict.fromkeys(key for _, keys in facts for key in keys)
+    return Description(
+        title, tuple(fact for fact, _ in facts), tuple(PAPERS[key] for key in papers)
+    )
+
+
+Fact = tuple[str, tuple[str, ...]]  # what is notable, and the papers it comes from
+
+
+def _where(holds: Sequence[bool]) -> str:
+    """What to say where something holds in some layers only."""
+    return "" if all(holds) else " in some layers"
+
+
+def _attention(network: TransformerNetwork) -> Iterator[Fact]:
+    layers, attentions = network.layers, network.attentions
+    groups = {(la.heads, la.kv_heads): None for la in layers if la.kv_heads < la.heads}
+    for heads, kv_heads in groups:
+        shared = f"{kv_heads} key-value head{'s' if kv_heads > 1 else ''}"
+        yield f"{heads} query heads share {shared}", ("gqa",)
     if network.windowed:
-        windows = sorted({layer.window for layer in network.layers if layer.window})
-        some = "some layers see" if any(not la.window for la in network.layers) else "layers see"
-        notable.append(f"{some} only the last {', '.join(f'{w:,}' for w in windows)} tokens")
-        papers.append("window")
+        windows = sorted({layer.window for layer in layers if layer.window})
+        some = "some layers see" if any(not layer.window for layer in layers) else "layers see"
+        yield f"{some} only the last {', '.join(f'{w:,}' for w in windows)} tokens", ("window",)
     if network.learned_positions:
-        notable.append("learned positions")
-        papers.append("gpt")
+        yield "learned positions", ("gpt",)
     if network.rope:
-        stretched = " with Llama 3's stretch" if network.rope.scaling == "llama3" else ""
-        notable.append(f"rotary positions{stretched}")
-        papers += ["rope", *(["llama3"] if stretched else [])]
-    if attention.qk_norm:
-        notable.append("normalised queries and keys")
-        papers.append("qk_norm")
-    norm = "RMSNorm" if block.norm.kind == "rms" else "LayerNorm"
-    weightless = "" if block.norm.weight else "weightless "
-    notable.append(f"{weightless}{norm} {PLACEMENTS[block.placement]}")
-    papers += ["rms"] if block.norm.kind == "rms" else []
-    kind = "a gated MLP" if mlp.kind == "gated" else "an MLP"
-    notable.append(f"{kind} with {ACTIVATIONS[mlp.activation]}")
-    papers += ["gated"] if mlp.kind == "gated" else []
-    papers += ["relu2"] if mlp.activation == "relu2" else []
+        llama3 = network.rope.scaling == "llama3"
+        stretched = " with Llama 3's stretch" if llama3 else ""
+        where = _where([attention.rope for attention in attentions])
+        yield f"rotary positions{stretched}{where}", ("rope", *(("llama3",) if llama3 else ()))
+    if network.qk_normed:
+        where = _where([attention.qk_norm is not None for attention in attentions])
+        yield f"normalised queries and keys{where}", ("qk_norm",)
+
+
+def _layout(network: TransformerNetwork) -> Iterator[Fact]:
+    for block in {(b.norm.kind, b.norm.weight, b.placement): b for b in network.blocks}.values():
+        rms = block.norm.kind == "rms"
+        norm = ("" if block.norm.weight else "weightless ") + ("RMSNorm" if rms else "LayerNorm")
+        yield f"{norm} {PLACEMENTS[block.placement]}", ("rms",) if rms else ()
+    for mlp in {(mlp.kind, mlp.activation): mlp for mlp in network.mlps}.values():
+        gated = mlp.kind == "gated"
+        papers = (
+            *(("gated",) if gated else ()),
+            *(("relu2",) if mlp.activation == "relu2" else ()),
+        )
+        yield f"{'a gated MLP' if gated else 'an MLP'} with {ACTIVATIONS[mlp.activation]}", papers
+
+
+def _ends(network: TransformerNetwork) -> Iterator[Fact]:
+    if network.token_shift:
+        yield "each token's embedding is mixed with that of the one before", ("shift",)
     if network.softcap:
-        notable.append("soft-capped logits")
-        papers.append("softcap")
+        yield "soft-capped logits", ("softcap",)
     if network.tied:
-        notable.append("input and output embeddings are tied")
-    return Description(title, tuple(notable), tuple(PAPERS[key] for key in papers))
+        yield "input and output embeddings are tied", ()

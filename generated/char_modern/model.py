@@ -2,13 +2,15 @@
 """char_modern: a decoder-only transformer with 4 layers and 803 k parameters.
 
 Rotary positions; normalised queries and keys; weightless RMSNorm before each sublayer; an MLP
-with squared ReLU; soft-capped logits.
+with squared ReLU; each token's embedding is mixed with that of the one before; soft-capped
+logits.
 
 Papers:
   Su et al., RoFormer (arXiv:2104.09864)
   Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)
   Zhang and Sennrich, Root Mean Square Layer Normalization (arXiv:1910.07467)
   So et al., Primer (arXiv:2109.08668), section 3
+  Peng et al., RWKV (arXiv:2305.13048), section 3.1
   Gemma team, Gemma 2 (arXiv:2408.00118), section 2
 """
 
