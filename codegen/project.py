@@ -39,7 +39,11 @@ def templates_folder() -> Path:
 
 
 def find_project(start: Path) -> Project:
-    """The nearest folder above `start` with `[tool.tgen]` or a .git; else `start` itself."""
+    """The nearest folder above `start` with `[tool.tgen]` or a .git.
+
+    Without either, the folder that holds the `specs` folder around `start`, or `start` itself: the
+    same from every working directory.
+    """
     start = start.resolve()
     for folder in (start, *start.parents):
         settings = _settings(folder / "pyproject.toml")
@@ -47,7 +51,8 @@ def find_project(start: Path) -> Project:
             return _project(folder, settings)
         if (folder / ".git").exists():
             return _project(folder, {})
-    return _project(start, {})
+    around = [folder.parent for folder in (start, *start.parents) if folder.name == "specs"]
+    return _project(around[0] if around else start, {})
 
 
 def _project(root: Path, settings: dict[str, Any]) -> Project:

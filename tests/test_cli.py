@@ -247,6 +247,20 @@ def test_bad_usage_exits_with_2_and_no_traceback(
     assert code == 2 and err.strip() and "Traceback" not in err
 
 
+def test_a_folder_that_is_no_project_gets_its_packages_beside_its_specs(
+    tmp_path: Path, tgen: Run
+) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/small.yaml").write_text(SPEC)
+    assert tgen("build", str(tmp_path / "specs/small.yaml"), "--no-test")[0] == 0
+    assert "specs/small.yaml" in (tmp_path / "generated/small/model.py").read_text()
+    (tmp_path / "alone.yaml").write_text(SPEC)
+    assert (
+        tgen("build", str(tmp_path / "alone.yaml"), "--no-test", "--out", str(tmp_path / "o"))[0]
+        == 0
+    )
+
+
 def test_settings_of_the_project_move_its_folders(project: Path, tgen: Run) -> None:
     (project / "pyproject.toml").write_text('[tool.tgen]\nspecs = "m"\ngenerated = "g"\n')
     (project / "specs").rename(project / "m")
