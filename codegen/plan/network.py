@@ -180,6 +180,7 @@ class TransformerNetwork:
     tied: bool
     head_bias: bool
     softcap: bool
+    loss_chunk: int  # tokens whose logits the loss holds at one time
     dropout: bool
     windowed: bool
     token_shift: bool

@@ -58,6 +58,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         tied=model.embedding.tied,
         head_bias=model.head.bias,
         softcap=model.head.softcap is not None,
+        loss_chunk=loss_chunk(model.vocab_size),
         dropout=model.dropout > 0,
         windowed=numbers.used("window"),
         token_shift=model.embedding.token_shift,
@@ -68,6 +69,12 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
     )
     network = replace(network, parameters=parameter_table(network, model))
     return replace(network, init=init_plan(network, model))
+
+
+def loss_chunk(vocab_size: int) -> int:
+    """Tokens whose logits fill 64 MB in float32: a power of two from 512, for speed, to 8192."""
+    fits = max(1, 2**24 // vocab_size)
+    return min(8192, max(512, 1 << (fits.bit_length() - 1)))
 
 
 def _norm_bias(kind: str, weight: bool, bias: bool | None) -> bool:

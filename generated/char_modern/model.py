@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
-LOSS_CHUNK = 512  # tokens whose logits exist at one time
+LOSS_CHUNK = 8192  # tokens whose logits exist at one time
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ class Muon(torch.optim.Optimizer):
             updates = torch.stack(torch._foreach_lerp(gradients, momenta, mu))
             directions = orthogonalise(updates, group["steps"])  # (N, rows, columns)
             scale = math.sqrt(max(1, directions.size(1) / directions.size(2)))
-            torch._foreach_mul_(matrices, 1 - lr * group["decay"])
+            if group["decay"]:
+                torch._foreach_mul_(matrices, 1 - lr * group["decay"])
             torch._foreach_add_(matrices, directions.unbind(), alpha=-lr * scale)
 
 

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits at one time
+# How many tokens have logits at one time.
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=8192)
 
 
 @dataclass(frozen=True)

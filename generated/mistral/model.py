@@ -22,7 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits at one time
+# How many tokens have logits at one time.
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)
 
 
 @dataclass(frozen=True)
