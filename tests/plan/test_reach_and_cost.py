@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from codegen.plan import lower
 from codegen.plan.cost import visible_pairs
+from codegen.plan.transformer import loss_chunk
 from codegen.spec import load_spec
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import causal_reach
@@ -94,3 +95,8 @@ def test_muon_keeps_one_moment_of_a_matrix(tmp_path: Path) -> None:
     muon = plan_of(tmp_path, "{d_model: 96, layers: 2}", "train.optimizer=muon")
     matrices = sum(p.count for p in muon.model.parameters if p.group == "matrix")
     assert adamw.cost.training_bytes - muon.cost.training_bytes == 4 * matrices > 0
+
+
+def test_a_loss_chunk_fills_64_megabytes_with_logits_within_bounds() -> None:
+    assert loss_chunk(8192) * 8192 * 4 == 64 * 2**20
+    assert [loss_chunk(size) for size in (65, 50_257, 128_256, 2**30)] == [8192, 512, 512, 512]
