@@ -116,7 +116,6 @@ class Pattern:
     takes: tuple[int, ...]
     formula: Callable[..., Formula]
     english: str
-    input: str | None = None  # of the model at run time, where no argument stands for it
 
 
 def window(left: int, right: int | None = None) -> Formula:
@@ -134,14 +133,13 @@ ATOMS: dict[str, Pattern] = {
     "causal": Pattern((0,), lambda: Edge(Shift(1)), "itself and all before it"),
     "full": Pattern((0,), Always, "everything"),
     "window": Pattern((1, 2), window, "the neighbours within {0}"),
-    "prefix": Pattern((0, 1), prefix, "the prefix", "prefix_lengths"),
+    "prefix": Pattern((0, 1), prefix, "the prefix"),
     "document": Pattern(
         (0,),
         lambda: between(Lookup("document_starts"), Lookup("document_ends")),
         "its own document",
-        "document_ids",
     ),
-    "padding": Pattern((0,), lambda: Edge(Lookup("lengths")), "no padding", "lengths"),
+    "padding": Pattern((0,), lambda: Edge(Lookup("lengths")), "no padding"),
     "block": Pattern((1,), lambda n: between(Block(n, 0), Block(n, 1)), "its own block of {0}"),
     "sink": Pattern((1,), lambda n: Edge(Constant(n)), "the first {0}"),
     "global": Pattern(
