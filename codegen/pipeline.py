@@ -31,6 +31,7 @@ class Outcome:
     written: Written | None = None
     tests: TestReport | None = None
     problems: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
     exit_code: int = ExitCode.FINE
 
     @property
@@ -55,6 +56,7 @@ class Rendered:
     plan: Plan
     sources: tuple[Path, ...]
     files: dict[str, str]
+    warnings: tuple[Diagnostic, ...] = ()
 
     def package(self, out: Path) -> Package:
         """The package as it would lie below `out`."""
@@ -100,7 +102,7 @@ def render_specs(
 
 def _render_one(work: tuple[Path, Project, tuple[str, ...]]) -> Rendered | Outcome:
     """Stages 1 to 3 and the pruning half of 4, in this or a worker process."""
-    from codegen.plan import lower
+    from codegen.plan import lower, warn_of_empty_rows
     from codegen.refine import prune_package
     from codegen.render import package_roots, render_package
     from codegen.spec import load_spec
@@ -113,7 +115,7 @@ def _render_one(work: tuple[Path, Project, tuple[str, ...]]) -> Rendered | Outco
         files = prune_package(files, package_roots(plan))
     except TgenError as error:
         return _failed(spec, error)
-    return Rendered(spec, plan, loaded.sources, files)
+    return Rendered(spec, plan, loaded.sources, files, warn_of_empty_rows(loaded))
 
 
 def _failed(spec: Path, error: TgenError) -> Outcome:
@@ -181,7 +183,7 @@ def _split_fresh(
 
 def _emit(item: Rendered, out: Path, dry_run: bool) -> Outcome:
     package = item.package(out)
-    outcome = Outcome(item.spec, item.plan.name, package.folder, item.plan)
+    outcome = Outcome(item.spec, item.plan.name, package.folder, item.plan, warnings=item.warnings)
     try:
         outcome = replace(outcome, changes=compare(package))
         return outcome if dry_run else replace(outcome, written=write(package))
@@ -210,6 +212,8 @@ def _tested(outcome: Outcome, report: TestReport) -> Outcome:
 def _remember(
     item: Rendered, outcome: Outcome, project: Project, out: Path, overrides: Sequence[str]
 ) -> None:
+    if outcome.warnings:
+        return  # a fresh package of a doubtful spec is told of every time
     folder = out / outcome.name
     outputs = [project.shown(folder / name) for name in (*item.files, "tgen.lock")]
     verdict = Verdict(

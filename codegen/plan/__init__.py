@@ -1,6 +1,7 @@
 """Stage 2: Spec -> Plan."""
 
+from codegen.plan.empty_rows import warn_of_empty_rows
 from codegen.plan.lower import lower
 from codegen.plan.plan import Plan
 
-__all__ = ["Plan", "lower"]
+__all__ = ["Plan", "lower", "warn_of_empty_rows"]

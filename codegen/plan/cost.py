@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+from itertools import pairwise
+
+from codegen.plan.attention import kept_numbers
+from codegen.plan.masks import Inputs, Tile, key_ranges
 from codegen.plan.network import LayerPlan, TransformerNetwork
 from codegen.plan.plan import Cost, OptimizerPlan
+from codegen.plan.sizes import window_of
+from codegen.spec.mask import Atom, parse_mask
+from codegen.spec.reach import plain
 from codegen.spec.transformer import TransformerModel
 
 FLOAT32, BFLOAT16 = 4, 2
+SAMPLES = 256
 
 
 def transformer_cost(
@@ -18,7 +27,7 @@ def transformer_cost(
     length = model.context_length
     forward = forward_flops(network, model, length)
     cache = sum(
-        2 * layer.kv_heads * layer.head_dim * min(layer.window or length, length)
+        2 * layer.kv_heads * layer.head_dim * cache_slots(layer.mask, length)
         for layer in network.layers
     )
     moments = 2 * count if optimizer.kind == "adamw" else 2 * (count - matrices) + matrices
@@ -41,13 +50,37 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     return 2 * (matrices + head) + attention
 
 
-def visible_pairs(length: int, window: int | None) -> int:
-    """How many (query, key) pairs a causal mask shows in a sequence of `length`."""
-    reach = min(window or length, length)
-    return reach * (reach + 1) // 2 + (length - reach) * reach
+def cache_slots(mask: str, length: int) -> int:
+    """How many positions a cache for `length` tokens keeps."""
+    first, ring = kept_numbers(plain(parse_mask(mask)))
+    return length if ring is None else min(length, first + ring)
+
+
+@functools.cache
+def visible_pairs(mask: str, length: int) -> int:
+    """How many (query, key) pairs a mask shows in a sequence of `length`, in one document.
+
+    Counted for up to SAMPLES queries; the others see as much as those beside them.
+    """
+    tree, inputs = plain(parse_mask(mask)), one_row(length)
+    window = window_of(tree)
+    if tree == Atom("causal") or window is not None:
+        reach = min(window or length, length)
+        return reach * (reach + 1) // 2 + (length - reach) * reach
+    edges = [length * i // SAMPLES for i in range(SAMPLES)] if length > SAMPLES else range(length)
+    widths = [high - low for low, high in pairwise([*edges, length])]
+    middles = [low + width // 2 for low, width in zip(edges, widths, strict=True)]
+    seen = (key_ranges(tree, Tile(q, q + 1, length, inputs)).visited for q in middles)
+    return sum(count * width for count, width in zip(seen, widths, strict=True))
+
+
+def one_row(length: int) -> Inputs:
+    """The run-time inputs of a row that is one document, without prefix or padding."""
+    whole = {"document_starts": 0, "document_ends": length, "lengths": length}
+    return {**whole, "prefix_lengths": 0}
 
 
 def _attention_flops(layer: LayerPlan, length: int) -> int:
     """Scores and weighted sum of one layer, for the average token of a full sequence."""
-    pairs = visible_pairs(length, layer.window)
+    pairs = visible_pairs(layer.mask, length)
     return 2 * 2 * layer.heads * layer.head_dim * pairs // length

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codegen.plan.amounts import human
+from codegen.plan.mask_words import sentence
 from codegen.plan.network import TransformerNetwork
 from codegen.plan.plan import Description
+from codegen.plan.sizes import window_of
+from codegen.spec.mask import Atom, parse_mask
+from codegen.spec.reach import plain
 
 PAPERS = {
     "gpt": "Radford et al., Language Models are Unsupervised Multitask Learners (2019)",
@@ -19,6 +23,9 @@ PAPERS = {
     "softcap": "Gemma team, Gemma 2 (arXiv:2408.00118), section 2",
     "qk_norm": "Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)",
     "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
+    "alibi": "Press et al., Train Short, Test Long (arXiv:2108.12409)",
+    "t5": "Raffel et al., T5 (arXiv:1910.10683), section 2.1",
+    "sinks": "Xiao et al., Streaming Language Models with Attention Sinks (arXiv:2309.17453)",
     "relu2": "So et al., Primer (arXiv:2109.08668), section 3",
 }
 ACTIVATIONS = {
@@ -61,10 +68,7 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     for heads, kv_heads in groups:
         shared = f"{kv_heads} key-value head{'s' if kv_heads > 1 else ''}"
         yield f"{heads} query heads share {shared}", ("gqa",)
-    if network.windowed:
-        windows = sorted({layer.window for layer in layers if layer.window})
-        some = "some layers see" if any(not layer.window for layer in layers) else "layers see"
-        yield f"{some} only the last {', '.join(f'{w:,}' for w in windows)} tokens", ("window",)
+    yield from _masks(network)
     if network.learned_positions:
         yield "learned positions", ("gpt",)
     if network.rope:
@@ -75,6 +79,27 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     if network.qk_normed:
         where = _where([attention.qk_norm is not None for attention in attentions])
         yield f"normalised queries and keys{where}", ("qk_norm",)
+
+
+def _masks(network: TransformerNetwork) -> Iterator[Fact]:
+    """Windows by their sizes, other masks in words, and what is done to scores."""
+    masks = [plain(parse_mask(layer.mask)) for layer in network.layers]
+    windows = sorted({n for mask in masks if (n := window_of(mask)) is not None})
+    if windows:
+        some = "some layers see" if any(window_of(m) is None for m in masks) else "layers see"
+        yield f"{some} only the last {', '.join(f'{w:,}' for w in windows)} tokens", ("window",)
+    for mask in dict.fromkeys(masks):
+        if window_of(mask) is None and mask != Atom("causal"):
+            yield sentence(mask, "the mask"), ()
+    scores = [attention.score for attention in network.attentions]
+    for words, holds, paper in (
+        ("soft-capped scores", [s.softcap for s in scores], "softcap"),
+        ("scores that fall with distance", [s.alibi for s in scores], "alibi"),
+        ("a learned bias for each distance", [s.relative_bias for s in scores], "t5"),
+        ("a learned attention sink a head", [s.sinks for s in scores], "sinks"),
+    ):
+        if any(holds):
+            yield f"{words}{_where(holds)}", (paper,)
 
 
 def _layout(network: TransformerNetwork) -> Iterator[Fact]:

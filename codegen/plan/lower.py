@@ -53,6 +53,7 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
         train=train,
         checkpoint=checkpoint,
         cost=transformer_cost(network, spec.model, train.optimizer),
+        cpu_tile=128,
     )
 
 
@@ -62,6 +63,7 @@ def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
     muon = optimizer if isinstance(optimizer, Muon) else None
     return TrainPlan(
         tokenizer=train.tokenizer,
+        separator=train.separator or ("<|endoftext|>" if train.tokenizer == "file" else "\n"),
         optimizer=OptimizerPlan(
             kind=optimizer.kind,
             lr=float(optimizer.lr),

@@ -22,7 +22,6 @@ from codegen.plan.intervals import (
     union,
 )
 from codegen.spec.atoms import (
-    ATOMS,
     Always,
     Block,
     Both,
@@ -38,8 +37,9 @@ from codegen.spec.atoms import (
     Shift,
     Stride,
 )
-from codegen.spec.mask import And, Atom, Comparison, Mask, Not, Or
-from codegen.spec.solve import arithmetic, solve
+from codegen.spec.formula import formula_of
+from codegen.spec.mask import Mask
+from codegen.spec.solve import arithmetic
 
 Inputs = Mapping[str, "Sequence[int] | int"]  # a value for each query, or one for the row
 
@@ -85,30 +85,15 @@ def query_ranges(mask: Mask, keys: Tile) -> Ranges:
     return _ranges(formula_of(mask), keys, _queries)
 
 
-def formula_of(mask: Mask) -> Formula:
-    """The mask in terms of edges."""
-    match mask:
-        case Atom(name, arguments):
-            return ATOMS[name].formula(*arguments)
-        case Comparison(tree):
-            return solve(tree)
-        case Not(operand):
-            return Other(formula_of(operand))
-        case And(left, right):
-            return Both(formula_of(left), formula_of(right))
-        case Or(left, right):
-            return Either(formula_of(left), formula_of(right))
-
-
 def bound_at(bound: Bound, query: int, inputs: Inputs) -> int:
     """f(query)."""
     match bound:
         case Shift(by):
-            return query + by
+            return query + int(by)
         case Constant(value):
-            return value
+            return int(value)
         case Block(size, by):
-            return (query // size + by) * size
+            return (query // int(size) + by) * int(size)
         case Lookup(array):
             values = inputs[array]
             return values if isinstance(values, int) else values[query]
@@ -128,9 +113,9 @@ def shows(formula: Formula, query: int, key: int, inputs: Inputs) -> bool:
         case Edge(bound):
             return key < bound_at(bound, query, inputs)
         case Gate(before):
-            return query < before
+            return query < int(before)
         case Stride(step):
-            return (query - key) % step == 0
+            return (query - key) % int(step) == 0
         case Opaque(comparison):
             return bool(arithmetic(comparison, {"q": query, "k": key, "h": 0}))
 
@@ -162,7 +147,7 @@ def _cuts(formula: Formula, tile: Tile, leaf: Leaf) -> Iterator[int]:
         case Other(operand):
             yield from _cuts(operand, tile, leaf)
         case Gate(before) if leaf is _keys:
-            yield before
+            yield int(before)
         case Edge(Constant() | Lookup() as bound) if leaf is _queries:
             if isinstance(bound, Constant) or isinstance(tile.inputs[bound.array], int):
                 yield bound_at(bound, 0, tile.inputs)
@@ -184,14 +169,15 @@ def _visible(formula: Formula, tile: Tile, leaf: Leaf) -> Visible:
         case Opaque():
             return Visible(EVERYTHING, NOTHING)
         case Stride(step):
-            return _strided(step, tile)
+            return _strided(int(step), tile)
     return leaf(formula, tile)
 
 
 def _keys(formula: Formula, tile: Tile) -> Visible:
     """Keys of an edge or a gate, for a tile of queries."""
     if isinstance(formula, Gate):
-        some, every = tile.start < formula.before, tile.stop <= formula.before
+        before = int(formula.before)
+        some, every = tile.start < before, tile.stop <= before
         return Visible(EVERYTHING if some else NOTHING, EVERYTHING if every else NOTHING)
     assert isinstance(formula, Edge), formula
     first, last = (bound_at(formula.bound, q, tile.inputs) for q in (tile.start, tile.stop - 1))
@@ -201,7 +187,7 @@ def _keys(formula: Formula, tile: Tile) -> Visible:
 def _queries(formula: Formula, tile: Tile) -> Visible:
     """Queries of an edge or a gate, for a tile of keys."""
     if isinstance(formula, Gate):
-        before: Intervals = ((-math.inf, formula.before),)
+        before: Intervals = ((-math.inf, int(formula.before)),)
         return Visible(before, before)
     assert isinstance(formula, Edge), formula
     some, every = (_from(formula.bound, k, tile) for k in (tile.start, tile.stop - 1))
@@ -212,11 +198,11 @@ def _from(bound: Bound, key: int, tile: Tile) -> Intervals:
     """The queries with key < f(query): from one on, as f never decreases."""
     match bound:
         case Shift(by):
-            return ((key - by + 1, math.inf),)
+            return ((key - int(by) + 1, math.inf),)
         case Constant(value):
-            return EVERYTHING if key < value else NOTHING
+            return EVERYTHING if key < int(value) else NOTHING
         case Block(size, by):
-            return (((key // size - by + 1) * size, math.inf),)
+            return (((key // int(size) - by + 1) * int(size), math.inf),)
         case Lookup(array):
             values = tile.inputs[array]
             if isinstance(values, int):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codegen.plan.kernels import MaskCode
+
 Number = int | float
 ConfigValue = Number | str | tuple["Number | str", ...]
 
@@ -66,8 +68,91 @@ class NormPlan:
 
 
 @dataclass(frozen=True)
+class MaskPlan:
+    """Who sees whom, as code that reads the mask's numbers by name.
+
+    `inputs` are what it reads of each row at run time: document_starts, document_ends,
+    prefix_lengths or lengths. `window` says that it is no more than `causal & window(n)`.
+    """
+
+    english: str
+    numbers: tuple[str, ...]
+    inputs: tuple[str, ...]
+    python: MaskCode
+    triton: MaskCode
+    causal: bool
+    sees_itself: bool
+    window: bool
+    by_head: bool
+
+
+@dataclass(frozen=True)
+class ScorePlan:
+    """What becomes of scores before and after the softmax."""
+
+    scaled: bool = False
+    softcap: bool = False
+    alibi: bool = False
+    relative_bias: bool = False
+    sinks: bool = False
+    dropout: bool = False
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str, str], ...]:
+        """What the attention function takes for it: name, type, and what a layer gives."""
+        dropping = "self.dropout if self.training else 0.0"
+        rows = (
+            (self.scaled, "scale", "float", "self.scale"),
+            (self.softcap, "softcap", "float", "self.softcap"),
+            (self.alibi, "slopes", "Tensor", "alibi_slopes(self.heads, q.device)"),
+            (self.relative_bias, "bias_table", "Tensor", "self.bias_table"),
+            (self.relative_bias, "max_distance", "int", "self.max_distance"),
+            (self.sinks, "sinks", "Tensor", "self.sinks"),
+            (self.dropout, "dropout", "float", dropping),
+        )
+        return tuple((name, kind, given) for present, name, kind, given in rows if present)
+
+    @property
+    def biased(self) -> bool:
+        """Whether something is added to the scores."""
+        return self.alibi or self.relative_bias
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether scaled_dot_product_attention has no place for it."""
+        return self.softcap or self.sinks
+
+
+@dataclass(frozen=True)
+class KeptPlan:
+    """What a cache keeps: the first `first` positions and a ring of the last `ring`.
+
+    Both are expressions over the attention's own numbers; no ring: everything.
+    """
+
+    first: str | None
+    ring: str | None
+
+
+@dataclass(frozen=True)
+class AttentionFunction:
+    """Attention as a function of q, k and v, for all layers whose code is the same.
+
+    `prefix` tells the functions of one package apart.
+    """
+
+    prefix: str
+    mask: MaskPlan
+    score: ScorePlan
+    grouped: bool
+
+
+@dataclass(frozen=True)
 class AttentionPlan:
-    """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`."""
+    """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`.
+
+    `function` is None where the layer is plain causal attention, which PyTorch has.
+    """
 
     class_name: str
     numbers: dict[str, str]
@@ -76,9 +161,15 @@ class AttentionPlan:
     grouped: bool
     qk_norm: NormPlan | None
     rope: bool
-    windowed: bool
-    scaled: bool
-    dropout: bool
+    score: ScorePlan
+    function: AttentionFunction | None
+    kept: KeptPlan
+
+    @property
+    def mask_numbers(self) -> tuple[str, ...]:
+        """How the numbers of the mask are read from the config."""
+        names = self.function.mask.numbers if self.function else ()
+        return tuple(self.numbers[name] for name in names)
 
 
 @dataclass(frozen=True)
@@ -117,9 +208,9 @@ class LayerPlan:
     heads: int
     kv_heads: int
     head_dim: int
-    window: int | None
     d_ff: int
     rope_theta: float | None
+    relative_buckets: int
 
 
 @dataclass(frozen=True)
@@ -154,16 +245,6 @@ class InitPlan:
 
 
 @dataclass(frozen=True)
-class CachePlan:
-    """How a layer's decoding cache is made, as expressions over the config."""
-
-    heads: str
-    slots: str
-    head_dim: str
-    per_layer: bool
-
-
-@dataclass(frozen=True)
 class TransformerNetwork:
     """A decoder-only transformer."""
 
@@ -182,11 +263,10 @@ class TransformerNetwork:
     softcap: bool
     loss_chunk: int  # tokens whose logits the loss holds at one time
     dropout: bool
-    windowed: bool
     token_shift: bool
     init: InitPlan
     layer_count: str
-    cache: CachePlan
+    inputs: tuple[str, ...]  # what callers say of each row: document_ids, prefix_lengths, lengths
     parameters: tuple[Parameter, ...]
 
     @property
@@ -198,6 +278,53 @@ class TransformerNetwork:
     def attentions(self) -> tuple[AttentionPlan, ...]:
         """The distinct attention classes."""
         return tuple({b.attention.class_name: b.attention for b in self.blocks}.values())
+
+    @property
+    def functions(self) -> tuple[AttentionFunction, ...]:
+        """The attention functions that PyTorch lacks."""
+        return tuple(
+            {a.function.prefix: a.function for a in self.attentions if a.function}.values()
+        )
+
+    @property
+    def attention_names(self) -> tuple[str, ...]:
+        """What model.py may take from attention.py; what it doesn't use is dropped."""
+        kinds = ("attention", "attend", "visible")
+        names = [f.prefix + kind for f in self.functions for kind in kinds]
+        return (*names, "alibi_slopes", "MaskInputs", "document_bounds")
+
+    @property
+    def masks_read(self) -> tuple[str, ...]:
+        """What the masks read of each row."""
+        return tuple(dict.fromkeys(name for f in self.functions for name in f.mask.inputs))
+
+    @property
+    def prefix(self) -> str:
+        """Whether the length of a prefix that sees itself is `given` or `fixed`, if there is one."""
+        if "prefix_lengths" in self.inputs:
+            return "given"
+        fixed = any("prefix" in f.mask.numbers and not f.mask.causal for f in self.functions)
+        return "fixed" if fixed else ""
+
+    @property
+    def cache_first(self) -> bool:
+        """Whether some layer's cache keeps the first positions beside a ring."""
+        return any(a.kept.first for a in self.attentions)
+
+    @property
+    def cache_held(self) -> bool:
+        """Whether a cache has to say which position each slot holds."""
+        return any(a.kept.ring or a.function for a in self.attentions)
+
+    @property
+    def indexed(self) -> bool:
+        """Whether a number of some mask differs by layer."""
+        return any("[layer]" in number for a in self.attentions for number in a.mask_numbers)
+
+    @property
+    def windowed(self) -> bool:
+        """Whether some layer's cache is a ring."""
+        return any(a.kept.ring for a in self.attentions)
 
     @property
     def mlps(self) -> tuple[MlpPlan, ...]:

@@ -93,6 +93,13 @@ def _block(
     if attention.qk_norm:
         yield from _norm(f"{prefix}.attention.q_norm", attention.qk_norm, layer.head_dim)
         yield from _norm(f"{prefix}.attention.k_norm", attention.qk_norm, layer.head_dim)
+    if attention.score.relative_bias:
+        shape = (layer.relative_buckets, layer.heads)
+        name = f"{prefix}.attention.bias_table"
+        yield Parameter(name, shape, "bias_table", normal, decay=False, group="vector")
+    if attention.score.sinks:
+        name = f"{prefix}.attention.sinks"
+        yield Parameter(name, (layer.heads,), "sinks", normal, decay=False, group="vector")
     yield from norm("attention_post_norm", after)
     yield from norm("mlp_norm", before)
     if plan.mlp.kind == "gated":

@@ -42,6 +42,7 @@ class TrainPlan:
     """Defaults of the training script."""
 
     tokenizer: str
+    separator: str  # the token that ends a document
     optimizer: OptimizerPlan
     schedule: SchedulePlan
     batch: int
@@ -121,6 +122,7 @@ class Plan:
     train: TrainPlan
     checkpoint: CheckpointPlan | None
     cost: Cost
+    cpu_tile: int  # queries, and keys, that attention on a CPU looks at together
     version: int = field(default=PLAN_VERSION)
 
     @property

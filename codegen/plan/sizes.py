@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+from codegen.plan.mask_numbers import MaskNumber, mask_numbers
 from codegen.plan.network import ConfigField
 from codegen.spec.expression import ExpressionError
-from codegen.spec.mask import parse_mask
-from codegen.spec.reach import causal_reach
+from codegen.spec.mask import And, Atom, Mask, parse_mask
+from codegen.spec.reach import plain
 from codegen.spec.resolve import resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, Llama3Scaling, TransformerModel
 
 TINY_CONTEXT = 32
-TINY_WINDOW = 5
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8
 TINY_VOCABULARY = 61
@@ -36,24 +37,45 @@ class Sizes:
     kv_heads: int
     head_dim: int
     d_ff: int
-    window: int
     rope_theta: float
     norm_eps: float
     qk_norm_eps: float
     attention_scale: float
+    attention_softcap: float
+    relative_buckets: int
+    relative_max_distance: int
+    mask: Mapping[str, int] = field(default_factory=dict)  # the numbers of its mask
+
+    def number(self, name: str) -> Any:
+        """Any of them by name; zero for a number that only other masks have."""
+        return self.mask.get(name, 0) if not hasattr(self, name) else getattr(self, name)
 
 
-# The numbers that may differ by layer: (field, plural, type, comment, comment of the plural).
-NUMBERS: tuple[tuple[str, str, str, str, str], ...] = (
-    ("heads", "heads", "int", "", ""),
-    ("kv_heads", "kv_heads", "int", "", ""),
-    ("head_dim", "head_dims", "int", "", ""),
-    ("window", "windows", "int", "keys a query sees, itself included", "in keys"),
-    ("attention_scale", "attention_scales", "float", "of the scores, before softmax", ""),
-    ("d_ff", "d_ffs", "int", "", ""),
-    ("norm_eps", "norm_epsilons", "float", "", ""),
-    ("qk_norm_eps", "qk_norm_epsilons", "float", "", ""),
-    ("rope_theta", "rope_thetas", "float", "", ""),
+class NumberRow(NamedTuple):
+    """A number that may differ by layer, as the config has it."""
+
+    name: str
+    plural: str
+    type: str
+    comment: str = ""
+    of_each: str = ""  # the comment on the plural
+
+
+# The numbers of a mask stand after those of the heads.
+HEAD_ROWS = (
+    NumberRow("heads", "heads", "int"),
+    NumberRow("kv_heads", "kv_heads", "int"),
+    NumberRow("head_dim", "head_dims", "int"),
+)
+OTHER_ROWS = (
+    NumberRow("attention_scale", "attention_scales", "float", "of the scores, before softmax"),
+    NumberRow("attention_softcap", "attention_softcaps", "float", "no score is beyond it"),
+    NumberRow("relative_buckets", "relative_buckets", "int", "of distances that share a bias"),
+    NumberRow("relative_max_distance", "relative_max_distances", "int", "all beyond are alike"),
+    NumberRow("d_ff", "d_ffs", "int"),
+    NumberRow("norm_eps", "norm_epsilons", "float"),
+    NumberRow("qk_norm_eps", "qk_norm_epsilons", "float"),
+    NumberRow("rope_theta", "rope_thetas", "float"),
 )
 
 
@@ -66,15 +88,24 @@ class LayerNumbers:
         kinds: tuple[str | None, ...],
         blocks: dict[str | None, Block],
     ) -> None:
-        reaches = {kind: causal_reach(parse_mask(b.attention.mask)) for kind, b in blocks.items()}
-        windows = sorted({reach for reach in reaches.values() if reach is not None})
         self.kinds = kinds
         self.blocks = blocks
-        by_kind = {k: real_sizes(model, b, reaches[k]) for k, b in blocks.items()}
+        self.masks = layer_masks(model, blocks)
+        self.mask_numbers = {kind: mask_numbers(mask) for kind, mask in self.masks.items()}
+        knobs = {n.name: n.knob for numbers in self.mask_numbers.values() for n in numbers}
+        mask_rows = [
+            NumberRow(k.name, k.plural, "int", k.comment, k.of_each) for k in knobs.values()
+        ]
+        self.rows = {row.name: row for row in (*HEAD_ROWS, *mask_rows, *OTHER_ROWS)}
+        by_kind = {k: real_sizes(model, b, self.mask_numbers[k]) for k, b in blocks.items()}
         # A layer without rotary positions reads no theta: it stands in nobody's way.
         theta = max(sizes.rope_theta for sizes in by_kind.values())
         by_kind = {k: replace(s, rope_theta=s.rope_theta or theta) for k, s in by_kind.items()}
-        toy = {k: toy_sizes(b, by_kind[k], windows) for k, b in blocks.items()}
+        values = toy_values(self.mask_numbers.values(), model.context_length)
+        toy = {
+            k: toy_sizes(b, by_kind[k], {n.name: values[n] for n in self.mask_numbers[k]})
+            for k, b in blocks.items()
+        }
         self.real = [by_kind[kind] for kind in kinds]
         self.tiny_kinds = tuple(dict.fromkeys(kinds)) if len(blocks) > 1 else (kinds[0],) * 2
         self.tiny = [toy[kind] for kind in self.tiny_kinds]
@@ -83,53 +114,95 @@ class LayerNumbers:
         """Whether any layer has the number at all."""
         uses: dict[str, Callable[[Block], bool]] = {
             "kv_heads": lambda b: (b.attention.kv_heads or b.attention.heads) != b.attention.heads,
-            "window": lambda b: causal_reach(parse_mask(b.attention.mask)) is not None,
             "rope_theta": lambda b: b.attention.rope is not None,
             "qk_norm_eps": lambda b: bool(b.attention.qk_norm and b.attention.qk_norm.eps),
             "attention_scale": lambda b: b.attention.scale is not None,
+            "attention_softcap": lambda b: b.attention.softcap is not None,
+            "relative_buckets": lambda b: b.attention.relative_bias is not None,
+            "relative_max_distance": lambda b: b.attention.relative_bias is not None,
         }
         return name not in uses or any(uses[name](block) for block in self.blocks.values())
 
     def uniform(self, name: str) -> bool:
         """Whether all layers agree on the number."""
-        return len({getattr(sizes, name) for sizes in self.real}) == 1
+        of_mask = any(name in sizes.mask for sizes in self.real)
+        has = [s for s in self.real if name in s.mask] if of_mask else self.real
+        return len({sizes.number(name) for sizes in has}) == 1
 
     def agrees(self, name: str, value: float) -> bool:
         """Whether all layers have this very number."""
-        return all(getattr(sizes, name) == value for sizes in self.real)
+        return all(sizes.number(name) == value for sizes in self.real)
 
     def access(self, name: str) -> str:
         """How a constructor reads the number from its config."""
         if not self.used(name):
             name = {"kv_heads": "heads", "qk_norm_eps": "norm_eps"}.get(name, name)
-        plural = next(row[1] for row in NUMBERS if row[0] == name)
-        return f"config.{name}" if self.uniform(name) else f"config.{plural}[layer]"
+        return f"config.{name}" if self.uniform(name) else f"config.{self.rows[name].plural}[layer]"
 
 
-def real_sizes(model: TransformerModel, block: Block, reach: int | None) -> Sizes:
+def layer_masks(model: TransformerModel, blocks: dict[str | None, Block]) -> dict[str | None, Mask]:
+    """The mask of each kind. Beside layers with a window, a causal one has a window of all."""
+    masks = {kind: plain(parse_mask(block.attention.mask)) for kind, block in blocks.items()}
+    if any(window_of(mask) is not None for mask in masks.values()):
+        everything = And(Atom("causal"), Atom("window", (model.context_length,)))
+        masks = {k: everything if m == Atom("causal") else m for k, m in masks.items()}
+    return masks
+
+
+def window_of(mask: Mask) -> int | None:
+    """n of exactly `causal & window(n)`."""
+    match mask:
+        case And(Atom("causal"), Atom("window", (int(window),))):
+            return window
+    return None
+
+
+def toy_values(
+    all_numbers: Iterable[tuple[MaskNumber, ...]], context_length: int
+) -> dict[MaskNumber, int]:
+    """Each number of the masks at toy size: different where the true ones are, in their order."""
+    found: dict[MaskNumber, int] = {}
+    for number in dict.fromkeys(n for numbers in all_numbers for n in numbers):
+        base = number.name.rstrip("_0123456789")
+        alike = {
+            n.value
+            for numbers in all_numbers
+            for n in numbers
+            if n.name.rstrip("_0123456789") == base
+        }
+        if base == "window" and number.value >= context_length:
+            found[number] = TINY_CONTEXT
+            continue
+        rank = sorted(alike).index(number.value)
+        found[number] = min(number.knob.toy + number.knob.step * rank, TINY_CONTEXT - 1)
+    return found
+
+
+def real_sizes(model: TransformerModel, block: Block, of_mask: tuple[MaskNumber, ...]) -> Sizes:
     """A layer's numbers at true size."""
-    attention = block.attention
+    attention, relative = block.attention, block.attention.relative_bias
     numbers = scale_numbers(model, block)
     return Sizes(
         heads=attention.heads,
         kv_heads=attention.kv_heads or attention.heads,
         head_dim=numbers["head_dim"],
         d_ff=numbers["d_ff"],
-        window=min(reach or model.context_length, model.context_length),
         rope_theta=float(attention.rope.theta) if attention.rope else 0.0,
         norm_eps=block.norm.eps,
         qk_norm_eps=(attention.qk_norm and attention.qk_norm.eps) or block.norm.eps,
         attention_scale=scale_value(attention.scale, numbers) or numbers["head_dim"] ** -0.5,
+        attention_softcap=float(attention.softcap or 0.0),
+        relative_buckets=relative.buckets if relative else 0,
+        relative_max_distance=relative.max_distance if relative else 0,
+        mask={n.name: min(n.value, model.context_length) for n in of_mask},
     )
 
 
-def toy_sizes(block: Block, real: Sizes, windows: list[int]) -> Sizes:
+def toy_sizes(block: Block, real: Sizes, mask: Mapping[str, int]) -> Sizes:
     """The same layer at toy size: every ratio that makes a difference in code is kept."""
     attention = block.attention
     grouped = real.kv_heads < real.heads
     heads = min(real.heads, 4)
-    reach = causal_reach(parse_mask(attention.mask))
-    shift = 0 if reach is None else 2 * windows.index(reach)
     toy = {**TOY_NUMBERS, "heads": heads}
     scale = toy_scale(attention.scale, toy, real.attention_scale)
     return Sizes(
@@ -137,11 +210,14 @@ def toy_sizes(block: Block, real: Sizes, windows: list[int]) -> Sizes:
         kv_heads=min(real.kv_heads, 2) if grouped else heads,
         head_dim=TINY_HEAD_DIM,
         d_ff=64 if block.mlp.kind == "plain" else 48,
-        window=TINY_CONTEXT if reach is None else min(TINY_WINDOW + shift, TINY_CONTEXT - 1),
         rope_theta=real.rope_theta,
         norm_eps=real.norm_eps,
         qk_norm_eps=real.qk_norm_eps,
         attention_scale=scale if attention.scale else TINY_HEAD_DIM**-0.5,
+        attention_softcap=real.attention_softcap,
+        relative_buckets=min(real.relative_buckets, 8),
+        relative_max_distance=min(real.relative_max_distance, 16),
+        mask=mask,
     )
 
 
@@ -170,9 +246,9 @@ def config_fields(
         ConfigField("d_model", "int", model.d_model, TINY_MODEL),
         _layers_field(numbers, one_kind),
         *(
-            _number_field(numbers, *row)
-            for row in NUMBERS
-            if numbers.used(row[0]) and row[0] != "rope_theta"
+            _number_field(numbers, row)
+            for row in numbers.rows.values()
+            if numbers.used(row.name) and row.name != "rope_theta"
         ),
     ]
     eps = resolve_block(model, None).norm.eps
@@ -181,7 +257,7 @@ def config_fields(
     if numbers.used("rope_theta"):
         if not numbers.uniform("head_dim"):
             fields.append(_rope_dim(numbers))
-        fields.append(_number_field(numbers, *NUMBERS[-1]))
+        fields.append(_number_field(numbers, numbers.rows["rope_theta"]))
         fields += _scaling_fields(numbers)
     if model.embedding.scale is not None:
         real = scale_value(model.embedding.scale, scale_numbers(model, Block()))
@@ -208,15 +284,14 @@ def _layers_field(numbers: LayerNumbers, one_kind: bool) -> ConfigField:
     return ConfigField("layers", "int", len(numbers.kinds), len(numbers.tiny_kinds))
 
 
-def _number_field(
-    numbers: LayerNumbers, name: str, plural: str, type_: str, comment: str, of_each: str
-) -> ConfigField:
-    real = tuple(getattr(sizes, name) for sizes in numbers.real)
-    tiny = tuple(getattr(sizes, name) for sizes in numbers.tiny)
-    if numbers.uniform(name):
-        return ConfigField(name, type_, real[0], tiny[0], comment)
-    of_each = "of each layer" + (f", {of_each}" if of_each else "")
-    return ConfigField(plural, f"tuple[{type_}, ...]", real, tiny, of_each)
+def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
+    real = tuple(sizes.number(row.name) for sizes in numbers.real)
+    tiny = tuple(sizes.number(row.name) for sizes in numbers.tiny)
+    if numbers.uniform(row.name):
+        # A number that only some layers have stands as zero in the others.
+        return ConfigField(row.name, row.type, max(real), max(tiny), row.comment)
+    of_each = "of each layer" + (f", {row.of_each}" if row.of_each else "")
+    return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each)
 
 
 def _rope_dim(numbers: LayerNumbers) -> ConfigField:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from codegen.plan.attention import attention_function, kept_by_cache
 from codegen.plan.network import (
+    AttentionFunction,
     AttentionPlan,
     BlockPlan,
-    CachePlan,
     InitPlan,
     LayerPlan,
     MlpPlan,
     NormPlan,
     RopePlan,
+    ScorePlan,
     TransformerNetwork,
 )
 from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.sizes import LayerNumbers, Sizes, config_fields
-from codegen.spec.mask import parse_mask
-from codegen.spec.reach import causal_reach
 from codegen.spec.resolve import layer_kinds, resolve_block
 from codegen.spec.transformer import Block, ProjectionBias, TransformerModel, TransformerSpec
 
@@ -60,11 +60,10 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         softcap=model.head.softcap is not None,
         loss_chunk=loss_chunk(model.vocab_size),
         dropout=model.dropout > 0,
-        windowed=numbers.used("window"),
         token_shift=model.embedding.token_shift,
         init=InitPlan(model.init.residual, model.init.head),
         layer_count="config.layers" if len(plans) == 1 else "len(config.layers)",
-        cache=_cache_plan(numbers),
+        inputs=_inputs(plans),
         parameters=(),
     )
     network = replace(network, parameters=parameter_table(network, model))
@@ -86,9 +85,10 @@ def _block_plans(
 ) -> tuple[BlockPlan, ...]:
     """One class for each distinct structure; numbers alone make no new class."""
     shapes: dict[str | None, BlockPlan] = {
-        kind: _block_plan(model, block, numbers) for kind, block in blocks.items()
+        kind: _block_plan(model, kind, block, numbers) for kind, block in blocks.items()
     }
     attentions = _class_names("Attention", {k: s.attention for k, s in shapes.items()})
+    prefixes = _function_prefixes({k: s.attention.function for k, s in shapes.items()})
     mlps = _class_names("MLP", {k: s.mlp for k, s in shapes.items()})
     names = _class_names("Block", shapes)
     # Classes that stand in one table are made alike.
@@ -102,7 +102,12 @@ def _block_plans(
             class_name=names[kind],
             kinds=(*(earlier.kinds if earlier else ()), kind or ""),
             per_layer=each,
-            attention=replace(shape.attention, class_name=attentions[kind]),
+            attention=replace(
+                shape.attention,
+                class_name=attentions[kind],
+                function=shape.attention.function
+                and replace(shape.attention.function, prefix=prefixes[kind]),
+            ),
             mlp=replace(shape.mlp, class_name=mlps[kind]),
             norm=shape.norm,
             placement=shape.placement,
@@ -123,7 +128,20 @@ def _class_names(base: str, shapes: Mapping[str | None, object]) -> dict[str | N
     return names
 
 
-def _block_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> BlockPlan:
+def _function_prefixes(
+    functions: Mapping[str | None, AttentionFunction | None],
+) -> dict[str | None, str]:
+    """Nothing for the only attention function, else the name of the first kind that has it."""
+    distinct = list(dict.fromkeys(f for f in functions.values() if f))
+    if len(distinct) < 2:
+        return dict.fromkeys(functions, "")
+    first = {f: next(k for k, g in functions.items() if g == f) for f in distinct}
+    return {k: f"{first[f]}_" if f else "" for k, f in functions.items()}
+
+
+def _block_plan(
+    model: TransformerModel, kind: str | None, block: Block, numbers: LayerNumbers
+) -> BlockPlan:
     """A block kind's structure, its classes still without names."""
     norm = NormPlan(
         block.norm.kind,
@@ -136,7 +154,7 @@ def _block_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) ->
         class_name="",
         kinds=(),
         per_layer=False,
-        attention=_attention_plan(model, block, numbers),
+        attention=_attention_plan(model, kind, block, numbers),
         mlp=_mlp_plan(block, numbers),
         norm=norm,
         placement=block.norm.placement,
@@ -144,9 +162,21 @@ def _block_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) ->
     )
 
 
-def _attention_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> AttentionPlan:
-    attention = block.attention
-    names = ["heads", "kv_heads", "head_dim", "window", "attention_scale"]
+def _attention_plan(
+    model: TransformerModel, kind: str | None, block: Block, numbers: LayerNumbers
+) -> AttentionPlan:
+    attention, mask = block.attention, numbers.masks[kind]
+    score = ScorePlan(
+        scaled=numbers.used("attention_scale"),
+        softcap=attention.softcap is not None,
+        alibi=attention.alibi,
+        relative_bias=attention.relative_bias is not None,
+        sinks=attention.sinks,
+        dropout=model.dropout > 0,
+    )
+    names = ["heads", "kv_heads", "head_dim", *(n.name for n in numbers.mask_numbers[kind])]
+    names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
+    names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
     access = {name: numbers.access(name) for name in names}
     norm = attention.qk_norm
     bias = attention.bias
@@ -165,9 +195,9 @@ def _attention_plan(model: TransformerModel, block: Block, numbers: LayerNumbers
         grouped=numbers.used("kv_heads"),
         qk_norm=qk_norm,
         rope=attention.rope is not None,
-        windowed=numbers.used("window"),
-        scaled=numbers.used("attention_scale"),
-        dropout=model.dropout > 0,
+        score=score,
+        function=attention_function(mask, score, numbers.used("kv_heads")),
+        kept=kept_by_cache(mask),
     )
 
 
@@ -178,7 +208,6 @@ def _mlp_plan(block: Block, numbers: LayerNumbers) -> MlpPlan:
 
 
 def _layer(kind: str, class_name: str, block: Block, sizes: Sizes) -> LayerPlan:
-    windowed = causal_reach(parse_mask(block.attention.mask)) is not None
     return LayerPlan(
         kind=kind,
         block=class_name,
@@ -186,18 +215,16 @@ def _layer(kind: str, class_name: str, block: Block, sizes: Sizes) -> LayerPlan:
         heads=sizes.heads,
         kv_heads=sizes.kv_heads,
         head_dim=sizes.head_dim,
-        window=sizes.window if windowed else None,
         d_ff=sizes.d_ff,
         rope_theta=sizes.rope_theta if block.attention.rope else None,
+        relative_buckets=sizes.relative_buckets,
     )
 
 
-def _cache_plan(numbers: LayerNumbers) -> CachePlan:
-    heads, head_dim = numbers.access("kv_heads"), numbers.access("head_dim")
-    window = numbers.access("window")
-    slots = f"min(length, {window})" if numbers.used("window") else "length"
-    per_layer = any("layer]" in text for text in (heads, head_dim, slots))
-    return CachePlan(heads, slots, head_dim, per_layer)
+def _inputs(plans: tuple[BlockPlan, ...]) -> tuple[str, ...]:
+    """What callers say of each row, as the masks need it; documents are said by their ids."""
+    read = [n for p in plans if p.attention.function for n in p.attention.function.mask.inputs]
+    return tuple(dict.fromkeys("document_ids" if "document" in name else name for name in read))
 
 
 def _rope(blocks: Mapping[str | None, Block], numbers: LayerNumbers) -> RopePlan | None:

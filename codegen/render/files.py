@@ -34,9 +34,14 @@ def _has_muon(plan: Plan) -> bool:
     return plan.train.optimizer.kind == "muon"
 
 
+def _has_masks(plan: Plan) -> bool:
+    return bool(plan.model.functions)
+
+
 DECODER_FILES = (
     PackageFile("__init__.py", "package/init.py.jinja"),
     PackageFile("model.py", "package/model.py.jinja", roots=("Config", "Model")),
+    PackageFile("attention.py", "package/attention.py.jinja", roots=(), when=_has_masks),
     PackageFile("data.py", "package/data.py.jinja", roots=()),
     PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
     PackageFile("log.py", "package/log.py.jinja", roots=()),

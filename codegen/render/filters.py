@@ -20,7 +20,8 @@ def literal(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
     return _tuple(tuple(value))
 
 
@@ -70,9 +71,33 @@ def papers(titles: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def docstring(text: str, indent: int = 4) -> str:
+    """A docstring of one line, or with its first sentence's end on lines of its own."""
+    if len(text) + indent + 6 <= WIDTH + 2:
+        return f'"""{text}"""'
+    space = " " * indent
+    lines = textwrap.wrap(text, WIDTH - indent - 3)
+    return '"""' + f"\n{space}".join(lines) + f'\n{space}"""'
+
+
+def typed(parameter: Sequence[str]) -> str:
+    """`name: type` of a pair that begins so."""
+    return f"{parameter[0]}: {parameter[1]}"
+
+
 def suffixes(names: Sequence[str]) -> str:
     """The argument of str.endswith: one string, or a tuple of them."""
     return literal(names[0]) if len(names) == 1 else literal(tuple(names))
+
+
+def prefixed(name: str, prefix: str) -> str:
+    """A name with what stands before it."""
+    return prefix + name
+
+
+def suffixed(name: str, suffix: str) -> str:
+    """A name with what stands after it, such as its type."""
+    return name + suffix
 
 
 FILTERS: dict[str, Callable[..., str]] = {
@@ -81,5 +106,9 @@ FILTERS: dict[str, Callable[..., str]] = {
     "papers": papers,
     "bytes": human_bytes,
     "flops": human_flops,
+    "docstring": docstring,
+    "prefixed": prefixed,
+    "suffixed": suffixed,
+    "typed": typed,
     "suffixes": suffixes,
 }

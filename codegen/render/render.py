@@ -14,6 +14,8 @@ from codegen.project import templates_folder
 from codegen.render.files import FILES
 from codegen.render.filters import FILTERS
 
+MAX_COLUMNS = 100
+
 
 @functools.cache
 def environment(cache: Path | None = None) -> jinja2.Environment:
@@ -41,8 +43,9 @@ def environment(cache: Path | None = None) -> jinja2.Environment:
 
 def header(plan: Plan) -> str:
     """The first line of every generated file: where it comes from and how to make it again."""
-    digest = plan.spec_digest[:12]
-    return f"# Made from {plan.spec_path} ({digest}); make it again: tgen build {plan.spec_path}"
+    made = f"# Made from {plan.spec_path} ({plan.spec_digest[:12]}); make it again"
+    again = f"{made}: tgen build {plan.spec_path}"
+    return again if len(again) <= MAX_COLUMNS else f"{made} with tgen build"
 
 
 def render_package(plan: Plan, cache: Path | None = None) -> dict[str, str]:

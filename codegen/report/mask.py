@@ -11,7 +11,8 @@ import click
 
 from codegen.errors import OutputError
 from codegen.plan.mask_words import sentence
-from codegen.plan.masks import Inputs, Ranges, Tile, formula_of, key_ranges, shows
+from codegen.plan.masks import Inputs, Ranges, Tile, key_ranges, shows
+from codegen.spec.formula import formula_of
 from codegen.spec.mask import Mask
 
 EMPTY, PARTIAL, FULL = 0, 1, 2

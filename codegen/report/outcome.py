@@ -19,7 +19,7 @@ def show_problems(outcome: Outcome) -> None:
     """Findings on standard error, failed tests with what pytest said."""
     if outcome.tests and not outcome.tests.green:
         click.echo(outcome.tests.output, err=True)
-    for problem in outcome.problems:
+    for problem in (*outcome.warnings, *outcome.problems):
         click.echo(str(problem), err=True)
 
 
@@ -32,6 +32,7 @@ def outcome_json(outcome: Outcome, project: Project) -> dict[str, Any]:
         "fresh": outcome.fresh,
         "changes": [asdict(change) for change in outcome.changes],
         "problems": [asdict(problem) for problem in outcome.problems],
+        "warnings": [asdict(warning) for warning in outcome.warnings],
         "exit_code": int(outcome.exit_code),
     }
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from codegen.spec.amount import Amount
 from codegen.spec.expression import Binary
 
 
@@ -17,21 +18,21 @@ from codegen.spec.expression import Binary
 class Shift:
     """f(q) = q + by."""
 
-    by: int
+    by: Amount
 
 
 @dataclass(frozen=True)
 class Constant:
     """f(q) = value."""
 
-    value: int
+    value: Amount
 
 
 @dataclass(frozen=True)
 class Block:
     """f(q) = (q // size + by) * size: where a block of `size` positions begins or ends."""
 
-    size: int
+    size: Amount
     by: int
 
 
@@ -56,14 +57,14 @@ class Edge:
 class Gate:
     """q < before, whatever the key."""
 
-    before: int
+    before: Amount
 
 
 @dataclass(frozen=True)
 class Stride:
     """(q - k) % step == 0."""
 
-    step: int
+    step: Amount
 
 
 @dataclass(frozen=True)
@@ -110,21 +111,37 @@ def between(low: Bound, high: Bound) -> Formula:
 
 
 @dataclass(frozen=True)
+class Knob:
+    """A number of an atom, as the generated config has it.
+
+    At toy size the smallest number of this name is `toy`, the next `toy + step`, and so on.
+    """
+
+    name: str
+    plural: str
+    toy: int
+    comment: str
+    of_each: str = ""  # the comment on the plural
+    step: int = 1
+
+
+@dataclass(frozen=True)
 class Pattern:
     """An atom: how many whole numbers it may take, its formula, and what a token sees by it."""
 
     takes: tuple[int, ...]
     formula: Callable[..., Formula]
     english: str
+    knobs: tuple[Knob, ...] = ()
 
 
-def window(left: int, right: int | None = None) -> Formula:
+def window(left: Amount, right: Amount | None = None) -> Formula:
     """q - left < k, and k < q + right if given."""
     after = Other(Edge(Shift(1 - left)))
     return after if right is None else Both(after, Edge(Shift(right)))
 
 
-def prefix(length: int | None = None) -> Formula:
+def prefix(length: Amount | None = None) -> Formula:
     """k < length, or the row's own prefix length."""
     return Edge(Lookup("prefix_lengths") if length is None else Constant(length))
 
@@ -132,20 +149,49 @@ def prefix(length: int | None = None) -> Formula:
 ATOMS: dict[str, Pattern] = {
     "causal": Pattern((0,), lambda: Edge(Shift(1)), "itself and all before it"),
     "full": Pattern((0,), Always, "everything"),
-    "window": Pattern((1, 2), window, "the neighbours within {0}"),
-    "prefix": Pattern((0, 1), prefix, "the prefix"),
+    "window": Pattern(
+        (1, 2),
+        window,
+        "the neighbours within {0}",
+        (
+            Knob("window", "windows", 5, "keys a query sees, itself included", "in keys", 2),
+            Knob("window_ahead", "windows_ahead", 3, "the same, ahead of it"),
+        ),
+    ),
+    "prefix": Pattern(
+        (0, 1),
+        prefix,
+        "the prefix",
+        (Knob("prefix", "prefixes", 6, "first keys, which all queries see"),),
+    ),
     "document": Pattern(
         (0,),
         lambda: between(Lookup("document_starts"), Lookup("document_ends")),
         "its own document",
     ),
     "padding": Pattern((0,), lambda: Edge(Lookup("lengths")), "no padding"),
-    "block": Pattern((1,), lambda n: between(Block(n, 0), Block(n, 1)), "its own block of {0}"),
-    "sink": Pattern((1,), lambda n: Edge(Constant(n)), "the first {0}"),
+    "block": Pattern(
+        (1,),
+        lambda n: between(Block(n, 0), Block(n, 1)),
+        "its own block of {0}",
+        (Knob("block_size", "block_sizes", 8, "positions that see each other", step=4),),
+    ),
+    "sink": Pattern(
+        (1,),
+        lambda n: Edge(Constant(n)),
+        "the first {0}",
+        (Knob("sink", "sink_lengths", 2, "first keys, which all queries see"),),
+    ),
     "global": Pattern(
         (1,),
         lambda n: Either(Edge(Constant(n)), Gate(n)),
         "the first {0}, which see everything",
+        (Knob("global_tokens", "global_lengths", 2, "first tokens: they see all, all see them"),),
     ),
-    "dilated": Pattern((1,), Stride, "every token at a multiple of {0} from it"),
+    "dilated": Pattern(
+        (1,),
+        Stride,
+        "every token at a multiple of {0} from it",
+        (Knob("dilation", "dilations", 2, "steps between a query and the keys it sees"),),
+    ),
 }

@@ -14,7 +14,7 @@ from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.diagnose import suggestion
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
-from codegen.spec.reach import causal_reach
+from codegen.spec.reach import shows_the_future
 from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
@@ -156,10 +156,9 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
     if norm.bias and (norm.kind == "rms" or not norm.weight):
         what = "an RMSNorm" if norm.kind == "rms" else "a norm without weight"
         yield Finding(at("norm", "bias"), f"{what} has no bias", "kind: layer has one")
-    try:
-        causal_reach(parse_mask(attention.mask))
-    except ValueError as error:
-        yield Finding(at("attention", "mask"), str(error), "`causal` or `causal & window(n)`")
+    if shows_the_future(parse_mask(attention.mask)):
+        message = "a causal language model would see the token that it predicts"
+        yield Finding(at("attention", "mask"), message, f"`causal & ({attention.mask})`")
 
 
 def check_scale(

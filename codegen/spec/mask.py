@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.spec.amount import Amount
 from codegen.spec.atoms import ATOMS
 from codegen.spec.expression import (
     Binary,
@@ -20,10 +21,10 @@ from codegen.spec.expression import (
 
 @dataclass(frozen=True)
 class Atom:
-    """A named pattern and its whole-number arguments."""
+    """A named pattern and its whole-number arguments (names, where a mask is put into words)."""
 
     name: str
-    arguments: tuple[int, ...] = ()
+    arguments: tuple[Amount, ...] = ()
 
 
 @dataclass(frozen=True)

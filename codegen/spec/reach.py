@@ -1,37 +1,74 @@
-"""How far back a causal mask lets a query see, in closed form."""
+"""What a mask means to a decoder: does it show the future, is it a plain window, what is empty."""
 
 from __future__ import annotations
 
 import math
 
-from codegen.spec.mask import And, Atom, Mask
+from codegen.spec.atoms import Block, Constant, Shift
+from codegen.spec.formula import Term, formula_of, terms_of
+from codegen.spec.mask import And, Atom, Mask, Not, Or
 
 Distances = tuple[float, float]  # the range of q - k that is visible, both ends included
 
 
-def distances(mask: Mask) -> Distances:
-    """The visible distances q - k of a mask that is exactly a range of them; else ValueError."""
+def plain(mask: Mask) -> Mask:
+    """`causal` or `causal & window(n)`, in these words, if that is all that the mask says."""
+    found = _distances(mask)
+    if found is None or found[0] != 0 or found[1] < 0:
+        return mask
+    if found[1] == math.inf:
+        return Atom("causal")
+    return And(Atom("causal"), Atom("window", (int(found[1]) + 1,)))
+
+
+def is_causal(mask: Mask) -> bool:
+    """Whether no query sees a later key."""
+    return all(_is_causal(term) for term in terms_of(formula_of(mask)))
+
+
+def shows_the_future(mask: Mask) -> bool:
+    """Whether a query sees a later key that no prefix holds."""
+    return not is_causal(_without_prefix(mask))
+
+
+def _without_prefix(mask: Mask) -> Mask:
+    match mask:
+        case Atom("prefix"):
+            return Not(Atom("full"))
+        case Not(operand):
+            return Not(_without_prefix(operand))
+        case And(left, right):
+            return And(_without_prefix(left), _without_prefix(right))
+        case Or(left, right):
+            return Or(_without_prefix(left), _without_prefix(right))
+    return mask
+
+
+def _is_causal(term: Term) -> bool:
+    """Whether one of its edges ends at the query or before it; what is only tested may not."""
+    begin = max((int(n) for n in term.begins), default=0)
+    for bound in term.highs:
+        match bound:
+            case Shift(by) if int(by) <= 1:
+                return True
+            case Block(_, 0):
+                return True
+            case Constant(value) if int(value) <= begin + 1:
+                return True
+    return False
+
+
+def _distances(mask: Mask) -> Distances | None:
+    """The visible distances q - k of a mask that is exactly a range of them."""
     match mask:
         case Atom("causal"):
             return (0, math.inf)
-        case Atom("window", (left,)):
+        case Atom("window", (int(left),)):
             return (-math.inf, left - 1)
-        case Atom("window", (left, right)):
+        case Atom("window", (int(left), int(right))):
             return (1 - right, left - 1)
         case And(left, right):
-            (a, b), (c, d) = distances(left), distances(right)
-            return (max(a, c), min(b, d))
-    raise ValueError("attention is generated for ranges of distance only")
-
-
-def causal_reach(mask: Mask) -> int | None:
-    """How many keys a query sees at most, itself included; None: all before it.
-
-    ValueError if the mask shows the future, or no key at all.
-    """
-    first, last = distances(mask)
-    if first < 0:
-        raise ValueError("a causal language model would see the token that it predicts")
-    if first > 0 or last < 0:
-        raise ValueError("a token must see itself")
-    return None if last == math.inf else int(last) + 1
+            one, two = _distances(left), _distances(right)
+            if one is not None and two is not None:
+                return (max(one[0], two[0]), min(one[1], two[1]))
+    return None

@@ -44,6 +44,11 @@ def _none_or_kind(value: Any) -> Any:
     return kind_only(_none_word(value))
 
 
+def _none_or_default(value: Any) -> Any:
+    """`t5` is short for T5's own numbers."""
+    return {} if value == "t5" else _none_word(value)
+
+
 MaskText = Annotated[str, _expression(parse_mask)]
 Scale = Annotated[PositiveFloat | str, _expression(parse_scale)]
 ModelScale = Annotated[PositiveFloat | str, _expression(parse_model_scale)]
@@ -112,6 +117,13 @@ class ProjectionBias(Vocabulary):
     o: bool = Field(False, description="output")
 
 
+class RelativeBias(Vocabulary):
+    """A learned bias of each head for each bucket of distances (T5, arXiv:1910.10683)."""
+
+    buckets: Annotated[int, Field(ge=2, le=2**16)] = Field(32, description="of distances")
+    max_distance: Positive = Field(128, description="all distances beyond share the last bucket")
+
+
 class Attention(Vocabulary):
     """Multi-head attention; fewer key-value heads than heads make it grouped-query."""
 
@@ -130,8 +142,22 @@ class Attention(Vocabulary):
         Rope(),
         description="rotary positions, or `none`; by default none with learned positions",
     )
-    mask: MaskText = Field("causal", description="who sees whom: `causal`, `causal & window(n)`")
+    mask: MaskText = Field(
+        "causal", description="who sees whom, such as `causal & (window(1024) | sink(4))`"
+    )
     scale: Scale | None = Field(None, description="of the scores; by default `1 / sqrt(head_dim)`")
+    softcap: PositiveFloat | None = Field(
+        None, description="scores become c * tanh(scores / c) (arXiv:2408.00118, section 2)"
+    )
+    alibi: bool = Field(
+        False, description="scores fall with distance, by a slope a head (arXiv:2108.12409)"
+    )
+    relative_bias: Annotated[RelativeBias | None, BeforeValidator(_none_or_default)] = Field(
+        None, description="a learned bias by distance, as in T5; `t5` for short"
+    )
+    sinks: bool = Field(
+        False, description="a learned logit of each head that takes its part of the softmax"
+    )
 
 
 class Mlp(Vocabulary):

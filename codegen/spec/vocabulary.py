@@ -107,6 +107,11 @@ class Train(Vocabulary):
         description="`char`: the corpus' own characters, `byte`: 256 bytes, "
         "`file`: a `tokenizer.json` given at run time, or token ids in `.bin` files",
     )
+    separator: str | None = Field(
+        None,
+        description="the token that ends a document, where the mask is of documents; by default "
+        "a line feed, or `<|endoftext|>` with a tokenizer from a file",
+    )
     optimizer: AnyOptimizer = Field(AdamW(), description="update rule")
     schedule: Annotated[Schedule, BeforeValidator(kind_only)] = Field(
         Schedule(), description="learning rate over the run"

@@ -97,6 +97,9 @@ class Attention(nn.Module):
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        return LayerCache(batch, self.heads, length, self.head_dim, self.q_proj.weight)
+
 
 class MLP(nn.Module):
     def __init__(self, config: Config) -> None:
@@ -147,15 +150,12 @@ class LayerCache:
 class Cache:
     """What decoding remembers of a batch of sequences; each row has a length of its own."""
 
-    def __init__(self, config: Config, batch: int, length: int, like: Tensor) -> None:
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
         self.length = length  # tokens that a row may have
         self.used = 0  # tokens in the longest row
-        self.lengths = torch.zeros(batch, dtype=torch.int64, device=like.device)
-        self.last = torch.zeros(batch, dtype=torch.int64, device=like.device)  # token of each row
-        self.layers = [
-            LayerCache(batch, config.heads, length, config.head_dim, like)
-            for _ in range(config.layers)
-        ]
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.last = torch.zeros_like(self.lengths)  # token of each row
 
     def advance(self, lengths: Tensor, used: int) -> None:
         """Makes the rows `lengths` tokens long, the longest of them `used`."""
@@ -259,7 +259,8 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
-        return Cache(self.config, batch, length, like=self.token_embedding.weight)
+        layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
+        return Cache(layers, batch, length)
 
     def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
         """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.

@@ -1,7 +1,7 @@
 # Made from specs/char_modern.yaml (ed4acdaf8bd2); make it again: tgen build specs/char_modern.yaml
 """Sample from a trained char_modern.
 
-    python -m generated.char_modern.sample --checkpoint out/char_modern --prompt "Once" --tokens 200
+    python -m generated.char_modern.sample --checkpoint out/char_modern --prompt "Once"
 
 Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
 """

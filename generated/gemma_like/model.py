@@ -25,6 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from .attention import attention
+
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 LOSS_CHUNK = 512  # tokens whose logits exist at one time
 
@@ -78,28 +80,6 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     return (x * cos + x.roll(x.size(-1) // 2, dims=-1) * sin).type_as(x)
 
 
-def sliding_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
-    """Causal attention in which a query sees itself and the window - 1 keys before it.
-
-    Each tile of queries takes only the keys that one of them sees, so that work and memory grow
-    with time x window.
-    """
-    time = q.size(2)
-    if time <= window:
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
-    tiles = []
-    for start in range(0, time, window):
-        stop, first = min(start + window, time), max(0, start - window + 1)
-        queries = torch.arange(start, stop, device=q.device)
-        distance = queries[:, None] - torch.arange(first, stop, device=q.device)
-        visible = (distance >= 0) & (distance < window)  # (queries, keys)
-        q_tile, keys, values = q[:, :, start:stop], k[:, :, first:stop], v[:, :, first:stop]
-        tiles.append(
-            F.scaled_dot_product_attention(q_tile, keys, values, attn_mask=visible, enable_gqa=True)
-        )
-    return torch.cat(tiles, dim=2)  # (B, H, T, D)
-
-
 class Attention(nn.Module):
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
@@ -128,8 +108,13 @@ class Attention(nn.Module):
                 q, cache.keys, cache.values, attn_mask=cache.filled, enable_gqa=True
             )
         else:
-            y = sliding_attention(q, k, v, self.window)
+            y = attention(q, k, v, self.window)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        return LayerCache(
+            batch, self.kv_heads, min(length, self.window), self.head_dim, self.q_proj.weight
+        )
 
 
 class MLP(nn.Module):
@@ -167,16 +152,17 @@ class LayerCache:
 
     def advance(self, lengths: Tensor) -> None:
         """Says which position each slot holds once rows have `lengths` tokens; negative: none."""
-        slots, last = self.keys.size(2), lengths[:, None] - 1
-        self.held = last - (last - torch.arange(slots, device=last.device)) % slots  # (B, S)
-        self.filled = (self.held >= 0)[:, None, None, :]
-        self.newest = (lengths - 1) % slots
+        slots = torch.arange(self.keys.size(2), device=lengths.device)
+        self.last = (lengths - 1)[:, None, None, None]
+        self.held = self.last - (self.last - slots) % self.keys.size(2)  # (B, 1, 1, S)
+        self.filled = self.held >= 0
+        self.newest = (lengths - 1) % self.keys.size(2)
 
     def store(self, k: Tensor, v: Tensor) -> None:
         """Keeps the keys and values of a prompt, or of one new token in each row."""
         batch, _, time, _ = k.shape
         if time > 1:
-            source = self.held.clamp(min=0)[:, None, :, None].expand_as(self.keys)
+            source = self.held.clamp(min=0, max=time - 1).view(batch, 1, -1, 1).expand_as(self.keys)
             self.keys.copy_(k.gather(2, source))
             self.values.copy_(v.gather(2, source))
         else:
@@ -188,16 +174,11 @@ class LayerCache:
 class Cache:
     """What decoding remembers of a batch of sequences; each row has a length of its own."""
 
-    def __init__(self, config: Config, batch: int, length: int, like: Tensor) -> None:
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
         self.length = length  # tokens that a row may have
         self.used = 0  # tokens in the longest row
-        self.lengths = torch.zeros(batch, dtype=torch.int64, device=like.device)
-        self.layers = [
-            LayerCache(
-                batch, config.kv_heads, min(length, config.windows[layer]), config.head_dim, like
-            )
-            for layer in range(config.layers)
-        ]
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
 
     def advance(self, lengths: Tensor, used: int) -> None:
         """Makes the rows `lengths` tokens long, the longest of them `used`."""
@@ -294,7 +275,8 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
-        return Cache(self.config, batch, length, like=self.token_embedding.weight)
+        layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
+        return Cache(layers, batch, length)
 
     def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
         """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.

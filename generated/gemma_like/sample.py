@@ -1,7 +1,7 @@
 # Made from specs/gemma_like.yaml (89bd7d65b514); make it again: tgen build specs/gemma_like.yaml
 """Sample from a trained gemma_like.
 
-    python -m generated.gemma_like.sample --checkpoint out/gemma_like --prompt "Once" --tokens 200
+    python -m generated.gemma_like.sample --checkpoint out/gemma_like --prompt "Once"
 
 Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
 """

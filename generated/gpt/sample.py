@@ -1,7 +1,7 @@
 # Made from specs/gpt.yaml (da659f0ca834); make it again: tgen build specs/gpt.yaml
 """Sample from a trained gpt.
 
-    python -m generated.gpt.sample --checkpoint out/gpt --prompt "Once" --tokens 200
+    python -m generated.gpt.sample --checkpoint out/gpt --prompt "Once"
 
 Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
 """

@@ -17,8 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# How many tokens have logits at one time.
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=8192)
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=8192)  # tokens with logits
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,9 @@ class Attention(nn.Module):
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        return LayerCache(batch, self.heads, length, self.head_dim, self.q_proj.weight)
+
 
 class MLP(nn.Module):
     def __init__(self, config: Config) -> None:
@@ -116,14 +118,11 @@ class LayerCache:
 class Cache:
     """What decoding remembers of a batch of sequences; each row has a length of its own."""
 
-    def __init__(self, config: Config, batch: int, length: int, like: Tensor) -> None:
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
         self.length = length  # tokens that a row may have
         self.used = 0  # tokens in the longest row
-        self.lengths = torch.zeros(batch, dtype=torch.int64, device=like.device)
-        self.layers = [
-            LayerCache(batch, config.heads, length, config.head_dim, like)
-            for _ in range(config.layers)
-        ]
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
 
     def advance(self, lengths: Tensor, used: int) -> None:
         """Makes the rows `lengths` tokens long, the longest of them `used`."""
@@ -197,7 +196,8 @@ class Model(nn.Module):
             raise ValueError(
                 f"no positions for {length} tokens: {self.config.context_length} at most"
             )
-        return Cache(self.config, batch, length, like=self.token_embedding.weight)
+        layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
+        return Cache(layers, batch, length)
 
     def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
         """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.

@@ -1,7 +1,7 @@
 # Made from specs/gpt_char.yaml (2bfe1b4b63f7); make it again: tgen build specs/gpt_char.yaml
 """Sample from a trained gpt_char.
 
-    python -m generated.gpt_char.sample --checkpoint out/gpt_char --prompt "Once" --tokens 200
+    python -m generated.gpt_char.sample --checkpoint out/gpt_char --prompt "Once"
 
 Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
 """

@@ -1,7 +1,7 @@
 # Made from specs/llama.yaml (5c3c990b949e); make it again: tgen build specs/llama.yaml
 """Sample from a trained llama.
 
-    python -m generated.llama.sample --checkpoint out/llama --prompt "Once" --tokens 200
+    python -m generated.llama.sample --checkpoint out/llama --prompt "Once"
 
 Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
 """

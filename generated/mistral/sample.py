@@ -1,7 +1,7 @@
 # Made from specs/mistral.yaml (92b53d9d6eb5); make it again: tgen build specs/mistral.yaml
 """Sample from a trained mistral.
 
-    python -m generated.mistral.sample --checkpoint out/mistral --prompt "Once" --tokens 200
+    python -m generated.mistral.sample --checkpoint out/mistral --prompt "Once"
 
 Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
 """

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from codegen.plan.masks import Ranges, Tile, formula_of, key_ranges, query_ranges, shows
+from codegen.plan.masks import Ranges, Tile, key_ranges, query_ranges, shows
 from codegen.spec.expression import Binary, Expression, ExpressionError, Name, Number, Unary
+from codegen.spec.formula import formula_of
 from codegen.spec.mask import And, Atom, Comparison, Mask, Not, Or, parse_mask
 
 Row = dict[str, list[int] | int]

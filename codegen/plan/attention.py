@@ -1,0 +1,117 @@
+"""How a layer attends: its mask as code, its cache, and whether PyTorch has it already."""
+
+from __future__ import annotations
+
+import re
+
+from codegen.plan.amounts import joined
+from codegen.plan.mask_code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code
+from codegen.plan.mask_numbers import mask_numbers, named_mask, with_names
+from codegen.plan.mask_words import sentence
+from codegen.plan.network import AttentionFunction, KeptPlan, MaskPlan, ScorePlan
+from codegen.spec.amount import Amount
+from codegen.spec.atoms import Block, Constant, Lookup, Shift
+from codegen.spec.formula import Term, formula_of, terms_of
+from codegen.spec.mask import Atom, Mask
+from codegen.spec.reach import is_causal
+
+RANGES_OF_A_KERNEL = 4  # beyond them a tile visits one range around all
+RANGES_OF_A_TILE = 8
+
+
+def attention_function(mask: Mask, score: ScorePlan, grouped: bool) -> AttentionFunction | None:
+    """The function for a mask; None if scaled_dot_product_attention says it all."""
+    if mask == Atom("causal") and not (score.biased or score.by_hand):
+        return None
+    return AttentionFunction("", mask_plan(mask), score, grouped)
+
+
+def mask_plan(mask: Mask) -> MaskPlan:
+    """A mask as code, with its numbers by name."""
+    formula = with_names(mask)
+    terms = terms_of(formula_of(mask))
+    python = mask_code(formula, PYTHON, RANGES_OF_A_TILE)
+    words = set(re.findall(r"\w+", python.predicate))
+    lookups = {v: k for k, v in {**ROW_INPUTS, **OF_QUERY}.items()}
+    read = {lookups[word] for word in words & set(lookups)}
+    inputs = [name for name in (*OF_QUERY, *ROW_INPUTS) if name in read]
+    if read & set(OF_QUERY):  # the transposed ranges need both
+        inputs = [*OF_QUERY, *(name for name in inputs if name in ROW_INPUTS)]
+    return MaskPlan(
+        english=sentence(named_mask(mask), "the expression"),
+        numbers=tuple(number.name for number in mask_numbers(mask)),
+        inputs=tuple(inputs),
+        python=python,
+        triton=mask_code(formula, TRITON, RANGES_OF_A_KERNEL),
+        causal=is_causal(mask),
+        sees_itself=any(map(_sees_itself, terms)),
+        window=re.fullmatch(r"\(k <= q\) & \(k > q - window\)", python.predicate) is not None,
+        by_head="h" in words,
+    )
+
+
+def kept_by_cache(mask: Mask) -> KeptPlan:
+    """What a token to come may still see, of all that came before."""
+    return _kept(terms_of(with_names(mask)))
+
+
+def kept_numbers(mask: Mask) -> tuple[int, int | None]:
+    """The same as numbers: how many first positions, and how many of the last (None: all)."""
+    firsts, rings = [0], [0]
+    for term in terms_of(formula_of(mask)):
+        match _kept_by(term):
+            case ("first", amount):
+                firsts.append(int(amount))
+            case ("ring", amount):
+                rings.append(int(amount))
+            case _:
+                return 0, None
+    return max(firsts), max(1, *rings)
+
+
+def _kept(terms: tuple[Term, ...]) -> KeptPlan:
+    firsts: list[str] = []
+    rings: list[str] = []
+    for term in terms:
+        found = _kept_by(term)
+        if found is None:
+            return KeptPlan(None, None)
+        text = re.sub(r"\b([a-z]\w*)", r"self.\1", str(found[1]))
+        (firsts if found[0] == "first" else rings).append(text)
+    return KeptPlan(joined("max", firsts), joined("max", rings) or "1")
+
+
+def _kept_by(term: Term) -> tuple[str, Amount] | None:
+    """How far a term's keys are seen by later queries; None: for ever.
+
+    Queries go on: a key below a fixed bound is kept, one that an edge moves past may go.
+    """
+    for low in term.lows:
+        match low:
+            case Shift(by):
+                return "ring", 1 - by
+            case Block(size, 0):
+                return "ring", size
+    for high in term.highs:
+        if isinstance(high, Constant):
+            return "first", high.value
+    return ("first", term.ends[0]) if term.ends else None
+
+
+def _sees_itself(term: Term) -> bool:
+    """Whether the term shows every query its own key, by its form."""
+    if term.tested or term.begins or term.ends:
+        return False
+    lows = all(
+        (isinstance(low, Shift) and int(low.by) <= 0)
+        or (isinstance(low, Block) and low.by <= 0)
+        or low == Lookup("document_starts")
+        for low in term.lows
+    )
+    highs = all(
+        (isinstance(high, Shift) and int(high.by) >= 1)
+        or (isinstance(high, Block) and high.by >= 1)
+        or high == Lookup("document_ends")
+        for high in term.highs
+    )
+    return lows and highs

@@ -1,0 +1,214 @@
+# Made from specs/packed_documents.yaml (24a7f9072bbc); make it again with tgen build
+"""What packed_documents promises, tested at toy size, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import attention, sample, train
+from .model import Config, Model, rope
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONFIG = Config.tiny()
+TIME = CONFIG.context_length
+
+
+@pytest.fixture(autouse=True)
+def device_is_reported(record_property: Callable[[str, object], None]) -> None:
+    record_property("device", DEVICE)
+
+
+@pytest.fixture(autouse=True)
+def tiles_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a toy sequence has several."""
+    monkeypatch.setattr(attention, "TILE", 8)
+
+
+def random_model() -> Model:
+    """Every weight random: nothing hides behind a zero or a one."""
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def mask_inputs(tokens: Tensor, prompts: Tensor | None = None) -> dict[str, Tensor]:
+    """What the masks read of each row; what follows a prompt belongs to its last document."""
+    batch, time = tokens.shape
+    prompts = torch.full((batch,), time, device=DEVICE) if prompts is None else prompts
+    return {
+        "document_ids": torch.minimum(torch.arange(time, device=DEVICE), prompts[:, None] - 1) // 4,
+    }
+
+
+def sees(q: int, k: int, inputs: dict[str, Tensor]) -> bool:
+    ids = inputs["document_ids"][0].tolist()
+    document_start, document_end = ids.index(ids[q]), len(ids) - ids[::-1].index(ids[q])
+    return (k <= q) & (k >= document_start) & (k < document_end)
+
+
+def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
+    model = random_model()
+    x = torch.randn(1, TIME, CONFIG.d_model, device=DEVICE, requires_grad=True)
+    tokens = random_tokens(1)
+    given = mask_inputs(tokens)
+    inputs = model.mask_inputs(tokens, **given)
+    positions = torch.arange(TIME, device=DEVICE)
+    for block in model.blocks:
+        visible = [[sees(query, key, given) for key in range(TIME)] for query in range(TIME)]
+        y = block(x, rope(CONFIG, positions), inputs)
+        for query in range(TIME):
+            (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)
+            visible[query][query] = True  # past the attention
+            assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
+
+
+def test_a_token_never_sees_the_future() -> None:
+    model = random_model()
+    tokens = random_tokens(2)
+    changed = tokens.clone()
+    changed[:, TIME // 2 :] = random_tokens(2, TIME - TIME // 2)
+    before = model(tokens, **mask_inputs(tokens))[:, : TIME // 2]
+    after = model(changed, **mask_inputs(tokens))[:, : TIME // 2]
+    torch.testing.assert_close(after, before)
+
+
+@torch.no_grad()
+def test_cached_decoding_equals_the_full_forward() -> None:
+    model = random_model()
+    tokens = random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)
+    given = mask_inputs(tokens, lengths)
+    full = model(tokens, **given)
+    cache = model.new_cache(3, TIME)
+    logits = model.prefill(tokens[:, :9], cache, lengths, document_ids=given["document_ids"][:, :9])
+    torch.testing.assert_close(logits, full[rows, lengths - 1], rtol=1e-4, atol=1e-4)
+    for step in range(TIME - 9):
+        at = lengths + step
+        logits = model.decode(tokens[rows, at], cache)
+        torch.testing.assert_close(logits, full[rows, at], rtol=1e-4, atol=1e-4)
+
+
+def test_a_cache_that_is_full_says_so() -> None:
+    model = random_model()
+    cache = model.new_cache(1, 4)
+    tokens = random_tokens(1, 4)
+    model.prefill(tokens, cache, document_ids=torch.zeros_like(tokens))
+    with pytest.raises(ValueError, match="5 tokens"):
+        model.decode(random_tokens(1, 1)[0], cache)
+
+
+@pytest.mark.parametrize("name", ["document_ids"])
+def test_what_a_mask_reads_must_be_given(name: str) -> None:
+    tokens = random_tokens(1)
+    given = {key: value for key, value in mask_inputs(tokens).items() if key != name}
+    with pytest.raises(ValueError, match=f"{name} is missing"):
+        random_model()(tokens, **given)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    tokens, targets = random_tokens(20), random_tokens(20)
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(tokens, targets, reduction=reduction, **mask_inputs(tokens))
+        logits = model(tokens, **mask_inputs(tokens)).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), list(model.parameters()))
+        wanted = torch.autograd.grad(expected.sum(), list(model.parameters()))
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for ours, theirs in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
+
+
+def test_one_batch_can_be_overfitted() -> None:
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE)
+    model.init_weights()
+    tokens, targets = random_tokens(4, 16), random_tokens(4, 16)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    first = model(tokens, targets, **mask_inputs(tokens)).item()
+    for _ in range(100):
+        optimizer.zero_grad()
+        model(tokens, targets, **mask_inputs(tokens)).backward()
+        optimizer.step()
+    assert model(tokens, targets, **mask_inputs(tokens)).item() < 0.2 * first
+
+
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 152_712_960
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    tokens = random_tokens(1)
+    assert bool(torch.isfinite(model(tokens, **mask_inputs(tokens))).all())
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps on a text about a fox."""
+    corpus = folder.parent / "corpus.txt"
+    corpus.write_text("The quick brown fox jumps over the lazy dog.\n" * 20)
+    given = ["--data", str(corpus), "--tokenizer", "char", "--out", str(folder), "--tiny"]
+    given += ["--context", "16", "--batch", "2", "--accumulation", "1", "--steps", "6"]
+    given += ["--warmup", "1", "--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    given += ["--separator", "\n"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    losses = [{key: line.get(key) for key in ("step", "loss", "validation_loss")} for line in whole]
+    assert losses == [{key: line.get(key) for key in losses[0]} for line in resumed]
+
+
+@pytest.mark.parametrize("temperature", ["0", "0.8"])
+def test_a_trained_model_can_be_sampled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], temperature: str
+) -> None:
+    train_briefly(tmp_path / "out")
+    capsys.readouterr()
+    options = ["--checkpoint", str(tmp_path / "out"), "--prompt", "The quick", "--prompt", "fox"]
+    assert sample.main([*options, "--tokens", "40", "--temperature", temperature]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("The quick") and len(printed) > 80
+
+
+def test_prompts_of_different_length_are_sampled_as_if_alone() -> None:
+    model, prompts = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
+    together = sample.generate(model, prompts, 8, temperature=0)
+    assert together == [sample.generate(model, [p], 8, temperature=0)[0] for p in prompts]

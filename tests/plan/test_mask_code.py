@@ -1,0 +1,86 @@
+"""What a mask prints, run: the predicate and the ranges, against every pair of positions tried."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from codegen.plan.kernels import RangeCode
+from codegen.plan.mask_code import PYTHON, mask_code
+from codegen.plan.mask_numbers import mask_numbers, with_names
+from codegen.spec.formula import formula_of
+from codegen.spec.mask import parse_mask
+from tests.plan.test_masks import NAMED, random_mask, random_row, sees
+
+# A tile of keys that a sink ends in: its other keys are seen in full by more than is printed.
+LOOSE = ("sink(3) | window(5)", "causal & (window(5) | sink(3))")
+
+
+def run_ranges(code: tuple[RangeCode, ...], names: dict[str, object]) -> tuple[set[int], set[int]]:
+    """Positions visited, and those of the full parts."""
+    visited, full = set(), set()
+    for range_ in code:
+        low, high, full_low, full_high = (
+            eval(text, {}, names)
+            for text in (range_.low, range_.high, range_.full_low, range_.full_high)
+        )
+        time = names["time"]
+        assert isinstance(time, int)
+        inside = set(range(max(0, low), min(high, time)))
+        visited |= inside
+        full |= set(range(max(0, full_low), min(full_high, time))) & inside
+    return visited, full
+
+
+def check(text: str, draw: random.Random, *, exact: bool, named: bool, most: int) -> None:
+    mask = parse_mask(text)
+    length = draw.randint(1, 40)
+    row = random_row(draw, length)
+    start = draw.randrange(length)
+    stop = min(length, start + draw.choice([1, 2, 4, 8, 16]))
+    formula = with_names(mask) if named else formula_of(mask)
+    code = mask_code(formula, PYTHON, most)
+    numbers = {number.name: number.value for number in mask_numbers(mask)}
+    scope = {
+        "first": start,
+        "last": stop - 1,
+        "time": length,
+        "document_starts": row["document_starts"],
+        "document_ends": row["document_ends"],
+        "prefix_length": row["prefix_lengths"],
+        "length": row["lengths"],
+        "h": 0,
+        **numbers,
+    }
+    seen = np.array([[sees(mask, q, k, row) for k in range(length)] for q in range(length)])
+    starts, ends = (np.array(row[name])[:, None] for name in ("document_starts", "document_ends"))
+    pairs = {"q": np.arange(length)[:, None], "k": np.arange(length)[None]}
+    documents = {"document_start": starts, "document_end": ends}
+    said = eval(code.predicate, {}, {**scope, **pairs, **documents})
+    assert said.shape == seen.shape, code.predicate
+    assert (said == seen).all(), code.predicate
+    for ranges, tile in ((code.keys, seen[start:stop]), (code.queries, seen[:, start:stop].T)):
+        visited, full = run_ranges(ranges, scope)
+        some, every = (set(np.flatnonzero(f(axis=0))) for f in (tile.any, tile.all))
+        assert some <= visited, (text, ranges)
+        assert full <= every, (text, ranges)
+        if exact:
+            assert visited == some, (text, ranges)
+            assert full == every or (text in LOOSE and ranges is code.queries), (text, ranges)
+
+
+@pytest.mark.parametrize("text", [n for n in NAMED if "dilated" not in n])
+@pytest.mark.parametrize("named", [False, True])
+def test_printed_ranges_of_the_named_patterns_are_exact(text: str, named: bool) -> None:
+    draw = random.Random(text)
+    for _ in range(60):
+        check(text, draw, exact=True, named=named, most=4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_random_masks_print_is_never_wrong(seed: int) -> None:
+    draw = random.Random(seed)
+    for _ in range(100):
+        check(random_mask(draw), draw, exact=False, named=draw.random() < 0.5, most=4)
