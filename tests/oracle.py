@@ -8,8 +8,11 @@ the precision of the weights; the tests give it float64.
 from __future__ import annotations
 
 import ast
+import functools
+import itertools
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,16 +22,20 @@ from codegen.plan.network import AttentionPlan, LayerPlan, NormPlan, Transformer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[str, Array]
+# What the masks read of each row: document_ids (batch, time), prefix_lengths (batch,), and lengths
+# (batch,), or (batch, time) where a row grows: its length when each query was asked.
+Inputs = Mapping[str, Array]
 
 IGNORED = -100
 
 
-def logits(plan: Plan, weights: Weights, tokens: Array) -> Array:
+def logits(plan: Plan, weights: Weights, tokens: Array, inputs: Inputs | None = None) -> Array:
     """(batch, time, vocabulary) for tokens (batch, time)."""
-    net = plan.model
-    x = embed(net, weights, tokens)
+    net, inputs = plan.model, inputs or {}
+    positions = document_positions(inputs, tokens.shape[1])
+    x = embed(net, weights, tokens, positions)
     for index in range(len(net.layers)):
-        x = block(net, weights, x, index)
+        x = block(net, weights, x, index, positions, inputs)
     x = norm(net.norm, final_eps(net), weights, "norm", x)
     table = weights["token_embedding.weight" if net.tied else "head.weight"]
     out = x @ table.T
@@ -37,9 +44,8 @@ def logits(plan: Plan, weights: Weights, tokens: Array) -> Array:
     return softcap(out, number(net, "logit_softcap")) if net.softcap else out
 
 
-def loss(plan: Plan, weights: Weights, tokens: Array, targets: Array, reduction: str) -> Array:
+def loss(scores: Array, targets: Array, reduction: str) -> Array:
     """Cross entropy: per token (batch, time), zero where the target is -100; their sum or mean."""
-    scores = logits(plan, weights, tokens)
     scores = scores - scores.max(-1, keepdims=True)
     log_probabilities = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
     counted = targets != IGNORED
@@ -65,7 +71,8 @@ def number(net: TransformerNetwork, name: str) -> float:
 def layer_number(net: TransformerNetwork, name: str, plural: str, layer: int) -> float | None:
     """A layer's number: of the one field for all, else of its own; None where there is neither."""
     values = fields(net)
-    value = values[name] if name in values else values.get(plural, {layer: None})[layer]
+    value = values.get(name, values.get(plural))
+    value = value[layer] if isinstance(value, tuple) else value
     return None if value is None else float(value)
 
 
@@ -84,7 +91,15 @@ def final_eps(net: TransformerNetwork) -> float:
 # The embedding
 
 
-def embed(net: TransformerNetwork, weights: Weights, tokens: Array) -> Array:
+def document_positions(inputs: Inputs, time: int) -> Array:
+    """(batch or 1, time): counted from the beginning, in each document anew."""
+    if "document_ids" not in inputs:
+        return np.arange(time)[None]
+    starts = [[list(row).index(i) for i in row] for row in inputs["document_ids"]]
+    return np.arange(time) - np.array(starts)
+
+
+def embed(net: TransformerNetwork, weights: Weights, tokens: Array, positions: Array) -> Array:
     """(batch, time, d_model): scaled, shifted, placed, normalised, in this order."""
     x = weights["token_embedding.weight"][tokens]
     if net.embedding_scaled:
@@ -93,7 +108,7 @@ def embed(net: TransformerNetwork, weights: Weights, tokens: Array) -> Array:
         before = np.concatenate([x[:, :1], x[:, :-1]], axis=1)  # the first token's is its own
         x = x + weights["token_shift"] * before
     if net.learned_positions:
-        x = x + weights["position_embedding.weight"][: tokens.shape[1]]
+        x = x + weights["position_embedding.weight"][positions]
     if net.embedding_norm:
         x = norm(net.norm, final_eps(net), weights, "embedding_norm", x)
     return x
@@ -102,7 +117,14 @@ def embed(net: TransformerNetwork, weights: Weights, tokens: Array) -> Array:
 # The block
 
 
-def block(net: TransformerNetwork, weights: Weights, x: Array, index: int) -> Array:
+def block(
+    net: TransformerNetwork,
+    weights: Weights,
+    x: Array,
+    index: int,
+    positions: Array,
+    inputs: Inputs,
+) -> Array:
     """A layer: each sublayer added to the stream, normalised before, after, or both."""
     layer = net.layers[index]
     (plan,) = (b for b in net.blocks if b.class_name == layer.block)
@@ -113,7 +135,7 @@ def block(net: TransformerNetwork, weights: Weights, x: Array, index: int) -> Ar
 
     def sublayer(name: str, y: Array) -> Array:
         if name == "attention":
-            return attention(net, plan.attention, index, weights, y)
+            return attention(net, plan.attention, index, weights, y, positions, inputs)
         return mlp(plan.mlp.kind, plan.mlp.activation, weights, f"{prefix}.mlp", y)
 
     for name in ("attention", "mlp"):
@@ -124,9 +146,15 @@ def block(net: TransformerNetwork, weights: Weights, x: Array, index: int) -> Ar
 
 
 def attention(
-    net: TransformerNetwork, plan: AttentionPlan, index: int, weights: Weights, x: Array
+    net: TransformerNetwork,
+    plan: AttentionPlan,
+    index: int,
+    weights: Weights,
+    x: Array,
+    positions: Array,
+    inputs: Inputs,
 ) -> Array:
-    """softmax(scale * q k) v over the visible keys, head by head."""
+    """softmax(softcap(scale * q k) + biases) v over the visible keys, head by head."""
     layer, prefix = net.layers[index], f"blocks.{index}.attention"
     q = split_heads(linear(weights, f"{prefix}.q_proj", x), layer.heads)
     k = split_heads(linear(weights, f"{prefix}.k_proj", x), layer.kv_heads)
@@ -137,16 +165,65 @@ def attention(
         k = norm(plan.qk_norm, eps, weights, f"{prefix}.k_norm", k)
     if layer.rope_theta is not None:
         frequencies = rope_frequencies(net, layer)
-        q, k = rotate(q, frequencies), rotate(k, frequencies)
+        q, k = rotate(q, frequencies, positions), rotate(k, frequencies, positions)
     scale = layer_number(net, "attention_scale", "attention_scales", index)
     scale = 1 / math.sqrt(layer.head_dim) if scale is None else scale
-    seen = visible(layer.mask, x.shape[1])
+    cap = layer_number(net, "attention_softcap", "attention_softcaps", index)
+    sinks = weights[f"{prefix}.sinks"] if plan.score.sinks else None
+    bias = score_bias(net, plan, index, weights, x.shape[1]).astype(x.dtype)
+    seen = visible(layer.mask, x.shape[1], layer.heads, inputs)
     heads = []
     for head in range(layer.heads):
         shared = head // (layer.heads // layer.kv_heads)
         scores = scale * q[:, head] @ k[:, shared].swapaxes(1, 2)
-        heads.append(softmax(np.where(seen, scores, -np.inf)) @ v[:, shared])
+        if plan.score.softcap:
+            assert cap is not None
+            scores = softcap(scores, cap)
+        sink = None if sinks is None else sinks[head]
+        heads.append(softmax(scores + bias[head], seen[:, head], sink) @ v[:, shared])
     return linear(weights, f"{prefix}.o_proj", np.concatenate(heads, axis=-1))
+
+
+def score_bias(
+    net: TransformerNetwork, plan: AttentionPlan, index: int, weights: Weights, time: int
+) -> Array:
+    """(heads, query, key): what ALiBi and T5's relative positions add to the scores."""
+    layer = net.layers[index]
+    distances = np.arange(time)[:, None] - np.arange(time)[None, :]
+    bias = np.zeros((layer.heads, time, time))
+    if plan.score.alibi:
+        bias -= np.array(alibi_slopes(layer.heads))[:, None, None] * abs(distances)
+    if plan.score.relative_bias:
+        table = weights[f"blocks.{index}.attention.bias_table"]
+        most = layer_number(net, "relative_max_distance", "relative_max_distances", index)
+        assert most is not None
+        both_ways = shows_later_keys(layer.mask, time)
+        find = functools.partial(t5_bucket, both_ways=both_ways, buckets=len(table), most=most)
+        bias += table[np.vectorize(find, otypes=[np.int64])(distances)].transpose(2, 0, 1)
+    return bias
+
+
+def alibi_slopes(heads: int) -> list[float]:
+    """arXiv:2108.12409, section 3; other than powers of two as in the authors' code (its A.1)."""
+    power = 2 ** int(math.log2(heads))
+    slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
+    finer = [2 ** (-8 * (i + 1) / (2 * power)) for i in range(2 * power)]
+    return slopes + finer[::2][: heads - power]
+
+
+def t5_bucket(distance: int, both_ways: bool, buckets: int, most: float) -> int:
+    """T5's bucket of a distance q - k, as in its own code (arXiv:1910.10683, section 2.1)."""
+    first = 0
+    if both_ways:
+        buckets //= 2
+        first = buckets if distance < 0 else 0
+        distance = abs(distance)
+    distance = max(distance, 0)
+    exact = buckets // 2
+    if distance < exact:
+        return first + distance
+    far = math.log(distance / exact) / math.log(most / exact) * (buckets - exact)
+    return first + min(exact + math.floor(far + 1e-9), buckets - 1)
 
 
 def split_heads(x: Array, heads: int) -> Array:
@@ -176,9 +253,18 @@ def norm(plan: NormPlan, eps: float, weights: Weights, name: str, x: Array) -> A
     return x + weights[f"{name}.bias"] if plan.bias else x
 
 
-def softmax(scores: Array) -> Array:
-    powers = np.exp(scores - scores.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+def softmax(scores: Array, seen: Array, sink: Array | None) -> Array:
+    """Over what is seen, and a sink's logit that takes its part of it; zeros if nothing is seen."""
+    scores = np.where(seen, scores, -np.inf)
+    top = (
+        scores.max(-1, keepdims=True)
+        if sink is None
+        else np.maximum(scores.max(-1), sink)[..., None]
+    )
+    top = np.where(np.isfinite(top), top, 0).astype(scores.dtype)
+    powers = np.exp(scores - top)
+    total = powers.sum(-1, keepdims=True) + (0 if sink is None else np.exp(sink - top))
+    return powers / np.where(total == 0, 1, total).astype(scores.dtype)
 
 
 def softcap(x: Array, cap: float) -> Array:
@@ -208,31 +294,121 @@ def llama3(net: TransformerNetwork, frequency: float) -> float:
     return (1 - smooth) * frequency / factor + smooth * frequency
 
 
-def rotate(x: Array, frequencies: list[float]) -> Array:
+def rotate(x: Array, frequencies: list[float], positions: Array) -> Array:
     """Turns each pair (x[i], x[i + head_dim / 2]) of (batch, heads, time, head_dim)."""
-    angles = np.arange(x.shape[2])[:, None] * np.array(frequencies)
+    angles = positions[:, None, :, None] * np.array(frequencies)
     cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
     one, two = np.split(x, 2, axis=-1)
     return np.concatenate([one * cos - two * sin, two * cos + one * sin], axis=-1)
 
 
-def visible(mask: str, time: int) -> Array:
-    """(query, key): the mask's text as the spec language defines it."""
+# Masks
+
+
+def visible(mask: str, time: int, heads: int, inputs: Inputs) -> Array:
+    """(batch or 1, heads, query, key): the mask's text as the spec language defines it.
+
+    Python reads the text: its `and`, `or` and `not` bind as the language's `&`, `|` and `~` do.
+    """
+    text = mask.replace("&", " and ").replace("|", " or ").replace("~", " not ")
+    text = re.sub(r"\bglobal\b", "global_", text)  # a keyword of Python
     q, k = np.arange(time)[:, None], np.arange(time)[None, :]
+    h = np.arange(heads)[:, None, None]
 
     def see(tree: ast.expr) -> Array:
         match tree:
-            case ast.BinOp(left, ast.BitAnd(), right):
-                return see(left) & see(right)
-            case ast.Name("causal"):
-                return k <= q
-            case ast.Call(ast.Name("window"), [ast.Constant(int(left))]):
-                return q - k < left
-            case ast.Call(ast.Name("window"), [ast.Constant(int(left)), ast.Constant(int(right))]):
-                return (q - k < left) & (k < q + right)
+            case ast.BoolOp(operator, parts):
+                join = np.logical_and if isinstance(operator, ast.And) else np.logical_or
+                return functools.reduce(join, map(see, parts))
+            case ast.UnaryOp(ast.Not(), operand):
+                return ~see(operand)
+            case ast.Compare(left, [relation], [right]):
+                return np.asarray(RELATIONS[type(relation)](number(left), number(right)))
+            case ast.Name(name):
+                return atom(name)
+            case ast.Call(ast.Name(name), arguments):
+                return atom(name, *(int(ast.literal_eval(n)) for n in arguments))
         raise ValueError(f"no mask: {mask}")
 
-    return see(ast.parse(mask, mode="eval").body)
+    def atom(name: str, *n: int) -> Array:
+        match name, n:
+            case "prefix", ():
+                return k < inputs["prefix_lengths"][:, None, None, None]
+            case "padding", ():
+                lengths = inputs["lengths"]
+                return k < lengths.reshape(len(lengths), 1, -1, 1)
+            case "document", ():
+                ids = inputs["document_ids"]
+                return ids[:, None, :, None] == ids[:, None, None, :]
+        return np.asarray(ATOMS[name](q, k, *n))
+
+    def number(tree: ast.expr) -> Array:
+        match tree:
+            case ast.Name(name):
+                return {"q": q, "k": k, "h": h}[name]
+            case ast.Constant(int(value)):
+                return np.asarray(value)
+            case ast.UnaryOp(ast.USub(), operand):
+                return -number(operand)
+            case ast.BinOp(left, operator, right):
+                return ARITHMETIC[type(operator)](number(left), number(right))
+        raise ValueError(f"no mask: {mask}")
+
+    seen = see(ast.parse(f"({text})", mode="eval").body)
+    seen = seen.reshape((1,) * (4 - seen.ndim) + seen.shape)
+    return np.broadcast_to(seen, (len(seen), heads, time, time))
+
+
+def inputs_read(masks: list[str]) -> set[str]:
+    """What callers must say of each row."""
+    said = {
+        "document_ids": r"document",
+        "prefix_lengths": r"prefix(?!\s*\()",
+        "lengths": r"padding",
+    }
+    return {name for name, word in said.items() if re.search(rf"\b{word}\b", " ".join(masks))}
+
+
+@functools.cache
+def shows_later_keys(mask: str, time: int) -> bool:
+    """Whether a query of any head may see a key after it, whatever the rows are like."""
+    documents = [np.zeros((1, time), np.int64), np.arange(time)[None], np.arange(time)[None] // 4]
+    lengths = [np.array([n]) for n in (0, time // 2, time)]
+    for ids, prefix, length in itertools.product(documents, lengths, lengths):
+        row = {"document_ids": ids, "prefix_lengths": prefix, "lengths": length}
+        if np.triu(visible(mask, time, 8, row), 1).any():
+            return True
+    return False
+
+
+RELATIONS: dict[type[ast.cmpop], Callable[[Array, Array], Array]] = {
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}
+ARITHMETIC: dict[type[ast.operator], Callable[[Array, Array], Array]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.FloorDiv: np.floor_divide,
+    ast.Mod: np.mod,
+}
+ATOMS: dict[str, Callable[..., Array]] = {
+    "causal": lambda q, k: k <= q,
+    "full": lambda q, k: (q == q) & (k == k),
+    "window": lambda q, k, left, right=2**60: (q - left < k) & (k < q + right),
+    "prefix": lambda q, k, n: (q == q) & (k < n),
+    "block": lambda q, k, n: q // n == k // n,
+    "sink": lambda q, k, n: (q == q) & (k < n),
+    "global_": lambda q, k, n: (k < n) | (q < n),
+    "dilated": lambda q, k, n: (q - k) % n == 0,
+}
+
+
+# Activations
 
 
 def gelu(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Packages built from a spec's text into a temporary folder, and imported."""
+"""Packages built from a spec's text into a temporary folder, and imported; or their models only."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import yaml
 
 from codegen import pipeline
+from codegen.plan import Plan
 from codegen.project import Project
+from codegen.refine import prune_package
+from codegen.render import package_roots, render_package
 
 
 def write_package(folder: Path, spec: dict[str, object]) -> Path:
@@ -33,3 +37,24 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
     holder.__path__ = [str(package.parent)]
     sys.modules[parent] = holder
     return [importlib.import_module(f"{parent}.{spec['name']}.{name}") for name in modules]
+
+
+def model_files(plan: Plan) -> dict[str, str]:
+    """A package's attention.py, if it has one, and its model.py: pruned but not formatted."""
+    files = render_package(plan)
+    parts = {name: files[name] for name in ("attention.py", "model.py") if name in files}
+    return prune_package(parts, package_roots(plan))
+
+
+def code_of(plan: Plan) -> tuple[Any, Any]:
+    """The modules model.py and attention.py (or None) of a package that is nowhere on disk."""
+    package = ModuleType(f"code_of_{plan.name}")
+    package.__path__ = []
+    sys.modules[package.__name__] = package
+    modules: dict[str, ModuleType] = {}
+    for path, text in model_files(plan).items():
+        module = ModuleType(f"{package.__name__}.{path.removesuffix('.py')}")
+        module.__package__ = package.__name__
+        modules[path] = sys.modules[module.__name__] = module  # imports and dataclasses look there
+        exec(compile(text, path, "exec"), module.__dict__)
+    return modules["model.py"], modules.get("attention.py")

@@ -10,7 +10,7 @@ Fields = dict[str, Any]
 
 EPSILONS = st.sampled_from([1e-6, 1e-5, 1e-3, 0.1])
 THETAS = st.sampled_from([7.5, 100.0, 1e4, 1e6])
-MASKS = st.one_of(
+LOCAL_MASKS = st.one_of(
     st.just("causal"),
     st.integers(1, 12).map("causal & window({})".format),
     st.sampled_from(
@@ -47,6 +47,70 @@ def some_of(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Fields]:
 
 def coin() -> st.SearchStrategy[bool]:
     return st.booleans()
+
+
+def atoms() -> st.SearchStrategy[str]:
+    """Parts of a mask; comparisons stand without parentheses, which they don't need."""
+    numbered = ["window({})", "window({}, 3)", "prefix({})", "block({})", "sink({})", "global({})"]
+    numbered += ["dilated({})", "q - k < {}", "q // {} >= k // 4", "(q - k) % {} == 0", "k >= {}"]
+    numbered += ["q // {0} == k // {0}", "q != {}", "q * k % {} != 1", "(q + h) % {} == 0"]
+    plain = [
+        "causal",
+        "full",
+        "document",
+        "document",
+        "prefix",
+        "padding",
+        "h < 1",
+        "k - q < 2 - h",
+    ]
+    some = st.builds(str.format, st.sampled_from(numbered), st.integers(1, 5))
+    return st.one_of(st.sampled_from(plain), some)
+
+
+def formulas() -> st.SearchStrategy[str]:
+    """Atoms joined; most are no mask for a language model, but any part of one."""
+    return st.recursive(
+        atoms(),
+        lambda inner: st.one_of(
+            st.builds("({}) & {}".format, inner, atoms()),
+            st.builds("{} | ({})".format, atoms(), inner),
+            st.builds("~({})".format, inner),
+        ),
+        max_leaves=3,
+    )
+
+
+def masks() -> st.SearchStrategy[str]:
+    """Masks that show the future only in a prefix."""
+    known = [
+        "causal & (window(4) | sink(2))",
+        "causal & document",
+        "causal & document & window(6)",
+        "prefix | causal",
+        "prefix(4) | causal & window(7)",
+        "(prefix | causal) & document",
+        "causal & padding",
+        "causal & (window(3) | global(2))",
+        "causal & (window(3) | dilated(4))",
+        "causal & block(5)",
+        "block(4) & causal | sink(1)",
+        "q // 4 > k // 4",  # queries of the first block see nothing
+        "causal & (h < 1 | window(3))",
+    ]
+    causal = st.one_of(
+        st.builds("causal & ({})".format, formulas()),
+        st.builds("({}) & k <= q".format, formulas()),
+    )
+    first = st.one_of(st.just("prefix"), st.integers(1, 5).map("prefix({})".format))
+    return st.one_of(
+        LOCAL_MASKS,
+        LOCAL_MASKS,
+        st.sampled_from(known),
+        causal,
+        st.builds("{} & ({}) | {}".format, first, formulas(), st.one_of(LOCAL_MASKS, causal)),
+        st.builds("{} | {}".format, first, st.one_of(LOCAL_MASKS, causal)),
+    )
 
 
 @st.composite
@@ -116,7 +180,23 @@ def ropes(draw: st.DrawFn, scaling: Any) -> Fields:
 
 def attention_parts() -> st.SearchStrategy[Fields]:
     """What may differ by block kind without regard to anything else."""
-    return some_of(bias=biases(), qk_norm=qk_norms(), mask=MASKS, scale=ATTENTION_SCALES)
+    return some_of(
+        bias=biases(),
+        qk_norm=qk_norms(),
+        mask=masks(),
+        scale=ATTENTION_SCALES,
+        softcap=st.sampled_from([0.7, 4, 50.0]),
+        alibi=st.sampled_from([True, True, False]),
+        relative_bias=relative_biases(),
+        sinks=coin(),
+    )
+
+
+def relative_biases() -> st.SearchStrategy[Any]:
+    """T5's numbers, or others; those of a block kind stand over any before."""
+    numbers = [(4, 3), (5, 9), (8, 16), (9, 20), (32, 20)]
+    said = [{"buckets": buckets, "max_distance": most} for buckets, most in numbers]
+    return st.sampled_from(["t5", "none", *said])
 
 
 @st.composite

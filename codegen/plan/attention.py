@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from codegen.plan.amounts import joined
+from codegen.plan.attention_kernels import pieces
 from codegen.plan.mask_code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code
 from codegen.plan.mask_numbers import mask_numbers, named_mask, with_names
 from codegen.plan.mask_words import sentence
@@ -19,11 +20,13 @@ RANGES_OF_A_KERNEL = 4  # beyond them a tile visits one range around all
 RANGES_OF_A_TILE = 8
 
 
-def attention_function(mask: Mask, score: ScorePlan, grouped: bool) -> AttentionFunction | None:
+def attention_function(
+    mask: Mask, score: ScorePlan, grouped: bool, head_dim: int
+) -> AttentionFunction | None:
     """The function for a mask; None if scaled_dot_product_attention says it all."""
     if mask == Atom("causal") and not (score.biased or score.by_hand):
         return None
-    return AttentionFunction("", mask_plan(mask), score, grouped)
+    return AttentionFunction("", mask_plan(mask), score, grouped, len(pieces(head_dim)))
 
 
 def mask_plan(mask: Mask) -> MaskPlan:
@@ -46,6 +49,7 @@ def mask_plan(mask: Mask) -> MaskPlan:
         causal=is_causal(mask),
         sees_itself=any(map(_sees_itself, terms)),
         window=re.fullmatch(r"\(k <= q\) & \(k > q - window\)", python.predicate) is not None,
+        block=len(terms) == 1 and _is_block(terms[0]),
         by_head="h" in words,
     )
 
@@ -96,6 +100,14 @@ def _kept_by(term: Term) -> tuple[str, Amount] | None:
         if isinstance(high, Constant):
             return "first", high.value
     return ("first", term.ends[0]) if term.ends else None
+
+
+def _is_block(term: Term) -> bool:
+    """Whether a query sees its own block alone, all of it or up to itself."""
+    sizes = {low.size for low in term.lows if isinstance(low, Block) and low.by == 0}
+    if len(term.lows) != 1 or len(sizes) != 1 or term.tested or term.begins or term.ends:
+        return False
+    return all(high in (Shift(1), Block(next(iter(sizes)), 1)) for high in term.highs)
 
 
 def _sees_itself(term: Term) -> bool:

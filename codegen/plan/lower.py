@@ -10,6 +10,7 @@ from pathlib import Path
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
 from codegen.plan.cost import forward_flops, transformer_cost
 from codegen.plan.describe import describe_transformer
+from codegen.plan.kernel_plan import kernel_plan
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
 from codegen.plan.transformer import lower_transformer
 from codegen.spec import LoadedSpec, Spec
@@ -53,8 +54,15 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
         train=train,
         checkpoint=checkpoint,
         cost=transformer_cost(network, spec.model, train.optimizer),
-        cpu_tile=128,
+        kernels=kernel_plan(network, spec.target),
+        cpu_tile=cpu_tile(),
     )
+
+
+def cpu_tile() -> int:
+    """Queries, and keys, that attention on a CPU looks at together."""
+    text = (TARGETS / "cpu.yaml").read_text(encoding="utf-8")
+    return int(parse(text, "cpu.yaml").data["attention_tile"])
 
 
 def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:

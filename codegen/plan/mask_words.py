@@ -49,7 +49,7 @@ def _phrase(conditions: Words) -> str:
 
 
 def _is_beginning(mask: Mask) -> bool:
-    return isinstance(mask, Atom) and mask.name in ("sink", "prefix")
+    return isinstance(mask, Atom) and mask.name in ("sink", "prefix", "global")
 
 
 def _condition(mask: Mask) -> str:

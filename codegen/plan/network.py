@@ -72,7 +72,8 @@ class MaskPlan:
     """Who sees whom, as code that reads the mask's numbers by name.
 
     `inputs` are what it reads of each row at run time: document_starts, document_ends,
-    prefix_lengths or lengths. `window` says that it is no more than `causal & window(n)`.
+    prefix_lengths or lengths. `window` says that it is no more than `causal & window(n)`, `block`
+    that it is `block(n)`, causal or not.
     """
 
     english: str
@@ -83,6 +84,7 @@ class MaskPlan:
     causal: bool
     sees_itself: bool
     window: bool
+    block: bool
     by_head: bool
 
 
@@ -145,6 +147,7 @@ class AttentionFunction:
     mask: MaskPlan
     score: ScorePlan
     grouped: bool
+    pieces: int  # powers of two that the head dim is a sum of
 
 
 @dataclass(frozen=True)
@@ -211,6 +214,7 @@ class LayerPlan:
     d_ff: int
     rope_theta: float | None
     relative_buckets: int
+    mask_numbers: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -289,7 +293,7 @@ class TransformerNetwork:
     @property
     def attention_names(self) -> tuple[str, ...]:
         """What model.py may take from attention.py; what it doesn't use is dropped."""
-        kinds = ("attention", "attend", "visible")
+        kinds = ("attention", "cached_attention", "visible")
         names = [f.prefix + kind for f in self.functions for kind in kinds]
         return (*names, "alibi_slopes", "MaskInputs", "document_bounds")
 
@@ -300,7 +304,7 @@ class TransformerNetwork:
 
     @property
     def prefix(self) -> str:
-        """Whether the length of a prefix that sees itself is `given` or `fixed`, if there is one."""
+        """Whether the length of a prefix that sees itself is `given` or `fixed`; "" for none."""
         if "prefix_lengths" in self.inputs:
             return "given"
         fixed = any("prefix" in f.mask.numbers and not f.mask.causal for f in self.functions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from codegen.plan.kernel_plan import KernelPlan
 from codegen.plan.network import TransformerNetwork
 
 PLAN_VERSION = 1
@@ -122,6 +123,7 @@ class Plan:
     train: TrainPlan
     checkpoint: CheckpointPlan | None
     cost: Cost
+    kernels: KernelPlan | None
     cpu_tile: int  # queries, and keys, that attention on a CPU looks at together
     version: int = field(default=PLAN_VERSION)
 

@@ -178,6 +178,7 @@ def _attention_plan(
     names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
     names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
     access = {name: numbers.access(name) for name in names}
+    head_dim = attention.head_dim or model.d_model // attention.heads
     norm = attention.qk_norm
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
@@ -196,7 +197,7 @@ def _attention_plan(
         qk_norm=qk_norm,
         rope=attention.rope is not None,
         score=score,
-        function=attention_function(mask, score, numbers.used("kv_heads")),
+        function=attention_function(mask, score, numbers.used("kv_heads"), head_dim),
         kept=kept_by_cache(mask),
     )
 
@@ -218,6 +219,7 @@ def _layer(kind: str, class_name: str, block: Block, sizes: Sizes) -> LayerPlan:
         d_ff=sizes.d_ff,
         rope_theta=sizes.rope_theta if block.attention.rope else None,
         relative_buckets=sizes.relative_buckets,
+        mask_numbers=tuple(sizes.mask.items()),
     )
 
 

@@ -62,11 +62,19 @@ def unreachable(module: ast.Module, roots: Iterable[str]) -> set[str]:
 
 
 def imported_from_siblings(modules: Mapping[str, ast.Module]) -> dict[str, set[str]]:
-    """For each file of a package, the names that its other files import from it."""
+    """For each file of a package, the names that its other files import from it or read of it."""
     wanted: dict[str, set[str]] = {path: set() for path in modules}
     for module in modules.values():
+        siblings: set[str] = set()
         for node in ast.walk(module):
             if isinstance(node, ast.ImportFrom) and node.level == 1:
-                path = f"{node.module}.py"
-                wanted.setdefault(path, set()).update(alias.name for alias in node.names)
+                names = {alias.name for alias in node.names}
+                if node.module is None:
+                    siblings |= names
+                else:
+                    wanted.setdefault(f"{node.module}.py", set()).update(names)
+        for node in ast.walk(module):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), attr=read) if name in siblings:
+                    wanted.setdefault(f"{name}.py", set()).add(read)
     return wanted

@@ -38,10 +38,20 @@ def _has_masks(plan: Plan) -> bool:
     return bool(plan.model.functions)
 
 
+def _has_kernels(plan: Plan) -> bool:
+    return plan.kernels is not None
+
+
+def _has_operations(plan: Plan) -> bool:
+    return plan.kernels is not None and plan.kernels.operations
+
+
 DECODER_FILES = (
     PackageFile("__init__.py", "package/init.py.jinja"),
     PackageFile("model.py", "package/model.py.jinja", roots=("Config", "Model")),
     PackageFile("attention.py", "package/attention.py.jinja", roots=(), when=_has_masks),
+    PackageFile("ops.py", "package/ops.py.jinja", roots=(), when=_has_operations),
+    PackageFile("kernels.py", "package/kernels.py.jinja", roots=(), when=_has_kernels),
     PackageFile("data.py", "package/data.py.jinja", roots=()),
     PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
     PackageFile("log.py", "package/log.py.jinja", roots=()),

@@ -185,7 +185,7 @@ ATOMS: dict[str, Pattern] = {
     "global": Pattern(
         (1,),
         lambda n: Either(Edge(Constant(n)), Gate(n)),
-        "the first {0}, which see everything",
+        "the first {0}, which see all",
         (Knob("global_tokens", "global_lengths", 2, "first tokens: they see all, all see them"),),
     ),
     "dilated": Pattern(

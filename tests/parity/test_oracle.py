@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import hypothesis
@@ -20,10 +19,9 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan, lower
-from codegen.refine import prune_package
-from codegen.render import package_roots, render_package
 from codegen.spec import load_spec
 from tests import oracle
+from tests.packages import code_of
 from tests.strategies import specs
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +63,29 @@ SHRUNK = {
         "layers={pattern: [local, local, global], repeat: 1}",
     ],
     "char_modern": ["d_model=24", "attention.heads=3", "layers=3"],
+    "streaming": [
+        "d_model=24",
+        "attention.heads=6",
+        "attention.kv_heads=2",
+        "attention.mask=causal & (window(5) | sink(2))",
+        "mlp.d_ff=40",
+        "layers=2",
+    ],
+    "prefix_lm": ["d_model=24", "attention.heads=3", "mlp.d_ff=40", "layers=2"],
+    "packed_documents": [
+        "d_model=24",
+        "attention.heads=6",
+        "attention.kv_heads=2",
+        "mlp.d_ff=40",
+        "layers=2",
+    ],
+    "longformer_like": [
+        "d_model=24",
+        "attention.heads=3",
+        "attention.mask=causal & (window(5) | global(2))",
+        "mlp.d_ff=40",
+        "layers=2",
+    ],
 }
 
 Spec = dict[str, Any]
@@ -88,15 +109,6 @@ def plan_of(spec: Spec) -> Plan:
         return lower(load_spec(path, path.parent))
 
 
-def code_of(plan: Plan) -> Any:
-    """The module model.py, rendered and pruned but not formatted."""
-    files = prune_package(render_package(plan), package_roots(plan))
-    module = ModuleType(f"code_of_{plan.name}")
-    sys.modules[module.__name__] = module  # dataclasses look there
-    exec(compile(files["model.py"], "model.py", "exec"), module.__dict__)
-    return module
-
-
 @contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
     """The precision of what a model makes for itself, such as rotary angles."""
@@ -114,13 +126,45 @@ class Trial:
     def __init__(self, plan: Plan, seed: int) -> None:
         self.plan = plan
         self.random = np.random.default_rng(seed)
-        code = code_of(plan)
+        code, attention = code_of(plan)
+        if attention is not None:
+            attention.TILE = int(self.random.choice([4, 8]))  # toy sequences have several tiles
         self.model = code.Model(code.Config()).eval().double()
         self.weights = {p.name: self.weight(p.role, p.shape) for p in plan.model.parameters}
         config = oracle.fields(plan.model)
         self.time, self.vocabulary = config["context_length"], config["vocab_size"]
         self.tokens = self.random.integers(0, self.vocabulary, (BATCH, self.time))
-        self.logits = oracle.logits(plan, self.weights, self.tokens)
+        self.masks = [layer.mask for layer in plan.model.layers]
+        assert set(plan.model.inputs) == oracle.inputs_read(self.masks)
+        self.inputs = self.kept(
+            document_ids=self.documents(),
+            prefix_lengths=self.random.integers(0, self.time + 1, BATCH),
+            lengths=self.random.integers(1, self.time + 1, BATCH),
+        )
+        self.logits = oracle.logits(plan, self.weights, self.tokens, self.inputs)
+        self.rounding = self.oracle_rounding()
+        by_hand = any(attention.score.by_hand for attention in plan.model.attentions)
+        # A softmax by hand is float32 whatever the weights are.
+        self.exact = max(SINGLE, 4 * self.rounding) if by_hand else EXACT
+
+    def oracle_rounding(self) -> float:
+        """How far the oracle's own float32 is from its float64, of the largest logit."""
+        single = {name: weight.astype(np.float32) for name, weight in self.weights.items()}
+        rounded = oracle.logits(self.plan, single, self.tokens, self.inputs)
+        assert rounded.dtype == np.float32
+        return float(np.abs(rounded - self.logits).max() / np.abs(self.logits).max())
+
+    def kept(self, **inputs: oracle.Array) -> dict[str, oracle.Array]:
+        """Those that the masks read."""
+        return {name: value for name, value in inputs.items() if name in self.plan.model.inputs}
+
+    def documents(self) -> oracle.Array:
+        """(batch, time): runs of one id; ids are no order."""
+        ends = self.random.random((BATCH, self.time)) < 0.2
+        return self.random.permutation(self.time + 1)[np.cumsum(ends, axis=1)]
+
+    def given(self, inputs: dict[str, oracle.Array]) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(value) for name, value in inputs.items()}
 
     def weight(self, role: str, shape: tuple[int, ...]) -> oracle.Array:
         """Nothing left at zero or one, where a mistake could hide; float32 holds it exactly."""
@@ -153,15 +197,12 @@ def check_parameters(trial: Trial) -> None:
 
 
 def check_logits(trial: Trial) -> None:
-    tokens = torch.from_numpy(trial.tokens)
-    trial.assert_close(trial.model(tokens), trial.logits, EXACT)
-    single = {name: weight.astype(np.float32) for name, weight in trial.weights.items()}
-    rounded = oracle.logits(trial.plan, single, trial.tokens)
-    assert rounded.dtype == np.float32
-    if np.abs(rounded - trial.logits).max() <= CALM * np.abs(trial.logits).max():
+    tokens, inputs = torch.from_numpy(trial.tokens), trial.given(trial.inputs)
+    trial.assert_close(trial.model(tokens, **inputs), trial.logits, trial.exact)
+    if trial.rounding <= CALM:
         trial.model.float()
         with default_dtype(torch.float32):
-            trial.assert_close(trial.model(tokens), trial.logits, SINGLE)
+            trial.assert_close(trial.model(tokens, **inputs), trial.logits, SINGLE)
         trial.model.double()  # the weights are float32 numbers: nothing is lost
 
 
@@ -169,39 +210,73 @@ def check_loss(trial: Trial) -> None:
     targets = np.roll(trial.tokens, -1, axis=1)
     targets[trial.random.random(targets.shape) < 0.3] = oracle.IGNORED
     targets[0, 0] = trial.tokens[0, 0]
+    inputs = trial.given(trial.inputs)
     given_to_model = (torch.from_numpy(trial.tokens), torch.from_numpy(targets))
     for reduction in ("mean", "sum", "none"):
-        wanted = oracle.loss(trial.plan, trial.weights, trial.tokens, targets, reduction)
-        ours = trial.model(*given_to_model, reduction=reduction)
+        wanted = oracle.loss(trial.logits, targets, reduction)
+        ours = trial.model(*given_to_model, reduction=reduction, **inputs)
         # A soft-capped loss is float32 whatever the weights are.
         trial.assert_close(
-            ours, np.asarray(wanted), EXACT if ours.dtype == torch.float64 else ROUND
+            ours,
+            np.asarray(wanted),
+            trial.exact if ours.dtype == torch.float64 else max(ROUND, trial.exact),
         )
         if reduction == "mean":
-            assert torch.equal(trial.model(*given_to_model), ours)
+            assert torch.equal(trial.model(*given_to_model, **inputs), ours)
+
+
+def prompts_at_least(masks: list[str]) -> int:
+    """A fixed prefix is part of every prompt."""
+    fixed = [int(n) for mask in masks for n in re.findall(r"prefix\((\d+)\)", mask)]
+    return max([1, *fixed])
+
+
+def decoded(trial: Trial, lengths: oracle.Array) -> tuple[dict[str, oracle.Array], oracle.Array]:
+    """What the masks read, and logits, of rows that begin with prompts of these lengths.
+
+    What follows a prompt belongs to its last document, is no part of its prefix, and makes the
+    row longer.
+    """
+    time = np.arange(trial.time)
+    ids = np.take_along_axis(trial.documents(), np.minimum(time, lengths[:, None] - 1), axis=1)
+    prefixes = trial.random.integers(0, lengths + 1)
+    grown = np.maximum(time + 1, lengths[:, None])
+    inputs = trial.kept(document_ids=ids, prefix_lengths=prefixes, lengths=grown)
+    wanted = oracle.logits(trial.plan, trial.weights, trial.tokens, inputs)
+    return {name: value for name, value in inputs.items() if name != "lengths"}, wanted
 
 
 def check_decoding(trial: Trial) -> None:
     """Prompts of different length, then token by token until the longest fills the context."""
-    longest = int(trial.random.integers(1, trial.time))
-    lengths = trial.random.integers(1, longest + 1, BATCH)
+    shortest = prompts_at_least(trial.masks)
+    longest = int(trial.random.integers(shortest, trial.time))
+    lengths = trial.random.integers(shortest, longest + 1, BATCH)
     lengths[trial.random.integers(BATCH)] = longest
     rows, tokens = np.arange(BATCH), torch.from_numpy(trial.tokens)
     prompts = tokens[:, :longest].clone()
+    inputs, wanted = decoded(trial, lengths)
     for row, length in enumerate(lengths):  # what stands behind a prompt has no say
         prompts[row, length:] = int(trial.random.integers(trial.vocabulary))
+        if "document_ids" in inputs and trial.random.random() < 0.5:
+            inputs["document_ids"][row, length:] = trial.time + 1
+    if "document_ids" in inputs:
+        inputs["document_ids"] = inputs["document_ids"][:, :longest]
+    given = trial.given(inputs)
     cache = trial.model.new_cache(BATCH, trial.time)
-    ours = trial.model.prefill(prompts, cache, torch.from_numpy(lengths))
-    trial.assert_close(ours, trial.logits[rows, lengths - 1], EXACT)
+    ours = trial.model.prefill(prompts, cache, torch.from_numpy(lengths), **given)
+    trial.assert_close(ours, wanted[rows, lengths - 1], trial.exact)
     for step in range(trial.time - longest):
         ours = trial.model.decode(tokens[rows, lengths + step], cache)
-        trial.assert_close(ours, trial.logits[rows, lengths + step], EXACT)
+        trial.assert_close(ours, wanted[rows, lengths + step], trial.exact)
 
+    inputs, wanted = decoded(trial, np.full(BATCH, longest))
+    if "document_ids" in inputs:
+        inputs["document_ids"] = inputs["document_ids"][:, :longest]
     cache = trial.model.new_cache(BATCH, longest + 1)
-    ours = trial.model.prefill(tokens[:, :longest], cache)
-    trial.assert_close(ours, trial.logits[:, longest - 1], EXACT)
+    ours = trial.model.prefill(tokens[:, :longest], cache, **trial.given(inputs))
+    trial.assert_close(ours, wanted[:, longest - 1], trial.exact)
     ours = trial.model.decode(tokens[:, longest], cache)
-    trial.assert_close(ours, trial.logits[:, longest], EXACT)
+    trial.assert_close(ours, wanted[:, longest], trial.exact)
 
 
 def check_all(plan: Plan, seed: int) -> None:
@@ -254,6 +329,9 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
         assert layer.rope_theta == (None if rope == "none" else rope.get("theta", 10_000))
         eps = norm.get("eps", 1e-5)
         assert oracle.norm_eps(net, index) == eps
+        cap = oracle.layer_number(net, "attention_softcap", "attention_softcaps", index)
+        assert (cap or None) == attention.get("softcap")
+        check_relative_bias(net, index, attention.get("relative_bias", "none"))
         qk_norm = attention.get("qk_norm", "none")
         if qk_norm != "none":
             found = oracle.layer_number(net, "qk_norm_eps", "qk_norm_epsilons", index)
@@ -265,6 +343,18 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
         value = oracle.layer_number(net, "attention_scale", "attention_scales", index)
         expected = eval(str(scale), {"sqrt": math.sqrt}, names)
         assert math.isclose(value or head_dim**-0.5, expected)
+
+
+def check_relative_bias(net: oracle.TransformerNetwork, index: int, bias: Any) -> None:
+    (block,) = (b for b in net.blocks if b.class_name == net.layers[index].block)
+    assert block.attention.score.relative_bias == (bias != "none")
+    if bias != "none":
+        wanted = {"buckets": 32, "max_distance": 128} | (bias if isinstance(bias, dict) else {})
+        names = ("relative_max_distance", "relative_max_distances")
+        assert oracle.layer_number(net, *names, index) == wanted["max_distance"]
+        rows = {p.name: p.shape for p in net.parameters}
+        table = rows[f"blocks.{index}.attention.bias_table"]
+        assert table == (wanted["buckets"], net.layers[index].heads)
 
 
 @settings(300)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from codegen.plan import Plan, lower
-from codegen.render.render import environment, header
 from codegen.spec import load_spec
+from tests.packages import model_files
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
@@ -44,14 +44,16 @@ def tiny_plan(path: Path) -> Plan:
 
 
 def import_model(plan: Plan, folder: Path) -> Any:
-    """The module model.py, from its template alone."""
-    context = {"plan": plan, "net": plan.model, "train": plan.train, "name": plan.name}
-    template = environment().get_template("package/model.py.jinja")
-    path = folder / f"model_of_{plan.name}.py"
-    path.write_text(template.render(**context, header=header(plan)), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
+    """The module model.py of a package that has no other file but attention.py."""
+    name = f"model_of_{plan.name}"
+    package = folder / name
+    package.mkdir(exist_ok=True)
+    for path, text in {"__init__.py": "", **model_files(plan)}.items():
+        (package / path).write_text(text, encoding="utf-8")
+    holder = ModuleType(name)
+    holder.__path__ = [str(package)]
+    for module in [n for n in sys.modules if n.startswith(f"{name}.")]:
+        del sys.modules[module]  # of an earlier test
+    sys.modules[name] = holder
+    importlib.invalidate_caches()
+    return importlib.import_module(f"{name}.model")

@@ -1,0 +1,250 @@
+"""Which Triton kernels a package has, for which GPUs, and with which tiles they are launched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from codegen.plan.attention_kernels import AttentionVariant, attention_kernels, pieces
+from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.network import AttentionFunction, LayerPlan, TransformerNetwork
+from codegen.plan.row_kernels import (
+    GluKernel,
+    LossKernel,
+    NormKernel,
+    RopeKernel,
+    glu_kernels,
+    loss_kernels,
+    norm_kernels,
+    rope_kernels,
+    row_tile,
+)
+from codegen.plan.targets import HALVES, candidates, known_targets, read_target
+from codegen.spec.vocabulary import Target
+
+SPLIT = "SPLIT"  # in a tile's sizes: dK and dV are made by launches of their own
+LOSS_BUDGET = 2**28  # bytes of float32 logits at one time
+COLLAPSED = (16, 32, 64, 128)  # sizes of blocks that are a tile of their own
+TILED = ("attention_forward", "attention_dkdv", "attention_dq", "attention_decode")
+BLOCK_TILED = ("block_attention_forward", "block_attention_backward", "attention_decode")
+
+Tiles = Mapping[str, Mapping[str, Tile]]  # kind -> target -> tile
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """The kernels of a package. `tiles` has those of each attention variant by its name."""
+
+    targets: tuple[str, ...]
+    attentions: tuple[AttentionVariant, ...] = ()
+    norms: tuple[NormKernel, ...] = ()
+    ropes: tuple[RopeKernel, ...] = ()
+    glus: tuple[GluKernel, ...] = ()
+    loss: LossKernel | None = None
+    tiles: Mapping[str, Tiles] = field(default_factory=dict)
+
+    @property
+    def uses(self) -> dict[str, Any]:
+        """What the functions that all attention kernels share are needed for."""
+        variants = self.attentions
+        ranges = [len(r) for v in variants for r in (v.mask.keys, v.mask.queries)]
+        return {
+            "softcap": any(v.softcap for v in variants),
+            "dropout": any(v.dropout for v in variants),
+            "decode": bool(variants),
+            "blocks": any(v.collapsed for v in variants),
+            "general": not all(v.collapsed for v in variants),
+            "ranges": max(ranges, default=0),
+        }
+
+    def launches(self, variant: str) -> Tiles:
+        """A variant's tiles as its launch table has them: dK and dV apart where they are split."""
+        tiles = dict(self.tiles[variant])
+        both = tiles.get("attention_dkdv", {})
+        apart = {target: tile for target, tile in both.items() if dict(tile.sizes).get(SPLIT)}
+        if apart:
+            tiles["attention_dkdv"] = {t: tile for t, tile in both.items() if t not in apart}
+            halves = {
+                target: replace(tile, sizes=tuple(s for s in tile.sizes if s[0] != SPLIT))
+                for target, tile in apart.items()
+            }
+            tiles["attention_dk"] = tiles["attention_dv"] = halves
+        return tiles
+
+    @property
+    def operations(self) -> bool:
+        """Whether some are not attention's."""
+        return bool(self.norms or self.ropes or self.glus or self.loss)
+
+
+def kernel_plan(network: TransformerNetwork, target: Target) -> KernelPlan | None:
+    """The kernels that a target is given: `auto` has those for what PyTorch lacks."""
+    targets = targets_of(target)
+    if target.kernels == "none" or not targets:
+        return None
+    attentions = tuple(_variant(network, function) for function in network.functions)
+    plan = KernelPlan(targets, attentions)
+    plan = replace(
+        plan, tiles={v.name: default_tiles(v, targets, _head_dim(network, v)) for v in attentions}
+    )
+    if network.softcap:
+        plan = replace(plan, loss=_loss(network))
+    if target.kernels == "all":
+        plan = replace(plan, norms=_norms(network), ropes=_ropes(network), glus=_glus(network))
+    return plan if plan.attentions or plan.operations else None
+
+
+def targets_of(target: Target) -> tuple[str, ...]:
+    """The GPUs that a spec's target may mean."""
+    if target.arch:
+        return (target.arch,) if target.arch in known_targets() else ()
+    kinds = {"any": ("cuda", "hip"), "cpu": ()}.get(target.device, (target.device,))
+    return tuple(name for name in known_targets() if read_target(name).backend in kinds)
+
+
+def default_tiles(v: AttentionVariant, targets: tuple[str, ...], head_dim: int) -> Tiles:
+    """The first candidate of each target's table, and small tiles for float32 and for tests."""
+    kinds = BLOCK_TILED if v.collapsed else TILED
+    tiles: dict[str, dict[str, Tile]] = {}
+    for kind in kinds:
+        own = {name: first_tile(kind, name, head_dim) for name in targets}
+        tiles[kind] = {**own, "float32": small_tile(kind, 32 if head_dim <= 128 else 16)}
+        tiles[kind]["interpreter"] = small_tile(kind, 16)
+    return tiles
+
+
+def first_tile(kind: str, target: str, head_dim: int) -> Tile:
+    """The first candidate of a target's table; a collapsed kernel's tile is its block."""
+    if kind.startswith("block"):
+        return small_tile(kind, 0)
+    tile = candidates(read_target(target), kind, head_dim)[0]
+    sizes = tuple(s for s in tile.sizes if s[0] != "BLOCK_Q" or kind != "attention_decode")
+    return replace(tile, sizes=sizes)
+
+
+def small_tile(kind: str, block: int) -> Tile:
+    """A tile that fits anywhere."""
+    if kind.startswith("block"):
+        return Tile((), 1, 4)
+    sizes = (("BLOCK_K", block),)
+    return Tile(sizes if "decode" in kind else (("BLOCK_Q", block), *sizes), 1, 4)
+
+
+def with_tiles(plan: KernelPlan, chosen: Mapping[str, Tiles]) -> KernelPlan:
+    """The plan with the tiles that the gate (or a person) chose, for the targets it has."""
+    tiles = {
+        name: {
+            kind: {
+                **rows,
+                **{t: row for t, row in chosen.get(name, {}).get(kind, {}).items() if t in rows},
+            }
+            for kind, rows in kinds.items()
+        }
+        for name, kinds in plan.tiles.items()
+    }
+    return replace(plan, tiles=tiles)
+
+
+def kernels_of(network: TransformerNetwork, plan: KernelPlan) -> tuple[Kernel, ...]:
+    """Every kernel as it is compiled for the model's own sizes."""
+    return tuple(_kernels(network, plan))
+
+
+def fixed_tiles(kernels: Sequence[Kernel]) -> dict[Kernel, Tile]:
+    """The tiles of kernels that are launched in one way only."""
+    found = {}
+    for kernel in kernels:
+        if kernel.kind == "attention_delta":
+            found[kernel] = Tile((("BLOCK_Q", 64),), 3, 4)
+        elif kernel.kind == "attention_combine" or kernel.kind.startswith("block_attention"):
+            found[kernel] = small_tile("block", 0)
+        elif kernel.kind not in TILED:
+            found[kernel] = row_tile(kernel)
+    return found
+
+
+def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
+    sizes = {field.name: field.value for field in network.fields}
+    d_model, vocab_size = int(sizes["d_model"]), int(sizes["vocab_size"])  # type: ignore[arg-type]
+    for v in plan.attentions:
+        layer = _layer_of(network, v.name)
+        numbers, group = dict(layer.mask_numbers), layer.heads // layer.kv_heads
+        dropout = float(sizes.get("dropout", 0.0))  # type: ignore[arg-type]
+        buckets = 1 << max(0, layer.relative_buckets - 1).bit_length()
+        yield from attention_kernels(
+            v, numbers, layer.head_dim, group, dropout=dropout, buckets=buckets
+        )
+    for norm in plan.norms:
+        yield from norm_kernels(norm, d_model)
+    layer = network.layers[0]
+    for rope in plan.ropes:
+        yield from rope_kernels(rope, layer.heads, layer.kv_heads, layer.head_dim)
+    for glu in plan.glus:
+        yield from glu_kernels(glu, layer.d_ff)
+    if plan.loss:
+        yield from loss_kernels(plan.loss, vocab_size)
+
+
+def _variant(network: TransformerNetwork, function: AttentionFunction) -> AttentionVariant:
+    mask, score = function.mask, function.score
+    layer = _layer_of(network, function.prefix)
+    return AttentionVariant(
+        name=function.prefix,
+        english=mask.english,
+        mask=mask.triton,
+        numbers=mask.numbers,
+        inputs=mask.inputs,
+        causal=mask.causal,
+        chunks=pieces(layer.head_dim),
+        grouped=function.grouped,
+        softcap=score.softcap,
+        alibi=score.alibi,
+        relative_bias=score.relative_bias,
+        sinks=score.sinks,
+        dropout=score.dropout,
+        collapsed=mask.block and _collapses(layer, function),
+    )
+
+
+def _collapses(layer: LayerPlan, function: AttentionFunction) -> bool:
+    """Whether each tile of queries sees one tile of keys, whose softmax needs no running sums."""
+    score = function.score
+    plain = not (score.sinks or score.relative_bias or score.dropout)
+    return plain and dict(layer.mask_numbers)["block_size"] in COLLAPSED
+
+
+def _layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
+    """The first layer whose attention is that function."""
+    classes = {
+        b.class_name
+        for b in network.blocks
+        if b.attention.function and b.attention.function.prefix == prefix
+    }
+    return next(layer for layer in network.layers if layer.block in classes)
+
+
+def _head_dim(network: TransformerNetwork, v: AttentionVariant) -> int:
+    return _layer_of(network, v.name).head_dim
+
+
+def _loss(network: TransformerNetwork) -> LossKernel:
+    chunk = network.loss_chunk
+    return LossKernel(network.head_bias, network.softcap, False, False, LOSS_BUDGET, chunk)
+
+
+def _norms(network: TransformerNetwork) -> tuple[NormKernel, ...]:
+    """Of blocks that add a branch and then normalise the sum, as RMSNorm before a sublayer does."""
+    found = [b.norm.weight for b in network.blocks if b.norm.kind == "rms" and b.placement == "pre"]
+    return tuple(NormKernel(weight) for weight in dict.fromkeys(found))
+
+
+def _ropes(network: TransformerNetwork) -> tuple[RopeKernel, ...]:
+    rotated = [a.qk_norm for a in network.attentions if a.rope]
+    kinds = [None if norm and norm.kind != "rms" else norm for norm in rotated]
+    return tuple(RopeKernel(norm) for norm in dict.fromkeys(kinds))
+
+
+def _glus(network: TransformerNetwork) -> tuple[GluKernel, ...]:
+    gated = [mlp.activation for mlp in network.mlps if mlp.kind == "gated"]
+    return tuple(GluKernel(activation) for activation in dict.fromkeys(gated))

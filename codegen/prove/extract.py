@@ -1,0 +1,72 @@
+"""A module's text -> one kernel and what it needs of the module."""
+
+from __future__ import annotations
+
+import ast
+
+from codegen.errors import TgenError
+
+
+def kernel_source(module: str, name: str) -> str:
+    """The statements of a module that the function `name` reaches, in their order.
+
+    What launches a kernel is left out, so a worker needs no torch, and a change there (such as
+    another tile in a table) is no other kernel.
+    """
+    try:
+        body = ast.parse(module).body
+    except SyntaxError as error:
+        raise TgenError(f"kernels.py:{error.lineno}: {error.msg}") from None
+    providers: dict[str, list[ast.stmt]] = {}
+    for statement in body:
+        for bound in _names_bound(statement):
+            providers.setdefault(bound, []).append(statement)
+    if name not in providers:
+        raise TgenError(f"kernels.py has no kernel `{name}`")
+    kept: set[ast.stmt] = {statement for statement in body if _is_future(statement)}
+    todo, seen = [name], {name}
+    while todo:
+        for statement in providers.get(todo.pop(), ()):
+            kept.add(statement)
+            new = _names_read(statement) - seen
+            seen |= new
+            todo += sorted(new)
+    return "\n\n".join(_text(module, statement) for statement in body if statement in kept) + "\n"
+
+
+def _names_bound(statement: ast.stmt) -> set[str]:
+    """The names that a top-level statement gives a value, inside `if` and `try` too."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    bound: set[str] = set()
+    for child in ast.iter_child_nodes(statement):
+        if isinstance(child, ast.alias):
+            bound.add((child.asname or child.name).partition(".")[0])
+        elif isinstance(child, ast.stmt | ast.ExceptHandler):
+            bound |= _names_bound(child)  # type: ignore[arg-type]
+        else:
+            bound |= {
+                node.id
+                for node in ast.walk(child)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+    return bound
+
+
+def _names_read(statement: ast.stmt) -> set[str]:
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def _is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def _text(module: str, statement: ast.stmt) -> str:
+    """The statement as written; decorators are part of a function but not of its span."""
+    decorators = getattr(statement, "decorator_list", [])
+    first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+    return "\n".join(module.splitlines()[first - 1 : statement.end_lineno])

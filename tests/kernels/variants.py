@@ -1,0 +1,171 @@
+"""Attention variants by hand, and the kernels file that the templates make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from codegen.plan.attention_kernels import AttentionVariant, pieces
+from codegen.plan.kernels import MaskCode, RangeCode, Tile
+from codegen.refine.style import format_files
+from codegen.render.render import environment
+
+WINDOW = RangeCode("first - WINDOW + 1", "last + 1", "last - WINDOW + 1", "first + 1")
+WINDOWED = RangeCode("first", "last + WINDOW", "last", "first + WINDOW")
+MASKS = {
+    "full": MaskCode(
+        predicate="True",
+        keys=(RangeCode("0", "time", "0", "time"),),
+        queries=(RangeCode("0", "time", "0", "time"),),
+    ),
+    "causal": MaskCode(
+        predicate="k <= q",
+        keys=(RangeCode("0", "last + 1", "0", "first + 1"),),
+        queries=(RangeCode("first", "time", "last", "time"),),
+    ),
+    "window": MaskCode(
+        predicate="(k <= q) & (k > q - WINDOW)", keys=(WINDOW,), queries=(WINDOWED,)
+    ),
+    "sink": MaskCode(
+        predicate="(k <= q) & ((k > q - WINDOW) | (k < SINK))",
+        keys=(
+            WINDOW,
+            RangeCode("0", "tl.minimum(last + 1, SINK)", "0", "tl.minimum(first + 1, SINK)"),
+        ),
+        queries=(
+            WINDOWED,
+            RangeCode(
+                "first",
+                "tl.where(first < SINK, time, 0)",
+                "last",
+                "tl.where(last < SINK, time, 0)",
+            ),
+        ),
+    ),
+    "document": MaskCode(
+        predicate="(k <= q) & (k >= document_start)",
+        keys=(RangeCode("document_starts_first", "last + 1", "document_starts_last", "first + 1"),),
+        queries=(RangeCode("first", "document_ends_last", "last", "document_ends_first"),),
+    ),
+    "prefix": MaskCode(
+        predicate="(k <= q) | (k < prefix_length)",
+        keys=(
+            RangeCode(
+                "0",
+                "tl.maximum(last + 1, prefix_length)",
+                "0",
+                "tl.maximum(first + 1, prefix_length)",
+            ),
+        ),
+        queries=(
+            RangeCode(
+                "tl.where(first < prefix_length, 0, first)",
+                "time",
+                "tl.where(last < prefix_length, 0, last)",
+                "time",
+            ),
+        ),
+    ),
+    "padding": MaskCode(  # a row of length 0 sees nothing
+        predicate="k < length",
+        keys=(RangeCode("0", "length", "0", "length"),),
+        queries=(
+            RangeCode(
+                "0", "tl.where(first < length, time, 0)", "0", "tl.where(last < length, time, 0)"
+            ),
+        ),
+    ),
+    "islands": MaskCode(  # three ranges, some of which overlap
+        predicate="(k < SINK) | ((k > q - WINDOW) & (k < q + WINDOW)) | (k >= time - SINK)",
+        keys=(
+            RangeCode("time - SINK", "time", "time - SINK", "time"),
+            RangeCode("first - WINDOW + 1", "last + WINDOW", "last - WINDOW + 1", "first + WINDOW"),
+            RangeCode("0", "SINK", "0", "SINK"),
+        ),
+        queries=(
+            RangeCode(
+                "0",
+                "tl.where((first < SINK) | (last >= time - SINK), time, 0)",
+                "0",
+                "tl.where((last < SINK) | (first >= time - SINK), time, 0)",
+            ),
+            RangeCode("first - WINDOW + 1", "last + WINDOW", "last - WINDOW + 1", "first + WINDOW"),
+        ),
+    ),
+    "block": MaskCode(
+        predicate="(k <= q) & (q // BLOCK == k // BLOCK)",
+        keys=(
+            RangeCode("first // BLOCK * BLOCK", "last + 1", "last // BLOCK * BLOCK", "first + 1"),
+        ),
+        queries=(
+            RangeCode(
+                "first",
+                "(last // BLOCK + 1) * BLOCK",
+                "last",
+                "(first // BLOCK + 1) * BLOCK",
+            ),
+        ),
+    ),
+}
+NUMBERS = {
+    "window": ("window",),
+    "sink": ("window", "sink"),
+    "islands": ("window", "sink"),
+    "block": ("block",),
+}
+INPUTS = {
+    "document": ("document_starts", "document_ends"),
+    "prefix": ("prefix_lengths",),
+    "padding": ("lengths",),
+}
+CAUSAL = ("causal", "window", "sink", "document", "block")
+SMALL = {
+    "attention_forward": Tile((("BLOCK_Q", 32), ("BLOCK_K", 16)), 1, 1),
+    "attention_dkdv": Tile((("BLOCK_Q", 16), ("BLOCK_K", 32)), 1, 1),
+    "attention_dq": Tile((("BLOCK_Q", 32), ("BLOCK_K", 16)), 1, 1),
+    "attention_decode": Tile((("BLOCK_K", 16),), 1, 1),
+    "block_attention_forward": Tile((), 1, 1),
+    "block_attention_backward": Tile((), 1, 1),
+}
+
+
+def variant(mask: str, head_dim: int, name: str = "", **options: bool) -> AttentionVariant:
+    return AttentionVariant(
+        name=name,
+        english=f"who sees whom is {mask}",
+        mask=MASKS[mask],
+        numbers=NUMBERS.get(mask, ()),
+        inputs=INPUTS.get(mask, ()),
+        causal=mask in CAUSAL,
+        chunks=pieces(head_dim),
+        **options,
+    )
+
+
+def kernels_file(
+    variants: Sequence[AttentionVariant],
+    tiles: Mapping[str, Mapping[str, Tile]] | None = None,
+    namespace: str = "tested",
+) -> str:
+    """The text of kernels.py for some variants, as a build would write it."""
+    tiles = tiles or {kind: {"interpreter": tile} for kind, tile in SMALL.items()}
+    text = (
+        environment()
+        .get_template("kernels/attention_module.py.jinja")
+        .render(
+            title="Attention kernels.",
+            namespace=namespace,
+            variants=variants,
+            decode=True,
+            targets=["sm_80", "sm_90", "gfx942"],
+            tiles=tiles,
+            uses={
+                "softcap": any(v.softcap for v in variants),
+                "dropout": any(v.dropout for v in variants),
+                "decode": True,
+                "blocks": any(v.collapsed for v in variants),
+                "general": not all(v.collapsed for v in variants),
+                "ranges": max(max(len(v.mask.keys), len(v.mask.queries)) for v in variants),
+            },
+        )
+    )
+    return format_files({"kernels.py": text})["kernels.py"]
