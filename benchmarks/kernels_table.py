@@ -99,7 +99,7 @@ def modules_of(specs: Sequence[Path]) -> list[Module]:
     project = find_project(ROOT)
     found = []
     for spec in find_specs(specs, project):
-        source, kernels = pipeline.rendered_kernels(spec, project)
+        _, source, kernels = pipeline.rendered_kernels(spec, project)
         if kernels:
             found.append(Module(spec.stem, source, kernels))
     return found

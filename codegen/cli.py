@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,12 @@ def cli() -> None:
 @out_option
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
+@click.option(
+    "--prove/--no-prove",
+    default=None,
+    help="Compile the kernels for their GPUs and choose tiles that fit; by default where the "
+    "spec's target is a GPU.",
+)
 @jobs_option
 @json_option
 def build(
@@ -60,6 +67,7 @@ def build(
     out: Path | None,
     no_test: bool,
     dry_run: bool,
+    prove: bool | None,
     jobs: int | None,
     as_json: bool,
 ) -> None:
@@ -69,7 +77,7 @@ def build(
 
     project = _project(specs)
     started = report.Stopwatch()
-    with report.working("building" if no_test else "building and testing", not as_json):
+    with report.working("building" if no_test else "building and testing", not as_json) as moved:
         outcomes = pipeline.build(
             find_specs(specs, project),
             project,
@@ -78,6 +86,8 @@ def build(
             jobs=jobs or _cores(),
             test=not no_test,
             dry_run=dry_run,
+            prove=prove,
+            progress=moved,
         )
     printer = report.build_json if as_json else report.build_text
     printer(outcomes, project, dry_run=dry_run, seconds=started.seconds)
@@ -105,6 +115,68 @@ def check(specs: Sequence[Path], out: Path | None, jobs: int | None, as_json: bo
     printer = report.check_json if as_json else report.check_text
     printer(outcomes, orphans, project)
     sys.exit(max(pipeline.exit_code(outcomes), ExitCode.STALE if orphans else ExitCode.FINE))
+
+
+@cli.command(epilog="Example: tgen kernels specs/streaming.yaml --target sm_90 --keep asm")
+@spec_argument
+@click.option("--target", "targets", multiple=True, metavar="GPU", help="A GPU, such as sm_90.")
+@click.option("--all-targets", is_flag=True, help="Every GPU that is known.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder for the assembly."
+)
+@jobs_option
+@json_option
+def kernels(
+    spec: Path,
+    targets: Sequence[str],
+    all_targets: bool,
+    keep: Path | None,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Compile SPEC's kernels for GPUs that need not be here, and show what they use."""
+    from codegen import pipeline, prove, report
+    from codegen.plan.kernel_plan import fixed_tiles
+
+    project = _project([spec])
+    plan, source, found = pipeline.rendered_kernels(spec, project)
+    names = prove.targets_for(targets, all_targets, plan.target) if found else ()
+    with report.counting("compiling", not as_json) as moved:
+        cache, cores = project.root / ".tgen/kernels", jobs or _cores()
+        choices = prove.prove(source, found, names, cache, cores, moved, keep, fixed_tiles(found))
+    (report.kernels_json if as_json else report.kernels_text)(choices)
+
+
+@cli.command(epilog="Example: tgen tune specs/streaming.yaml --write tiles/streaming.yaml")
+@spec_argument
+@click.option("--target", default="sm_90", metavar="GPU", help="What to show without a GPU.")
+@click.option(
+    "--write", type=click.Path(path_type=Path, dir_okay=False), help="The file of winners."
+)
+def tune(spec: Path, target: str, write: Path | None) -> None:
+    """Time the tiles of SPEC's kernels on this machine's GPU, and keep the fastest.
+
+    The winners are a file of `tiles:` (by default tiles/NAME.yaml) that SPEC can `extends`.
+    """
+    from codegen import pipeline, report, tune
+
+    project = _project([spec])
+    plan, source, found = pipeline.rendered_kernels(spec, project)
+    here = tune.gpu_here() if found else None
+    if here is None:
+        report.trials_text(tune.trials(plan, target), target)
+        return
+    winners = tune.tune(plan, source, here, tune.bench, report.timed)
+    path = write or project.root / "tiles" / f"{plan.name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(tune.tiles_yaml(project.shown(spec), here, winners), encoding="utf-8")
+    click.echo(
+        f"written {project.shown(path)}; add `extends: {_from_spec(path, spec)}` to the spec"
+    )
+
+
+def _from_spec(path: Path, spec: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), spec.resolve().parent)).as_posix()
 
 
 @cli.command(epilog="Example: tgen plan specs/llama.yaml --set model.layers=4")

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codegen.emit import Change, Package, Written, compare, find_orphans, recover, write
 from codegen.errors import Diagnostic, ExitCode, SpecError, TgenError
 from codegen.freshness import Verdict, digests, recall_fresh, remember_fresh
 from codegen.project import Project
+from codegen.proof import (
+    Progress,
+    chosen_tiles,
+    kernels_and_source,
+    locked_report,
+    locked_tiles,
+    prove_plan,
+    report_of,
+    tile_rows,
+    warnings_of,
+    with_locked_tiles,
+)
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
+    from codegen.plan.kernels import Kernel
     from codegen.verify import TestReport
 
 PARALLEL_FROM = 4  # cold specs below which worker processes cost more than they save
@@ -58,10 +71,15 @@ class Rendered:
     files: dict[str, str]
     warnings: tuple[Diagnostic, ...] = ()
 
+    tiles: Mapping[str, Any] = field(default_factory=dict)  # for the lock, as plain data
+    report: Mapping[str, Any] = field(default_factory=dict)  # of its kernels
+
     def package(self, out: Path) -> Package:
         """The package as it would lie below `out`."""
-        plan = self.plan
-        return Package(plan.name, out / plan.name, self.files, plan.spec_digest, plan.spec_path)
+        plan, folder = self.plan, out / self.plan.name
+        return Package(
+            plan.name, folder, self.files, plan.spec_digest, plan.spec_path, self.tiles, self.report
+        )
 
 
 def render_specs(
@@ -69,16 +87,18 @@ def render_specs(
     project: Project,
     overrides: Sequence[str] = (),
     *,
+    out: Path,
     jobs: int = 1,
     taken: Mapping[str, Path] | None = None,
 ) -> tuple[list[Rendered], list[Outcome]]:
     """Stages 1 to 4 for many specs; one that is broken does not stop the others.
 
-    `taken` are names of packages that other specs have already.
+    The locks of packages below `out` say how kernels are launched. `taken` are names of packages
+    that other specs have already.
     """
-    from codegen.refine import format_files
-
-    work = [(spec, project, tuple(overrides)) for spec in specs]
+    if not specs:
+        return [], []
+    work = [(spec, project, tuple(overrides), out) for spec in specs]
     if jobs > 1 and len(specs) >= PARALLEL_FROM:
         from concurrent.futures import ProcessPoolExecutor
 
@@ -88,34 +108,84 @@ def render_specs(
         results = [_render_one(item) for item in work]
     results = _refuse_double_names(results, dict(taken or {}))
     drafts = [result for result in results if isinstance(result, Rendered)]
-    # ruff runs once, over all of them.
+    done = [_with_report(draft, out / draft.plan.name) for draft in _formatted(drafts)]
+    return done, [result for result in results if isinstance(result, Outcome)]
+
+
+def _formatted(drafts: Sequence[Rendered]) -> list[Rendered]:
+    """ruff runs once, over all of them."""
+    from codegen.refine import format_files
+
     joined = {
         f"{draft.plan.name}/{path}": text for draft in drafts for path, text in draft.files.items()
     }
     formatted = format_files(joined)
-    done = [
+    return [
         replace(draft, files={path: formatted[f"{draft.plan.name}/{path}"] for path in draft.files})
         for draft in drafts
     ]
-    return done, [result for result in results if isinstance(result, Outcome)]
 
 
-def _render_one(work: tuple[Path, Project, tuple[str, ...]]) -> Rendered | Outcome:
+def _with_report(draft: Rendered, folder: Path) -> Rendered:
+    return (
+        replace(draft, report=locked_report(folder, draft.files)) if draft.plan.kernels else draft
+    )
+
+
+def _render_one(work: tuple[Path, Project, tuple[str, ...], Path]) -> Rendered | Outcome:
     """Stages 1 to 3 and the pruning half of 4, in this or a worker process."""
     from codegen.plan import lower, warn_of_empty_rows
-    from codegen.refine import prune_package
-    from codegen.render import package_roots, render_package
     from codegen.spec import load_spec
 
-    spec, project, overrides = work
+    spec, project, overrides, out = work
     try:
         loaded = load_spec(spec, project.root, overrides)
-        plan = lower(loaded)
-        files = render_package(plan, project.root / ".tgen/templates")
-        files = prune_package(files, package_roots(plan))
+        plan = with_locked_tiles(lower(loaded), out / loaded.spec.name)
+        tiles = locked_tiles(plan, out / plan.name)
+        files = _render(plan, project)
     except TgenError as error:
         return _failed(spec, error)
-    return Rendered(spec, plan, loaded.sources, files, warn_of_empty_rows(loaded))
+    return Rendered(spec, plan, loaded.sources, files, warn_of_empty_rows(loaded), tiles)
+
+
+def _render(plan: Plan, project: Project) -> dict[str, str]:
+    from codegen.refine import prune_package
+    from codegen.render import package_roots, render_package
+
+    files = render_package(plan, project.root / ".tgen/templates")
+    return prune_package(files, package_roots(plan))
+
+
+def rendered_kernels(spec: Path, project: Project) -> tuple[Plan, str, tuple[Kernel, ...]]:
+    """A spec's plan, the text of its kernels.py, and what is compiled of that."""
+    plan = make_plan(spec, project)
+    return plan, *kernels_and_source(plan, _render(plan, project))
+
+
+def _prove(
+    rendered: Sequence[Rendered], project: Project, jobs: int, progress: Progress | None
+) -> list[Rendered | Outcome]:
+    """Stage 5: tiles that fit, for packages that have kernels; rendered again with those."""
+    from codegen.plan.kernel_plan import with_tiles
+    from codegen.prove.pool import triton_version
+
+    proven: list[Rendered | Outcome] = []
+    for item in rendered:
+        if item.plan.kernels is None:
+            proven.append(item)
+            continue
+        try:
+            cache = project.root / ".tgen/kernels"
+            choices = prove_plan(item.plan, item.files["kernels.py"], cache, jobs, progress)
+            chosen = chosen_tiles(choices, item.plan)
+            plan = replace(item.plan, kernels=with_tiles(item.plan.kernels, chosen))
+            (again,) = _formatted([replace(item, plan=plan, files=_render(plan, project))])
+            warnings = (*item.warnings, *warnings_of(choices))
+            report = report_of(choices, again.files, triton_version())
+            proven.append(replace(again, warnings=warnings, tiles=tile_rows(chosen), report=report))
+        except TgenError as error:
+            proven.append(_failed(item.spec, error))
+    return proven
 
 
 def _failed(spec: Path, error: TgenError) -> Outcome:
@@ -148,14 +218,27 @@ def build(
     jobs: int = 1,
     test: bool = True,
     dry_run: bool = False,
+    prove: bool | None = None,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
-    """All stages: what is stale is rendered, written and tested; what is fresh is left alone."""
+    """All stages: what is stale is rendered, written and tested; what is fresh is left alone.
+
+    `prove` compiles the kernels for their GPUs; by default those of specs whose target is a GPU.
+    """
     recover(out)
     fresh, stale = _split_fresh(specs, project, out, overrides, test and not dry_run)
+    if prove:
+        fresh, stale = [], list(specs)
     if not stale:
         return fresh
     taken = {outcome.name: outcome.spec for outcome in fresh}
-    rendered, outcomes = render_specs(stale, project, overrides, jobs=jobs, taken=taken)
+    rendered, outcomes = render_specs(stale, project, overrides, out=out, jobs=jobs, taken=taken)
+    if prove is not False:
+        asked = [r for r in rendered if prove or (r.plan.target not in ("any", "cpu"))]
+        proven = _prove(asked, project, jobs, progress)
+        outcomes += [item for item in proven if isinstance(item, Outcome)]
+        rendered = [r for r in rendered if r not in asked]
+        rendered += [item for item in proven if isinstance(item, Rendered)]
     emitted = [_emit(item, out, dry_run) for item in rendered]
     if test and not dry_run:
         emitted = _test(emitted)
@@ -232,7 +315,7 @@ def check(
     recover(out)
     fresh, stale = _split_fresh(specs, project, out, (), test=False)
     taken = {outcome.name: outcome.spec for outcome in fresh}
-    rendered, outcomes = render_specs(stale, project, jobs=jobs, taken=taken) if stale else ([], [])
+    rendered, outcomes = render_specs(stale, project, out=out, jobs=jobs, taken=taken)
     compared = []
     for item in rendered:
         outcome = _emit(item, out, dry_run=True)

@@ -197,7 +197,9 @@ def score_bias(
         table = weights[f"blocks.{index}.attention.bias_table"]
         most = layer_number(net, "relative_max_distance", "relative_max_distances", index)
         assert most is not None
-        both_ways = shows_later_keys(layer.mask, time)
+        # A mask may be causal without looking so; then its buckets are for both directions.
+        both_ways = plan.function is not None and not plan.function.mask.causal
+        assert both_ways or not shows_later_keys(layer.mask, time)
         find = functools.partial(t5_bucket, both_ways=both_ways, buckets=len(table), most=most)
         bias += table[np.vectorize(find, otypes=[np.int64])(distances)].transpose(2, 0, 1)
     return bias

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from codegen.plan.kernels import Kernel, MaskCode, RangeCode
 
 ARRAYS = ("document_starts", "document_ends")  # (B, T); the other inputs are (B,)
 LARGEST_PIECE = 128
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ class _Maker:
             *self._strides("query", "key", "value"),
             *self._scalars(),
         ]
-        return self._kernel("attention_forward", arguments, ONE_LOOP=False)
+        return self._kernel("attention_forward", arguments, sizes={"ONE_LOOP": False})
 
     def delta(self) -> Kernel:
         arguments = [*self._tensors("out", "grad_out"), ("delta", "*fp32"), ("time", "i32")]
@@ -276,9 +278,8 @@ class _Maker:
             *self._strides("query", "key", "value"),
             *self._scalars(),
         ]
-        wanted = {"WANT_DK": dk, "WANT_DV": dv}
-        name = "attention_dkdv"
-        return self._kernel(kind, arguments, function=name, ONE_LOOP=False, **wanted)
+        sizes = {"ONE_LOOP": False, "WANT_DK": dk, "WANT_DV": dv}
+        return self._kernel(kind, arguments, function="attention_dkdv", sizes=sizes)
 
     def dq(self) -> Kernel:
         biased = self.v.relative_bias
@@ -293,7 +294,7 @@ class _Maker:
             *self._scalars(),
         ]
         more = {"BUCKETS": self.buckets} if biased else {}
-        return self._kernel("attention_dq", arguments, ONE_LOOP=False, **more)
+        return self._kernel("attention_dq", arguments, sizes={"ONE_LOOP": False, **more})
 
     def block_forward(self) -> Kernel:
         arguments = [
@@ -338,8 +339,10 @@ class _Maker:
         rows = max(16, 1 << (self.group - 1).bit_length())
         group = {"GROUP": self.group} if v.grouped else {}
         return (
-            self._kernel("attention_decode", attend, decoding=True, **group, ROWS=rows),
-            self._kernel("attention_combine", combine, decoding=True, dots=False, SPLITS=16),
+            self._kernel("attention_decode", attend, decoding=True, sizes={**group, "ROWS": rows}),
+            self._kernel(
+                "attention_combine", combine, decoding=True, dots=False, sizes={"SPLITS": 16}
+            ),
         )
 
     def _kernel(
@@ -351,7 +354,7 @@ class _Maker:
         shared: bool = False,
         decoding: bool = False,
         dots: bool = True,
-        **sizes: int,
+        sizes: Mapping[str, int] = NOTHING,
     ) -> Kernel:
         v = self.v
         constants: dict[str, int | float | bool] = {}
@@ -359,24 +362,17 @@ class _Maker:
             constants |= {number.upper(): self.numbers[number] for number in v.numbers}
             constants |= {"GROUP": self.group} if v.grouped else {}
             constants |= {"DROPOUT": self.dropout} if v.dropout else {}
+        first, last = ("GROUP", "ROWS", "SPLITS"), ("ONE_LOOP", "WANT_DK", "WANT_DV")
+        constants |= {n: size for n, size in sizes.items() if n in first}
         constants |= {"HEAD_DIM": self.head_dim, **_dims(v.chunks)}
-        constants |= sizes
-        tiled = {
-            "attention_forward": ("BLOCK_Q", "BLOCK_K"),
-            "attention_delta": ("BLOCK_Q",),
-            "attention_dkdv": ("BLOCK_Q", "BLOCK_K"),
-            "attention_dk": ("BLOCK_Q", "BLOCK_K"),
-            "attention_dv": ("BLOCK_Q", "BLOCK_K"),
-            "attention_dq": ("BLOCK_Q", "BLOCK_K"),
-            "attention_decode": ("BLOCK_K",),
-        }.get(kind, ())
-        compiled = [(name, "constexpr") for name in (*constants, *tiled)]
-        name = (function or kind) if shared else v.name + (function or kind)
+        constants |= {n: size for n, size in sizes.items() if n not in (*first, *last)}
+        flags = {n: size for n, size in sizes.items() if n in last}
+        names = (*constants, *_TILED.get(kind, ()), *flags)
         return Kernel(
-            name=name,
+            name=(function or kind) if shared else v.name + (function or kind),
             kind=kind,
-            signature=(*arguments, *compiled),
-            constants=tuple(constants.items()),
+            signature=(*arguments, *((name, "constexpr") for name in names)),
+            constants=tuple((constants | flags).items()),
             aligned=tuple(n for n, t in arguments if t[0] == "*" or _STRIDE.search(n)),
             dots=dots,
             head_dim=self.head_dim,
@@ -401,6 +397,15 @@ class _Maker:
         return [*found, ("scale", "fp32"), *([("softcap", "fp32")] if self.v.softcap else [])]
 
 
+_TILED = {
+    "attention_forward": ("BLOCK_Q", "BLOCK_K"),
+    "attention_delta": ("BLOCK_Q",),
+    "attention_dkdv": ("BLOCK_Q", "BLOCK_K"),
+    "attention_dk": ("BLOCK_Q", "BLOCK_K"),
+    "attention_dv": ("BLOCK_Q", "BLOCK_K"),
+    "attention_dq": ("BLOCK_Q", "BLOCK_K"),
+    "attention_decode": ("BLOCK_K",),
+}
 _STRIDE = re.compile(r"_(batch|head|time)$")
 
 

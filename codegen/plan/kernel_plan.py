@@ -8,7 +8,14 @@ from typing import Any
 
 from codegen.plan.attention_kernels import AttentionVariant, attention_kernels, pieces
 from codegen.plan.kernels import Kernel, Tile
-from codegen.plan.network import AttentionFunction, LayerPlan, TransformerNetwork
+from codegen.plan.network import (
+    AttentionFunction,
+    AttentionPlan,
+    BlockPlan,
+    LayerPlan,
+    MlpPlan,
+    TransformerNetwork,
+)
 from codegen.plan.row_kernels import (
     GluKernel,
     LossKernel,
@@ -30,6 +37,7 @@ TILED = ("attention_forward", "attention_dkdv", "attention_dq", "attention_decod
 BLOCK_TILED = ("block_attention_forward", "block_attention_backward", "attention_decode")
 
 Tiles = Mapping[str, Mapping[str, Tile]]  # kind -> target -> tile
+Chosen = Mapping[str, Mapping[str, Tile]]  # target -> kernel -> tile
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,30 @@ class KernelPlan:
             }
             tiles["attention_dk"] = tiles["attention_dv"] = halves
         return tiles
+
+    @property
+    def operation_names(self) -> tuple[str, ...]:
+        """What model.py may take from ops.py."""
+        parts = [part.name for part in self.norms] + [part.name for part in self.ropes]
+        parts += [part.name for part in self.glus]
+        return (*parts, *(["linear_cross_entropy"] if self.loss else []))
+
+    def norm_of(self, block: BlockPlan) -> NormKernel | None:
+        """The kernel that adds a block's attention to the stream and normalises the sum."""
+        fits = block.norm.kind == "rms" and block.placement == "pre" and not block.dropout
+        own = NormKernel(block.norm.weight)
+        return own if fits and own in self.norms else None
+
+    def rope_of(self, attention: AttentionPlan) -> RopeKernel | None:
+        """The kernel that normalises and turns an attention's queries and keys."""
+        norm = attention.qk_norm
+        own = RopeKernel(norm if norm and norm.kind == "rms" else None)
+        return own if attention.rope and own in self.ropes else None
+
+    def glu_of(self, mlp: MlpPlan) -> GluKernel | None:
+        """The kernel of a gated MLP's activation."""
+        own = GluKernel(mlp.activation)
+        return own if mlp.kind == "gated" and own in self.glus else None
 
     @property
     def operations(self) -> bool:
@@ -131,19 +163,21 @@ def small_tile(kind: str, block: int) -> Tile:
     return Tile(sizes if "decode" in kind else (("BLOCK_Q", block), *sizes), 1, 4)
 
 
-def with_tiles(plan: KernelPlan, chosen: Mapping[str, Tiles]) -> KernelPlan:
-    """The plan with the tiles that the gate (or a person) chose, for the targets it has."""
+def with_tiles(plan: KernelPlan, chosen: Chosen) -> KernelPlan:
+    """The plan with tiles that the gate or a person chose, where it has such a kernel and GPU."""
     tiles = {
         name: {
-            kind: {
-                **rows,
-                **{t: row for t, row in chosen.get(name, {}).get(kind, {}).items() if t in rows},
-            }
+            kind: {t: chosen.get(t, {}).get(name + kind, tile) for t, tile in rows.items()}
             for kind, rows in kinds.items()
         }
         for name, kinds in plan.tiles.items()
     }
     return replace(plan, tiles=tiles)
+
+
+def tunable(plan: KernelPlan) -> tuple[str, ...]:
+    """The kernels whose tiles can be chosen, by their names."""
+    return tuple(name + kind for name, kinds in plan.tiles.items() for kind in kinds)
 
 
 def kernels_of(network: TransformerNetwork, plan: KernelPlan) -> tuple[Kernel, ...]:
@@ -168,13 +202,14 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
     sizes = {field.name: field.value for field in network.fields}
     d_model, vocab_size = int(sizes["d_model"]), int(sizes["vocab_size"])  # type: ignore[arg-type]
     for v in plan.attentions:
-        layer = _layer_of(network, v.name)
+        layer = layer_of(network, v.name)
         numbers, group = dict(layer.mask_numbers), layer.heads // layer.kv_heads
         dropout = float(sizes.get("dropout", 0.0))  # type: ignore[arg-type]
         buckets = 1 << max(0, layer.relative_buckets - 1).bit_length()
-        yield from attention_kernels(
+        made = attention_kernels(
             v, numbers, layer.head_dim, group, dropout=dropout, buckets=buckets
         )
+        yield from (kernel for kernel in made if kernel.kind not in HALVES)
     for norm in plan.norms:
         yield from norm_kernels(norm, d_model)
     layer = network.layers[0]
@@ -188,7 +223,7 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
 
 def _variant(network: TransformerNetwork, function: AttentionFunction) -> AttentionVariant:
     mask, score = function.mask, function.score
-    layer = _layer_of(network, function.prefix)
+    layer = layer_of(network, function.prefix)
     return AttentionVariant(
         name=function.prefix,
         english=mask.english,
@@ -214,7 +249,7 @@ def _collapses(layer: LayerPlan, function: AttentionFunction) -> bool:
     return plain and dict(layer.mask_numbers)["block_size"] in COLLAPSED
 
 
-def _layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
+def layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
     """The first layer whose attention is that function."""
     classes = {
         b.class_name
@@ -225,7 +260,7 @@ def _layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
 
 
 def _head_dim(network: TransformerNetwork, v: AttentionVariant) -> int:
-    return _layer_of(network, v.name).head_dim
+    return layer_of(network, v.name).head_dim
 
 
 def _loss(network: TransformerNetwork) -> LossKernel:
@@ -235,7 +270,11 @@ def _loss(network: TransformerNetwork) -> LossKernel:
 
 def _norms(network: TransformerNetwork) -> tuple[NormKernel, ...]:
     """Of blocks that add a branch and then normalise the sum, as RMSNorm before a sublayer does."""
-    found = [b.norm.weight for b in network.blocks if b.norm.kind == "rms" and b.placement == "pre"]
+    found = [
+        b.norm.weight
+        for b in network.blocks
+        if b.norm.kind == "rms" and b.placement == "pre" and not b.dropout
+    ]
     return tuple(NormKernel(weight) for weight in dict.fromkeys(found))
 
 

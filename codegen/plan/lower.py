@@ -7,13 +7,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
 from codegen.plan.cost import forward_flops, transformer_cost
 from codegen.plan.describe import describe_transformer
-from codegen.plan.kernel_plan import kernel_plan
+from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
+from codegen.plan.kernels import Tile
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
+from codegen.plan.targets import known_targets, tile_of
 from codegen.plan.transformer import lower_transformer
 from codegen.spec import LoadedSpec, Spec
+from codegen.spec.characters import word
 from codegen.spec.source import parse
 from codegen.spec.vocabulary import Muon, SpecHead, Target
 
@@ -54,9 +58,30 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
         train=train,
         checkpoint=checkpoint,
         cost=transformer_cost(network, spec.model, train.optimizer),
-        kernels=kernel_plan(network, spec.target),
+        kernels=_with_own_tiles(kernel_plan(network, spec.target), loaded),
+        own_tiles=tuple((target, k) for target, rows in spec.tiles.items() for k in rows),
         cpu_tile=cpu_tile(),
     )
+
+
+def _with_own_tiles(plan: KernelPlan | None, loaded: LoadedSpec) -> KernelPlan | None:
+    """The kernels with the tiles that the spec gives; SpecError for one that does not exist."""
+    chosen: dict[str, dict[str, Tile]] = {}
+    for target, rows in loaded.spec.tiles.items():
+        for kernel, row in rows.items():
+            where = loaded.tree.position(("tiles", target, kernel))
+            if target not in known_targets():
+                hint = f"known: {', '.join(known_targets())}"
+                raise SpecError(Diagnostic(f"no GPU `{word(target)}`", where, hint))
+            if plan is None or kernel not in tunable(plan):
+                hint = f"it has {', '.join(tunable(plan))}" if plan else "it has none"
+                raise SpecError(Diagnostic(f"no kernel `{word(kernel)}` to tile", where, hint))
+            try:
+                chosen.setdefault(target, {})[kernel] = tile_of(row)
+            except KeyError as error:
+                message = f"the tile of `{kernel}` lacks {error}"
+                raise SpecError(Diagnostic(message, where)) from None
+    return with_tiles(plan, chosen) if plan else None
 
 
 def cpu_tile() -> int:

@@ -124,6 +124,7 @@ class Plan:
     checkpoint: CheckpointPlan | None
     cost: Cost
     kernels: KernelPlan | None
+    own_tiles: tuple[tuple[str, str], ...]  # (GPU, kernel) whose tiles the spec itself gives
     cpu_tile: int  # queries, and keys, that attention on a CPU looks at together
     version: int = field(default=PLAN_VERSION)
 

@@ -74,41 +74,11 @@ class LossKernel:
     chunk: int
 
 
-@dataclass(frozen=True)
-class RowKernels:
-    """Every kernel beside attention that a package has."""
-
-    norms: tuple[NormKernel, ...] = ()
-    ropes: tuple[RopeKernel, ...] = ()
-    glus: tuple[GluKernel, ...] = ()
-    loss: LossKernel | None = None
-
-
 Signature = tuple[tuple[str, str], ...]
 Constants = tuple[tuple[str, int | float | bool], ...]
 
 GLU_BLOCK = 1024  # as in the package's kernels.py
 LOSS_BLOCK = 4096
-
-
-def row_kernels(
-    has: RowKernels,
-    *,
-    d_model: int,
-    heads: int,
-    kv_heads: int,
-    head_dim: int,
-    d_ff: int,
-    vocab: int,
-    dtype: str = "bf16",
-) -> tuple[Kernel, ...]:
-    """All of them for one model's numbers; a model whose layers differ asks for each in turn."""
-    return (
-        *(k for v in has.norms for k in norm_kernels(v, d_model, dtype)),
-        *(k for v in has.ropes for k in rope_kernels(v, heads, kv_heads, head_dim, dtype)),
-        *(k for v in has.glus for k in glu_kernels(v, d_ff, dtype)),
-        *(loss_kernels(has.loss, vocab, dtype) if has.loss else ()),
-    )
 
 
 def norm_kernels(v: NormKernel, d_model: int, dtype: str = "bf16") -> tuple[Kernel, ...]:

@@ -99,11 +99,28 @@ def _data(name: str) -> dict[str, Any]:
 def _by_head_dim(table: Any) -> dict[int | None, tuple[Tile, ...]]:
     """Candidates by head dim, or one list for a kind that has none."""
     if isinstance(table, dict):
-        return {int(dim): tuple(map(_tile, rows)) for dim, rows in table.items()}
-    return {None: tuple(map(_tile, table))}
+        return {int(dim): tuple(map(tile_of, rows)) for dim, rows in table.items()}
+    return {None: tuple(map(tile_of, table))}
 
 
-def _tile(row: Any) -> Tile:
+def tile_row(tile: Tile) -> dict[str, int]:
+    """A tile as plain data, which `tile_of` reads."""
+    return {**dict(tile.sizes), "stages": tile.stages, "warps": tile.warps}
+
+
+def tile_text(tile: Tile) -> str:
+    """A tile in one line such as `BLOCK_Q=128 BLOCK_K=64 stages=3 warps=8`."""
+    return " ".join(f"{name}={value}" for name, value in tile_row(tile).items())
+
+
+def tile_from_text(text: str) -> Tile:
+    """The tile that such a line says; ValueError or KeyError if it is none."""
+    return tile_of(
+        {name: int(value) for name, _, value in (w.partition("=") for w in text.split())}
+    )
+
+
+def tile_of(row: Any) -> Tile:
     """`[BLOCK_Q, BLOCK_K, stages, warps]`, or a mapping that names its sizes."""
     if isinstance(row, dict):
         sizes = {name: int(x) for name, x in row.items() if name not in ("stages", "warps")}

@@ -2,8 +2,10 @@
 
 from codegen.report.build import build_json, build_text
 from codegen.report.check import check_json, check_text
+from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.plan import plan_json, plan_text
-from codegen.report.progress import Stopwatch, working
+from codegen.report.progress import Stopwatch, counting, working
+from codegen.report.tune import timed, trials_text
 
 __all__ = [
     "Stopwatch",
@@ -11,7 +13,12 @@ __all__ = [
     "build_text",
     "check_json",
     "check_text",
+    "counting",
+    "kernels_json",
+    "kernels_text",
     "plan_json",
     "plan_text",
+    "timed",
+    "trials_text",
     "working",
 ]

@@ -35,6 +35,12 @@ def plan_text(plan: Plan) -> None:
     for row in _layer_rows(plan):
         layers.add_row(*row)
     console.print(layers)
+    backends = Table(title="attention", title_justify="left")
+    for column in ("kind", "on a CPU", "on a GPU", "decoding keeps"):
+        backends.add_column(column)
+    for row in _attention_rows(plan):
+        backends.add_row(*row)
+    console.print(backends)
     shapes = Table(title="parameters", title_justify="left")
     for column in ("name", "shape", "count", "starts", "optimizer group"):
         shapes.add_column(column, justify="right" if column == "count" else "left")
@@ -70,6 +76,25 @@ def _layer_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
         number = (f"{layer.head_dim}", f"{layer.d_ff:,}", f"{count:,}")
         yield (span, layer.kind or "block", layer.mask, heads, *number)
         start = index + 1
+
+
+def _attention_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """What runs the attention of each kind of layer, and what its cache holds."""
+    from codegen.plan.cost import cache_slots
+
+    net, length = plan.model, plan.model.context_length
+    for block in net.blocks:
+        function = block.attention.function
+        layers = [layer for layer in net.layers if layer.block == block.class_name]
+        kept = {cache_slots(layer.mask, length) for layer in layers}
+        keeps = ", ".join(f"{slots:,}" for slots in sorted(kept)) + f" of {length:,} positions"
+        cpu = gpu = "PyTorch's attention"
+        if function:
+            cpu = f"tiles of {plan.cpu_tile}, over PyTorch's attention"
+            gpu = cpu
+            if plan.kernels:
+                gpu = f"Triton for {', '.join(plan.kernels.targets)}"
+        yield ", ".join(kind or "block" for kind in block.kinds), cpu, gpu, keeps
 
 
 def _parameter_rows(plan: Plan) -> Iterator[tuple[str, ...]]:

@@ -20,20 +20,23 @@ class Stopwatch:
         return time.perf_counter() - self.start
 
 
+Moved = Callable[[int, int, str], None]  # done, of how many, the last one's name
+
+
 @contextlib.contextmanager
-def working(what: str, shown: bool) -> Iterator[None]:
-    """A spinner on a terminal while something long runs; nothing elsewhere."""
+def working(what: str, shown: bool) -> Iterator[Moved | None]:
+    """A spinner on a terminal while something long runs, which calls may tell more; or nothing."""
     if not (shown and sys.stderr.isatty()):
-        yield
+        yield None
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(what):
-        yield
+    with Console(stderr=True).status(what) as status:
+        yield lambda done, total, name: status.update(f"{what}: kernel {done}/{total}, {name}")
 
 
 @contextlib.contextmanager
-def counting(what: str, shown: bool) -> Iterator[Callable[[int, int, str], None] | None]:
+def counting(what: str, shown: bool) -> Iterator[Moved | None]:
     """A bar on a terminal, moved by calls with (done, of how many, the last one's name)."""
     if not (shown and sys.stderr.isatty()):
         yield None

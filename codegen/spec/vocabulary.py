@@ -18,6 +18,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
+TileRow = Annotated[list[Positive], Field(min_length=4, max_length=4)] | dict[str, Count]
+
+
 class Vocabulary(BaseModel):
     """A mapping of the spec language: unknown fields refused, nothing coerced."""
 
@@ -152,6 +155,11 @@ class SpecHead(Vocabulary):
     task: Literal["causal-lm"] = Field("causal-lm", description="what the model is trained to do")
     target: Annotated[Target, BeforeValidator(_target)] = Field(
         Target(), description="where it runs"
+    )
+    tiles: dict[str, dict[str, TileRow]] = Field(
+        {},
+        description="by GPU and kernel, the tile to launch with, as `tgen tune` writes it: "
+        "`[BLOCK_Q, BLOCK_K, stages, warps]` or a mapping of names",
     )
     train: Train = Field(Train(), description="defaults of the training script")
     checkpoint: Checkpoint = Field(Checkpoint(), description="other libraries' checkpoints")

@@ -7,9 +7,15 @@ masks inside only where not all see all: work and memory grow with what is visib
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU, for tests
+if torch.cuda.is_available() or INTERPRETED:
+    from . import kernels
 
 TILE = 128  # queries, and keys, that are looked at together
 
@@ -50,6 +56,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     time = q.size(2)
     if time <= window:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    if q.is_cuda or INTERPRETED:
+        return kernels.attention(q.type_as(v), k.type_as(v), v, window)
     positions = torch.split(torch.arange(time, device=q.device), TILE)
     k_tiles, v_tiles = torch.split(k, TILE, dim=2), torch.split(v, TILE, dim=2)
     outputs: list[Tensor] = []
@@ -65,3 +73,13 @@ def attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
             F.scaled_dot_product_attention(q_tile, keys, values, attn_mask=seen, enable_gqa=True)
         )
     return torch.cat(outputs, dim=2)
+
+
+def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
+
+    seen is (B, 1, 1, S).
+    """
+    if q.is_cuda or INTERPRETED:
+        return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)

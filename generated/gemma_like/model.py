@@ -23,12 +23,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from .attention import attention
+from .attention import attention, cached_attention
+from .ops import linear_cross_entropy
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
-LOSS_CHUNK = 512  # tokens whose logits exist at one time
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,7 @@ class Attention(nn.Module):
         if cache is not None:
             cache.store(k, v)
         if cache is not None and time == 1:  # the new token sees what the cache holds
-            y = F.scaled_dot_product_attention(
-                q, cache.keys, cache.values, attn_mask=cache.filled, enable_gqa=True
-            )
+            y = cached_attention(q, cache.keys, cache.values, cache.filled)
         else:
             y = attention(q, k, v, self.window)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
@@ -189,33 +186,6 @@ class Cache:
             layer.advance(lengths)
 
 
-def token_losses(x: Tensor, weight: Tensor, targets: Tensor, softcap: float) -> Tensor:
-    logits = softcap * torch.tanh(F.linear(x, weight) / softcap)
-    return F.cross_entropy(logits.float(), targets, reduction="none")
-
-
-def chunked_loss(
-    x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str
-) -> Tensor:
-    """Cross entropy of soft-capped logits (arXiv:2408.00118, section 2), in chunks of tokens.
-
-    A chunk's logits are made again in the backward pass, so that all of them never exist at once;
-    F.linear_cross_entropy does this too, but knows no softcap.
-    """
-    chunks = zip(torch.split(x, LOSS_CHUNK), torch.split(targets, LOSS_CHUNK), strict=True)
-    losses = torch.cat(
-        [
-            checkpoint(
-                token_losses, a, weight, b, softcap, use_reentrant=False, preserve_rng_state=False
-            )
-            for a, b in chunks
-        ]
-    )
-    if reduction == "none":
-        return losses
-    return losses.sum() if reduction == "sum" else losses.sum() / (targets != -100).sum()
-
-
 class Model(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -268,7 +238,7 @@ class Model(nn.Module):
         if targets is None:
             return self.logits(x)
         flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
-        loss = chunked_loss(
+        loss = linear_cross_entropy(
             flat, self.token_embedding.weight, labels, self.config.logit_softcap, reduction
         )
         return loss.view_as(targets) if reduction == "none" else loss

@@ -7,9 +7,15 @@ masks inside only where not all see all: work and memory grow with what is visib
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU, for tests
+if torch.cuda.is_available() or INTERPRETED:
+    from . import kernels
 
 TILE = 128  # queries, and keys, that are looked at together
 
@@ -34,8 +40,8 @@ def tiles_seen(ranges: list[Range], time: int) -> tuple[list[int], bool]:
 
 
 def visible(q: Tensor, k: Tensor, window: int, global_tokens: int) -> Tensor:
-    """Whether query q sees key k: each token sees itself and the window - 1 before it, and itself
-    and all before it of the first global_tokens, which see everything.
+    """Whether query q sees key k: each token sees itself and the window - 1 before it, and the
+    first global_tokens, which see all.
     """
     return (k <= q) & ((k > q - window) | (k < global_tokens) | (q < global_tokens))
 
@@ -57,6 +63,8 @@ def key_ranges(first: int, last: int, time: int, window: int, global_tokens: int
 def attention(q: Tensor, k: Tensor, v: Tensor, window: int, global_tokens: int) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
     time = q.size(2)
+    if q.is_cuda or INTERPRETED:
+        return kernels.attention(q.type_as(v), k.type_as(v), v, window, global_tokens)
     positions = torch.split(torch.arange(time, device=q.device), TILE)
     k_tiles, v_tiles = torch.split(k, TILE, dim=2), torch.split(v, TILE, dim=2)
     outputs: list[Tensor] = []
@@ -70,3 +78,13 @@ def attention(q: Tensor, k: Tensor, v: Tensor, window: int, global_tokens: int) 
         seen = None if full else visible(q_at, k_at, window, global_tokens)
         outputs.append(F.scaled_dot_product_attention(q_tile, keys, values, attn_mask=seen))
     return torch.cat(outputs, dim=2)
+
+
+def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
+
+    seen is (B, 1, 1, S).
+    """
+    if q.is_cuda or INTERPRETED:
+        return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)

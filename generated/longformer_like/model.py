@@ -1,9 +1,8 @@
 # Made from specs/longformer_like.yaml (526ffa9fcac7); make it again with tgen build
 """longformer_like: a decoder-only transformer with 12 layers and 127 M parameters.
 
-Each token sees itself and the 511 before it, and itself and all before it of the first 16, which
-see everything; learned positions; LayerNorm before each sublayer; an MLP with GELU; input and
-output embeddings are tied.
+Each token sees itself and the 511 before it, and the first 16, which see all; learned positions;
+LayerNorm before each sublayer; an MLP with GELU; input and output embeddings are tied.
 
 Paper:
   Radford et al., Language Models are Unsupervised Multitask Learners (2019)
@@ -18,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import attention, visible
+from .attention import attention, cached_attention, visible
 
 LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
 
@@ -73,9 +72,8 @@ class Attention(nn.Module):
         if cache is not None:
             cache.store(k, v)
         if cache is not None and time == 1:  # the new token sees what the cache holds
-            at, held = cache.last, cache.held
-            seen = cache.filled & visible(at, held, self.window, self.global_tokens)
-            y = F.scaled_dot_product_attention(q, cache.keys, cache.values, attn_mask=seen)
+            seen = cache.filled & visible(cache.last, cache.held, self.window, self.global_tokens)
+            y = cached_attention(q, cache.keys, cache.values, seen)
         else:
             y = attention(q, k, v, self.window, self.global_tokens)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import attention
+from .attention import attention, cached_attention
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
@@ -94,9 +94,7 @@ class Attention(nn.Module):
         if cache is not None:
             cache.store(k, v)
         if cache is not None and time == 1:  # the new token sees what the cache holds
-            y = F.scaled_dot_product_attention(
-                q, cache.keys, cache.values, attn_mask=cache.filled, enable_gqa=True
-            )
+            y = cached_attention(q, cache.keys, cache.values, cache.filled)
         else:
             y = attention(q, k, v, self.window)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)

@@ -1,4 +1,4 @@
-# Made from specs/packed_documents.yaml (24a7f9072bbc); make it again with tgen build
+# Made from specs/packed_documents.yaml (4a5f93fbb5d9); make it again with tgen build
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and
@@ -7,11 +7,16 @@ masks inside only where not all see all: work and memory grow with what is visib
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU, for tests
+if torch.cuda.is_available() or INTERPRETED:
+    from . import kernels
 
 TILE = 128  # queries, and keys, that are looked at together
 
@@ -97,9 +102,23 @@ def attention_of_row(
 
 def attention(q: Tensor, k: Tensor, v: Tensor, inputs: MaskInputs) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
+    if q.is_cuda or INTERPRETED:
+        return kernels.attention(
+            q.type_as(v), k.type_as(v), v, inputs.document_starts.int(), inputs.document_ends.int()
+        )
     rows = zip(torch.split(q, 1), torch.split(k, 1), torch.split(v, 1), strict=True)
     outputs = [
         attention_of_row(*row, inputs.document_starts[index], inputs.document_ends[index])
         for index, row in enumerate(rows)
     ]
     return torch.cat(outputs)
+
+
+def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
+
+    seen is (B, 1, 1, S).
+    """
+    if q.is_cuda or INTERPRETED:
+        return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)

@@ -1,4 +1,4 @@
-# Made from specs/packed_documents.yaml (24a7f9072bbc); make it again with tgen build
+# Made from specs/packed_documents.yaml (4a5f93fbb5d9); make it again with tgen build
 """packed_documents: a decoder-only transformer with 12 layers and 153 M parameters.
 
 12 query heads share 4 key-value heads; each token sees itself and all before it of its own
@@ -22,7 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import MaskInputs, attention, document_bounds, visible
+from .attention import MaskInputs, attention, cached_attention, document_bounds, visible
+from .ops import add_rms_norm, norm_rope_qk, swiglu
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
@@ -66,12 +67,6 @@ def rope(config: Config, positions: Tensor) -> Rotary:
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
-def rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    """Turns each pair (x[i], x[i + D / 2]) by the angle of its position."""
-    cos, sin = rotary
-    return (x * cos + x.roll(x.size(-1) // 2, dims=-1) * sin).type_as(x)
-
-
 class Attention(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -83,6 +78,7 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
         self.q_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps)
         self.k_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps)
+        self.norm_eps = config.norm_eps
 
     def forward(
         self, x: Tensor, rotary: Rotary, inputs: MaskInputs, cache: LayerCache | None = None
@@ -91,19 +87,18 @@ class Attention(nn.Module):
         q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
         k = self.k_proj(x).view(batch, time, self.kv_heads, self.head_dim)
         v = self.v_proj(x).view(batch, time, self.kv_heads, self.head_dim)
-        q, k = self.q_norm(q), self.k_norm(k)
+        q, k = norm_rope_qk(q, k, self.q_norm.weight, self.k_norm.weight, rotary, self.norm_eps)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
-        q, k = rotate(q, rotary), rotate(k, rotary)
         if cache is not None:
             cache.store(k, v)
         if cache is not None and time == 1:  # the new token sees what the cache holds
-            at, held = cache.last, cache.held
             seen = cache.filled & visible(
-                at, held, inputs.document_starts[:, None, None], inputs.document_ends[:, None, None]
+                cache.last,
+                cache.held,
+                inputs.document_starts[:, None, None],
+                inputs.document_ends[:, None, None],
             )
-            y = F.scaled_dot_product_attention(
-                q, cache.keys, cache.values, attn_mask=seen, enable_gqa=True
-            )
+            y = cached_attention(q, cache.keys, cache.values, seen)
         else:
             y = attention(q, k, v, inputs)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
@@ -120,7 +115,7 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(swiglu(self.gate_proj(x), self.up_proj(x)))
 
 
 class Block(nn.Module):
@@ -130,12 +125,18 @@ class Block(nn.Module):
         self.attention = Attention(config)
         self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
         self.mlp = MLP(config)
+        self.norm_eps = config.norm_eps
 
     def forward(
         self, x: Tensor, rotary: Rotary, inputs: MaskInputs, cache: LayerCache | None = None
     ) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), rotary, inputs, cache)
-        return x + self.mlp(self.mlp_norm(x))
+        h, x = add_rms_norm(
+            self.attention(self.attention_norm(x), rotary, inputs, cache),
+            x,
+            self.mlp_norm.weight,
+            self.norm_eps,
+        )
+        return x + self.mlp(h)
 
 
 class LayerCache:

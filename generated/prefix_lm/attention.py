@@ -8,11 +8,16 @@ masks inside only where not all see all: work and memory grow with what is visib
 from __future__ import annotations
 
 import math
+import os
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU, for tests
+if torch.cuda.is_available() or INTERPRETED:
+    from . import kernels
 
 TILE = 128  # queries, and keys, that are looked at together
 
@@ -69,6 +74,12 @@ def bias_buckets(distance: Tensor, buckets: int, max_distance: int) -> Tensor:
     return ahead + torch.where(distance < exact, distance, far.clamp(max=buckets - 1))
 
 
+def distance_buckets(buckets: int, max_distance: int, device: torch.device) -> Tensor:
+    """The bucket of each distance q - k from -max_distance to max_distance, as kernels read it."""
+    distance = torch.arange(-max_distance, max_distance + 1, device=device)
+    return bias_buckets(distance, buckets, max_distance).int()
+
+
 def attend(
     q: Tensor,
     k: Tensor,
@@ -112,9 +123,43 @@ def attention(
     q: Tensor, k: Tensor, v: Tensor, inputs: MaskInputs, bias_table: Tensor, max_distance: int
 ) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
+    if q.is_cuda or INTERPRETED:
+        buckets = distance_buckets(bias_table.size(0), max_distance, q.device)
+        return kernels.attention(
+            q.type_as(v), k.type_as(v), v, inputs.prefix_lengths.int(), bias_table, buckets
+        )
     rows = zip(torch.split(q, 1), torch.split(k, 1), torch.split(v, 1), strict=True)
     outputs = [
         attention_of_row(*row, int(inputs.prefix_lengths[index]), bias_table, max_distance)
         for index, row in enumerate(rows)
     ]
     return torch.cat(outputs)
+
+
+def cached_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    at: Tensor,
+    held: Tensor,
+    seen: Tensor,
+    bias_table: Tensor,
+    max_distance: int,
+) -> Tensor:
+    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
+
+    It stands `at` (B, 1, 1, 1), the keys at `held` and seen (B, 1, 1, S).
+    """
+    if q.is_cuda or INTERPRETED:
+        buckets = distance_buckets(bias_table.size(0), max_distance, q.device)
+        return kernels.decode_attention(
+            q.type_as(k),
+            k,
+            v,
+            seen[:, 0, 0],
+            held[:, 0, 0].int(),
+            at.flatten().int(),
+            bias_table,
+            buckets,
+        )
+    return attend(q, k, v, at - held, seen, bias_table, max_distance)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import MaskInputs, attend, attention, visible
+from .attention import MaskInputs, attention, cached_attention, visible
 
 LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
 
@@ -75,10 +75,18 @@ class Attention(nn.Module):
         if cache is not None:
             cache.store(k, v)
         if cache is not None and time == 1:  # the new token sees what the cache holds
-            at, held = cache.last, cache.held
-            seen = cache.filled & visible(at, held, inputs.prefix_lengths[:, None, None, None])
-            y = attend(
-                q, cache.keys, cache.values, at - held, seen, self.bias_table, self.max_distance
+            seen = cache.filled & visible(
+                cache.last, cache.held, inputs.prefix_lengths[:, None, None, None]
+            )
+            y = cached_attention(
+                q,
+                cache.keys,
+                cache.values,
+                cache.last,
+                cache.held,
+                seen,
+                self.bias_table,
+                self.max_distance,
             )
         else:
             y = attention(q, k, v, inputs, self.bias_table, self.max_distance)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import attention, visible
+from .attention import attention, cached_attention, visible
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
@@ -96,11 +96,8 @@ class Attention(nn.Module):
         if cache is not None:
             cache.store(k, v)
         if cache is not None and time == 1:  # the new token sees what the cache holds
-            at, held = cache.last, cache.held
-            seen = cache.filled & visible(at, held, self.window, self.sink)
-            y = F.scaled_dot_product_attention(
-                q, cache.keys, cache.values, attn_mask=seen, enable_gqa=True
-            )
+            seen = cache.filled & visible(cache.last, cache.held, self.window, self.sink)
+            y = cached_attention(q, cache.keys, cache.values, seen)
         else:
             y = attention(q, k, v, self.window, self.sink)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)

@@ -15,6 +15,7 @@ from triton import compile
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
+from codegen.plan import row_kernels
 from codegen.plan.kernels import Kernel
 from codegen.plan.network import NormPlan
 from codegen.plan.row_kernels import (
@@ -51,8 +52,18 @@ def ttir(kernel: Kernel, target: GPUTarget) -> str:
     return str(compile(source, target=target, options=options).asm["ttir"])
 
 
+def check_sizes() -> None:
+    """Block sizes are computed in two places, since a package can't import the plan."""
+    package = importlib.import_module("full.kernels")
+    for n in (1, 2, 3, 64, 80, 96, 128, 4096, 5120):
+        assert package.head_blocks(2 * n, 12) == row_kernels.head_blocks(2 * n, 12)
+        assert package.row_warps(n) == row_kernels.row_warps(n)
+    assert package.GLU_BLOCK == row_kernels.GLU_BLOCK
+
+
 def main() -> None:
     sys.path.insert(0, sys.argv[1])
+    check_sizes()
     found = {}
     for kernel in KERNELS:
         text = ttir(kernel, GPUTarget("cuda", 80, 32))

@@ -6,6 +6,7 @@ Run as a program, with TRITON_INTERPRET=1, on a kernels file and a JSON list of 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import sys
 from typing import Any
@@ -88,7 +89,7 @@ def inputs_of(mask: str, batch: int, time: int) -> dict[str, Tensor]:
             starts, ends = torch.zeros(2, batch, time, dtype=torch.int32)
             for row in range(batch):
                 edges = sorted({c for c in cuts[row % 2] if c < time} | {time})
-                for low, high in zip(edges, edges[1:], strict=False):
+                for low, high in itertools.pairwise(edges):
                     starts[row, low:high], ends[row, low:high] = low, high
             return {"document_starts": starts, "document_ends": ends}
         case "prefix":
@@ -234,6 +235,7 @@ def main(path: str, cases: str) -> None:
     spec = importlib.util.spec_from_file_location("kernels", path)
     assert spec and spec.loader
     kernels = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = kernels  # torch.compile looks it up by name
     spec.loader.exec_module(kernels)
     print(json.dumps([RUNS[c.get("run", "train")](kernels, c) for c in json.loads(cases)]))
 

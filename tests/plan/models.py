@@ -37,6 +37,10 @@ def tiny_plan(path: Path) -> Plan:
         "d_ff": "model.mlp.d_ff",
     }
     overrides = [f"{places[name]}={value}" for name, value in tiny.items() if name in places]
+    if "relative_buckets" in tiny:
+        buckets, most = tiny["relative_buckets"], tiny["relative_max_distance"]
+        bias = f"{{buckets: {buckets}, max_distance: {most}}}"
+        overrides.append(f"model.attention.relative_bias={bias}")
     kinds = list(dict.fromkeys(layer.kind for layer in plan.model.layers))
     layers = tiny["layers"] if kinds == [""] else f"[{', '.join(kinds)}]"
     settings = ["checkpoint={huggingface: }", "train.context=8", f"model.layers={layers}"]

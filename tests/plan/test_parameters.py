@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,9 @@ def test_weights_start_as_the_table_says(path: Path, tmp_path: Path) -> None:
     for row in tiny_plan(path).model.parameters:
         value = values[row.name].detach()
         if row.init.kind == "normal":
-            assert value.std().item() == pytest.approx(row.init.std, rel=0.2), row.name
-            assert abs(value.mean().item()) < 0.2 * row.init.std, row.name
+            near = max(0.2, 4 / math.sqrt(row.count))  # a table of 32 numbers strays further
+            assert value.std().item() == pytest.approx(row.init.std, rel=near), row.name
+            assert abs(value.mean().item()) < near * row.init.std, row.name
         else:
             assert (value == {"ones": 1.0, "zeros": 0.0}[row.init.kind]).all(), row.name
 
@@ -97,7 +99,8 @@ def test_models_that_nobody_published_match_too(model: str, residual: str, tmp_p
 def test_decay_is_for_matrices_and_every_row_has_a_group() -> None:
     for path in SPECS:
         for row in lower(load_spec(path, ROOT)).model.parameters:
-            assert row.decay == (len(row.shape) == 2), row.name
+            matrix = len(row.shape) == 2 and row.role != "bias_table"  # biases, as vectors are
+            assert row.decay == matrix, row.name
             in_block = row.name.startswith("blocks.")
-            group = "vector" if len(row.shape) == 1 else "matrix" if in_block else "embedding"
+            group = "vector" if not matrix else "matrix" if in_block else "embedding"
             assert row.group == group, row.name

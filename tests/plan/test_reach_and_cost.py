@@ -2,69 +2,203 @@
 
 from __future__ import annotations
 
+import random
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from hypothesis import example, given
+import numpy as np
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import lower
-from codegen.plan.cost import visible_pairs
+from codegen.plan.attention import kept_by_cache, kept_numbers
+from codegen.plan.cost import SAMPLES, cache_slots, visible_pairs
+from codegen.plan.mask_numbers import mask_numbers
 from codegen.plan.transformer import loss_chunk
 from codegen.spec import load_spec
-from codegen.spec.mask import parse_mask
-from codegen.spec.reach import causal_reach
+from codegen.spec.mask import Mask, parse_mask
+from codegen.spec.reach import is_causal, plain, shows_the_future
 from tests.plan.models import ROOT, plan_of
+from tests.plan.test_masks import NAMED, Row, random_mask, random_row, sees
 
 LENGTH = 40
 sizes = st.integers(1, 12)
-atoms = st.one_of(
-    st.just(("causal",)),
-    st.tuples(st.just("window"), sizes),
-    st.tuples(st.just("window"), sizes, sizes),
+ranges = st.one_of(
+    st.just("causal"),
+    sizes.map("window({})".format),
+    st.builds("window({}, {})".format, sizes, sizes),
 )
 
 
-def text_of(atom: tuple[str | int, ...]) -> str:
-    name, *arguments = atom
-    return f"{name}({', '.join(map(str, arguments))})" if arguments else str(name)
+def seen_by(mask: Mask, row: Row, length: int) -> np.ndarray:
+    """(query, key), every pair tried."""
+    return np.array([[sees(mask, q, k, row) for k in range(length)] for q in range(length)])
 
 
-def sees(atom: tuple[str | int, ...], q: int, k: int) -> bool:
-    match atom:
-        case (str(), int(left)):
-            return q - left < k
-        case (str(), int(left), int(right)):
-            return q - left < k < q + right
-    return k <= q
+def drawn(seed: int, masks: int) -> Iterator[tuple[str, Mask, Row, int]]:
+    """Random masks, each with a random row."""
+    draw = random.Random(seed)
+    for _ in range(masks):
+        text, length = random_mask(draw), draw.randint(2, 24)
+        yield text, parse_mask(text), random_row(draw, length), length
 
 
-@given(st.lists(atoms, min_size=1, max_size=4), st.booleans())
-def test_reach_is_what_a_query_sees_at_most(
-    parts: list[tuple[str | int, ...]], grouped: bool
-) -> None:
-    texts = [text_of(atom) for atom in parts]
-    text = f"({texts[0]}) & ({' & '.join(texts[1:] or texts)})" if grouped else " & ".join(texts)
-    seen = [
-        [k for k in range(LENGTH) if all(sees(atom, q, k) for atom in parts)] for q in range(LENGTH)
-    ]
-    future = any(k > q for q, keys in enumerate(seen) for k in keys)
-    try:
-        reach = causal_reach(parse_mask(text))
-    except ValueError:
-        assert future
+@given(st.lists(ranges, min_size=1, max_size=4), st.booleans())
+def test_a_range_of_distances_is_said_in_plain_words(parts: list[str], grouped: bool) -> None:
+    text = f"({parts[0]}) & ({' & '.join(parts[1:] or parts)})" if grouped else " & ".join(parts)
+    mask = parse_mask(text)
+    seen, said = seen_by(mask, {}, LENGTH), seen_by(plain(mask), {}, LENGTH)
+    assert (seen == said).all()
+    if np.triu(seen, 1).any():
+        assert plain(mask) == mask
         return
-    assert not future
-    for q, keys in enumerate(seen):
-        first = 0 if reach is None else max(0, q - reach + 1)
-        assert keys == list(range(first, q + 1))
+    width = int(seen[-1].sum())  # of the window, or of all
+    words = [parse_mask(t) for t in ("causal", f"causal & window({width})")]
+    assert plain(mask) in words or width == LENGTH  # a window may be wider than what was tried
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_plain_words_change_no_random_mask(seed: int) -> None:
+    for text, mask, row, length in drawn(seed, 60):
+        assert (seen_by(mask, row, length) == seen_by(plain(mask), row, length)).all(), text
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_causal_mask_shows_no_later_key(seed: int) -> None:
+    for text, mask, row, length in drawn(seed, 100):
+        if is_causal(mask):
+            assert not np.triu(seen_by(mask, row, length), 1).any(), text
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_future_is_shown_through_a_prefix_only(seed: int) -> None:
+    """Where a mask is let through, prefix atoms alone make the difference."""
+    for text, mask, row, length in drawn(seed, 100):
+        if shows_the_future(mask):
+            continue
+        without = parse_mask(re.sub(r"prefix(\(\d+\))?", "~full", text))
+        assert not np.triu(seen_by(without, row, length), 1).any(), text
+        later = np.triu(seen_by(mask, row, length), 1)
+        prefixes = [int(n) for n in re.findall(r"prefix\((\d+)\)", text)]
+        given_ = row["prefix_lengths"]
+        assert isinstance(given_, int)
+        assert not later.any() or "prefix" in text
+        if "~" not in text:  # a later key that is seen lies in a prefix
+            assert not later[:, max([given_, *prefixes]) :].any(), text
+
+
+def test_masks_that_people_use_are_known_for_causal_or_not() -> None:
+    causal = ["causal", "causal & window(5)", "causal & document", "causal & (window(5) | sink(3))"]
+    causal += ["k <= q", "q >= k", "q - k >= 0", "0 <= q - k", "k < q", "q // 4 > k // 4"]
+    causal += ["causal & padding", "~(k > q)", "causal & ~sink(2)", "window(9, 1)"]
+    for text in causal:
+        assert is_causal(parse_mask(text)) and not shows_the_future(parse_mask(text)), text
+    for text in ("prefix | causal", "prefix(6) | causal", "(prefix | causal) & document"):
+        assert not is_causal(parse_mask(text)) and not shows_the_future(parse_mask(text)), text
+    for text in ("full", "document", "block(6)", "window(5, 3)", "~prefix", "padding | causal"):
+        assert shows_the_future(parse_mask(text)), text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_cache_keeps_every_key_that_a_later_query_sees(seed: int) -> None:
+    """Rows go on from any point: prompts hold the prefix, what follows is of the last document."""
+    for text, mask, row, length in drawn(seed, 100):
+        first, ring = kept_numbers(mask)
+        if ring is None:
+            continue
+        check_kept(text, seen_by(mask, row, length), first, ring)
+
+
+def check_kept(text: str, seen: np.ndarray, first: int, ring: int) -> None:
+    """Key k is in the cache when query q is asked, if it is one of the first or of the last."""
+    q, k = np.arange(len(seen))[:, None], np.arange(len(seen))[None]
+    gone = (k >= first) & (k <= q - ring)
+    assert not (seen & gone).any(), (text, first, ring)
+
+
+def test_a_cache_keeps_what_the_named_patterns_need_and_no_more() -> None:
+    kept = {
+        "causal": (0, None),
+        "causal & window(5)": (0, 5),
+        "causal & (window(5) | sink(3))": (3, 5),
+        "causal & (window(5) | window(7))": (0, 7),
+        "causal & block(6)": (0, 6),
+        "causal & document": (0, None),
+        "causal & dilated(4)": (0, None),
+        "causal & dilated(2) & window(8)": (0, 8),
+        "causal & (sink(4) | sink(2))": (4, 1),
+        "prefix(6) | causal & window(3)": (6, 3),
+        "prefix | causal & window(3)": (0, None),
+        "causal & (window(5) | global(3))": (3, 5),
+    }
+    assert {text: kept_numbers(parse_mask(text)) for text in kept} == kept
+    assert cache_slots("causal & (window(5) | sink(3))", 100) == 8
+    assert cache_slots("causal & (window(5) | sink(3))", 6) == 6
+    assert cache_slots("causal & document", 100) == 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_code_keeps_is_what_numbers_say(seed: int) -> None:
+    """The generated expressions, over the layer's own numbers, come to the same."""
+    for text, mask, _, _ in drawn(seed, 100):
+
+        class Layer:
+            pass
+
+        for number in mask_numbers(mask):
+            setattr(Layer, number.name, number.value)
+        plan = kept_by_cache(mask)
+        scope = {"self": Layer, "max": max}
+        first = eval(plan.first, scope) if plan.first else 0
+        ring = eval(plan.ring, scope) if plan.ring else None
+        said_first, said_ring = kept_numbers(mask)
+        assert ring == said_ring or (ring is not None and said_ring == max(1, ring)), text
+        assert max(0, first) == said_first, text
+
+
+def whole_row(length: int) -> Row:
+    """One document, neither prefix nor padding."""
+    return {"document_ids": [0] * length, "prefix_lengths": 0, "lengths": length}
 
 
 @given(st.integers(1, 60), st.none() | st.integers(1, 80))
-@example(1, 1)
-@example(5, 5)
-def test_visible_pairs_are_counted_right(length: int, window: int | None) -> None:
+def test_visible_pairs_of_windows_are_counted_right(length: int, window: int | None) -> None:
+    text = f"causal & window({window})" if window else "causal"
     pairs = [(q, k) for q in range(length) for k in range(q + 1) if not window or q - k < window]
-    assert visible_pairs(length, window) == len(pairs)
+    assert visible_pairs(text, length) == len(pairs)
+
+
+@pytest.mark.parametrize("text", NAMED)
+@pytest.mark.parametrize("length", [1, 17, 60])
+def test_visible_pairs_of_named_patterns_are_counted_right(text: str, length: int) -> None:
+    pairs = seen_by(parse_mask(text), whole_row(length), length).sum()
+    if "%" in text or "dilated" in text:  # a query's keys are a range around those that it sees
+        assert visible_pairs(text, length) >= pairs
+    else:
+        assert visible_pairs(text, length) == pairs
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_visible_pairs_are_never_too_few(seed: int) -> None:
+    for text, mask, _, length in drawn(seed, 60):
+        pairs = seen_by(mask, whole_row(length), length).sum()
+        assert visible_pairs(text, length) >= pairs, text
+
+
+def test_visible_pairs_of_long_sequences_are_nearly_right() -> None:
+    length = 5 * SAMPLES + 3
+    q, k = np.arange(length)[:, None], np.arange(length)[None]
+    counts = {
+        "causal": k <= q,
+        "window(5, 3)": (q - k < 5) & (k - q < 3),
+        "prefix(6) | causal": (k < 6) | (k <= q),
+        "causal & (window(5) | sink(3))": (k <= q) & ((q - k < 5) | (k < 3)),
+        "causal & block(600)": (k <= q) & (q // 600 == k // 600),
+    }
+    for text, seen in counts.items():
+        assert visible_pairs(text, length) == pytest.approx(int(seen.sum()), rel=0.01), text
 
 
 def test_flops_of_gpt_2_equal_a_count_by_hand() -> None:

@@ -37,6 +37,11 @@ def classes(plan: Plan, folder: Path) -> set[str]:
         ("attention: {kv_heads: 1}", "attention: {kv_heads: 2}"),
         ("attention: {scale: 0.5}", "attention: {scale: 0.25}"),
         ("attention: {mask: causal}", "attention: {mask: causal & window(4)}"),
+        ("attention: {softcap: 5}", "attention: {softcap: 50}"),
+        (
+            "attention: {mask: causal & (window(4) | sink(2))}",
+            "attention: {mask: causal & (window(9) | sink(1))}",
+        ),
     ],
 )
 def test_block_kinds_that_differ_in_numbers_share_one_class(
@@ -59,6 +64,11 @@ def test_block_kinds_that_differ_in_numbers_share_one_class(
         ("attention: {qk_norm: rms}", {"OneAttention", "TwoAttention"}),
         ("attention: {bias: true}", {"OneAttention", "TwoAttention"}),
         ("attention: {rope: none}", {"OneAttention", "TwoAttention"}),
+        ("attention: {mask: causal & (window(4) | sink(2))}", {"OneAttention", "TwoAttention"}),
+        ("attention: {softcap: 5}", {"OneAttention", "TwoAttention"}),
+        ("attention: {alibi: true}", {"OneAttention", "TwoAttention"}),
+        ("attention: {relative_bias: t5}", {"OneAttention", "TwoAttention"}),
+        ("attention: {sinks: true}", {"OneAttention", "TwoAttention"}),
         ("norm: layer", set()),
         ("norm: {placement: post}", set()),
     ],
