@@ -206,9 +206,14 @@ def measure(mask: str, length: int, rounds: int) -> list[list[str]]:
     for side in sides:
         if side.compiled is not None:
             print(f"{mask}, {length}: {side.name} compiled in {side.compiled:.1f} s", flush=True)
-            rows.append([f"`{mask}`", f"{length:,}", "compiling", side.name])
+            rows.append([shown(mask), f"{length:,}", "compiling", side.name])
             rows[-1] += [f"{1000 * side.compiled:,.0f}", "", "", ""]
     return rows
+
+
+def shown(mask: str) -> str:
+    """A mask in a cell of a Markdown table."""
+    return "`" + mask.replace("|", r"\|") + "`"
 
 
 def row(
@@ -222,7 +227,7 @@ def row(
     ]
     wall = 1000 * statistics.median(t.wall for t in own)
     cpu = 1000 * statistics.median(t.cpu for t in own)
-    line = [f"`{mask}`", f"{length:,}", what, name, f"{wall:,.1f}", f"{cpu:,.1f}"]
+    line = [shown(mask), f"{length:,}", what, name, f"{wall:,.1f}", f"{cpu:,.1f}"]
     line += [f"{ratio:.2f}" for ratio in ratios]
     print(" | ".join(line), flush=True)
     return line
@@ -253,7 +258,7 @@ def peaks(masks: list[str], length: int) -> str:
         nothing = peak("nothing", mask, length)
         ours, dense = (peak(side, mask, length) - nothing for side in (TILES, DENSE))
         times = f"{dense / max(ours, 1):.1f} x"
-        rows.append([f"`{mask}`", f"{ours / 2**20:,.0f}", f"{dense / 2**20:,.0f}", times])
+        rows.append([shown(mask), f"{ours / 2**20:,.0f}", f"{dense / 2**20:,.0f}", times])
         print(" | ".join(rows[-1]), flush=True)
     return markdown_table(["mask", "tiles MiB", "dense mask MiB", "less"], rows)
 
@@ -272,19 +277,20 @@ def main() -> None:
         side, mask, length = options.peak
         print(json.dumps({"peak": peak_here(side, mask, int(length))}))
         return
+    memory = ""
+    if options.peak_length:  # first: a process begins with the peak of the one that starts it
+        memory = (
+            f"\n\nPeak memory of forward and backward at {options.peak_length:,} tokens, beyond "
+        )
+        memory += "what a process with q, k and v holds:\n\n"
+        memory += peaks(options.masks, options.peak_length)
     rows: list[list[str]] = []
     for length in options.lengths:
         rounds = min(options.rounds, 3) if length >= SLOW else options.rounds
         for mask in options.masks:
             rows += measure(mask, length, rounds)
     text = f"Batch 1, {HEADS} heads of {HEAD_DIM}, float32, one thread; medians of up to "
-    text += f"{options.rounds} rounds; {machine()}.\n\n{markdown_table(HEADER, rows)}"
-    if options.peak_length:
-        text += (
-            f"\n\nPeak memory of forward and backward at {options.peak_length:,} tokens, beyond "
-        )
-        text += "what a process with q, k and v holds:\n\n"
-        text += peaks(options.masks, options.peak_length)
+    text += f"{options.rounds} rounds; {machine()}.\n\n{markdown_table(HEADER, rows)}{memory}"
     print(text)
     if options.write:
         replace_section("attention_cpu", text)

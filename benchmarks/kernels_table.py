@@ -26,9 +26,18 @@ from codegen.prove import Choice, Usage, describe, faults, measure, survey
 
 ROOT = Path(__file__).parent.parent
 PAGE = Path(__file__).parent / "kernels.md"
+# Kernels that no spec has: other head dims, and a mask that is one tile of keys a tile of queries.
+VARIED = {
+    "streaming, head dim 80": ("streaming", ("model.attention.head_dim=80",)),
+    "streaming, head dim 96": ("streaming", ("model.attention.head_dim=96",)),
+    "streaming, head dim 192": ("streaming", ("model.attention.head_dim=192",)),
+    "streaming, head dim 256": ("streaming", ("model.attention.head_dim=256",)),
+    "causal & block(64)": ("streaming", ("model.attention.mask=causal & block(64)",)),
+}
+WITH_PEERS = ("streaming", "gemma_like", "streaming, head dim 256")
 HEADER = (
-    "kernel", "head dim", "target", "tile", "registers", "spills", "shared KB", "of", "tensor core",
-    "verdict",
+    "model", "kernel", "head dim", "target", "tile", "registers", "spills", "shared KB", "of",
+    "tensor core", "verdict",
 )  # fmt: skip
 INTRODUCTION = """# The kernels' use of each GPU
 
@@ -36,7 +45,8 @@ Written by `python -m benchmarks.kernels_table --write`, with Triton {triton} an
 kernel of every spec is compiled ahead of time for each target, and these figures are read from
 the binaries. They show what a launch needs, not how fast it is; the second table has our kernels,
 not the peers', with the peers' tiles. Spills are bytes of stack a thread
-(NVIDIA) or vector registers (AMD). Attention in bfloat16; equal kernels are shown once.
+(NVIDIA) or vector registers (AMD). Attention in bfloat16. The models after the specs are of
+specs/streaming.yaml with one field changed.
 """
 
 # FlexAttention's defaults for bfloat16, torch 2.14.1, _inductor/heuristics/template/triton.py:
@@ -102,6 +112,10 @@ def modules_of(specs: Sequence[Path]) -> list[Module]:
         _, source, kernels = pipeline.rendered_kernels(spec, project)
         if kernels:
             found.append(Module(spec.stem, source, kernels))
+    for name, (stem, overrides) in VARIED.items() if not specs else ():
+        spec = project.specs / f"{stem}.yaml"
+        _, source, kernels = pipeline.rendered_kernels(spec, project, overrides)
+        found.append(Module(name, source, kernels))
     return found
 
 
@@ -123,10 +137,13 @@ def peers_tile(kernel: Kernel, target: str) -> Tile | None:
     return Tile(tuple(zip(ATTENTION_SIZES, blocks, strict=True)), stages, warps)
 
 
-def row(kernel: Kernel, target: str, tile: Tile, usage: Usage, verdict: str) -> list[str]:
+def row(
+    module: str, kernel: Kernel, target: str, tile: Tile, usage: Usage, verdict: str
+) -> list[str]:
     limit = read_target(target).shared_memory
     known = usage.compiled
     return [
+        module,
         kernel.name,
         str(kernel.head_dim or ""),
         target,
@@ -140,10 +157,10 @@ def row(kernel: Kernel, target: str, tile: Tile, usage: Usage, verdict: str) -> 
     ]
 
 
-def chosen_rows(found: Iterable[Choice | TgenError]) -> list[list[str]]:
+def chosen_rows(module: str, found: Iterable[Choice | TgenError]) -> list[list[str]]:
     """One line for each kernel and target that a tile was chosen for."""
     return [
-        row(c.kernel, c.target, c.tile, c.usage, "; ".join(c.faults) or "clean")
+        row(module, c.kernel, c.target, c.tile, c.usage, "; ".join(c.faults) or "clean")
         for c in found
         if isinstance(c, Choice)
     ]
@@ -159,7 +176,14 @@ def peer_rows(module: Module, targets: Sequence[str], cache: Path, jobs: int) ->
     ]
     usages = measure(module.source, work, cache, jobs)
     return [
-        row(k, name, tile, usage, "; ".join(faults(usage, k, read_target(name))) or "clean")
+        row(
+            module.name,
+            k,
+            name,
+            tile,
+            usage,
+            "; ".join(faults(usage, k, read_target(name))) or "clean",
+        )
         for (k, tile, name), usage in zip(work, usages, strict=True)
     ]
 
@@ -179,8 +203,9 @@ def tables(modules: Sequence[Module], targets: Sequence[str], jobs: int) -> str:
         fixed = fixed_tiles(module.kernels)
         report = shown(module.name)
         found = survey(module.source, module.kernels, targets, cache, jobs, report, fixed=fixed)
-        ours |= {tuple(line): line for line in chosen_rows(found)}
-        peers |= {tuple(line): line for line in peer_rows(module, targets, cache, jobs)}
+        ours |= {tuple(line): line for line in chosen_rows(module.name, found)}
+        if module.name in WITH_PEERS:
+            peers |= {tuple(line): line for line in peer_rows(module, targets, cache, jobs)}
         failures += [f"- {module.name}: {error}" for error in found if isinstance(error, TgenError)]
     parts = [INTRODUCTION.format(triton=version("triton")), "## tgen's choice\n"]
     parts += [clean_share(list(ours.values())), "", markdown_table(HEADER, list(ours.values())), ""]

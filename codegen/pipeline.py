@@ -156,9 +156,11 @@ def _render(plan: Plan, project: Project) -> dict[str, str]:
     return prune_package(files, package_roots(plan))
 
 
-def rendered_kernels(spec: Path, project: Project) -> tuple[Plan, str, tuple[Kernel, ...]]:
+def rendered_kernels(
+    spec: Path, project: Project, overrides: Sequence[str] = ()
+) -> tuple[Plan, str, tuple[Kernel, ...]]:
     """A spec's plan, the text of its kernels.py, and what is compiled of that."""
-    plan = make_plan(spec, project)
+    plan = make_plan(spec, project, overrides)
     return plan, *kernels_and_source(plan, _render(plan, project))
 
 

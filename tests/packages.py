@@ -39,22 +39,22 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
     return [importlib.import_module(f"{parent}.{spec['name']}.{name}") for name in modules]
 
 
-def model_files(plan: Plan) -> dict[str, str]:
-    """A package's attention.py, if it has one, and its model.py: pruned but not formatted."""
+MODEL_FILES = ("model.py", "attention.py", "ops.py", "kernels.py")
+
+
+def import_model(plan: Plan, folder: Path) -> Any:
+    """The module model.py of a package in `folder` that has no file that model.py doesn't need.
+
+    Pruned but not formatted, which would take longer than all else.
+    """
     files = render_package(plan)
-    parts = {name: files[name] for name in ("attention.py", "model.py") if name in files}
-    return prune_package(parts, package_roots(plan))
-
-
-def code_of(plan: Plan) -> tuple[Any, Any]:
-    """The modules model.py and attention.py (or None) of a package that is nowhere on disk."""
-    package = ModuleType(f"code_of_{plan.name}")
-    package.__path__ = []
-    sys.modules[package.__name__] = package
-    modules: dict[str, ModuleType] = {}
-    for path, text in model_files(plan).items():
-        module = ModuleType(f"{package.__name__}.{path.removesuffix('.py')}")
-        module.__package__ = package.__name__
-        modules[path] = sys.modules[module.__name__] = module  # imports and dataclasses look there
-        exec(compile(text, path, "exec"), module.__dict__)
-    return modules["model.py"], modules.get("attention.py")
+    texts = prune_package({n: files[n] for n in MODEL_FILES if n in files}, package_roots(plan))
+    for path, text in texts.items():
+        (folder / path).write_text(text, encoding="utf-8")
+    name = f"code_of_{plan.name}"
+    for earlier in [module for module in sys.modules if module.startswith(f"{name}.")]:
+        del sys.modules[earlier]
+    package = sys.modules[name] = ModuleType(name)
+    package.__path__ = [str(folder)]
+    importlib.invalidate_caches()
+    return importlib.import_module(f"{name}.model")

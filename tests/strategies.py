@@ -113,6 +113,9 @@ def masks() -> st.SearchStrategy[str]:
     )
 
 
+MASKS = masks()  # once: making a recursive strategy takes long
+
+
 @st.composite
 def norms(draw: st.DrawFn) -> Fields:
     """A norm that says what it is, so that it may stand over any other."""
@@ -183,7 +186,7 @@ def attention_parts() -> st.SearchStrategy[Fields]:
     return some_of(
         bias=biases(),
         qk_norm=qk_norms(),
-        mask=masks(),
+        mask=MASKS,
         scale=ATTENTION_SCALES,
         softcap=st.sampled_from([0.7, 4, 50.0]),
         alibi=st.sampled_from([True, True, False]),

@@ -149,7 +149,7 @@ def default_tiles(v: AttentionVariant, targets: tuple[str, ...], head_dim: int) 
 def first_tile(kind: str, target: str, head_dim: int) -> Tile:
     """The first candidate of a target's table; a collapsed kernel's tile is its block."""
     if kind.startswith("block"):
-        return small_tile(kind, 0)
+        return Tile((), 1, 8)
     tile = candidates(read_target(target), kind, head_dim)[0]
     sizes = tuple(s for s in tile.sizes if s[0] != "BLOCK_Q" or kind != "attention_decode")
     return replace(tile, sizes=sizes)
@@ -190,10 +190,10 @@ def fixed_tiles(kernels: Sequence[Kernel]) -> dict[Kernel, Tile]:
     found = {}
     for kernel in kernels:
         if kernel.kind == "attention_delta":
-            found[kernel] = Tile((("BLOCK_Q", 64),), 3, 4)
-        elif kernel.kind == "attention_combine" or kernel.kind.startswith("block_attention"):
-            found[kernel] = small_tile("block", 0)
-        elif kernel.kind not in TILED:
+            found[kernel] = Tile((("BLOCK_Q", 32),), 3, 4)
+        elif kernel.kind == "attention_combine":
+            found[kernel] = Tile((), 3, 4)
+        elif kernel.kind not in (*TILED, *BLOCK_TILED):
             found[kernel] = row_tile(kernel)
     return found
 

@@ -72,12 +72,16 @@ def papers(titles: Sequence[str]) -> str:
 
 
 def docstring(text: str, indent: int = 4) -> str:
-    """A docstring of one line, or with its first sentence's end on lines of its own."""
+    """A docstring of one line, or of several with the closing quotes on a line of their own."""
     if len(text) + indent + 6 <= WIDTH + 2:
         return f'"""{text}"""'
     space = " " * indent
-    lines = textwrap.wrap(text, WIDTH - indent - 3)
-    return '"""' + f"\n{space}".join(lines) + f'\n{space}"""'
+    return f'"""{wrapped(text, indent)}\n{space}"""'
+
+
+def wrapped(text: str, indent: int = 4) -> str:
+    """Text in lines, the first of which begins after the quotes of a docstring."""
+    return ("\n" + " " * indent).join(textwrap.wrap(text, WIDTH - indent - 3))
 
 
 def typed(parameter: Sequence[str]) -> str:
@@ -111,4 +115,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "suffixed": suffixed,
     "typed": typed,
     "suffixes": suffixes,
+    "wrapped": wrapped,
 }

@@ -143,7 +143,8 @@ def attention_delta(
     BLOCK_Q: tl.constexpr,
 ):
     """delta = rowsum(grad_out * out) (arXiv:2307.08691, section 3.1)."""
-    first, head, batch = tl.program_id(0) * BLOCK_Q, tl.program_id(1), tl.program_id(2).to(tl.int64)
+    first, head = tl.program_id(0) * BLOCK_Q, tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     here = (batch * time * heads + head) * HEAD_DIM
     q = first + tl.arange(0, BLOCK_Q)
@@ -280,7 +281,7 @@ def attention_forward(
     row's sum: -inf where a query sees nothing. There the result is zero.
     """
     first = (tl.num_programs(0) - 1 - tl.program_id(0)) * BLOCK_Q  # those that see most go first
-    head, batch = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     last = tl.minimum(first + BLOCK_Q, time) - 1
     span = align(first - WINDOW + 1, last + 1, last - WINDOW + 1, first + 1, time, BLOCK_K)
@@ -413,7 +414,7 @@ def attention_dkdv(
     so that no two programs add to one sum: the result is the same every time.
     """
     first = tl.program_id(0) * BLOCK_K
-    owner, batch = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    owner, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     key_heads, heads = tl.num_programs(1), tl.num_programs(1) * GROUP
     last = tl.minimum(first + BLOCK_K, time) - 1
     span = align(first, last + WINDOW, last, first + WINDOW, time, BLOCK_Q)
@@ -526,7 +527,7 @@ def attention_dq(
 ):
     """Gradient of one tile of queries of one head (arXiv:2307.08691, algorithm 2)."""
     first = (tl.num_programs(0) - 1 - tl.program_id(0)) * BLOCK_Q  # those that see most go first
-    head, batch = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     last = tl.minimum(first + BLOCK_Q, time) - 1
     span = align(first - WINDOW + 1, last + 1, last - WINDOW + 1, first + 1, time, BLOCK_K)
@@ -549,24 +550,24 @@ def attention_dq(
 
 
 FORWARD_TILES = {
-    "sm_80": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 3, "num_warps": 4},
-    "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "sm_80": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
+    "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
+    "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
     "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
-    "sm_100": {"BLOCK_Q": 128, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
-    "sm_120": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "gfx950": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "sm_100": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_120": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
+    "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
+    "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
 DKDV_TILES = {
-    "sm_80": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_80": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 3, "num_warps": 8},
-    "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
+    "sm_90": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "gfx950": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
@@ -578,7 +579,7 @@ DQ_TILES = {
     "sm_80": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 8},
     "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 8},
-    "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
+    "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_100": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_120": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
@@ -645,8 +646,8 @@ def attention_backward_op(
     shared = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], time, scale, window, group)
     sizes = head_pieces(head_dim)
     with torch.cuda.device_of(q):
-        grid = (triton.cdiv(time, 64), heads, batch)
-        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=64)
+        grid = (triton.cdiv(time, 32), heads, batch)
+        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=32)
         tile = launch(DKDV_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
         attention_dkdv[grid](q, k, v, grad, dk, dv, lse, delta, *shared, **sizes, **tile)
@@ -722,7 +723,8 @@ def attention_decode(
 
     The rows of a tile are the query heads that share a key head, padded to 16 at least.
     """
-    split, owner, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
+    split, owner = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
     splits, heads = tl.num_programs(0), tl.num_programs(1) * GROUP
     visible += batch * slots
     low = split * share
@@ -773,7 +775,7 @@ def attention_combine(
     DIM: tl.constexpr,
 ):
     """The splits' results, weighed by what each had seen."""
-    head, batch = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    head, batch = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
     row = batch * tl.num_programs(0) + head
     i = tl.arange(0, SPLITS)
     seen = tl.load(lse + row * splits + i, mask=i < splits, other=float("-inf"))

@@ -201,7 +201,8 @@ def attention_delta(
     BLOCK_Q: tl.constexpr,
 ):
     """delta = rowsum(grad_out * out) (arXiv:2307.08691, section 3.1)."""
-    first, head, batch = tl.program_id(0) * BLOCK_Q, tl.program_id(1), tl.program_id(2).to(tl.int64)
+    first, head = tl.program_id(0) * BLOCK_Q, tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     here = (batch * time * heads + head) * HEAD_DIM
     q = first + tl.arange(0, BLOCK_Q)
@@ -336,7 +337,7 @@ def attention_forward(
     row's sum: -inf where a query sees nothing. There the result is zero.
     """
     first = tl.program_id(0) * BLOCK_Q
-    head, batch = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     last = tl.minimum(first + BLOCK_Q, time) - 1
     prefix_length = tl.load(prefix_lengths + batch)
@@ -468,7 +469,7 @@ def attention_dkdv(
     so that no two programs add to one sum: the result is the same every time.
     """
     first = tl.program_id(0) * BLOCK_K
-    head, batch = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     last = tl.minimum(first + BLOCK_K, time) - 1
     prefix_length = tl.load(prefix_lengths + batch)
@@ -611,7 +612,7 @@ def attention_dq(
 ):
     """Gradient of one tile of queries of one head (arXiv:2307.08691, algorithm 2)."""
     first = tl.program_id(0) * BLOCK_Q
-    head, batch = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     last = tl.minimum(first + BLOCK_Q, time) - 1
     prefix_length = tl.load(prefix_lengths + batch)
@@ -659,24 +660,24 @@ def attention_dq(
 
 FORWARD_TILES = {
     "sm_80": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
-    "sm_86": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_89": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
+    "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
     "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
     "sm_100": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
     "sm_120": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "gfx950": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "gfx942": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
+    "gfx950": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
 DKDV_TILES = {
-    "sm_80": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 3, "num_warps": 8},
+    "sm_80": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
     "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
-    "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
@@ -763,8 +764,8 @@ def attention_backward_op(
     shared = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], time, buckets.numel() // 2, scale)
     sizes = head_pieces(head_dim)
     with torch.cuda.device_of(q):
-        grid = (triton.cdiv(time, 64), heads, batch)
-        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=64)
+        grid = (triton.cdiv(time, 32), heads, batch)
+        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=32)
         tile = launch(DKDV_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
         attention_dkdv[grid](
@@ -884,7 +885,8 @@ def attention_decode(
 
     The rows of a tile are one query head, padded to the least that a dot takes.
     """
-    split, owner, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2).to(tl.int64)
+    split, owner = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
     splits, heads = tl.num_programs(0), tl.num_programs(1)
     visible += batch * slots
     low = split * share
@@ -940,7 +942,7 @@ def attention_combine(
     DIM: tl.constexpr,
 ):
     """The splits' results, weighed by what each had seen."""
-    head, batch = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    head, batch = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
     row = batch * tl.num_programs(0) + head
     i = tl.arange(0, SPLITS)
     seen = tl.load(lse + row * splits + i, mask=i < splits, other=float("-inf"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from codegen.plan import Plan, lower
 from codegen.spec import load_spec
 from tests import oracle
-from tests.packages import code_of
+from tests.packages import import_model
 from tests.strategies import specs
 
 ROOT = Path(__file__).parents[2]
@@ -126,9 +127,12 @@ class Trial:
     def __init__(self, plan: Plan, seed: int) -> None:
         self.plan = plan
         self.random = np.random.default_rng(seed)
-        code, attention = code_of(plan)
+        with tempfile.TemporaryDirectory() as folder:
+            code = import_model(plan, Path(folder))
+        attention = sys.modules.get(code.__name__.replace(".model", ".attention"))
         if attention is not None:
-            attention.TILE = int(self.random.choice([4, 8]))  # toy sequences have several tiles
+            tile = self.random.choice([4, 8])  # toy sequences have several tiles
+            vars(attention)["TILE"] = int(tile)
         self.model = code.Model(code.Config()).eval().double()
         self.weights = {p.name: self.weight(p.role, p.shape) for p in plan.model.parameters}
         config = oracle.fields(plan.model)
@@ -295,7 +299,9 @@ def said(model: Spec, kind: str | None, part: str) -> Spec:
     whole: Spec = {}
     for value in (model.get(part, {}), model["blocks"][kind].get(part, {}) if kind else {}):
         fields = {"kind": value} if isinstance(value, str) else dict(value)
-        for name in ("qk_norm", "rope"):  # mappings themselves
+        if fields.get("relative_bias") == "t5":  # a mapping that says nothing itself
+            fields["relative_bias"] = {}
+        for name in ("qk_norm", "rope", "relative_bias"):  # mappings themselves
             if isinstance(fields.get(name), dict) and isinstance(whole.get(name), dict):
                 fields[name] = {**whole[name], **fields[name]}
             if name == "qk_norm" and fields.get(name) in ("rms", "layer"):
@@ -349,7 +355,7 @@ def check_relative_bias(net: oracle.TransformerNetwork, index: int, bias: Any) -
     (block,) = (b for b in net.blocks if b.class_name == net.layers[index].block)
     assert block.attention.score.relative_bias == (bias != "none")
     if bias != "none":
-        wanted = {"buckets": 32, "max_distance": 128} | (bias if isinstance(bias, dict) else {})
+        wanted = {"buckets": 32, "max_distance": 128} | bias
         names = ("relative_max_distance", "relative_max_distances")
         assert oracle.layer_number(net, *names, index) == wanted["max_distance"]
         rows = {p.name: p.shape for p in net.parameters}

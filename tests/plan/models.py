@@ -1,16 +1,11 @@
-"""Specs lowered, and the model.py that they render to, imported."""
+"""Specs lowered."""
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from codegen.plan import Plan, lower
 from codegen.spec import load_spec
-from tests.packages import model_files
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
@@ -45,19 +40,3 @@ def tiny_plan(path: Path) -> Plan:
     layers = tiny["layers"] if kinds == [""] else f"[{', '.join(kinds)}]"
     settings = ["checkpoint={huggingface: }", "train.context=8", f"model.layers={layers}"]
     return lower(load_spec(path, ROOT, [*overrides, *settings]))
-
-
-def import_model(plan: Plan, folder: Path) -> Any:
-    """The module model.py of a package that has no other file but attention.py."""
-    name = f"model_of_{plan.name}"
-    package = folder / name
-    package.mkdir(exist_ok=True)
-    for path, text in {"__init__.py": "", **model_files(plan)}.items():
-        (package / path).write_text(text, encoding="utf-8")
-    holder = ModuleType(name)
-    holder.__path__ = [str(package)]
-    for module in [n for n in sys.modules if n.startswith(f"{name}.")]:
-        del sys.modules[module]  # of an earlier test
-    sys.modules[name] = holder
-    importlib.invalidate_caches()
-    return importlib.import_module(f"{name}.model")

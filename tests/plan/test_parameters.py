@@ -10,7 +10,8 @@ import torch
 
 from codegen.plan import lower
 from codegen.spec import load_spec
-from tests.plan.models import ROOT, SPECS, import_model, plan_of, tiny_plan
+from tests.packages import import_model
+from tests.plan.models import ROOT, SPECS, plan_of, tiny_plan
 
 each_spec = pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 

@@ -15,7 +15,8 @@ from codegen.plan import Plan, lower
 from codegen.plan.lower import spec_digest
 from codegen.spec import load_spec
 from codegen.spec.resolve import resolve_block, scale_numbers
-from tests.plan.models import ROOT, SPECS, import_model, plan_of
+from tests.packages import import_model
+from tests.plan.models import ROOT, SPECS, plan_of
 
 BLOCKS = "{d_model: 64, context_length: 64, attention: {heads: 4}, "
 
