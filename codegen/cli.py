@@ -213,13 +213,16 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     "--tile", type=click.IntRange(1), default=16, show_default=True, help="Queries a tile."
 )
 @click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Save an image.")
-def mask(expression: str, length: int, tile: int, png: Path | None) -> None:
+@click.option("--code", is_flag=True, help="Print it as Python and Triton, with its ranges.")
+def mask(expression: str, length: int, tile: int, png: Path | None, code: bool) -> None:
     """Draw who sees whom under a mask EXPRESSION, and the work that its tiles skip."""
     from codegen.report import mask as pictures
     from codegen.spec.mask import read_mask
 
     picture = pictures.draw(expression, read_mask(expression), length, tile)
     pictures.show(picture)
+    if code:
+        pictures.show_code(picture)
     if png:
         pictures.save_png(picture, png)
         click.echo(f"wrote {png}")

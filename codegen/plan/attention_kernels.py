@@ -108,6 +108,7 @@ class AttentionVariant:
         return (
             *per_query,
             *rows,
+            *(("h",) if self._reads("h") else ()),
             *(("slope",) if self.alibi else ()),
             *(("bias", "reach") if self.relative_bias else ()),
             *(("seed", "stream") if self.dropout else ()),
@@ -204,11 +205,15 @@ def _edges(ranges: Iterable[RangeCode]) -> tuple[tuple[str, str, str], ...]:
     return tuple((f"{array}_{at}", array, at) for array, at in sorted(found))
 
 
-def pieces(head_dim: int) -> tuple[int, ...]:
-    """A head dimension as a sum of powers of two, largest first: 96 = 64 + 32; multiples of 16."""
+def pieces(head_dim: int, count: int | None = None) -> tuple[int, ...]:
+    """A head dimension as a sum of powers of two, largest first: 96 = 64 + 32; multiples of 16.
+
+    `count` asks for more pieces than it needs, so that kernels of several head dims are alike; as
+    the package's own head_pieces() does, the last ones then hold nothing.
+    """
     rest, found = -(-head_dim // 16) * 16, []
-    while rest:
-        found.append(min(LARGEST_PIECE, 1 << (rest.bit_length() - 1)))
+    while rest > 0 or (count and len(found) < count):
+        found.append(min(LARGEST_PIECE, max(16, 1 << max(0, rest.bit_length() - 1))))
         rest -= found[-1]
     return tuple(found)
 

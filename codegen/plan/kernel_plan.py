@@ -231,7 +231,7 @@ def _variant(network: TransformerNetwork, function: AttentionFunction) -> Attent
         numbers=mask.numbers,
         inputs=mask.inputs,
         causal=mask.causal,
-        chunks=pieces(layer.head_dim),
+        chunks=pieces(layer.head_dim, max(f.pieces for f in network.functions)),
         grouped=function.grouped,
         softcap=score.softcap,
         alibi=score.alibi,

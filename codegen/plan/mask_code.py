@@ -44,7 +44,7 @@ class Language:
     choose: Callable[[str, str, str], str]  # condition, then, else
     all_of: Callable[[Sequence[str]], str]
     lookup: Callable[[str, str], str]  # what an array says at a position
-    floor: Callable[[str, str], str]  # a quotient rounded down, whatever its sign
+    floor: Callable[[str, str], str]  # a quotient rounded down, of what may be negative
     remainder: Callable[[str, str], str]
 
 
@@ -66,8 +66,8 @@ TRITON = Language(
     choose="tl.where({}, {}, {})".format,
     all_of=lambda all_: all_[0] if len(all_) == 1 else " & ".join(f"({c})" for c in all_),
     lookup="{}_{}".format,
-    floor="floor_div({}, {})".format,
-    remainder="floor_mod({}, {})".format,
+    floor="({0} - ({0} % {1} + {1}) % {1}) // {1}".format,
+    remainder="({0} % {1} + {1}) % {1}".format,
 )
 
 
@@ -271,10 +271,10 @@ class _Writer:
                 return name
             case Unary(_, operand):
                 return f"-({self.arithmetic(operand)})"
-            case Binary("//", left, right):
-                return f"({self.language.floor(self.inner(left), self.inner(right))})"
-            case Binary("%", left, right):
-                return f"({self.language.remainder(self.inner(left), self.inner(right))})"
+            case Binary(("//" | "%") as symbol, left, right):
+                language = self.language if _may_be_negative(left) else PYTHON
+                form = language.floor if symbol == "//" else language.remainder
+                return f"({form(self.inner(left), self.inner(right))})"
             case Binary(symbol, left, right):
                 return f"{self.inner(left)} {symbol} {self.inner(right)}"
         raise AssertionError(tree)
@@ -282,6 +282,16 @@ class _Writer:
     def inner(self, tree: Expression) -> str:
         text = self.arithmetic(tree)
         return f"({text})" if isinstance(tree, Binary) and not text.startswith("(") else text
+
+
+def _may_be_negative(tree: Expression) -> bool:
+    """Whether a side of a comparison takes something away; positions are never negative."""
+    match tree:
+        case Unary():
+            return True
+        case Binary(symbol, left, right):
+            return symbol == "-" or _may_be_negative(left) or _may_be_negative(right)
+    return False
 
 
 def _added(number: int) -> str:

@@ -110,6 +110,19 @@ def show(picture: Picture) -> None:
         click.echo(f"warning: these queries see nothing: {some}", err=True)
 
 
+def show_code(picture: Picture) -> None:
+    """The predicate of a pair and the ranges of a tile, as packages have them."""
+    from codegen.plan.mask_code import PYTHON, TRITON, mask_code
+
+    languages = (("Python: torch, numpy", PYTHON), ("Triton", TRITON))
+    for title, language in languages:
+        code = mask_code(formula_of(picture.mask), language, most=8)
+        click.echo(f"\n{title}\n  {code.predicate}")
+        click.echo("  queries first..last visit keys")
+        for r in code.keys:
+            click.echo(f"    {r.low} to {r.high}; all see {r.full_low} to {r.full_high}")
+
+
 def _block(top: bool, bottom: bool) -> str:
     return {(True, True): "█", (True, False): "▀", (False, True): "▄"}.get((top, bottom), "·")
 
