@@ -211,7 +211,8 @@ def pieces(head_dim: int, count: int | None = None) -> tuple[int, ...]:
     `count` asks for more pieces than it needs, so that kernels of several head dims are alike; as
     the package's own head_pieces() does, the last ones then hold nothing.
     """
-    rest, found = -(-head_dim // 16) * 16, []
+    found: list[int] = []
+    rest = -(-head_dim // 16) * 16
     while rest > 0 or (count and len(found) < count):
         found.append(min(LARGEST_PIECE, max(16, 1 << max(0, rest.bit_length() - 1))))
         rest -= found[-1]

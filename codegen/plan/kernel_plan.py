@@ -190,7 +190,7 @@ def fixed_tiles(kernels: Sequence[Kernel]) -> dict[Kernel, Tile]:
     found = {}
     for kernel in kernels:
         if kernel.kind == "attention_delta":
-            found[kernel] = Tile((("BLOCK_Q", 32),), 3, 4)
+            found[kernel] = Tile((("BLOCK_Q", 16),), 3, 4)
         elif kernel.kind == "attention_combine":
             found[kernel] = Tile((), 3, 4)
         elif kernel.kind not in (*TILED, *BLOCK_TILED):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
@@ -14,14 +13,11 @@ from codegen.plan.describe import describe_transformer
 from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
 from codegen.plan.kernels import Tile
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
-from codegen.plan.targets import known_targets, tile_of
+from codegen.plan.targets import device_names, known_targets, target_data, tile_of
 from codegen.plan.transformer import lower_transformer
 from codegen.spec import LoadedSpec, Spec
 from codegen.spec.characters import word
-from codegen.spec.source import parse
 from codegen.spec.vocabulary import Muon, SpecHead, Target
-
-TARGETS = Path(__file__).parent.parent / "targets"
 
 
 def lower(loaded: LoadedSpec) -> Plan:
@@ -86,8 +82,7 @@ def _with_own_tiles(plan: KernelPlan | None, loaded: LoadedSpec) -> KernelPlan |
 
 def cpu_tile() -> int:
     """Queries, and keys, that attention on a CPU looks at together."""
-    text = (TARGETS / "cpu.yaml").read_text(encoding="utf-8")
-    return int(parse(text, "cpu.yaml").data["attention_tile"])
+    return int(target_data("cpu")["attention_tile"])
 
 
 def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
@@ -136,10 +131,10 @@ def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
 def device_peaks(target: Target) -> dict[str, float]:
     """Dense bfloat16 FLOP/s by the name that a device reports, of all devices that may be meant."""
     peaks: dict[str, float] = {}
-    for path in sorted(TARGETS.glob("*.yaml")):
-        facts = parse(path.read_text(encoding="utf-8"), path.name).data
+    for name in device_names():
+        facts = target_data(name)
         kinds = {"any"} | {facts["device"]}
-        if target.device in kinds and target.arch in (None, path.stem):
+        if target.device in kinds and target.arch in (None, name):
             peaks |= {name: float(peak) for name, peak in facts["peak_bf16_flops"].items()}
     return peaks
 

@@ -311,6 +311,12 @@ class TransformerNetwork:
         return "fixed" if fixed else ""
 
     @property
+    def prefix_length(self) -> str:
+        """The fixed prefix as the training script reads it: the longest that a layer has."""
+        shared = any(field.name == "prefix" for field in self.fields)
+        return "run.config.prefix" if shared else "max(run.config.prefixes)"
+
+    @property
     def cache_first(self) -> bool:
         """Whether some layer's cache keeps the first positions beside a ring."""
         return any(a.kept.first for a in self.attentions)

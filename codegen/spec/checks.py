@@ -14,11 +14,18 @@ from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.diagnose import suggestion
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
-from codegen.spec.reach import shows_the_future
+from codegen.spec.reach import is_causal, shows_the_future
 from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
-from codegen.spec.transformer import Block, Layers, Llama3Scaling, TransformerModel, TransformerSpec
+from codegen.spec.transformer import (
+    Attention,
+    Block,
+    Layers,
+    Llama3Scaling,
+    TransformerModel,
+    TransformerSpec,
+)
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MAX_LAYERS = 10_000
@@ -156,9 +163,25 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
     if norm.bias and (norm.kind == "rms" or not norm.weight):
         what = "an RMSNorm" if norm.kind == "rms" else "a norm without weight"
         yield Finding(at("norm", "bias"), f"{what} has no bias", "kind: layer has one")
+    yield from _check_relative_bias(at("attention", "relative_bias"), attention)
     if shows_the_future(parse_mask(attention.mask)):
         message = "a causal language model would see the token that it predicts"
         yield Finding(at("attention", "mask"), message, f"`causal & ({attention.mask})`")
+
+
+def _check_relative_bias(key: Key, attention: Attention) -> Iterator[Finding]:
+    """Some buckets are for one distance each, the others reach further (T5, section 2.1)."""
+    relative = attention.relative_bias
+    if relative is None:
+        return
+    causal = is_causal(parse_mask(attention.mask))
+    exact = relative.buckets // (2 if causal else 4)
+    if exact < 1:
+        message = f"{relative.buckets} buckets are too few for both directions"
+        yield Finding((*key, "buckets"), message, "at least 4")
+    elif relative.max_distance <= exact:
+        message = f"max_distance {relative.max_distance} is not beyond the {exact} exact distances"
+        yield Finding((*key, "max_distance"), message, f"more than {exact}, or fewer buckets")
 
 
 def check_scale(
