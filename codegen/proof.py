@@ -29,19 +29,15 @@ def locked_tiles(plan: Plan, folder: Path) -> dict[str, dict[str, str]]:
     if lock is None or plan.kernels is None:
         return {}
     own, known = set(plan.own_tiles), tunable(plan.kernels)
-    try:
-        found = {
-            target: {
-                kernel: str(lock.tiles[target][kernel])  # type: ignore[index]
-                for kernel in known
-                if kernel in lock.tiles[target] and (target, kernel) not in own  # type: ignore[operator]
-            }
-            for target in plan.kernels.targets
-            if target in lock.tiles
-        }
-    except TypeError:
-        raise _damaged(folder) from None
-    return {target: rows for target, rows in found.items() if rows}
+    found: dict[str, dict[str, str]] = {}
+    for target in plan.kernels.targets:
+        rows = lock.tiles.get(target, {})
+        if not isinstance(rows, dict):
+            raise _damaged(folder)
+        kept = {k: str(rows[k]) for k in known if k in rows and (target, k) not in own}
+        if kept:
+            found[target] = kept
+    return found
 
 
 def locked_report(folder: Path, files: Mapping[str, str]) -> Mapping[str, Any]:
@@ -54,14 +50,17 @@ def locked_report(folder: Path, files: Mapping[str, str]) -> Mapping[str, Any]:
 
 def with_locked_tiles(plan: Plan, folder: Path) -> Plan:
     """The plan launched as the lock says, but for what the spec itself says."""
-    from codegen.plan.kernel_plan import with_tiles
+    from codegen.plan.kernel_plan import tile_for, with_tiles
     from codegen.plan.targets import tile_from_text
 
     rows = locked_tiles(plan, folder)
     if plan.kernels is None or not rows:
         return plan
     try:
-        chosen = {t: {k: tile_from_text(x) for k, x in kinds.items()} for t, kinds in rows.items()}
+        chosen = {
+            target: {k: tile_for(k, tile_from_text(text)) for k, text in kernels.items()}
+            for target, kernels in rows.items()
+        }
     except (ValueError, KeyError):
         raise _damaged(folder) from None
     return replace(plan, kernels=with_tiles(plan.kernels, chosen))
@@ -90,10 +89,10 @@ def chosen_tiles(choices: Sequence[Choice], plan: Plan) -> Chosen:
     from codegen.plan.kernel_plan import tunable
 
     assert plan.kernels is not None
-    free = set(tunable(plan.kernels))
+    free, own = set(tunable(plan.kernels)), set(plan.own_tiles)
     chosen: dict[str, dict[str, Any]] = {}
     for choice in choices:
-        if choice.kernel.name in free:
+        if choice.kernel.name in free and (choice.target, choice.kernel.name) not in own:
             chosen.setdefault(choice.target, {})[choice.kernel.name] = choice.tile
     return chosen
 

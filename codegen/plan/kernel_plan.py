@@ -30,10 +30,18 @@ from codegen.plan.row_kernels import (
 from codegen.plan.targets import HALVES, candidates, known_targets, read_target
 from codegen.spec.vocabulary import Target
 
+ONE_LOOP = "ONE_LOOP"  # in a tile's sizes: one masked loop instead of three
 SPLIT = "SPLIT"  # in a tile's sizes: dK and dV are made by launches of their own
 LOSS_BUDGET = 2**28  # bytes of float32 logits at one time
 COLLAPSED = (16, 32, 64, 128)  # sizes of blocks that are a tile of their own
 TILED = ("attention_forward", "attention_dkdv", "attention_dq", "attention_decode")
+SIZES = {
+    **dict.fromkeys(
+        ("attention_forward", "attention_dkdv", "attention_dq"), ("BLOCK_Q", "BLOCK_K")
+    ),
+    "attention_decode": ("BLOCK_K",),
+    **dict.fromkeys(("block_attention_forward", "block_attention_backward"), ()),
+}
 BLOCK_TILED = ("block_attention_forward", "block_attention_backward", "attention_decode")
 
 Tiles = Mapping[str, Mapping[str, Tile]]  # kind -> target -> tile
@@ -173,6 +181,29 @@ def with_tiles(plan: KernelPlan, chosen: Chosen) -> KernelPlan:
         for name, kinds in plan.tiles.items()
     }
     return replace(plan, tiles=tiles)
+
+
+def tile_for(kernel: str, tile: Tile) -> Tile:
+    """The tile as that kernel takes it; ValueError if it can't, in words that follow its name."""
+    kind = next(kind for kind in (*BLOCK_TILED, *TILED) if kernel.endswith(kind))
+    needed = SIZES[kind]
+    if kind == "attention_decode":
+        tile = replace(tile, sizes=tuple(size for size in tile.sizes if size[0] != "BLOCK_Q"))
+    sizes = dict(tile.sizes)
+    for name in needed:
+        if name not in sizes:
+            raise ValueError(f"lacks '{name}'")
+        if sizes[name] < 16 or sizes[name] & (sizes[name] - 1):
+            raise ValueError(f"has {name} {sizes[name]}, no power of two from 16")
+    flags = {"attention_dkdv": (ONE_LOOP, SPLIT), "attention_decode": ()}.get(kind, (ONE_LOOP,))
+    for name, value in tile.sizes:
+        if name not in (*needed, *(flags if needed else ())):
+            raise ValueError(f"has a size {name} that the kernel knows nothing of")
+        if name not in needed and value not in (0, 1):
+            raise ValueError(f"has {name} {value}, neither 0 nor 1")
+    if tile.warps not in (1, 2, 4, 8, 16) or not 1 <= tile.stages <= 8:
+        raise ValueError(f"has {tile.warps} warps and {tile.stages} stages")
+    return tile
 
 
 def tunable(plan: KernelPlan) -> tuple[str, ...]:

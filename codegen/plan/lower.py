@@ -10,7 +10,7 @@ from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
 from codegen.plan.cost import forward_flops, transformer_cost
 from codegen.plan.describe import describe_transformer
-from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
+from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tile_for, tunable, with_tiles
 from codegen.plan.kernels import Tile
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
 from codegen.plan.targets import device_names, known_targets, target_data, tile_of
@@ -73,9 +73,12 @@ def _with_own_tiles(plan: KernelPlan | None, loaded: LoadedSpec) -> KernelPlan |
                 hint = f"it has {', '.join(tunable(plan))}" if plan else "it has none"
                 raise SpecError(Diagnostic(f"no kernel `{word(kernel)}` to tile", where, hint))
             try:
-                chosen.setdefault(target, {})[kernel] = tile_of(row)
+                chosen.setdefault(target, {})[kernel] = tile_for(kernel, tile_of(row))
             except KeyError as error:
                 message = f"the tile of `{kernel}` lacks {error}"
+                raise SpecError(Diagnostic(message, where)) from None
+            except ValueError as error:
+                message = f"the tile of `{kernel}` {error}"
                 raise SpecError(Diagnostic(message, where)) from None
     return with_tiles(plan, chosen) if plan else None
 

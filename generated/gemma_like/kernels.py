@@ -664,8 +664,8 @@ def attention_backward_op(
     shared = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], time, scale, window, group)
     sizes = head_pieces(head_dim)
     with torch.cuda.device_of(q):
-        grid = (triton.cdiv(time, 32), heads, batch)
-        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=32)
+        grid = (triton.cdiv(time, 16), heads, batch)
+        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=16)
         tile = launch(DKDV_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
         attention_dkdv[grid](q, k, v, grad, dk, dv, lse, delta, *shared, **sizes, **tile)

@@ -1104,7 +1104,7 @@ DKDV_TILES = {
     "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
     "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
+    "gfx950": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
@@ -1182,8 +1182,8 @@ def attention_backward_op(
     shared = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], time, scale, group)
     sizes = head_pieces(head_dim)
     with torch.cuda.device_of(q):
-        grid = (triton.cdiv(time, 32), heads, batch)
-        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=32)
+        grid = (triton.cdiv(time, 16), heads, batch)
+        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=16)
         tile = launch(DKDV_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
         attention_dkdv[grid](

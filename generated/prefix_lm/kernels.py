@@ -662,7 +662,7 @@ FORWARD_TILES = {
     "sm_80": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
     "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
     "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
+    "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
     "sm_100": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
     "sm_120": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
@@ -675,8 +675,8 @@ DKDV_TILES = {
     "sm_80": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
     "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
-    "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
+    "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_100": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 3, "num_warps": 4},
     "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
@@ -764,8 +764,8 @@ def attention_backward_op(
     shared = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], time, buckets.numel() // 2, scale)
     sizes = head_pieces(head_dim)
     with torch.cuda.device_of(q):
-        grid = (triton.cdiv(time, 32), heads, batch)
-        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=32)
+        grid = (triton.cdiv(time, 16), heads, batch)
+        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=16)
         tile = launch(DKDV_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
         attention_dkdv[grid](
