@@ -45,6 +45,7 @@ class Outcome:
     tests: TestReport | None = None
     problems: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    report: Mapping[str, Any] = field(default_factory=dict)  # of its kernels, if proven now
     exit_code: int = ExitCode.FINE
 
     @property
@@ -73,6 +74,7 @@ class Rendered:
 
     tiles: Mapping[str, Any] = field(default_factory=dict)  # for the lock, as plain data
     report: Mapping[str, Any] = field(default_factory=dict)  # of its kernels
+    proven: bool = False  # by this build
 
     def package(self, out: Path) -> Package:
         """The package as it would lie below `out`."""
@@ -184,7 +186,9 @@ def _prove(
             (again,) = _formatted([replace(item, plan=plan, files=_render(plan, project))])
             warnings = (*item.warnings, *warnings_of(choices))
             report = report_of(choices, again.files, triton_version())
-            proven.append(replace(again, warnings=warnings, tiles=tile_rows(chosen), report=report))
+            rows = tile_rows(chosen)
+            again = replace(again, warnings=warnings, tiles=rows, report=report, proven=True)
+            proven.append(again)
         except TgenError as error:
             proven.append(_failed(item.spec, error))
     return proven
@@ -268,7 +272,14 @@ def _split_fresh(
 
 def _emit(item: Rendered, out: Path, dry_run: bool) -> Outcome:
     package = item.package(out)
-    outcome = Outcome(item.spec, item.plan.name, package.folder, item.plan, warnings=item.warnings)
+    outcome = Outcome(
+        item.spec,
+        item.plan.name,
+        package.folder,
+        item.plan,
+        warnings=item.warnings,
+        report=item.report if item.proven else {},
+    )
     try:
         outcome = replace(outcome, changes=compare(package))
         return outcome if dry_run else replace(outcome, written=write(package))

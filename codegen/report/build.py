@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from codegen.report.outcome import outcome_json, print_json, show_problems
+
+AS_PLANNED = ("the table's first", "launched in no other way")
 
 if TYPE_CHECKING:
     from codegen.pipeline import Outcome
@@ -56,6 +58,8 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
                 )
     if outcome.plan:
         yield f"  {'model':10} {cost_line(outcome.plan)}"
+    if outcome.report:
+        yield from _kernel_lines(outcome.report)
     if outcome.tests:
         tests = outcome.tests
         failed = f", {tests.failed} failed" if tests.failed else ""
@@ -63,6 +67,22 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
         colour = "red" if tests.failed else "green"
         verdict = click.style(passed, fg=colour)
         yield f"  {'tests':10} {verdict} on {tests.device} in {tests.seconds:.1f} s"
+
+
+def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """For which GPUs kernels were compiled, and where their first tile would not do."""
+    targets: Mapping[str, Mapping[str, str]] = report["targets"]
+    count = sum(map(len, targets.values()))
+    yield f"  {'kernels':10} {count} compiled for {', '.join(targets)}"
+    for target, kernels in targets.items():
+        for kernel, entry in kernels.items():
+            _, _, why = entry.partition("; ")
+            if why not in AS_PLANNED:
+                line = f"{kernel} on {target}: {why}"
+                indent = " " * 13
+                yield textwrap.fill(
+                    line, 98, initial_indent=indent, subsequent_indent=indent + "  "
+                )
 
 
 def cost_line(plan: Plan) -> str:
