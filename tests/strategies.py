@@ -268,7 +268,9 @@ def models(draw: st.DrawFn) -> Fields:
         "mlp": draw(mlps()),
         "norm": draw(st.one_of(norms(), norms(), st.sampled_from(["rms", "layer"]))),
         "embedding": embedding,
-        "head": draw(some_of(softcap=st.sampled_from([0.8, 5, 30.0]), bias=coin())),
+        "head": draw(
+            some_of(softcap=st.sampled_from([0.8, 5, 30.0]), z_loss=st.just(1e-3), bias=coin())
+        ),
         "dropout": draw(st.sampled_from([0.0, 0.2])),
         "init": draw(
             some_of(

@@ -23,6 +23,7 @@ PAPERS = {
     "softcap": "Gemma team, Gemma 2 (arXiv:2408.00118), section 2",
     "qk_norm": "Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)",
     "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
+    "palm": "Chowdhery et al., PaLM (arXiv:2204.02311), section 5",
     "alibi": "Press et al., Train Short, Test Long (arXiv:2108.12409)",
     "t5": "Raffel et al., T5 (arXiv:1910.10683), section 2.1",
     "sinks": "Xiao et al., Streaming Language Models with Attention Sinks (arXiv:2309.17453)",
@@ -121,5 +122,7 @@ def _ends(network: TransformerNetwork) -> Iterator[Fact]:
         yield "each token's embedding is mixed with that of the one before", ("shift",)
     if network.softcap:
         yield "soft-capped logits", ("softcap",)
+    if network.z_loss:
+        yield "a z-loss that keeps logits near zero", ("palm",)
     if network.tied:
         yield "input and output embeddings are tied", ()

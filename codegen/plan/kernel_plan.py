@@ -128,7 +128,7 @@ def kernel_plan(network: TransformerNetwork, target: Target) -> KernelPlan | Non
     plan = replace(
         plan, tiles={v.name: default_tiles(v, targets, _head_dim(network, v)) for v in attentions}
     )
-    if network.softcap:
+    if network.own_loss:
         plan = replace(plan, loss=_loss(network))
     if target.kernels == "all":
         plan = replace(plan, norms=_norms(network), ropes=_ropes(network), glus=_glus(network))
@@ -296,7 +296,7 @@ def _head_dim(network: TransformerNetwork, v: AttentionVariant) -> int:
 
 def _loss(network: TransformerNetwork) -> LossKernel:
     chunk = network.loss_chunk
-    return LossKernel(network.head_bias, network.softcap, False, False, LOSS_BUDGET, chunk)
+    return LossKernel(network.head_bias, network.softcap, network.z_loss, False, LOSS_BUDGET, chunk)
 
 
 def _norms(network: TransformerNetwork) -> tuple[NormKernel, ...]:

@@ -265,6 +265,7 @@ class TransformerNetwork:
     tied: bool
     head_bias: bool
     softcap: bool
+    z_loss: bool
     loss_chunk: int  # tokens whose logits the loss holds at one time
     dropout: bool
     token_shift: bool
@@ -301,6 +302,11 @@ class TransformerNetwork:
     def masks_read(self) -> tuple[str, ...]:
         """What the masks read of each row."""
         return tuple(dict.fromkeys(name for f in self.functions for name in f.mask.inputs))
+
+    @property
+    def own_loss(self) -> bool:
+        """Whether F.linear_cross_entropy lacks something of the loss."""
+        return self.softcap or self.z_loss
 
     @property
     def prefix(self) -> str:

@@ -267,6 +267,9 @@ def config_fields(
     if model.head.softcap is not None:
         cap = float(model.head.softcap)
         fields.append(ConfigField("logit_softcap", "float", cap, cap))
+    if model.head.z_loss is not None:
+        factor = float(model.head.z_loss)
+        fields.append(ConfigField("z_loss", "float", factor, factor, "of logsumexp^2, in training"))
     if model.dropout:
         fields.append(ConfigField("dropout", "float", model.dropout, model.dropout))
     fields.append(ConfigField("init_std", "float", model.init.std, model.init.std))

@@ -58,6 +58,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         tied=model.embedding.tied,
         head_bias=model.head.bias,
         softcap=model.head.softcap is not None,
+        z_loss=model.head.z_loss is not None,
         loss_chunk=loss_chunk(model.vocab_size),
         dropout=model.dropout > 0,
         token_shift=model.embedding.token_shift,

@@ -220,6 +220,11 @@ class Head(Vocabulary):
     softcap: PositiveFloat | None = Field(
         None, description="logits become c * tanh(logits / c) (arXiv:2408.00118, section 2)"
     )
+    z_loss: PositiveFloat | None = Field(
+        None,
+        description="in training, this much of the logits' squared logsumexp is added to the loss "
+        "(arXiv:2204.02311, section 5)",
+    )
     bias: bool = Field(False, description="a learned offset for each token of the vocabulary")
 
 

@@ -176,7 +176,6 @@ def chunked_loss(
     x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str
 ) -> Tensor:
     """Cross entropy of soft-capped logits (arXiv:2408.00118, section 2), in chunks of tokens.
-
     A chunk's logits are made again in the backward pass, so that all of them never exist at once;
     F.linear_cross_entropy does this too, but knows no softcap.
     """
