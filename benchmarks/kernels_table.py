@@ -18,9 +18,9 @@ from pathlib import Path
 
 from benchmarks.tables import markdown_table
 from codegen.errors import TgenError
-from codegen.plan.kernel_plan import fixed_tiles
 from codegen.plan.kernels import Kernel, Tile
 from codegen.plan.targets import ATTENTION_SIZES, known_targets, read_target
+from codegen.plan.tiles import fixed_tiles
 from codegen.project import find_project, find_specs
 from codegen.prove import Choice, Usage, describe, faults, measure, survey
 

@@ -136,7 +136,7 @@ def kernels(
 ) -> None:
     """Compile SPEC's kernels for GPUs that need not be here, and show what they use."""
     from codegen import pipeline, prove, report
-    from codegen.plan.kernel_plan import fixed_tiles
+    from codegen.plan.tiles import fixed_tiles
 
     project = _project([spec])
     plan, source, found = pipeline.rendered_kernels(spec, project)

@@ -13,8 +13,8 @@ from codegen.errors import Diagnostic, OutputError
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
-    from codegen.plan.kernel_plan import Chosen
     from codegen.plan.kernels import Kernel
+    from codegen.plan.tiles import Chosen
     from codegen.prove import Choice
 
 KERNELS = "kernels.py"
@@ -50,8 +50,9 @@ def locked_report(folder: Path, files: Mapping[str, str]) -> Mapping[str, Any]:
 
 def with_locked_tiles(plan: Plan, folder: Path) -> Plan:
     """The plan launched as the lock says, but for what the spec itself says."""
-    from codegen.plan.kernel_plan import tile_for, with_tiles
+    from codegen.plan.kernel_plan import with_tiles
     from codegen.plan.targets import tile_from_text
+    from codegen.plan.tiles import tile_for
 
     rows = locked_tiles(plan, folder)
     if plan.kernels is None or not rows:
@@ -75,7 +76,8 @@ def prove_plan(
     plan: Plan, source: str, cache: Path, jobs: int, progress: Progress | None = None
 ) -> list[Choice]:
     """A tile for each kernel of a package on each GPU it is for."""
-    from codegen.plan.kernel_plan import fixed_tiles, kernels_of
+    from codegen.plan.kernel_plan import kernels_of
+    from codegen.plan.tiles import fixed_tiles
     from codegen.prove import prove
 
     assert plan.kernels is not None

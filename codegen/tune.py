@@ -15,7 +15,7 @@ from codegen.errors import TgenError
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
-    from codegen.plan.attention_kernels import AttentionVariant
+    from codegen.plan.attention_variant import AttentionVariant
     from codegen.plan.kernels import Tile
 
 TABLES = {  # of a package's kernels.py

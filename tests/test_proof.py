@@ -19,8 +19,9 @@ from codegen import pipeline
 from codegen.cli import main
 from codegen.errors import OutputError, TgenError
 from codegen.plan import Plan
-from codegen.plan.kernel_plan import fixed_tiles, kernels_of
+from codegen.plan.kernel_plan import kernels_of
 from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.tiles import fixed_tiles
 from codegen.project import Project, templates_folder
 from codegen.proof import with_locked_tiles
 from codegen.prove import Choice, Usage

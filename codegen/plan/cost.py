@@ -6,10 +6,10 @@ import functools
 from itertools import pairwise
 
 from codegen.plan.attention import kept_numbers
+from codegen.plan.layer_masks import window_of
 from codegen.plan.masks import Inputs, Tile, key_ranges
 from codegen.plan.network import LayerPlan, TransformerNetwork
 from codegen.plan.plan import Cost, OptimizerPlan
-from codegen.plan.sizes import window_of
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain
 from codegen.spec.transformer import TransformerModel

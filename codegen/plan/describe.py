@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codegen.plan.amounts import human
+from codegen.plan.layer_masks import window_of
 from codegen.plan.mask_words import sentence
 from codegen.plan.network import TransformerNetwork
 from codegen.plan.plan import Description
-from codegen.plan.sizes import window_of
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain
 

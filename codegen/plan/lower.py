@@ -10,10 +10,11 @@ from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
 from codegen.plan.cost import forward_flops, transformer_cost
 from codegen.plan.describe import describe_transformer
-from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tile_for, tunable, with_tiles
+from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
 from codegen.plan.kernels import Tile
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
 from codegen.plan.targets import device_names, known_targets, target_data, tile_of
+from codegen.plan.tiles import tile_for
 from codegen.plan.transformer import lower_transformer
 from codegen.spec import LoadedSpec, Spec
 from codegen.spec.characters import word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen.plan.kernels import MaskCode
+from codegen.plan.attention import AttentionFunction, KeptPlan, ScorePlan
 
 Number = int | float
 ConfigValue = Number | str | tuple["Number | str", ...]
@@ -65,89 +65,6 @@ class NormPlan:
     bias: bool
     width: str
     eps: str
-
-
-@dataclass(frozen=True)
-class MaskPlan:
-    """Who sees whom, as code that reads the mask's numbers by name.
-
-    `inputs` are what it reads of each row at run time: document_starts, document_ends,
-    prefix_lengths or lengths. `window` says that it is no more than `causal & window(n)`, `block`
-    that it is `block(n)`, causal or not.
-    """
-
-    english: str
-    numbers: tuple[str, ...]
-    inputs: tuple[str, ...]
-    python: MaskCode
-    triton: MaskCode
-    causal: bool
-    sees_itself: bool
-    window: bool
-    block: bool
-    by_head: bool
-
-
-@dataclass(frozen=True)
-class ScorePlan:
-    """What becomes of scores before and after the softmax."""
-
-    scaled: bool = False
-    softcap: bool = False
-    alibi: bool = False
-    relative_bias: bool = False
-    sinks: bool = False
-    dropout: bool = False
-
-    @property
-    def parameters(self) -> tuple[tuple[str, str, str], ...]:
-        """What the attention function takes for it: name, type, and what a layer gives."""
-        dropping = "self.dropout if self.training else 0.0"
-        rows = (
-            (self.scaled, "scale", "float", "self.scale"),
-            (self.softcap, "softcap", "float", "self.softcap"),
-            (self.alibi, "slopes", "Tensor", "alibi_slopes(self.heads, q.device)"),
-            (self.relative_bias, "bias_table", "Tensor", "self.bias_table"),
-            (self.relative_bias, "max_distance", "int", "self.max_distance"),
-            (self.sinks, "sinks", "Tensor", "self.sinks"),
-            (self.dropout, "dropout", "float", dropping),
-        )
-        return tuple((name, kind, given) for present, name, kind, given in rows if present)
-
-    @property
-    def biased(self) -> bool:
-        """Whether something is added to the scores."""
-        return self.alibi or self.relative_bias
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether scaled_dot_product_attention has no place for it."""
-        return self.softcap or self.sinks
-
-
-@dataclass(frozen=True)
-class KeptPlan:
-    """What a cache keeps: the first `first` positions and a ring of the last `ring`.
-
-    Both are expressions over the attention's own numbers; no ring: everything.
-    """
-
-    first: str | None
-    ring: str | None
-
-
-@dataclass(frozen=True)
-class AttentionFunction:
-    """Attention as a function of q, k and v, for all layers whose code is the same.
-
-    `prefix` tells the functions of one package apart.
-    """
-
-    prefix: str
-    mask: MaskPlan
-    score: ScorePlan
-    grouped: bool
-    pieces: int  # powers of two that the head dim is a sum of
 
 
 @dataclass(frozen=True)

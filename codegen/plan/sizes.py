@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from codegen.plan.layer_masks import TOY_CONTEXT, layer_masks, toy_values
 from codegen.plan.mask_numbers import MaskNumber, mask_numbers
 from codegen.plan.network import ConfigField
 from codegen.spec.expression import ExpressionError
-from codegen.spec.mask import And, Atom, Mask, parse_mask
-from codegen.spec.reach import plain
 from codegen.spec.resolve import resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, Llama3Scaling, TransformerModel
 
-TINY_CONTEXT = 32
+TINY_CONTEXT = TOY_CONTEXT
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8
 TINY_VOCABULARY = 61
@@ -138,44 +137,6 @@ class LayerNumbers:
         if not self.used(name):
             name = {"kv_heads": "heads", "qk_norm_eps": "norm_eps"}.get(name, name)
         return f"config.{name}" if self.uniform(name) else f"config.{self.rows[name].plural}[layer]"
-
-
-def layer_masks(model: TransformerModel, blocks: dict[str | None, Block]) -> dict[str | None, Mask]:
-    """The mask of each kind. Beside layers with a window, a causal one has a window of all."""
-    masks = {kind: plain(parse_mask(block.attention.mask)) for kind, block in blocks.items()}
-    if any(window_of(mask) is not None for mask in masks.values()):
-        everything = And(Atom("causal"), Atom("window", (model.context_length,)))
-        masks = {k: everything if m == Atom("causal") else m for k, m in masks.items()}
-    return masks
-
-
-def window_of(mask: Mask) -> int | None:
-    """n of exactly `causal & window(n)`."""
-    match mask:
-        case And(Atom("causal"), Atom("window", (int(window),))):
-            return window
-    return None
-
-
-def toy_values(
-    all_numbers: Iterable[tuple[MaskNumber, ...]], context_length: int
-) -> dict[MaskNumber, int]:
-    """Each number of the masks at toy size: different where the true ones are, in their order."""
-    found: dict[MaskNumber, int] = {}
-    for number in dict.fromkeys(n for numbers in all_numbers for n in numbers):
-        base = number.name.rstrip("_0123456789")
-        alike = {
-            n.value
-            for numbers in all_numbers
-            for n in numbers
-            if n.name.rstrip("_0123456789") == base
-        }
-        if base == "window" and number.value >= context_length:
-            found[number] = TINY_CONTEXT
-            continue
-        rank = sorted(alike).index(number.value)
-        found[number] = min(number.knob.toy + number.knob.step * rank, TINY_CONTEXT - 1)
-    return found
 
 
 def real_sizes(model: TransformerModel, block: Block, of_mask: tuple[MaskNumber, ...]) -> Sizes:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from codegen.plan.attention import attention_function, kept_by_cache
+from codegen.plan.attention import AttentionFunction, ScorePlan, attention_function, kept_by_cache
 from codegen.plan.network import (
-    AttentionFunction,
     AttentionPlan,
     BlockPlan,
     InitPlan,
@@ -15,7 +14,6 @@ from codegen.plan.network import (
     MlpPlan,
     NormPlan,
     RopePlan,
-    ScorePlan,
     TransformerNetwork,
 )
 from codegen.plan.parameters import init_plan, parameter_table

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codegen.plan.attention import attention_function, mask_plan
+from codegen.plan.attention import AttentionFunction, ScorePlan, attention_function, mask_plan
 from codegen.plan.mask_numbers import mask_numbers
-from codegen.plan.network import AttentionFunction, ScorePlan
 from codegen.render.render import environment
 from codegen.spec.mask import Mask, parse_mask
 from tests import oracle

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from codegen.plan.attention_kernels import AttentionVariant, attention_kernels, pieces
+from codegen.plan.attention_kernels import attention_kernels
+from codegen.plan.attention_variant import AttentionVariant, pieces
 from tests.kernels.variants import MASKS, kernels_file, variant
 
 ROOT = Path(__file__).parent.parent.parent

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codegen.plan.attention import mask_plan
-from codegen.plan.attention_kernels import AttentionVariant, pieces
+from codegen.plan.attention_variant import AttentionVariant, pieces
 from codegen.plan.kernel_plan import COLLAPSED, KernelPlan
 from codegen.plan.kernels import Tile
 from codegen.plan.mask_numbers import mask_numbers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from codegen.plan.attention_kernels import AttentionVariant, pieces
+from codegen.plan.attention_variant import AttentionVariant, pieces
 from codegen.plan.kernels import MaskCode, RangeCode, Tile
 from codegen.refine.style import format_files
 from codegen.render.render import environment

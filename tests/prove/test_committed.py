@@ -12,9 +12,10 @@ import pytest
 from codegen.emit import Lock, read_lock
 from codegen.pipeline import make_plan
 from codegen.plan import Plan
-from codegen.plan.kernel_plan import fixed_tiles, kernels_of
+from codegen.plan.kernel_plan import kernels_of
 from codegen.plan.kernels import Kernel
 from codegen.plan.targets import known_targets, read_target, tile_from_text
+from codegen.plan.tiles import fixed_tiles
 from codegen.project import find_project
 from codegen.prove import measure
 
