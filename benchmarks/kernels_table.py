@@ -104,17 +104,17 @@ class Module:
 
 def modules_of(specs: Sequence[Path]) -> list[Module]:
     """The modules of all specs that have kernels."""
-    from codegen import pipeline
+    from codegen import rendering
 
     project = find_project(ROOT)
     found = []
     for spec in find_specs(specs, project):
-        _, source, kernels = pipeline.rendered_kernels(spec, project)
+        _, source, kernels = rendering.rendered_kernels(spec, project)
         if kernels:
             found.append(Module(spec.stem, source, kernels))
     for name, (stem, overrides) in VARIED.items() if not specs else ():
         spec = project.specs / f"{stem}.yaml"
-        _, source, kernels = pipeline.rendered_kernels(spec, project, overrides)
+        _, source, kernels = rendering.rendered_kernels(spec, project, overrides)
         found.append(Module(name, source, kernels))
     return found
 

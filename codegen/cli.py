@@ -135,11 +135,11 @@ def kernels(
     as_json: bool,
 ) -> None:
     """Compile SPEC's kernels for GPUs that need not be here, and show what they use."""
-    from codegen import pipeline, prove, report
+    from codegen import prove, rendering, report
     from codegen.plan.tiles import fixed_tiles
 
     project = _project([spec])
-    plan, source, found = pipeline.rendered_kernels(spec, project)
+    plan, source, found = rendering.rendered_kernels(spec, project)
     names = prove.targets_for(targets, all_targets, plan.target) if found else ()
     with report.counting("compiling", not as_json) as moved:
         cache, cores = project.root / ".tgen/kernels", jobs or _cores()
@@ -158,10 +158,10 @@ def tune(spec: Path, target: str, write: Path | None) -> None:
 
     The winners are a file of `tiles:` (by default tiles/NAME.yaml) that SPEC can `extends`.
     """
-    from codegen import pipeline, report, tune
+    from codegen import rendering, report, tune
 
     project = _project([spec])
-    plan, source, found = pipeline.rendered_kernels(spec, project)
+    plan, source, found = rendering.rendered_kernels(spec, project)
     here = tune.gpu_here() if found else None
     if here is None:
         report.trials_text(tune.trials(plan, target), target)
@@ -185,9 +185,9 @@ def _from_spec(path: Path, spec: Path) -> str:
 @json_option
 def plan(spec: Path, overrides: Sequence[str], as_json: bool) -> None:
     """Show what SPEC comes to: layers, shapes, parameters, FLOPs and bytes."""
-    from codegen import pipeline, report
+    from codegen import rendering, report
 
-    made = pipeline.make_plan(spec, _project([spec]), overrides)
+    made = rendering.make_plan(spec, _project([spec]), overrides)
     printer = report.plan_json if as_json else report.plan_text
     printer(made)
 

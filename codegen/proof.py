@@ -1,75 +1,52 @@
-"""The gate joined to the lock: which tiles a package has, and what was found when proving them."""
+"""Stage 5, joined to the others: kernels are compiled, and packages launched as that says."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.emit import LOCK_NAME, Lock, read_lock
-from codegen.errors import Diagnostic, OutputError
+from codegen.errors import Diagnostic, TgenError
+from codegen.locked import kernels_digest
+from codegen.outcome import Outcome, failed
+from codegen.project import Project
+from codegen.rendering import Rendered, formatted, render
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
-    from codegen.plan.kernels import Kernel
     from codegen.plan.tiles import Chosen
     from codegen.prove import Choice
 
-KERNELS = "kernels.py"
 Progress = Callable[[int, int, str], None]
 
 
-def locked_tiles(plan: Plan, folder: Path) -> dict[str, dict[str, str]]:
-    """The tiles that a package's lock holds for its kernels, by GPU and kernel, as text."""
-    from codegen.plan.kernel_plan import tunable
-
-    lock = read_lock(folder) if plan.kernels and folder.is_dir() else None
-    if lock is None or plan.kernels is None:
-        return {}
-    own, known = set(plan.own_tiles), tunable(plan.kernels)
-    found: dict[str, dict[str, str]] = {}
-    for target in plan.kernels.targets:
-        rows = lock.tiles.get(target, {})
-        if not isinstance(rows, dict):
-            raise _damaged(folder)
-        kept = {k: str(rows[k]) for k in known if k in rows and (target, k) not in own}
-        if kept:
-            found[target] = kept
-    return found
-
-
-def locked_report(folder: Path, files: Mapping[str, str]) -> Mapping[str, Any]:
-    """The kernels' report of the lock, if it is of these very kernels."""
-    lock: Lock | None = read_lock(folder) if folder.is_dir() else None
-    if lock is None or KERNELS not in files or lock.kernels.get("source") != _digest(files):
-        return {}
-    return lock.kernels
-
-
-def with_locked_tiles(plan: Plan, folder: Path) -> Plan:
-    """The plan launched as the lock says, but for what the spec itself says."""
+def prove_rendered(
+    rendered: Sequence[Rendered], project: Project, jobs: int, progress: Progress | None
+) -> list[Rendered | Outcome]:
+    """Stage 5: tiles that fit, for packages that have kernels; rendered again with those."""
     from codegen.plan.kernel_plan import with_tiles
-    from codegen.plan.targets import tile_from_text
-    from codegen.plan.tiles import tile_for
+    from codegen.prove.pool import triton_version
 
-    rows = locked_tiles(plan, folder)
-    if plan.kernels is None or not rows:
-        return plan
-    try:
-        chosen = {
-            target: {k: tile_for(k, tile_from_text(text)) for k, text in kernels.items()}
-            for target, kernels in rows.items()
-        }
-    except (ValueError, KeyError):
-        raise _damaged(folder) from None
-    return replace(plan, kernels=with_tiles(plan.kernels, chosen))
-
-
-def _damaged(folder: Path) -> OutputError:
-    message = f"{folder / LOCK_NAME} is damaged: its tiles are none"
-    return OutputError(message, hint="restore it from git, or delete it and build again")
+    proven: list[Rendered | Outcome] = []
+    for item in rendered:
+        if item.plan.kernels is None:
+            proven.append(item)
+            continue
+        try:
+            cache = project.root / ".tgen/kernels"
+            choices = prove_plan(item.plan, item.files["kernels.py"], cache, jobs, progress)
+            chosen = chosen_tiles(choices, item.plan)
+            plan = replace(item.plan, kernels=with_tiles(item.plan.kernels, chosen))
+            (again,) = formatted([replace(item, plan=plan, files=render(plan, project))])
+            warnings = (*item.warnings, *warnings_of(choices))
+            report = report_of(choices, again.files, triton_version())
+            rows = tile_rows(chosen)
+            again = replace(again, warnings=warnings, tiles=rows, report=report, proven=True)
+            proven.append(again)
+        except TgenError as error:
+            proven.append(failed(item.spec, error))
+    return proven
 
 
 def prove_plan(
@@ -116,22 +93,9 @@ def report_of(choices: Sequence[Choice], files: Mapping[str, str], triton: str) 
             f"{usage.registers} registers, {usage.spilled} spilled, "
             f"{usage.shared} bytes shared{cores}; {choice.why}"
         )
-    return {"source": _digest(files), "triton": triton, "targets": rows}
+    return {"source": kernels_digest(files), "triton": triton, "targets": rows}
 
 
 def warnings_of(choices: Sequence[Choice]) -> tuple[Diagnostic, ...]:
     """What is wrong with the best tiles there are."""
     return tuple(choice.warning for choice in choices if choice.warning)
-
-
-def kernels_and_source(plan: Plan, files: Mapping[str, str]) -> tuple[str, tuple[Kernel, ...]]:
-    """The text of kernels.py, and what is compiled of it; nothing for a package without."""
-    from codegen.plan.kernel_plan import kernels_of
-
-    if plan.kernels is None:
-        return "", ()
-    return files[KERNELS], kernels_of(plan.model, plan.kernels)
-
-
-def _digest(files: Mapping[str, str]) -> str:
-    return hashlib.sha256(files[KERNELS].encode()).hexdigest()

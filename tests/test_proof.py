@@ -15,15 +15,16 @@ from typing import Any
 
 import pytest
 
-from codegen import pipeline
+from codegen import pipeline, proof, rendering
 from codegen.cli import main
 from codegen.errors import OutputError, TgenError
+from codegen.locked import with_locked_tiles
+from codegen.outcome import Outcome
 from codegen.plan import Plan
 from codegen.plan.kernel_plan import kernels_of
 from codegen.plan.kernels import Kernel, Tile
 from codegen.plan.tiles import fixed_tiles
 from codegen.project import Project, templates_folder
-from codegen.proof import with_locked_tiles
 from codegen.prove import Choice, Usage
 from codegen.render import render
 
@@ -75,7 +76,7 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     stand_in = Gate()
-    monkeypatch.setattr(pipeline, "prove_plan", stand_in)
+    monkeypatch.setattr(proof, "prove_plan", stand_in)
     return stand_in
 
 
@@ -105,7 +106,7 @@ def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def build(project: Project, prove: bool | None = None) -> pipeline.Outcome:
+def build(project: Project, prove: bool | None = None) -> Outcome:
     (outcome,) = pipeline.build(
         [project.specs / "small.yaml"],
         project,
@@ -116,7 +117,7 @@ def build(project: Project, prove: bool | None = None) -> pipeline.Outcome:
     return outcome
 
 
-def check(project: Project) -> pipeline.Outcome:
+def check(project: Project) -> Outcome:
     """Without any verdict: all is rendered and compared."""
     shutil.rmtree(project.root / ".tgen", ignore_errors=True)
     (outcome,), _ = pipeline.check([project.specs / "small.yaml"], project, out=project.generated)
@@ -302,7 +303,7 @@ def proven(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     (folder / "specs/small.yaml").write_text(SPEC)
     project = Project(folder, folder / "specs", folder / "generated")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "prove_plan", Gate())
+        patch.setattr(proof, "prove_plan", Gate())
         build(project, prove=True)
     return (project.generated / "small/tgen.lock").read_bytes()
 
@@ -312,7 +313,7 @@ def test_a_damaged_lock_is_an_output_error(project: Project, proven: bytes) -> N
     folder.mkdir(parents=True)
     damaged = {**json.loads(proven), "tiles": {"sm_90": 1}}
     (folder / "tgen.lock").write_text(json.dumps(damaged))
-    plan = pipeline.make_plan(project.specs / "small.yaml", project)
+    plan = rendering.make_plan(project.specs / "small.yaml", project)
     with pytest.raises(OutputError, match="its tiles are none"):
         with_locked_tiles(plan, folder)
 
@@ -397,7 +398,7 @@ def test_a_kernel_that_nothing_fits_fails_its_spec_and_no_other(
             raise TgenError("no tile of attention_dq compiles for sm_90")
         return gate(plan, *rest)
 
-    monkeypatch.setattr(pipeline, "prove_plan", broken)
+    monkeypatch.setattr(proof, "prove_plan", broken)
     code, _, err = tgen("build", "--no-test")
     assert code == 2 and "no tile of attention_dq compiles for sm_90" in err
     assert not (project.generated / "small").exists()

@@ -14,7 +14,7 @@ from codegen.report.outcome import outcome_json, print_json, show_problems
 AS_PLANNED = ("the table's first", "launched in no other way")
 
 if TYPE_CHECKING:
-    from codegen.pipeline import Outcome
+    from codegen.outcome import Outcome
     from codegen.plan import Plan
     from codegen.project import Project
 

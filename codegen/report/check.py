@@ -11,7 +11,7 @@ import click
 from codegen.report.outcome import outcome_json, print_json, show_problems
 
 if TYPE_CHECKING:
-    from codegen.pipeline import Outcome
+    from codegen.outcome import Outcome
     from codegen.project import Project
 
 

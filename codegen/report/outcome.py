@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from codegen.pipeline import Outcome
+    from codegen.outcome import Outcome
     from codegen.project import Project
 
 JSON_VERSION = 1

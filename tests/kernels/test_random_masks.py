@@ -41,7 +41,6 @@ BLOCKS = ("causal & block(16)", "causal & block(32)")
 NOTHING = ("causal & ~causal", "causal & q >= 9")
 OPTIONS = ("softcap", "alibi", "relative_bias", "sinks")
 REACH, BUCKETS = 20, 10  # of the relative bias
-ALIBI = 10_000  # the seed of a case that no draw gives
 
 
 @dataclass(frozen=True)
@@ -132,8 +131,6 @@ def drawn_text(draw: random.Random) -> str:
 
 def drawn(seed: int) -> Case:
     """The case of a seed; neighbours differ in head dimension and in ratio."""
-    if seed == ALIBI:
-        return replace(drawn(1), text="prefix(12) | causal", options=("alibi",))
     draw = random.Random(seed)
     ratio, length = RATIOS[seed % 3], draw.randrange(17, 64)
     length += length % 16 == 0
@@ -141,16 +138,14 @@ def drawn(seed: int) -> Case:
     if draw.random() < 0.2:
         rows[0]["lengths"] = 0  # nothing but padding
     text = drawn_text(draw)
-    options = [name for name in OPTIONS if draw.random() < 0.35]
-    if "alibi" in options and not mask_plan(parse_mask(text)).causal:
-        options.remove("alibi")  # see the last test
+    options = tuple(name for name in OPTIONS if draw.random() < 0.35)
     return Case(
         text=text,
         head_dim=HEAD_DIMS[seed % 7],
         ratio=ratio,
         kv_heads=1 if ratio == 8 else draw.choice([1, 2]),
         dtype="float16" if draw.random() < 0.25 else "float32",
-        options=tuple(options),
+        options=options,
         scale=draw.choice([0.05, 0.2]),
         more_pieces=draw.random() < 0.2,
         blocks=tuple(draw.choice([16, 16, 32]) for _ in range(6)),
@@ -340,11 +335,6 @@ def test_a_block_that_sees_its_own_future_can_be_written() -> None:
     case = replace(drawn(0), text="block(16)", options=(), head_dim=64)
     assert case.variant.collapsed
     kernels_file([case.variant], case.tiles)
-
-
-@pytest.mark.xfail(strict=True, reason="kernels take q - k where |q - k| is meant")
-def test_alibi_takes_from_later_keys_as_from_earlier_ones(tmp_path: Path) -> None:
-    check(finished(started(ALIBI, 1, tmp_path))[0])
 
 
 def main(first: str, count: str, folder: str) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from codegen.emit import Lock, read_lock
-from codegen.pipeline import make_plan
 from codegen.plan import Plan
 from codegen.plan.kernel_plan import kernels_of
 from codegen.plan.kernels import Kernel
@@ -18,6 +17,7 @@ from codegen.plan.targets import known_targets, read_target, tile_from_text
 from codegen.plan.tiles import fixed_tiles
 from codegen.project import find_project
 from codegen.prove import measure
+from codegen.rendering import make_plan
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(path.parent.name for path in (ROOT / "generated").glob("*/kernels.py"))
