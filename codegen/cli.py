@@ -163,8 +163,9 @@ def tune(spec: Path, target: str, write: Path | None) -> None:
     project = _project([spec])
     plan, source, found = rendering.rendered_kernels(spec, project)
     here = tune.gpu_here() if found else None
-    if here is None:
-        report.trials_text(tune.trials(plan, target), target)
+    trials = tune.trials(plan, here or target)
+    if here is None or not trials:
+        report.trials_text(trials, here or target, plan.name)
         return
     winners = tune.tune(plan, source, here, tune.bench, report.timed)
     path = write or project.root / "tiles" / f"{plan.name}.yaml"

@@ -72,12 +72,17 @@ def gpu_here() -> str | None:
     """The target that this machine's GPU is, or None."""
     import torch
 
+    from codegen.plan.targets import known_targets
+
     if not torch.cuda.is_available():
         return None
     if torch.version.hip:
         return str(torch.cuda.get_device_properties().gcnArchName).split(":")[0]
     major, minor = torch.cuda.get_device_capability()
-    return f"sm_{10 * major + minor}"
+    arch = 10 * major + minor
+    known = [int(name[3:]) for name in known_targets() if name.startswith("sm_")]
+    # A GPU that has no table is launched with that of the last one before it.
+    return f"sm_{max((other for other in known if other <= arch), default=arch)}"
 
 
 def bench(call: Callable[[], object]) -> float:
@@ -90,9 +95,12 @@ def bench(call: Callable[[], object]) -> float:
 def tune(
     plan: Plan, source: str, target: str, timer: Timer, heard: Heard, device: str = "cuda"
 ) -> dict[str, Tile]:
-    """The fastest tile of each kernel; TgenError if no tile of some kernel runs at all."""
+    """The fastest tile of each kernel; TgenError if a kernel has none that runs."""
     kernels = _imported(source)
-    row = kernels.device_name()  # of the tables: the target, or the interpreter in tests
+    try:
+        row = kernels.device_name()  # of the tables: the target, or the interpreter in tests
+    except ValueError as error:
+        raise TgenError(f"{plan.name} can't be tuned on {target}: {error}") from None
     winners: dict[str, Tile] = {}
     for trial in trials(plan, target):
         table = getattr(kernels, trial.variant.name.upper() + TABLES[trial.kind])

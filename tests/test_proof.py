@@ -242,9 +242,8 @@ def test_a_spec_that_has_other_kernels_keeps_the_tiles_that_it_still_has(
     assert "tiles" not in lock_of(project) and "kernels" not in lock_of(project)
 
 
-UNNOTICED = pytest.mark.xfail(strict=True, reason="such damage is not looked for yet")
-A_TEXT = {"sm_90": "BLOCK_Q=16 BLOCK_K=64 stages=5 warps=2"}
 DAMAGES: dict[str, Any] = {
+    "a gpu that is a text": {"sm_90": "BLOCK_Q=16 BLOCK_K=64 stages=5 warps=2"},
     "a text": "BLOCK_Q=16",
     "a list": ["sm_90"],
     "a number": 3,
@@ -261,15 +260,13 @@ DAMAGES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("command", ["check", "build"])
-@pytest.mark.parametrize(
-    "damage", [*DAMAGES, pytest.param("a gpu that is a text", marks=UNNOTICED)]
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_tiles_are_an_error_that_names_the_lock(
     project: Project, gate: Gate, tgen: Run, proven: bytes, damage: str, command: str
 ) -> None:
     path = project.generated / "small/tgen.lock"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({**json.loads(proven), "tiles": DAMAGES.get(damage, A_TEXT)}))
+    path.write_text(json.dumps({**json.loads(proven), "tiles": DAMAGES[damage]}))
     code, _, err = tgen(command, *(["--no-test", "--no-prove"] if command == "build" else []))
     assert code == 2 and "Traceback" not in err
     assert "small/tgen.lock is damaged" in err and "hint: restore it" in err
@@ -334,7 +331,6 @@ def test_tiles_of_the_spec_win_over_those_of_the_lock(project: Project, gate: Ga
     assert check(project).fresh
 
 
-@pytest.mark.xfail(strict=True, reason="the gate's choice takes the place of the spec's tile")
 def test_tiles_of_the_spec_win_over_those_that_the_gate_chooses(
     project: Project, gate: Gate
 ) -> None:

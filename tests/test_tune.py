@@ -279,7 +279,6 @@ def test_a_gpu_without_a_table_has_no_trials(project: Project) -> None:
         tune.trials(plan_of(project), "sm_70")
 
 
-@pytest.mark.xfail(strict=True, reason="the kernels' own ValueError comes through")
 @pytest.mark.parametrize(
     ("target", "capability"),
     [("any", (7, 0)), ("hip", (9, 0)), ("{device: cuda, arch: sm_90}", (8, 0))],
@@ -301,7 +300,6 @@ def test_a_gpu_that_the_kernels_are_not_for_is_an_error_and_no_traceback(
     assert code == 2 and name in err and "Traceback" not in err
 
 
-@pytest.mark.xfail(strict=True, reason="a file of no tiles is written, which no spec can extend")
 def test_where_no_tile_is_free_no_file_is_written(
     project: Project, tgen: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,7 +310,6 @@ def test_where_no_tile_is_free_no_file_is_written(
     assert code == 0 and not (project.root / "tiles").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="it says that there is no GPU")
 def test_a_spec_without_kernels_says_so(
     project: Project, tgen: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

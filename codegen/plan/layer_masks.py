@@ -46,5 +46,6 @@ def toy_values(
             found[number] = TOY_CONTEXT
             continue
         rank = sorted(alike).index(number.value)
-        found[number] = min(number.knob.toy + number.knob.step * rank, TOY_CONTEXT - 1)
+        most = TOY_CONTEXT - 1 if base == "window" else TOY_CONTEXT
+        found[number] = min(number.knob.toy + number.knob.step * rank, most)
     return found

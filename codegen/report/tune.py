@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from codegen.tune import Trial
 
 
-def trials_text(found: Sequence[Trial], target: str) -> None:
-    """What would be timed, where there is no GPU to time it on."""
+def trials_text(found: Sequence[Trial], target: str, name: str) -> None:
+    """What would be timed, where there is no GPU to time it on, or nothing to time."""
     from codegen.prove import describe
 
+    if not found:
+        click.echo(f"{name} has no kernel whose tile could be chosen")
+        return
     click.echo(f"no GPU here; on {target}, tuning would time")
     for trial in found:
         shape = trial.shape

@@ -174,7 +174,7 @@ ATOMS: dict[str, Pattern] = {
         (1,),
         lambda n: between(Block(n, 0), Block(n, 1)),
         "its own block of {0}",
-        (Knob("block_size", "block_sizes", 8, "positions that see each other", step=4),),
+        (Knob("block_size", "block_sizes", 16, "positions that see each other", step=16),),
     ),
     "sink": Pattern(
         (1,),

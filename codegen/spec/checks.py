@@ -13,6 +13,7 @@ from pathlib import Path
 from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.diagnose import suggestion
 from codegen.spec.expression import ExpressionError
+from codegen.spec.formula import formula_of, terms_of
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import is_causal, shows_the_future
 from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
@@ -164,6 +165,8 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         what = "an RMSNorm" if norm.kind == "rms" else "a norm without weight"
         yield Finding(at("norm", "bias"), f"{what} has no bias", "kind: layer has one")
     yield from _check_relative_bias(at("attention", "relative_bias"), attention)
+    if not terms_of(formula_of(parse_mask(attention.mask))):
+        yield Finding(at("attention", "mask"), "no query sees any key under this mask")
     if shows_the_future(parse_mask(attention.mask)):
         message = "a causal language model would see the token that it predicts"
         yield Finding(at("attention", "mask"), message, f"`causal & ({attention.mask})`")

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LIMITS = {"float32": 2e-5, "float16": 1e-3}  # of the largest
+OF_SUMS = 2  # times that for the gradient of a bias, to which every pair of tokens adds
 FAST, LONG, PART = 20, 150, 10  # cases of the default run, of the long one, of a process
 HEAD_DIMS = (16, 64, 80, 96, 128, 192, 256)
 RATIOS = (1, 3, 8)
 BY_HEAD = ("h < 2", "h == 1 & causal", "(q + h) % 3 == 0", "k - q < 2 - h", "h < 1 | window(4)")
 BLOCKS = ("causal & block(16)", "causal & block(32)")
-NOTHING = ("causal & ~causal", "causal & q >= 9")
+LATE = ("causal & q >= 9", "causal & document & q % 8 > 2")  # some queries see nothing
 OPTIONS = ("softcap", "alibi", "relative_bias", "sinks")
 REACH, BUCKETS = 20, 10  # of the relative bias
 
@@ -122,7 +123,7 @@ def drawn_text(draw: random.Random) -> str:
     """Any mask of the language; one in five asks for the head, too."""
     kind = draw.random()
     if kind < 0.2:
-        return draw.choice([*NAMED, *BY_HEAD, *NOTHING])
+        return draw.choice([*NAMED, *BY_HEAD, *LATE])
     if kind < 0.3:
         return draw.choice(BLOCKS)
     text = random_mask(draw)
@@ -138,6 +139,8 @@ def drawn(seed: int) -> Case:
     if draw.random() < 0.2:
         rows[0]["lengths"] = 0  # nothing but padding
     text = drawn_text(draw)
+    while not mask_plan(parse_mask(text)).triton.keys:  # it shows nothing: see the last test
+        text = drawn_text(draw)
     options = tuple(name for name in OPTIONS if draw.random() < 0.35)
     return Case(
         text=text,
@@ -288,7 +291,9 @@ def finished(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
 
 def check(found: dict[str, Any]) -> None:
     assert "failure" not in found, f"{found['case']}\n{found['failure']}"
-    wrong = {n: e for n, e in found["errors"].items() if not e <= LIMITS[found["dtype"]]}
+    limit = LIMITS[found["dtype"]]
+    limits = {name: limit * (OF_SUMS if name == "bias" else 1) for name in found["errors"]}
+    wrong = {name: e for name, e in found["errors"].items() if not e <= limits[name]}
     assert not wrong, f"seed {found['seed']}: {found['case']}: {wrong}"
 
 
@@ -330,7 +335,6 @@ def test_the_cases_are_of_every_kind() -> None:
     assert sum("h" in case.variant.terms() for case in cases) > 20
 
 
-@pytest.mark.xfail(strict=True, reason="q is not used there, which the check of names refuses")
 def test_a_block_that_sees_its_own_future_can_be_written() -> None:
     case = replace(drawn(0), text="block(16)", options=(), head_dim=64)
     assert case.variant.collapsed
