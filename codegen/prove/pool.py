@@ -35,7 +35,8 @@ def triton_version() -> str:
     text = Path(found.origin).read_text(encoding="utf-8") if found and found.origin else ""
     version = re.search(r"^__version__ = ['\"](.+)['\"]", text, re.MULTILINE)
     if not version:
-        raise TgenError("compiling kernels needs Triton", hint="pip install triton")
+        hint = "pip install triton, or build with --no-prove"
+        raise TgenError("compiling kernels needs Triton", hint=hint)
     return version[1]
 
 

@@ -78,7 +78,7 @@ def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
         for kernel, entry in kernels.items():
             _, _, why = entry.partition("; ")
             if why not in AS_PLANNED:
-                line = f"{kernel} on {target}: {why}"
+                line = f"{kernel} on {target}: not the table's first, as {why}"
                 indent = " " * 13
                 yield textwrap.fill(
                     line, 98, initial_indent=indent, subsequent_indent=indent + "  "
