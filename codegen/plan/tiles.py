@@ -43,7 +43,7 @@ def default_tiles(v: AttentionVariant, targets: tuple[str, ...], head_dim: int) 
     tiles: dict[str, dict[str, Tile]] = {}
     for kind in kinds:
         own = {name: first_tile(kind, name, head_dim) for name in targets}
-        tiles[kind] = {**own, "float32": small_tile(kind, 32 if head_dim <= 128 else 16)}
+        tiles[kind] = {**own, "float32": small_tile(kind, 32 if head_dim <= 64 else 16)}
         tiles[kind]["interpreter"] = small_tile(kind, 16)
     return tiles
 

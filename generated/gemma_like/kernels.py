@@ -576,7 +576,7 @@ FORWARD_TILES = {
     "sm_120": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
     "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
+    "float32": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
@@ -589,7 +589,7 @@ DKDV_TILES = {
     "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
     "gfx950": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
+    "float32": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
@@ -602,7 +602,7 @@ DQ_TILES = {
     "sm_120": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 8},
     "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
     "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
-    "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
+    "float32": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
@@ -816,7 +816,7 @@ DECODE_TILES = {
     "sm_120": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
     "gfx942": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
     "gfx950": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "float32": {"BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
+    "float32": {"BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
     "interpreter": {"BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
