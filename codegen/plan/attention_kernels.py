@@ -54,7 +54,8 @@ class _Maker:
 
     def forward(self) -> Kernel:
         arguments = [
-            *self._tensors("query", "key", "value", "out"),
+            *self._tensors("query", "key", "value"),
+            self._out(),
             ("lse", "*fp32"),
             *self._inputs(self.v.key_inputs),
             *self._score_tensors(),
@@ -65,7 +66,12 @@ class _Maker:
         return self._kernel("attention_forward", arguments, sizes={"ONE_LOOP": False})
 
     def delta(self) -> Kernel:
-        arguments = [*self._tensors("out", "grad_out"), ("delta", "*fp32"), ("time", "i32")]
+        arguments = [
+            self._out(),
+            *self._tensors("grad_out"),
+            ("delta", "*fp32"),
+            ("time", "i32"),
+        ]
         return self._kernel("attention_delta", arguments, shared=True, dots=False)
 
     def dkdv(self, kind: str, dk: bool, dv: bool) -> Kernel:
@@ -183,6 +189,10 @@ class _Maker:
 
     def _strides(self, *names: str) -> Arguments:
         return [(f"{name}_{axis}", "i32") for name in names for axis in ("batch", "head", "time")]
+
+    def _out(self) -> tuple[str, str]:
+        """What the forward pass writes; for the gradient of a bias it is kept in float32."""
+        return ("out", "*fp32" if self.v.relative_bias else f"*{self.dtype}")
 
     def _inputs(self, names: Iterable[str]) -> Arguments:
         return [(name, "*i32") for name in names]

@@ -709,7 +709,8 @@ def attention_op(
     scale: float,
 ) -> tuple[Tensor, Tensor]:
     batch, heads, time, head_dim = q.shape
-    out = q.new_empty(batch, time, heads, head_dim)
+    # float32, for the gradient of the bias adds up what every pair of tokens was off by.
+    out = q.new_empty(batch, time, heads, head_dim, dtype=torch.float32)
     lse = q.new_empty(batch, heads, time, dtype=torch.float32)
     profile = bias[buckets].float().T.contiguous() * math.log2(math.e)  # (H, 2 * reach + 1)
     tile = launch(FORWARD_TILES, q)
@@ -738,7 +739,7 @@ def attention_op(
 @attention_op.register_fake
 def _(q: Tensor, *_: object) -> tuple[Tensor, Tensor]:
     batch, heads, time, head_dim = q.shape
-    out = q.new_empty(batch, time, heads, head_dim).transpose(1, 2)
+    out = q.new_empty(batch, time, heads, head_dim, dtype=torch.float32).transpose(1, 2)
     return out, q.new_empty(batch, heads, time, dtype=torch.float32)
 
 
@@ -756,7 +757,7 @@ def attention_backward_op(
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     batch, heads, time, head_dim = q.shape
-    grad = grad.transpose(1, 2).contiguous()  # (B, T, H, D)
+    grad = grad.to(q.dtype).transpose(1, 2).contiguous()  # (B, T, H, D)
     out = out.transpose(1, 2).contiguous()
     delta = torch.empty_like(lse)
     dq, dk, dv = (x.new_empty(batch, time, x.size(1), head_dim) for x in (q, k, v))
@@ -849,7 +850,7 @@ def attention(
     if q.size(2) != k.size(2):
         raise ValueError(f"{q.size(2)} queries for {k.size(2)} keys")
     scale = q.size(3) ** -0.5 if scale is None else scale
-    return attention_op(q, k, v, prefix_lengths, bias, buckets, scale)[0]
+    return attention_op(q, k, v, prefix_lengths, bias, buckets, scale)[0].to(q.dtype)
 
 
 @triton.jit
