@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import threading
 
 from codegen.errors import TgenError
+
+PARSING = threading.Lock()  # two threads at once can fail in Python 3.11 (python/cpython#106905)
 
 
 def kernel_source(module: str, name: str) -> str:
@@ -14,7 +17,8 @@ def kernel_source(module: str, name: str) -> str:
     another tile in a table) is no other kernel.
     """
     try:
-        body = ast.parse(module).body
+        with PARSING:
+            body = ast.parse(module).body
     except SyntaxError as error:
         raise TgenError(f"kernels.py:{error.lineno}: {error.msg}") from None
     providers: dict[str, list[ast.stmt]] = {}

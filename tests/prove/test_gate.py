@@ -14,13 +14,14 @@ import pytest
 from codegen.errors import TgenError
 from codegen.plan.kernels import Kernel, Tile
 from codegen.plan.targets import known_targets, read_target
-from codegen.prove import Usage, describe, faults, measure, prove, targets_for
+from codegen.prove import Usage, describe, faults, gate, measure, prove, targets_for
 from codegen.prove import pool as pools
 from codegen.prove.cache import request_key
 from codegen.prove.pool import Pool
 from codegen.prove.requests import requests
 from codegen.prove.usage import CRASHED, LATE
 from codegen.report.kernels import kernels_json, kernels_text
+from tests.prove.older_table import FACTS
 from tests.prove.samples import SOURCE, dkdv_record, forward_record, matmul_record, record
 
 
@@ -57,6 +58,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def older(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sm_80 with the table of `older_table`."""
+    monkeypatch.setattr(
+        gate, "read_target", lambda name: FACTS if name == "sm_80" else read_target(name)
+    )
+
+
 def usage(cache: Path, kernel: Kernel, form: Tile, target: str) -> Usage:
     return measure(SOURCE, [(kernel, form, target)], cache, 1)[0]
 
@@ -84,6 +93,7 @@ def test_spills_are_bytes_of_stack_or_vector_registers(cache: Path) -> None:
     assert amd.registers == 512 and dict(amd.tensor_core)["mfma"] > 0
 
 
+@pytest.mark.usefixtures("older")
 def test_a_spilling_tile_is_helped_by_more_warps(cache: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int, str]] = []
     kernels, keep = [forward_record(128)], tmp_path / "asm"
@@ -214,6 +224,7 @@ def test_targets_are_those_named_or_those_a_spec_may_mean() -> None:
         targets_for([], False, "cpu")
 
 
+@pytest.mark.usefixtures("older")
 def test_the_report_shows_figures_for_people_and_machines(
     cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

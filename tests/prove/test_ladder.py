@@ -9,12 +9,12 @@ import pytest
 
 from codegen.errors import TgenError
 from codegen.plan.kernels import Kernel, Tile
-from codegen.plan.targets import candidates, read_target
+from codegen.plan.targets import candidates
 from codegen.prove.ladder import MAX_TRIES, climb, describe, rungs
 from codegen.prove.usage import COMPILED, CRASHED, Usage
+from tests.prove.older_table import FACTS
 from tests.prove.samples import dkdv_record, forward_record, record
 
-FACTS = read_target("sm_80")
 CLEAN = Usage(COMPILED, shared=1000, registers=100, tensor_core=(("mma", 8),))
 SPILLING = replace(CLEAN, spilled=16)
 
@@ -144,7 +144,8 @@ def test_nothing_that_launches_is_an_error_with_figures() -> None:
 
 def test_a_table_without_a_needed_size_is_named() -> None:
     from codegen.prove.requests import requests
-    from tests.prove.samples import SOURCE
+    from tests.prove.older_table import FACTS
+from tests.prove.samples import SOURCE
 
     kernel: Kernel = record("scaled", "rows", "X Y", ("BLOCK",))
     with pytest.raises(TgenError, match="kernel scaled: nothing gives BLOCK a value"):

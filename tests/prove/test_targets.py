@@ -19,9 +19,11 @@ KINDS = ("attention_forward", "attention_dkdv", "attention_dq", "attention_decod
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.copytree(targets.FOLDER, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(targets, "FOLDER", tmp_path)
+    read_target.cache_clear()
+    targets.target_data.cache_clear()
     yield tmp_path
     read_target.cache_clear()
-    targets._data.cache_clear()
+    targets.target_data.cache_clear()
 
 
 def test_the_gpus_are_known_and_a_cpu_is_none_of_them() -> None:
