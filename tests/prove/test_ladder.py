@@ -144,8 +144,7 @@ def test_nothing_that_launches_is_an_error_with_figures() -> None:
 
 def test_a_table_without_a_needed_size_is_named() -> None:
     from codegen.prove.requests import requests
-    from tests.prove.older_table import FACTS
-from tests.prove.samples import SOURCE
+    from tests.prove.samples import SOURCE
 
     kernel: Kernel = record("scaled", "rows", "X Y", ("BLOCK",))
     with pytest.raises(TgenError, match="kernel scaled: nothing gives BLOCK a value"):
