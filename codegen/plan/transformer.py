@@ -223,9 +223,13 @@ def _layer(kind: str, class_name: str, block: Block, sizes: Sizes) -> LayerPlan:
 
 
 def _inputs(plans: tuple[BlockPlan, ...]) -> tuple[str, ...]:
-    """What callers say of each row, as the masks need it; documents are said by their ids."""
-    read = [n for p in plans if p.attention.function for n in p.attention.function.mask.inputs]
-    return tuple(dict.fromkeys("document_ids" if "document" in name else name for name in read))
+    """What callers say of each row, as the masks need it; documents are said by their ids.
+
+    Always in the order of MaskInputs, whichever layer reads what first.
+    """
+    read = {n for p in plans if p.attention.function for n in p.attention.function.mask.inputs}
+    documents = ("document_ids",) if read & {"document_starts", "document_ends"} else ()
+    return (*documents, *(name for name in ("prefix_lengths", "lengths") if name in read))
 
 
 def _rope(blocks: Mapping[str | None, Block], numbers: LayerNumbers) -> RopePlan | None:
