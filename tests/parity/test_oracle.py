@@ -386,6 +386,15 @@ def test_a_layer_without_rotary_positions_has_any_head_dim() -> None:
     check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
 
 
+def test_what_rows_say_is_told_apart_whichever_layer_reads_it_first() -> None:
+    blocks = {
+        "local": {"attention": {"mask": "causal & padding"}},
+        "global": {"attention": {"mask": "prefix | causal"}},
+    }
+    model = {**SMALL, "layers": ["local", "global"], "blocks": blocks}
+    check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
+
+
 SEEDS = st.integers(0, 2**32 - 1)
 
 
