@@ -15,6 +15,7 @@ from codegen.rendering import Rendered, formatted, render
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
+    from codegen.plan.kernels import Kernel
     from codegen.plan.tiles import Chosen
     from codegen.prove import Choice
 
@@ -86,14 +87,23 @@ def tile_rows(chosen: Chosen) -> dict[str, Any]:
 def report_of(choices: Sequence[Choice], files: Mapping[str, str], triton: str) -> dict[str, Any]:
     """What the lock says of the kernels: what each uses, and why it is launched as it is."""
     rows: dict[str, dict[str, str]] = {}
+    names = entry_names([choice.kernel for choice in choices])
     for choice in choices:
         usage = choice.usage
         cores = "".join(f", {name}" for name, _ in usage.tensor_core)
-        rows.setdefault(choice.target, {})[choice.kernel.name] = (
+        rows.setdefault(choice.target, {})[names[choice.kernel]] = (
             f"{usage.registers} registers, {usage.spilled} spilled, "
             f"{usage.shared} bytes shared{cores}; {choice.why}"
         )
     return {"source": kernels_digest(files), "triton": triton, "targets": rows}
+
+
+def entry_names(kernels: Sequence[Kernel]) -> dict[Kernel, str]:
+    """What a report calls kernels: by their functions, and by their kinds where one has several."""
+    kinds: dict[str, set[str]] = {}
+    for kernel in kernels:
+        kinds.setdefault(kernel.name, set()).add(kernel.kind)
+    return {k: k.name if len(kinds[k.name]) == 1 else f"{k.name}, {k.kind}" for k in kernels}
 
 
 def warnings_of(choices: Sequence[Choice]) -> tuple[Diagnostic, ...]:

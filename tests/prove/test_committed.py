@@ -16,6 +16,7 @@ from codegen.plan.kernels import Kernel
 from codegen.plan.targets import known_targets, read_target, tile_from_text
 from codegen.plan.tiles import fixed_tiles
 from codegen.project import find_project
+from codegen.proof import entry_names
 from codegen.prove import measure
 from codegen.rendering import make_plan
 
@@ -41,10 +42,11 @@ def test_every_kernel_fits_every_gpu(name: str) -> None:
     assert isinstance(report, dict) and set(report) == set(known_targets())
     for target, entries in report.items():
         facts = read_target(target)
-        assert set(entries) == {kernel.name for kernel in kernels}
+        names = entry_names(kernels)
+        assert set(entries) == set(names.values())
         for kernel in kernels:
-            found = ENTRY.fullmatch(entries[kernel.name])
-            assert found, entries[kernel.name]
+            found = ENTRY.fullmatch(entries[names[kernel]])
+            assert found, entries[names[kernel]]
             assert int(found[1]) <= facts.registers
             assert int(found[3]) <= facts.shared_memory
             assert int(found[2]) == 0 or (kernel.head_dim or 0) > CLEAN_TO, (target, kernel.name)
@@ -61,9 +63,10 @@ def test_the_compiler_says_what_the_lock_says(name: str, target: str, tmp_path: 
     source = (ROOT / "generated" / name / "kernels.py").read_text(encoding="utf-8")
     fixed, rows, entries = fixed_tiles(kernels), lock.tiles[target], lock.kernels["targets"][target]  # type: ignore[index]
     tiles = [fixed.get(kernel) or tile_from_text(rows[kernel.name]) for kernel in kernels]  # type: ignore[index]
+    names = entry_names(kernels)
     work = [(kernel, tile, target) for kernel, tile in zip(kernels, tiles, strict=True)]
     for (kernel, _, _), usage in zip(work, measure(source, work, tmp_path, jobs=1), strict=True):
         cores = "".join(f", {name}" for name, _ in usage.tensor_core)
         said = f"{usage.registers} registers, {usage.spilled} spilled, {usage.shared} bytes shared"
-        assert entries[kernel.name].startswith(f"{said}{cores}; "), kernel.name
+        assert entries[names[kernel]].startswith(f"{said}{cores}; "), kernel.name
         assert usage.wide_offsets and not usage.narrow_offsets, kernel.name
