@@ -176,6 +176,8 @@ def _kept_by(term: Term) -> tuple[str, Amount] | None:
     """
     for low in term.lows:
         match low:
+            case Shift(by) if _is_ahead(by):
+                return "ring", 1  # keys that no token to come sees: it sees only what came before
             case Shift(by):
                 return "ring", 1 - by
             case Block(size, 0):
@@ -184,6 +186,11 @@ def _kept_by(term: Term) -> tuple[str, Amount] | None:
         if isinstance(high, Constant):
             return "first", high.value
     return ("first", term.ends[0]) if term.ends else None
+
+
+def _is_ahead(by: Amount) -> bool:
+    """Whether a shift is to later positions; the numbers of masks are positive."""
+    return by > 0 if isinstance(by, int) else any(factor > 0 for _, factor in by.terms)
 
 
 def _is_block(term: Term) -> bool:

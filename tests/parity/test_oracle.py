@@ -203,7 +203,11 @@ def check_parameters(trial: Trial) -> None:
 def check_logits(trial: Trial) -> None:
     tokens, inputs = torch.from_numpy(trial.tokens), trial.given(trial.inputs)
     trial.assert_close(trial.model(tokens, **inputs), trial.logits, trial.exact)
-    if trial.rounding <= CALM:
+    # A LayerNorm over two numbers is their order: where they are close, rounding decides.
+    attentions = {b.class_name: b.attention for b in trial.plan.model.blocks}
+    norms = [(attentions[la.block].qk_norm, la.head_dim) for la in trial.plan.model.layers]
+    steady = not any(norm and norm.kind == "layer" and dim == 2 for norm, dim in norms)
+    if trial.rounding <= CALM and steady:
         trial.model.float()
         with default_dtype(torch.float32):
             trial.assert_close(trial.model(tokens, **inputs), trial.logits, SINGLE)
@@ -392,6 +396,12 @@ def test_what_rows_say_is_told_apart_whichever_layer_reads_it_first() -> None:
         "global": {"attention": {"mask": "prefix | causal"}},
     }
     model = {**SMALL, "layers": ["local", "global"], "blocks": blocks}
+    check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
+
+
+def test_keys_that_only_earlier_queries_would_see_take_no_place_in_a_cache() -> None:
+    attention = {"heads": 2, "mask": "causal & (~(q != 4 | window(5, 3)))"}
+    model = {**SMALL, "layers": 1, "attention": attention}
     check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
 
 
