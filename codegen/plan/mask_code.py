@@ -31,6 +31,7 @@ ROW_INPUTS = {"prefix_lengths": "prefix_length", "lengths": "length"}  # one num
 # The first query whose document ends beyond a key begins with the key's document, and so on.
 INVERSE = {"document_starts": "document_ends", "document_ends": "document_starts"}
 OF_QUERY = {"document_starts": "document_start", "document_ends": "document_end"}
+AS_THEY_ARE = ("q", "k", "first", "last", "time", *ROW_INPUTS.values())  # in every language
 TIGHTNESS = {"|": 1, "&": 2}  # as Python binds them; comparisons bind least
 
 
@@ -76,7 +77,7 @@ def mask_code(formula: Formula, language: Language, most: int) -> MaskCode:
     writer = _Writer(language)
     terms = terms_of(formula)
     keys = [writer.keys(term) for term in terms]
-    queries = [writer.queries(term) for term in terms]
+    queries = [writer.queries(term, _beginnings(term, terms)) for term in terms]
     return MaskCode(
         writer.predicate(formula),
         tuple(keys) if len(keys) <= most else (writer.hull(keys),),
@@ -94,8 +95,9 @@ class _Writer:
         """A sum, its names as the language has them; `q`, `first` and their like stay."""
         if isinstance(amount, int):
             return str(amount)
-        kept = ("q", "k", "first", "last", "time")
-        terms = tuple((n if n in kept else self.language.number(n), f) for n, f in amount.terms)
+        terms = tuple(
+            (n if n in AS_THEY_ARE else self.language.number(n), f) for n, f in amount.terms
+        )
         return str(Sum(terms, amount.constant))
 
     def grouped(self, amount: Amount) -> str:
@@ -152,11 +154,13 @@ class _Writer:
             return RangeCode(low, self.when(some, high), "0", "0")
         return RangeCode(low, self.when(some, high), full_low, self.when(every, full_high))
 
-    def queries(self, term: Term) -> RangeCode:
-        """The queries that visit a tile of keys first..last for this term."""
-        low, high, full_low, full_high = ([self.amount(n) for n in term.begins], [], [], [])
-        full_low, high = list(low), [self.amount(n) for n in term.ends]
-        full_high = list(high)
+    def queries(self, term: Term, beginnings: Sequence[Bound]) -> RangeCode:
+        """The queries that visit a tile of keys first..last for this term.
+
+        `beginnings` are bounds below which another term shows what the lows of this one hide.
+        """
+        low, high = [self.amount(n) for n in term.begins], [self.amount(n) for n in term.ends]
+        full_low, full_high = list(low), list(high)
         some, every = [], []
         for bound in term.highs:  # key < f(query)
             if (after := self.inverse(bound, FIRST)) is not None:
@@ -168,7 +172,9 @@ class _Writer:
         for bound in term.lows:  # key >= f(query)
             if (until := self.inverse(bound, LAST)) is not None:
                 high.append(until)
-                full_high.append(str(self.inverse(bound, FIRST)))
+                firsts = [FIRST, *map(self.position, beginnings)]
+                known = firsts[:1] if isinstance(bound, Lookup) else firsts
+                full_high.append(self.highest([str(self.inverse(bound, p)) for p in known], "0"))
             else:
                 some.append(f"last >= {self.at(bound, FIRST)}")
                 every.append(f"first >= {self.at(bound, FIRST)}")
@@ -177,6 +183,10 @@ class _Writer:
             return RangeCode(self.highest(low, "0"), ends, "0", "0")
         full = self.when(every, self.lowest(full_high, "time"))
         return RangeCode(self.highest(low, "0"), ends, self.highest(full_low, "0"), full)
+
+    def position(self, bound: Bound) -> Sum:
+        """The key that a bound is at for all queries."""
+        return Sum() + bound.value if isinstance(bound, Constant) else named(self.at(bound, FIRST))
 
     def hull(self, ranges: Sequence[RangeCode]) -> RangeCode:
         """One range around all of them, masked throughout."""
@@ -282,6 +292,21 @@ class _Writer:
     def inner(self, tree: Expression) -> str:
         text = self.arithmetic(tree)
         return f"({text})" if isinstance(tree, Binary) and not text.startswith("(") else text
+
+
+def _beginnings(term: Term, terms: Sequence[Term]) -> list[Bound]:
+    """Bounds that stand still, below which other terms show all keys that this term's edges allow.
+
+    For a tile of keys that such a bound crosses, only the keys beyond it decide what is full.
+    """
+    return [
+        bound
+        for other in terms
+        for bound in other.highs
+        if isinstance(bound, Constant) or (isinstance(bound, Lookup) and bound.array in ROW_INPUTS)
+        if not (other.lows or other.begins or other.ends or other.tested)
+        if set(other.highs) - {bound} <= set(term.highs)
+    ]
 
 
 def _may_be_negative(tree: Expression) -> bool:

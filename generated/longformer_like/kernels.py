@@ -550,7 +550,14 @@ def attention_dkdv(
     head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     heads = tl.num_programs(1)
     last = tl.minimum(first + BLOCK_K, time) - 1
-    span_0 = align(first, last + WINDOW, last, first + WINDOW, time, BLOCK_Q)
+    span_0 = align(
+        first,
+        last + WINDOW,
+        last,
+        tl.maximum(first + WINDOW, GLOBAL_TOKENS + WINDOW),
+        time,
+        BLOCK_Q,
+    )
     span_1 = align(
         first,
         tl.where(first < GLOBAL_TOKENS, time, 0),

@@ -486,7 +486,9 @@ def attention_dkdv(
     owner, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
     key_heads, heads = tl.num_programs(1), tl.num_programs(1) * GROUP
     last = tl.minimum(first + BLOCK_K, time) - 1
-    span_0 = align(first, last + WINDOW, last, first + WINDOW, time, BLOCK_Q)
+    span_0 = align(
+        first, last + WINDOW, last, tl.maximum(first + WINDOW, SINK + WINDOW), time, BLOCK_Q
+    )
     span_1 = align(
         first, tl.where(first < SINK, time, 0), last, tl.where(last < SINK, time, 0), time, BLOCK_Q
     )

@@ -14,9 +14,6 @@ from codegen.spec.formula import formula_of
 from codegen.spec.mask import parse_mask
 from tests.plan.test_masks import NAMED, random_mask, random_row, sees
 
-# A tile of keys that a sink ends in: its other keys are seen in full by more than is printed.
-LOOSE = ("sink(3) | window(5)", "causal & (window(5) | sink(3))")
-
 
 def run_ranges(code: tuple[RangeCode, ...], names: dict[str, object]) -> tuple[set[int], set[int]]:
     """Positions visited, and those of the full parts."""
@@ -40,6 +37,8 @@ def check(text: str, draw: random.Random, *, exact: bool, named: bool, most: int
     row = random_row(draw, length)
     start = draw.randrange(length)
     stop = min(length, start + draw.choice([1, 2, 4, 8, 16]))
+    if exact and "dilated" in text and stop - start < 4:
+        return  # shorter than the step: a printed range can't be in pieces
     formula = with_names(mask) if named else formula_of(mask)
     code = mask_code(formula, PYTHON, most)
     numbers = {number.name: number.value for number in mask_numbers(mask)}
@@ -68,10 +67,10 @@ def check(text: str, draw: random.Random, *, exact: bool, named: bool, most: int
         assert full <= every, (text, ranges)
         if exact:
             assert visited == some, (text, ranges)
-            assert full == every or (text in LOOSE and ranges is code.queries), (text, ranges)
+            assert full == every, (text, ranges)
 
 
-@pytest.mark.parametrize("text", [n for n in NAMED if "dilated" not in n])
+@pytest.mark.parametrize("text", NAMED)
 @pytest.mark.parametrize("named", [False, True])
 def test_printed_ranges_of_the_named_patterns_are_exact(text: str, named: bool) -> None:
     draw = random.Random(text)
