@@ -11,29 +11,19 @@ from codegen.plan.row_kernels import row_tile
 from codegen.plan.targets import candidates, read_target
 
 ONE_LOOP = "ONE_LOOP"  # in a tile's sizes: one masked loop instead of three
-
-
 SPLIT = "SPLIT"  # in a tile's sizes: dK and dV are made by launches of their own
-
-
 TILED = ("attention_forward", "attention_dkdv", "attention_dq", "attention_decode")
-
-
-SIZES = {
-    **dict.fromkeys(
-        ("attention_forward", "attention_dkdv", "attention_dq"), ("BLOCK_Q", "BLOCK_K")
-    ),
+BLOCK_TILED = ("block_attention_forward", "block_attention_backward", "attention_decode")
+SIZES = {  # that a tile of each must say
+    "attention_forward": ("BLOCK_Q", "BLOCK_K"),
+    "attention_dkdv": ("BLOCK_Q", "BLOCK_K"),
+    "attention_dq": ("BLOCK_Q", "BLOCK_K"),
     "attention_decode": ("BLOCK_K",),
-    **dict.fromkeys(("block_attention_forward", "block_attention_backward"), ()),
+    "block_attention_forward": (),
+    "block_attention_backward": (),
 }
 
-
-BLOCK_TILED = ("block_attention_forward", "block_attention_backward", "attention_decode")
-
-
 Tiles = Mapping[str, Mapping[str, Tile]]  # kind -> target -> tile
-
-
 Chosen = Mapping[str, Mapping[str, Tile]]  # target -> kernel -> tile
 
 

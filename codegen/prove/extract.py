@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import threading
+from functools import lru_cache
 
 from codegen.errors import TgenError
 
 PARSING = threading.Lock()  # two threads at once can fail in Python 3.11 (python/cpython#106905)
+Statement = ast.stmt | ast.ExceptHandler
 
 
 def kernel_source(module: str, name: str) -> str:
@@ -16,11 +18,7 @@ def kernel_source(module: str, name: str) -> str:
     What launches a kernel is left out, so a worker needs no torch, and a change there (such as
     another tile in a table) is no other kernel.
     """
-    try:
-        with PARSING:
-            body = ast.parse(module).body
-    except SyntaxError as error:
-        raise TgenError(f"kernels.py:{error.lineno}: {error.msg}") from None
+    body = _statements(module)
     providers: dict[str, list[ast.stmt]] = {}
     for statement in body:
         for bound in _names_bound(statement):
@@ -38,7 +36,21 @@ def kernel_source(module: str, name: str) -> str:
     return "\n\n".join(_text(module, statement) for statement in body if statement in kept) + "\n"
 
 
-def _names_bound(statement: ast.stmt) -> set[str]:
+def _statements(module: str) -> list[ast.stmt]:
+    """Those of the module; parsed once, for all of its kernels and their tiles."""
+    try:
+        with PARSING:
+            return _parsed(module)
+    except SyntaxError as error:
+        raise TgenError(f"kernels.py:{error.lineno}: {error.msg}") from None
+
+
+@lru_cache(maxsize=4)
+def _parsed(module: str) -> list[ast.stmt]:
+    return ast.parse(module).body
+
+
+def _names_bound(statement: Statement) -> set[str]:
     """The names that a top-level statement gives a value, inside `if` and `try` too."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
@@ -47,7 +59,7 @@ def _names_bound(statement: ast.stmt) -> set[str]:
         if isinstance(child, ast.alias):
             bound.add((child.asname or child.name).partition(".")[0])
         elif isinstance(child, ast.stmt | ast.ExceptHandler):
-            bound |= _names_bound(child)  # type: ignore[arg-type]
+            bound |= _names_bound(child)
         else:
             bound |= {
                 node.id

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from codegen.errors import Diagnostic, TgenError
 from codegen.plan.kernels import Kernel, Tile
 from codegen.plan.targets import TargetFacts, candidates
-from codegen.prove.requests import ONE_LOOP, SPLIT, can_be_split, can_have_one_loop, fitted
+from codegen.plan.tiles import ONE_LOOP, SPLIT
+from codegen.prove.requests import can_be_split, can_have_one_loop, fitted
 from codegen.prove.usage import CRASHED, LATE, Usage
 
 MAX_WARPS = 8

@@ -7,11 +7,10 @@ from dataclasses import replace
 from codegen.errors import TgenError
 from codegen.plan.kernels import Kernel, Tile
 from codegen.plan.targets import TargetFacts
+from codegen.plan.tiles import ONE_LOOP, SPLIT
 from codegen.prove.extract import kernel_source
 from codegen.prove.usage import Request
 
-ONE_LOOP = "ONE_LOOP"  # one masked loop instead of a masked, a full and a masked one
-SPLIT = "SPLIT"  # the gradients of keys and values in launches of their own
 HALVES = ("WANT_DK", "WANT_DV")  # the constants of a kernel that can be split
 UNLESS_ASKED: dict[str, bool] = {ONE_LOOP: False, **dict.fromkeys(HALVES, True)}
 
