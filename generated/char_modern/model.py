@@ -168,14 +168,15 @@ class Cache:
 
 
 def token_losses(x: Tensor, weight: Tensor, targets: Tensor, softcap: float) -> Tensor:
-    logits = softcap * torch.tanh(F.linear(x, weight) / softcap)
-    return F.cross_entropy(logits.float(), targets, reduction="none")
+    logits = softcap * torch.tanh(F.linear(x, weight).float() / softcap)
+    return F.cross_entropy(logits, targets, reduction="none")
 
 
 def chunked_loss(
     x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str
 ) -> Tensor:
     """Cross entropy of soft-capped logits (arXiv:2408.00118, section 2), in chunks of tokens.
+
     A chunk's logits are made again in the backward pass, so that all of them never exist at once;
     F.linear_cross_entropy does this too, but knows no softcap.
     """

@@ -22,26 +22,32 @@ def token_losses(x: Tensor, weight: Tensor, targets: Tensor, softcap: float) -> 
     return F.cross_entropy(logits, targets, reduction="none")
 
 
-def linear_cross_entropy(
-    x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str = "mean"
+def chunked_loss(
+    x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str
 ) -> Tensor:
-    """Cross entropy of x (N, C) under the head weight (V, C); targets (N,), -100 ignored.
+    """Cross entropy of soft-capped logits (arXiv:2408.00118, section 2), in chunks of tokens.
 
     A chunk's logits are made again in the backward pass, so that all of them never exist at once;
     F.linear_cross_entropy does this too, but knows no softcap.
     """
-    if x.is_cuda or INTERPRETED:
-        return kernels.linear_cross_entropy(x, weight, targets, softcap, reduction)
+    chunks = zip(torch.split(x, LOSS_CHUNK), torch.split(targets, LOSS_CHUNK), strict=True)
     losses = torch.cat(
         [
             checkpoint(
                 token_losses, a, weight, b, softcap, use_reentrant=False, preserve_rng_state=False
             )
-            for a, b in zip(
-                torch.split(x, LOSS_CHUNK), torch.split(targets, LOSS_CHUNK), strict=True
-            )
+            for a, b in chunks
         ]
     )
     if reduction == "none":
         return losses
     return losses.sum() if reduction == "sum" else losses.sum() / (targets != -100).sum()
+
+
+def linear_cross_entropy(
+    x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str = "mean"
+) -> Tensor:
+    """Cross entropy of x (N, C) under the head weight (V, C); targets (N,), -100 ignored."""
+    if x.is_cuda or INTERPRETED:
+        return kernels.linear_cross_entropy(x, weight, targets, softcap, reduction)
+    return chunked_loss(x, weight, targets, softcap, reduction)
