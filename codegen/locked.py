@@ -13,13 +13,15 @@ from codegen.errors import OutputError
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
-    from codegen.plan.kernels import Kernel
 
 KERNELS = "kernels.py"
 
 
 def locked_tiles(plan: Plan, folder: Path) -> dict[str, dict[str, str]]:
-    """The tiles that a package's lock holds for its kernels, by GPU and kernel, as text."""
+    """The tiles that a package's lock holds for its kernels, by GPU and kernel, as text.
+
+    What the spec itself says is not among them.
+    """
     from codegen.plan.kernel_plan import tunable
 
     lock = read_lock(folder) if plan.kernels and folder.is_dir() else None
@@ -45,13 +47,12 @@ def locked_report(folder: Path, files: Mapping[str, str]) -> Mapping[str, Any]:
     return lock.kernels
 
 
-def with_locked_tiles(plan: Plan, folder: Path) -> Plan:
-    """The plan launched as the lock says, but for what the spec itself says."""
+def launched_as(plan: Plan, rows: Mapping[str, Mapping[str, str]], folder: Path) -> Plan:
+    """The plan with the tiles that `locked_tiles` found in the folder's lock."""
     from codegen.plan.kernel_plan import with_tiles
     from codegen.plan.targets import tile_from_text
     from codegen.plan.tiles import tile_for
 
-    rows = locked_tiles(plan, folder)
     if plan.kernels is None or not rows:
         return plan
     try:
@@ -72,12 +73,3 @@ def _damaged(folder: Path) -> OutputError:
 def kernels_digest(files: Mapping[str, str]) -> str:
     """By which a report knows the kernels that it is of."""
     return hashlib.sha256(files[KERNELS].encode()).hexdigest()
-
-
-def kernels_and_source(plan: Plan, files: Mapping[str, str]) -> tuple[str, tuple[Kernel, ...]]:
-    """The text of kernels.py, and what is compiled of it; nothing for a package without."""
-    from codegen.plan.kernel_plan import kernels_of
-
-    if plan.kernels is None:
-        return "", ()
-    return files[KERNELS], kernels_of(plan.model, plan.kernels)

@@ -44,10 +44,10 @@ def build(
     taken = {outcome.name: outcome.spec for outcome in fresh}
     rendered, outcomes = render_specs(stale, project, overrides, out=out, jobs=jobs, taken=taken)
     if prove is not False:
-        asked = [r for r in rendered if prove or (r.plan.target not in ("any", "cpu"))]
+        asked = [r for r in rendered if prove or r.plan.target not in ("any", "cpu")]
+        rendered = [] if prove else [r for r in rendered if r.plan.target in ("any", "cpu")]
         proven = prove_rendered(asked, project, jobs, progress)
         outcomes += [item for item in proven if isinstance(item, Outcome)]
-        rendered = [r for r in rendered if r not in asked]
         rendered += [item for item in proven if isinstance(item, Rendered)]
     emitted = [_emit(item, out, dry_run) for item in rendered]
     if test and not dry_run:

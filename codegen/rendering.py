@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.emit import Package
 from codegen.errors import Diagnostic, SpecError, TgenError
-from codegen.locked import kernels_and_source, locked_report, locked_tiles, with_locked_tiles
+from codegen.locked import KERNELS, launched_as, locked_report, locked_tiles
 from codegen.outcome import Outcome, failed
 from codegen.project import Project
 
@@ -29,7 +29,6 @@ class Rendered:
     sources: tuple[Path, ...]
     files: dict[str, str]
     warnings: tuple[Diagnostic, ...] = ()
-
     tiles: Mapping[str, Any] = field(default_factory=dict)  # for the lock, as plain data
     report: Mapping[str, Any] = field(default_factory=dict)  # of its kernels
     proven: bool = False  # by this build
@@ -79,9 +78,9 @@ def formatted(drafts: Sequence[Rendered]) -> list[Rendered]:
     joined = {
         f"{draft.plan.name}/{path}": text for draft in drafts for path, text in draft.files.items()
     }
-    formatted = format_files(joined)
+    texts = format_files(joined)
     return [
-        replace(draft, files={path: formatted[f"{draft.plan.name}/{path}"] for path in draft.files})
+        replace(draft, files={path: texts[f"{draft.plan.name}/{path}"] for path in draft.files})
         for draft in drafts
     ]
 
@@ -100,8 +99,9 @@ def _render_one(work: tuple[Path, Project, tuple[str, ...], Path]) -> Rendered |
     spec, project, overrides, out = work
     try:
         loaded = load_spec(spec, project.root, overrides)
-        plan = with_locked_tiles(lower(loaded), out / loaded.spec.name)
-        tiles = locked_tiles(plan, out / plan.name)
+        plan, folder = lower(loaded), out / loaded.spec.name
+        tiles = locked_tiles(plan, folder)
+        plan = launched_as(plan, tiles, folder)
         files = render(plan, project)
     except TgenError as error:
         return failed(spec, error)
@@ -120,9 +120,13 @@ def render(plan: Plan, project: Project) -> dict[str, str]:
 def rendered_kernels(
     spec: Path, project: Project, overrides: Sequence[str] = ()
 ) -> tuple[Plan, str, tuple[Kernel, ...]]:
-    """A spec's plan, the text of its kernels.py, and what is compiled of that."""
+    """A spec's plan, the text of its kernels.py, and what is compiled of that; "" without any."""
+    from codegen.plan.kernel_plan import kernels_of
+
     plan = make_plan(spec, project, overrides)
-    return plan, *kernels_and_source(plan, render(plan, project))
+    if plan.kernels is None:
+        return plan, "", ()
+    return plan, render(plan, project)[KERNELS], kernels_of(plan.model, plan.kernels)
 
 
 def make_plan(spec: Path, project: Project, overrides: Sequence[str] = ()) -> Plan:

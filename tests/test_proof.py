@@ -18,7 +18,7 @@ import pytest
 from codegen import pipeline, proof, rendering
 from codegen.cli import main
 from codegen.errors import OutputError, TgenError
-from codegen.locked import with_locked_tiles
+from codegen.locked import launched_as, locked_tiles
 from codegen.outcome import Outcome
 from codegen.plan import Plan
 from codegen.plan.kernel_plan import kernels_of
@@ -52,7 +52,8 @@ class Gate:
     """Stands for the gate: chooses one tile for all that is free, and counts its calls."""
 
     def __init__(self) -> None:
-        self.tile, self.calls, self.faults = CHOSEN, 0, ()  # type: ignore[var-annotated]
+        self.tile, self.calls = CHOSEN, 0
+        self.faults: tuple[str, ...] = ()
 
     def __call__(
         self, plan: Plan, source: str, cache: Path, jobs: int, progress: Any = None
@@ -312,7 +313,7 @@ def test_a_damaged_lock_is_an_output_error(project: Project, proven: bytes) -> N
     (folder / "tgen.lock").write_text(json.dumps(damaged))
     plan = rendering.make_plan(project.specs / "small.yaml", project)
     with pytest.raises(OutputError, match="its tiles are none"):
-        with_locked_tiles(plan, folder)
+        launched_as(plan, locked_tiles(plan, folder), folder)
 
 
 OWN = "\ntiles: {sm_90: {attention_dq: [32, 32, 1, 4]}}\nmodel:\n"

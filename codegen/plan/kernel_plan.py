@@ -147,12 +147,12 @@ def kernels_of(network: TransformerNetwork, plan: KernelPlan) -> tuple[Kernel, .
 
 
 def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
-    sizes = {field.name: field.value for field in network.fields}
-    d_model, vocab_size = int(sizes["d_model"]), int(sizes["vocab_size"])  # type: ignore[arg-type]
+    sizes = {f.name: f.value for f in network.fields if isinstance(f.value, int | float)}
+    d_model, vocab_size = int(sizes["d_model"]), int(sizes["vocab_size"])
     for v in plan.attentions:
         layer = layer_of(network, v.name)
         numbers, group = dict(layer.mask_numbers), layer.heads // layer.kv_heads
-        dropout = float(sizes.get("dropout", 0.0))  # type: ignore[arg-type]
+        dropout = float(sizes.get("dropout", 0.0))
         buckets = 1 << max(0, layer.relative_buckets - 1).bit_length()
         made = attention_kernels(
             v, numbers, layer.head_dim, group, dropout=dropout, buckets=buckets

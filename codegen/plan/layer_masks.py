@@ -9,7 +9,7 @@ from codegen.spec.mask import And, Atom, Mask, parse_mask
 from codegen.spec.reach import plain
 from codegen.spec.transformer import Block, TransformerModel
 
-TOY_CONTEXT = 32
+TINY_CONTEXT = 32
 
 
 def layer_masks(model: TransformerModel, blocks: dict[str | None, Block]) -> dict[str | None, Mask]:
@@ -43,9 +43,9 @@ def toy_values(
             if n.name.rstrip("_0123456789") == base
         }
         if base == "window" and number.value >= context_length:
-            found[number] = TOY_CONTEXT
+            found[number] = TINY_CONTEXT
             continue
         rank = sorted(alike).index(number.value)
-        most = TOY_CONTEXT - 1 if base == "window" else TOY_CONTEXT
+        most = TINY_CONTEXT - 1 if base == "window" else TINY_CONTEXT
         found[number] = min(number.knob.toy + number.knob.step * rank, most)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from codegen.plan.layer_masks import TOY_CONTEXT, layer_masks, toy_values
+from codegen.plan.layer_masks import TINY_CONTEXT, layer_masks, toy_values
 from codegen.plan.mask_numbers import MaskNumber, mask_numbers
 from codegen.plan.network import ConfigField
 from codegen.spec.expression import ExpressionError
@@ -14,7 +14,6 @@ from codegen.spec.resolve import resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, Llama3Scaling, TransformerModel
 
-TINY_CONTEXT = TOY_CONTEXT
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8
 TINY_VOCABULARY = 61

@@ -12,6 +12,8 @@ import click
 from codegen.report.outcome import print_json
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
     from codegen.prove import Choice
 
 COLUMNS = (
@@ -32,8 +34,8 @@ def kernels_text(choices: Sequence[Choice]) -> None:
         return
     table = Table(title="kernels", title_justify="left")
     for column in COLUMNS:
-        right = "right" if column in NUMBERS else "left"
-        table.add_column(column, justify=right, overflow="fold")  # type: ignore[arg-type]
+        justify: JustifyMethod = "right" if column in NUMBERS else "left"
+        table.add_column(column, justify=justify, overflow="fold")
     for choice in choices:
         table.add_row(*kernel_row(choice))
     console.print(table)

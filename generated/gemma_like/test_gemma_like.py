@@ -112,7 +112,7 @@ def on_kernels(run: Callable[[], list[Tensor]], wanted: bool) -> list[Tensor]:
         return run()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 def test_kernels_compute_what_plain_pytorch_computes() -> None:
     if os.environ.get("TRITON_INTERPRET") != "1":  # it must be set before triton is imported
         command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "kernels_compute"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 
 from codegen.plan.attention_variant import AttentionVariant, pieces
+from codegen.plan.kernel_plan import KernelPlan
 from codegen.plan.kernels import MaskCode, RangeCode, Tile
 from codegen.refine.style import format_files
 from codegen.render.render import environment
@@ -148,24 +150,11 @@ def kernels_file(
 ) -> str:
     """The text of kernels.py for some variants, as a build would write it."""
     tiles = tiles or {kind: {"interpreter": tile} for kind, tile in SMALL.items()}
-    text = (
-        environment()
-        .get_template("kernels/attention_module.py.jinja")
-        .render(
-            title="Attention kernels.",
-            namespace=namespace,
-            variants=variants,
-            decode=True,
-            targets=["sm_80", "sm_90", "gfx942"],
-            tiles=tiles,
-            uses={
-                "softcap": any(v.softcap for v in variants),
-                "dropout": any(v.dropout for v in variants),
-                "decode": True,
-                "blocks": any(v.collapsed for v in variants),
-                "general": not all(v.collapsed for v in variants),
-                "ranges": max(max(len(v.mask.keys), len(v.mask.queries)) for v in variants),
-            },
-        )
+    kernels = KernelPlan(
+        targets=("sm_80", "sm_90", "gfx942"),
+        attentions=tuple(variants),
+        tiles={v.name: tiles for v in variants},
     )
+    template = environment().get_template("package/kernels.py.jinja")
+    text = template.render(plan=SimpleNamespace(kernels=kernels), name=namespace, header="")
     return format_files({"kernels.py": text})["kernels.py"]

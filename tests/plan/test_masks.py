@@ -47,9 +47,9 @@ def sees(mask: Mask, q: int, k: int, row: Row) -> bool:
             assert isinstance(ids, list)
             return ids[q] == ids[k]
         case Atom("prefix", ()):
-            return k < row["prefix_lengths"]  # type: ignore[operator]
+            return k < row["prefix_lengths"]
         case Atom("padding"):
-            return k < row["lengths"]  # type: ignore[operator]
+            return k < row["lengths"]
         case Atom(name, arguments):
             return ATOMS[name](q, k, *arguments)
     raise AssertionError(mask)

@@ -4,8 +4,6 @@ The text of this file stands for a package's kernels.py; only what a kernel reac
 the rest may import what a worker has no need of.
 """
 
-# ruff: noqa: N803, N806 - Triton's constants are upper case
-
 from __future__ import annotations
 
 from pathlib import Path
