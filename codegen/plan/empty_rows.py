@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from codegen.errors import Diagnostic
@@ -21,9 +22,10 @@ def warn_of_empty_rows(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     model = loaded.spec.model
     found: dict[Key, Diagnostic] = {}
     for kind in dict.fromkeys(layer_kinds(model)):
-        text = resolve_block(model, kind).attention.mask
-        length = min(model.context_length, LOOKED_AT)
-        if not (empty := empty_rows(parse_mask(text), length)):
+        attention = resolve_block(model, kind).attention
+        text, length = attention.mask, min(model.context_length, LOOKED_AT)
+        heads = attention.heads if re.search(r"\bh\b", text) else 1
+        if not (empty := empty_rows(parse_mask(text), length, heads)):
             continue
         own = kind is not None and "mask" in model.blocks[kind].attention.model_fields_set
         key: Key = ("model", *(("blocks", str(kind)) if own else ()), "attention", "mask")
@@ -35,18 +37,18 @@ def warn_of_empty_rows(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     return tuple(found.values())
 
 
-def empty_rows(mask: Mask, length: int) -> Intervals:
-    """The queries of a row of `length` that see no key at all."""
+def empty_rows(mask: Mask, length: int, heads: int = 1) -> Intervals:
+    """The queries of a row of `length` that see no key at all, in none of the first `heads`."""
     inputs: Inputs = {
         "document_starts": 0,
         "document_ends": length,
         "lengths": length,
         "prefix_lengths": 1,
     }
-    return union(tuple(_empty(mask, Tile(0, length, length, inputs))), ())
+    return union(tuple(_empty(mask, Tile(0, length, length, inputs), heads)), ())
 
 
-def _empty(mask: Mask, tile: Tile) -> Iterator[tuple[float, float]]:
+def _empty(mask: Mask, tile: Tile, heads: int) -> Iterator[tuple[float, float]]:
     """Halves the tile until its ranges tell."""
     ranges = key_ranges(mask, tile)
     if ranges.full:
@@ -55,15 +57,20 @@ def _empty(mask: Mask, tile: Tile) -> Iterator[tuple[float, float]]:
         yield (tile.start, tile.stop)
     elif tile.stop - tile.start > 1:
         middle = (tile.start + tile.stop) // 2
-        yield from _empty(mask, Tile(tile.start, middle, tile.length, tile.inputs))
-        yield from _empty(mask, Tile(middle, tile.stop, tile.length, tile.inputs))
-    elif not _sees_any(mask, tile, [k for a, b in ranges.partial for k in range(int(a), int(b))]):
+        yield from _empty(mask, Tile(tile.start, middle, tile.length, tile.inputs), heads)
+        yield from _empty(mask, Tile(middle, tile.stop, tile.length, tile.inputs), heads)
+    elif not _sees_any(mask, tile, ranges.partial, heads):
         yield (tile.start, tile.stop)
 
 
-def _sees_any(mask: Mask, tile: Tile, keys: list[int]) -> bool:
+def _sees_any(mask: Mask, tile: Tile, keys: Intervals, heads: int) -> bool:
     formula = formula_of(mask)
-    return any(shows(formula, tile.start, key, tile.inputs) for key in keys)
+    return any(
+        shows(formula, tile.start, key, tile.inputs, head)
+        for head in range(heads)
+        for low, high in keys
+        for key in range(int(low), int(high))
+    )
 
 
 def _span(low: int, high: int) -> str:

@@ -99,15 +99,15 @@ def bound_at(bound: Bound, query: int, inputs: Inputs) -> int:
             return values if isinstance(values, int) else values[query]
 
 
-def shows(formula: Formula, query: int, key: int, inputs: Inputs) -> bool:
-    """Whether the query sees the key: the formula itself, pair by pair."""
+def shows(formula: Formula, query: int, key: int, inputs: Inputs, head: int = 0) -> bool:
+    """Whether the head's query sees the key: the formula itself, pair by pair."""
     match formula:
         case Both(left, right):
-            return shows(left, query, key, inputs) and shows(right, query, key, inputs)
+            return all(shows(f, query, key, inputs, head) for f in (left, right))
         case Either(left, right):
-            return shows(left, query, key, inputs) or shows(right, query, key, inputs)
+            return any(shows(f, query, key, inputs, head) for f in (left, right))
         case Other(operand):
-            return not shows(operand, query, key, inputs)
+            return not shows(operand, query, key, inputs, head)
         case Always():
             return True
         case Edge(bound):
@@ -117,7 +117,7 @@ def shows(formula: Formula, query: int, key: int, inputs: Inputs) -> bool:
         case Stride(step):
             return (query - key) % int(step) == 0
         case Opaque(comparison):
-            return bool(arithmetic(comparison, {"q": query, "k": key, "h": 0}))
+            return bool(arithmetic(comparison, {"q": query, "k": key, "h": head}))
 
 
 Leaf = Callable[[Formula, Tile], Visible]

@@ -60,7 +60,9 @@ def test_runs_of_empty_rows_are_as_long_as_they_can_be(
 
 
 def test_rows_are_empty_only_where_no_head_sees_anything() -> None:
-    assert empty_rows(parse_mask("causal & (h < 2 | q >= 4)"), 16) == ()
+    mask = parse_mask("causal & (h >= 2 | q >= 4)")
+    assert empty_rows(mask, 16, heads=3) == ()
+    assert empty_rows(mask, 16, heads=2) == ((0, 4),)
 
 
 @pytest.fixture
