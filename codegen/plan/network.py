@@ -132,6 +132,7 @@ class LayerPlan:
     rope_theta: float | None
     relative_buckets: int
     mask_numbers: tuple[tuple[str, int], ...]
+    numbers: dict[str, Number]  # all of them by name, as `codegen.plan.numbers` has them
 
 
 @dataclass(frozen=True)

@@ -2,83 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
-
 from codegen.plan.layer_masks import TINY_CONTEXT, layer_masks, toy_values
-from codegen.plan.mask_numbers import MaskNumber, mask_numbers
+from codegen.plan.mask_numbers import mask_numbers
 from codegen.plan.network import ConfigField
-from codegen.spec.expression import ExpressionError
+from codegen.plan.numbers import (
+    HEAD_ROWS,
+    OTHER_ROWS,
+    TINY_HEAD_DIM,
+    TINY_MODEL,
+    TINY_VOCABULARY,
+    TOY_NUMBERS,
+    NumberRow,
+    Value,
+    layer_values,
+    mask_row,
+    scale_value,
+    toy_scale,
+)
 from codegen.spec.resolve import resolve_block, scale_numbers
-from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, Llama3Scaling, TransformerModel
-
-TINY_MODEL = 32
-TINY_HEAD_DIM = 8
-TINY_VOCABULARY = 61
-TOY_NUMBERS = {  # what a scale may name
-    "d_model": TINY_MODEL,
-    "head_dim": TINY_HEAD_DIM,
-    "heads": 4,
-    "layers": 2,
-    "d_ff": 64,
-    "vocab_size": TINY_VOCABULARY,
-}
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """The numbers of one layer, at true size or at toy size."""
-
-    heads: int
-    kv_heads: int
-    head_dim: int
-    d_ff: int
-    rope_theta: float
-    norm_eps: float
-    qk_norm_eps: float
-    attention_scale: float
-    attention_softcap: float
-    relative_buckets: int
-    relative_max_distance: int
-    mask: Mapping[str, int] = field(default_factory=dict)  # the numbers of its mask
-
-    def number(self, name: str) -> Any:
-        """Any of them by name; zero for a number that only other masks have."""
-        return self.mask.get(name, 0) if not hasattr(self, name) else getattr(self, name)
-
-
-class NumberRow(NamedTuple):
-    """A number that may differ by layer, as the config has it."""
-
-    name: str
-    plural: str
-    type: str
-    comment: str = ""
-    of_each: str = ""  # the comment on the plural
-
-
-# The numbers of a mask stand after those of the heads.
-HEAD_ROWS = (
-    NumberRow("heads", "heads", "int"),
-    NumberRow("kv_heads", "kv_heads", "int"),
-    NumberRow("head_dim", "head_dims", "int"),
-)
-OTHER_ROWS = (
-    NumberRow("attention_scale", "attention_scales", "float", "of the scores, before softmax"),
-    NumberRow("attention_softcap", "attention_softcaps", "float", "no score is beyond it"),
-    NumberRow("relative_buckets", "relative_buckets", "int", "of distances that share a bias"),
-    NumberRow("relative_max_distance", "relative_max_distances", "int", "all beyond are alike"),
-    NumberRow("d_ff", "d_ffs", "int"),
-    NumberRow("norm_eps", "norm_epsilons", "float"),
-    NumberRow("qk_norm_eps", "qk_norm_epsilons", "float"),
-    NumberRow("rope_theta", "rope_thetas", "float"),
-)
 
 
 class LayerNumbers:
-    """Each layer's sizes, true and toy, and how the config names them."""
+    """Each layer's numbers, true and toy, and how the config names them."""
 
     def __init__(
         self,
@@ -91,109 +37,47 @@ class LayerNumbers:
         self.masks = layer_masks(model, blocks)
         self.mask_numbers = {kind: mask_numbers(mask) for kind, mask in self.masks.items()}
         knobs = {n.name: n.knob for numbers in self.mask_numbers.values() for n in numbers}
-        mask_rows = [
-            NumberRow(k.name, k.plural, "int", k.comment, k.of_each) for k in knobs.values()
-        ]
+        mask_rows = [mask_row(knob) for knob in knobs.values()]
         self.rows = {row.name: row for row in (*HEAD_ROWS, *mask_rows, *OTHER_ROWS)}
-        by_kind = {k: real_sizes(model, b, self.mask_numbers[k]) for k, b in blocks.items()}
-        # A layer without rotary positions reads no theta: it stands in nobody's way.
-        theta = max(sizes.rope_theta for sizes in by_kind.values())
-        by_kind = {k: replace(s, rope_theta=s.rope_theta or theta) for k, s in by_kind.items()}
-        values = toy_values(self.mask_numbers.values(), model.context_length)
-        toy = {
-            k: toy_sizes(b, by_kind[k], {n.name: values[n] for n in self.mask_numbers[k]})
-            for k, b in blocks.items()
-        }
-        self.real = [by_kind[kind] for kind in kinds]
+        toys = toy_values(self.mask_numbers.values(), model.context_length)
+        by_kind, toy = {}, {}
+        for kind, block in blocks.items():
+            numbers = self.mask_numbers[kind]
+            mask = {n.name: min(n.value, model.context_length) for n in numbers}
+            toy_mask = {n.name: toys[n] for n in numbers}
+            by_kind[kind], toy[kind] = layer_values(model, block, mask, toy_mask)
+        self._fill(by_kind)
+        self._fill(toy)
+        self.true = [by_kind[kind] for kind in kinds]
         self.tiny_kinds = tuple(dict.fromkeys(kinds)) if len(blocks) > 1 else (kinds[0],) * 2
         self.tiny = [toy[kind] for kind in self.tiny_kinds]
 
+    def _fill(self, by_kind: dict[str | None, dict[str, Value]]) -> None:
+        """Layers that don't read a number of their own hold that of the others."""
+        for row in self.rows.values():
+            if row.own and self.used(row.name):
+                most = max(by_kind[k][row.name] for k, b in self.blocks.items() if row.used(b))
+                for kind, block in self.blocks.items():
+                    if not row.used(block):
+                        by_kind[kind][row.name] = most
+
     def used(self, name: str) -> bool:
         """Whether any layer has the number at all."""
-        uses: dict[str, Callable[[Block], bool]] = {
-            "kv_heads": lambda b: (b.attention.kv_heads or b.attention.heads) != b.attention.heads,
-            "rope_theta": lambda b: b.attention.rope is not None,
-            "qk_norm_eps": lambda b: bool(b.attention.qk_norm and b.attention.qk_norm.eps),
-            "attention_scale": lambda b: b.attention.scale is not None,
-            "attention_softcap": lambda b: b.attention.softcap is not None,
-            "relative_buckets": lambda b: b.attention.relative_bias is not None,
-            "relative_max_distance": lambda b: b.attention.relative_bias is not None,
-        }
-        return name not in uses or any(uses[name](block) for block in self.blocks.values())
+        return name not in self.rows or any(map(self.rows[name].used, self.blocks.values()))
 
     def uniform(self, name: str) -> bool:
-        """Whether all layers agree on the number."""
-        of_mask = any(name in sizes.mask for sizes in self.real)
-        has = [s for s in self.real if name in s.mask] if of_mask else self.real
-        return len({sizes.number(name) for sizes in has}) == 1
+        """Whether all layers that have the number agree on it."""
+        return len({values[name] for values in self.true if name in values}) == 1
 
     def agrees(self, name: str, value: float) -> bool:
         """Whether all layers have this very number."""
-        return all(sizes.number(name) == value for sizes in self.real)
+        return all(values[name] == value for values in self.true)
 
     def access(self, name: str) -> str:
         """How a constructor reads the number from its config."""
         if not self.used(name):
-            name = {"kv_heads": "heads", "qk_norm_eps": "norm_eps"}.get(name, name)
+            name = self.rows[name].else_read or name
         return f"config.{name}" if self.uniform(name) else f"config.{self.rows[name].plural}[layer]"
-
-
-def real_sizes(model: TransformerModel, block: Block, of_mask: tuple[MaskNumber, ...]) -> Sizes:
-    """A layer's numbers at true size."""
-    attention, relative = block.attention, block.attention.relative_bias
-    numbers = scale_numbers(model, block)
-    return Sizes(
-        heads=attention.heads,
-        kv_heads=attention.kv_heads or attention.heads,
-        head_dim=numbers["head_dim"],
-        d_ff=numbers["d_ff"],
-        rope_theta=float(attention.rope.theta) if attention.rope else 0.0,
-        norm_eps=block.norm.eps,
-        qk_norm_eps=(attention.qk_norm and attention.qk_norm.eps) or block.norm.eps,
-        attention_scale=scale_value(attention.scale, numbers) or numbers["head_dim"] ** -0.5,
-        attention_softcap=float(attention.softcap or 0.0),
-        relative_buckets=relative.buckets if relative else 0,
-        relative_max_distance=relative.max_distance if relative else 0,
-        mask={n.name: min(n.value, model.context_length) for n in of_mask},
-    )
-
-
-def toy_sizes(block: Block, real: Sizes, mask: Mapping[str, int]) -> Sizes:
-    """The same layer at toy size: every ratio that makes a difference in code is kept."""
-    attention = block.attention
-    grouped = real.kv_heads < real.heads
-    heads = min(real.heads, 4)
-    toy = {**TOY_NUMBERS, "heads": heads}
-    scale = toy_scale(attention.scale, toy, real.attention_scale)
-    return Sizes(
-        heads=heads,
-        kv_heads=min(real.kv_heads, 2) if grouped else heads,
-        head_dim=TINY_HEAD_DIM,
-        d_ff=64 if block.mlp.kind == "plain" else 48,
-        rope_theta=real.rope_theta,
-        norm_eps=real.norm_eps,
-        qk_norm_eps=real.qk_norm_eps,
-        attention_scale=scale if attention.scale else TINY_HEAD_DIM**-0.5,
-        attention_softcap=real.attention_softcap,
-        relative_buckets=min(real.relative_buckets, 8),
-        relative_max_distance=min(real.relative_max_distance, 16),
-        mask=mask,
-    )
-
-
-def scale_value(scale: float | str | None, numbers: Mapping[str, int]) -> float:
-    """A scale's number; 0 where none is given. The spec's checks have evaluated it before."""
-    if scale is None or not isinstance(scale, str):
-        return float(scale or 0.0)
-    return evaluate(parse_scale(scale), numbers)
-
-
-def toy_scale(scale: float | str | None, numbers: Mapping[str, int], real: float) -> float:
-    """The same at toy size; the true value where the expression has none there."""
-    try:
-        return scale_value(scale, numbers) or real
-    except ExpressionError:
-        return real
 
 
 def config_fields(
@@ -248,10 +132,10 @@ def _layers_field(numbers: LayerNumbers, one_kind: bool) -> ConfigField:
 
 
 def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
-    real = tuple(sizes.number(row.name) for sizes in numbers.real)
-    tiny = tuple(sizes.number(row.name) for sizes in numbers.tiny)
+    # A number of a mask that only some layers have stands as zero in the others.
+    real = tuple(values.get(row.name, 0) for values in numbers.true)
+    tiny = tuple(values.get(row.name, 0) for values in numbers.tiny)
     if numbers.uniform(row.name):
-        # A number that only some layers have stands as zero in the others.
         return ConfigField(row.name, row.type, max(real), max(tiny), row.comment)
     of_each = "of each layer" + (f", {row.of_each}" if row.of_each else "")
     return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each)
@@ -260,8 +144,8 @@ def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
 def _rope_dim(numbers: LayerNumbers) -> ConfigField:
     """The width of the heads that are rotated, where others are not."""
     rotated = {
-        sizes.head_dim
-        for kind, sizes in zip(numbers.kinds, numbers.real, strict=True)
+        values["head_dim"]
+        for kind, values in zip(numbers.kinds, numbers.true, strict=True)
         if numbers.blocks[kind].attention.rope
     }
     return ConfigField("rope_dim", "int", rotated.pop(), TINY_HEAD_DIM, "of rotated heads")

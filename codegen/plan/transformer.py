@@ -13,11 +13,12 @@ from codegen.plan.network import (
     LayerPlan,
     MlpPlan,
     NormPlan,
+    Number,
     RopePlan,
     TransformerNetwork,
 )
 from codegen.plan.parameters import init_plan, parameter_table
-from codegen.plan.sizes import LayerNumbers, Sizes, config_fields
+from codegen.plan.sizes import LayerNumbers, config_fields
 from codegen.spec.resolve import layer_kinds, resolve_block
 from codegen.spec.transformer import Block, ProjectionBias, TransformerModel, TransformerSpec
 
@@ -31,8 +32,14 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
     plans = _block_plans(model, blocks, numbers)
     of_kind = {kind: plan.class_name for plan in plans for kind in plan.kinds}
     layers = tuple(
-        _layer(kind or "", of_kind[kind or ""], blocks[kind], sizes)
-        for kind, sizes in zip(kinds, numbers.real, strict=True)
+        _layer(
+            kind or "",
+            of_kind[kind or ""],
+            blocks[kind],
+            values,
+            tuple(n.name for n in numbers.mask_numbers[kind]),
+        )
+        for kind, values in zip(kinds, numbers.true, strict=True)
     )
     norm = resolve_block(model, None).norm
     rope = _rope(blocks, numbers)
@@ -207,18 +214,25 @@ def _mlp_plan(block: Block, numbers: LayerNumbers) -> MlpPlan:
     return MlpPlan("", {"d_ff": access}, "layer]" in access, mlp.kind, mlp.activation, mlp.bias)
 
 
-def _layer(kind: str, class_name: str, block: Block, sizes: Sizes) -> LayerPlan:
+def _layer(
+    kind: str,
+    class_name: str,
+    block: Block,
+    numbers: Mapping[str, Number],
+    of_mask: tuple[str, ...],
+) -> LayerPlan:
     return LayerPlan(
         kind=kind,
         block=class_name,
         mask=block.attention.mask,
-        heads=sizes.heads,
-        kv_heads=sizes.kv_heads,
-        head_dim=sizes.head_dim,
-        d_ff=sizes.d_ff,
-        rope_theta=sizes.rope_theta if block.attention.rope else None,
-        relative_buckets=sizes.relative_buckets,
-        mask_numbers=tuple(sizes.mask.items()),
+        heads=int(numbers["heads"]),
+        kv_heads=int(numbers["kv_heads"]),
+        head_dim=int(numbers["head_dim"]),
+        d_ff=int(numbers["d_ff"]),
+        rope_theta=numbers["rope_theta"] if block.attention.rope else None,
+        relative_buckets=int(numbers["relative_buckets"]) if block.attention.relative_bias else 0,
+        mask_numbers=tuple((name, int(numbers[name])) for name in of_mask),
+        numbers=dict(numbers),
     )
 
 
