@@ -340,7 +340,7 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
         eps = norm.get("eps", 1e-5)
         assert oracle.norm_eps(net, index) == eps
         cap = oracle.layer_number(net, "attention_softcap", "attention_softcaps", index)
-        assert (cap or None) == attention.get("softcap")
+        assert cap == attention["softcap"] if attention.get("softcap") else True
         check_relative_bias(net, index, attention.get("relative_bias", "none"))
         qk_norm = attention.get("qk_norm", "none")
         if qk_norm != "none":
