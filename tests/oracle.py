@@ -194,7 +194,8 @@ def score_bias(
     if plan.score.alibi:
         bias -= np.array(alibi_slopes(layer.heads))[:, None, None] * abs(distances)
     if plan.score.relative_bias:
-        table = weights[f"blocks.{index}.attention.bias_table"]
+        own = "" if plan.score.shared_bias else f"blocks.{index}.attention."
+        table = weights[f"{own}bias_table"]
         most = layer_number(net, "relative_max_distance", "relative_max_distances", index)
         assert most is not None
         # A mask may be causal without looking so; then its buckets are for both directions.

@@ -290,10 +290,26 @@ def models(draw: st.DrawFn) -> Fields:
         ),
     }
     names = KINDS[: draw(st.sampled_from([0, 1, 2, 2, 3, 3]))]
+    shared = draw(st.sampled_from([False, False, True]))
     if not names:
-        return {**model, "layers": draw(st.integers(1, 4))}
+        return sharing_bias({**model, "layers": draw(st.integers(1, 4))}, shared)
     kinds = {name: draw(block_kinds(head_dim, scaling, turned)) for name in names}
-    return {**model, "blocks": kinds, "layers": draw(layer_orders(names))}
+    whole = {**model, "blocks": kinds, "layers": draw(layer_orders(names))}
+    return sharing_bias(whole, shared)
+
+
+def sharing_bias(model: Fields, shared: bool) -> Fields:
+    """The model with one table of biases for all its layers that have one, if any is to be shared."""
+    kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
+    if shared:
+        one = {"buckets": 8, "max_distance": 16, "shared": True}
+        for attention in (model["attention"], *kinds):
+            if attention.get("relative_bias", "none") != "none":
+                attention["relative_bias"] = one
+        for attention in kinds:
+            attention.pop("heads", None)
+            attention.pop("kv_heads", None)
+    return model
 
 
 def specs() -> st.SearchStrategy[Fields]:

@@ -50,18 +50,20 @@ class ScorePlan:
     softcap: bool = False
     alibi: bool = False
     relative_bias: bool = False
+    shared_bias: bool = False  # its table is the model's, not the layer's
     sinks: bool = False
     dropout: bool = False
 
     @property
     def parameters(self) -> tuple[tuple[str, str, str], ...]:
         """What the attention function takes for it: name, type, and what a layer gives."""
+        table = "bias_table" if self.shared_bias else "self.bias_table"
         dropping = "self.dropout if self.training else 0.0"
         rows = (
             (self.scaled, "scale", "float", "self.scale"),
             (self.softcap, "softcap", "float", "self.softcap"),
             (self.alibi, "slopes", "Tensor", "alibi_slopes(self.heads, q.device)"),
-            (self.relative_bias, "bias_table", "Tensor", "self.bias_table"),
+            (self.relative_bias, "bias_table", "Tensor", table),
             (self.relative_bias, "max_distance", "int", "self.max_distance"),
             (self.sinks, "sinks", "Tensor", "self.sinks"),
             (self.dropout, "dropout", "float", dropping),

@@ -266,6 +266,11 @@ class TransformerNetwork:
         return tuple({b.mlp.class_name: b.mlp for b in self.blocks}.values())
 
     @property
+    def shared_bias(self) -> AttentionPlan | None:
+        """The first attention whose biases by distance are the model's."""
+        return next((a for a in self.attentions if a.score.shared_bias), None)
+
+    @property
     def qk_normed(self) -> bool:
         """Whether any attention normalises queries and keys."""
         return any(a.qk_norm for a in self.attentions)

@@ -32,6 +32,8 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
         rows.append(_vector("token_shift", d_model, "token_shift", ZEROS))
     if network.embedding_norm:
         rows += _norm("embedding_norm", network.norm, d_model)
+    if network.shared_bias:
+        rows.append(_bias_table(network, "bias_table", normal))
     for index, layer in enumerate(network.layers):
         rows += _block(network, model, index, layer)
     rows += _norm("norm", network.norm, d_model)
@@ -56,6 +58,14 @@ def _norm(name: str, norm: NormPlan, width: int) -> Iterator[Parameter]:
         yield _vector(f"{name}.weight", width, "norm", ONES)
     if norm.bias:
         yield _vector(f"{name}.bias", width, "norm_bias", ZEROS)
+
+
+def _bias_table(network: TransformerNetwork, name: str, init: Init) -> Parameter:
+    """The table that layers share; the spec's checks have seen to it that they fit it."""
+    classes = {b.class_name for b in network.blocks if b.attention.score.shared_bias}
+    layer = next(layer for layer in network.layers if layer.block in classes)
+    shape = (layer.relative_buckets, layer.heads)
+    return Parameter(name, shape, "bias_table", init, decay=False, group="vector")
 
 
 def _block(
@@ -93,7 +103,7 @@ def _block(
     if attention.qk_norm:
         yield from _norm(f"{prefix}.attention.q_norm", attention.qk_norm, layer.head_dim)
         yield from _norm(f"{prefix}.attention.k_norm", attention.qk_norm, layer.head_dim)
-    if attention.score.relative_bias:
+    if attention.score.relative_bias and not attention.score.shared_bias:
         shape = (layer.relative_buckets, layer.heads)
         name = f"{prefix}.attention.bias_table"
         yield Parameter(name, shape, "bias_table", normal, decay=False, group="vector")

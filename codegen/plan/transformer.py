@@ -177,6 +177,7 @@ def _attention_plan(
         softcap=attention.softcap is not None,
         alibi=attention.alibi,
         relative_bias=attention.relative_bias is not None,
+        shared_bias=attention.relative_bias is not None and attention.relative_bias.shared,
         sinks=attention.sinks,
         dropout=model.dropout > 0,
     )

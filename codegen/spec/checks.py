@@ -112,6 +112,7 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
     for kind, block in kinds.items():
         yield from _check_block(spec, kind, block)
     yield from _check_shared_rope(model, kinds)
+    yield from _check_shared_bias(kinds)
     yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
 
 
@@ -137,6 +138,24 @@ def _check_shared_rope(
             yield Finding((*at, "rope", "scaling"), f"{message} rope.scaling")
         if shared.setdefault("head_dim", head_dim) != head_dim:
             yield Finding((*at, "head_dim"), f"{message} head_dim")
+
+
+def _check_shared_bias(kinds: dict[str | None, Block]) -> Iterator[Finding]:
+    """A table of biases that layers share has their numbers and a column for each of their heads."""
+    attentions = {kind: block.attention for kind, block in kinds.items()}
+    found = [a.relative_bias for a in attentions.values() if a.relative_bias]
+    first = next((relative for relative in found if relative.shared), None)
+    if first is None:
+        return
+    heads = next(iter(attentions.values())).heads
+    for kind, attention in attentions.items():
+        at: Key = ("model", "blocks", str(kind), "attention") if kind else ("model", "attention")
+        if attention.relative_bias not in (None, first):
+            message = "all layers with a bias by distance must share one that is shared"
+            yield Finding((*at, "relative_bias"), message)
+        if attention.heads != heads:
+            message = "layers that share a bias by distance must have the same heads"
+            yield Finding((*at, "heads"), message)
 
 
 def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Iterator[Finding]:

@@ -122,6 +122,7 @@ class RelativeBias(Vocabulary):
 
     buckets: Annotated[int, Field(ge=2, le=2**16)] = Field(32, description="of distances")
     max_distance: Positive = Field(128, description="all distances beyond share the last bucket")
+    shared: bool = Field(False, description="one table for all layers that say so, as in T5")
 
 
 class Attention(Vocabulary):

@@ -359,11 +359,12 @@ def check_relative_bias(net: oracle.TransformerNetwork, index: int, bias: Any) -
     (block,) = (b for b in net.blocks if b.class_name == net.layers[index].block)
     assert block.attention.score.relative_bias == (bias != "none")
     if bias != "none":
-        wanted = {"buckets": 32, "max_distance": 128} | bias
+        wanted = {"buckets": 32, "max_distance": 128, "shared": False} | bias
         names = ("relative_max_distance", "relative_max_distances")
         assert oracle.layer_number(net, *names, index) == wanted["max_distance"]
         rows = {p.name: p.shape for p in net.parameters}
-        table = rows[f"blocks.{index}.attention.bias_table"]
+        own = "" if wanted["shared"] else f"blocks.{index}.attention."
+        table = rows[f"{own}bias_table"]
         assert table == (wanted["buckets"], net.layers[index].heads)
 
 
