@@ -141,7 +141,7 @@ def _check_shared_rope(
 
 
 def _check_shared_bias(kinds: dict[str | None, Block]) -> Iterator[Finding]:
-    """A table of biases that layers share has their numbers and a column for each of their heads."""
+    """Layers that share a table of biases have its numbers, and as many heads as it has."""
     attentions = {kind: block.attention for kind, block in kinds.items()}
     found = [a.relative_bias for a in attentions.values() if a.relative_bias]
     first = next((relative for relative in found if relative.shared), None)
