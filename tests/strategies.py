@@ -299,7 +299,7 @@ def models(draw: st.DrawFn) -> Fields:
 
 
 def sharing_bias(model: Fields, shared: bool) -> Fields:
-    """The model with one table of biases for all its layers that have any, if it is to be shared."""
+    """The model with one table of biases for all its layers, if it is to be shared."""
     kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
     if shared:
         one = {"buckets": 8, "max_distance": 16, "shared": True}
