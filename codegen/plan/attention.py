@@ -106,11 +106,14 @@ class AttentionFunction:
     pieces: int  # powers of two that the head dim is a sum of
 
 
+PLAIN = (Atom("causal"), Atom("full"))  # masks that scaled_dot_product_attention has
+
+
 def attention_function(
     mask: Mask, score: ScorePlan, grouped: bool, head_dim: int
 ) -> AttentionFunction | None:
     """The function for a mask; None if scaled_dot_product_attention says it all."""
-    if mask == Atom("causal") and not (score.biased or score.by_hand):
+    if mask in PLAIN and not (score.biased or score.by_hand):
         return None
     return AttentionFunction("", mask_plan(mask), score, grouped, len(pieces(head_dim)))
 

@@ -29,6 +29,7 @@ def transformer_cost(
     cache = sum(
         2 * layer.kv_heads * layer.head_dim * cache_slots(layer.mask, length)
         for layer in network.layers
+        if network.decodes
     )
     moments = 2 * count if optimizer.kind == "adamw" else 2 * (count - matrices) + matrices
     return Cost(

@@ -29,6 +29,11 @@ PAPERS = {
     "sinks": "Xiao et al., Streaming Language Models with Attention Sinks (arXiv:2309.17453)",
     "relu2": "So et al., Primer (arXiv:2109.08668), section 3",
 }
+KINDS = {
+    "causal-lm": "a decoder-only transformer",
+    "masked-lm": "a bidirectional transformer encoder",
+}
+PLAIN = (Atom("causal"), Atom("full"), Atom("padding"))  # masks that say nothing special
 ACTIVATIONS = {
     "silu": "SiLU",
     "gelu": "GELU",
@@ -47,7 +52,7 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     """Title, notable choices and papers of a transformer."""
     count = sum(p.count for p in network.parameters)
     size = f"{len(network.layers)} layers and {human(count)} parameters"
-    title = f"{name}: a decoder-only transformer with {size}."
+    title = f"{name}: {KINDS[network.task]} with {size}."
     facts = [*_attention(network), *_layout(network), *_ends(network)]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)
     return Description(
@@ -90,7 +95,7 @@ def _masks(network: TransformerNetwork) -> Iterator[Fact]:
         some = "some layers see" if any(window_of(m) is None for m in masks) else "layers see"
         yield f"{some} only the last {', '.join(f'{w:,}' for w in windows)} tokens", ("window",)
     for mask in dict.fromkeys(masks):
-        if window_of(mask) is None and mask != Atom("causal"):
+        if window_of(mask) is None and mask not in PLAIN:
             yield sentence(mask, "the mask"), ()
     scores = [attention.score for attention in network.attentions]
     for words, holds, paper in (

@@ -71,7 +71,8 @@ class NormPlan:
 class AttentionPlan:
     """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`.
 
-    `function` is None where the layer is plain causal attention, which PyTorch has.
+    `function` is None where `mask` is one that PyTorch has: `causal`, `full` or `padding`. Only a
+    layer that is `cached` decodes.
     """
 
     class_name: str
@@ -82,8 +83,15 @@ class AttentionPlan:
     qk_norm: NormPlan | None
     rope: bool
     score: ScorePlan
+    mask: str
     function: AttentionFunction | None
+    cached: bool
     kept: KeptPlan
+
+    @property
+    def padded(self) -> bool:
+        """Whether it takes `seen`: the keys of each row that are no padding."""
+        return self.function is None and self.mask == "padding"
 
     @property
     def mask_numbers(self) -> tuple[str, ...]:
@@ -168,8 +176,9 @@ class InitPlan:
 
 @dataclass(frozen=True)
 class TransformerNetwork:
-    """A decoder-only transformer."""
+    """A decoder-only transformer, or an encoder: its `task` says which."""
 
+    task: str
     class_name: str
     context_length: int
     fields: tuple[ConfigField, ...]
@@ -191,6 +200,16 @@ class TransformerNetwork:
     layer_count: str
     inputs: tuple[str, ...]  # what callers say of each row: document_ids, prefix_lengths, lengths
     parameters: tuple[Parameter, ...]
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it makes tokens one by one, with a cache."""
+        return self.task == "causal-lm"
+
+    @property
+    def padded(self) -> bool:
+        """Whether attention is PyTorch's own, over the keys that are `seen`."""
+        return any(a.padded for a in self.attentions)
 
     @property
     def one_kind(self) -> bool:

@@ -19,6 +19,7 @@ from codegen.plan.network import (
 )
 from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.sizes import LayerNumbers, config_fields
+from codegen.spec.mask import Atom
 from codegen.spec.resolve import layer_kinds, resolve_block
 from codegen.spec.transformer import Block, ProjectionBias, TransformerModel, TransformerSpec
 
@@ -29,7 +30,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
     kinds = layer_kinds(model)
     blocks = {kind: resolve_block(model, kind) for kind in dict.fromkeys(kinds)}
     numbers = LayerNumbers(model, kinds, blocks)
-    plans = _block_plans(model, blocks, numbers)
+    plans = _block_plans(model, blocks, numbers, decodes=spec.task == "causal-lm")
     of_kind = {kind: plan.class_name for plan in plans for kind in plan.kinds}
     layers = tuple(
         _layer(
@@ -44,6 +45,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
     norm = resolve_block(model, None).norm
     rope = _rope(blocks, numbers)
     network = TransformerNetwork(
+        task=spec.task,
         class_name="Model",
         context_length=model.context_length,
         fields=config_fields(model, numbers, one_kind=len(plans) == 1),
@@ -87,12 +89,18 @@ def _norm_bias(kind: str, weight: bool, bias: bool | None) -> bool:
 
 
 def _block_plans(
-    model: TransformerModel, blocks: dict[str | None, Block], numbers: LayerNumbers
+    model: TransformerModel,
+    blocks: dict[str | None, Block],
+    numbers: LayerNumbers,
+    *,
+    decodes: bool,
 ) -> tuple[BlockPlan, ...]:
     """One class for each distinct structure; numbers alone make no new class."""
     shapes: dict[str | None, BlockPlan] = {
-        kind: _block_plan(model, kind, block, numbers) for kind, block in blocks.items()
+        kind: _block_plan(model, kind, block, numbers, decodes=decodes)
+        for kind, block in blocks.items()
     }
+    shapes = _without_functions(shapes) if not decodes else shapes
     attentions = _class_names("Attention", {k: s.attention for k, s in shapes.items()})
     prefixes = _function_prefixes({k: s.attention.function for k, s in shapes.items()})
     mlps = _class_names("MLP", {k: s.mlp for k, s in shapes.items()})
@@ -122,6 +130,19 @@ def _block_plans(
     return tuple(found.values())
 
 
+def _without_functions(shapes: dict[str | None, BlockPlan]) -> dict[str | None, BlockPlan]:
+    """Where padding is all that any mask is about, PyTorch's own attention does."""
+    for attention in (shape.attention for shape in shapes.values()):
+        score = attention.score
+        own = attention.mask != "padding" or score.biased or score.by_hand
+        if attention.function and own:
+            return shapes
+    return {
+        kind: replace(shape, attention=replace(shape.attention, function=None))
+        for kind, shape in shapes.items()
+    }
+
+
 def _class_names(base: str, shapes: Mapping[str | None, object]) -> dict[str | None, str]:
     """`Attention` if there is one structure, else `LocalAttention`, `GlobalAttention`, ..."""
     if all(shape == next(iter(shapes.values())) for shape in shapes.values()):
@@ -146,7 +167,12 @@ def _function_prefixes(
 
 
 def _block_plan(
-    model: TransformerModel, kind: str | None, block: Block, numbers: LayerNumbers
+    model: TransformerModel,
+    kind: str | None,
+    block: Block,
+    numbers: LayerNumbers,
+    *,
+    decodes: bool,
 ) -> BlockPlan:
     """A block kind's structure, its classes still without names."""
     norm = NormPlan(
@@ -160,7 +186,7 @@ def _block_plan(
         class_name="",
         kinds=(),
         per_layer=False,
-        attention=_attention_plan(model, kind, block, numbers),
+        attention=_attention_plan(model, kind, block, numbers, decodes=decodes),
         mlp=_mlp_plan(block, numbers),
         norm=norm,
         placement=block.norm.placement,
@@ -169,7 +195,12 @@ def _block_plan(
 
 
 def _attention_plan(
-    model: TransformerModel, kind: str | None, block: Block, numbers: LayerNumbers
+    model: TransformerModel,
+    kind: str | None,
+    block: Block,
+    numbers: LayerNumbers,
+    *,
+    decodes: bool,
 ) -> AttentionPlan:
     attention, mask = block.attention, numbers.masks[kind]
     score = ScorePlan(
@@ -204,7 +235,9 @@ def _attention_plan(
         qk_norm=qk_norm,
         rope=attention.rope is not None,
         score=score,
+        mask=mask.name if isinstance(mask, Atom) else "",
         function=attention_function(mask, score, numbers.used("kv_heads"), head_dim),
+        cached=decodes,
         kept=kept_by_cache(mask),
     )
 
@@ -243,6 +276,8 @@ def _inputs(plans: tuple[BlockPlan, ...]) -> tuple[str, ...]:
     Always in the order of MaskInputs, whichever layer reads what first.
     """
     read = {n for p in plans if p.attention.function for n in p.attention.function.mask.inputs}
+    if any(p.attention.padded for p in plans):
+        read.add("lengths")
     documents = ("document_ids",) if read & {"document_starts", "document_ends"} else ()
     return (*documents, *(name for name in ("prefix_lengths", "lengths") if name in read))
 

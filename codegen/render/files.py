@@ -1,4 +1,4 @@
-"""Which template makes which file, by family."""
+"""Which template makes which file, by family and task."""
 
 from __future__ import annotations
 
@@ -46,12 +46,16 @@ def _has_operations(plan: Plan) -> bool:
     return plan.kernels is not None and plan.kernels.operations
 
 
-DECODER_FILES = (
+MODEL_FILES = (
     PackageFile("__init__.py", "package/init.py.jinja"),
     PackageFile("model.py", "package/model.py.jinja", roots=("Config", "Model")),
     PackageFile("attention.py", "package/attention.py.jinja", roots=(), when=_has_masks),
     PackageFile("ops.py", "package/ops.py.jinja", roots=(), when=_has_operations),
     PackageFile("kernels.py", "package/kernels.py.jinja", roots=(), when=_has_kernels),
+)
+WEIGHTS = PackageFile("weights.py", "package/weights.py.jinja", when=_has_checkpoint)
+DECODER_FILES = (
+    *MODEL_FILES,
     PackageFile("data.py", "package/data.py.jinja", roots=()),
     PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
     PackageFile("log.py", "package/log.py.jinja", roots=()),
@@ -59,9 +63,18 @@ DECODER_FILES = (
     PackageFile("options.py", "package/options.py.jinja", roots=()),
     PackageFile("train.py", "package/train.py.jinja", roots=("main",)),
     PackageFile("sample.py", "package/sample.py.jinja", roots=("main",)),
-    PackageFile("weights.py", "package/weights.py.jinja", when=_has_checkpoint),
+    WEIGHTS,
     PackageFile("test_{name}.py", "package/test.py.jinja"),
     PackageFile("README.md", "package/README.md.jinja"),
 )
 
-FILES: dict[str, tuple[PackageFile, ...]] = {"transformer": DECODER_FILES}
+ENCODER_FILES = (
+    *MODEL_FILES,
+    WEIGHTS,
+    PackageFile("test_{name}.py", "package/test_encoder.py.jinja"),
+    PackageFile("README.md", "package/README_encoder.md.jinja"),
+)
+
+FILES: dict[str, dict[str, tuple[PackageFile, ...]]] = {
+    "transformer": {"causal-lm": DECODER_FILES, "masked-lm": ENCODER_FILES},
+}

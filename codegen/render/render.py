@@ -62,7 +62,7 @@ def render_package(plan: Plan, cache: Path | None = None) -> dict[str, str]:
         "header": header(plan),
     }
     files = {}
-    for file in FILES[plan.family]:
+    for file in FILES[plan.family][plan.task]:
         if file.when(plan):
             files[file.name(plan)] = _render(env, file.template, context)
     return files
@@ -70,7 +70,7 @@ def render_package(plan: Plan, cache: Path | None = None) -> dict[str, str]:
 
 def package_roots(plan: Plan) -> dict[str, tuple[str, ...]]:
     """What users call in each file whose unreached definitions may go."""
-    return {f.name(plan): f.roots for f in FILES[plan.family] if f.roots is not None}
+    return {f.name(plan): f.roots for f in FILES[plan.family][plan.task] if f.roots is not None}
 
 
 def _render(env: jinja2.Environment, template: str, context: dict[str, Any]) -> str:

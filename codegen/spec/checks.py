@@ -186,7 +186,7 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
     yield from _check_relative_bias(at("attention", "relative_bias"), attention)
     if not terms_of(formula_of(parse_mask(attention.mask))):
         yield Finding(at("attention", "mask"), "no query sees any key under this mask")
-    if shows_the_future(parse_mask(attention.mask)):
+    if spec.task == "causal-lm" and shows_the_future(parse_mask(attention.mask)):
         message = "a causal language model would see the token that it predicts"
         yield Finding(at("attention", "mask"), message, f"`causal & ({attention.mask})`")
 

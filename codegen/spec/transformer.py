@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from codegen.spec.expression import ExpressionError
@@ -144,7 +144,9 @@ class Attention(Vocabulary):
         description="rotary positions, or `none`; by default none with learned positions",
     )
     mask: MaskText = Field(
-        "causal", description="who sees whom, such as `causal & (window(1024) | sink(4))`"
+        "causal",
+        description="who sees whom, such as `causal & (window(1024) | sink(4))`; by default "
+        "`padding` in an encoder",
     )
     scale: Scale | None = Field(None, description="of the scores; by default `1 / sqrt(head_dim)`")
     softcap: PositiveFloat | None = Field(
@@ -264,8 +266,25 @@ class TransformerModel(Vocabulary):
     init: Init = Field(Init(), description="initial weights")
 
 
+TASK_MASKS = {"masked-lm": "padding"}  # where it is not `causal`
+
+
 class TransformerSpec(SpecHead):
     """A transformer."""
 
     family: Literal["transformer"] = Field("transformer", description="the kind of model")
     model: TransformerModel = Field(TransformerModel(), description="the architecture")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_task(cls, data: Any) -> Any:
+        """An encoder sees all that is no padding, unless its spec says something else."""
+        task = data.get("task") if isinstance(data, dict) else None
+        if not isinstance(task, str) or task not in TASK_MASKS:
+            return data
+        model = data.get("model", {})
+        attention = model.get("attention", {}) if isinstance(model, dict) else None
+        if not isinstance(attention, dict) or "mask" in attention:
+            return data
+        attention = {"mask": TASK_MASKS[task], **attention}
+        return {**data, "model": {**model, "attention": attention}}

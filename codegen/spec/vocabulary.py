@@ -152,7 +152,11 @@ class SpecHead(Vocabulary):
     """The fields that every family shares."""
 
     name: str = Field(description="the package's name: lower-case letters, digits and `_`")
-    task: Literal["causal-lm"] = Field("causal-lm", description="what the model is trained to do")
+    task: Literal["causal-lm", "masked-lm"] = Field(
+        "causal-lm",
+        description="what the model is trained to do: `causal-lm` predicts the next token, "
+        "`masked-lm` (an encoder) those that were masked",
+    )
     target: Annotated[Target, BeforeValidator(_target)] = Field(
         Target(), description="where it runs"
     )
