@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 
 from codegen.plan import Plan
-from codegen.plan.network import AttentionPlan, LayerPlan, NormPlan, TransformerNetwork
+from codegen.plan.network import (
+    AttentionPlan,
+    LayerPlan,
+    MlpPlan,
+    NormPlan,
+    RopePlan,
+    TransformerNetwork,
+)
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[str, Array]
@@ -27,10 +34,21 @@ Weights = Mapping[str, Array]
 Inputs = Mapping[str, Array]
 
 IGNORED = -100
+ROPE_NUMBERS = (
+    "factor",
+    "low_freq_factor",
+    "high_freq_factor",
+    "beta_fast",
+    "beta_slow",
+    "original_context_length",
+    "attention_factor",
+    "long_attention_factor",
+)
+BEFORE = ("pre", "sandwich")  # placements with a norm before each sublayer
 
 
 def logits(plan: Plan, weights: Weights, tokens: Array, inputs: Inputs | None = None) -> Array:
-    """(batch, time, vocabulary) for tokens (batch, time)."""
+    """(batch, time, vocabulary) for tokens (batch, time), the whole of a sequence."""
     net, inputs = plan.model, inputs or {}
     positions = document_positions(inputs, tokens.shape[1])
     x = embed(net, weights, tokens, positions)
@@ -136,12 +154,21 @@ def block(
     def sublayer(name: str, y: Array) -> Array:
         if name == "attention":
             return attention(net, plan.attention, index, weights, y, positions, inputs)
-        return mlp(plan.mlp.kind, plan.mlp.activation, weights, f"{prefix}.mlp", y)
+        return mlp(net, plan.mlp, index, weights, y)
 
+    scale = layer_number(net, "residual_scale", "residual_scales", index)
+    scale = scale if plan.residual_scale and scale is not None else 1.0
+    if plan.parallel:
+        own = ("norm", "norm") if plan.shared_norm else ("attention_norm", "mlp_norm")
+        both = [sublayer(n, normed(w, x)) for n, w in zip(("attention", "mlp"), own, strict=True)]
+        return x + scale * sum(both)
     for name in ("attention", "mlp"):
-        before = x if plan.placement == "post" else normed(f"{name}_norm", x)
-        output = sublayer(name, before)
-        x = x + (output if plan.placement == "pre" else normed(f"{name}_post_norm", output))
+        output = sublayer(name, normed(f"{name}_norm", x) if plan.placement in BEFORE else x)
+        if plan.placement in ("post", "sandwich"):
+            output = normed(f"{name}_post_norm", output)
+        x = x + scale * output
+        if plan.placement == "post_residual":
+            x = normed(f"{name}_post_norm", x)
     return x
 
 
@@ -156,16 +183,22 @@ def attention(
 ) -> Array:
     """softmax(softcap(scale * q k) + biases) v over the visible keys, head by head."""
     layer, prefix = net.layers[index], f"blocks.{index}.attention"
-    q = split_heads(linear(weights, f"{prefix}.q_proj", x), layer.heads)
-    k = split_heads(linear(weights, f"{prefix}.k_proj", x), layer.kv_heads)
-    v = split_heads(linear(weights, f"{prefix}.v_proj", x), layer.kv_heads)
-    if plan.qk_norm:
-        eps = layer_number(net, "qk_norm_eps", "qk_norm_epsilons", index) or norm_eps(net, index)
-        q = norm(plan.qk_norm, eps, weights, f"{prefix}.q_norm", q)
-        k = norm(plan.qk_norm, eps, weights, f"{prefix}.k_norm", k)
+    q, k, v = (linear(weights, f"{prefix}.{name}_proj", x) for name in "qkv")
+    if plan.clip:
+        most = layer_number(net, "attention_clip", "attention_clips", index)
+        q, k, v = (np.clip(y, -most, most) for y in (q, k, v))
+    if plan.qk_norm_over == "projection":
+        q, k = qk_normed(net, plan, index, weights, q, k)
+    q = split_heads(q, layer.heads)
+    k, v = split_heads(k, layer.kv_heads), split_heads(v, layer.kv_heads)
+    if plan.qk_norm_over != "projection" and not plan.qk_norm_after_rope:
+        q, k = qk_normed(net, plan, index, weights, q, k)
+    if plan.v_norm:
+        v = norm(plan.v_norm, inner_eps(net, "v_norm", index), weights, f"{prefix}.v_norm", v)
     if layer.rope_theta is not None:
-        frequencies = rope_frequencies(net, layer)
-        q, k = rotate(q, frequencies, positions), rotate(k, frequencies, positions)
+        q, k = turned(net, layer, q, positions), turned(net, layer, k, positions)
+    if plan.qk_norm_after_rope:
+        q, k = qk_normed(net, plan, index, weights, q, k)
     scale = layer_number(net, "attention_scale", "attention_scales", index)
     scale = 1 / math.sqrt(layer.head_dim) if scale is None else scale
     cap = layer_number(net, "attention_softcap", "attention_softcaps", index)
@@ -181,7 +214,40 @@ def attention(
             scores = softcap(scores, cap)
         sink = None if sinks is None else sinks[head]
         heads.append(softmax(scores + bias[head], seen[:, head], sink) @ v[:, shared])
-    return linear(weights, f"{prefix}.o_proj", np.concatenate(heads, axis=-1))
+    if plan.gate != "none":
+        gates = 1 / (1 + np.exp(-linear(weights, f"{prefix}.gate_proj", x)))
+        each = np.split(gates, layer.heads, axis=-1)  # (batch, time, 1 or head_dim)
+        heads = [gate * y for gate, y in zip(each, heads, strict=True)]
+    y = np.concatenate(heads, axis=-1)
+    if plan.output_norm:
+        eps = inner_eps(net, "output_norm", index)
+        y = norm(plan.output_norm, eps, weights, f"{prefix}.output_norm", y)
+    return linear(weights, f"{prefix}.o_proj", y)
+
+
+def inner_eps(net: TransformerNetwork, name: str, index: int) -> float:
+    """Of a norm inside a sublayer: its own, or that of the block's norms."""
+    own = layer_number(net, f"{name}_eps", f"{name}_epsilons", index)
+    return norm_eps(net, index) if own is None else own
+
+
+def qk_normed(
+    net: TransformerNetwork, plan: AttentionPlan, index: int, weights: Weights, q: Array, k: Array
+) -> tuple[Array, Array]:
+    """Queries and keys under their norm; gains a head are (heads, head_dim)."""
+    if plan.qk_norm is None:
+        return q, k
+    eps, prefix = inner_eps(net, "qk_norm", index), f"blocks.{index}.attention"
+    if plan.qk_norm_over == "each_head":
+        names = [f"{prefix}.{name}_norm.weight" for name in "qk"]
+        own = [{"each.weight": weights[name][:, None]} for name in names]
+        return tuple(
+            norm(plan.qk_norm, eps, w, "each", y) for w, y in zip(own, (q, k), strict=True)
+        )
+    return (
+        norm(plan.qk_norm, eps, weights, f"{prefix}.q_norm", q),
+        norm(plan.qk_norm, eps, weights, f"{prefix}.k_norm", k),
+    )
 
 
 def score_bias(
@@ -234,10 +300,31 @@ def split_heads(x: Array, heads: int) -> Array:
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
 
 
-def mlp(kind: str, activation: str, weights: Weights, prefix: str, x: Array) -> Array:
-    act, up = ACTIVATIONS[activation], linear(weights, f"{prefix}.up_proj", x)
-    inner = act(linear(weights, f"{prefix}.gate_proj", x)) * up if kind == "gated" else act(up)
+def mlp(net: TransformerNetwork, plan: MlpPlan, index: int, weights: Weights, x: Array) -> Array:
+    prefix = f"blocks.{index}.mlp"
+
+    def act(y: Array) -> Array:
+        if plan.activation == "xielu":
+            slopes = (softplus(weights[f"{prefix}.alpha_{sign}"]) for sign in "pn")
+            return xielu(y, *slopes)
+        return np.asarray(ACTIVATIONS[plan.activation](y))
+
+    up = linear(weights, f"{prefix}.up_proj", x)
+    gated = plan.kind == "gated"
+    inner = act(linear(weights, f"{prefix}.gate_proj", x)) * up if gated else act(up)
+    if plan.norm:
+        inner = norm(plan.norm, inner_eps(net, "mlp_norm", index), weights, f"{prefix}.norm", inner)
     return linear(weights, f"{prefix}.down_proj", inner)
+
+
+def softplus(x: Array) -> Array:
+    return np.logaddexp(0, x).astype(x.dtype)
+
+
+def xielu(x: Array, up: Array, down: Array) -> Array:
+    """arXiv:2411.13010, section 3, with beta = 0.5 and the authors' eps."""
+    below = (np.expm1(np.minimum(x, -1e-6)) - x) * (down + x.dtype.type(0.5))
+    return np.where(x > 0, up * x * x, below) + x / 2
 
 
 # Formulas
@@ -252,7 +339,7 @@ def norm(plan: NormPlan, eps: float, weights: Weights, name: str, x: Array) -> A
     if plan.kind == "layer":
         x = x - x.mean(-1, keepdims=True)
     x = x / np.sqrt((x * x).mean(-1, keepdims=True) + eps)
-    x = x * weights[f"{name}.weight"] if plan.weight else x
+    x = x * (weights[f"{name}.weight"] + int(plan.zero_centered)) if plan.weight else x
     return x + weights[f"{name}.bias"] if plan.bias else x
 
 
@@ -274,35 +361,84 @@ def softcap(x: Array, cap: float) -> Array:
     return cap * np.tanh(x / cap)
 
 
-def rope_frequencies(net: TransformerNetwork, layer: LayerPlan) -> list[float]:
-    """Radians a position of each pair of dimensions, stretched as the plan says."""
-    theta, dim = layer.rope_theta, layer.head_dim
-    assert net.rope is not None and theta is not None
+def turned(net: TransformerNetwork, layer: LayerPlan, x: Array, positions: Array) -> Array:
+    """Heads (batch, heads, time, head_dim) with their first dimensions turned by position."""
+    (rope,) = (r for r in net.ropes if layer.kind in r.kinds)
+    dim = int(fields(net).get(f"{rope.name}_dim", layer.head_dim))
+    frequencies, factor = rope_frequencies(net, rope, layer, dim, x.shape[2])
+    angles = positions[:, None, :, None] * np.array(frequencies) * rope.sign
+    cos, sin = factor * np.cos(angles), factor * np.sin(angles)
+    cos, sin = cos.astype(x.dtype), sin.astype(x.dtype)
+    pairs = [
+        (i, i + dim // 2) if rope.pairs == "half" else (2 * i, 2 * i + 1) for i in range(dim // 2)
+    ]
+    y = x.copy()
+    for index, (one, two) in enumerate(pairs):
+        c, s = cos[..., index], sin[..., index]
+        y[..., one] = x[..., one] * c - x[..., two] * s
+        y[..., two] = x[..., two] * c + x[..., one] * s
+    return y
+
+
+def rope_frequencies(
+    net: TransformerNetwork, rope: RopePlan, layer: LayerPlan, dim: int, time: int
+) -> tuple[list[float], float]:
+    """Radians a position of each pair of dimensions, and the factor of what is turned."""
+    values, theta = fields(net), layer.rope_theta
+    assert theta is not None
+    own = {n: values.get(f"{rope.name}_{n}", 1.0) for n in ROPE_NUMBERS}
+    factor, context = own["factor"], own["original_context_length"]
+    if rope.scaling == "dynamic" and time > context:
+        theta *= (factor * time / context - (factor - 1)) ** (dim / (dim - 2))
     frequencies = [theta ** (-2 * i / dim) for i in range(dim // 2)]
-    if net.rope.scaling == "linear":
-        return [f / number(net, "rope_factor") for f in frequencies]
-    return [llama3(net, f) for f in frequencies] if net.rope.scaling == "llama3" else frequencies
+    match rope.scaling:
+        case "linear":
+            frequencies = [f / factor for f in frequencies]
+        case "llama3":
+            frequencies = [llama3(own, f) for f in frequencies]
+        case "yarn":
+            frequencies = yarn(own, frequencies, theta, rope.truncate)
+        case "longrope":
+            which = "long" if time > context else "short"
+            divisors = values[f"{rope.name}_{which}_factors"]
+            frequencies = [f / d for f, d in zip(frequencies, divisors, strict=True)]
+            if which == "long" and rope.long_attention_factor:
+                return frequencies, own["long_attention_factor"]
+        case "proportional":
+            turning = values[f"{rope.name}_pairs"]
+            frequencies = [f / factor if i < turning else 0.0 for i, f in enumerate(frequencies)]
+    return frequencies, own["attention_factor"]
 
 
-def llama3(net: TransformerNetwork, frequency: float) -> float:
+def yarn(
+    own: Mapping[str, float], frequencies: list[float], theta: float, whole: bool
+) -> list[float]:
+    """arXiv:2309.00071, section 3.2: by how often a pair turns in the original context."""
+    dim, context = 2 * len(frequencies), own["original_context_length"]
+
+    def pair_that_turns(times: float) -> float:
+        return dim * math.log(context / (times * 2 * math.pi)) / (2 * math.log(theta))
+
+    low, high = pair_that_turns(own["beta_fast"]), pair_that_turns(own["beta_slow"])
+    low, high = (math.floor(low), math.ceil(high)) if whole else (low, high)
+    low, high = max(low, 0), min(high, dim - 1)
+    found = []
+    for index, frequency in enumerate(frequencies):
+        slowed = min(max((index - low) / (high - low if high > low else 0.001), 0), 1)
+        found.append(frequency * (1 - slowed) + slowed * frequency / own["factor"])
+    return found
+
+
+def llama3(own: Mapping[str, float], frequency: float) -> float:
     """Llama 3.1's stretch: long waves divided, short ones kept, a ramp in between."""
-    factor = number(net, "rope_factor")
-    low, high = number(net, "rope_low_freq_factor"), number(net, "rope_high_freq_factor")
-    context, wavelength = number(net, "rope_original_context_length"), 2 * math.pi / frequency
+    factor, low, high = own["factor"], own["low_freq_factor"], own["high_freq_factor"]
+    context, wavelength = own["original_context_length"], 2 * math.pi / frequency
     if wavelength < context / high:
         return frequency
     if wavelength > context / low:
         return frequency / factor
     smooth = (context / wavelength - low) / (high - low)
     return (1 - smooth) * frequency / factor + smooth * frequency
-
-
-def rotate(x: Array, frequencies: list[float], positions: Array) -> Array:
-    """Turns each pair (x[i], x[i + head_dim / 2]) of (batch, heads, time, head_dim)."""
-    angles = positions[:, None, :, None] * np.array(frequencies)
-    cos, sin = np.cos(angles).astype(x.dtype), np.sin(angles).astype(x.dtype)
-    one, two = np.split(x, 2, axis=-1)
-    return np.concatenate([one * cos - two * sin, two * cos + one * sin], axis=-1)
 
 
 # Masks
@@ -425,4 +561,11 @@ ACTIVATIONS = {
     "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
     "relu": lambda x: np.maximum(x, 0),
     "relu2": lambda x: np.maximum(x, 0) ** 2,
+    "quick_gelu": lambda x: x * 0.5 * (1 + np.tanh(1.702 * x / 2)),
+    "sigmoid": lambda x: 0.5 * (1 + np.tanh(x / 2)),
+    "tanh": np.tanh,
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "softplus": lambda x: np.logaddexp(0, x),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "identity": lambda x: x,
 }

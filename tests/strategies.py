@@ -39,7 +39,12 @@ ATTENTION_SCALES = st.sampled_from(
 EMBEDDING_SCALES = st.sampled_from(
     [0.3, 3, "sqrt(d_model)", "d_model / layers", "sqrt(vocab_size)"]
 )
-ACTIVATIONS = st.sampled_from(["silu", "gelu", "gelu_tanh", "relu", "relu2"])
+ACTIVATIONS = st.sampled_from(
+    [
+        *("silu", "gelu", "gelu_tanh", "relu", "relu2", "quick_gelu", "sigmoid", "tanh", "mish"),
+        *("softplus", "leaky_relu", "xielu", "xielu", "identity"),
+    ]
+)
 KINDS = ["local", "global", "wide_one"]
 
 
@@ -135,22 +140,52 @@ def norms(draw: st.DrawFn) -> Fields:
 
 
 def placements() -> st.SearchStrategy[Fields]:
-    return some_of(eps=EPSILONS, placement=st.sampled_from(["pre", "post", "sandwich"]))
+    places = st.sampled_from(["pre", "post", "sandwich", "post_residual"])
+    return some_of(eps=EPSILONS, placement=places)
 
 
-def qk_norms() -> st.SearchStrategy[Any]:
+@st.composite
+def qk_norms(draw: st.DrawFn) -> Any:
+    """A norm that says all that could contradict what another one before it says."""
+    kind = draw(st.sampled_from(["rms", "layer"]))
+    if draw(coin()):
+        return draw(st.sampled_from(["none", kind]))
+    over = draw(st.sampled_from(["head", "head", "projection", "each_head"]))
+    whole = {
+        "kind": kind,
+        "over": over,
+        "weight": over == "each_head" or draw(coin()),
+        "bias": False if over == "each_head" else None,
+        "after_rope": over == "head" and draw(coin()),
+    }
+    return {**whole, **draw(some_of(eps=EPSILONS))}
+
+
+def inner_norms() -> st.SearchStrategy[Any]:
+    """Of values, of what attention gives, of the width inside an MLP."""
     kinds = st.sampled_from(["rms", "layer"])
+    whole = {"kind": kinds, "weight": coin(), "bias": st.none(), "zero_centered": coin()}
     return st.one_of(
-        st.just("none"),
-        kinds,
-        some_of(kind=kinds, weight=coin(), eps=EPSILONS),
-        st.fixed_dictionaries({"eps": EPSILONS}, optional={"kind": kinds}),
+        st.just("none"), kinds, st.fixed_dictionaries(whole, optional={"eps": EPSILONS})
     )
+
+
+@st.composite
+def residuals(draw: st.DrawFn) -> Fields:
+    """A layout that fits the norms' placement, which goes with it."""
+    scale = draw(some_of(scale=st.sampled_from([0.5, "1.4 / sqrt(layers)"])))
+    layout = draw(st.sampled_from(["", "sequential", "parallel", "shared"]))
+    if not layout:
+        return {"residual": scale}
+    said = {"layout": "parallel" if layout == "shared" else layout}
+    fields = {"residual": {**said, "shared_norm": layout == "shared", **scale}}
+    return fields if layout == "sequential" else {**fields, "norm": {"placement": "pre"}}
 
 
 def mlps() -> st.SearchStrategy[Any]:
     kinds = st.sampled_from(["gated", "plain"])
     others = {"kind": kinds, "d_ff": st.sampled_from([7, 16, 40]), "bias": coin()}
+    others["norm"] = inner_norms()
     said = st.fixed_dictionaries({"activation": ACTIVATIONS}, optional=others)
     return st.one_of(said, said, some_of(**others), kinds)
 
@@ -159,19 +194,46 @@ def biases() -> st.SearchStrategy[Any]:
     return st.one_of(coin(), some_of(q=coin(), k=coin(), v=coin(), o=coin()))
 
 
-def scalings() -> st.SearchStrategy[Any]:
-    linear = st.fixed_dictionaries(
-        {"kind": st.just("linear"), "factor": st.sampled_from([2, 3.5, 8.0])}
+def scalings(pairs: int) -> st.SearchStrategy[Any]:
+    """How rotary positions are stretched, where so many pairs of dimensions turn."""
+    factors = st.sampled_from([2, 3.5, 8.0])
+    contexts = st.sampled_from([8, 16, 64])
+    divisors = st.lists(st.sampled_from([1.0, 1.3, 2.5]), min_size=pairs, max_size=pairs)
+
+    def said(kind: str, optional: Fields | None = None, **fields: Any) -> st.SearchStrategy[Fields]:
+        whole = {"kind": st.just(kind), **fields}
+        return st.fixed_dictionaries(whole, optional=optional or {})
+
+    llama3 = {
+        "factor": st.sampled_from([4.0, 32]),
+        "low_freq_factor": st.sampled_from([0.5, 1.0]),
+        "high_freq_factor": st.sampled_from([2.5, 4.0]),
+    }
+    yarn = {
+        "beta_fast": st.sampled_from([4.0, 32.0]),
+        "beta_slow": st.sampled_from([0.5, 1.0]),
+        "truncate": coin(),
+        "attention_factor": st.sampled_from([1.0, 0.7]),
+    }
+    longrope = {
+        "attention_factor": st.sampled_from([1.2]),
+        "long_attention_factor": st.sampled_from([0.8]),
+    }
+    return st.one_of(
+        st.none(),
+        said("linear", factor=factors),
+        said("llama3", llama3, original_context_length=contexts),
+        said("yarn", yarn, factor=factors, original_context_length=contexts),
+        said(
+            "longrope",
+            longrope,
+            short_factor=divisors,
+            long_factor=divisors,
+            original_context_length=contexts,
+        ),
+        said("proportional", {"factor": factors}, fraction=st.sampled_from([0.4, 1.0])),
+        *([said("dynamic", factor=factors, original_context_length=contexts)] if pairs > 1 else []),
     )
-    llama3 = st.fixed_dictionaries(
-        {"kind": st.just("llama3"), "original_context_length": st.sampled_from([8, 16, 64])},
-        optional={
-            "factor": st.sampled_from([4.0, 32]),
-            "low_freq_factor": st.sampled_from([0.5, 1.0]),
-            "high_freq_factor": st.sampled_from([2.5, 4.0]),
-        },
-    )
-    return st.one_of(st.none(), linear, llama3, llama3)
 
 
 @st.composite
@@ -183,10 +245,15 @@ def heads(draw: st.DrawFn) -> Fields:
 
 
 @st.composite
-def ropes(draw: st.DrawFn, scaling: Any) -> Fields:
-    """Rotary positions; all layers that have them share one scaling."""
-    fields = draw(some_of(theta=THETAS))
-    return {**fields, "scaling": scaling} if scaling or draw(coin()) else fields
+def ropes(draw: st.DrawFn, head_dim: int, turns: Fields) -> Fields:
+    """Rotary positions; `turns` is what all layers that have them share."""
+    fields = {**draw(some_of(theta=THETAS)), **turns}
+    widths = list(range(2, head_dim + 1, 2))
+    if draw(coin()):
+        fields["dim"] = draw(st.sampled_from([None, *widths]))
+    pairs = (fields.get("dim") or head_dim) // 2
+    # A width of its own would not fit the divisors of another kind of block.
+    return {**fields, "scaling": draw(scalings(pairs))} if "dim" in fields else fields
 
 
 def attention_parts() -> st.SearchStrategy[Fields]:
@@ -194,6 +261,10 @@ def attention_parts() -> st.SearchStrategy[Fields]:
     return some_of(
         bias=biases(),
         qk_norm=qk_norms(),
+        v_norm=inner_norms(),
+        output_norm=inner_norms(),
+        clip=st.sampled_from([0.5, 3.0]),
+        gate=st.sampled_from(["none", "channel", "head"]),
         mask=MASKS,
         scale=ATTENTION_SCALES,
         softcap=st.sampled_from([0.7, 4, 50.0]),
@@ -211,20 +282,45 @@ def relative_biases() -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def block_kinds(draw: st.DrawFn, head_dim: int | None, scaling: Any, turned: bool) -> Fields:
+def block_kinds(draw: st.DrawFn, head_dim: int | None, turns: Fields, width: int) -> Fields:
     """How a kind of block differs: in numbers, in structure, or in nothing.
 
-    `turned` says that some layer has rotary positions: then all share one head_dim.
+    `turns` is what all rotary positions share; heads are of `head_dim`, if the spec says so.
     """
     attention = draw(attention_parts())
     if head_dim and draw(coin()):
         attention |= draw(heads())
-    if turned:
-        attention |= draw(some_of(rope=st.one_of(st.just("none"), ropes(scaling))))
-    elif head_dim and draw(coin()):
-        attention["head_dim"] = draw(st.sampled_from([3, 5, 6]))
+    if draw(coin()):
+        attention["rope"] = "none"
+        if head_dim and draw(coin()):
+            attention["head_dim"] = draw(st.sampled_from([3, 5, 6]))
+    elif draw(coin()):
+        attention["rope"] = draw(ropes(width, turns))
     own = {"attention": attention, "mlp": draw(mlps()), "norm": draw(norms() | placements())}
+    own |= draw(residuals()) if draw(coin()) else {}
     return {part: fields for part, fields in own.items() if draw(st.integers(0, 3))}
+
+
+def repaired(model: Fields, centred: Fields) -> Fields:
+    """The model with parallel layouts' norms before the sublayers, and gains centred alike.
+
+    `centred` says of each norm whether its gain is 1 + weight, in all block kinds.
+    """
+    for part in (model, *model.get("blocks", {}).values()):
+        layout = {**model.get("residual", {}), **part.get("residual", {})}.get("layout")
+        norms = part.get("norm")
+        if layout == "parallel":
+            norms = {"kind": norms} if isinstance(norms, str) else norms or {}
+            part["norm"] = {**norms, "placement": "pre"}
+        places = [("norm", part), ("norm", part.get("mlp")), ("qk_norm", part.get("attention"))]
+        places += [(name, part.get("attention")) for name in ("v_norm", "output_norm")]
+        for name, place in places:
+            key = "mlp_norm" if place is part.get("mlp") else name
+            said = place.get(name) if isinstance(place, dict) else None
+            said = {"kind": said} if isinstance(said, str) and said != "none" else said
+            if isinstance(said, dict) and isinstance(place, dict):
+                place[name] = {**said, "zero_centered": centred[key]}
+    return model
 
 
 @st.composite
@@ -242,7 +338,7 @@ def layer_orders(draw: st.DrawFn, kinds: list[str]) -> Any:
 def models(draw: st.DrawFn) -> Fields:
     """The field `model` of a spec."""
     width = draw(st.sampled_from([8, 12, 16, 24, 32]))
-    scaling = draw(scalings())
+    turns = draw(some_of(pairs=st.just("interleaved"), sign=st.just(-1)))
     embedding = draw(
         some_of(
             tied=coin(),
@@ -253,20 +349,19 @@ def models(draw: st.DrawFn) -> Fields:
         )
     )
     attention = {**draw(attention_parts()), **draw(heads())}
-    rope = draw(st.sampled_from(["unsaid", "none", "said", "said"]))
-    by_default = rope == "unsaid" and embedding.get("positions") != "learned"
-    if by_default:
-        scaling = None  # every block kind shares that of the default
-    elif rope != "unsaid":
-        attention["rope"] = "none" if rope == "none" else draw(ropes(scaling))
-    turned = by_default or rope == "said" or draw(coin())  # by some block kind, if not by all
-    head_dim = draw(st.sampled_from([None, 2, 4, 8] if turned else [None, 2, 4, 5, 8]))
+    head_dim = draw(st.sampled_from([None, 2, 4, 8]))
     if head_dim is None:
         fitting = [n for n in (1, 2, 3, 4, 6) if width % n == 0 and width // n % 2 == 0]
         attention["heads"] = draw(st.sampled_from(fitting))
         attention["kv_heads"] = draw(st.sampled_from([None, 1]))
     else:
         attention["head_dim"] = head_dim
+    turned = head_dim or width // attention["heads"]
+    rope = draw(st.sampled_from(["unsaid", "none", "said", "said"]))
+    if rope == "unsaid" and embedding.get("positions") != "learned":
+        turns = {}  # every block kind shares what the default says
+    elif rope != "unsaid":
+        attention["rope"] = "none" if rope == "none" else draw(ropes(turned, turns))
     attention = {name: value for name, value in attention.items() if value is not None}
     model = {
         "vocab_size": draw(st.integers(11, 40)),
@@ -275,6 +370,7 @@ def models(draw: st.DrawFn) -> Fields:
         "attention": attention,
         "mlp": draw(mlps()),
         "norm": draw(st.one_of(norms(), norms(), st.sampled_from(["rms", "layer"]))),
+        "residual": draw(residuals()).get("residual", {}),
         "embedding": embedding,
         "head": draw(
             some_of(softcap=st.sampled_from([0.8, 5, 30.0]), z_loss=st.just(1e-3), bias=coin())
@@ -291,11 +387,13 @@ def models(draw: st.DrawFn) -> Fields:
     }
     names = KINDS[: draw(st.sampled_from([0, 1, 2, 2, 3, 3]))]
     shared = draw(st.sampled_from([False, False, True]))
+    parts = ("norm", "mlp_norm", "qk_norm", "v_norm", "output_norm")
+    centred = {part: draw(coin()) for part in parts}
     if not names:
-        return sharing_bias({**model, "layers": draw(st.integers(1, 4))}, shared)
-    kinds = {name: draw(block_kinds(head_dim, scaling, turned)) for name in names}
-    whole = {**model, "blocks": kinds, "layers": draw(layer_orders(names))}
-    return sharing_bias(whole, shared)
+        return sharing_bias(repaired({**model, "layers": draw(st.integers(1, 4))}, centred), shared)
+    kinds = {name: draw(block_kinds(head_dim, turns, turned)) for name in names}
+    model |= {"blocks": kinds, "layers": draw(layer_orders(names))}
+    return sharing_bias(repaired(model, centred), shared)
 
 
 def sharing_bias(model: Fields, shared: bool) -> Fields:

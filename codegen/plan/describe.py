@@ -28,6 +28,12 @@ PAPERS = {
     "t5": "Raffel et al., T5 (arXiv:1910.10683), section 2.1",
     "sinks": "Xiao et al., Streaming Language Models with Attention Sinks (arXiv:2309.17453)",
     "relu2": "So et al., Primer (arXiv:2109.08668), section 3",
+    "xielu": "Huang and Schlag, Deriving Activation Functions (arXiv:2411.13010)",
+    "linear": "Chen et al., Positional Interpolation (arXiv:2306.15595)",
+    "yarn": "Peng et al., YaRN (arXiv:2309.00071)",
+    "longrope": "Ding et al., LongRoPE (arXiv:2402.13753)",
+    "parallel": "Wang and Komatsuzaki, GPT-J-6B (2021)",
+    "gate": "Qiu et al., Gated Attention for Large Language Models (arXiv:2505.06708)",
 }
 KINDS = {
     "causal-lm": "a decoder-only transformer",
@@ -40,11 +46,28 @@ ACTIVATIONS = {
     "gelu_tanh": "GELU (tanh approximation)",
     "relu": "ReLU",
     "relu2": "squared ReLU",
+    "quick_gelu": "GELU (sigmoid approximation)",
+    "sigmoid": "a sigmoid",
+    "tanh": "tanh",
+    "mish": "Mish",
+    "softplus": "softplus",
+    "leaky_relu": "leaky ReLU",
+    "xielu": "xIELU",
+    "identity": "no activation",
+}
+SCALINGS = {
+    "linear": ("interpolation", "linear"),
+    "llama3": ("Llama 3's stretch", "llama3"),
+    "dynamic": ("a base that grows with the sequence", "yarn"),
+    "yarn": ("YaRN's stretch", "yarn"),
+    "longrope": ("LongRoPE's stretch", "longrope"),
+    "proportional": ("only the fastest pairs turning", "rope"),
 }
 PLACEMENTS = {
     "pre": "before each sublayer",
     "post": "on each sublayer's output",
     "sandwich": "before each sublayer and on its output",
+    "post_residual": "on the stream after each sublayer",
 }
 
 
@@ -78,13 +101,18 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     if network.learned_positions:
         yield "learned positions", ("gpt",)
     if network.rope:
-        llama3 = network.rope.scaling == "llama3"
-        stretched = " with Llama 3's stretch" if llama3 else ""
+        stretches = [SCALINGS[r.scaling] for r in network.ropes if r.scaling]
+        stretched = "".join(dict.fromkeys(f" with {words}" for words, _ in stretches))
         where = _where([attention.rope for attention in attentions])
-        yield f"rotary positions{stretched}{where}", ("rope", *(("llama3",) if llama3 else ()))
+        part = " on a part of each head" if any(r.partial for r in network.ropes) else ""
+        papers = dict.fromkeys(paper for _, paper in stretches)
+        yield f"rotary positions{stretched}{part}{where}", ("rope", *papers)
     if network.qk_normed:
         where = _where([attention.qk_norm is not None for attention in attentions])
         yield f"normalised queries and keys{where}", ("qk_norm",)
+    if any(attention.gate != "none" for attention in attentions):
+        where = _where([attention.gate != "none" for attention in attentions])
+        yield f"a sigmoid gate on what attention gives{where}", ("gate",)
 
 
 def _masks(network: TransformerNetwork) -> Iterator[Fact]:
@@ -109,6 +137,9 @@ def _masks(network: TransformerNetwork) -> Iterator[Fact]:
 
 
 def _layout(network: TransformerNetwork) -> Iterator[Fact]:
+    if any(block.parallel for block in network.blocks):
+        where = _where([block.parallel for block in network.blocks])
+        yield f"attention and MLP side by side{where}", ("parallel",)
     for block in {(b.norm.kind, b.norm.weight, b.placement): b for b in network.blocks}.values():
         rms = block.norm.kind == "rms"
         norm = ("" if block.norm.weight else "weightless ") + ("RMSNorm" if rms else "LayerNorm")
@@ -117,7 +148,7 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
         gated = mlp.kind == "gated"
         papers = (
             *(("gated",) if gated else ()),
-            *(("relu2",) if mlp.activation == "relu2" else ()),
+            *((mlp.activation,) if mlp.activation in PAPERS else ()),
         )
         yield f"{'a gated MLP' if gated else 'an MLP'} with {ACTIVATIONS[mlp.activation]}", papers
 

@@ -12,6 +12,7 @@ from codegen.plan.attention_variant import AttentionVariant, pieces
 from codegen.plan.kernels import Kernel
 from codegen.plan.network import AttentionPlan, BlockPlan, LayerPlan, MlpPlan, TransformerNetwork
 from codegen.plan.row_kernels import (
+    GLU_NAMES,
     GluKernel,
     LossKernel,
     NormKernel,
@@ -78,20 +79,18 @@ class KernelPlan:
 
     def norm_of(self, block: BlockPlan) -> NormKernel | None:
         """The kernel that adds a block's attention to the stream and normalises the sum."""
-        fits = block.norm.kind == "rms" and block.placement == "pre" and not block.dropout
-        own = NormKernel(block.norm.weight)
-        return own if fits and own in self.norms else None
+        own = _norm_kernel(block)
+        return own if own in self.norms else None
 
     def rope_of(self, attention: AttentionPlan) -> RopeKernel | None:
         """The kernel that normalises and turns an attention's queries and keys."""
-        norm = attention.qk_norm
-        own = RopeKernel(norm if norm and norm.kind == "rms" else None)
-        return own if attention.rope and own in self.ropes else None
+        own = _rope_kernel(attention)
+        return own if own in self.ropes else None
 
     def glu_of(self, mlp: MlpPlan) -> GluKernel | None:
         """The kernel of a gated MLP's activation."""
-        own = GluKernel(mlp.activation)
-        return own if mlp.kind == "gated" and own in self.glus else None
+        own = _glu_kernel(mlp)
+        return own if own in self.glus else None
 
     @property
     def operations(self) -> bool:
@@ -217,21 +216,37 @@ def _loss(network: TransformerNetwork) -> LossKernel:
 
 
 def _norms(network: TransformerNetwork) -> tuple[NormKernel, ...]:
-    """Of blocks that add a branch and then normalise the sum, as RMSNorm before a sublayer does."""
-    found = [
-        b.norm.weight
-        for b in network.blocks
-        if b.norm.kind == "rms" and b.placement == "pre" and not b.dropout
-    ]
-    return tuple(NormKernel(weight) for weight in dict.fromkeys(found))
+    return tuple(dict.fromkeys(found for b in network.blocks if (found := _norm_kernel(b))))
+
+
+def _norm_kernel(block: BlockPlan) -> NormKernel | None:
+    """Of a block that adds a branch and then normalises the sum, as RMSNorm before the MLP does."""
+    norm = block.norm
+    plain = norm.kind == "rms" and not norm.zero_centered and block.placement == "pre"
+    altered = block.dropout or block.parallel or block.residual_scale
+    return NormKernel(norm.weight) if plain and not altered else None
 
 
 def _ropes(network: TransformerNetwork) -> tuple[RopeKernel, ...]:
-    rotated = [a.qk_norm for a in network.attentions if a.rope]
-    kinds = [None if norm and norm.kind != "rms" else norm for norm in rotated]
-    return tuple(RopeKernel(norm) for norm in dict.fromkeys(kinds))
+    """Of whole heads whose halves turn together."""
+    rotates = network.rotates
+    if rotates is None or rotates.partial or rotates.pairs != "half":
+        return ()
+    return tuple(dict.fromkeys(found for a in network.attentions if (found := _rope_kernel(a))))
+
+
+def _rope_kernel(attention: AttentionPlan) -> RopeKernel | None:
+    norm = attention.qk_norm
+    if not attention.rope or attention.qk_norm_after_rope:
+        return None
+    fits = norm and norm.kind == "rms" and attention.qk_norm_over == "head"
+    return RopeKernel(norm if norm and fits and not norm.zero_centered else None)
 
 
 def _glus(network: TransformerNetwork) -> tuple[GluKernel, ...]:
-    gated = [mlp.activation for mlp in network.mlps if mlp.kind == "gated"]
-    return tuple(GluKernel(activation) for activation in dict.fromkeys(gated))
+    return tuple(dict.fromkeys(found for mlp in network.mlps if (found := _glu_kernel(mlp))))
+
+
+def _glu_kernel(mlp: MlpPlan) -> GluKernel | None:
+    known = mlp.kind == "gated" and mlp.activation in GLU_NAMES
+    return GluKernel(mlp.activation) if known else None

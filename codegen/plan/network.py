@@ -65,6 +65,7 @@ class NormPlan:
     bias: bool
     width: str
     eps: str
+    zero_centered: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ class AttentionPlan:
     bias: dict[str, bool]
     grouped: bool
     qk_norm: NormPlan | None
+    qk_norm_over: str  # head, each_head or projection
+    qk_norm_after_rope: bool
+    v_norm: NormPlan | None
+    output_norm: NormPlan | None
+    clip: bool
+    gate: str  # none, channel or head
     rope: bool
     score: ScorePlan
     mask: str
@@ -110,6 +117,7 @@ class MlpPlan:
     kind: str
     activation: str
     bias: bool
+    norm: NormPlan | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,9 @@ class BlockPlan:
     norm: NormPlan
     placement: str
     dropout: bool
+    parallel: bool
+    shared_norm: bool
+    residual_scale: str  # how the config has the factor of what sublayers add; "" for none
 
 
 @dataclass(frozen=True)
@@ -145,14 +156,29 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class RopePlan:
-    """How rotary angles are made; `thetas` is true where layers differ in theta.
+    """One function that makes rotary angles; `kinds` are the block kinds whose layers read it.
 
-    `dim` is the width of a rotated head, as an expression over the config.
+    `thetas` is true where its layers differ in theta. `dim` is the rotated width of a head, as an
+    expression over the config; `partial` says that the rest of the head stays.
     """
 
+    name: str
+    kinds: tuple[str, ...]
     thetas: bool
     dim: str
+    partial: bool
+    pairs: str
+    sign: int
     scaling: str | None
+    factor: bool
+    truncate: bool
+    attention_factor: bool
+    long_attention_factor: bool
+
+    @property
+    def by_length(self) -> bool:
+        """Whether angles depend on how long the whole sequence is."""
+        return self.scaling in ("dynamic", "longrope")
 
 
 @dataclass(frozen=True)
@@ -185,7 +211,7 @@ class TransformerNetwork:
     blocks: tuple[BlockPlan, ...]
     layers: tuple[LayerPlan, ...]
     norm: NormPlan
-    rope: RopePlan | None
+    ropes: tuple[RopePlan, ...]
     learned_positions: bool
     embedding_scaled: bool
     embedding_norm: bool
@@ -210,6 +236,28 @@ class TransformerNetwork:
     def padded(self) -> bool:
         """Whether attention is PyTorch's own, over the keys that are `seen`."""
         return any(a.padded for a in self.attentions)
+
+    @property
+    def rope(self) -> RopePlan | None:
+        """The first of them, which is the only one of most models."""
+        return self.ropes[0] if self.ropes else None
+
+    @property
+    def rotates(self) -> RopePlan | None:
+        """How heads are turned; all layers that do it do it alike but for the width."""
+        return next((r for r in self.ropes if r.partial), self.rope)
+
+    @property
+    def norms(self) -> tuple[NormPlan, ...]:
+        """Every norm that a class of the model may have."""
+        inner = [
+            norm
+            for a in self.attentions
+            for norm in (a.qk_norm, a.v_norm, a.output_norm)
+            if norm is not None
+        ]
+        inner += [mlp.norm for mlp in self.mlps if mlp.norm]
+        return (self.norm, *(block.norm for block in self.blocks), *inner)
 
     @property
     def one_kind(self) -> bool:

@@ -9,7 +9,7 @@ from codegen.spec.atoms import Knob
 from codegen.spec.expression import ExpressionError
 from codegen.spec.resolve import scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
-from codegen.spec.transformer import Block, TransformerModel
+from codegen.spec.transformer import Block, InnerNorm, TransformerModel
 
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8
@@ -123,9 +123,28 @@ def _toy_attention_scale(layer: Layer) -> float:
     return toy_scale(scale, numbers, layer.true["attention_scale"])
 
 
-def _qk_norm_eps(layer: Layer) -> float:
-    norm = layer.block.attention.qk_norm
-    return (norm.eps if norm else None) or layer.block.norm.eps
+def _inner_eps(name: str, of: Callable[[Block], InnerNorm | None]) -> NumberRow:
+    """The eps of a norm inside a sublayer: by default that of the block's norms."""
+
+    def read(layer: Layer) -> float:
+        norm = of(layer.block)
+        return (norm.eps if norm else None) or layer.block.norm.eps
+
+    def used(block: Block) -> bool:
+        norm = of(block)
+        return bool(norm and norm.eps)
+
+    plural = f"{name.removesuffix('eps')}epsilons"
+    return NumberRow(name, plural, "float", read, _same(name), used, else_read="norm_eps")
+
+
+def _residual_scale(layer: Layer) -> float:
+    return scale_value(layer.block.residual.scale, layer.named) or 1.0
+
+
+def _toy_residual_scale(layer: Layer) -> float:
+    true = layer.true["residual_scale"]
+    return toy_scale(layer.block.residual.scale, TOY_NUMBERS, true) if true != 1 else true
 
 
 def _relative(field: str) -> Callable[[Layer], Value]:
@@ -206,14 +225,29 @@ OTHER_ROWS = (
     NumberRow(
         "norm_eps", "norm_epsilons", "float", lambda la: la.block.norm.eps, _same("norm_eps")
     ),
+    _inner_eps("qk_norm_eps", lambda b: b.attention.qk_norm),
+    _inner_eps("v_norm_eps", lambda b: b.attention.v_norm),
+    _inner_eps("output_norm_eps", lambda b: b.attention.output_norm),
+    _inner_eps("mlp_norm_eps", lambda b: b.mlp.norm),
     NumberRow(
-        "qk_norm_eps",
-        "qk_norm_epsilons",
+        "attention_clip",
+        "attention_clips",
         "float",
-        _qk_norm_eps,
-        _same("qk_norm_eps"),
-        used=lambda b: bool(b.attention.qk_norm and b.attention.qk_norm.eps),
-        else_read="norm_eps",
+        lambda la: float(la.block.attention.clip or 0.0),
+        _same("attention_clip"),
+        used=lambda b: b.attention.clip is not None,
+        own=True,
+        comment="queries, keys and values are no further from zero",
+    ),
+    NumberRow(
+        "residual_scale",
+        "residual_scales",
+        "float",
+        _residual_scale,
+        _toy_residual_scale,
+        used=lambda b: b.residual.scale is not None,
+        own=True,
+        comment="of what each sublayer adds",
     ),
     NumberRow(
         "rope_theta",

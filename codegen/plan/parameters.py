@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from codegen.plan.network import (
@@ -53,9 +54,12 @@ def _vector(name: str, size: int, role: str, init: Init) -> Parameter:
     return Parameter(name, (size,), role, init, decay=False, group="vector")
 
 
-def _norm(name: str, norm: NormPlan, width: int) -> Iterator[Parameter]:
+def _norm(name: str, norm: NormPlan, width: int, heads: int = 0) -> Iterator[Parameter]:
+    """Of a vector, or of one a head."""
     if norm.weight:
-        yield _vector(f"{name}.weight", width, "norm", ONES)
+        shape = (heads, width) if heads else (width,)
+        start = ZEROS if norm.zero_centered else ONES
+        yield Parameter(f"{name}.weight", shape, "norm", start, decay=False, group="vector")
     if norm.bias:
         yield _vector(f"{name}.bias", width, "norm_bias", ZEROS)
 
@@ -92,17 +96,28 @@ def _block(
         if present:
             yield from _norm(f"{prefix}.{name}", plan.norm, model.d_model)
 
-    before, after = plan.placement != "post", plan.placement != "pre"
+    before = plan.placement in ("pre", "sandwich") and not plan.shared_norm
+    after = plan.placement != "pre"
     attention, bias = plan.attention, plan.attention.bias
     queries, keys = layer.heads * layer.head_dim, layer.kv_heads * layer.head_dim
+    yield from norm("norm", plan.shared_norm)
     yield from norm("attention_norm", before)
     yield from linear("attention.q_proj", queries, model.d_model, bias["q"], normal)
     yield from linear("attention.k_proj", keys, model.d_model, bias["k"], normal)
     yield from linear("attention.v_proj", keys, model.d_model, bias["v"], normal)
     yield from linear("attention.o_proj", model.d_model, queries, bias["o"], residual)
+    if attention.gate != "none":
+        gates = queries if attention.gate == "channel" else layer.heads
+        yield from linear("attention.gate_proj", gates, model.d_model, bias["q"], normal)
     if attention.qk_norm:
-        yield from _norm(f"{prefix}.attention.q_norm", attention.qk_norm, layer.head_dim)
-        yield from _norm(f"{prefix}.attention.k_norm", attention.qk_norm, layer.head_dim)
+        for name, heads in (("q_norm", layer.heads), ("k_norm", layer.kv_heads)):
+            width = layer.head_dim * (heads if attention.qk_norm_over == "projection" else 1)
+            each = heads if attention.qk_norm_over == "each_head" else 0
+            yield from _norm(f"{prefix}.attention.{name}", attention.qk_norm, width, each)
+    if attention.v_norm:
+        yield from _norm(f"{prefix}.attention.v_norm", attention.v_norm, layer.head_dim)
+    if attention.output_norm:
+        yield from _norm(f"{prefix}.attention.output_norm", attention.output_norm, queries)
     if attention.score.relative_bias and not attention.score.shared_bias:
         shape = (layer.relative_buckets, layer.heads)
         name = f"{prefix}.attention.bias_table"
@@ -115,8 +130,30 @@ def _block(
     if plan.mlp.kind == "gated":
         yield from linear("mlp.gate_proj", layer.d_ff, model.d_model, plan.mlp.bias, normal)
     yield from linear("mlp.up_proj", layer.d_ff, model.d_model, plan.mlp.bias, normal)
+    if plan.mlp.norm:
+        yield from _norm(f"{prefix}.mlp.norm", plan.mlp.norm, layer.d_ff)
+    if plan.mlp.activation == "xielu":
+        for name in ("alpha_p", "alpha_n"):
+            yield _vector(f"{prefix}.mlp.{name}", 1, name, ZEROS)
     yield from linear("mlp.down_proj", model.d_model, layer.d_ff, plan.mlp.bias, residual)
     yield from norm("mlp_post_norm", after)
+
+
+def _gain_rules(network: TransformerNetwork) -> list[InitRule]:
+    """How norms' weights start: those of the stream, and before them the others that differ."""
+    gains = [p for p in network.parameters if p.role == "norm"]
+    if not gains:
+        return []
+    ours = [p.init for p in gains if _inner(p.name) in ("norm.weight", "attention_norm.weight")]
+    main = ours[0] if ours else ONES
+    others = {_inner(p.name): p.init.kind for p in gains if p.init != main}
+    rules = [InitRule(tuple(sorted(others)), next(iter(others.values())))] if others else []
+    return [*rules, InitRule(("norm.weight",), main.kind)]
+
+
+def _inner(name: str) -> str:
+    """The end of a norm's name that tells it from the stream's: `q_norm.weight`."""
+    return re.sub(r"^.*\.(?=(mlp\.norm|\w+_norm)\.weight$)", "", name)
 
 
 def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
@@ -137,11 +174,16 @@ def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
     if network.init.head == "zero" and not network.tied:
         zeros.append("head.weight")
         table.append(("head", "zero: all tokens start equally likely"))
+    if "alpha_p" in roles:
+        zeros += ["alpha_p", "alpha_n"]
+        table.append(("alpha_p, alpha_n", "zero: softplus makes slopes of them"))
     if zeros:
         rules.append(InitRule(tuple(zeros), "zeros"))
-    if "norm" in roles:
-        rules.append(InitRule(("norm.weight",), "ones"))
-        table.append(("norm weights", "one"))
+    rules += _gain_rules(network)
+    if rules and any(parameter.role == "norm" for parameter in network.parameters):
+        words = {"zeros": "zero: the gain is 1 + weight", "ones": "one"}
+        kinds = dict.fromkeys(rule.kind for rule in _gain_rules(network))
+        table.append(("norm weights", "; or ".join(words[kind] for kind in kinds)))
     if network.init.residual == "scaled":
         rules.append(InitRule(residual, "normal", "residual_std"))
         reason = "init_std / sqrt(2 * layers) (GPT-2, section 2.3)"

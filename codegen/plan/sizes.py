@@ -8,7 +8,6 @@ from codegen.plan.network import ConfigField
 from codegen.plan.numbers import (
     HEAD_ROWS,
     OTHER_ROWS,
-    TINY_HEAD_DIM,
     TINY_MODEL,
     TINY_VOCABULARY,
     TOY_NUMBERS,
@@ -19,8 +18,9 @@ from codegen.plan.numbers import (
     scale_value,
     toy_scale,
 )
+from codegen.plan.rope import rope_fields
 from codegen.spec.resolve import resolve_block, scale_numbers
-from codegen.spec.transformer import Block, Llama3Scaling, TransformerModel
+from codegen.spec.transformer import Block, TransformerModel
 
 
 class LayerNumbers:
@@ -99,10 +99,9 @@ def config_fields(
     if not numbers.agrees("norm_eps", eps):
         fields.append(ConfigField("final_norm_eps", "float", eps, eps, "outside the blocks"))
     if numbers.used("rope_theta"):
-        if not numbers.uniform("head_dim"):
-            fields.append(_rope_dim(numbers))
-        fields.append(_number_field(numbers, numbers.rows["rope_theta"]))
-        fields += _scaling_fields(numbers)
+        order = (numbers.kinds, numbers.tiny_kinds)
+        theta = _number_field(numbers, numbers.rows["rope_theta"])
+        fields += rope_fields(model, numbers.blocks, order, theta)
     if model.embedding.scale is not None:
         real = scale_value(model.embedding.scale, scale_numbers(model, Block()))
         tiny = toy_scale(model.embedding.scale, TOY_NUMBERS, real)
@@ -139,32 +138,3 @@ def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
         return ConfigField(row.name, row.type, max(real), max(tiny), row.comment)
     of_each = "of each layer" + (f", {row.of_each}" if row.of_each else "")
     return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each)
-
-
-def _rope_dim(numbers: LayerNumbers) -> ConfigField:
-    """The width of the heads that are rotated, where others are not."""
-    rotated = {
-        values["head_dim"]
-        for kind, values in zip(numbers.kinds, numbers.true, strict=True)
-        if numbers.blocks[kind].attention.rope
-    }
-    return ConfigField("rope_dim", "int", rotated.pop(), TINY_HEAD_DIM, "of rotated heads")
-
-
-def _scaling_fields(numbers: LayerNumbers) -> list[ConfigField]:
-    """The numbers of the rotary scaling; every layer with one has the same."""
-    scalings = {b.attention.rope.scaling for b in numbers.blocks.values() if b.attention.rope}
-    scaling = next(iter(scalings))
-    if scaling is None:
-        return []
-    factor = float(scaling.factor)
-    fields = [ConfigField("rope_factor", "float", factor, factor, "longer than in training")]
-    if isinstance(scaling, Llama3Scaling):
-        low, high = float(scaling.low_freq_factor), float(scaling.high_freq_factor)
-        original = scaling.original_context_length
-        fields += [
-            ConfigField("rope_low_freq_factor", "float", low, low),
-            ConfigField("rope_high_freq_factor", "float", high, high),
-            ConfigField("rope_original_context_length", "int", original, TINY_CONTEXT // 2),
-        ]
-    return fields

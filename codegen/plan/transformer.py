@@ -14,14 +14,21 @@ from codegen.plan.network import (
     MlpPlan,
     NormPlan,
     Number,
-    RopePlan,
     TransformerNetwork,
 )
 from codegen.plan.parameters import init_plan, parameter_table
+from codegen.plan.rope import rope_plans
 from codegen.plan.sizes import LayerNumbers, config_fields
 from codegen.spec.mask import Atom
 from codegen.spec.resolve import layer_kinds, resolve_block
-from codegen.spec.transformer import Block, ProjectionBias, TransformerModel, TransformerSpec
+from codegen.spec.transformer import (
+    Block,
+    InnerNorm,
+    Norm,
+    ProjectionBias,
+    TransformerModel,
+    TransformerSpec,
+)
 
 
 def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
@@ -43,7 +50,6 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         for kind, values in zip(kinds, numbers.true, strict=True)
     )
     norm = resolve_block(model, None).norm
-    rope = _rope(blocks, numbers)
     network = TransformerNetwork(
         task=spec.task,
         class_name="Model",
@@ -51,14 +57,12 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         fields=config_fields(model, numbers, one_kind=len(plans) == 1),
         blocks=plans,
         layers=layers,
-        norm=NormPlan(
-            norm.kind,
-            norm.weight,
-            _norm_bias(norm.kind, norm.weight, norm.bias),
+        norm=_norm(
+            norm,
             "config.d_model",
             "config.norm_eps" if numbers.agrees("norm_eps", norm.eps) else "config.final_norm_eps",
         ),
-        rope=rope,
+        ropes=rope_plans(model, blocks),
         learned_positions=model.embedding.positions == "learned",
         embedding_scaled=model.embedding.scale is not None,
         embedding_norm=model.embedding.norm,
@@ -84,8 +88,9 @@ def loss_chunk(vocab_size: int) -> int:
     return min(8192, max(512, 1 << (fits.bit_length() - 1)))
 
 
-def _norm_bias(kind: str, weight: bool, bias: bool | None) -> bool:
-    return kind == "layer" and weight if bias is None else bias
+def _norm(norm: Norm | InnerNorm, width: str, eps: str) -> NormPlan:
+    bias = norm.kind == "layer" and norm.weight if norm.bias is None else norm.bias
+    return NormPlan(norm.kind, norm.weight, bias, width, eps, norm.zero_centered and norm.weight)
 
 
 def _block_plans(
@@ -107,7 +112,8 @@ def _block_plans(
     names = _class_names("Block", shapes)
     # Classes that stand in one table are made alike.
     each = any(
-        s.attention.per_layer or s.mlp.per_layer or "layer" in s.norm.eps for s in shapes.values()
+        s.attention.per_layer or s.mlp.per_layer or "layer]" in s.norm.eps + s.residual_scale
+        for s in shapes.values()
     )
     found: dict[str, BlockPlan] = {}
     for kind, shape in shapes.items():
@@ -126,6 +132,9 @@ def _block_plans(
             norm=shape.norm,
             placement=shape.placement,
             dropout=shape.dropout,
+            parallel=shape.parallel,
+            shared_norm=shape.shared_norm,
+            residual_scale=shape.residual_scale,
         )
     return tuple(found.values())
 
@@ -175,22 +184,19 @@ def _block_plan(
     decodes: bool,
 ) -> BlockPlan:
     """A block kind's structure, its classes still without names."""
-    norm = NormPlan(
-        block.norm.kind,
-        block.norm.weight,
-        _norm_bias(block.norm.kind, block.norm.weight, block.norm.bias),
-        "config.d_model",
-        numbers.access("norm_eps"),
-    )
+    residual = block.residual
     return BlockPlan(
         class_name="",
         kinds=(),
         per_layer=False,
         attention=_attention_plan(model, kind, block, numbers, decodes=decodes),
         mlp=_mlp_plan(block, numbers),
-        norm=norm,
+        norm=_norm(block.norm, "config.d_model", numbers.access("norm_eps")),
         placement=block.norm.placement,
         dropout=model.dropout > 0,
+        parallel=residual.layout == "parallel",
+        shared_norm=residual.shared_norm,
+        residual_scale=numbers.access("residual_scale") if residual.scale is not None else "",
     )
 
 
@@ -215,24 +221,34 @@ def _attention_plan(
     names = ["heads", "kv_heads", "head_dim", *(n.name for n in numbers.mask_numbers[kind])]
     names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
     names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
+    names += ["attention_clip"] * (attention.clip is not None)
     access = {name: numbers.access(name) for name in names}
     head_dim = attention.head_dim or model.d_model // attention.heads
-    norm = attention.qk_norm
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
         bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
-    qk_norm = None
-    if norm is not None:
-        has_bias, eps = norm.kind == "layer" and norm.weight, numbers.access("qk_norm_eps")
-        qk_norm = NormPlan(norm.kind, norm.weight, has_bias, "self.head_dim", eps)
+
+    def norm(given: InnerNorm | None, width: str, eps: str) -> NormPlan | None:
+        return _norm(given, width, numbers.access(eps)) if given else None
+
+    qk_norm = norm(attention.qk_norm, "self.head_dim", "qk_norm_eps")
+    v_norm = norm(attention.v_norm, "self.head_dim", "v_norm_eps")
+    output_norm = norm(attention.output_norm, "self.heads * self.head_dim", "output_norm_eps")
     read = [access[name] for name in names if numbers.used(name)]
+    read += [found.eps for found in (qk_norm, v_norm, output_norm) if found]
     return AttentionPlan(
         class_name="",
         numbers=access,
-        per_layer=any("layer]" in text for text in (*read, qk_norm.eps if qk_norm else "")),
+        per_layer=any("layer]" in text for text in read),
         bias=bias.model_dump(),
         grouped=numbers.used("kv_heads"),
         qk_norm=qk_norm,
+        qk_norm_over=attention.qk_norm.over if attention.qk_norm else "head",
+        qk_norm_after_rope=bool(attention.qk_norm and attention.qk_norm.after_rope),
+        v_norm=v_norm,
+        output_norm=output_norm,
+        clip=attention.clip is not None,
+        gate=attention.gate,
         rope=attention.rope is not None,
         score=score,
         mask=mask.name if isinstance(mask, Atom) else "",
@@ -245,7 +261,9 @@ def _attention_plan(
 def _mlp_plan(block: Block, numbers: LayerNumbers) -> MlpPlan:
     access = numbers.access("d_ff")
     mlp = block.mlp
-    return MlpPlan("", {"d_ff": access}, "layer]" in access, mlp.kind, mlp.activation, mlp.bias)
+    norm = _norm(mlp.norm, access, numbers.access("mlp_norm_eps")) if mlp.norm else None
+    per_layer = "layer]" in access + (norm.eps if norm else "")
+    return MlpPlan("", {"d_ff": access}, per_layer, mlp.kind, mlp.activation, mlp.bias, norm)
 
 
 def _layer(
@@ -280,13 +298,3 @@ def _inputs(plans: tuple[BlockPlan, ...]) -> tuple[str, ...]:
         read.add("lengths")
     documents = ("document_ids",) if read & {"document_starts", "document_ends"} else ()
     return (*documents, *(name for name in ("prefix_lengths", "lengths") if name in read))
-
-
-def _rope(blocks: Mapping[str | None, Block], numbers: LayerNumbers) -> RopePlan | None:
-    """The spec's checks have seen to it that rotated layers share scaling and head_dim."""
-    ropes = [block.attention.rope for block in blocks.values() if block.attention.rope]
-    if not ropes:
-        return None
-    scaling = ropes[0].scaling
-    dim = "config.head_dim" if numbers.uniform("head_dim") else "config.rope_dim"
-    return RopePlan(not numbers.uniform("rope_theta"), dim, scaling.kind if scaling else None)

@@ -7,12 +7,14 @@ import keyword
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.spec.characters import MAX_WORD, word
+from codegen.spec.check_norms import bias_without_place, check_gains, inner_norms
+from codegen.spec.check_rope import check_ropes
 from codegen.spec.diagnose import suggestion
 from codegen.spec.expression import ExpressionError
+from codegen.spec.finding import Finding
 from codegen.spec.formula import formula_of, terms_of
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import is_causal, shows_the_future
@@ -23,7 +25,6 @@ from codegen.spec.transformer import (
     Attention,
     Block,
     Layers,
-    Llama3Scaling,
     TransformerModel,
     TransformerSpec,
 )
@@ -31,16 +32,6 @@ from codegen.spec.transformer import (
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MAX_LAYERS = 10_000
 MAPPINGS = Path(__file__).parent.parent / "importers/huggingface"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A broken rule and the field that a person would change."""
-
-    key: Key
-    message: str
-    hint: str | None = None
-    at: tuple[str, int, int] | None = None  # a text, and the offset and length of what is wrong
 
 
 def check_name(name: str) -> Iterator[Finding]:
@@ -111,33 +102,10 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
         kinds = {kind: resolve_block(model, kind) for kind in model.blocks}
     for kind, block in kinds.items():
         yield from _check_block(spec, kind, block)
-    yield from _check_shared_rope(model, kinds)
+    yield from check_ropes(model, kinds)
+    yield from check_gains(model, kinds)
     yield from _check_shared_bias(kinds)
     yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
-
-
-def _check_shared_rope(
-    model: TransformerModel, kinds: dict[str | None, Block]
-) -> Iterator[Finding]:
-    """All layers with rotary positions share one table of frequencies."""
-    shared: dict[str, object] = {}
-    for kind, block in kinds.items():
-        attention = block.attention
-        if attention.rope is None:
-            continue
-        at: Key = ("model", "blocks", str(kind), "attention") if kind else ("model", "attention")
-        head_dim = scale_numbers(model, block)["head_dim"]
-        message = "all layers with rotary positions must share one"
-        scaling = attention.rope.scaling
-        if isinstance(scaling, Llama3Scaling) and (
-            scaling.low_freq_factor >= scaling.high_freq_factor
-        ):
-            place = (*at, "rope", "scaling", "low_freq_factor")
-            yield Finding(place, "low_freq_factor must be below high_freq_factor")
-        if shared.setdefault("scaling", attention.rope.scaling) != attention.rope.scaling:
-            yield Finding((*at, "rope", "scaling"), f"{message} rope.scaling")
-        if shared.setdefault("head_dim", head_dim) != head_dim:
-            yield Finding((*at, "head_dim"), f"{message} head_dim")
 
 
 def _check_shared_bias(kinds: dict[str | None, Block]) -> Iterator[Finding]:
@@ -177,13 +145,27 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
     if attention.head_dim is None and spec.model.d_model % heads:
         message = f"d_model {spec.model.d_model} is not divisible by {heads} heads"
         yield Finding(at("attention", "heads"), message, "set head_dim, or change one of them")
-    elif attention.rope is not None and head_dim % 2:
+    elif attention.rope is not None and attention.rope.dim is None and head_dim % 2:
         message = f"rotary positions need an even head_dim, not {head_dim}"
         yield Finding(at("attention", "head_dim"), message)
-    if norm.bias and (norm.kind == "rms" or not norm.weight):
-        what = "an RMSNorm" if norm.kind == "rms" else "a norm without weight"
-        yield Finding(at("norm", "bias"), f"{what} has no bias", "kind: layer has one")
+    yield from bias_without_place(at("norm", "bias"), norm)
+    for (part, field), inner in inner_norms(block).items():
+        if inner:
+            yield from bias_without_place((*at(part, field), "bias"), inner)
     yield from _check_relative_bias(at("attention", "relative_bias"), attention)
+    residual, qk_norm = block.residual, attention.qk_norm
+    if residual.layout == "parallel" and norm.placement != "pre":
+        hint = "`placement: pre`, or the sequential layout"
+        yield Finding(at("norm", "placement"), "parallel sublayers have norms before them", hint)
+    if residual.shared_norm and residual.layout != "parallel":
+        message = "sublayers that follow each other can't share a norm"
+        yield Finding(at("residual", "shared_norm"), message, "`layout: parallel`")
+    if qk_norm and qk_norm.after_rope and qk_norm.over != "head":
+        message = "after rotary positions only whole heads are normalised"
+        yield Finding(at("attention", "qk_norm"), message, "`over: head`")
+    if qk_norm and qk_norm.over == "each_head" and (qk_norm.bias or not qk_norm.weight):
+        message = "a norm with a gain for each head has a weight and no bias"
+        yield Finding(at("attention", "qk_norm"), message)
     if not terms_of(formula_of(parse_mask(attention.mask))):
         yield Finding(at("attention", "mask"), "no query sees any key under this mask")
     if spec.task == "causal-lm" and shows_the_future(parse_mask(attention.mask)):

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from codegen.errors import Diagnostic, Position, SpecError
 from codegen.spec.characters import word
-from codegen.spec.checks import CHECKS, Finding, check_name
+from codegen.spec.checks import CHECKS, check_name
 from codegen.spec.diagnose import diagnose, path_of, show, suggestion
+from codegen.spec.finding import Finding
 from codegen.spec.source import (
     MAX_DEPTH,
     Key,

@@ -25,6 +25,7 @@ def resolve_block(model: TransformerModel, kind: str | None) -> Block:
         "attention": model.attention.model_dump(exclude_unset=True),
         "mlp": model.mlp.model_dump(exclude_unset=True),
         "norm": model.norm.model_dump(exclude_unset=True),
+        "residual": model.residual.model_dump(exclude_unset=True),
     }
     if model.embedding.positions == "learned":
         general["attention"].setdefault("rope", None)
@@ -49,6 +50,12 @@ def scale_numbers(model: TransformerModel, block: Block) -> dict[str, int]:
         "head_dim": attention.head_dim or model.d_model // attention.heads,
         "d_ff": mlp.d_ff or (plain if mlp.kind == "plain" else gated),
     }
+
+
+def rotary_dim(model: TransformerModel, block: Block) -> int:
+    """How many dimensions of each head turn, where any do."""
+    rope = block.attention.rope
+    return (rope and rope.dim) or scale_numbers(model, block)["head_dim"]
 
 
 def layer_count(model: TransformerModel) -> int:

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
+from codegen.spec.rope import Rope
 from codegen.spec.scale import parse_model_scale, parse_scale
 from codegen.spec.vocabulary import (
     Positive,
@@ -51,6 +52,21 @@ def _none_or_default(value: Any) -> Any:
 
 MaskText = Annotated[str, _expression(parse_mask)]
 Scale = Annotated[PositiveFloat | str, _expression(parse_scale)]
+Activation = Literal[
+    "silu",
+    "gelu",
+    "gelu_tanh",
+    "quick_gelu",
+    "relu",
+    "relu2",
+    "sigmoid",
+    "tanh",
+    "mish",
+    "softplus",
+    "leaky_relu",
+    "xielu",
+    "identity",
+]
 ModelScale = Annotated[PositiveFloat | str, _expression(parse_model_scale)]
 
 
@@ -63,49 +79,47 @@ class Norm(Vocabulary):
     bias: bool | None = Field(
         None, description="a learned offset; by default a LayerNorm with a weight has one"
     )
-    placement: Literal["pre", "post", "sandwich"] = Field(
+    zero_centered: bool = Field(False, description="the gain is 1 + weight, as in Gemma")
+    placement: Literal["pre", "post", "sandwich", "post_residual"] = Field(
         "pre",
-        description="before each sublayer; on its output, before it is added; or both",
+        description="before each sublayer; on its output, before it is added; both; or on the "
+        "stream after it is added, as in BERT",
     )
 
 
-class QKNorm(Vocabulary):
-    """Normalisation of each query and key head, before rotary positions."""
+class InnerNorm(Vocabulary):
+    """Normalisation inside a sublayer."""
 
     kind: Literal["rms", "layer"] = Field("rms", description="RMSNorm or LayerNorm")
-    weight: bool = Field(True, description="a learned gain, shared by the heads")
+    weight: bool = Field(True, description="a learned gain")
+    zero_centered: bool = Field(False, description="the gain is 1 + weight")
+    bias: bool | None = Field(
+        None, description="a learned offset; by default a LayerNorm with a weight has one"
+    )
     eps: PositiveFloat | None = Field(None, description="by default that of `norm`")
 
 
-class LinearScaling(Vocabulary):
-    """Positions divided by a factor (arXiv:2306.15595)."""
+class QKNorm(InnerNorm):
+    """Normalisation of queries and keys."""
 
-    kind: Literal["linear"] = "linear"
-    factor: PositiveFloat = Field(description="how many times longer the context becomes")
-
-
-class Llama3Scaling(Vocabulary):
-    """Long wavelengths divided by a factor, short ones kept (Llama 3.1)."""
-
-    kind: Literal["llama3"] = "llama3"
-    factor: PositiveFloat = Field(8.0, description="divisor of the low frequencies")
-    low_freq_factor: PositiveFloat = Field(
-        1.0, description="original contexts per longest wave kept"
+    over: Literal["head", "each_head", "projection"] = Field(
+        "head",
+        description="each head with one gain for all; each with a gain of its own; or all heads "
+        "at once",
     )
-    high_freq_factor: PositiveFloat = Field(
-        4.0, description="waves per original context left alone"
+    after_rope: bool = Field(False, description="after rotary positions, not before")
+
+
+class Residual(Vocabulary):
+    """How the sublayers meet the residual stream."""
+
+    layout: Literal["sequential", "parallel"] = Field(
+        "sequential", description="`parallel`: attention and MLP read the same stream (GPT-J)"
     )
-    original_context_length: Positive = Field(8192, description="context before the stretch")
-
-
-class Rope(Vocabulary):
-    """Rotary positions (arXiv:2104.09864)."""
-
-    theta: PositiveFloat = Field(10_000.0, description="base of the wavelengths")
-    scaling: Annotated[
-        Annotated[LinearScaling | Llama3Scaling, Field(discriminator="kind")] | None,
-        BeforeValidator(_none_word),
-    ] = Field(None, description="how positions beyond the training context are reached")
+    shared_norm: bool = Field(False, description="parallel sublayers read one norm")
+    scale: Scale | None = Field(
+        None, description="a factor of what each sublayer adds, such as `1.4 / sqrt(layers)`"
+    )
 
 
 class ProjectionBias(Vocabulary):
@@ -139,6 +153,20 @@ class Attention(Vocabulary):
     qk_norm: Annotated[QKNorm | None, BeforeValidator(_none_or_kind)] = Field(
         None, description="normalisation of queries and keys; `rms` for short"
     )
+    v_norm: Annotated[InnerNorm | None, BeforeValidator(_none_or_kind)] = Field(
+        None, description="normalisation of each value head"
+    )
+    output_norm: Annotated[InnerNorm | None, BeforeValidator(_none_or_kind)] = Field(
+        None, description="normalisation of all heads' outputs, before the output projection"
+    )
+    clip: PositiveFloat | None = Field(
+        None, description="queries, keys and values are clamped to this much of either sign"
+    )
+    gate: Literal["none", "channel", "head"] = Field(
+        "none",
+        description="a sigmoid of the input that each channel, or each head, of the output is "
+        "multiplied by (arXiv:2505.06708)",
+    )
     rope: Annotated[Rope | None, BeforeValidator(_none_word)] = Field(
         Rope(),
         description="rotary positions, or `none`; by default none with learned positions",
@@ -169,8 +197,10 @@ class Mlp(Vocabulary):
     kind: Literal["gated", "plain"] = Field(
         "gated", description="down(act(gate(x)) * up(x)) or down(act(up(x)))"
     )
-    activation: Literal["silu", "gelu", "gelu_tanh", "relu", "relu2"] = Field(
-        "silu", description="`gelu_tanh` is GPT-2's approximation, `relu2` the square of relu"
+    activation: Activation = Field(
+        "silu",
+        description="`gelu_tanh` is GPT-2's approximation, `quick_gelu` CLIP's, `relu2` the "
+        "square of relu, `xielu` has learned slopes (arXiv:2411.13010)",
     )
     d_ff: Positive | None = Field(
         None,
@@ -178,6 +208,9 @@ class Mlp(Vocabulary):
         "to a multiple of 64 if gated",
     )
     bias: bool = Field(False, description="on every projection")
+    norm: Annotated[InnerNorm | None, BeforeValidator(_none_or_kind)] = Field(
+        None, description="normalisation of the inner width, before the last projection"
+    )
 
 
 class Block(Vocabulary):
@@ -190,6 +223,7 @@ class Block(Vocabulary):
     norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(
         Norm(), description="fields of `model.norm`"
     )
+    residual: Residual = Field(Residual(), description="fields of `model.residual`")
 
 
 class Layers(Vocabulary):
@@ -259,6 +293,7 @@ class TransformerModel(Vocabulary):
     norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(Norm(), description="normalisation")
     attention: Attention = Field(Attention(), description="attention of every block")
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
+    residual: Residual = Field(Residual(), description="how sublayers meet the stream")
     blocks: dict[str, Block] = Field({}, description="kinds of blocks by name, and how they differ")
     embedding: Embedding = Field(Embedding(), description="tokens to vectors")
     head: Head = Field(Head(), description="vectors to logits")
