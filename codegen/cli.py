@@ -41,6 +41,7 @@ def cli() -> None:
 
     \b
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
+    tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
     tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
     tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
     tgen check                         prove that the packages are what the specs say
@@ -92,6 +93,45 @@ def build(
     printer = report.build_json if as_json else report.build_text
     printer(outcomes, project, dry_run=dry_run, seconds=started.seconds)
     sys.exit(pipeline.exit_code(outcomes))
+
+
+@cli.command("import", epilog="Example: tgen import checkpoints/Qwen3-0.6B --name qwen3")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--name", help="Of the spec and the package; by default the model type.")
+@click.option("--specs", type=click.Path(path_type=Path, file_okay=False), help="Folder of specs.")
+@out_option
+@click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
+@click.option("--allow-pickle", is_flag=True, help="Read pytorch_model*.bin, with weights_only.")
+def import_(
+    folder: Path,
+    name: str | None,
+    specs: Path | None,
+    out: Path | None,
+    no_test: bool,
+    allow_pickle: bool,
+) -> None:
+    """Bring in a Hugging Face checkpoint FOLDER: its config.json becomes a spec and a package.
+
+    Weights (*.safetensors) are converted into weights/NAME/, with tokenizer.json beside them.
+    """
+    from codegen import importing, report
+    from codegen.project import find_project
+
+    project = find_project(specs or Path.cwd())
+    started = report.Stopwatch()
+    with report.counting("reading", shown=True) as moved:
+        made = importing.import_folder(
+            folder,
+            project,
+            name=name,
+            specs=specs and specs.resolve(),
+            out=out and out.resolve(),
+            test=not no_test,
+            allow_pickle=allow_pickle,
+            moved=moved,
+        )
+    report.import_text(made, project, seconds=started.seconds)
+    sys.exit(made.outcome.exit_code)
 
 
 @cli.command(epilog="Example: tgen check || tgen build")

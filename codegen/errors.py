@@ -77,6 +77,10 @@ class SpecError(TgenError):
     """A spec that can't be built, with every mistake found in it."""
 
 
+class CheckpointError(TgenError):
+    """Another library's model that can't be imported, with every reason found."""
+
+
 class HandEditError(TgenError):
     """A generated file was changed by hand (or is not ours), so writing it would lose work."""
 

@@ -49,15 +49,30 @@ def build(
         proven = prove_rendered(asked, project, jobs, progress)
         outcomes += [item for item in proven if isinstance(item, Outcome)]
         rendered += [item for item in proven if isinstance(item, Rendered)]
-    emitted = [_emit(item, out, dry_run) for item in rendered]
-    if test and not dry_run:
-        emitted = _test(emitted)
-    if not dry_run:
-        for item, outcome in zip(rendered, emitted, strict=True):
-            if not outcome.problems:
-                _remember(item, outcome, project, out, overrides)
+    if dry_run:
+        emitted = [_emit(item, out, dry_run=True) for item in rendered]
+    else:
+        emitted = finish(rendered, project, out=out, overrides=overrides, test=test)
     order = {spec: index for index, spec in enumerate(specs)}
     return sorted([*fresh, *outcomes, *emitted], key=lambda outcome: order[outcome.spec])
+
+
+def finish(
+    rendered: Sequence[Rendered],
+    project: Project,
+    *,
+    out: Path,
+    overrides: Sequence[str] = (),
+    test: bool = True,
+) -> list[Outcome]:
+    """Stages 6 and 7: what is rendered is written and tested, and remembered as fresh."""
+    emitted = [_emit(item, out, dry_run=False) for item in rendered]
+    if test:
+        emitted = _test(emitted)
+    for item, outcome in zip(rendered, emitted, strict=True):
+        if not outcome.problems:
+            _remember(item, outcome, project, out, overrides)
+    return emitted
 
 
 def _split_fresh(

@@ -2,53 +2,233 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.errors import Diagnostic, Position, SpecError
-from codegen.plan.network import Parameter
-from codegen.plan.plan import CheckpointKey, CheckpointPlan
-from codegen.spec.source import parse
+from codegen.importers.formula import parsed
+from codegen.importers.mapping import read_mapping
+from codegen.plan.network import BlockPlan, Parameter
 
-MAPPINGS = Path(__file__).parent.parent / "importers/huggingface"
+INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name
 
 
-def read_mapping(model_type: str) -> dict[str, Any]:
-    """The mapping file of a model type, its `extends` resolved."""
-    path = MAPPINGS / f"{model_type}.yaml"
-    data: dict[str, Any] = parse(path.read_text(encoding="utf-8"), path.name).data
-    if "extends" in data:
-        low = read_mapping(data.pop("extends"))
-        return {**low, **data, "keys": {**low["keys"], **data.get("keys", {})}}
-    return data
+@dataclass(frozen=True)
+class CheckpointKey:
+    """A tensor of another library: ours stacked along the output axis, then transposed or not.
+
+    `groups` is code over the model: how many times a slice of each part follows in turn; `shape` is
+    code for the shape that a single part has there. Both are empty where nothing of that is done.
+    """
+
+    theirs: str
+    ours: tuple[str, ...]
+    transposed: bool = False
+    axis: int = 0
+    groups: str = ""
+    shape: tuple[str, ...] = ()
+    everywhere: bool = True  # whether all layers have it
+    suffix: str = ""  # by which it is told from all other keys
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one of ours, whole."""
+        return len(self.ours) == 1
+
+    @property
+    def by_expert(self) -> bool:
+        """Whether each expert has a tensor of its own."""
+        return "{expert}" in self.theirs
+
+    @property
+    def viewed(self) -> bool:
+        """Whether ours has another layout."""
+        return not self.single or self.transposed or self.by_expert or bool(self.shape)
+
+
+@dataclass(frozen=True)
+class CheckpointPlan:
+    """How the weights are laid out in Hugging Face's checkpoints of a model type."""
+
+    model_type: str
+    prefix: str
+    keys: tuple[CheckpointKey, ...]
+    tied: tuple[tuple[str, str], ...]  # a second name, and the first
+    ignored: tuple[str, ...]
+    layers: str  # code for the number of layers
+
+    @property
+    def plain(self) -> bool:
+        """Whether each tensor there is one of ours, as it is."""
+        return not any(key.viewed for key in self.keys)
+
+    @property
+    def by_expert(self) -> bool:
+        """Whether experts have tensors of their own."""
+        return any(key.by_expert for key in self.keys)
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether all layers have the same tensors."""
+        return all(key.everywhere for key in self.keys)
+
+    @property
+    def transposed(self) -> tuple[str, ...]:
+        """Of keys that are stored as (inputs, outputs)."""
+        return _suffixes(key for key in self.keys if key.transposed)
+
+    @property
+    def axes(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """The axis along which parts lie, and the keys, where it is neither the first nor the last.
+
+        The last is that of transposed keys.
+        """
+        keys = [key for key in self.keys if not key.single and not key.transposed]
+        found = sorted({key.axis for key in keys} - {0})
+        return tuple((axis, _suffixes(k for k in keys if k.axis == axis)) for axis in found)
+
+    @property
+    def groups(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """How many groups the parts come in, and the keys."""
+        codes = dict.fromkeys(key.groups for key in self.keys if key.groups)
+        return tuple((c, _suffixes(k for k in self.keys if k.groups == c)) for c in codes)
+
+    @property
+    def shapes(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+        """Shapes that differ from ours, and the keys."""
+        shapes = dict.fromkeys(key.shape for key in self.keys if key.shape)
+        return tuple((s, _suffixes(k for k in self.keys if k.shape == s)) for s in shapes)
+
+
+def _suffixes(keys: Iterable[CheckpointKey]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key.suffix for key in keys))
 
 
 def checkpoint_plan(
-    model_type: str, parameters: tuple[Parameter, ...], position: Position | None = None
+    model_type: str,
+    parameters: tuple[Parameter, ...],
+    blocks: Sequence[BlockPlan] = (),
+    position: Position | None = None,
 ) -> CheckpointPlan:
     """Where each of our parameters lies over there; SpecError if one has no place."""
-    mapping = read_mapping(model_type)
-    known = {pattern(p.name) for p in parameters}
-    keys = []
-    for theirs, entry in mapping["keys"].items():
-        whole = isinstance(entry, str)
-        ours = (entry,) if whole else tuple(entry["stacked"])
-        transposed = not whole and bool(entry.get("transposed"))
-        if known.issuperset(ours):
-            keys.append(CheckpointKey(theirs, ours, transposed))
-    homeless = sorted(known.difference(name for key in keys for name in key.ours))
+    weights = read_mapping(model_type).weights
+    table = {parameter.name: parameter for parameter in parameters}
+    patterns: dict[str, set[str]] = {}  # of ours: the layers that have it
+    for name in table:
+        patterns.setdefault(name, set()).add("")
+        for match in INDEX.finditer(name):
+            pattern = f"{name[: match.start()]}{{layer}}{name[match.end() :]}"
+            patterns.setdefault(pattern, set()).add(match[0])
+    numbers = _numbers(blocks)
+    keys: list[CheckpointKey] = []
+    housed: set[str] = set()
+    for theirs, entry in weights["keys"].items():
+        entry = {"parts": [entry]} if isinstance(entry, str) else entry
+        ours = tuple(entry["parts"])
+        named = set(_expanded(ours, patterns))
+        if named and named.isdisjoint(housed) and all(name in patterns for name in ours):
+            row = table[min(_expanded(ours[:1], patterns))]
+            keys.append(_key(theirs, ours, entry, row, numbers))
+            housed |= named
+    homeless = sorted({INDEX.sub("{layer}", name) for name in table.keys() - housed})
     if homeless:
         names = ", ".join(f"`{name}`" for name in homeless)
         message = f"Hugging Face's {model_type} has no place for {names}"
         raise SpecError(Diagnostic(message, position, "change the model or drop `checkpoint`"))
+    whole = max((len(layers) for p, layers in patterns.items() if "{layer}" in p), default=0)
+    keys = [
+        replace(k, everywhere="{layer}" not in k.theirs or len(patterns[k.ours[0]]) == whole)
+        for k in keys
+    ]
     covered = {key.theirs for key in keys}
+    first = {key.ours[0]: key.theirs for key in keys if not key.viewed}
     tied = tuple(
-        (theirs, ours) for theirs, ours in mapping["tied"].items() if theirs not in covered
+        (theirs, first[ours])
+        for theirs, ours in weights.get("tied", {}).items()
+        if theirs not in covered and ours in first
     )
-    ignored = tuple(mapping.get("ignored", ()))
-    return CheckpointPlan(model_type, mapping["prefix"], tuple(keys), tied, ignored)
+    return CheckpointPlan(
+        model_type,
+        weights.get("prefix", ""),
+        tuple(_told_apart(keys)),
+        tied,
+        tuple(weights.get("ignored", ())),
+        _layers_code(keys),
+    )
+
+
+def _expanded(ours: Sequence[str], patterns: Mapping[str, set[str]]) -> list[str]:
+    """The names of our parameters that patterns stand for."""
+    return [
+        pattern.replace("{layer}", layer) for pattern in ours for layer in patterns.get(pattern, ())
+    ]
+
+
+def _key(
+    theirs: str,
+    ours: tuple[str, ...],
+    entry: Mapping[str, Any],
+    first: Parameter,
+    numbers: Mapping[str, str],
+) -> CheckpointKey:
+    """One key; the outputs of stacked experts are their second axis, and the last if transposed."""
+    transposed = bool(entry.get("transposed"))
+    of_experts = len(first.shape) == 3 or (".experts." in first.name and len(first.shape) == 2)
+    axis = -1 if transposed else int(of_experts and "{expert}" not in theirs)
+    groups = entry.get("groups")
+    return CheckpointKey(
+        theirs,
+        ours,
+        transposed,
+        int(entry.get("axis", axis)),
+        _code(groups, numbers) if groups is not None and groups != 1 else "",
+        tuple(_code(size, numbers) for size in entry.get("shape", ())),
+    )
+
+
+def _numbers(blocks: Sequence[BlockPlan]) -> dict[str, str]:
+    """How the numbers that all blocks have alike are read: `heads` is model.config.heads."""
+    found: dict[str, set[str]] = {}
+    for block in blocks:
+        for name, code in (*block.attention.numbers.items(), *block.mlp.numbers.items()):
+            found.setdefault(name, set()).add(f"model.{code}")
+    return {name: min(codes) for name, codes in found.items() if len(codes) == 1}
+
+
+def _code(value: Any, numbers: Mapping[str, str]) -> str:
+    """A number of the mapping as code over the model: `=kv_heads` is model.config.kv_heads."""
+    if not isinstance(value, str):
+        return str(value)
+    tree = parsed(value.removeprefix("="))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    text = ast.unparse(tree)
+    for name in sorted(names):
+        code = numbers.get(name, f"model.config.{name}")
+        text = re.sub(rf"(?<![\w.]){name}\b", code, text)
+    return text
+
+
+def _layers_code(keys: Sequence[CheckpointKey]) -> str:
+    """Code for the number of layers: of the longest stack, where there are several."""
+    stacks = dict.fromkeys(
+        name.partition(".{layer}")[0] for key in keys for name in key.ours if "{layer}" in name
+    )
+    counts = [f"len(model.{stack})" for stack in stacks]
+    return counts[0] if len(counts) == 1 else f"max({', '.join(counts)})"
+
+
+def _told_apart(keys: Sequence[CheckpointKey]) -> list[CheckpointKey]:
+    """Each key with the shortest end that no other one has."""
+    made = []
+    for key in keys:
+        ends = key.theirs.rpartition("}")[2]
+        others = [other.theirs for other in keys if other is not key]
+        alone = bool(ends) and not any(name.endswith(ends) for name in others)
+        made.append(replace(key, suffix=ends if alone else key.theirs))
+    return made
 
 
 def with_layout(parameters: tuple[Parameter, ...], plan: CheckpointPlan) -> tuple[Parameter, ...]:
@@ -56,13 +236,14 @@ def with_layout(parameters: tuple[Parameter, ...], plan: CheckpointPlan) -> tupl
     theirs = {ours: key.theirs for key in plan.keys for ours in key.ours}
 
     def named(parameter: Parameter) -> Parameter:
-        index = re.search(r"\d+", parameter.name)
-        name = theirs[pattern(parameter.name)]
-        return replace(parameter, layout=name.replace("{}", index[0] if index else ""))
+        if parameter.name in theirs:
+            return replace(parameter, layout=theirs[parameter.name])
+        for match in INDEX.finditer(parameter.name):
+            start, end = match.span()
+            pattern = f"{parameter.name[:start]}{{layer}}{parameter.name[end:]}"
+            if pattern in theirs:
+                layout = theirs[pattern].replace("{layer}", match[0])
+                return replace(parameter, layout=layout)
+        raise AssertionError(parameter.name)
 
     return tuple(named(p) for p in parameters)
-
-
-def pattern(name: str) -> str:
-    """A parameter's name with `{}` for its layer."""
-    return re.sub(r"\.\d+\.", ".{}.", name)

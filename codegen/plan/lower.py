@@ -39,7 +39,9 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
     checkpoint = None
     if spec.checkpoint.huggingface:
         where = loaded.tree.position(("checkpoint", "huggingface"))
-        checkpoint = checkpoint_plan(spec.checkpoint.huggingface, network.parameters, where)
+        checkpoint = checkpoint_plan(
+            spec.checkpoint.huggingface, network.parameters, network.blocks, where
+        )
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
     context = spec.train.context or spec.model.context_length
     train = train_plan(spec, context, 3 * forward_flops(network, spec.model, context))

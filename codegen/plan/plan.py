@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from codegen.plan.checkpoint import CheckpointPlan
 from codegen.plan.kernel_plan import KernelPlan
 from codegen.plan.network import TransformerNetwork
 
@@ -59,31 +60,6 @@ class TrainPlan:
     dtype: str
     flops_per_token: int  # forward and backward, at the training context
     peaks: dict[str, float]  # dense bfloat16 FLOP/s by device name
-
-
-@dataclass(frozen=True)
-class CheckpointKey:
-    """A tensor of another library: ours stacked along the output axis, then transposed or not."""
-
-    theirs: str
-    ours: tuple[str, ...]
-    transposed: bool
-
-    @property
-    def single(self) -> bool:
-        """Whether it is one of ours, whole."""
-        return len(self.ours) == 1
-
-
-@dataclass(frozen=True)
-class CheckpointPlan:
-    """How the weights are laid out in Hugging Face's checkpoints of a model type."""
-
-    model_type: str
-    prefix: str
-    keys: tuple[CheckpointKey, ...]
-    tied: tuple[tuple[str, str], ...]
-    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True)

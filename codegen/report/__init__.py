@@ -2,6 +2,7 @@
 
 from codegen.report.build import build_json, build_text
 from codegen.report.check import check_json, check_text
+from codegen.report.imported import import_text
 from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, working
@@ -14,6 +15,7 @@ __all__ = [
     "check_json",
     "check_text",
     "counting",
+    "import_text",
     "kernels_json",
     "kernels_text",
     "plan_json",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from codegen.outcome import Outcome
     from codegen.plan import Plan
     from codegen.project import Project
+    from codegen.verify import TestReport
 
 
 def build_text(
@@ -61,12 +62,15 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
     if outcome.report:
         yield from _kernel_lines(outcome.report)
     if outcome.tests:
-        tests = outcome.tests
-        failed = f", {tests.failed} failed" if tests.failed else ""
-        passed = f"{tests.passed} passed{failed}"
-        colour = "red" if tests.failed else "green"
-        verdict = click.style(passed, fg=colour)
-        yield f"  {'tests':10} {verdict} on {tests.device} in {tests.seconds:.1f} s"
+        yield f"  {'tests':10} {verdict_line(outcome.tests)}"
+
+
+def verdict_line(tests: TestReport) -> str:
+    """What the tests said, where, and how long they took."""
+    failed = f", {tests.failed} failed" if tests.failed else ""
+    colour = "red" if tests.failed else "green"
+    verdict = click.style(f"{tests.passed} passed{failed}", fg=colour)
+    return f"{verdict} on {tests.device} in {tests.seconds:.1f} s"
 
 
 def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """Stage 1: YAML text -> Spec."""
 
-from codegen.spec.load import LoadedSpec, Spec, load_spec, parse_override
+from codegen.spec.load import LoadedSpec, Spec, load_spec, load_text, parse_override
 
-__all__ = ["LoadedSpec", "Spec", "load_spec", "parse_override"]
+__all__ = ["LoadedSpec", "Spec", "load_spec", "load_text", "parse_override"]

@@ -62,6 +62,12 @@ def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSp
     return LoadedSpec(_validate(tree), shown(path, root), tree, sources)
 
 
+def load_text(text: str, path: str) -> LoadedSpec:
+    """A spec that is not on the disk yet; `path` is where it will be, relative to the project."""
+    tree = parse(text, path)
+    return LoadedSpec(_validate(tree), path, tree, ())
+
+
 def shown(path: Path, root: Path) -> str:
     """The path as people see it: relative to the project, with forward slashes."""
     return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()

@@ -1,0 +1,109 @@
+"""A config.json: its fields, and where each of them stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codegen.errors import CheckpointError, Diagnostic, Position
+
+SPACE = re.compile(r"\s*")
+LARGEST = 20_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Config:
+    """The fields of a config.json and the offset of each key and value in its text."""
+
+    path: str  # as people see it
+    text: str
+    fields: dict[str, Any]
+    offsets: dict[str, tuple[int, int, int]]  # key, value, end of value
+
+    def position(self, field: str) -> Position | None:
+        """Where a field's value stands."""
+        if field not in self.offsets:
+            return None
+        _, start, end = self.offsets[field]
+        return self.at(start, end - start)
+
+    def position_of_key(self, field: str) -> Position | None:
+        """Where a field's name stands."""
+        if field not in self.offsets:
+            return None
+        start = self.offsets[field][0]
+        return self.at(start, len(field) + 2)
+
+    def at(self, offset: int, length: int = 1) -> Position:
+        """The place of an offset in the text."""
+        before = self.text[:offset]
+        line = before.count("\n") + 1
+        start = before.rfind("\n") + 1
+        whole = self.text[start:].partition("\n")[0].rstrip("\r")
+        return Position(self.path, line, offset - start + 1, whole, length)
+
+
+def read_config(folder: Path) -> Config:
+    """The config.json of a folder; CheckpointError if there is none or it can't be read."""
+    path = folder / "config.json" if folder.is_dir() else folder
+    if not folder.exists():
+        raise CheckpointError(f"{folder}: no such folder")
+    if path.name != "config.json":
+        raise CheckpointError(f"{folder}: not a folder", "give the folder that holds config.json")
+    if not path.is_file():
+        inside = sorted(p.parent.name for p in folder.glob("*/config.json"))
+        hint = f"is it {folder / inside[0]}?" if inside else "save_pretrained writes one"
+        raise CheckpointError(f"{folder}: there is no config.json here", hint)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+        text = raw.decode("utf-8-sig")
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise CheckpointError(f"{path}: not UTF-8 text") from None
+    if len(raw) > LARGEST:
+        raise CheckpointError(f"{path}: larger than {LARGEST:,} bytes")
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, path: str) -> Config:
+    """The fields of a text; CheckpointError with the place where it is no JSON object."""
+    whole = Config(path, text, {}, {})
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CheckpointError(Diagnostic(f"not JSON: {error.msg}", whole.at(error.pos))) from None
+    except (RecursionError, ValueError) as error:
+        raise CheckpointError(f"{path}: not JSON that can be read: {error}") from None
+    if not isinstance(data, dict):
+        start = SPACE.match(text).end()  # type: ignore[union-attr]
+        raise CheckpointError(Diagnostic("a config is a mapping of fields", whole.at(start)))
+    offsets: dict[str, tuple[int, int, int]] = {}
+    for field, places in _places(text):
+        if field in offsets:
+            where = whole.at(places[0], len(field) + 2)
+            raise CheckpointError(Diagnostic(f"the field `{field}` stands twice", where))
+        offsets[field] = places
+    return Config(path, text, data, offsets)
+
+
+def _places(text: str) -> list[tuple[str, tuple[int, int, int]]]:
+    """Each field of the outermost mapping, with the offsets of its name and value."""
+
+    def skip(offset: int) -> int:
+        return SPACE.match(text, offset).end()  # type: ignore[union-attr]
+
+    decoder, found = json.JSONDecoder(), []
+    at = skip(skip(0) + 1)
+    while text[at] == '"':
+        name, end = decoder.raw_decode(text, at)
+        start = skip(skip(end) + 1)
+        _, stop = decoder.raw_decode(text, start)
+        found.append((name, (at, start, stop)))
+        at = skip(stop)
+        at = skip(at + 1) if text[at] == "," else at
+    return found

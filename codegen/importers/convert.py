@@ -1,0 +1,158 @@
+"""A checkpoint's tensors -> weights in the layout of a generated package, by its own code."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import itertools
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import CheckpointError, OutputError
+from codegen.importers.tensors import Moved, open_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor, dtype, nn
+
+    from codegen.plan import Plan
+
+FILE, RECORD, TOKENIZER = "checkpoint.safetensors", "weights.json", "tokenizer.json"
+NEEDED = ("model.py", "attention.py", "ops.py", "kernels.py", "checkpoint.py", "weights.py")
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Package:
+    """The modules of a package that was never written."""
+
+    model: ModuleType
+    weights: ModuleType
+    checkpoint: ModuleType
+
+
+@contextmanager
+def imported(files: Mapping[str, str]) -> Iterator[Package]:
+    """The model, weights and checkpoint modules of a rendered package, gone again afterwards."""
+    name = f"tgen_import_{next(_numbers)}"
+    with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
+        for path in NEEDED:
+            if path in files:
+                Path(folder, path).write_text(files[path], encoding="utf-8")
+        package = sys.modules[name] = ModuleType(name)
+        package.__path__ = [folder]
+        before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            importlib.invalidate_caches()
+            parts = ("model", "weights", "checkpoint")
+            yield Package(*(importlib.import_module(f"{name}.{part}") for part in parts))
+        finally:
+            sys.dont_write_bytecode = before
+            for module in [one for one in sys.modules if one.partition(".")[0] == name]:
+                del sys.modules[module]
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """A folder to write to, which `keep` puts where `folder` is; gone afterwards if it doesn't."""
+    staging = folder.with_name(f".{folder.name}.partial")
+    above = [one for one in (folder.parent, *folder.parent.parents) if not one.exists()]
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True)
+        yield staging
+    except OSError as error:
+        raise OutputError(f"{folder} can't be written: {error}") from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for made in above:
+            if made.is_dir() and not any(made.iterdir()):
+                made.rmdir()
+
+
+def keep(staging: Path, folder: Path) -> None:
+    """Put a staged folder in its place, instead of what is there."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    staging.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def convert(
+    package: Package, plan: Plan, files: tuple[Path, ...], to: Path, moved: Moved | None = None
+) -> dict[str, Any]:
+    """Writes checkpoint.safetensors, weights.json and tokenizer.json to a folder.
+
+    Returns what weights.json says. CheckpointError where the tensors don't fit the model.
+    """
+    tensors = open_tensors(files, moved)
+    model = empty_model(package, plan, tensors)
+    try:
+        package.weights.load_huggingface(model, tensors)
+    except ValueError as error:
+        raise CheckpointError(f"{files[0].parent}: {error}") from None
+    own = {f"model.{name}": t for name, t in package.checkpoint.weights(model).items()}
+    package.checkpoint.write_checkpoint(to / FILE, own, {"config": asdict(package.model.Config())})
+    tokenizer = files[0].parent / TOKENIZER
+    if tokenizer.is_file():
+        shutil.copyfile(tokenizer, to / TOKENIZER)
+    record = {
+        "model_type": plan.checkpoint.model_type if plan.checkpoint else "",
+        "spec_digest": plan.spec_digest,
+        "parameters": sum(tensor.numel() for tensor in own.values()),
+        "digests": {FILE: digest(to / FILE)},
+        "sources": {path.name: digest(path) for path in files},
+    }
+    (to / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return record
+
+
+def empty_model(package: Package, plan: Plan, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The model with room for its weights in the number formats of the checkpoint."""
+    import torch
+
+    with torch.device("meta"):
+        model: nn.Module = package.model.Model(package.model.Config())
+    dtypes = dtypes_there(plan, tensors)
+    made: dict[int, torch.nn.Parameter] = {}
+    state: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) not in made:  # a tied tensor stands there twice
+            room = torch.empty(tensor.shape, dtype=dtypes.get(name, tensor.dtype), device="cpu")
+            made[id(tensor)] = torch.nn.Parameter(room, requires_grad=False)
+        state[name] = made[id(tensor)]
+    model.load_state_dict(state, assign=True)
+    return model
+
+
+def dtypes_there(plan: Plan, tensors: Mapping[str, Tensor]) -> dict[str, dtype]:
+    """The number format that each of our parameters has in a checkpoint."""
+    assert plan.checkpoint is not None
+    prefix = plan.checkpoint.prefix
+    second = {first: theirs for theirs, first in plan.checkpoint.tied}
+    found = {}
+    for parameter in plan.model.parameters:
+        name = (parameter.layout or "").replace("{expert}", "0")
+        for known in (name, second.get(name, name), name.removeprefix(prefix)):
+            if known in tensors:
+                found[parameter.name] = tensors[known].dtype
+                break
+    return found
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file."""
+    summed = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            summed.update(block)
+    return summed.hexdigest()

@@ -1,0 +1,58 @@
+"""Which layers are of which kind: the aspects that vary, joined into kinds of blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from codegen.importers.formula import FormulaError, compute
+from codegen.importers.mapping import deep
+from codegen.importers.scope import Inside, Scope
+
+MAX_LAYERS = 10_000
+
+
+def with_layers(
+    model: dict[str, Any], aspects: dict[str, str], blocks: dict[str, Any], scope: Scope
+) -> dict[str, Any]:
+    """A model's fields with what holds in all layers folded in, and kinds of blocks for the rest.
+
+    `aspects` are conditions over the layer `i`, `blocks` what each changes, worked out already.
+    """
+    count = model.get("layers")
+    if not aspects or not isinstance(count, int) or not 0 < count <= MAX_LAYERS:
+        return model
+    varying: list[list[str]] = []  # the name of each layer, an aspect a row
+    for names, condition in aspects.items():
+        first, _, second = names.partition("/")
+        holds = [_holds(condition, scope, layer) for layer in range(count)]
+        if len(set(holds)) == 1:
+            model = deep(model, blocks.get(first if holds[0] else second, {}))
+        else:
+            varying.append([first if here else second for here in holds])
+    if not varying:
+        return model
+    layers = list(zip(*varying, strict=True))
+    kinds: dict[str, Any] = {}
+    for names_here in layers:
+        changed: dict[str, Any] = {}
+        for name in names_here:
+            changed = deep(changed, blocks.get(name, {}))
+        kinds["_".join(names_here)] = changed
+    order = in_short(["_".join(names_here) for names_here in layers])
+    return {**model, "blocks": kinds, "layers": order}
+
+
+def _holds(condition: str, scope: Scope, layer: int) -> bool:
+    if not condition.startswith("="):
+        raise FormulaError(f"`{condition}`: a condition starts with `=`")
+    return bool(compute(condition[1:], Inside(scope, {"i": layer})))
+
+
+def in_short(kinds: Sequence[str]) -> dict[str, Any] | list[str]:
+    """The shortest pattern that repeats to make the list, or the list."""
+    for length in range(1, len(kinds) // 2 + 1):
+        times, rest = divmod(len(kinds), length)
+        if not rest and list(kinds[:length]) * times == list(kinds):
+            return {"pattern": list(kinds[:length]), "repeat": times}
+    return list(kinds)

@@ -1,0 +1,113 @@
+"""The mapping files: which there are, which one is for a checkpoint, what one says in full."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codegen.errors import TgenError
+from codegen.spec.source import parse
+
+HERE = Path(__file__).parent
+FOLDER = HERE / "huggingface"
+COMMON = HERE / "common.yaml"
+PARTS = (
+    *("extends", "architectures", "defaults", "let", "spec", "aspects", "blocks"),
+    *("refused", "ignored", "weights"),
+)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A mapping file with what it extends and what all of them have in common."""
+
+    name: str  # of the file: a model type, or TYPE.TASK
+    architectures: tuple[str, ...]
+    defaults: dict[str, Any]
+    let: dict[str, Any]
+    spec: dict[str, Any]
+    aspects: dict[str, str]
+    blocks: dict[str, Any]
+    refused: tuple[dict[str, Any], ...]
+    ignored: frozenset[str]
+    weights: dict[str, Any]
+
+
+def known() -> list[str]:
+    """The names of all mapping files."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def known_types() -> list[str]:
+    """The model types that some file is for."""
+    return sorted({name.partition(".")[0] for name in known()})
+
+
+@functools.cache
+def _read(path: Path) -> dict[str, Any]:
+    data: Any = parse(path.read_text(encoding="utf-8"), path.name).data
+    odd = set(data) - set(PARTS)
+    if odd:
+        raise TgenError(f"{path.name}: no part of a mapping: {', '.join(sorted(odd))}")
+    return dict(data)
+
+
+def _resolved(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    data = copy.deepcopy(_read(FOLDER / f"{name}.yaml"))
+    parent = data.pop("extends", None)
+    if parent is None:
+        return data
+    if parent in (*seen, name) or parent not in known():
+        raise TgenError(f"{name}.yaml: can't extend `{parent}`")
+    low = _resolved(parent, (*seen, name))
+    low.pop("architectures", None)  # those of another model
+    return dict(deep(low, data))
+
+
+def deep(low: Any, high: Any) -> Any:
+    """`high` over `low`: mappings merge, `null` removes a key, lists and scalars replace."""
+    if not isinstance(low, dict) or not isinstance(high, dict):
+        return high
+    made = dict(low)
+    for key, value in high.items():
+        made.pop(key, None) if value is None else made.update({key: deep(low.get(key), value)})
+    return made
+
+
+@functools.cache
+def read_mapping(name: str) -> Mapping:
+    """A mapping file in full. It is shared: don't change it."""
+    own, common = _resolved(name), _read(COMMON)
+    return Mapping(
+        name,
+        tuple(own.get("architectures", ())),
+        # An unset default is the null that `deep` would take away.
+        {**common.get("defaults", {}), **_defaults(name)},
+        {**common.get("let", {}), **own.get("let", {})},
+        own.get("spec", {}),
+        own.get("aspects", {}),
+        own.get("blocks", {}),
+        (*common.get("refused", ()), *own.get("refused", ())),
+        frozenset((*common.get("ignored", ()), *own.get("ignored", ()))),
+        own.get("weights", {}),
+    )
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    """Of a file over those of what it extends, in which `null` is a value."""
+    data = _read(FOLDER / f"{name}.yaml")
+    low = _defaults(data["extends"]) if "extends" in data else {}
+    return {**low, **data.get("defaults", {})}
+
+
+def choose(model_type: str, architectures: list[str]) -> Mapping | None:
+    """The file for a model type and its heads, or None where no file is for the type."""
+    names = [name for name in known() if name.partition(".")[0] == model_type]
+    files = [read_mapping(name) for name in names]
+    for file in files:
+        if set(architectures) & set(file.architectures):
+            return file
+    return next((file for file in files if file.name == model_type), None)

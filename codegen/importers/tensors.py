@@ -1,0 +1,129 @@
+"""The tensors of a checkpoint folder by name, read one at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codegen.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+INDEX = "model.safetensors.index.json"
+Moved = Callable[[int, int, str], None]  # files opened, of how many, the last one's name
+
+
+class Tensors(Mapping[str, "Tensor"]):
+    """Tensors that lie in one or several safetensors files, of which one is open at a time.
+
+    A tensor is a view of its file: what is not read of it takes no memory.
+    """
+
+    def __init__(self, files: Mapping[str, Path], moved: Moved | None = None) -> None:
+        self.files = dict(files)  # each tensor's file, in the files' order
+        self.moved = moved
+        self.order = list(dict.fromkeys(self.files.values()))
+        self.path: Path | None = None
+        self.file: Any = None
+
+    def __getitem__(self, name: str) -> Tensor:
+        path = self.files[name]
+        if path != self.path:
+            self.file, self.path = _opened(path).__enter__(), path
+            if self.moved:
+                self.moved(self.order.index(path) + 1, len(self.order), path.name)
+        tensor: Tensor = self.file.get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+def weight_files(folder: Path, allow_pickle: bool = False) -> tuple[Path, ...]:
+    """The files that hold a folder's weights, none if it holds only a config.
+
+    CheckpointError where a shard is missing, or where there are only pickles, which may hold code.
+    """
+    if (folder / INDEX).is_file():
+        shards = sorted(set(_index(folder / INDEX).values()))
+        if missing := [name for name in shards if not (folder / name).is_file()]:
+            raise CheckpointError(
+                f"{folder / INDEX}: {len(missing)} of {len(shards)} files are missing: "
+                + ", ".join(missing[:5]),
+                "download the checkpoint again",
+            )
+        return tuple(folder / name for name in shards)
+    if (folder / "model.safetensors").is_file():
+        return (folder / "model.safetensors",)
+    others = tuple(sorted(folder.glob("*.safetensors")))
+    if others:
+        names = ", ".join(path.name for path in others[:5])
+        raise CheckpointError(f"{folder}: which weights? There are {names}, but no {INDEX}")
+    pickles = tuple(sorted(folder.glob("pytorch_model*.bin")))
+    if pickles and not allow_pickle:
+        raise CheckpointError(
+            f"{pickles[0]}: a pickle may run code when it is read",
+            "get the .safetensors files, or say --allow-pickle (it is read with weights_only)",
+        )
+    return pickles
+
+
+def _index(path: Path) -> dict[str, str]:
+    """Each tensor's file, which lies in the same folder."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        names = {str(name): str(file) for name, file in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(f"{path}: not an index of safetensors files") from None
+    if odd := [file for file in names.values() if Path(file).name != file]:
+        raise CheckpointError(f"{path}: {odd[0]} is not a file of this folder")
+    return names
+
+
+def open_tensors(files: tuple[Path, ...], moved: Moved | None = None) -> Mapping[str, Tensor]:
+    """All tensors of these files, lazily; CheckpointError if one can't be read."""
+    if files and files[0].suffix == ".bin":
+        return _unpickled(files)
+    places: dict[str, Path] = {}
+    for path in files:
+        with _opened(path) as file:
+            for name in file.keys():  # noqa: SIM118 (a file is no mapping)
+                if name in places:
+                    raise CheckpointError(f"{path}: {name} is also in {places[name].name}")
+                places[name] = path
+    index = files[0].parent / INDEX if files else Path(INDEX)
+    if index.is_file() and (odd := sorted(_index(index).keys() ^ places.keys())):
+        raise CheckpointError(f"{index}: it and its files don't both have {', '.join(odd[:5])}")
+    return Tensors(places, moved)
+
+
+def _opened(path: Path) -> AbstractContextManager[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        opened: AbstractContextManager[Any] = safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged, or no safetensors file: {error}") from None
+    return opened
+
+
+def _unpickled(files: tuple[Path, ...]) -> dict[str, Tensor]:
+    import pickle
+
+    import torch
+
+    found: dict[str, Tensor] = {}
+    for path in files:
+        try:
+            found |= torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except (RuntimeError, pickle.UnpicklingError, OSError, TypeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise CheckpointError(f"{path}: can't be read as weights: {reason}") from None
+    return found

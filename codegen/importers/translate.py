@@ -1,0 +1,150 @@
+"""A config under its mapping -> what the spec says, and the config fields behind each value."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from codegen.errors import CheckpointError, Diagnostic
+from codegen.importers.config import Config
+from codegen.importers.formula import FormulaError, compute
+from codegen.importers.layers import with_layers
+from codegen.importers.mapping import Mapping, choose, known_types
+from codegen.importers.scope import MissingFieldError, Scope, fields_read, without_nulls
+from codegen.spec.source import Key
+
+SILENT = "to import it all the same, take the field out of config.json: the logits may differ"
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A spec as plain data without a name, and which config fields each value was made of."""
+
+    mapping: Mapping
+    spec: dict[str, Any]
+    origins: dict[Key, frozenset[str]]
+
+    def origin(self, key: Key) -> frozenset[str]:
+        """The fields behind a place of the spec, or behind what is nearest around it."""
+        for end in range(len(key), -1, -1):
+            if key[:end] in self.origins:
+                return self.origins[key[:end]]
+        return frozenset()
+
+
+def mapping_for(config: Config) -> Mapping:
+    """The mapping file of a config's model type; CheckpointError names the nearest if none is."""
+    model_type = config.fields.get("model_type")
+    if not isinstance(model_type, str):
+        where = config.position("model_type")
+        message = "the field `model_type` is missing"
+        message = (
+            message if model_type is None else f"expected the name of a type, got {model_type!r}"
+        )
+        raise CheckpointError(Diagnostic(message, where or config.at(0)))
+    heads = config.fields.get("architectures") or []
+    heads = [head for head in heads if isinstance(head, str)] if isinstance(heads, list) else []
+    mapping = choose(model_type, heads)
+    if mapping is None:
+        types = known_types()
+        near = difflib.get_close_matches(model_type, types, n=3, cutoff=0.5)
+        nearest = f"nearest: {', '.join(near)}; " if near else ""
+        hint = f"{nearest}{len(types)} types are known: docs/importing.md says how to add one"
+        message = f"no mapping for the model type `{model_type}`"
+        raise CheckpointError(Diagnostic(message, config.position("model_type"), hint))
+    if heads and mapping.architectures and not set(heads) & set(mapping.architectures):
+        message = f"{model_type} is known as {', '.join(mapping.architectures)}, not {heads[0]}"
+        raise CheckpointError(Diagnostic(message, config.position("architectures")))
+    return mapping
+
+
+def translate(config: Config, mapping: Mapping | None = None) -> Translated:
+    """What a config says in the spec's words; CheckpointError with every reason why it can't."""
+    mapping = mapping or mapping_for(config)
+    work = _Translation(config, mapping)
+    work.refuse_unknown()
+    work.refuse_unsayable()
+    spec = work.walk(mapping.spec, ())
+    blocks = work.walk(mapping.blocks, ("blocks",))
+    if work.problems:
+        raise CheckpointError(dict.fromkeys(work.problems))
+    try:
+        model = with_layers(spec.get("model", {}), mapping.aspects, blocks, work.scope)
+    except FormulaError as error:
+        raise CheckpointError(work.problem(error, work.scope.reads)) from None
+    spec = {**spec, "model": model, "checkpoint": {"huggingface": mapping.name}}
+    return Translated(mapping, spec, work.origins)
+
+
+class _Translation:
+    """One config on its way, and what is wrong with it so far."""
+
+    def __init__(self, config: Config, mapping: Mapping) -> None:
+        self.config = config
+        self.mapping = mapping
+        self.scope = Scope(config, mapping)
+        self.problems: list[Diagnostic] = []
+        self.origins: dict[Key, frozenset[str]] = {}
+
+    def refuse_unknown(self) -> None:
+        """Fields that the mapping neither uses nor lists as without bearing on the logits."""
+        known = fields_read(self.mapping) | self.mapping.ignored | {"model_type", "architectures"}
+        for field, value in self.config.fields.items():
+            if field not in known:
+                shown = _short(value)
+                what = f"{self.mapping.name} with `{field}` = {shown}"
+                message = f"{what} can't be imported faithfully: what that does is not known"
+                where = self.config.position_of_key(field)
+                self.problems.append(Diagnostic(message, where, SILENT))
+
+    def refuse_unsayable(self) -> None:
+        """What the mapping knows, but the spec language can't say."""
+        for refusal in self.mapping.refused:
+            self.scope.reads = set()
+            try:
+                if compute(refusal["when"].removeprefix("="), self.scope):
+                    self._refuse(refusal["why"])
+            except FormulaError as error:
+                self.problems.append(self.problem(error, self.scope.reads))
+
+    def _refuse(self, why: str) -> None:
+        fields = [name for name in self.config.fields if name in self.scope.reads]
+        shown = ", ".join(f"`{name}` = {_short(self.config.fields[name])}" for name in fields)
+        where = self.config.position_of_key(fields[0]) if fields else None
+        message = f"{self.mapping.name} with {shown} can't be imported: {why}"
+        self.problems.append(Diagnostic(message, where))
+
+    def walk(self, value: Any, key: Key) -> Any:
+        """A part of the mapping with its expressions computed, their mistakes collected."""
+        if isinstance(value, dict):
+            return without_nulls({name: self.walk(v, (*key, name)) for name, v in value.items()})
+        if isinstance(value, list):
+            return [self.walk(inner, (*key, index)) for index, inner in enumerate(value)]
+        if not isinstance(value, str) or not value.startswith("="):
+            return value
+        self.scope.reads = set()
+        try:
+            return compute(value[1:], self.scope)
+        except FormulaError as error:
+            self.problems.append(self.problem(error, self.scope.reads))
+            return None
+        finally:
+            self.origins[key] = frozenset(self.scope.reads)
+
+    def problem(self, error: FormulaError, reads: set[str]) -> Diagnostic:
+        """An expression that has no value, at the field that is to blame."""
+        if isinstance(error, MissingFieldError):
+            message = f"the field `{error.name}` is missing, which {self.mapping.name} needs"
+            return Diagnostic(message, self.config.at(0))
+        fields = [name for name in self.config.fields if name in reads]
+        shown = ", ".join(f"`{name}` = {_short(self.config.fields[name])}" for name in fields)
+        where = self.config.position(fields[0]) if fields else None
+        return Diagnostic(f"{shown or self.mapping.name}: {error}", where)
+
+
+def _short(value: Any) -> str:
+    import json
+
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,62 @@
+"""What `tgen import` says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from codegen.report.build import cost_line, verdict_line
+from codegen.report.outcome import show_problems
+
+if TYPE_CHECKING:
+    from codegen.importing import Imported
+    from codegen.project import Project
+
+
+def import_text(made: Imported, project: Project, *, seconds: float) -> None:
+    """What was read, where spec, package and weights are, and what to do with them."""
+    plan, outcome = made.model.plan, made.outcome
+    assert outcome.folder is not None
+    package = project.shown(outcome.folder)
+    lines = {
+        "read": f"{made.folder}: {made.model.model_type}, {_weights_read(made)}",
+        "spec": project.shown(made.spec),
+        "package": f"{package}/",
+        "model": cost_line(plan),
+    }
+    if made.weights:
+        lines["weights"] = f"{project.shown(made.weights)}/"
+    if outcome.tests:
+        lines["tests"] = verdict_line(outcome.tests)
+    click.echo(click.style(made.model.name, bold=True))
+    for label, text in lines.items():
+        click.echo(f"  {label:10} {text}")
+    show_problems(outcome)
+    click.echo(f"imported in {seconds:.1f} s; next:")
+    for command in _next(made, project):
+        click.echo(f"  {command}")
+
+
+def _weights_read(made: Imported) -> str:
+    if not made.files:
+        return "no weights"
+    count, what = len(made.files), made.files[0].suffix.removeprefix(".")
+    return f"{count} {what} file{'s' if count > 1 else ''}"
+
+
+def _next(made: Imported, project: Project) -> list[str]:
+    """Commands that use what was made; those of the package where it can be imported from here."""
+    commands = [f"tgen plan {project.shown(made.spec)}"]
+    assert made.outcome.folder is not None
+    parts = project.shown(made.outcome.folder).split("/")
+    if not all(part.isidentifier() for part in parts):
+        return commands
+    module = ".".join(parts)
+    if made.weights:
+        given = "" if (made.weights / "tokenizer.json").is_file() else " --tokenizer TOKENIZER.json"
+        folder = project.shown(made.weights)
+        commands.append(f"python -m {module}.sample --checkpoint {folder}{given} --prompt Once")
+    else:
+        commands.append(f"python -m {module}.train --data FILE")
+    return commands

@@ -1,0 +1,61 @@
+"""What `tgen import` makes of a checkpoint has the logits of the model that was saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from codegen.importing import loaded, open_tensors, read_model, weight_files
+from tests.importers.checkpoints import save
+
+TOLERANCE = 1e-5
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 500000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 16,
+}
+LINEAR = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
+
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("LlamaConfig", {}),
+    "llama_tied": ("LlamaConfig", {"tie_word_embeddings": True}),
+    "llama_biases": ("LlamaConfig", {"attention_bias": True, "mlp_bias": True}),
+    "llama_head_dim": ("LlamaConfig", {"head_dim": 16, "num_key_value_heads": 6}),
+    "llama_llama3": ("LlamaConfig", {"rope_parameters": LLAMA3}),
+    "llama_linear": ("LlamaConfig", {"rope_parameters": LINEAR}),
+    "mistral": ("MistralConfig", {"sliding_window": 5}),
+    "mistral_global": ("MistralConfig", {"sliding_window": None}),
+    "qwen2": ("Qwen2Config", {}),
+    "qwen2_local": (
+        "Qwen2Config",
+        {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 2},
+    ),
+    "qwen2_all_local": (
+        "Qwen2Config",
+        {"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 0},
+    ),
+    "gpt2": ("GPT2Config", {}),
+    "gpt2_untied": ("GPT2Config", {"tie_word_embeddings": False, "n_inner": 100}),
+    "gpt2_unscaled": ("GPT2Config", {"scale_attn_weights": False}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_logits_are_those_of_the_saved_model(case: str, tmp_path: Path) -> None:
+    reference = save(tmp_path, CASES[case][0], **CASES[case][1])
+    read = read_model(tmp_path)
+    tokens = torch.randint(0, 67, (2, 33), generator=torch.Generator().manual_seed(1))
+    with loaded(read) as package, torch.no_grad():
+        ours = package.model.Model(package.model.Config()).eval()
+        package.weights.load_huggingface(ours, open_tensors(weight_files(tmp_path)))
+        logits, wanted = ours(tokens), reference(tokens).logits
+        assert float((logits - wanted).abs().max() / wanted.abs().max()) <= TOLERANCE
+        saved, state_dict = package.weights.save_huggingface(ours), reference.state_dict()
+        assert saved.keys() == state_dict.keys()
+        assert all(torch.equal(saved[name], tensor) for name, tensor in state_dict.items())
