@@ -45,6 +45,7 @@ FLOATS = re.compile(
 )
 CAPS = re.compile(r".*softcap(ping)?|clip_qkv")
 ACTIVATIONS = re.compile(r"(mlp_)?hidden_act(ivation)?|activation(_function)?|ff_activation|afn")
+LEADING = ("decoder", "vision_config", "text_config")  # whose fields show what there is to choose
 EPSILONS = re.compile(r".*(_eps|epsilon)")
 
 
@@ -65,7 +66,32 @@ def options(model_type: str, values: dict[str, Any]) -> list[Option]:
         found.append(Option("tie_word_embeddings", flipped, {}))
     for name, value in values.items():
         found += numbers(name, value)
-    return found
+    return found + nested_options(model_type, values)
+
+
+def nested_options(model_type: str, values: dict[str, Any]) -> list[Option]:
+    """Those of the configurations within one, each for all of them that have its fields."""
+    inner = {name: fields(value) for name, value in values.items() if hasattr(value, "to_dict")}
+    leading = next((name for name in LEADING if name in inner), None)
+    if leading is None:
+        return []
+
+    def spread(change: Change) -> Change:
+        spread_out = {
+            name: {field: value for field, value in change.items() if field in own}
+            for name, own in inner.items()
+        }
+        return {name: part for name, part in spread_out.items() if part}
+
+    return [
+        Option(one.name, spread(one.first), spread(one.second))
+        for one in options(model_type, inner[leading])
+    ]
+
+
+def fields(config: Any) -> dict[str, Any]:
+    """The fields of a configuration with their values."""
+    return {name: value for name, value in vars(config).items() if not name.startswith("_")}
 
 
 def numbers(name: str, value: Any) -> list[Option]:
@@ -166,6 +192,9 @@ def windows(model_type: str, values: dict[str, Any]) -> list[Option]:
     for name in ("attention_window", "local_attention"):
         if isinstance(values.get(name), int):
             found.append(Option(name, {name: 4}, {name: 12}))
+    if "attention_types" in values:
+        pattern = [[["local"], 2], [["global", "local"], 1]]
+        found.append(Option("attention_types", {"attention_types": pattern}, {"window_size": 4}))
     if isinstance(values.get("mlp_layer_types"), list):
         kinds = values["mlp_layer_types"]
         found.append(Option("mlp_layer_types", {"mlp_layer_types": kinds[1:] + kinds[:1]}, {}))
@@ -225,20 +254,23 @@ def sizes(model_type: str, values: dict[str, Any]) -> list[Option]:
         ("word_embed_proj_dim", 32),
         ("embedding_size", 24),
         ("type_vocab_size", 3),
+        ("patch_size", 16),
     ):
         if isinstance(values.get(name), int) and values[name]:
             found.append(Option(name, {}, {name: other}))
+    if "n_inner" in values:
+        found.append(Option("n_inner", {}, {"n_inner": 72}))
     if "feed_forward_proj" in values:
         form = "relu" if "gated" in values["feed_forward_proj"] else "gated-gelu"
         found.append(Option("feed_forward_proj", {"feed_forward_proj": form}, {}))
     return found
 
 
-def setting(found: list[Option], index: int, model_type: str) -> list[tuple[str, Change]]:
-    """What setting `index` (from 1) changes, by option."""
+def setting(found: list[Option], index: int, model_type: str) -> list[Change]:
+    """What setting `index` (from 1) changes, option by option."""
     if index <= 2:
-        chosen = [(one.name, one.first if index == 1 else one.second) for one in found]
+        chosen = [one.first if index == 1 else one.second for one in found]
     else:
         draw = random.Random(f"{model_type} {index}")
-        chosen = [(one.name, draw.choice((one.first, one.second, {}))) for one in found]
-    return [(name, change) for name, change in chosen if change]
+        chosen = [draw.choice((one.first, one.second, {})) for one in found]
+    return [change for change in chosen if change]

@@ -57,6 +57,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "global_head_dim": 32,
         "use_bidirectional_attention": None,
     },
+    "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "granitemoehybrid": {
         "layer_types": [FULL] * 4,
         "mamba_n_heads": 6,

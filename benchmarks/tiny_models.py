@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,14 +24,14 @@ import transformers
 from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from benchmarks.coverage_options import Change, options, setting
+from benchmarks.coverage_options import Change, fields, options, setting
 from benchmarks.coverage_sizes import CONTEXT, tiny_values
 from benchmarks.coverage_types import FIELDS, NESTED
 
 MAPPINGS = {
     "causal-lm": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
     "masked-lm": "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
-    "seq2seq": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+    "seq2seq-lm": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
     "image-classification": "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
 }
 TASKS = tuple(MAPPINGS)
@@ -79,7 +79,7 @@ def model_class(task: str, model_type: str) -> Any:
 
 def tiny_config(config_class: Any, default: Any, given: Change) -> Any:
     """`config_class` at toy size; `given` fields win, and reach into nested configurations."""
-    values = {k: v for k, v in vars(default).items() if not k.startswith("_")}
+    values = fields(default)
     changed = {**tiny_values(values), **given}
     for name, value in values.items():
         if isinstance(value, transformers.PreTrainedConfig):
@@ -112,7 +112,7 @@ def build_config(task: str, model_type: str, change: Change) -> Any:
         given["is_decoder"] = True
     if task == "image-classification":
         given["num_labels"] = 7
-    config = tiny_config(config_class, default, {**given, **change})
+    config = tiny_config(config_class, default, merged_change((given, change)))
     return getattr(config, nested) if nested else config
 
 
@@ -124,24 +124,31 @@ def settings(task: str, model_type: str, count: int = 3) -> Iterator[Setting]:
     chosen = model_class(task, model_type)
     base = build_config(task, model_type, {})
     yield Setting(task, model_type, 0, base, chosen, {})
-    found = options(model_type, {k: v for k, v in vars(base).items() if not k.startswith("_")})
+    found = options(model_type, fields(base))
     for index in range(1, count):
         changes = setting(found, index, model_type)
-        merged = merge(change for _, change in changes)
+        merged = merged_change(changes)
         if not runs(task, model_type, merged):
             merged = {}
-            for _, change in changes:
-                if runs(task, model_type, {**merged, **change}):
-                    merged = {**merged, **change}
+            for change in changes:
+                together = merged_change((merged, change))
+                if runs(task, model_type, together):
+                    merged = together
         yield Setting(
             task, model_type, index, build_config(task, model_type, merged), chosen, merged
         )
 
 
-def merge(changes: Iterator[Change]) -> Change:
+def merged_change(changes: Iterable[Change]) -> Change:
+    """All of them at once; dictionaries are nested configurations, and merge too."""
     merged: Change = {}
     for change in changes:
-        merged |= change
+        for name, value in change.items():
+            inner = merged.get(name)
+            if isinstance(inner, dict) and isinstance(value, dict) and name != "rope_parameters":
+                merged[name] = {**inner, **value}
+            else:
+                merged[name] = value
     return merged
 
 
@@ -239,7 +246,7 @@ def example(chosen: Setting, length: int) -> Example:
     tokens = drawn_tokens(config, length, draw)
     targets = tokens.roll(-1, 1)
     targets[:, :2] = -100
-    if chosen.task != "seq2seq":
+    if chosen.task != "seq2seq-lm":
         return Example({"input_ids": tokens}, targets)
     source = drawn_tokens(config, min(length + 4, CONTEXT - 8), draw)
     return Example({"input_ids": source, "decoder_input_ids": tokens}, targets)

@@ -1,0 +1,176 @@
+"""Every transformers model type that tgen can import, beside the original: the table.
+
+    python -m benchmarks.coverage --type qwen3                   what is wrong with one, in detail
+    python -m benchmarks.coverage --type qwen3 --settings 12     with more settings than the table's
+    python -m benchmarks.coverage --task masked-lm               one task
+    python -m benchmarks.coverage --write                        all of it, into coverage.md
+
+A type passes if its defaults at toy size and two other settings of its own options have the
+reference's logits and gradients (to 1e-5 in float32), and decode from a cache what they compute
+without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+import transformers
+from codegen.importers.mapping import known_types
+
+from benchmarks.coverage_compare import Verdict, compare, lines_there
+from benchmarks.coverage_table import write_page
+from benchmarks.coverage_types import OUT_OF_REACH
+from benchmarks.tiny_models import TASKS, build_config, model_class, model_types, settings
+
+SETTINGS = 3
+
+
+@dataclass
+class TypeVerdict:
+    """What came of one type in one task."""
+
+    task: str
+    model_type: str
+    reason: str = ""
+    verdicts: list[Verdict] = field(default_factory=list)
+    lines_there: int = 0
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return not self.reason
+
+    @property
+    def model_py(self) -> str:
+        return self.verdicts[0].model_py if self.verdicts else ""
+
+
+def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeVerdict:
+    """All settings of a type; none where nobody has mapped it, unless `always`."""
+    quieten()
+    start = time.perf_counter()
+    found = TypeVerdict(task, model_type)
+    try:
+        found.lines_there = lines_there(model_class(task, model_type))
+        saved_as = build_config(task, model_type, {}).model_type
+        if saved_as not in known_types() and not always:
+            found.reason = OUT_OF_REACH.get(model_type, "no mapping file yet")
+            return found
+        for chosen in settings(task, model_type, count):
+            found.verdicts.append(compare(chosen))
+    except Exception as error:  # of transformers, before anything of ours
+        found.reason = f"transformers: {type(error).__name__}: {str(error).strip()[:120]}"
+    for verdict in found.verdicts:
+        if not verdict.passed and not found.reason:
+            found.reason = f"{verdict.setting}: {verdict.reason}"
+    found.seconds = time.perf_counter() - start
+    return found
+
+
+def quieten() -> None:
+    """One thread, and only our own words."""
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore")
+
+
+def report(found: TypeVerdict, *, verbose: bool) -> None:
+    """One line a type, or everything that is known about it."""
+    outcome = "passed" if found.passed else found.reason
+    if not verbose:
+        outcome = " ".join(outcome.split())
+        print(f"{found.task:22}{found.model_type:28}{outcome[:110]}", flush=True)
+        return
+    print(f"\n{found.model_type} ({found.task}): {outcome}  [{found.seconds:.1f} s]")
+    for verdict in found.verdicts:
+        print(
+            f"  {verdict.setting}: {'passed' if verdict.passed else 'FAILED'}  {figures(verdict)}"
+        )
+        for name, value in verdict.changed.items():
+            print(f"      {name} = {value}")
+        for finding in verdict.findings:
+            print("    ! " + finding.replace("\n", "\n      "))
+    sys.stdout.flush()
+
+
+def figures(verdict: Verdict) -> str:
+    shown = [f"logits {' '.join(f'{value:.1e}' for value in verdict.logits)}"]
+    if verdict.gradients is not None:
+        shown.append(f"gradients {verdict.gradients:.1e}")
+    if verdict.decoding is not None:
+        shown.append(f"decoding {verdict.decoding:.1e}")
+    return ", ".join(shown if verdict.logits else []) + f" [{verdict.seconds:.1f} s]"
+
+
+def check_all(
+    work: Sequence[tuple[str, str]], count: int, jobs: int, *, always: bool, verbose: bool
+) -> list[TypeVerdict]:
+    check = partial(check_type, count=count, always=always)
+    found = []
+    if jobs > 1:
+        with ProcessPoolExecutor(jobs) as pool:
+            waiting = [pool.submit(check, task, model_type) for task, model_type in work]
+            for one in waiting:
+                found.append(one.result())
+                report(found[-1], verbose=verbose)
+        return found
+    for task, model_type in work:
+        found.append(check(task, model_type))
+        report(found[-1], verbose=verbose)
+    return found
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--task", choices=TASKS, action="append", help="default: all")
+    parser.add_argument("--type", dest="types", nargs="+", action="extend", default=[])
+    parser.add_argument("--settings", type=int, default=SETTINGS, help="of each type (default: 3)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/coverage.md")
+    parser.add_argument("-v", "--verbose", action="store_true", help="every setting in detail")
+    options = parser.parse_args(given)
+    if options.write and (options.types or options.task or options.settings != SETTINGS):
+        parser.error("--write is for the whole table")
+    return options
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """0 if everything asked for by name passes, or if nothing was."""
+    options = arguments(given)
+    quieten()
+    tasks = options.task or TASKS
+    work = [(task, one) for task in tasks for one in model_types(task)]
+    if options.types:
+        work = [(task, one) for task, one in work if one in options.types]
+        if unknown := set(options.types) - {one for _, one in work}:
+            print(f"transformers has no {', '.join(sorted(unknown))} for {', '.join(tasks)}")
+            return 2
+    start = time.perf_counter()
+    found = check_all(
+        work,
+        options.settings,
+        options.jobs,
+        always=bool(options.types),
+        verbose=options.verbose or bool(options.types),
+    )
+    for task in tasks:
+        rows = [one for one in found if one.task == task]
+        if rows:
+            print(f"{task}: {sum(one.passed for one in rows)} of {len(rows)} passed")
+    print(f"{time.perf_counter() - start:.0f} s")
+    if options.write:
+        write_page(found)
+    return int(bool(options.types) and not all(one.passed for one in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

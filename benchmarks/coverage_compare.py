@@ -1,0 +1,219 @@
+"""One setting of one model type through tgen, beside transformers: same weights, same figures?
+
+The reference is saved with save_pretrained, imported, rendered and loaded as `tgen import` does it,
+all in memory; then logits, gradients of the loss and cached decoding are compared.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from codegen.importing import (
+    loaded,
+    open_tensors,
+    read_model,
+    unformatted,
+    weight_files,
+)
+
+from benchmarks.coverage_layers import first_difference
+from benchmarks.tiny_models import (
+    LENGTHS,
+    Example,
+    Setting,
+    example,
+    reference_gradients,
+    reference_logits,
+    tiny_model,
+)
+from codegen.errors import TgenError
+
+TOLERANCE = 1e-5  # of the largest logit, and of the largest gradient in the model
+DECODING = 1e-4  # of the largest logit
+SHOWN = 6  # of each kind of finding
+
+
+@dataclass
+class Verdict:
+    """What came of one setting; `reason` is empty where it passed."""
+
+    setting: str
+    changed: dict[str, Any]
+    reason: str = ""
+    findings: list[str] = field(default_factory=list)
+    logits: list[float] = field(default_factory=list)
+    gradients: float | None = None
+    decoding: float | None = None
+    model_py: str = ""  # as rendered, not formatted
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return not self.reason
+
+    def fail(self, reason: str, findings: list[str] | None = None) -> None:
+        """Notes what is wrong; the first reason is the one that tables show."""
+        self.reason = self.reason or reason
+        self.findings += [reason, *(findings or [])]
+
+
+def compare(chosen: Setting) -> Verdict:
+    """The verdict on one setting. Raises nothing that comes of the setting."""
+    verdict = Verdict(chosen.name, chosen.changed)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="tgen-coverage-") as folder:
+        try:
+            measure(chosen, Path(folder), verdict)
+        except TgenError as error:
+            lines = [str(finding) for finding in error.diagnostics]
+            verdict.fail(error.diagnostics[0].message, lines)
+        except Exception as error:  # of the reference, the importer or the model: all are findings
+            verdict.fail(f"{type(error).__name__}: {str(error).strip()[:300]}", [where(error)])
+    verdict.seconds = time.perf_counter() - start
+    return verdict
+
+
+def where(error: BaseException) -> str:
+    """The last line of ours or of the generated code that an error came through."""
+    at, found = error.__traceback__, ""
+    while at is not None:
+        path = at.tb_frame.f_code.co_filename
+        if "site-packages" not in path and "/lib/python" not in path:
+            found = f"{Path(path).name}:{at.tb_lineno} in {at.tb_frame.f_code.co_name}"
+        at = at.tb_next
+    return f"at {found}"
+
+
+def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
+    """Everything up to the first thing that makes the rest pointless."""
+    chosen.config.architectures = [chosen.model_class.__name__]
+    chosen.config.save_pretrained(folder)
+    read_model(folder)  # says at once what can't be imported
+    reference = tiny_model(chosen)
+    reference.save_pretrained(folder)
+    read = read_model(folder)
+    verdict.model_py = unformatted(read)["model.py"]
+    with loaded(read) as package:
+        ours = package.model.Model(package.model.Config()).eval()
+        tensors = open_tensors(weight_files(folder))
+        try:
+            package.weights.load_huggingface(ours, tensors)
+        except ValueError as error:
+            verdict.fail("weights: " + str(error), str(error).split("; "))
+            return
+        cases = [example(chosen, length) for length in LENGTHS]
+        logits = None
+        for case in cases:
+            wanted = reference_logits(reference, case)
+            logits = compare_logits(ours, reference, wanted, case, verdict)
+        if verdict.passed:
+            compare_gradients(chosen, ours, reference, wanted, cases[-1], package, folder, verdict)
+        if logits is not None and chosen.task in ("causal-lm", "seq2seq-lm"):
+            compare_decoding(ours, logits, cases[-1], verdict)
+
+
+def compare_logits(
+    ours: Any, reference: Any, wanted: torch.Tensor, case: Example, verdict: Verdict
+) -> torch.Tensor | None:
+    """Our logits; what differs goes into the verdict."""
+    with torch.no_grad():
+        logits: torch.Tensor = ours(*case.inputs.values())
+    length = next(reversed(case.inputs.values())).shape[1]
+    if logits.shape != wanted.shape:
+        verdict.fail(f"logits have shape {list(logits.shape)}, not {list(wanted.shape)}")
+        return None
+    different = relative(logits, wanted)
+    verdict.logits.append(different)
+    if not different <= TOLERANCE:
+        verdict.fail(
+            f"logits differ by {different:.1e} of the largest at length {length}",
+            first_difference(ours, reference, case),
+        )
+    return logits
+
+
+def relative(values: torch.Tensor, wanted: torch.Tensor) -> float:
+    """max|difference| / max|wanted|."""
+    return float((values - wanted).abs().max() / wanted.abs().max())
+
+
+def compare_gradients(
+    chosen: Setting,
+    ours: Any,
+    reference: Any,
+    wanted: torch.Tensor,
+    case: Example,
+    package: Any,
+    folder: Path,
+    verdict: Verdict,
+) -> None:
+    """Gradients of the mean loss, carried over by the same mapping as the weights."""
+    theirs = reference_gradients(reference, wanted, case)
+    ours.zero_grad(set_to_none=True)
+    loss = ours(*case.inputs.values(), case.targets)
+    if not abs(float(loss) - theirs) <= TOLERANCE * abs(theirs):
+        verdict.fail(f"the loss is {float(loss):.6f}, not {theirs:.6f}")
+    torch.autograd.backward(loss)
+    save_gradients(chosen, reference, folder / "gradients")
+    holder = copy.deepcopy(ours)
+    package.weights.load_huggingface(holder, open_tensors(weight_files(folder / "gradients")))
+    found = []
+    largest = max(float(p.grad.abs().max()) for p in reference.parameters() if p.grad is not None)
+    for (name, parameter), place in zip(ours.named_parameters(), holder.parameters(), strict=True):
+        given = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        difference = (given - place.detach())[~place.detach().isnan()]
+        if difference.numel():
+            found.append((float(difference.abs().max()) / largest, name))
+    found.sort(reverse=True)
+    verdict.gradients = found[0][0]
+    if not verdict.gradients <= TOLERANCE:
+        wrong = [f"{name}: {value:.1e}" for value, name in found[:SHOWN] if value > TOLERANCE]
+        reason = f"gradients differ by {verdict.gradients:.1e} of the largest"
+        verdict.fail(f"{reason}, most in {found[0][1]}", wrong)
+
+
+def save_gradients(chosen: Setting, reference: Any, folder: Path) -> None:
+    """The reference's gradients as a checkpoint; NaN stands where it learns nothing."""
+    kept = [parameter.detach().clone() for parameter in reference.parameters()]
+    saved = reference.state_dict().keys()
+    with torch.no_grad():
+        for parameter in reference.parameters():
+            if parameter.grad is not None:
+                parameter.copy_(parameter.grad)
+            elif parameter.requires_grad:
+                parameter.zero_()
+            else:
+                parameter.fill_(torch.nan)
+        for name, buffer in reference.named_buffers():
+            if name in saved and buffer.is_floating_point():
+                buffer.fill_(torch.nan)
+        reference.save_pretrained(folder)
+        for parameter, value in zip(reference.parameters(), kept, strict=True):
+            parameter.copy_(value)
+
+
+def compare_decoding(ours: Any, logits: torch.Tensor, case: Example, verdict: Verdict) -> None:
+    """A prompt of a third of the tokens, then a token at a time, against the full forward."""
+    *source, tokens = case.inputs.values()
+    batch, time = tokens.shape
+    start = time // 3
+    with torch.no_grad():
+        cache = ours.new_cache(batch, time)
+        made = [ours.prefill(*source, tokens[:, :start], cache)]
+        made += [ours.decode(tokens[:, at], cache) for at in range(start, time)]
+    verdict.decoding = relative(torch.stack(made, 1), logits[:, start - 1 :])
+    if not verdict.decoding <= DECODING:
+        verdict.fail(f"cached decoding differs by {verdict.decoding:.1e} from the full forward")
+
+
+def lines_there(model_class: Any) -> int:
+    """Lines of the file in which transformers has this model."""
+    path = inspect.getsourcefile(model_class)
+    return len(Path(path).read_text(encoding="utf-8").splitlines()) if path else 0

@@ -1,0 +1,89 @@
+"""The page benchmarks/coverage.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import transformers
+
+from benchmarks.tables import markdown_table
+from benchmarks.tiny_models import LENGTHS, TASKS
+from codegen.refine import format_files
+
+if TYPE_CHECKING:
+    from benchmarks.coverage import TypeVerdict
+
+PAGE = Path(__file__).parent / "coverage.md"
+INTRODUCTION = """# Every transformer there is
+
+Written by `python -m benchmarks.coverage --write`, with transformers {version}. For each model
+type a tiny random model, with drawn norm weights, biases, sinks and buffers too, is saved with
+`save_pretrained`, imported, rendered and loaded; a type passes if, in float32 against eager
+attention and at {lengths} tokens, logits differ by at most 1e-5 of the largest, gradients of the
+loss by at most 1e-5 of the largest in the model, and decoding from a cache by at most 1e-4 from the
+full forward. That holds for three settings of each type: its defaults, made small, and two others
+of its own options (scaling of RoPE, biases, tying, windows, head dims, key heads, pattern of
+layers, activations, epsilons, multipliers, flags; benchmarks/coverage_options.py). The figures are
+the worst of the three. Lines are those of the generated model.py with the type's defaults,
+and of the file in which transformers has the model.
+
+"""
+HEADER = ("type", "outcome", "logits", "gradients", "decoding", "model.py", "transformers")
+
+
+def write_page(found: Sequence[TypeVerdict]) -> None:
+    lengths = " and ".join(map(str, LENGTHS))
+    text = INTRODUCTION.format(version=transformers.__version__, lengths=lengths)
+    lines = generated_lines(found)
+    text += markdown_table(
+        ("task", "types", "passed", "lines of model.py, median"),
+        [summary(task, found, lines) for task in TASKS],
+    )
+    for task in TASKS:
+        rows = [row(one, lines) for one in found if one.task == task]
+        text += f"\n\n## {task}\n\n{markdown_table(HEADER, rows)}"
+    PAGE.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def generated_lines(found: Iterable[TypeVerdict]) -> dict[tuple[str, str], int]:
+    """Lines of each formatted model.py, by task and type; one run of ruff for all of them."""
+    texts = {f"{one.task}/{one.model_type}.py": one.model_py for one in found if one.model_py}
+    formatted = format_files(texts)
+    return {
+        (task, name.removesuffix(".py")): len(text.splitlines())
+        for (task, _, name), text in ((key.partition("/"), formatted[key]) for key in texts)
+    }
+
+
+def summary(
+    task: str, found: Iterable[TypeVerdict], lines: dict[tuple[str, str], int]
+) -> tuple[str, ...]:
+    rows = [one for one in found if one.task == task]
+    passed = [one for one in rows if one.passed]
+    lengths = [lines[task, one.model_type] for one in passed]
+    median = f"{statistics.median(lengths):.0f}" if lengths else ""
+    return task, str(len(rows)), str(len(passed)), median
+
+
+def row(one: TypeVerdict, lines: dict[tuple[str, str], int]) -> tuple[str, ...]:
+    logits = [value for verdict in one.verdicts for value in verdict.logits]
+    gradients = [v.gradients for v in one.verdicts if v.gradients is not None]
+    decoding = [v.decoding for v in one.verdicts if v.decoding is not None]
+    worst = [f"{max(values):.1e}" if values else "" for values in (logits, gradients, decoding)]
+    length = lines.get((one.task, one.model_type))
+    return (
+        one.model_type,
+        "passed" if one.passed else said(one.reason),
+        *worst,
+        str(length) if length else "",
+        f"{one.lines_there:,}" if one.lines_there else "",
+    )
+
+
+def said(reason: str) -> str:
+    """A reason as one cell of a table."""
+    text = " ".join(reason.split()).replace("|", "\\|")
+    return text if len(text) <= 140 else text[:137] + "..."
