@@ -2,6 +2,7 @@
 
     python -m benchmarks.coverage --type qwen3                   what is wrong with one, in detail
     python -m benchmarks.coverage --type qwen3 --settings 12     with more settings than the table's
+    python -m benchmarks.coverage --type qwen3 --show            and the config, the keys, the spec
     python -m benchmarks.coverage --task masked-lm               one task
     python -m benchmarks.coverage --write                        all of it, into coverage.md
 
@@ -16,19 +17,20 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 import transformers
-from codegen.importers.mapping import known_types
 
 from benchmarks.coverage_compare import Verdict, compare, lines_there
 from benchmarks.coverage_table import write_page
 from benchmarks.coverage_types import OUT_OF_REACH
 from benchmarks.tiny_models import TASKS, build_config, model_class, model_types, settings
+from codegen.importers.mapping import known_types
 
 SETTINGS = 3
 
@@ -66,6 +68,8 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
             return found
         for chosen in settings(task, model_type, count):
             found.verdicts.append(compare(chosen))
+            if saved_as not in known_types():
+                break
     except Exception as error:  # of transformers, before anything of ours
         found.reason = f"transformers: {type(error).__name__}: {str(error).strip()[:120]}"
     for verdict in found.verdicts:
@@ -78,12 +82,13 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
 def quieten() -> None:
     """One thread, and only our own words."""
     torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    talk: Any = transformers.logging
+    talk.set_verbosity_error()
+    talk.disable_progress_bar()
     warnings.filterwarnings("ignore")
 
 
-def report(found: TypeVerdict, *, verbose: bool) -> None:
+def report(found: TypeVerdict, *, verbose: bool, show: bool = False) -> None:
     """One line a type, or everything that is known about it."""
     outcome = "passed" if found.passed else found.reason
     if not verbose:
@@ -99,6 +104,8 @@ def report(found: TypeVerdict, *, verbose: bool) -> None:
             print(f"      {name} = {value}")
         for finding in verdict.findings:
             print("    ! " + finding.replace("\n", "\n      "))
+        if show:
+            print("\n" + verdict.shown)
     sys.stdout.flush()
 
 
@@ -112,21 +119,15 @@ def figures(verdict: Verdict) -> str:
 
 
 def check_all(
-    work: Sequence[tuple[str, str]], count: int, jobs: int, *, always: bool, verbose: bool
-) -> list[TypeVerdict]:
+    work: Sequence[tuple[str, str]], count: int, jobs: int, *, always: bool
+) -> Iterator[TypeVerdict]:
     check = partial(check_type, count=count, always=always)
-    found = []
-    if jobs > 1:
-        with ProcessPoolExecutor(jobs) as pool:
-            waiting = [pool.submit(check, task, model_type) for task, model_type in work]
-            for one in waiting:
-                found.append(one.result())
-                report(found[-1], verbose=verbose)
-        return found
-    for task, model_type in work:
-        found.append(check(task, model_type))
-        report(found[-1], verbose=verbose)
-    return found
+    if jobs == 1:
+        yield from (check(task, model_type) for task, model_type in work)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(check, task, model_type) for task, model_type in work]
+        yield from (one.result() for one in waiting)
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -136,6 +137,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--settings", type=int, default=SETTINGS, help="of each type (default: 3)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--write", action="store_true", help="write benchmarks/coverage.md")
+    parser.add_argument("--show", action="store_true", help="config.json, names of tensors, spec")
     parser.add_argument("-v", "--verbose", action="store_true", help="every setting in detail")
     options = parser.parse_args(given)
     if options.write and (options.types or options.task or options.settings != SETTINGS):
@@ -155,13 +157,11 @@ def main(given: Sequence[str] | None = None) -> int:
             print(f"transformers has no {', '.join(sorted(unknown))} for {', '.join(tasks)}")
             return 2
     start = time.perf_counter()
-    found = check_all(
-        work,
-        options.settings,
-        options.jobs,
-        always=bool(options.types),
-        verbose=options.verbose or bool(options.types),
-    )
+    found = []
+    named = bool(options.types)
+    for one in check_all(work, options.settings, options.jobs, always=named or options.verbose):
+        report(one, verbose=options.verbose or named, show=options.show)
+        found.append(one)
     for task in tasks:
         rows = [one for one in found if one.task == task]
         if rows:

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from codegen.importing import (
-    loaded,
-    open_tensors,
-    read_model,
-    unformatted,
-    weight_files,
-)
 
 from benchmarks.coverage_layers import first_difference
 from benchmarks.tiny_models import (
@@ -34,6 +29,13 @@ from benchmarks.tiny_models import (
     tiny_model,
 )
 from codegen.errors import TgenError
+from codegen.importing import (
+    loaded,
+    open_tensors,
+    read_model,
+    unformatted,
+    weight_files,
+)
 
 TOLERANCE = 1e-5  # of the largest logit, and of the largest gradient in the model
 DECODING = 1e-4  # of the largest logit
@@ -52,6 +54,7 @@ class Verdict:
     gradients: float | None = None
     decoding: float | None = None
     model_py: str = ""  # as rendered, not formatted
+    shown: str = ""  # what was imported, and what it came to
     seconds: float = 0.0
 
     @property
@@ -94,15 +97,16 @@ def where(error: BaseException) -> str:
 def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
     """Everything up to the first thing that makes the rest pointless."""
     chosen.config.architectures = [chosen.model_class.__name__]
-    chosen.config.save_pretrained(folder)
-    read_model(folder)  # says at once what can't be imported
     reference = tiny_model(chosen)
     reference.save_pretrained(folder)
+    verdict.shown = (folder / "config.json").read_text(encoding="utf-8")
+    tensors = open_tensors(weight_files(folder))
+    verdict.shown += "\n" + "\n".join(tensor_names(tensors)) + "\n"
     read = read_model(folder)
+    verdict.shown += "\n" + read.text
     verdict.model_py = unformatted(read)["model.py"]
     with loaded(read) as package:
         ours = package.model.Model(package.model.Config()).eval()
-        tensors = open_tensors(weight_files(folder))
         try:
             package.weights.load_huggingface(ours, tensors)
         except ValueError as error:
@@ -117,6 +121,16 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
             compare_gradients(chosen, ours, reference, wanted, cases[-1], package, folder, verdict)
         if logits is not None and chosen.task in ("causal-lm", "seq2seq-lm"):
             compare_decoding(ours, logits, cases[-1], verdict)
+
+
+def tensor_names(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    """Each tensor with its shape; those of several layers in one line."""
+    found: dict[str, list[str]] = {}
+    for name, tensor in tensors.items():
+        layer = re.search(r"(?<=\.)\d+(?=\.)", name)
+        pattern = re.sub(r"(?<=\.)\d+(?=\.)", "{layer}", name, count=1)
+        found.setdefault(f"{pattern} {list(tensor.shape)}", []).append(layer[0] if layer else "")
+    return [f"{name}  {' '.join(layers)}".rstrip() for name, layers in found.items()]
 
 
 def compare_logits(
