@@ -59,26 +59,32 @@ class CheckpointPlan:
     tied: tuple[tuple[str, str], ...]  # a second name, and the first
     ignored: tuple[str, ...]
     layers: str  # code for the number of layers
+    others: tuple[CheckpointKey, ...] = ()  # that a checkpoint may have instead
+
+    @property
+    def all_keys(self) -> tuple[CheckpointKey, ...]:
+        """Those of the one form and of the others."""
+        return (*self.keys, *self.others)
 
     @property
     def plain(self) -> bool:
         """Whether each tensor there is one of ours, as it is."""
-        return not any(key.viewed for key in self.keys)
+        return not self.others and not any(key.viewed for key in self.keys)
 
     @property
     def by_expert(self) -> bool:
         """Whether experts have tensors of their own."""
-        return any(key.by_expert for key in self.keys)
+        return any(key.by_expert for key in self.all_keys)
 
     @property
     def everywhere(self) -> bool:
         """Whether all layers have the same tensors."""
-        return all(key.everywhere for key in self.keys)
+        return all(key.everywhere for key in self.all_keys)
 
     @property
     def transposed(self) -> tuple[str, ...]:
         """Of keys that are stored as (inputs, outputs)."""
-        return _suffixes(key for key in self.keys if key.transposed)
+        return _suffixes(key for key in self.all_keys if key.transposed)
 
     @property
     def axes(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
@@ -86,21 +92,23 @@ class CheckpointPlan:
 
         The last is that of transposed keys.
         """
-        keys = [key for key in self.keys if not key.single and not key.transposed]
+        keys = [key for key in self.all_keys if not key.single and not key.transposed]
         found = sorted({key.axis for key in keys} - {0})
         return tuple((axis, _suffixes(k for k in keys if k.axis == axis)) for axis in found)
 
     @property
     def groups(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """How many groups the parts come in, and the keys."""
-        codes = dict.fromkeys(key.groups for key in self.keys if key.groups)
-        return tuple((c, _suffixes(k for k in self.keys if k.groups == c)) for c in codes)
+        keys = self.all_keys
+        codes = dict.fromkeys(key.groups for key in keys if key.groups)
+        return tuple((c, _suffixes(k for k in keys if k.groups == c)) for c in codes)
 
     @property
     def shapes(self) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
         """Shapes that differ from ours, and the keys."""
-        shapes = dict.fromkeys(key.shape for key in self.keys if key.shape)
-        return tuple((s, _suffixes(k for k in self.keys if k.shape == s)) for s in shapes)
+        keys = self.all_keys
+        shapes = dict.fromkeys(key.shape for key in keys if key.shape)
+        return tuple((s, _suffixes(k for k in keys if k.shape == s)) for s in shapes)
 
 
 def _suffixes(keys: Iterable[CheckpointKey]) -> tuple[str, ...]:
@@ -116,48 +124,67 @@ def checkpoint_plan(
     """Where each of our parameters lies over there; SpecError if one has no place."""
     weights = read_mapping(model_type).weights
     table = {parameter.name: parameter for parameter in parameters}
-    patterns: dict[str, set[str]] = {}  # of ours: the layers that have it
-    for name in table:
-        patterns.setdefault(name, set()).add("")
-        for match in INDEX.finditer(name):
-            pattern = f"{name[: match.start()]}{{layer}}{name[match.end() :]}"
-            patterns.setdefault(pattern, set()).add(match[0])
+    patterns = _patterns(table)
     numbers = _numbers(blocks)
     keys: list[CheckpointKey] = []
+    others: list[CheckpointKey] = []
     housed: set[str] = set()
     for theirs, entry in weights["keys"].items():
         entry = {"parts": [entry]} if isinstance(entry, str) else entry
         ours = tuple(entry["parts"])
-        named = set(_expanded(ours, patterns))
-        if named and named.isdisjoint(housed) and all(name in patterns for name in ours):
-            row = table[min(_expanded(ours[:1], patterns))]
-            keys.append(_key(theirs, ours, entry, row, numbers))
-            housed |= named
+        if not all(name in patterns for name in ours):
+            continue  # of models with other options
+        named = _expanded(ours, patterns)
+        key = _key(theirs, ours, entry, table[named[0]], numbers)
+        key = replace(key, everywhere=_is_everywhere(ours[0], patterns))
+        (keys if housed.isdisjoint(named) else others).append(key)
+        housed.update(named)
     homeless = sorted({INDEX.sub("{layer}", name) for name in table.keys() - housed})
     if homeless:
         names = ", ".join(f"`{name}`" for name in homeless)
         message = f"Hugging Face's {model_type} has no place for {names}"
         raise SpecError(Diagnostic(message, position, "change the model or drop `checkpoint`"))
-    whole = max((len(layers) for p, layers in patterns.items() if "{layer}" in p), default=0)
-    keys = [
-        replace(k, everywhere="{layer}" not in k.theirs or len(patterns[k.ours[0]]) == whole)
-        for k in keys
-    ]
-    covered = {key.theirs for key in keys}
-    first = {key.ours[0]: key.theirs for key in keys if not key.viewed}
-    tied = tuple(
-        (theirs, first[ours])
-        for theirs, ours in weights.get("tied", {}).items()
-        if theirs not in covered and ours in first
-    )
+    told_apart = _told_apart([*keys, *others])
+    keys, others = told_apart[: len(keys)], told_apart[len(keys) :]
     return CheckpointPlan(
         model_type,
         weights.get("prefix", ""),
-        tuple(_told_apart(keys)),
-        tied,
+        tuple(keys),
+        _tied(weights.get("tied", {}), keys),
         tuple(weights.get("ignored", ())),
         _layers_code(keys),
+        tuple(others),
     )
+
+
+def _tied(second: Mapping[str, str], keys: Sequence[CheckpointKey]) -> tuple[tuple[str, str], ...]:
+    """Second names with the first, where the tensor has no place of its own."""
+    first = {key.ours[0]: key.theirs for key in keys if not key.viewed}
+    own = {key.theirs for key in keys}
+    return tuple((t, first[ours]) for t, ours in second.items() if t not in own and ours in first)
+
+
+def _patterns(names: Iterable[str]) -> dict[str, set[str]]:
+    """Each parameter's name, as it is and with {layer} for an index: the layers that have it."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        found.setdefault(name, set()).add("")
+        for match in INDEX.finditer(name):
+            pattern = f"{name[: match.start()]}{{layer}}{name[match.end() :]}"
+            found.setdefault(pattern, set()).add(match[0])
+    return found
+
+
+def _is_everywhere(ours: str, patterns: Mapping[str, set[str]]) -> bool:
+    """Whether all layers have a parameter; not known of one among several stacks of layers."""
+    if "{layer}" not in ours:
+        return True
+    stacks: dict[str, set[str]] = {}
+    for pattern, layers in patterns.items():
+        stack, brace, _ = pattern.partition("{layer}")
+        if brace:
+            stacks.setdefault(stack, set()).update(layers)
+    return len(stacks) == 1 and patterns[ours] == stacks[ours.partition("{layer}")[0]]
 
 
 def _expanded(ours: Sequence[str], patterns: Mapping[str, set[str]]) -> list[str]:
