@@ -105,13 +105,15 @@ def made(value: Any, scope: Scope | Inside) -> Any:
     if isinstance(value, list):
         return [made(inner, scope) for inner in value]
     if isinstance(value, str) and value.startswith("="):
-        return compute(value[1:], scope)
+        return without_nulls(compute(value[1:], scope))
     return value
 
 
-def without_nulls(data: dict[str, Any]) -> dict[str, Any]:
-    """Without the keys that have no value."""
-    return {key: value for key, value in data.items() if value is not None}
+def without_nulls(value: Any) -> Any:
+    """Without the keys that have no value, where it is a mapping, and in mappings inside it."""
+    if not isinstance(value, dict):
+        return value
+    return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
 
 
 def fields_read(mapping: Mapping) -> set[str]:

@@ -125,7 +125,7 @@ class _Translation:
             return value
         self.scope.reads = set()
         try:
-            return compute(value[1:], self.scope)
+            return without_nulls(compute(value[1:], self.scope))
         except FormulaError as error:
             self.problems.append(self.problem(error, self.scope.reads))
             return None

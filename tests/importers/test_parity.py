@@ -20,6 +20,20 @@ LLAMA3 = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 16,
 }
+DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 10000.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 16,
+}
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "short_factor": [1.0, 1.1, 1.5, 2.0],
+    "long_factor": [1.0, 2.0, 3.0, 5.0],
+    "original_max_position_embeddings": 16,
+}
 LINEAR = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -29,6 +43,20 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama_head_dim": ("LlamaConfig", {"head_dim": 16, "num_key_value_heads": 6}),
     "llama_llama3": ("LlamaConfig", {"rope_parameters": LLAMA3}),
     "llama_linear": ("LlamaConfig", {"rope_parameters": LINEAR}),
+    "llama_dynamic": (
+        "LlamaConfig",
+        {"rope_parameters": {**DYNAMIC}, "max_position_embeddings": 16},
+    ),
+    "llama_yarn": ("LlamaConfig", {"rope_parameters": YARN}),
+    "llama_yarn_mscale": (
+        "LlamaConfig",
+        {"rope_parameters": {**YARN, "mscale": 0.7, "mscale_all_dim": 1.3, "truncate": False}},
+    ),
+    "llama_yarn_factor": (
+        "LlamaConfig",
+        {"rope_parameters": {**YARN, "attention_factor": 1.7, "beta_fast": 9, "beta_slow": 2}},
+    ),
+    "llama_longrope": ("LlamaConfig", {"rope_parameters": LONGROPE}),
     "mistral": ("MistralConfig", {"sliding_window": 5}),
     "mistral_global": ("MistralConfig", {"sliding_window": None}),
     "qwen2": ("Qwen2Config", {}),
@@ -46,11 +74,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.parametrize("length", [9, 33])
 @pytest.mark.parametrize("case", CASES)
-def test_logits_are_those_of_the_saved_model(case: str, tmp_path: Path) -> None:
+def test_logits_are_those_of_the_saved_model(case: str, length: int, tmp_path: Path) -> None:
     reference = save(tmp_path, CASES[case][0], **CASES[case][1])
     read = read_model(tmp_path)
-    tokens = torch.randint(0, 67, (2, 33), generator=torch.Generator().manual_seed(1))
+    tokens = torch.randint(0, 67, (2, length), generator=torch.Generator().manual_seed(1))
     with loaded(read) as package, torch.no_grad():
         ours = package.model.Model(package.model.Config()).eval()
         package.weights.load_huggingface(ours, open_tensors(weight_files(tmp_path)))
