@@ -158,6 +158,10 @@ def block(
 
     scale = layer_number(net, "residual_scale", "residual_scales", index)
     scale = scale if plan.residual_scale and scale is not None else 1.0
+    if plan.residual_normed:
+        x = normed("attention_norm", x)
+        x = normed("mlp_norm", x + scale * sublayer("attention", x))
+        return x + scale * sublayer("mlp", x)
     if plan.parallel:
         own = ("norm", "norm") if plan.shared_norm else ("attention_norm", "mlp_norm")
         both = [sublayer(n, normed(w, x)) for n, w in zip(("attention", "mlp"), own, strict=True)]
@@ -199,8 +203,12 @@ def attention(
         q, k = turned(net, layer, q, positions), turned(net, layer, k, positions)
     if plan.qk_norm_after_rope:
         q, k = qk_normed(net, plan, index, weights, q, k)
-    scale = layer_number(net, "attention_scale", "attention_scales", index)
-    scale = 1 / math.sqrt(layer.head_dim) if scale is None else scale
+    scale = score_scale(net, plan, index)
+    if plan.temperature and net.temperature:
+        length = layer.numbers["temperature_length"]
+        steps = np.floor((positions + net.temperature.offset) / length)
+        growth = 1 + layer.numbers["temperature_scale"] * np.log(1 + steps)
+        q = q * growth[:, None, :, None].astype(x.dtype)
     cap = layer_number(net, "attention_softcap", "attention_softcaps", index)
     sinks = weights[f"{prefix}.sinks"] if plan.score.sinks else None
     bias = score_bias(net, plan, index, weights, x.shape[1]).astype(x.dtype)
@@ -250,6 +258,15 @@ def qk_normed(
     )
 
 
+def score_scale(net: TransformerNetwork, plan: AttentionPlan, index: int) -> float:
+    """The factor of scores: its own or 1 / sqrt(head_dim), in some models of a layer's number."""
+    scale = layer_number(net, "attention_scale", "attention_scales", index)
+    scale = 1 / math.sqrt(net.layers[index].head_dim) if scale is None else scale
+    return (
+        scale / (index + 1) if "(layer + 1)" in plan.numbers.get("attention_scale", "") else scale
+    )
+
+
 def score_bias(
     net: TransformerNetwork, plan: AttentionPlan, index: int, weights: Weights, time: int
 ) -> Array:
@@ -258,7 +275,11 @@ def score_bias(
     distances = np.arange(time)[:, None] - np.arange(time)[None, :]
     bias = np.zeros((layer.heads, time, time))
     if plan.score.alibi:
-        bias -= np.array(alibi_slopes(layer.heads))[:, None, None] * abs(distances)
+        find_slopes = mpt_slopes if plan.score.alibi_slopes == "mpt" else alibi_slopes
+        slopes = np.array(find_slopes(layer.heads, plan.score.alibi_most))
+        if plan.score.alibi_scaled:
+            slopes = slopes * score_scale(net, plan, index)
+        bias -= slopes[:, None, None] * abs(distances)
     if plan.score.relative_bias:
         own = "" if plan.score.shared_bias else f"blocks.{index}.attention."
         table = weights[f"{own}bias_table"]
@@ -272,11 +293,20 @@ def score_bias(
     return bias
 
 
-def alibi_slopes(heads: int) -> list[float]:
+def mpt_slopes(heads: int, most: float) -> list[float]:
+    """As MPT has them: of the next power of two, every second one first."""
+    power = 1
+    while power < heads:
+        power *= 2
+    slopes = [2 ** (-most * (i + 1) / power) for i in range(power)]
+    return slopes if power == heads else (slopes[1::2] + slopes[::2])[:heads]
+
+
+def alibi_slopes(heads: int, most: float = 8) -> list[float]:
     """arXiv:2108.12409, section 3; other than powers of two as in the authors' code (its A.1)."""
     power = 2 ** int(math.log2(heads))
-    slopes = [2 ** (-8 * (i + 1) / power) for i in range(power)]
-    finer = [2 ** (-8 * (i + 1) / (2 * power)) for i in range(2 * power)]
+    slopes = [2 ** (-most * (i + 1) / power) for i in range(power)]
+    finer = [2 ** (-most * (i + 1) / (2 * power)) for i in range(2 * power)]
     return slopes + finer[::2][: heads - power]
 
 

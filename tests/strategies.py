@@ -179,7 +179,10 @@ def residuals(draw: st.DrawFn) -> Fields:
         return {"residual": scale}
     said = {"layout": "parallel" if layout == "shared" else layout}
     fields = {"residual": {**said, "shared_norm": layout == "shared", **scale}}
-    return fields if layout == "sequential" else {**fields, "norm": {"placement": "pre"}}
+    if layout == "sequential" and not draw(coin()):
+        return fields
+    fields["residual"]["normed"] = layout == "sequential"
+    return {**fields, "norm": {"placement": "pre"}}
 
 
 def mlps() -> st.SearchStrategy[Any]:
@@ -268,7 +271,9 @@ def attention_parts() -> st.SearchStrategy[Fields]:
         mask=MASKS,
         scale=ATTENTION_SCALES,
         softcap=st.sampled_from([0.7, 4, 50.0]),
-        alibi=st.sampled_from([True, True, False]),
+        alibi=st.sampled_from([True, True, False, {"scaled": True}]),
+        scale_by_layer=coin(),
+        temperature=st.sampled_from([None, {"scale": 0.4, "length": 3, "offset": 1}]),
         relative_bias=relative_biases(),
         sinks=coin(),
     )
@@ -309,7 +314,10 @@ def repaired(model: Fields, centred: Fields) -> Fields:
     for part in (model, *model.get("blocks", {}).values()):
         layout = {**model.get("residual", {}), **part.get("residual", {})}.get("layout")
         norms = part.get("norm")
+        normed = {**model.get("residual", {}), **part.get("residual", {})}.get("normed")
         if layout == "parallel":
+            part.setdefault("residual", {})["normed"] = False
+        if layout == "parallel" or normed:
             norms = {"kind": norms} if isinstance(norms, str) else norms or {}
             part["norm"] = {**norms, "placement": "pre"}
         places = [("norm", part), ("norm", part.get("mlp")), ("qk_norm", part.get("attention"))]

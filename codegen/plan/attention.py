@@ -49,6 +49,9 @@ class ScorePlan:
     scaled: bool = False
     softcap: bool = False
     alibi: bool = False
+    alibi_slopes: str = "bloom"  # whose, where heads are no power of two
+    alibi_most: float = 8.0
+    alibi_scaled: bool = False  # added before the scores are scaled
     relative_bias: bool = False
     shared_bias: bool = False  # its table is the model's, not the layer's
     sinks: bool = False
@@ -58,11 +61,15 @@ class ScorePlan:
     def parameters(self) -> tuple[tuple[str, str, str], ...]:
         """What the attention function takes for it: name, type, and what a layer gives."""
         table = "bias_table" if self.shared_bias else "self.bias_table"
+        most = "" if self.alibi_slopes == "bloom" else f"{self.alibi_most:g}, "
+        slopes = f"alibi_slopes(self.heads, {most}q.device)"
+        if self.alibi_scaled:
+            slopes += " * self.scale" if self.scaled else " * self.head_dim**-0.5"
         dropping = "self.dropout if self.training else 0.0"
         rows = (
             (self.scaled, "scale", "float", "self.scale"),
             (self.softcap, "softcap", "float", "self.softcap"),
-            (self.alibi, "slopes", "Tensor", "alibi_slopes(self.heads, q.device)"),
+            (self.alibi, "slopes", "Tensor", slopes),
             (self.relative_bias, "bias_table", "Tensor", table),
             (self.relative_bias, "max_distance", "int", "self.max_distance"),
             (self.sinks, "sinks", "Tensor", "self.sinks"),

@@ -223,7 +223,7 @@ def _norm_kernel(block: BlockPlan) -> NormKernel | None:
     """Of a block that adds a branch and then normalises the sum, as RMSNorm before the MLP does."""
     norm = block.norm
     plain = norm.kind == "rms" and not norm.zero_centered and block.placement == "pre"
-    altered = block.dropout or block.parallel or block.residual_scale
+    altered = block.dropout or block.parallel or block.residual_scale or block.residual_normed
     return NormKernel(norm.weight) if plain and not altered else None
 
 

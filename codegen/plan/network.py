@@ -87,6 +87,7 @@ class AttentionPlan:
     v_norm: NormPlan | None
     output_norm: NormPlan | None
     clip: bool
+    temperature: bool
     gate: str  # none, channel or head
     rope: bool
     score: ScorePlan
@@ -135,6 +136,7 @@ class BlockPlan:
     parallel: bool
     shared_norm: bool
     residual_scale: str  # how the config has the factor of what sublayers add; "" for none
+    residual_normed: bool
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,13 @@ class RopePlan:
 
 
 @dataclass(frozen=True)
+class TemperaturePlan:
+    """Queries grow with their position; `offset` is the position of the first token."""
+
+    offset: int
+
+
+@dataclass(frozen=True)
 class InitRule:
     """Parameters whose names end in one of `suffixes` start as `kind`; `std` is an expression."""
 
@@ -212,6 +221,7 @@ class TransformerNetwork:
     layers: tuple[LayerPlan, ...]
     norm: NormPlan
     ropes: tuple[RopePlan, ...]
+    temperature: TemperaturePlan | None
     learned_positions: bool
     embedding_scaled: bool
     embedding_norm: bool

@@ -155,6 +155,18 @@ def _relative(field: str) -> Callable[[Layer], Value]:
     return read
 
 
+def _temperature(field: str) -> Callable[[Layer], Value]:
+    def read(layer: Layer) -> Value:
+        temperature = layer.block.attention.temperature
+        return getattr(temperature, field) if temperature else 0
+
+    return read
+
+
+def _has_temperature(block: Block) -> bool:
+    return block.attention.temperature is not None
+
+
 # The numbers of a mask stand after those of the heads.
 HEAD_ROWS = (
     NumberRow("heads", "heads", "int", lambda la: la.block.attention.heads, _capped("heads", 4)),
@@ -182,7 +194,7 @@ OTHER_ROWS = (
         "float",
         _attention_scale,
         _toy_attention_scale,
-        used=lambda b: b.attention.scale is not None,
+        used=lambda b: b.attention.scale is not None or b.attention.scale_by_layer,
         comment="of the scores, before softmax",
     ),
     NumberRow(
@@ -248,6 +260,26 @@ OTHER_ROWS = (
         used=lambda b: b.residual.scale is not None,
         own=True,
         comment="of what each sublayer adds",
+    ),
+    NumberRow(
+        "temperature_scale",
+        "temperature_scales",
+        "float",
+        _temperature("scale"),
+        _same("temperature_scale"),
+        used=_has_temperature,
+        own=True,
+        comment="how fast queries grow with their position",
+    ),
+    NumberRow(
+        "temperature_length",
+        "temperature_lengths",
+        "int",
+        _temperature("length"),
+        lambda la: min(la.true["temperature_length"], 5),
+        used=_has_temperature,
+        own=True,
+        comment="positions without growth",
     ),
     NumberRow(
         "rope_theta",

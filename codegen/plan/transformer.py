@@ -14,6 +14,7 @@ from codegen.plan.network import (
     MlpPlan,
     NormPlan,
     Number,
+    TemperaturePlan,
     TransformerNetwork,
 )
 from codegen.plan.parameters import init_plan, parameter_table
@@ -22,6 +23,7 @@ from codegen.plan.sizes import LayerNumbers, config_fields
 from codegen.spec.mask import Atom
 from codegen.spec.resolve import layer_kinds, resolve_block
 from codegen.spec.transformer import (
+    Alibi,
     Block,
     InnerNorm,
     Norm,
@@ -63,6 +65,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
             "config.norm_eps" if numbers.agrees("norm_eps", norm.eps) else "config.final_norm_eps",
         ),
         ropes=rope_plans(model, blocks),
+        temperature=temperature_plan(blocks),
         learned_positions=model.embedding.positions == "learned",
         embedding_scaled=model.embedding.scale is not None,
         embedding_norm=model.embedding.norm,
@@ -86,6 +89,12 @@ def loss_chunk(vocab_size: int) -> int:
     """Tokens whose logits fill 64 MB in float32: a power of two from 512, for speed, to 8192."""
     fits = max(1, 2**24 // vocab_size)
     return min(8192, max(512, 1 << (fits.bit_length() - 1)))
+
+
+def temperature_plan(blocks: Mapping[str | None, Block]) -> TemperaturePlan | None:
+    """The factor of queries, which all layers that have it share."""
+    found = [b.attention.temperature for b in blocks.values() if b.attention.temperature]
+    return TemperaturePlan(found[0].offset) if found else None
 
 
 def _norm(norm: Norm | InnerNorm, width: str, eps: str) -> NormPlan:
@@ -135,6 +144,7 @@ def _block_plans(
             parallel=shape.parallel,
             shared_norm=shape.shared_norm,
             residual_scale=shape.residual_scale,
+            residual_normed=shape.residual_normed,
         )
     return tuple(found.values())
 
@@ -197,6 +207,7 @@ def _block_plan(
         parallel=residual.layout == "parallel",
         shared_norm=residual.shared_norm,
         residual_scale=numbers.access("residual_scale") if residual.scale is not None else "",
+        residual_normed=residual.normed,
     )
 
 
@@ -209,10 +220,14 @@ def _attention_plan(
     decodes: bool,
 ) -> AttentionPlan:
     attention, mask = block.attention, numbers.masks[kind]
+    alibi = attention.alibi if isinstance(attention.alibi, Alibi) else None
     score = ScorePlan(
         scaled=numbers.used("attention_scale"),
         softcap=attention.softcap is not None,
-        alibi=attention.alibi,
+        alibi=attention.alibi is not False,
+        alibi_slopes=alibi.slopes if alibi else "bloom",
+        alibi_most=float(alibi.most) if alibi else 8.0,
+        alibi_scaled=alibi is not None and alibi.scaled,
         relative_bias=attention.relative_bias is not None,
         shared_bias=attention.relative_bias is not None and attention.relative_bias.shared,
         sinks=attention.sinks,
@@ -223,6 +238,8 @@ def _attention_plan(
     names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
     names += ["attention_clip"] * (attention.clip is not None)
     access = {name: numbers.access(name) for name in names}
+    if attention.scale_by_layer:
+        access["attention_scale"] += " / (layer + 1)"
     head_dim = attention.head_dim or model.d_model // attention.heads
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
@@ -239,7 +256,7 @@ def _attention_plan(
     return AttentionPlan(
         class_name="",
         numbers=access,
-        per_layer=any("layer]" in text for text in read),
+        per_layer=any("layer]" in text or "(layer" in text for text in read),
         bias=bias.model_dump(),
         grouped=numbers.used("kv_heads"),
         qk_norm=qk_norm,
@@ -248,6 +265,7 @@ def _attention_plan(
         v_norm=v_norm,
         output_norm=output_norm,
         clip=attention.clip is not None,
+        temperature=attention.temperature is not None,
         gate=attention.gate,
         rope=attention.rope is not None,
         score=score,

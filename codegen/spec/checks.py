@@ -22,6 +22,7 @@ from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
 from codegen.spec.transformer import (
+    Alibi,
     Attention,
     Block,
     Layers,
@@ -104,8 +105,25 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
         yield from _check_block(spec, kind, block)
     yield from check_ropes(model, kinds)
     yield from check_gains(model, kinds)
+    yield from _check_shared_scores(kinds)
     yield from _check_shared_bias(kinds)
     yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
+
+
+def _check_shared_scores(kinds: dict[str | None, Block]) -> Iterator[Finding]:
+    """All layers with slopes, or with a temperature, have the same."""
+    first: dict[str, object] = {}
+    for kind, block in kinds.items():
+        at: Key = ("model", "blocks", str(kind), "attention") if kind else ("model", "attention")
+        attention = block.attention
+        alibi = attention.alibi.slopes if isinstance(attention.alibi, Alibi) else "bloom"
+        for field, value in (
+            ("alibi", alibi if attention.alibi else None),
+            ("temperature", attention.temperature),
+        ):
+            if value is not None and first.setdefault(field, value) != value:
+                message = f"all layers with a field `{field}` must share one"
+                yield Finding((*at, field), message)
 
 
 def _check_shared_bias(kinds: dict[str | None, Block]) -> Iterator[Finding]:
@@ -157,6 +175,9 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
     if residual.layout == "parallel" and norm.placement != "pre":
         hint = "`placement: pre`, or the sequential layout"
         yield Finding(at("norm", "placement"), "parallel sublayers have norms before them", hint)
+    if residual.normed and (residual.layout == "parallel" or norm.placement != "pre"):
+        message = "only sublayers that follow each other, with norms before, add to what is normed"
+        yield Finding(at("residual", "normed"), message)
     if residual.shared_norm and residual.layout != "parallel":
         message = "sublayers that follow each other can't share a norm"
         yield Finding(at("residual", "shared_norm"), message, "`layout: parallel`")

@@ -120,6 +120,9 @@ class Residual(Vocabulary):
     scale: Scale | None = Field(
         None, description="a factor of what each sublayer adds, such as `1.4 / sqrt(layers)`"
     )
+    normed: bool = Field(
+        False, description="sublayers add to the normalised stream, not to what they normalise"
+    )
 
 
 class ProjectionBias(Vocabulary):
@@ -137,6 +140,26 @@ class RelativeBias(Vocabulary):
     buckets: Annotated[int, Field(ge=2, le=2**16)] = Field(32, description="of distances")
     max_distance: Positive = Field(128, description="all distances beyond share the last bucket")
     shared: bool = Field(False, description="one table for all layers that say so, as in T5")
+
+
+class Alibi(Vocabulary):
+    """Scores that fall with distance, by a slope a head (arXiv:2108.12409)."""
+
+    slopes: Literal["bloom", "mpt"] = Field(
+        "bloom", description="whose slopes where heads are no power of two"
+    )
+    most: PositiveFloat = Field(8.0, description="2**-most is the last head's slope")
+    scaled: bool = Field(False, description="added before the scores are scaled (Falcon)")
+
+
+class Temperature(Vocabulary):
+    """Queries grow with their position: * (1 + scale * log(1 + floor(position / length)))."""
+
+    scale: PositiveFloat = Field(0.1, description="how fast they grow")
+    length: Positive = Field(8192, description="positions without growth")
+    offset: Annotated[int, Field(ge=0, le=1)] = Field(
+        0, description="1 counts positions from one (Llama 4)"
+    )
 
 
 class Attention(Vocabulary):
@@ -180,8 +203,12 @@ class Attention(Vocabulary):
     softcap: PositiveFloat | None = Field(
         None, description="scores become c * tanh(scores / c) (arXiv:2408.00118, section 2)"
     )
-    alibi: bool = Field(
+    scale_by_layer: bool = Field(False, description="the scale is divided by 1, 2, ... of n layers")
+    alibi: StrictBool | Alibi = Field(
         False, description="scores fall with distance, by a slope a head (arXiv:2108.12409)"
+    )
+    temperature: Temperature | None = Field(
+        None, description="queries grow with their position (Llama 4)"
     )
     relative_bias: Annotated[RelativeBias | None, BeforeValidator(_none_or_default)] = Field(
         None, description="a learned bias by distance, as in T5; `t5` for short"
