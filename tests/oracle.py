@@ -26,6 +26,7 @@ from codegen.plan.network import (
     RopePlan,
     TransformerNetwork,
 )
+from tests.oracle_experts import mixture
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[str, Array]
@@ -47,13 +48,23 @@ ROPE_NUMBERS = (
 BEFORE = ("pre", "sandwich")  # placements with a norm before each sublayer
 
 
-def logits(plan: Plan, weights: Weights, tokens: Array, inputs: Inputs | None = None) -> Array:
-    """(batch, time, vocabulary) for tokens (batch, time), the whole of a sequence."""
+def logits(
+    plan: Plan,
+    weights: Weights,
+    tokens: Array,
+    inputs: Inputs | None = None,
+    gaps: list[float] | None = None,
+) -> Array:
+    """(batch, time, vocabulary) for tokens (batch, time), the whole of a sequence.
+
+    To `gaps` goes by how much each choice of experts was made: a small one may flip on rounding.
+    """
+    gaps = [] if gaps is None else gaps
     net, inputs = plan.model, inputs or {}
     positions = document_positions(inputs, tokens.shape[1])
     x = embed(net, weights, tokens, positions)
     for index in range(len(net.layers)):
-        x = block(net, weights, x, index, positions, inputs)
+        x = block(net, weights, x, index, positions, inputs, gaps)
     x = norm(net.norm, final_eps(net), weights, "norm", x)
     table = weights["token_embedding.weight" if net.tied else "head.weight"]
     out = x @ table.T
@@ -142,6 +153,7 @@ def block(
     index: int,
     positions: Array,
     inputs: Inputs,
+    gaps: list[float],
 ) -> Array:
     """A layer: each sublayer added to the stream, normalised before, after, or both."""
     layer = net.layers[index]
@@ -154,7 +166,7 @@ def block(
     def sublayer(name: str, y: Array) -> Array:
         if name == "attention":
             return attention(net, plan.attention, index, weights, y, positions, inputs)
-        return mlp(net, plan.mlp, index, weights, y)
+        return feed_forward(net, plan.mlp, index, weights, y, gaps)
 
     scale = layer_number(net, "residual_scale", "residual_scales", index)
     scale = scale if plan.residual_scale and scale is not None else 1.0
@@ -330,21 +342,56 @@ def split_heads(x: Array, heads: int) -> Array:
     return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
 
 
-def mlp(net: TransformerNetwork, plan: MlpPlan, index: int, weights: Weights, x: Array) -> Array:
+def feed_forward(
+    net: TransformerNetwork,
+    plan: MlpPlan,
+    index: int,
+    weights: Weights,
+    x: Array,
+    gaps: list[float],
+) -> Array:
+    """An MLP, or a mixture of experts that are MLPs, with one for all tokens or none."""
     prefix = f"blocks.{index}.mlp"
+    if plan.experts is None:
+        return mlp(net, plan, index, part_of(weights, prefix), x)
+    one = functools.partial(mlp, net, plan, index)
+    y = mixture(plan, net.layers[index], weights, prefix, x, one, gaps)
+    if plan.shared:
+        shared = mlp(net, plan.shared, index, part_of(weights, f"{prefix}.shared"), x)
+        if plan.experts.shared_gate:
+            shared = shared / (1 + np.exp(-linear(weights, f"{prefix}.shared_gate", x)))
+        y = y + shared
+    return y
+
+
+def part_of(weights: Weights, prefix: str) -> Weights:
+    """The weights of a part of the model, by their names in it."""
+    prefix = f"{prefix}."
+    return {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
+
+
+def mlp(net: TransformerNetwork, plan: MlpPlan, index: int, weights: Weights, x: Array) -> Array:
+    """down(norm(act(gate) * (up + offset))), both clamped, or down(norm(act(up)))."""
+    numbers, gated = net.layers[index].numbers, plan.kind == "gated"
 
     def act(y: Array) -> Array:
         if plan.activation == "xielu":
-            slopes = (softplus(weights[f"{prefix}.alpha_{sign}"]) for sign in "pn")
-            return xielu(y, *slopes)
+            return xielu(y, *(softplus(weights[f"alpha_{sign}"]) for sign in "pn"))
+        if plan.beta:
+            return y / (1 + np.exp(-float(numbers["activation_beta"]) * y))
         return np.asarray(ACTIVATIONS[plan.activation](y))
 
-    up = linear(weights, f"{prefix}.up_proj", x)
-    gated = plan.kind == "gated"
-    inner = act(linear(weights, f"{prefix}.gate_proj", x)) * up if gated else act(up)
+    up = linear(weights, "up_proj", x)
+    gate = linear(weights, "gate_proj", x) if gated else up
+    if plan.clamped:
+        most = float(numbers["mlp_clamp"])
+        gate, up = np.minimum(gate, most), np.clip(up, -most, most)
+    if plan.up_offset:
+        up = up + float(numbers["up_offset"])
+    inner = act(gate) * up if gated else act(up)
     if plan.norm:
-        inner = norm(plan.norm, inner_eps(net, "mlp_norm", index), weights, f"{prefix}.norm", inner)
-    return linear(weights, f"{prefix}.down_proj", inner)
+        inner = norm(plan.norm, inner_eps(net, "mlp_norm", index), weights, "norm", inner)
+    return linear(weights, "down_proj", inner)
 
 
 def softplus(x: Array) -> Array:

@@ -189,8 +189,49 @@ def mlps() -> st.SearchStrategy[Any]:
     kinds = st.sampled_from(["gated", "plain"])
     others = {"kind": kinds, "d_ff": st.sampled_from([7, 16, 40]), "bias": coin()}
     others["norm"] = inner_norms()
+    others["experts"] = st.one_of(st.just("none"), experts())
     said = st.fixed_dictionaries({"activation": ACTIVATIONS}, optional=others)
     return st.one_of(said, said, some_of(**others), kinds)
+
+
+@st.composite
+def experts(draw: st.DrawFn) -> Fields:
+    """Two to eight experts; it says all that is joined to something else."""
+    count = draw(st.sampled_from([2, 4, 6, 8]))
+    groups = draw(st.sampled_from([1, 1, 2]))
+    active_groups = draw(st.integers(1, groups))
+    scores = draw(st.sampled_from(["softmax", "softmax", "sigmoid", "sparsemixer"]))
+    if scores == "sparsemixer":
+        groups = active_groups = 1
+    two = count // groups > 1
+    router = {
+        "scores": scores,
+        "correction": scores != "sparsemixer" and draw(coin()),
+        "groups": groups,
+        "active_groups": active_groups,
+        "group_score": draw(st.sampled_from(["max", "top2"] if two else ["max"])),
+    }
+    router |= draw(
+        some_of(
+            normalize=coin(),
+            power=st.sampled_from([1.0, 2.0]),
+            eps=st.sampled_from([0.0, 1e-20, 0.1]),
+            bias=coin(),
+            scale=st.sampled_from([0.5, 2.5]),
+            apply=st.sampled_from(["output", "input"]),
+            threshold=st.sampled_from([0.05, 0.3]),
+        )
+    )
+    in_reach = count // groups * active_groups
+    whole = {"count": count, "active": draw(st.integers(1, min(3, in_reach))), "router": router}
+    shared = some_of(d_ff=st.sampled_from([5, 8, 24]), gate=coin(), bias=coin())
+    return whole | draw(
+        some_of(
+            d_ff=st.sampled_from([5, 8, 16]),
+            bias=coin(),
+            shared=st.one_of(st.just("none"), shared),
+        )
+    )
 
 
 def biases() -> st.SearchStrategy[Any]:
@@ -397,11 +438,37 @@ def models(draw: st.DrawFn) -> Fields:
     shared = draw(st.sampled_from([False, False, True]))
     parts = ("norm", "mlp_norm", "qk_norm", "v_norm", "output_norm")
     centred = {part: draw(coin()) for part in parts}
+    swiglu = draw(st.one_of(st.none(), st.none(), swiglus()))
     if not names:
-        return sharing_bias(repaired({**model, "layers": draw(st.integers(1, 4))}, centred), shared)
+        model["layers"] = draw(st.integers(1, 4))
+        return sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
     kinds = {name: draw(block_kinds(head_dim, turns, turned)) for name in names}
     model |= {"blocks": kinds, "layers": draw(layer_orders(names))}
-    return sharing_bias(repaired(model, centred), shared)
+    return sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
+
+
+def swiglus() -> st.SearchStrategy[Fields]:
+    """A gate with numbers of its own, as GPT-OSS's."""
+    numbers = some_of(
+        beta=st.just(1.702), clamp=st.sampled_from([0.5, 7.0]), up_offset=st.just(1.0)
+    )
+    return numbers.map(lambda own: {"kind": "gated", "activation": "silu"} | own)
+
+
+def fitting_mlps(model: Fields, swiglu: Fields | None) -> Fields:
+    """The model with that gate in all its layers, or with nothing that experts can't have."""
+    holders = [model, *model.get("blocks", {}).values()]
+    for part in holders:
+        if isinstance(part.get("mlp"), str):
+            part["mlp"] = {"kind": part["mlp"]}
+    mlps = [part["mlp"] for part in holders if "mlp" in part]
+    mixed = any(mlp.get("experts", "none") != "none" for mlp in mlps)
+    for mlp in mlps:
+        if mixed:
+            mlp.pop("norm", None)
+            mlp["activation"] = mlp.get("activation", "silu").replace("xielu", "gelu")
+        mlp |= swiglu or {}
+    return model
 
 
 def sharing_bias(model: Fields, shared: bool) -> Fields:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from codegen.plan.attention import kept_numbers
 from codegen.plan.layer_masks import window_of
 from codegen.plan.masks import Inputs, Tile, key_ranges
-from codegen.plan.network import LayerPlan, TransformerNetwork
+from codegen.plan.network import LayerPlan, Parameter, TransformerNetwork
 from codegen.plan.plan import Cost, OptimizerPlan
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain
@@ -23,6 +23,7 @@ def transformer_cost(
 ) -> Cost:
     """Counts from the parameter table; a multiply-add is two FLOPs, masked pairs cost nothing."""
     count = sum(p.count for p in network.parameters)
+    active = sum(active_count(network, p) for p in network.parameters)
     matrices = sum(p.count for p in network.parameters if p.group == "matrix")
     length = model.context_length
     forward = forward_flops(network, model, length)
@@ -34,6 +35,7 @@ def transformer_cost(
     moments = 2 * count if optimizer.kind == "adamw" else 2 * (count - matrices) + matrices
     return Cost(
         parameters=count,
+        active_parameters=active,
         flops_forward=forward,
         flops_train=3 * forward,
         weight_bytes=FLOAT32 * count,
@@ -45,10 +47,19 @@ def transformer_cost(
 
 def forward_flops(network: TransformerNetwork, model: TransformerModel, length: int) -> int:
     """FLOPs of the average token in a sequence of `length`, forward."""
-    matrices = sum(p.count for p in network.parameters if p.group == "matrix")
+    rows = [p for p in network.parameters if p.group == "matrix"]
+    matrices = sum(active_count(network, p) for p in rows)
     head = model.vocab_size * model.d_model
     attention = sum(_attention_flops(layer, length) for layer in network.layers)
     return 2 * (matrices + head) + attention
+
+
+def active_count(network: TransformerNetwork, parameter: Parameter) -> int:
+    """How many of a parameter's numbers one token meets: of experts, those of the active ones."""
+    if ".experts." not in parameter.name:
+        return parameter.count
+    layer = network.layers[int(parameter.name.split(".")[1])]
+    return parameter.count * int(layer.numbers["active_experts"]) // int(layer.numbers["experts"])
 
 
 def cache_slots(mask: str, length: int) -> int:

@@ -27,6 +27,12 @@ PAPERS = {
     "alibi": "Press et al., Train Short, Test Long (arXiv:2108.12409)",
     "t5": "Raffel et al., T5 (arXiv:1910.10683), section 2.1",
     "sinks": "Xiao et al., Streaming Language Models with Attention Sinks (arXiv:2309.17453)",
+    "experts": "Shazeer et al., Outrageously Large Neural Networks (arXiv:1701.06538)",
+    "shared": "Dai et al., DeepSeekMoE (arXiv:2401.06066), section 3.2",
+    "deepseek_v2": "DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.2.2",
+    "deepseek_v3": "DeepSeek-AI, DeepSeek-V3 (arXiv:2412.19437), section 2.1.2",
+    "balance": "Wang et al., Auxiliary-Loss-Free Load Balancing (arXiv:2408.15664)",
+    "sparsemixer": "Liu et al., GRIN (arXiv:2409.12136)",
     "relu2": "So et al., Primer (arXiv:2109.08668), section 3",
     "xielu": "Huang and Schlag, Deriving Activation Functions (arXiv:2411.13010)",
     "linear": "Chen et al., Positional Interpolation (arXiv:2306.15595)",
@@ -76,7 +82,7 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     count = sum(p.count for p in network.parameters)
     size = f"{len(network.layers)} layers and {human(count)} parameters"
     title = f"{name}: {KINDS[network.task]} with {size}."
-    facts = [*_attention(network), *_layout(network), *_ends(network)]
+    facts = [*_attention(network), *_layout(network), *_experts(network), *_ends(network)]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)
     return Description(
         title, tuple(fact for fact, _ in facts), tuple(PAPERS[key] for key in papers)
@@ -151,6 +157,30 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
             *((mlp.activation,) if mlp.activation in PAPERS else ()),
         )
         yield f"{'a gated MLP' if gated else 'an MLP'} with {ACTIVATIONS[mlp.activation]}", papers
+
+
+def _experts(network: TransformerNetwork) -> Iterator[Fact]:
+    """How many experts, and who chooses among them."""
+    routed = [b.class_name for b in network.blocks if b.mlp.experts]
+    where = "" if len(routed) == len(network.blocks) else " in some layers"
+    sizes = [
+        (int(la.numbers["experts"]), int(la.numbers["active_experts"]))
+        for la in network.layers
+        if la.block in routed
+    ]
+    for count, active in dict.fromkeys(sizes):
+        yield f"{count} experts a layer, {active} active a token{where}", ("experts",)
+    if any(mlp.shared for mlp in network.mlps):
+        yield "a shared expert for all tokens", ("shared",)
+    routers = [experts.router for experts in network.experts]
+    for words, holds, paper in (
+        ("sigmoid routers", any(r.scores == "sigmoid" for r in routers), "deepseek_v3"),
+        ("SparseMixer routers", any(r.scores == "sparsemixer" for r in routers), "sparsemixer"),
+        ("experts chosen from open groups", any(r.grouped for r in routers), "deepseek_v2"),
+        ("loads balanced by a correction bias", any(r.correction for r in routers), "balance"),
+    ):
+        if holds:
+            yield words, (paper,)
 
 
 def _ends(network: TransformerNetwork) -> Iterator[Fact]:

@@ -248,5 +248,6 @@ def _glus(network: TransformerNetwork) -> tuple[GluKernel, ...]:
 
 
 def _glu_kernel(mlp: MlpPlan) -> GluKernel | None:
-    known = mlp.kind == "gated" and mlp.activation in GLU_NAMES
+    plain = not (mlp.experts or mlp.beta or mlp.clamped or mlp.up_offset)
+    known = mlp.kind == "gated" and mlp.activation in GLU_NAMES and plain
     return GluKernel(mlp.activation) if known else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codegen.plan.attention import AttentionFunction, KeptPlan, ScorePlan
+from codegen.plan.experts import ExpertsPlan
 
 Number = int | float
 ConfigValue = Number | str | tuple["Number | str", ...]
@@ -110,7 +111,7 @@ class AttentionPlan:
 
 @dataclass(frozen=True)
 class MlpPlan:
-    """One MLP class."""
+    """One MLP class, or a mixture of experts that are such MLPs."""
 
     class_name: str
     numbers: dict[str, str]
@@ -119,6 +120,11 @@ class MlpPlan:
     activation: str
     bias: bool
     norm: NormPlan | None
+    beta: bool = False
+    clamped: bool = False
+    up_offset: bool = False
+    experts: ExpertsPlan | None = None
+    shared: MlpPlan | None = None  # the expert of all tokens
 
 
 @dataclass(frozen=True)
@@ -229,6 +235,8 @@ class TransformerNetwork:
     head_bias: bool
     softcap: bool
     z_loss: bool
+    aux_loss: bool  # routers' balance
+    router_z_loss: bool
     loss_chunk: int  # tokens whose logits the loss holds at one time
     dropout: bool
     token_shift: bool
@@ -339,8 +347,19 @@ class TransformerNetwork:
 
     @property
     def mlps(self) -> tuple[MlpPlan, ...]:
-        """The distinct MLP classes."""
-        return tuple({b.mlp.class_name: b.mlp for b in self.blocks}.values())
+        """The distinct MLP classes, shared experts before what they are part of."""
+        found = [mlp for b in self.blocks for mlp in (b.mlp.shared, b.mlp) if mlp]
+        return tuple({mlp.class_name: mlp for mlp in found}.values())
+
+    @property
+    def router_losses(self) -> bool:
+        """Whether training adds something of the routers to the loss."""
+        return self.aux_loss or self.router_z_loss
+
+    @property
+    def experts(self) -> tuple[ExpertsPlan, ...]:
+        """The distinct mixtures of experts."""
+        return tuple(mlp.experts for mlp in self.mlps if mlp.experts)
 
     @property
     def shared_bias(self) -> AttentionPlan | None:

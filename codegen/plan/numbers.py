@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.spec.atoms import Knob
@@ -233,6 +233,37 @@ OTHER_ROWS = (
         "int",
         lambda la: la.named["d_ff"],
         lambda la: 64 if la.block.mlp.kind == "plain" else 48,
+        used=lambda b: b.mlp.experts is None,
+        own=True,
+    ),
+    NumberRow(
+        "activation_beta",
+        "activation_betas",
+        "float",
+        lambda la: float(la.block.mlp.beta or 0.0),
+        _same("activation_beta"),
+        used=lambda b: b.mlp.beta is not None,
+        own=True,
+        comment="silu is x * sigmoid(beta x)",
+    ),
+    NumberRow(
+        "mlp_clamp",
+        "mlp_clamps",
+        "float",
+        lambda la: float(la.block.mlp.clamp or 0.0),
+        _same("mlp_clamp"),
+        used=lambda b: b.mlp.clamp is not None,
+        own=True,
+        comment="of what is gated",
+    ),
+    NumberRow(
+        "up_offset",
+        "up_offsets",
+        "float",
+        lambda la: float(la.block.mlp.up_offset),
+        _same("up_offset"),
+        used=lambda b: bool(b.mlp.up_offset),
+        own=True,
     ),
     NumberRow(
         "norm_eps", "norm_epsilons", "float", lambda la: la.block.norm.eps, _same("norm_eps")
@@ -294,13 +325,17 @@ OTHER_ROWS = (
 
 
 def layer_values(
-    model: TransformerModel, block: Block, mask: Values, toy_mask: Values
+    rows: Sequence[NumberRow],
+    model: TransformerModel,
+    block: Block,
+    mask: Values,
+    toy_mask: Values,
 ) -> tuple[dict[str, Value], dict[str, Value]]:
     """All numbers of a block kind, at true and at toy size, those of its mask among them."""
     true: dict[str, Value] = {**mask}
     toy: dict[str, Value] = {**toy_mask}
     layer = Layer(model, block, true, toy)
-    for row in (*HEAD_ROWS, *OTHER_ROWS):
+    for row in rows:
         true[row.name] = row.true(layer)
         toy[row.name] = row.toy(layer)
     return true, toy

@@ -11,6 +11,7 @@ from codegen.plan.network import (
     InitPlan,
     InitRule,
     LayerPlan,
+    MlpPlan,
     NormPlan,
     Parameter,
     TransformerNetwork,
@@ -127,16 +128,46 @@ def _block(
         yield Parameter(name, (layer.heads,), "sinks", normal, decay=False, group="vector")
     yield from norm("attention_post_norm", after)
     yield from norm("mlp_norm", before)
-    if plan.mlp.kind == "gated":
-        yield from linear("mlp.gate_proj", layer.d_ff, model.d_model, plan.mlp.bias, normal)
-    yield from linear("mlp.up_proj", layer.d_ff, model.d_model, plan.mlp.bias, normal)
-    if plan.mlp.norm:
-        yield from _norm(f"{prefix}.mlp.norm", plan.mlp.norm, layer.d_ff)
-    if plan.mlp.activation == "xielu":
-        for name in ("alpha_p", "alpha_n"):
-            yield _vector(f"{prefix}.mlp.{name}", 1, name, ZEROS)
-    yield from linear("mlp.down_proj", model.d_model, layer.d_ff, plan.mlp.bias, residual)
+    mlp, d_ff, one = plan.mlp, layer.d_ff, "mlp"
+    if mlp.experts:
+        yield from _experts(f"{prefix}.mlp", layer, mlp, model.d_model, normal, residual)
+        if mlp.experts.shared_gate:
+            yield from linear("mlp.shared_gate", 1, model.d_model, False, normal)
+    if mlp.shared:
+        mlp, d_ff, one = mlp.shared, int(layer.numbers["shared_d_ff"]), "mlp.shared"
+    if not mlp.experts:
+        if mlp.kind == "gated":
+            yield from linear(f"{one}.gate_proj", d_ff, model.d_model, mlp.bias, normal)
+        yield from linear(f"{one}.up_proj", d_ff, model.d_model, mlp.bias, normal)
+        if mlp.norm:
+            yield from _norm(f"{prefix}.{one}.norm", mlp.norm, d_ff)
+        if mlp.activation == "xielu":
+            for name in ("alpha_p", "alpha_n"):
+                yield _vector(f"{prefix}.{one}.{name}", 1, name, ZEROS)
+        yield from linear(f"{one}.down_proj", model.d_model, d_ff, mlp.bias, residual)
     yield from norm("mlp_post_norm", after)
+
+
+def _experts(
+    prefix: str, layer: LayerPlan, mlp: MlpPlan, d_model: int, normal: Init, residual: Init
+) -> Iterator[Parameter]:
+    """The router, and the experts' projections stacked along the first axis."""
+    plan = mlp.experts
+    assert plan is not None
+    count, d_ff = int(layer.numbers["experts"]), int(layer.numbers["expert_d_ff"])
+    shape = (count, d_model)
+    yield Parameter(f"{prefix}.router.weight", shape, "router", normal, True, "matrix")
+    if plan.router.bias:
+        yield _vector(f"{prefix}.router.bias", count, "router_bias", ZEROS)
+    if plan.router.correction:
+        yield _vector(f"{prefix}.correction_bias", count, "correction_bias", ZEROS)
+    up, down = (d_ff, d_model), (d_model, d_ff)
+    for name in ("gate_proj", "up_proj", "down_proj")[mlp.kind == "plain" :]:
+        (out, into), init = (down, residual) if name == "down_proj" else (up, normal)
+        at, shard = f"{prefix}.experts.{name}", 2 if name == "down_proj" else 1
+        yield Parameter(at, (count, out, into), name, init, True, "matrix", shard)
+        if plan.bias:
+            yield Parameter(f"{at}_bias", (count, out), f"{name}_bias", ZEROS, False, "vector")
 
 
 def _gain_rules(network: TransformerNetwork) -> list[InitRule]:
@@ -159,7 +190,7 @@ def _inner(name: str) -> str:
 def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
     """The rules of init_weights, first match wins, and the table of deviations from init_std."""
     roles = {parameter.role for parameter in network.parameters}
-    residual = ("o_proj.weight", "down_proj.weight")
+    residual = ("o_proj.weight", "down_proj.weight", *["experts.down_proj"][: len(network.experts)])
     zeros: list[str] = []
     rules, table = [], []
     if any(parameter.name.endswith("bias") for parameter in network.parameters):

@@ -67,6 +67,7 @@ class Cost:
     """What the model costs. FLOPs count a multiply-add as two; attention counts visible pairs."""
 
     parameters: int
+    active_parameters: int  # that one token meets: of experts, the active ones
     flops_forward: int  # a token, at full context
     flops_train: int  # a token, forward and backward
     weight_bytes: int  # float32

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from codegen.plan.expert_numbers import EXPERT_ROWS
 from codegen.plan.layer_masks import TINY_CONTEXT, layer_masks, toy_values
 from codegen.plan.mask_numbers import mask_numbers
 from codegen.plan.network import ConfigField
@@ -38,14 +41,17 @@ class LayerNumbers:
         self.mask_numbers = {kind: mask_numbers(mask) for kind, mask in self.masks.items()}
         knobs = {n.name: n.knob for numbers in self.mask_numbers.values() for n in numbers}
         mask_rows = [mask_row(knob) for knob in knobs.values()]
-        self.rows = {row.name: row for row in (*HEAD_ROWS, *mask_rows, *OTHER_ROWS)}
+        plain_rows = (*OTHER_ROWS, *EXPERT_ROWS)
+        self.rows = {row.name: row for row in (*HEAD_ROWS, *mask_rows, *plain_rows)}
         toys = toy_values(self.mask_numbers.values(), model.context_length)
         by_kind, toy = {}, {}
         for kind, block in blocks.items():
             numbers = self.mask_numbers[kind]
             mask = {n.name: min(n.value, model.context_length) for n in numbers}
             toy_mask = {n.name: toys[n] for n in numbers}
-            by_kind[kind], toy[kind] = layer_values(model, block, mask, toy_mask)
+            by_kind[kind], toy[kind] = layer_values(
+                (*HEAD_ROWS, *plain_rows), model, block, mask, toy_mask
+            )
         self._fill(by_kind)
         self._fill(toy)
         self.true = [by_kind[kind] for kind in kinds]
@@ -113,6 +119,7 @@ def config_fields(
     if model.head.z_loss is not None:
         factor = float(model.head.z_loss)
         fields.append(ConfigField("z_loss", "float", factor, factor, "of logsumexp^2, in training"))
+    fields += _router_loss_fields(numbers)
     if model.dropout:
         fields.append(ConfigField("dropout", "float", model.dropout, model.dropout))
     fields.append(ConfigField("init_std", "float", model.init.std, model.init.std))
@@ -120,6 +127,18 @@ def config_fields(
         std = float(model.init.embedding_std)
         fields.append(ConfigField("embedding_std", "float", std, std))
     return tuple(fields)
+
+
+def _router_loss_fields(numbers: LayerNumbers) -> Iterator[ConfigField]:
+    """Factors of what the routers add to the loss; all layers with experts share them."""
+    experts = [block.mlp.experts for block in numbers.blocks.values() if block.mlp.experts]
+    balance = max((float(e.aux_loss) for e in experts), default=0.0)
+    z_loss = max((float(e.z_loss) for e in experts), default=0.0)
+    if balance:
+        yield ConfigField("aux_loss", "float", balance, balance, "of unbalanced routers")
+    if z_loss:
+        comment = "of the routers' logsumexp^2"
+        yield ConfigField("router_z_loss", "float", z_loss, z_loss, comment)
 
 
 def _layers_field(numbers: LayerNumbers, one_kind: bool) -> ConfigField:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from codegen.plan.attention import AttentionFunction, ScorePlan, attention_function, kept_by_cache
+from codegen.plan.mlps import mlp_plan, mlp_with_names, norm_plan
 from codegen.plan.network import (
     AttentionPlan,
     BlockPlan,
     InitPlan,
     LayerPlan,
-    MlpPlan,
     NormPlan,
     Number,
     TemperaturePlan,
@@ -26,7 +26,6 @@ from codegen.spec.transformer import (
     Alibi,
     Block,
     InnerNorm,
-    Norm,
     ProjectionBias,
     TransformerModel,
     TransformerSpec,
@@ -59,7 +58,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         fields=config_fields(model, numbers, one_kind=len(plans) == 1),
         blocks=plans,
         layers=layers,
-        norm=_norm(
+        norm=norm_plan(
             norm,
             "config.d_model",
             "config.norm_eps" if numbers.agrees("norm_eps", norm.eps) else "config.final_norm_eps",
@@ -73,6 +72,8 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
         head_bias=model.head.bias,
         softcap=model.head.softcap is not None,
         z_loss=model.head.z_loss is not None,
+        aux_loss=any(b.mlp.experts and b.mlp.experts.aux_loss for b in blocks.values()),
+        router_z_loss=any(b.mlp.experts and b.mlp.experts.z_loss for b in blocks.values()),
         loss_chunk=loss_chunk(model.vocab_size),
         dropout=model.dropout > 0,
         token_shift=model.embedding.token_shift,
@@ -97,11 +98,6 @@ def temperature_plan(blocks: Mapping[str | None, Block]) -> TemperaturePlan | No
     return TemperaturePlan(found[0].offset) if found else None
 
 
-def _norm(norm: Norm | InnerNorm, width: str, eps: str) -> NormPlan:
-    bias = norm.kind == "layer" and norm.weight if norm.bias is None else norm.bias
-    return NormPlan(norm.kind, norm.weight, bias, width, eps, norm.zero_centered and norm.weight)
-
-
 def _block_plans(
     model: TransformerModel,
     blocks: dict[str | None, Block],
@@ -117,7 +113,10 @@ def _block_plans(
     shapes = _without_functions(shapes) if not decodes else shapes
     attentions = _class_names("Attention", {k: s.attention for k, s in shapes.items()})
     prefixes = _function_prefixes({k: s.attention.function for k, s in shapes.items()})
-    mlps = _class_names("MLP", {k: s.mlp for k, s in shapes.items()})
+    mlps = {
+        **_class_names("MLP", {k: s.mlp for k, s in shapes.items() if not s.mlp.experts}),
+        **_class_names("MoE", {k: s.mlp for k, s in shapes.items() if s.mlp.experts}),
+    }
     names = _class_names("Block", shapes)
     # Classes that stand in one table are made alike.
     each = any(
@@ -137,7 +136,7 @@ def _block_plans(
                 function=shape.attention.function
                 and replace(shape.attention.function, prefix=prefixes[kind]),
             ),
-            mlp=replace(shape.mlp, class_name=mlps[kind]),
+            mlp=mlp_with_names(shape.mlp, mlps[kind]),
             norm=shape.norm,
             placement=shape.placement,
             dropout=shape.dropout,
@@ -200,8 +199,8 @@ def _block_plan(
         kinds=(),
         per_layer=False,
         attention=_attention_plan(model, kind, block, numbers, decodes=decodes),
-        mlp=_mlp_plan(block, numbers),
-        norm=_norm(block.norm, "config.d_model", numbers.access("norm_eps")),
+        mlp=mlp_plan(model, block, numbers),
+        norm=norm_plan(block.norm, "config.d_model", numbers.access("norm_eps")),
         placement=block.norm.placement,
         dropout=model.dropout > 0,
         parallel=residual.layout == "parallel",
@@ -246,7 +245,7 @@ def _attention_plan(
         bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
 
     def norm(given: InnerNorm | None, width: str, eps: str) -> NormPlan | None:
-        return _norm(given, width, numbers.access(eps)) if given else None
+        return norm_plan(given, width, numbers.access(eps)) if given else None
 
     qk_norm = norm(attention.qk_norm, "self.head_dim", "qk_norm_eps")
     v_norm = norm(attention.v_norm, "self.head_dim", "v_norm_eps")
@@ -274,14 +273,6 @@ def _attention_plan(
         cached=decodes,
         kept=kept_by_cache(mask),
     )
-
-
-def _mlp_plan(block: Block, numbers: LayerNumbers) -> MlpPlan:
-    access = numbers.access("d_ff")
-    mlp = block.mlp
-    norm = _norm(mlp.norm, access, numbers.access("mlp_norm_eps")) if mlp.norm else None
-    per_layer = "layer]" in access + (norm.eps if norm else "")
-    return MlpPlan("", {"d_ff": access}, per_layer, mlp.kind, mlp.activation, mlp.bias, norm)
 
 
 def _layer(

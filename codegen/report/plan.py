@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
+    from codegen.plan.network import LayerPlan
 
 
 def plan_json(plan: Plan) -> None:
@@ -51,6 +52,7 @@ def plan_text(plan: Plan) -> None:
     costs = Table(title="cost", title_justify="left", show_header=False)
     for label, value in (
         ("parameters", f"{cost.parameters:,}"),
+        *_active_rows(plan),
         ("FLOPs a token, forward", human_flops(cost.flops_forward)),
         ("FLOPs a token, training", human_flops(cost.flops_train)),
         ("weights, float32", human_bytes(cost.weight_bytes)),
@@ -60,6 +62,12 @@ def plan_text(plan: Plan) -> None:
     ):
         costs.add_row(label, value)
     console.print(costs)
+
+
+def _active_rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Where there are experts, what one token meets."""
+    if plan.model.experts:
+        yield "parameters a token meets", f"{plan.cost.active_parameters:,}"
 
 
 def _layer_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
@@ -73,9 +81,19 @@ def _layer_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
         count = sum(p.count for p in parameters if p.name.startswith(prefix))
         span = str(start) if start == index else f"{start}-{index}"
         heads = f"{layer.heads}" + (f" / {layer.kv_heads}" if layer.kv_heads < layer.heads else "")
-        number = (f"{layer.head_dim}", f"{layer.d_ff:,}", f"{count:,}")
+        number = (f"{layer.head_dim}", _widths(plan, layer), f"{count:,}")
         yield (span, layer.kind or "block", layer.mask, heads, *number)
         start = index + 1
+
+
+def _widths(plan: Plan, layer: LayerPlan) -> str:
+    """The width of an MLP, or how many experts of which width a token meets."""
+    block = next(b for b in plan.model.blocks if b.class_name == layer.block)
+    if block.mlp.experts is None:
+        return f"{layer.d_ff:,}"
+    number = layer.numbers
+    shared = f" + {number['shared_d_ff']:,}" if block.mlp.shared else ""
+    return f"{number['active_experts']} of {number['experts']} x {number['expert_d_ff']:,}{shared}"
 
 
 def _attention_rows(plan: Plan) -> Iterator[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from codegen.spec.characters import MAX_WORD, word
+from codegen.spec.check_mlps import check_mlps
 from codegen.spec.check_norms import bias_without_place, check_gains, inner_norms
 from codegen.spec.check_rope import check_ropes
 from codegen.spec.diagnose import suggestion
@@ -106,6 +107,7 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
     yield from check_ropes(model, kinds)
     yield from check_gains(model, kinds)
     yield from _check_shared_scores(kinds)
+    yield from check_mlps(model, kinds)
     yield from _check_shared_bias(kinds)
     yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
+from codegen.spec.experts import Experts
 from codegen.spec.expression import ExpressionError
 from codegen.spec.mask import parse_mask
 from codegen.spec.rope import Rope
@@ -237,6 +238,14 @@ class Mlp(Vocabulary):
     bias: bool = Field(False, description="on every projection")
     norm: Annotated[InnerNorm | None, BeforeValidator(_none_or_kind)] = Field(
         None, description="normalisation of the inner width, before the last projection"
+    )
+    beta: PositiveFloat | None = Field(None, description="`silu` becomes x * sigmoid(beta * x)")
+    clamp: PositiveFloat | None = Field(
+        None, description="a gated MLP's gate is at most this, and up between minus this and this"
+    )
+    up_offset: float = Field(0.0, description="added to up(x) where it is gated")
+    experts: Annotated[Experts | None, BeforeValidator(_none_word)] = Field(
+        None, description="several such MLPs, of which a token goes to a few; or `none`"
     )
 
 

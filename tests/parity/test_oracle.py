@@ -30,6 +30,8 @@ EXACT = 1e-9  # of the largest logit, in float64
 SINGLE = 1e-5  # of the largest logit, in float32,
 CALM = 2e-6  # where the oracle's own float32 is this close to its float64
 ROUND = 1e-6  # of the largest loss, where it is float32
+DECIDED = 1e-4  # by which a router's choice must be made
+REDRAWS = 50
 BATCH = 3
 # Seeds, and draws of each: the draws of one seed are variations of each other.
 FAST, FAST_DRAWS = 8, 8
@@ -121,6 +123,10 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+class UndecidedError(Exception):
+    """A router chose by so little that rounding may choose otherwise."""
+
+
 class Trial:
     """A generated model and the oracle's weights, the same, and tokens to give to both."""
 
@@ -145,11 +151,20 @@ class Trial:
             prefix_lengths=self.random.integers(0, self.time + 1, BATCH),
             lengths=self.random.integers(1, self.time + 1, BATCH),
         )
-        self.logits = oracle.logits(plan, self.weights, self.tokens, self.inputs)
+        self.logits = self.oracle_logits(self.inputs)
         self.rounding = self.oracle_rounding()
         by_hand = any(attention.score.by_hand for attention in plan.model.attentions)
-        # A softmax by hand is float32 whatever the weights are.
+        by_hand |= bool(plan.model.experts)
+        # A softmax by hand is float32 whatever the weights are, and so are routers.
         self.exact = max(SINGLE, 4 * self.rounding) if by_hand else EXACT
+
+    def oracle_logits(self, inputs: dict[str, oracle.Array]) -> oracle.Array:
+        """In float64; UndecidedError where they hang on the last digits."""
+        gaps: list[float] = []
+        found = oracle.logits(self.plan, self.weights, self.tokens, inputs, gaps)
+        if min(gaps, default=1.0) < DECIDED:
+            raise UndecidedError
+        return found
 
     def oracle_rounding(self) -> float:
         """How far the oracle's own float32 is from its float64, of the largest logit."""
@@ -250,7 +265,7 @@ def decoded(trial: Trial, lengths: oracle.Array) -> tuple[dict[str, oracle.Array
     prefixes = trial.random.integers(0, lengths + 1)
     grown = np.maximum(time + 1, lengths[:, None])
     inputs = trial.kept(document_ids=ids, prefix_lengths=prefixes, lengths=grown)
-    wanted = oracle.logits(trial.plan, trial.weights, trial.tokens, inputs)
+    wanted = trial.oracle_logits(inputs)
     return {name: value for name, value in inputs.items() if name != "lengths"}, wanted
 
 
@@ -290,6 +305,16 @@ def check_decoding(trial: Trial) -> None:
 
 
 def check_all(plan: Plan, seed: int) -> None:
+    """Draws whose routers are undecided are drawn again."""
+    for redraw in range(REDRAWS):
+        try:
+            return check_trial(plan, seed + redraw)
+        except UndecidedError:
+            assert plan.model.experts
+    raise AssertionError(f"{REDRAWS} draws, and no router knew what to choose")
+
+
+def check_trial(plan: Plan, seed: int) -> None:
     with torch.no_grad(), default_dtype(torch.float64):
         trial = Trial(plan, seed)
         torch.manual_seed(seed)
@@ -313,8 +338,16 @@ def said(model: Spec, kind: str | None, part: str) -> Spec:
             if name == "qk_norm" and fields.get(name) in ("rms", "layer"):
                 before = whole.get(name) if isinstance(whole.get(name), dict) else {}
                 fields[name] = {**before, "kind": fields[name]}
+        if isinstance(fields.get("experts"), dict) and isinstance(whole.get("experts"), dict):
+            fields["experts"] = laid_over(whole["experts"], fields["experts"])
         whole |= fields
     return whole
+
+
+def laid_over(low: Spec, high: Spec) -> Spec:
+    """A mapping over another, and mappings in it over those there."""
+    both = [n for n in high if isinstance(high[n], dict) and isinstance(low.get(n), dict)]
+    return {**low, **high, **{name: laid_over(low[name], high[name]) for name in both}}
 
 
 def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
@@ -333,8 +366,12 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
         plain = mlp.get("kind") == "plain"
         d_ff = mlp.get("d_ff") or (4 * width if plain else math.ceil(8 * width / 3 / 64) * 64)
         kv_heads = attention.get("kv_heads") or heads
-        sizes = (layer.heads, layer.kv_heads, layer.head_dim, layer.d_ff)
-        assert sizes == (heads, kv_heads, head_dim, d_ff)
+        assert (layer.heads, layer.kv_heads, layer.head_dim) == (heads, kv_heads, head_dim)
+        experts = mlp.get("experts", "none")
+        if experts == "none":
+            assert layer.d_ff == d_ff
+        else:
+            check_experts(layer, experts, d_ff)
         assert layer.mask == attention.get("mask", "causal")
         learned = model.get("embedding", {}).get("positions") == "learned"
         rope = attention.get("rope", "none" if learned else {})
@@ -355,6 +392,19 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
         value = oracle.layer_number(net, "attention_scale", "attention_scales", index)
         expected = eval(str(scale), {"sqrt": math.sqrt}, names)
         assert math.isclose(value or head_dim**-0.5, expected)
+
+
+def check_experts(layer: oracle.LayerPlan, experts: Spec, d_ff: int) -> None:
+    number, router, width = layer.numbers, experts["router"], experts.get("d_ff") or d_ff
+    found = (number["experts"], number["active_experts"], number["expert_d_ff"])
+    assert found == (experts["count"], experts["active"], width)
+    if experts.get("shared", "none") != "none":
+        assert number["shared_d_ff"] == (experts["shared"].get("d_ff") or width)
+    if router["groups"] > 1:
+        groups = (number["expert_groups"], number["active_groups"])
+        assert groups == (router["groups"], router["active_groups"])
+    if "scale" in router:
+        assert number["route_scale"] == router["scale"]
 
 
 def check_relative_bias(net: oracle.TransformerNetwork, index: int, bias: Any) -> None:
