@@ -60,18 +60,17 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
     quieten()
     start = time.perf_counter()
     found = TypeVerdict(task, model_type)
+    reason = OUT_OF_REACH.get(f"{model_type} {task}", OUT_OF_REACH.get(model_type, ""))
     try:
         found.lines_there = lines_there(model_class(task, model_type))
-        saved_as = build_config(task, model_type, {}).model_type
-        if saved_as not in known_types() and not always:
-            found.reason = OUT_OF_REACH.get(model_type, "no mapping file yet")
+        known = build_config(task, model_type, {}).model_type in known_types()
+        if not known and not always:
+            found.reason = reason or "no mapping file yet"
             return found
-        for chosen in settings(task, model_type, count):
+        for chosen in settings(task, model_type, count if known else 1):
             found.verdicts.append(compare(chosen))
-            if saved_as not in known_types():
-                break
     except Exception as error:  # of transformers, before anything of ours
-        found.reason = f"transformers: {type(error).__name__}: {str(error).strip()[:120]}"
+        found.reason = reason or f"transformers: {type(error).__name__}: {str(error).strip()[:120]}"
     for verdict in found.verdicts:
         if not verdict.passed and not found.reason:
             found.reason = f"{verdict.setting}: {verdict.reason}"

@@ -112,7 +112,8 @@ _CONV = "convolution stages"
 _SPARSE = "a sparse indexer that chooses keys"
 _STREAMS = "several residual streams (hyper-connections)"
 
-# What types need that no spec can say yet; the table shows it where no mapping file exists.
+# What types need that no spec can say yet, in every task or in one; the table shows it where no
+# mapping file exists.
 OUT_OF_REACH: dict[str, str] = {
     "axk2": _SPARSE,
     "bailing_hybrid": _DELTA,
@@ -175,7 +176,7 @@ OUT_OF_REACH: dict[str, str] = {
     "zaya": "convolutions within attention",
     # masked language models
     "big_bird": "random block-sparse attention",
-    "bigbird_pegasus": "random block-sparse attention",
+    "bigbird_pegasus seq2seq-lm": "random block-sparse attention",
     "convbert": "dynamic convolutions",
     "fnet": "a Fourier mixer",
     "funnel": "pooled sequences",
