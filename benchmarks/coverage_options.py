@@ -20,11 +20,12 @@ Change = dict[str, Any]
 
 @dataclass(frozen=True)
 class Option:
-    """One thing that may differ: the changes of the first and of the second setting."""
+    """One thing that may differ: what the first setting changes, the second, and further ones."""
 
     name: str
     first: Change
     second: Change
+    others: tuple[Change, ...] = ()
 
 
 # Flags without a bearing on the logits in evaluation mode, or that need other inputs.
@@ -84,7 +85,7 @@ def nested_options(model_type: str, values: dict[str, Any]) -> list[Option]:
         return {name: part for name, part in spread_out.items() if part}
 
     return [
-        Option(one.name, spread(one.first), spread(one.second))
+        Option(one.name, spread(one.first), spread(one.second), tuple(map(spread, one.others)))
         for one in options(model_type, inner[leading])
     ]
 
@@ -120,14 +121,11 @@ def rope(model_type: str, values: dict[str, Any]) -> list[Option]:
     start = zlib.crc32(model_type.encode())
     head_dim = values.get("qk_rope_head_dim") or values.get("head_dim") or 8
     kinds = list(SCALINGS)
-    first, second = (kinds[(start + step) % len(kinds)] for step in (0, 2))
-    return [
-        Option(
-            "rope_parameters",
-            {"rope_parameters": rescaled(given, first, head_dim, every=False)},
-            {"rope_parameters": rescaled(given, second, head_dim, every=True)},
-        )
+    changes = [
+        {"rope_parameters": rescaled(given, kind, head_dim, every=place % 2 == 1)}
+        for place, kind in enumerate(kinds[(start + 2 * step) % len(kinds)] for step in range(5))
     ]
+    return [Option("rope_parameters", changes[0], changes[1], tuple(changes[2:]))]
 
 
 def longrope(dim: int) -> Change:
@@ -160,7 +158,10 @@ SCALINGS: dict[str, Callable[[int], Change]] = {
 
 
 def rescaled(given: Change, kind: str, head_dim: int, *, every: bool) -> Change:
-    """RoPE parameters with another scaling, of every kind of layer or of the last one only."""
+    """RoPE parameters with another scaling, of every kind of layer or of the last one only.
+
+    Where only a part of a head rotates, another part does if it is for every kind of layer.
+    """
     nested = [name for name, value in given.items() if isinstance(value, dict)]
     if nested:
         chosen = nested if every else nested[-1:]
@@ -171,6 +172,8 @@ def rescaled(given: Change, kind: str, head_dim: int, *, every: bool) -> Change:
     kept: Change = {k: given[k] for k in ("rope_theta", "partial_rotary_factor") if k in given}
     if kind == "linear" and "rope_theta" in kept:
         kept["rope_theta"] = 500.0
+    if every and kept.get("partial_rotary_factor", 1.0) < 1:
+        kept["partial_rotary_factor"] = 0.75
     dim = int(head_dim * kept.get("partial_rotary_factor", 1.0))
     return {**kept, "rope_type": kind, **SCALINGS[kind](dim)}
 
@@ -272,5 +275,5 @@ def setting(found: list[Option], index: int, model_type: str) -> list[Change]:
         chosen = [one.first if index == 1 else one.second for one in found]
     else:
         draw = random.Random(f"{model_type} {index}")
-        chosen = [draw.choice((one.first, one.second, {})) for one in found]
+        chosen = [draw.choice((one.first, one.second, *one.others, {})) for one in found]
     return [change for change in chosen if change]

@@ -44,7 +44,7 @@ def write_page(found: Sequence[TypeVerdict]) -> None:
     )
     for task in TASKS:
         rows = [row(one, lines) for one in found if one.task == task]
-        text += f"\n\n## {task}\n\n{markdown_table(HEADER, rows)}"
+        text += f"\n\n## {task}\n\n{markdown_table(HEADER, rows, text=2)}"
     PAGE.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 

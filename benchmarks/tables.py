@@ -9,9 +9,9 @@ from pathlib import Path
 README = Path(__file__).parent / "README.md"
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], text: int = 1) -> str:
+    """A Markdown table; its first `text` columns are text, the others are numbers."""
+    lines = [header, ["---"] * text + ["---:"] * (len(header) - text), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
