@@ -32,6 +32,9 @@ def transformer_cost(
         for layer in network.layers
         if network.decodes
     )
+    if network.cross:
+        numbers = network.cross.numbers
+        cache += int(2 * numbers["kv_heads"] * numbers["head_dim"]) * length * len(network.layers)
     moments = 2 * count if optimizer.kind == "adamw" else 2 * (count - matrices) + matrices
     return Cost(
         parameters=count,
@@ -46,11 +49,18 @@ def transformer_cost(
 
 
 def forward_flops(network: TransformerNetwork, model: TransformerModel, length: int) -> int:
-    """FLOPs of the average token in a sequence of `length`, forward."""
+    """FLOPs of the average token in a sequence of `length`, forward.
+
+    Of an encoder-decoder: of a token of the target and one of the source, of the same length.
+    """
     rows = [p for p in network.parameters if p.group == "matrix"]
     matrices = sum(active_count(network, p) for p in rows)
     head = model.vocab_size * model.d_model
-    attention = sum(_attention_flops(layer, length) for layer in network.layers)
+    layers = [layer for stack in network.stacks for layer in stack.layers]
+    attention = sum(_attention_flops(layer, length) for layer in layers)
+    if network.cross:
+        numbers = network.cross.numbers
+        attention += int(4 * numbers["heads"] * numbers["head_dim"]) * length * len(network.layers)
     return 2 * (matrices + head) + attention
 
 
@@ -58,7 +68,9 @@ def active_count(network: TransformerNetwork, parameter: Parameter) -> int:
     """How many of a parameter's numbers one token meets: of experts, those of the active ones."""
     if ".experts." not in parameter.name:
         return parameter.count
-    layer = network.layers[int(parameter.name.split(".")[1])]
+    stack, _, place = parameter.name.partition("blocks.")
+    own = network.encoder if stack == "encoder." else network
+    layer = (own or network).layers[int(place.partition(".")[0])]
     return parameter.count * int(layer.numbers["active_experts"]) // int(layer.numbers["experts"])
 
 

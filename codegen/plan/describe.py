@@ -44,6 +44,7 @@ PAPERS = {
 KINDS = {
     "causal-lm": "a decoder-only transformer",
     "masked-lm": "a bidirectional transformer encoder",
+    "seq2seq-lm": "an encoder-decoder transformer",
 }
 PLAIN = (Atom("causal"), Atom("full"), Atom("padding"))  # masks that say nothing special
 ACTIVATIONS = {
@@ -80,7 +81,8 @@ PLACEMENTS = {
 def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     """Title, notable choices and papers of a transformer."""
     count = sum(p.count for p in network.parameters)
-    size = f"{len(network.layers)} layers and {human(count)} parameters"
+    layers = " + ".join(str(len(stack.layers)) for stack in network.stacks)
+    size = f"{layers} layers and {human(count)} parameters"
     title = f"{name}: {KINDS[network.task]} with {size}."
     facts = [*_attention(network), *_layout(network), *_experts(network), *_ends(network)]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)

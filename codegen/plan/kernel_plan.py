@@ -200,10 +200,12 @@ def layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
     """The first layer whose attention is that function."""
     classes = {
         b.class_name
-        for b in network.blocks
+        for stack in network.stacks
+        for b in stack.blocks
         if b.attention.function and b.attention.function.prefix == prefix
     }
-    return next(layer for layer in network.layers if layer.block in classes)
+    layers = (layer for stack in network.stacks for layer in stack.layers)
+    return next(layer for layer in layers if layer.block in classes)
 
 
 def _head_dim(network: TransformerNetwork, v: AttentionVariant) -> int:
@@ -223,7 +225,8 @@ def _norm_kernel(block: BlockPlan) -> NormKernel | None:
     """Of a block that adds a branch and then normalises the sum, as RMSNorm before the MLP does."""
     norm = block.norm
     plain = norm.kind == "rms" and not norm.zero_centered and block.placement == "pre"
-    altered = block.dropout or block.parallel or block.residual_scale or block.residual_normed
+    layout = block.parallel or block.residual_normed or block.cross
+    altered = block.dropout or block.residual_scale or layout
     return NormKernel(norm.weight) if plain and not altered else None
 
 

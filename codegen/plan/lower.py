@@ -10,12 +10,13 @@ from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
 from codegen.plan.cost import forward_flops, transformer_cost
 from codegen.plan.describe import describe_transformer
+from codegen.plan.encoder_decoder import lower_encoder_decoder
 from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
 from codegen.plan.kernels import Tile
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
 from codegen.plan.targets import device_names, known_targets, target_data, tile_of
 from codegen.plan.tiles import tile_for
-from codegen.plan.transformer import lower_transformer
+from codegen.plan.transformer import lower_network
 from codegen.spec import LoadedSpec, Spec
 from codegen.spec.characters import word
 from codegen.spec.vocabulary import Muon, SpecHead, Target
@@ -35,7 +36,10 @@ def spec_digest(spec: Spec) -> str:
 
 def _lower_transformer(loaded: LoadedSpec) -> Plan:
     spec = loaded.spec
-    network = lower_transformer(spec)
+    if spec.task == "seq2seq-lm":
+        network = lower_encoder_decoder(spec)
+    else:
+        network = lower_network(spec.model, spec.task)
     checkpoint = None
     if spec.checkpoint.huggingface:
         where = loaded.tree.position(("checkpoint", "huggingface"))

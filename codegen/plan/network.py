@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codegen.plan.attention import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.experts import ExpertsPlan
@@ -128,6 +128,14 @@ class MlpPlan:
 
 
 @dataclass(frozen=True)
+class CrossAttentionPlan:
+    """A decoder's attention to the source, one class for all layers, with its numbers by name."""
+
+    attention: AttentionPlan
+    numbers: dict[str, Number]
+
+
+@dataclass(frozen=True)
 class BlockPlan:
     """One block class: the kinds of layers that share its structure."""
 
@@ -143,6 +151,7 @@ class BlockPlan:
     shared_norm: bool
     residual_scale: str  # how the config has the factor of what sublayers add; "" for none
     residual_normed: bool
+    cross: CrossAttentionPlan | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -217,7 +226,11 @@ class InitPlan:
 
 @dataclass(frozen=True)
 class TransformerNetwork:
-    """A decoder-only transformer, or an encoder: its `task` says which."""
+    """A decoder-only transformer, an encoder or, with its `encoder` in it, an encoder-decoder.
+
+    Its `task` says which. `fields`, `parameters` and `init` of an encoder-decoder are of both; its
+    encoder keeps the fields that it would have alone.
+    """
 
     task: str
     class_name: str
@@ -244,11 +257,25 @@ class TransformerNetwork:
     layer_count: str
     inputs: tuple[str, ...]  # what callers say of each row: document_ids, prefix_lengths, lengths
     parameters: tuple[Parameter, ...]
+    encoder: TransformerNetwork | None = None
+    stack: str = ""  # which one it is, `encoder` or `decoder`, where there are two
+    renamed_fields: dict[str, str] = field(default_factory=dict)  # of an encoder, in the whole
+    own_embedding: bool = False  # of an encoder whose tokens are not the decoder's
 
     @property
     def decodes(self) -> bool:
         """Whether it makes tokens one by one, with a cache."""
-        return self.task == "causal-lm"
+        return self.task in ("causal-lm", "seq2seq-lm")
+
+    @property
+    def stacks(self) -> tuple[TransformerNetwork, ...]:
+        """The encoder, if there is one, and the network itself."""
+        return (self.encoder, self) if self.encoder else (self,)
+
+    @property
+    def cross(self) -> CrossAttentionPlan | None:
+        """How it reads a source."""
+        return self.blocks[0].cross
 
     @property
     def padded(self) -> bool:
@@ -291,7 +318,12 @@ class TransformerNetwork:
     def functions(self) -> tuple[AttentionFunction, ...]:
         """The attention functions that PyTorch lacks."""
         return tuple(
-            {a.function.prefix: a.function for a in self.attentions if a.function}.values()
+            {
+                a.function.prefix: a.function
+                for stack in self.stacks
+                for a in stack.attentions
+                if a.function
+            }.values()
         )
 
     @property
@@ -304,7 +336,13 @@ class TransformerNetwork:
     @property
     def masks_read(self) -> tuple[str, ...]:
         """What the masks read of each row."""
-        return tuple(dict.fromkeys(name for f in self.functions for name in f.mask.inputs))
+        functions = [a.function for a in self.attentions if a.function]
+        return tuple(dict.fromkeys(name for f in functions for name in f.mask.inputs))
+
+    @property
+    def mask_inputs(self) -> tuple[str, ...]:
+        """What the masks of all stacks read."""
+        return tuple(dict.fromkeys(name for s in self.stacks for name in s.masks_read))
 
     @property
     def own_loss(self) -> bool:

@@ -127,6 +127,21 @@ def _block(
         name = f"{prefix}.attention.sinks"
         yield Parameter(name, (layer.heads,), "sinks", normal, decay=False, group="vector")
     yield from norm("attention_post_norm", after)
+    if plan.cross:
+        yield from norm("cross_attention_norm", before)
+        cross, numbers = plan.cross.attention, plan.cross.numbers
+        width = int(numbers["head_dim"])
+        queries, keys = (int(numbers[name]) * width for name in ("heads", "kv_heads"))
+        for name, size in (("q", queries), ("k", keys), ("v", keys)):
+            place = f"cross_attention.{name}_proj"
+            yield from linear(place, size, model.d_model, cross.bias[name], normal)
+        yield from linear(
+            "cross_attention.o_proj", model.d_model, queries, cross.bias["o"], residual
+        )
+        if cross.qk_norm:
+            yield from _norm(f"{prefix}.cross_attention.q_norm", cross.qk_norm, width)
+            yield from _norm(f"{prefix}.cross_attention.k_norm", cross.qk_norm, width)
+        yield from norm("cross_attention_post_norm", after)
     yield from norm("mlp_norm", before)
     mlp, d_ff, one = plan.mlp, layer.d_ff, "mlp"
     if mlp.experts:

@@ -28,17 +28,15 @@ from codegen.spec.transformer import (
     InnerNorm,
     ProjectionBias,
     TransformerModel,
-    TransformerSpec,
 )
 
 
-def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
-    """The network of a transformer spec; every number resolved."""
-    model = spec.model
+def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
+    """The network of a model with one stack of layers; every number resolved."""
     kinds = layer_kinds(model)
     blocks = {kind: resolve_block(model, kind) for kind in dict.fromkeys(kinds)}
     numbers = LayerNumbers(model, kinds, blocks)
-    plans = _block_plans(model, blocks, numbers, decodes=spec.task == "causal-lm")
+    plans = _block_plans(model, blocks, numbers, decodes=task == "causal-lm")
     of_kind = {kind: plan.class_name for plan in plans for kind in plan.kinds}
     layers = tuple(
         _layer(
@@ -52,7 +50,7 @@ def lower_transformer(spec: TransformerSpec) -> TransformerNetwork:
     )
     norm = resolve_block(model, None).norm
     network = TransformerNetwork(
-        task=spec.task,
+        task=task,
         class_name="Model",
         context_length=model.context_length,
         fields=config_fields(model, numbers, one_kind=len(plans) == 1),
@@ -198,7 +196,7 @@ def _block_plan(
         class_name="",
         kinds=(),
         per_layer=False,
-        attention=_attention_plan(model, kind, block, numbers, decodes=decodes),
+        attention=attention_plan(model, kind, block, numbers, decodes=decodes),
         mlp=mlp_plan(model, block, numbers),
         norm=norm_plan(block.norm, "config.d_model", numbers.access("norm_eps")),
         placement=block.norm.placement,
@@ -210,7 +208,7 @@ def _block_plan(
     )
 
 
-def _attention_plan(
+def attention_plan(
     model: TransformerModel,
     kind: str | None,
     block: Block,
@@ -218,6 +216,7 @@ def _attention_plan(
     *,
     decodes: bool,
 ) -> AttentionPlan:
+    """A block kind's attention, its class still without a name."""
     attention, mask = block.attention, numbers.masks[kind]
     alibi = attention.alibi if isinstance(attention.alibi, Alibi) else None
     score = ScorePlan(

@@ -75,6 +75,17 @@ ENCODER_FILES = (
     PackageFile("README.md", "package/README_encoder.md.jinja"),
 )
 
+ENCODER_DECODER_FILES = (
+    *MODEL_FILES,
+    WEIGHTS,
+    PackageFile("test_{name}.py", "package/test_encoder_decoder.py.jinja"),
+    PackageFile("README.md", "package/README_encoder_decoder.md.jinja"),
+)
+
 FILES: dict[str, dict[str, tuple[PackageFile, ...]]] = {
-    "transformer": {"causal-lm": DECODER_FILES, "masked-lm": ENCODER_FILES},
+    "transformer": {
+        "causal-lm": DECODER_FILES,
+        "masked-lm": ENCODER_FILES,
+        "seq2seq-lm": ENCODER_DECODER_FILES,
+    },
 }

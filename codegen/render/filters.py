@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from codegen.plan.amounts import human_bytes, human_flops
 
 WIDTH = 98
+FIELD = re.compile(r"\bconfig\.(\w+)")
 
 
 def literal(value: Any) -> str:
@@ -104,6 +106,11 @@ def suffixed(name: str, suffix: str) -> str:
     return name + suffix
 
 
+def with_fields(text: str, names: Mapping[str, str]) -> str:
+    """Source that reads fields of the config under their names in a whole of several parts."""
+    return FIELD.sub(lambda found: f"config.{names.get(found[1], found[1])}", text)
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "literal": literal,
     "sentence": sentence,
@@ -115,5 +122,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "suffixed": suffixed,
     "typed": typed,
     "suffixes": suffixes,
+    "with_fields": with_fields,
     "wrapped": wrapped,
 }

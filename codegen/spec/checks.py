@@ -7,12 +7,14 @@ import keyword
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.check_mlps import check_mlps
 from codegen.spec.check_norms import bias_without_place, check_gains, inner_norms
 from codegen.spec.check_rope import check_ropes
+from codegen.spec.check_stacks import check_stacks
 from codegen.spec.diagnose import suggestion
 from codegen.spec.expression import ExpressionError
 from codegen.spec.finding import Finding
@@ -22,6 +24,7 @@ from codegen.spec.reach import is_causal, shows_the_future
 from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
+from codegen.spec.stacks import encoder_model
 from codegen.spec.transformer import (
     Alibi,
     Attention,
@@ -191,7 +194,7 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         yield Finding(at("attention", "qk_norm"), message)
     if not terms_of(formula_of(parse_mask(attention.mask))):
         yield Finding(at("attention", "mask"), "no query sees any key under this mask")
-    if spec.task == "causal-lm" and shows_the_future(parse_mask(attention.mask)):
+    if spec.task != "masked-lm" and shows_the_future(parse_mask(attention.mask)):
         message = "a causal language model would see the token that it predicts"
         yield Finding(at("attention", "mask"), message, f"`causal & ({attention.mask})`")
 
@@ -224,6 +227,15 @@ def check_scale(
         return
     if not 0 < value < math.inf:
         yield Finding(key, f"a scale is a positive number, not {value:g}")
+
+
+def check_encoder(spec: TransformerSpec) -> Iterator[Finding]:
+    """The encoder of an encoder-decoder is an encoder by itself."""
+    if spec.task == "seq2seq-lm":
+        model = encoder_model(spec.model)
+        alone = spec.model_copy(update={"task": "masked-lm", "model": model})
+        for finding in (*check_layers(alone), *check_blocks(alone)):
+            yield replace(finding, key=("model", "encoder", *finding.key[1:]))
 
 
 def check_training(spec: TransformerSpec) -> Iterator[Finding]:
@@ -269,6 +281,8 @@ CHECKS: dict[str, tuple[Callable[[TransformerSpec], Iterator[Finding]], ...]] = 
     "transformer": (
         check_layers,
         check_blocks,
+        check_stacks,
+        check_encoder,
         check_training,
         check_checkpoint,
         check_target,

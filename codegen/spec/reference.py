@@ -33,6 +33,10 @@ generated code, its tests, logs and checkpoints. This page is made by `tgen sche
 """
 
 
+# whose fields are those of sections before
+SAID_BEFORE = ("model.blocks", "model.encoder", "model.cross_attention")
+
+
 def json_schema() -> str:
     """JSON Schema of a spec, with `extends`, for editors."""
     schema = TransformerSpec.model_json_schema()
@@ -73,7 +77,7 @@ def _nested(model: type[BaseModel], path: str) -> list[str]:
             kind = inner.model_fields.get("kind")
             title = f"{place} (kind: {kind.default})" if several and kind else place
             parts.append(_section(f"`{title}`", inner, place))
-            if not place.startswith("model.blocks"):
+            if not place.startswith(SAID_BEFORE):
                 parts += _nested(inner, place)
     return parts
 

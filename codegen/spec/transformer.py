@@ -316,6 +316,43 @@ class Init(Vocabulary):
     )
 
 
+class CrossAttention(Vocabulary):
+    """A decoder's attention to the source, where it differs from `attention`."""
+
+    heads: Positive | None = Field(None, description="query heads")
+    kv_heads: Positive | None = Field(None, description="key-value heads")
+    head_dim: Positive | None = Field(None, description="of queries, keys and values")
+    bias: StrictBool | ProjectionBias | None = Field(None, description="as in `attention`")
+    qk_norm: Annotated[QKNorm | None, BeforeValidator(_none_or_kind)] = Field(
+        None, description="as in `attention`"
+    )
+    scale: Scale | None = Field(None, description="of the scores")
+    softcap: PositiveFloat | None = Field(None, description="of the scores")
+
+
+class Encoder(Vocabulary):
+    """How the encoder of an encoder-decoder differs from its decoder.
+
+    With `layers` or `blocks` of its own it takes neither from the model; its mask is `padding`
+    unless it says another.
+    """
+
+    shared_embedding: bool = Field(True, description="source and target have one embedding")
+    vocab_size: Positive | None = Field(None, description="of the source, with its own embedding")
+    context_length: Positive | None = Field(None, description="tokens that a source may have")
+    layers: Positive | list[str] | Layers | None = Field(None, description="as in `model`")
+    norm: Annotated[Norm | None, BeforeValidator(kind_only)] = Field(
+        None, description="fields of `model.norm`"
+    )
+    attention: Attention | None = Field(None, description="fields of `model.attention`")
+    mlp: Annotated[Mlp | None, BeforeValidator(kind_only)] = Field(
+        None, description="fields of `model.mlp`"
+    )
+    residual: Residual | None = Field(None, description="fields of `model.residual`")
+    blocks: dict[str, Block] | None = Field(None, description="kinds of the encoder's blocks")
+    embedding: Embedding | None = Field(None, description="fields of `model.embedding`")
+
+
 class TransformerModel(Vocabulary):
     """The architecture."""
 
@@ -331,6 +368,12 @@ class TransformerModel(Vocabulary):
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
     residual: Residual = Field(Residual(), description="how sublayers meet the stream")
     blocks: dict[str, Block] = Field({}, description="kinds of blocks by name, and how they differ")
+    encoder: Encoder = Field(
+        Encoder(), description="of an encoder-decoder: how it differs from the decoder"
+    )
+    cross_attention: CrossAttention = Field(
+        CrossAttention(), description="of an encoder-decoder: how the decoder reads the source"
+    )
     embedding: Embedding = Field(Embedding(), description="tokens to vectors")
     head: Head = Field(Head(), description="vectors to logits")
     dropout: Rate = Field(0.0, description="of embeddings, attention and sublayer outputs")

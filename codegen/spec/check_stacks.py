@@ -1,0 +1,53 @@
+"""What an encoder-decoder may be, beside what each of its stacks may be alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from codegen.spec.finding import Finding
+from codegen.spec.resolve import resolve_block
+from codegen.spec.source import Key
+from codegen.spec.stacks import cross_attention_block
+from codegen.spec.transformer import TransformerModel, TransformerSpec
+
+RUN_TIME_ATOMS = {"prefix", "padding", "document"}
+
+
+def check_stacks(spec: TransformerSpec) -> Iterator[Finding]:
+    """Only an encoder-decoder has an encoder; its decoder reads tokens and a source."""
+    model = spec.model
+    if spec.task == "seq2seq-lm":
+        yield from _check_decoder(model)
+        yield from _check_cross_attention(model)
+        return
+    for part in ("encoder", "cross_attention"):
+        if part in model.model_fields_set:
+            hint = "task: seq2seq-lm"
+            yield Finding(("model", part), f"only an encoder-decoder has `{part}`", hint)
+
+
+def _check_decoder(model: TransformerModel) -> Iterator[Finding]:
+    for kind in (None, *model.blocks):
+        block = resolve_block(model, kind)
+        at: Key = ("model", "blocks", kind) if kind else ("model",)
+        if block.residual.layout == "parallel":
+            place = (*at, "residual", "layout")
+            yield Finding(place, "sublayers of a decoder with a source follow each other")
+        read = RUN_TIME_ATOMS & set(re.findall(r"\w+", block.attention.mask))
+        if read:
+            message = f"`{min(read)}` is no mask of a decoder with a source"
+            yield Finding((*at, "attention", "mask"), message)
+    if model.embedding.token_shift:
+        at = ("model", "embedding", "token_shift")
+        yield Finding(at, "an encoder-decoder has no token shift")
+
+
+def _check_cross_attention(model: TransformerModel) -> Iterator[Finding]:
+    cross = cross_attention_block(model).attention
+    if cross.heads % (cross.kv_heads or cross.heads):
+        message = f"{cross.heads} heads can't share {cross.kv_heads} key-value heads evenly"
+        yield Finding(("model", "cross_attention", "kv_heads"), message)
+    elif cross.head_dim is None and model.d_model % cross.heads:
+        message = f"d_model {model.d_model} is not divisible by {cross.heads} heads"
+        yield Finding(("model", "cross_attention", "heads"), message, "set head_dim")
