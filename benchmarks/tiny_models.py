@@ -179,7 +179,7 @@ def tiny_model(chosen: Setting) -> Any:
 
 
 def randomised(chosen: Setting, seed: int, gain: float) -> Any:
-    """The model with all weights, and all buffers that are saved, drawn anew."""
+    """The model with all weights drawn anew, and saved buffers that are more than one number."""
     torch.manual_seed(seed)
     model = chosen.model_class._from_config(chosen.config, attn_implementation="eager").eval()
     if chosen.model_type == "xmod":
@@ -194,7 +194,8 @@ def randomised(chosen: Setting, seed: int, gain: float) -> Any:
             if parameter.requires_grad:
                 redraw(parameter, draw, gain, 0.3 if id(parameter) in embeddings else None)
         for name, buffer in model.named_buffers():
-            if name in saved and buffer.is_floating_point() and is_constant(buffer):
+            drawn = name in saved and buffer.dim() and buffer.is_floating_point()
+            if drawn and is_constant(buffer):
                 redraw(buffer, draw, gain, None)
                 if name.endswith("running_var"):
                     buffer.abs_().add_(0.1)
@@ -263,7 +264,8 @@ def config_value(config: Any, name: str, default: Any) -> Any:
 def drawn_tokens(config: Any, length: int, draw: torch.Generator) -> torch.Tensor:
     values = vars(config if hasattr(config, "vocab_size") else config.get_text_config())
     size = min(size for name, size in values.items() if VOCABULARIES.fullmatch(name) and size)
-    special = {value for name, value in values.items() if name.endswith(("_id", "_index"))}
+    named = [value for name, value in values.items() if name.endswith(("_id", "_index"))]
+    special = {one for value in named for one in (value if isinstance(value, list) else [value])}
     usable = torch.tensor([token for token in range(size) if token not in special])
     return usable[torch.randint(0, len(usable), (BATCH, length), generator=draw)]
 
