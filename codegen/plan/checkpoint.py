@@ -129,11 +129,11 @@ def checkpoint_plan(
     keys: list[CheckpointKey] = []
     others: list[CheckpointKey] = []
     housed: set[str] = set()
-    for theirs, entry in weights["keys"].items():
-        entry = {"parts": [entry]} if isinstance(entry, str) else entry
-        ours = tuple(entry["parts"])
-        if not all(name in patterns for name in ours):
+    for theirs, said in weights["keys"].items():
+        entry = next((e for e in _entries(said) if set(e["parts"]) <= patterns.keys()), None)
+        if entry is None:
             continue  # of models with other options
+        ours = tuple(entry["parts"])
         named = _expanded(ours, patterns)
         key = _key(theirs, ours, entry, table[named[0]], numbers)
         key = replace(key, everywhere=_is_everywhere(ours[0], patterns))
@@ -155,6 +155,12 @@ def checkpoint_plan(
         _layers_code(keys),
         tuple(others),
     )
+
+
+def _entries(said: Any) -> list[dict[str, Any]]:
+    """What a key may hold: one of several things, of which the model has at most one."""
+    each = said if isinstance(said, list) else [said]
+    return [{"parts": [entry]} if isinstance(entry, str) else entry for entry in each]
 
 
 def _tied(second: Mapping[str, str], keys: Sequence[CheckpointKey]) -> tuple[tuple[str, str], ...]:
