@@ -30,7 +30,7 @@ class Option:
 
 # Flags without a bearing on the logits in evaluation mode, or that need other inputs.
 NOT_OPTIONS = re.compile(
-    r"use_cache|output_.*|return_.*|is_(en|de)coder|is_encoder_decoder|add_cross_attention"
+    r"use_cache|early_stopping|output_.*|return_.*|is_(en|de)coder|is_encoder_decoder|add_cross_attention"
     r"|.*fp32.*|.*float32|summary_.*|classifier_.*|.*mask_token|.*auxiliary.*|rescale_prenorm.*"
     r"|reorder_.*|slow_but_exact|legacy|deterministic_.*|sparse_prediction|onnx_export|quant_mode"
     r"|use_(prompt|task_id|mems.*|.*gumbel.*|.*kernels?|.*scan|mambapy|.*path)|tie_.*|causal|asm"

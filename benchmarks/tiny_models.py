@@ -65,6 +65,11 @@ class Example:
     inputs: dict[str, torch.Tensor]
     targets: torch.Tensor
 
+    def __str__(self) -> str:
+        """How much it is: `2 x 41 tokens`."""
+        shape = next(reversed(self.inputs.values())).shape
+        return f"{shape[0]} images" if len(shape) == 4 else f"{shape[0]} x {shape[1]} tokens"
+
 
 def model_types(task: str) -> list[str]:
     """The types that transformers has a model of for this task."""
@@ -247,9 +252,12 @@ def example(chosen: Setting, length: int) -> Example:
     tokens = drawn_tokens(config, length, draw)
     targets = tokens.roll(-1, 1)
     targets[:, :2] = -100
-    if chosen.task != "seq2seq-lm":
+    if chosen.task == "causal-lm" or not config.is_encoder_decoder:
         return Example({"input_ids": tokens}, targets)
     source = drawn_tokens(config, min(length + 4, CONTEXT - 8), draw)
+    if chosen.task == "masked-lm":  # the decoder writes the source out again
+        source, targets = tokens, tokens.clone()
+        tokens = tokens.roll(1, 1)
     return Example({"input_ids": source, "decoder_input_ids": tokens}, targets)
 
 
