@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -186,5 +186,6 @@ def _written(path: Path, text: str) -> Iterator[None]:
         if not known:
             path.unlink(missing_ok=True)
             for made in folders:
-                made.rmdir()
+                with suppress(OSError):  # something else lies in it
+                    made.rmdir()
         raise
