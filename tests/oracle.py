@@ -199,6 +199,9 @@ def attention(
 ) -> Array:
     """softmax(softcap(scale * q k) + biases) v over the visible keys, head by head."""
     layer, prefix = net.layers[index], f"blocks.{index}.attention"
+    if layer.latent:
+        q, k, v = latent_heads(net, index, weights, x, positions)
+        return attend(net, plan, index, weights, x, q, k, v, positions, inputs)
     q, k, v = (linear(weights, f"{prefix}.{name}_proj", x) for name in "qkv")
     if plan.clip:
         most = layer_number(net, "attention_clip", "attention_clips", index)
@@ -215,6 +218,51 @@ def attention(
         q, k = turned(net, layer, q, positions), turned(net, layer, k, positions)
     if plan.qk_norm_after_rope:
         q, k = qk_normed(net, plan, index, weights, q, k)
+    return attend(net, plan, index, weights, x, q, k, v, positions, inputs)
+
+
+def latent_heads(
+    net: TransformerNetwork, index: int, weights: Weights, x: Array, positions: Array
+) -> tuple[Array, Array, Array]:
+    """Queries, keys and values of multi-head latent attention (arXiv:2405.04434, section 2.1)."""
+    layer, prefix = net.layers[index], f"blocks.{index}.attention"
+    sizes, rms = layer.latent, NormPlan("rms", True, False, "", "")
+    assert sizes is not None
+    eps = inner_eps(net, "latent_norm", index)
+    if sizes.q_rank:
+        down = linear(weights, f"{prefix}.q_down", x)
+        latent = norm(rms, eps, weights, f"{prefix}.q_latent_norm", down)
+        q = split_heads(linear(weights, f"{prefix}.q_up", latent), layer.heads)
+    else:
+        q = split_heads(linear(weights, f"{prefix}.q_proj", x), layer.heads)
+    down = linear(weights, f"{prefix}.kv_down", x)
+    latent = norm(rms, eps, weights, f"{prefix}.kv_latent_norm", down[..., : sizes.kv_rank])
+    up = split_heads(linear(weights, f"{prefix}.kv_up", latent), layer.heads)
+    q_turned, k_turned = q[..., sizes.nope_dim :], down[:, None, :, sizes.kv_rank :]
+    if layer.rope_theta is not None:
+        q_turned = turned(net, layer, q_turned, positions)
+        k_turned = turned(net, layer, k_turned, positions)
+    q = np.concatenate([q[..., : sizes.nope_dim], q_turned], axis=-1)
+    shared = np.repeat(k_turned, layer.heads, axis=1)
+    k = np.concatenate([up[..., : sizes.nope_dim], shared], axis=-1)
+    return q, k, up[..., sizes.nope_dim :]
+
+
+def attend(
+    net: TransformerNetwork,
+    plan: AttentionPlan,
+    index: int,
+    weights: Weights,
+    x: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    positions: Array,
+    inputs: Inputs,
+) -> Array:
+    """What the heads read of the visible keys, projected back: from q, k, v (batch, heads, ...)."""
+    layer, prefix = net.layers[index], f"blocks.{index}.attention"
+    time = q.shape[2]
     scale = score_scale(net, plan, index)
     if plan.temperature and net.temperature:
         length = layer.numbers["temperature_length"]
@@ -223,11 +271,11 @@ def attention(
         q = q * growth[:, None, :, None].astype(x.dtype)
     cap = layer_number(net, "attention_softcap", "attention_softcaps", index)
     sinks = weights[f"{prefix}.sinks"] if plan.score.sinks else None
-    bias = score_bias(net, plan, index, weights, x.shape[1]).astype(x.dtype)
-    seen = visible(layer.mask, x.shape[1], layer.heads, inputs)
+    bias = score_bias(net, plan, index, weights, time).astype(q.dtype)
+    seen = visible(layer.mask, time, layer.heads, inputs)
     heads = []
     for head in range(layer.heads):
-        shared = head // (layer.heads // layer.kv_heads)
+        shared = head // (layer.heads // k.shape[1])
         scores = scale * q[:, head] @ k[:, shared].swapaxes(1, 2)
         if plan.score.softcap:
             assert cap is not None
@@ -441,7 +489,8 @@ def softcap(x: Array, cap: float) -> Array:
 def turned(net: TransformerNetwork, layer: LayerPlan, x: Array, positions: Array) -> Array:
     """Heads (batch, heads, time, head_dim) with their first dimensions turned by position."""
     (rope,) = (r for r in net.ropes if layer.kind in r.kinds)
-    dim = int(fields(net).get(f"{rope.name}_dim", layer.head_dim))
+    own = fields(net).get("rotary_dim", fields(net).get(f"{rope.name}_dim"))
+    dim = int(own or x.shape[-1])
     frequencies, factor = rope_frequencies(net, rope, layer, dim, x.shape[2])
     angles = positions[:, None, :, None] * np.array(frequencies) * rope.sign
     cos, sin = factor * np.cos(angles), factor * np.sin(angles)

@@ -320,6 +320,49 @@ def attention_parts() -> st.SearchStrategy[Fields]:
     )
 
 
+@st.composite
+def latents(draw: st.DrawFn, even: bool) -> Fields:
+    """Latent attention; what turns, turns in pairs."""
+    fields = {
+        "kv_rank": draw(st.sampled_from([3, 8])),
+        "nope_dim": draw(st.sampled_from([1, 4, 6])),
+        "rope_dim": draw(st.sampled_from([2, 4, 8] if even else [2, 3])),
+        "value_dim": draw(st.sampled_from([2, 5, 8])),
+    }
+    return {**fields, **draw(some_of(q_rank=st.just(6), bias=coin(), eps=EPSILONS))}
+
+
+LATENTS_LACK = {
+    "kv_heads": None,
+    "head_dim": None,
+    "bias": {"q": False, "k": False, "v": False},
+    "qk_norm": "none",
+    "v_norm": "none",
+    "output_norm": "none",
+    "clip": None,
+    "gate": "none",
+    "alibi": False,
+    "relative_bias": "none",
+    "sinks": False,
+}
+
+
+def fit_for_latents(attention: Fields) -> Fields:
+    """An attention without what latents have no place for."""
+    fitting = {name: value for name, value in attention.items() if name not in LATENTS_LACK}
+    if isinstance(fitting.get("rope"), dict):  # their width is said by the latents
+        fitting["rope"] = {n: v for n, v in fitting["rope"].items() if n not in ("dim", "scaling")}
+    return fitting
+
+
+@st.composite
+def latent_kinds(draw: st.DrawFn, attention: Fields, turns: Fields) -> Fields:
+    """A block kind's attention by latents, whatever the other kinds have."""
+    rope = draw(st.sampled_from(["none", {**turns, "dim": None, "scaling": None}]))
+    own = {**fit_for_latents(attention), **LATENTS_LACK, "rope": rope}
+    return {**own, "latent": draw(latents(rope != "none"))}
+
+
 def relative_biases() -> st.SearchStrategy[Any]:
     """T5's numbers, or others; those of a block kind stand over any before."""
     numbers = [(4, 3), (5, 9), (8, 16), (9, 20), (32, 20)]
@@ -328,7 +371,9 @@ def relative_biases() -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def block_kinds(draw: st.DrawFn, head_dim: int | None, turns: Fields, width: int) -> Fields:
+def block_kinds(
+    draw: st.DrawFn, head_dim: int | None, turns: Fields, width: int, general: Fields
+) -> Fields:
     """How a kind of block differs: in numbers, in structure, or in nothing.
 
     `turns` is what all rotary positions share; heads are of `head_dim`, if the spec says so.
@@ -342,6 +387,10 @@ def block_kinds(draw: st.DrawFn, head_dim: int | None, turns: Fields, width: int
             attention["head_dim"] = draw(st.sampled_from([3, 5, 6]))
     elif draw(coin()):
         attention["rope"] = draw(ropes(width, turns))
+    if "latent" in general:
+        attention = fit_for_latents(attention)
+    elif draw(st.integers(0, 4)) == 0:
+        attention = draw(latent_kinds(attention, turns))
     own = {"attention": attention, "mlp": draw(mlps()), "norm": draw(norms() | placements())}
     own |= draw(residuals()) if draw(coin()) else {}
     return {part: fields for part, fields in own.items() if draw(st.integers(0, 3))}
@@ -412,6 +461,8 @@ def models(draw: st.DrawFn) -> Fields:
     elif rope != "unsaid":
         attention["rope"] = "none" if rope == "none" else draw(ropes(turned, turns))
     attention = {name: value for name, value in attention.items() if value is not None}
+    if draw(st.integers(0, 5)) == 0:
+        attention = {**fit_for_latents(attention), "latent": draw(latents(even=True))}
     model = {
         "vocab_size": draw(st.integers(11, 40)),
         "context_length": draw(st.integers(16, 24)),
@@ -442,7 +493,7 @@ def models(draw: st.DrawFn) -> Fields:
     if not names:
         model["layers"] = draw(st.integers(1, 4))
         return sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
-    kinds = {name: draw(block_kinds(head_dim, turns, turned)) for name in names}
+    kinds = {name: draw(block_kinds(head_dim, turns, turned, attention)) for name in names}
     model |= {"blocks": kinds, "layers": draw(layer_orders(names))}
     return sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
 
@@ -481,7 +532,8 @@ def sharing_bias(model: Fields, shared: bool) -> Fields:
                 attention["relative_bias"] = one
         for attention in kinds:
             attention.pop("heads", None)
-            attention.pop("kv_heads", None)
+            if "latent" not in attention:  # whose kv_heads stand over the model's
+                attention.pop("kv_heads", None)
     return model
 
 

@@ -111,18 +111,26 @@ class AttentionFunction:
     score: ScorePlan
     grouped: bool
     pieces: int  # powers of two that the head dim is a sum of
+    uneven: bool  # values are not as wide as keys: no kernel of ours
+    latent: bool  # heads share a cache of latents, for which each is a query
 
 
 PLAIN = (Atom("causal"), Atom("full"))  # masks that scaled_dot_product_attention has
 
 
 def attention_function(
-    mask: Mask, score: ScorePlan, grouped: bool, head_dim: int
+    mask: Mask,
+    score: ScorePlan,
+    grouped: bool,
+    head_dim: int,
+    value_dim: int,
+    latent: bool = False,
 ) -> AttentionFunction | None:
     """The function for a mask; None if scaled_dot_product_attention says it all."""
     if mask in PLAIN and not (score.biased or score.by_hand):
         return None
-    return AttentionFunction("", mask_plan(mask), score, grouped, len(pieces(head_dim)))
+    parts, uneven = len(pieces(head_dim)), latent or value_dim != head_dim
+    return AttentionFunction("", mask_plan(mask), score, grouped, parts, uneven, latent)
 
 
 def mask_plan(mask: Mask) -> MaskPlan:

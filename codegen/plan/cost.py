@@ -27,11 +27,8 @@ def transformer_cost(
     matrices = sum(p.count for p in network.parameters if p.group == "matrix")
     length = model.context_length
     forward = forward_flops(network, model, length)
-    cache = sum(
-        2 * layer.kv_heads * layer.head_dim * cache_slots(layer.mask, length)
-        for layer in network.layers
-        if network.decodes
-    )
+    kept = network.layers if network.decodes else ()
+    cache = sum(cache_width(layer) * cache_slots(layer.mask, length) for layer in kept)
     if network.cross:
         numbers = network.cross.numbers
         cache += int(2 * numbers["kv_heads"] * numbers["head_dim"]) * length * len(network.layers)
@@ -74,6 +71,13 @@ def active_count(network: TransformerNetwork, parameter: Parameter) -> int:
     return parameter.count * int(layer.numbers["active_experts"]) // int(layer.numbers["experts"])
 
 
+def cache_width(layer: LayerPlan) -> int:
+    """Numbers that a cache keeps of a token: its keys and values, or its latent."""
+    if layer.latent:
+        return layer.latent.kv_rank + layer.latent.rope_dim
+    return layer.kv_heads * (layer.head_dim + layer.value_dim)
+
+
 def cache_slots(mask: str, length: int) -> int:
     """How many positions a cache for `length` tokens keeps."""
     first, ring = kept_numbers(plain(parse_mask(mask)))
@@ -107,4 +111,4 @@ def one_row(length: int) -> Inputs:
 def _attention_flops(layer: LayerPlan, length: int) -> int:
     """Scores and weighted sum of one layer, for the average token of a full sequence."""
     pairs = visible_pairs(layer.mask, length)
-    return 2 * 2 * layer.heads * layer.head_dim * pairs // length
+    return 2 * layer.heads * (layer.head_dim + layer.value_dim) * pairs // length

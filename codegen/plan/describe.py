@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from codegen.plan.amounts import human
 from codegen.plan.layer_masks import window_of
 from codegen.plan.mask_words import sentence
-from codegen.plan.network import TransformerNetwork
+from codegen.plan.network import LayerPlan, TransformerNetwork
 from codegen.plan.plan import Description
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain
@@ -22,6 +22,7 @@ PAPERS = {
     "window": "Jiang et al., Mistral 7B (arXiv:2310.06825), section 2",
     "softcap": "Gemma team, Gemma 2 (arXiv:2408.00118), section 2",
     "qk_norm": "Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)",
+    "mla": "DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1",
     "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
     "palm": "Chowdhery et al., PaLM (arXiv:2204.02311), section 5",
     "alibi": "Press et al., Train Short, Test Long (arXiv:2108.12409)",
@@ -101,6 +102,7 @@ def _where(holds: Sequence[bool]) -> str:
 
 def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     layers, attentions = network.layers, network.attentions
+    yield from _latents(layers)
     groups = {(la.heads, la.kv_heads): None for la in layers if la.kv_heads < la.heads}
     for heads, kv_heads in groups:
         shared = f"{kv_heads} key-value head{'s' if kv_heads > 1 else ''}"
@@ -121,6 +123,14 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     if any(attention.gate != "none" for attention in attentions):
         where = _where([attention.gate != "none" for attention in attentions])
         yield f"a sigmoid gate on what attention gives{where}", ("gate",)
+
+
+def _latents(layers: Sequence[LayerPlan]) -> Iterator[Fact]:
+    sizes = dict.fromkeys((la.latent.kv_rank, la.latent.rope_dim) for la in layers if la.latent)
+    where = _where([la.latent is not None for la in layers])
+    for kv_rank, rope_dim in sizes:
+        kept = f"a latent of {kv_rank:,} numbers a token and a key of {rope_dim}"
+        yield f"{kept} are all that the heads share{where}", ("mla",)
 
 
 def _masks(network: TransformerNetwork) -> Iterator[Fact]:

@@ -70,6 +70,10 @@ class KernelPlan:
             tiles["attention_dk"] = tiles["attention_dv"] = halves
         return tiles
 
+    def attends(self, function: AttentionFunction) -> bool:
+        """Whether an attention function has kernels."""
+        return any(variant.name == function.prefix for variant in self.attentions)
+
     @property
     def operation_names(self) -> tuple[str, ...]:
         """What model.py may take from ops.py."""
@@ -103,7 +107,7 @@ def kernel_plan(network: TransformerNetwork, target: Target) -> KernelPlan | Non
     targets = targets_of(target)
     if target.kernels == "none" or not targets:
         return None
-    attentions = tuple(_variant(network, function) for function in network.functions)
+    attentions = tuple(_variant(network, f) for f in network.functions if not f.uneven)
     plan = KernelPlan(targets, attentions)
     plan = replace(
         plan, tiles={v.name: default_tiles(v, targets, _head_dim(network, v)) for v in attentions}
@@ -159,7 +163,7 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
         yield from (kernel for kernel in made if kernel.kind not in HALVES)
     for norm in plan.norms:
         yield from norm_kernels(norm, d_model)
-    layer = network.layers[0]
+    layer = next((la for la in network.layers if not la.latent), network.layers[0])
     for rope in plan.ropes:
         yield from rope_kernels(rope, layer.heads, layer.kv_heads, layer.head_dim)
     for glu in plan.glus:
@@ -178,7 +182,7 @@ def _variant(network: TransformerNetwork, function: AttentionFunction) -> Attent
         numbers=mask.numbers,
         inputs=mask.inputs,
         causal=mask.causal,
-        chunks=pieces(layer.head_dim, max(f.pieces for f in network.functions)),
+        chunks=pieces(layer.head_dim, max(f.pieces for f in network.functions if not f.uneven)),
         grouped=function.grouped,
         softcap=score.softcap,
         alibi=score.alibi,
@@ -240,7 +244,7 @@ def _ropes(network: TransformerNetwork) -> tuple[RopeKernel, ...]:
 
 def _rope_kernel(attention: AttentionPlan) -> RopeKernel | None:
     norm = attention.qk_norm
-    if not attention.rope or attention.qk_norm_after_rope:
+    if not attention.rope or attention.latent or attention.qk_norm_after_rope:
         return None
     fits = norm and norm.kind == "rms" and attention.qk_norm_over == "head"
     return RopeKernel(norm if norm and fits and not norm.zero_centered else None)

@@ -70,6 +70,15 @@ class NormPlan:
 
 
 @dataclass(frozen=True)
+class LatentPlan:
+    """Multi-head latent attention: the norms of its latents; queries may have none."""
+
+    bias: bool
+    q_norm: NormPlan | None
+    kv_norm: NormPlan
+
+
+@dataclass(frozen=True)
 class AttentionPlan:
     """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`.
 
@@ -96,6 +105,8 @@ class AttentionPlan:
     function: AttentionFunction | None
     cached: bool
     kept: KeptPlan
+    latent: LatentPlan | None
+    own_scale: bool  # the config has a scale of the scores
 
     @property
     def padded(self) -> bool:
@@ -155,6 +166,16 @@ class BlockPlan:
 
 
 @dataclass(frozen=True)
+class LatentSizes:
+    """Widths of latent attention; a q_rank of 0 for none."""
+
+    q_rank: int
+    kv_rank: int
+    nope_dim: int
+    rope_dim: int
+
+
+@dataclass(frozen=True)
 class LayerPlan:
     """What one layer is, with its numbers."""
 
@@ -164,6 +185,8 @@ class LayerPlan:
     heads: int
     kv_heads: int
     head_dim: int
+    value_dim: int
+    latent: LatentSizes | None
     d_ff: int
     rope_theta: float | None
     relative_buckets: int
@@ -377,6 +400,21 @@ class TransformerNetwork:
     def indexed(self) -> bool:
         """Whether a number of some mask differs by layer."""
         return any("[layer]" in number for a in self.attentions for number in a.mask_numbers)
+
+    @property
+    def latents(self) -> bool:
+        """Whether some layer's keys and values are made of a latent."""
+        return any(a.latent for a in self.attentions)
+
+    @property
+    def only_latents(self) -> bool:
+        """Whether all layers' are."""
+        return all(a.latent for a in self.attentions)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether some layer's values are not as wide as its keys."""
+        return any(layer.latent or layer.value_dim != layer.head_dim for layer in self.layers)
 
     @property
     def windowed(self) -> bool:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from codegen.spec.atoms import Knob
 from codegen.spec.expression import ExpressionError
+from codegen.spec.latent import Latent
 from codegen.spec.resolve import scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, InnerNorm, TransformerModel
 
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8
+TINY_NOPE_DIM = 12
 TINY_VOCABULARY = 61
 TOY_NUMBERS = {  # what a scale may name
     "d_model": TINY_MODEL,
@@ -110,6 +112,10 @@ def _toy_kv_heads(layer: Layer) -> Value:
     return min(layer.true["kv_heads"], 2) if grouped else layer.toy["heads"]
 
 
+def _toy_head_dim(layer: Layer) -> Value:
+    return TINY_NOPE_DIM + TINY_HEAD_DIM if layer.block.attention.latent else TINY_HEAD_DIM
+
+
 def _attention_scale(layer: Layer) -> float:
     head_dim = layer.true["head_dim"]
     return scale_value(layer.block.attention.scale, layer.named) or float(head_dim**-0.5)
@@ -123,7 +129,7 @@ def _toy_attention_scale(layer: Layer) -> float:
     return toy_scale(scale, numbers, layer.true["attention_scale"])
 
 
-def _inner_eps(name: str, of: Callable[[Block], InnerNorm | None]) -> NumberRow:
+def _inner_eps(name: str, of: Callable[[Block], InnerNorm | Latent | None]) -> NumberRow:
     """The eps of a norm inside a sublayer: by default that of the block's norms."""
 
     def read(layer: Layer) -> float:
@@ -163,10 +169,39 @@ def _temperature(field: str) -> Callable[[Layer], Value]:
     return read
 
 
+def _latent(field: str) -> Callable[[Layer], Value]:
+    def read(layer: Layer) -> Value:
+        latent = layer.block.attention.latent
+        return getattr(latent, field) or 0 if latent else 0
+
+    return read
+
+
 def _has_temperature(block: Block) -> bool:
     return block.attention.temperature is not None
 
 
+def _latent_row(field: str, toy: int, comment: str = "") -> NumberRow:
+    """A number of latent attention; those that no layer reads are no fields."""
+    return NumberRow(
+        field,
+        f"{field}s",
+        "int",
+        _latent(field),
+        lambda la: toy,
+        used=lambda b: bool(b.attention.latent and getattr(b.attention.latent, field)),
+        own=True,
+        comment=comment,
+    )
+
+
+LATENT_ROWS = (
+    _latent_row("q_rank", 24, "of the latent of queries"),
+    _latent_row("kv_rank", 16, "of the latent of keys and values"),
+    _latent_row("nope_dim", TINY_NOPE_DIM, "of a head, without positions"),
+    _latent_row("rope_dim", TINY_HEAD_DIM, "of a head, with them; one key for all heads"),
+    _latent_row("value_dim", 10, "of a value head"),
+)
 # The numbers of a mask stand after those of the heads.
 HEAD_ROWS = (
     NumberRow("heads", "heads", "int", lambda la: la.block.attention.heads, _capped("heads", 4)),
@@ -184,8 +219,11 @@ HEAD_ROWS = (
         "head_dims",
         "int",
         lambda la: la.named["head_dim"],
-        lambda la: TINY_HEAD_DIM,
+        _toy_head_dim,
+        used=lambda b: b.attention.latent is None,
+        own=True,
     ),
+    *LATENT_ROWS,
 )
 OTHER_ROWS = (
     NumberRow(
@@ -268,6 +306,7 @@ OTHER_ROWS = (
     NumberRow(
         "norm_eps", "norm_epsilons", "float", lambda la: la.block.norm.eps, _same("norm_eps")
     ),
+    _inner_eps("latent_norm_eps", lambda b: b.attention.latent),
     _inner_eps("qk_norm_eps", lambda b: b.attention.qk_norm),
     _inner_eps("v_norm_eps", lambda b: b.attention.v_norm),
     _inner_eps("output_norm_eps", lambda b: b.attention.output_norm),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from codegen.plan.network import (
     Init,
     InitPlan,
     InitRule,
+    LatentPlan,
     LayerPlan,
     MlpPlan,
     NormPlan,
@@ -19,6 +20,8 @@ from codegen.plan.network import (
 from codegen.spec.transformer import TransformerModel
 
 ONES, ZEROS = Init("ones"), Init("zeros")
+# Axes that tensor parallelism splits: outputs, but for these; latents are whole everywhere.
+SHARDS: dict[str, int | None] = {"o_proj": 1, "down_proj": 1, "q_down": None, "kv_down": None}
 
 
 def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tuple[Parameter, ...]:
@@ -87,7 +90,7 @@ def _block(
 
     def linear(name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
         role = name.rpartition(".")[2]
-        shard = 1 if init is residual and role in ("o_proj", "down_proj") else 0
+        shard = SHARDS.get(role, 0)
         shape = (out, into)
         yield Parameter(f"{prefix}.{name}.weight", shape, role, init, True, "matrix", shard)
         if bias:
@@ -103,10 +106,14 @@ def _block(
     queries, keys = layer.heads * layer.head_dim, layer.kv_heads * layer.head_dim
     yield from norm("norm", plan.shared_norm)
     yield from norm("attention_norm", before)
-    yield from linear("attention.q_proj", queries, model.d_model, bias["q"], normal)
-    yield from linear("attention.k_proj", keys, model.d_model, bias["k"], normal)
-    yield from linear("attention.v_proj", keys, model.d_model, bias["v"], normal)
-    yield from linear("attention.o_proj", model.d_model, queries, bias["o"], residual)
+    values = layer.heads * layer.value_dim
+    if layer.latent and attention.latent:
+        yield from _latent(layer, attention.latent, model.d_model, linear, prefix, normal)
+    else:
+        yield from linear("attention.q_proj", queries, model.d_model, bias["q"], normal)
+        yield from linear("attention.k_proj", keys, model.d_model, bias["k"], normal)
+        yield from linear("attention.v_proj", keys, model.d_model, bias["v"], normal)
+    yield from linear("attention.o_proj", model.d_model, values, bias["o"], residual)
     if attention.gate != "none":
         gates = queries if attention.gate == "channel" else layer.heads
         yield from linear("attention.gate_proj", gates, model.d_model, bias["q"], normal)
@@ -200,6 +207,30 @@ def _gain_rules(network: TransformerNetwork) -> list[InitRule]:
 def _inner(name: str) -> str:
     """The end of a norm's name that tells it from the stream's: `q_norm.weight`."""
     return re.sub(r"^.*\.(?=(mlp\.norm|\w+_norm)\.weight$)", "", name)
+
+
+def _latent(
+    layer: LayerPlan,
+    plan: LatentPlan,
+    d_model: int,
+    linear: Callable[[str, int, int, bool, Init], Iterator[Parameter]],
+    prefix: str,
+    normal: Init,
+) -> Iterator[Parameter]:
+    """Queries, and keys and values, by way of a latent each; queries may do without."""
+    sizes, queries = layer.latent, layer.heads * layer.head_dim
+    assert sizes is not None
+    if plan.q_norm:
+        yield from linear("attention.q_down", sizes.q_rank, d_model, plan.bias, normal)
+        yield from _norm(f"{prefix}.attention.q_latent_norm", plan.q_norm, sizes.q_rank)
+        yield from linear("attention.q_up", queries, sizes.q_rank, False, normal)
+    else:
+        yield from linear("attention.q_proj", queries, d_model, False, normal)
+    kept = sizes.kv_rank + sizes.rope_dim
+    yield from linear("attention.kv_down", kept, d_model, plan.bias, normal)
+    yield from _norm(f"{prefix}.attention.kv_latent_norm", plan.kv_norm, sizes.kv_rank)
+    made = layer.heads * (sizes.nope_dim + layer.value_dim)
+    yield from linear("attention.kv_up", made, sizes.kv_rank, False, normal)
 
 
 def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from codegen.plan.layer_masks import TINY_CONTEXT
 from codegen.plan.network import ConfigField, RopePlan
 from codegen.plan.numbers import TINY_HEAD_DIM
-from codegen.spec.resolve import rotary_dim, scale_numbers
+from codegen.spec.resolve import rotary_dim, rotary_width, scale_numbers
 from codegen.spec.rope import (
     AnyScaling,
     DynamicScaling,
@@ -42,7 +42,7 @@ def rope_structures(model: TransformerModel, blocks: Kinds) -> tuple[RopeStructu
     for kind, block in blocks.items():
         rope = block.attention.rope
         if rope is not None:
-            head_dim = scale_numbers(model, block)["head_dim"]
+            head_dim = rotary_width(model, block)
             rows.append((kind, rope, rotary_dim(model, block), head_dim))
     alike = {(dim, head_dim, r.pairs, r.sign, str(r.scaling)) for _, r, dim, head_dim in rows}
     found: dict[object, RopeStructure] = {}
@@ -64,19 +64,24 @@ def rope_plans(model: TransformerModel, blocks: Kinds) -> tuple[RopePlan, ...]:
     """What the functions that make angles look like."""
     structures = rope_structures(model, blocks)
     alone = len(structures) == 1
+    latents = {b.attention.latent.rope_dim for b in blocks.values() if b.attention.latent}
     several_dims = len({scale_numbers(model, b)["head_dim"] for b in blocks.values()}) > 1
     plans = []
     for structure in structures:
         name = "rope" if alone else f"{structure.kinds[0]}_rope"
         scaling = structure.rope.scaling
-        own_dim = has_own_dim(structure, alone) or several_dims
+        dim = "head_dim"
+        if alone and latents:  # whose rope_dim is a number of theirs
+            dim = "rope_dim" if latents == {structure.dim} else "rotary_dim"
+        elif has_own_dim(structure, alone) or several_dims:
+            dim = f"{name}_dim"
         factor, long_factor = attention_factors(scaling)
         plans.append(
             RopePlan(
                 name=name,
                 kinds=tuple(kind or "" for kind in structure.kinds),
                 thetas=alone and len(structure.thetas) > 1,
-                dim=f"config.{name}_dim" if own_dim else "config.head_dim",
+                dim=f"config.{dim}",
                 partial=structure.dim < structure.head_dim,
                 pairs=structure.rope.pairs,
                 sign=structure.rope.sign,
@@ -120,6 +125,8 @@ def rope_fields(
     `theta` is the field of a model with one structure.
     """
     structures, plans = rope_structures(model, blocks), rope_plans(model, blocks)
+    latents = any(block.attention.latent for block in blocks.values())
+    held = ("config.head_dim", "config.rope_dim") if latents else ("config.head_dim",)
     fields: list[ConfigField] = []
     if len(plans) > 1:
         of_kind = {kind: plan.kinds[0] for plan in plans for kind in plan.kinds}
@@ -129,9 +136,10 @@ def rope_fields(
     for structure, plan in zip(structures, plans, strict=True):
         name = plan.name
         toy_dim = toy_rotary_dim(structure.dim, structure.head_dim)
-        if plan.dim != "config.head_dim":
+        if plan.dim not in held:
             comment = "of rotated heads" if not plan.partial else "dimensions of a head that turn"
-            fields.append(ConfigField(f"{name}_dim", "int", structure.dim, toy_dim, comment))
+            field = plan.dim.removeprefix("config.")
+            fields.append(ConfigField(field, "int", structure.dim, toy_dim, comment))
         if len(plans) == 1:
             fields.append(theta)
         else:

@@ -11,6 +11,8 @@ from codegen.plan.network import (
     AttentionPlan,
     BlockPlan,
     InitPlan,
+    LatentPlan,
+    LatentSizes,
     LayerPlan,
     NormPlan,
     Number,
@@ -20,8 +22,9 @@ from codegen.plan.network import (
 from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.rope import rope_plans
 from codegen.plan.sizes import LayerNumbers, config_fields
+from codegen.spec.latent import Latent
 from codegen.spec.mask import Atom
-from codegen.spec.resolve import layer_kinds, resolve_block
+from codegen.spec.resolve import head_dim, layer_kinds, resolve_block
 from codegen.spec.transformer import (
     Alibi,
     Block,
@@ -220,7 +223,7 @@ def attention_plan(
     attention, mask = block.attention, numbers.masks[kind]
     alibi = attention.alibi if isinstance(attention.alibi, Alibi) else None
     score = ScorePlan(
-        scaled=numbers.used("attention_scale"),
+        scaled=numbers.used("attention_scale") or attention.latent is not None,
         softcap=attention.softcap is not None,
         alibi=attention.alibi is not False,
         alibi_slopes=alibi.slopes if alibi else "bloom",
@@ -233,12 +236,15 @@ def attention_plan(
     )
     names = ["heads", "kv_heads", "head_dim", *(n.name for n in numbers.mask_numbers[kind])]
     names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
+    latent = attention.latent
+    names += ["kv_rank", "nope_dim", "rope_dim", "value_dim"] * (latent is not None)
+    names += ["q_rank"] * bool(latent and latent.q_rank)
     names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
     names += ["attention_clip"] * (attention.clip is not None)
     access = {name: numbers.access(name) for name in names}
     if attention.scale_by_layer:
         access["attention_scale"] += " / (layer + 1)"
-    head_dim = attention.head_dim or model.d_model // attention.heads
+    width = head_dim(model, block)
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
         bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
@@ -250,13 +256,17 @@ def attention_plan(
     v_norm = norm(attention.v_norm, "self.head_dim", "v_norm_eps")
     output_norm = norm(attention.output_norm, "self.heads * self.head_dim", "output_norm_eps")
     read = [access[name] for name in names if numbers.used(name)]
-    read += [found.eps for found in (qk_norm, v_norm, output_norm) if found]
+    latent_plan = _latent_plan(latent, numbers.access("latent_norm_eps"))
+    inner = (qk_norm, v_norm, output_norm, latent_plan and latent_plan.kv_norm)
+    read += [found.eps for found in inner if found]
+    grouped = numbers.used("kv_heads") and latent is None
+    value_dim = latent.value_dim if latent else width
     return AttentionPlan(
         class_name="",
         numbers=access,
         per_layer=any("layer]" in text or "(layer" in text for text in read),
         bias=bias.model_dump(),
-        grouped=numbers.used("kv_heads"),
+        grouped=grouped,
         qk_norm=qk_norm,
         qk_norm_over=attention.qk_norm.over if attention.qk_norm else "head",
         qk_norm_after_rope=bool(attention.qk_norm and attention.qk_norm.after_rope),
@@ -268,10 +278,22 @@ def attention_plan(
         rope=attention.rope is not None,
         score=score,
         mask=mask.name if isinstance(mask, Atom) else "",
-        function=attention_function(mask, score, numbers.used("kv_heads"), head_dim),
+        function=attention_function(
+            mask, score, grouped, width, value_dim, latent=latent is not None
+        ),
         cached=decodes,
         kept=kept_by_cache(mask),
+        own_scale=numbers.used("attention_scale"),
+        latent=latent_plan,
     )
+
+
+def _latent_plan(latent: Latent | None, eps: str) -> LatentPlan | None:
+    if latent is None:
+        return None
+    q_norm = NormPlan("rms", True, False, "self.q_rank", eps)
+    kv_norm = NormPlan("rms", True, False, "self.kv_rank", eps)
+    return LatentPlan(latent.bias, q_norm if latent.q_rank else None, kv_norm)
 
 
 def _layer(
@@ -281,19 +303,28 @@ def _layer(
     numbers: Mapping[str, Number],
     of_mask: tuple[str, ...],
 ) -> LayerPlan:
+    latent = block.attention.latent
     return LayerPlan(
         kind=kind,
         block=class_name,
         mask=block.attention.mask,
         heads=int(numbers["heads"]),
         kv_heads=int(numbers["kv_heads"]),
-        head_dim=int(numbers["head_dim"]),
+        head_dim=latent.head_dim if latent else int(numbers["head_dim"]),
+        value_dim=latent.value_dim if latent else int(numbers["head_dim"]),
+        latent=_latent_sizes(latent),
         d_ff=int(numbers["d_ff"]),
         rope_theta=numbers["rope_theta"] if block.attention.rope else None,
         relative_buckets=int(numbers["relative_buckets"]) if block.attention.relative_bias else 0,
         mask_numbers=tuple((name, int(numbers[name])) for name in of_mask),
         numbers=dict(numbers),
     )
+
+
+def _latent_sizes(latent: Latent | None) -> LatentSizes | None:
+    if latent is None:
+        return None
+    return LatentSizes(latent.q_rank or 0, latent.kv_rank, latent.nope_dim, latent.rope_dim)
 
 
 def _inputs(plans: tuple[BlockPlan, ...]) -> tuple[str, ...]:

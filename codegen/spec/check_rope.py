@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.spec.finding import Finding
-from codegen.spec.resolve import rotary_dim, scale_numbers
+from codegen.spec.resolve import rotary_dim, rotary_width
 from codegen.spec.rope import AnyScaling, Llama3Scaling, LongRopeScaling, YarnScaling
 from codegen.spec.source import Key
 from codegen.spec.transformer import Block, TransformerModel
@@ -20,9 +20,9 @@ def check_ropes(model: TransformerModel, kinds: dict[str | None, Block]) -> Iter
             continue
         at: Key = ("model", "blocks", str(kind), "attention") if kind else ("model", "attention")
         rope, place = attention.rope, (*at, "rope")
-        head_dim, dim = scale_numbers(model, block)["head_dim"], rotary_dim(model, block)
-        if rope.dim is not None and (dim > head_dim or dim % 2):
-            message = f"{dim} dimensions of {head_dim} can't turn in pairs"
+        width, dim = rotary_width(model, block), rotary_dim(model, block)
+        if rope.dim is not None and (dim > width or dim % 2):
+            message = f"{dim} dimensions of {width} can't turn in pairs"
             yield Finding((*place, "dim"), message, "an even number, at most head_dim")
         yield from _check_scaling((*place, "scaling"), rope.scaling, dim)
         for field in ("pairs", "sign"):

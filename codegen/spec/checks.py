@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codegen.spec.characters import MAX_WORD, word
+from codegen.spec.check_latent import check_latent
 from codegen.spec.check_mlps import check_mlps
 from codegen.spec.check_norms import bias_without_place, check_gains, inner_norms
 from codegen.spec.check_rope import check_ropes
@@ -21,7 +22,7 @@ from codegen.spec.finding import Finding
 from codegen.spec.formula import formula_of, terms_of
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import is_causal, shows_the_future
-from codegen.spec.resolve import layer_count, resolve_block, scale_numbers
+from codegen.spec.resolve import layer_count, resolve_block, rotary_width, scale_numbers
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
 from codegen.spec.stacks import encoder_model
@@ -164,13 +165,17 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         hint = f"divisors of {heads}: {', '.join(map(str, divisors(heads)))}"
         message = f"{heads} heads can't share {kv_heads} key-value heads evenly"
         yield Finding(at("attention", "kv_heads"), message, hint)
-    head_dim = attention.head_dim or spec.model.d_model // heads
-    if attention.head_dim is None and spec.model.d_model % heads:
+    for field, message, advice in check_latent(attention):
+        yield Finding(at("attention", field), message, advice)
+    width = rotary_width(spec.model, block)
+    if not (attention.latent or attention.head_dim) and spec.model.d_model % heads:
         message = f"d_model {spec.model.d_model} is not divisible by {heads} heads"
         yield Finding(at("attention", "heads"), message, "set head_dim, or change one of them")
-    elif attention.rope is not None and attention.rope.dim is None and head_dim % 2:
-        message = f"rotary positions need an even head_dim, not {head_dim}"
-        yield Finding(at("attention", "head_dim"), message)
+    elif attention.rope is not None and attention.rope.dim is None and width % 2:
+        field = "latent" if attention.latent else "head_dim"
+        name = "rope_dim" if attention.latent else "head_dim"
+        message = f"rotary positions need an even {name}, not {width}"
+        yield Finding(at("attention", field), message)
     yield from bias_without_place(at("norm", "bias"), norm)
     for (part, field), inner in inner_norms(block).items():
         if inner:

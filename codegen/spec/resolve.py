@@ -47,15 +47,29 @@ def scale_numbers(model: TransformerModel, block: Block) -> dict[str, int]:
         "vocab_size": model.vocab_size,
         "layers": layer_count(model),
         "heads": attention.heads,
-        "head_dim": attention.head_dim or model.d_model // attention.heads,
+        "head_dim": head_dim(model, block),
         "d_ff": mlp.d_ff or (plain if mlp.kind == "plain" else gated),
     }
+
+
+def head_dim(model: TransformerModel, block: Block) -> int:
+    """Dimensions of a block's query and key heads."""
+    attention = block.attention
+    if attention.latent:
+        return attention.latent.head_dim
+    return attention.head_dim or model.d_model // attention.heads
+
+
+def rotary_width(model: TransformerModel, block: Block) -> int:
+    """Dimensions of a head that rotary positions may turn."""
+    latent = block.attention.latent
+    return latent.rope_dim if latent else head_dim(model, block)
 
 
 def rotary_dim(model: TransformerModel, block: Block) -> int:
     """How many dimensions of each head turn, where any do."""
     rope = block.attention.rope
-    return (rope and rope.dim) or scale_numbers(model, block)["head_dim"]
+    return (rope and rope.dim) or rotary_width(model, block)
 
 
 def layer_count(model: TransformerModel) -> int:

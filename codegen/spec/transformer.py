@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from codegen.spec.experts import Experts
 from codegen.spec.expression import ExpressionError
+from codegen.spec.latent import Latent
 from codegen.spec.mask import parse_mask
 from codegen.spec.rope import Rope
 from codegen.spec.scale import parse_model_scale, parse_scale
@@ -213,6 +214,9 @@ class Attention(Vocabulary):
     )
     relative_bias: Annotated[RelativeBias | None, BeforeValidator(_none_or_default)] = Field(
         None, description="a learned bias by distance, as in T5; `t5` for short"
+    )
+    latent: Annotated[Latent | None, BeforeValidator(_none_word)] = Field(
+        None, description="multi-head latent attention: its heads are made of these numbers"
     )
     sinks: bool = Field(
         False, description="a learned logit of each head that takes its part of the softmax"

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan, lower
+from codegen.plan.network import LayerPlan
 from codegen.spec import load_spec
 from tests import oracle
 from tests.packages import import_model
@@ -362,7 +363,9 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
     for index, (kind, layer) in enumerate(zip(order, net.layers, strict=True)):
         attention, mlp, norm = (said(model, kind, part) for part in ("attention", "mlp", "norm"))
         heads = attention["heads"]
+        latent = attention.get("latent")
         head_dim = attention.get("head_dim") or width // heads
+        head_dim = latent["nope_dim"] + latent["rope_dim"] if latent else head_dim
         plain = mlp.get("kind") == "plain"
         d_ff = mlp.get("d_ff") or (4 * width if plain else math.ceil(8 * width / 3 / 64) * 64)
         kv_heads = attention.get("kv_heads") or heads
@@ -372,6 +375,7 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
             assert layer.d_ff == d_ff
         else:
             check_experts(layer, experts, d_ff)
+        check_latent(layer, latent)
         assert layer.mask == attention.get("mask", "causal")
         learned = model.get("embedding", {}).get("positions") == "learned"
         rope = attention.get("rope", "none" if learned else {})
@@ -405,6 +409,15 @@ def check_experts(layer: oracle.LayerPlan, experts: Spec, d_ff: int) -> None:
         assert groups == (router["groups"], router["active_groups"])
     if "scale" in router:
         assert number["route_scale"] == router["scale"]
+
+
+def check_latent(layer: LayerPlan, latent: Spec | None) -> None:
+    found = layer.latent
+    assert (found is None) == (latent is None)
+    if latent and found:
+        sizes = (found.q_rank, found.kv_rank, found.nope_dim, found.rope_dim, layer.value_dim)
+        wanted = ("kv_rank", "nope_dim", "rope_dim", "value_dim")
+        assert sizes == (latent.get("q_rank", 0), *(latent[name] for name in wanted))
 
 
 def check_relative_bias(net: oracle.TransformerNetwork, index: int, bias: Any) -> None:

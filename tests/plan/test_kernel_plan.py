@@ -83,6 +83,17 @@ def test_plain_causal_attention_is_left_to_pytorch(tmp_path: Path) -> None:
         assert kernels_for(tmp_path, mask="causal", attention=more).attentions, more
 
 
+def test_latent_attention_is_left_to_pytorch_whatever_its_mask(tmp_path: Path) -> None:
+    latent = "latent: {nope_dim: 16, rope_dim: 16, value_dim: 32}, rope: {theta: 100}"
+    path = tmp_path / "spec.yaml"
+    mask = "mask: causal & window(64)"
+    text = "name: some_model\ntarget: {kernels: all}\nmodel:\n  d_model: 64\n"
+    path.write_text(f"{text}  attention: {{heads: 4, {mask}, {latent}}}\n")
+    kernels = lowered(path).kernels
+    assert kernels is not None and not kernels.attentions and not kernels.ropes
+    assert kernels.norms and kernels.glus
+
+
 def test_auto_is_what_pytorch_lacks_and_all_is_every_kernel(tmp_path: Path) -> None:
     auto = kernels_for(tmp_path, "target: {kernels: auto}")
     assert [v.name for v in auto.attentions] == [""] and not auto.operations

@@ -224,6 +224,17 @@ def test_a_window_bounds_the_cache_and_the_attention(tmp_path: Path) -> None:
     assert abs(full.flops_forward - windowed.flops_forward - saved) <= 2  # whole FLOPs a layer
 
 
+def test_a_latent_is_all_that_a_cache_keeps_of_a_token(tmp_path: Path) -> None:
+    sizes = "{q_rank: 24, kv_rank: 32, nope_dim: 16, rope_dim: 8, value_dim: 12}"
+    attention = f"{{heads: 4, latent: {sizes}}}"
+    model = f"{{d_model: 64, context_length: 100, layers: 2, attention: {attention}}}"
+    plan = plan_of(tmp_path, model, "train.context=8")
+    assert plan.cost.kv_cache_bytes == 2 * (32 + 8) * 100 * 2
+    matrices = 24 * 64 + 4 * 24 * 24 + 40 * 64 + 32 * 4 * 28 + 4 * 12 * 64
+    rows = [p for p in plan.model.parameters if p.name.startswith("blocks.0.attention.")]
+    assert sum(p.count for p in rows) == matrices + 24 + 32
+
+
 def test_muon_keeps_one_moment_of_a_matrix(tmp_path: Path) -> None:
     adamw = plan_of(tmp_path, "{d_model: 96, layers: 2}")
     muon = plan_of(tmp_path, "{d_model: 96, layers: 2}", "train.optimizer=muon")

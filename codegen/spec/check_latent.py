@@ -1,0 +1,32 @@
+"""Which fields of an attention don't go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codegen.spec.transformer import Attention, ProjectionBias
+
+Broken = tuple[str, str, str | None]  # a field of the attention, what is wrong, and a hint
+
+
+def check_latent(attention: Attention) -> Iterator[Broken]:
+    """What latent attention has no place for."""
+    latent, bias = attention.latent, attention.bias
+    if latent is None:
+        return
+    if attention.kv_heads not in (None, attention.heads):
+        yield "kv_heads", "the heads of latent attention share one latent", "drop kv_heads"
+    if attention.head_dim not in (None, latent.head_dim):
+        message = f"the heads of latent attention have nope_dim + rope_dim = {latent.head_dim}"
+        yield "head_dim", message, "drop head_dim"
+    if bias is True or (isinstance(bias, ProjectionBias) and (bias.q or bias.k or bias.v)):
+        message = "latent attention has a bias on its output and where the latents are made"
+        yield "bias", message, "for example bias: {o: true} and latent: {bias: true}"
+    if attention.qk_norm:
+        yield "qk_norm", "latent attention normalises its latents", "drop qk_norm"
+    if attention.rope and attention.rope.dim not in (None, latent.rope_dim):
+        message = f"of the heads of latent attention rope_dim = {latent.rope_dim} dimensions turn"
+        yield "rope", message, "drop rope.dim"
+    for field in ("v_norm", "output_norm", "clip", "gate", "alibi", "relative_bias", "sinks"):
+        if getattr(attention, field) not in (None, False, "none"):
+            yield field, f"latent attention has no place for {field}", f"drop {field} or latent"
