@@ -92,8 +92,19 @@ def read_mapping(name: str) -> Mapping:
         own.get("blocks", {}),
         (*common.get("refused", ()), *own.get("refused", ())),
         frozenset((*common.get("ignored", ()), *own.get("ignored", ()))),
-        own.get("weights", {}),
+        _prefixed(own.get("weights", {})),
     )
+
+
+def _prefixed(weights: dict[str, Any]) -> dict[str, Any]:
+    """Keys with `{prefix}` spelt out, so that a type that extends another may have its own."""
+    prefix = weights.get("prefix", "")
+    made = dict(weights)
+    for part in ("keys", "tied"):
+        if part in weights:
+            keys = weights[part].items()
+            made[part] = {key.replace("{prefix}", prefix): value for key, value in keys}
+    return made
 
 
 def _defaults(name: str) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from codegen.spec.load import FAMILIES
 from codegen.spec.source import core_scalar
+from codegen.spec.transformer import TASK_DEFAULTS
 
 WIDTH = 88
 PLAIN = re.compile(r"[A-Za-z_][\w ()&|~<>=.*/+-]*")
@@ -45,13 +46,32 @@ def shortened(data: dict[str, Any], family: type[BaseModel]) -> dict[str, Any]:
     short = without_defaults(model, fields)
     if learned and rope is not None and rope != "none":
         short.setdefault("attention", {})["rope"] = rope  # here the default is none
+    _say_for_the_task(short, model, data.get("task", ""), fields)
     if blocks:
         short["blocks"] = blocks
     order = [*fields.model_fields]
     order.remove("layers")
-    order.insert(order.index("blocks") + 1 if blocks else 3, "layers")
+    order.insert(order.index("blocks") + 1 if blocks else order.index("d_model") + 1, "layers")
     short = {key: short[key] for key in [*order, *short] if key in short}
     return {key: short if key == "model" else data[key] for key in [*FIRST, *data] if key in data}
+
+
+def _say_for_the_task(
+    short: dict[str, Any], model: dict[str, Any], task: str, fields: type[BaseModel]
+) -> None:
+    """Says what differs from the task's own defaults, and nothing that doesn't."""
+    for part, defaults in TASK_DEFAULTS.get(task, {}).items():
+        made = dict(short.get(part, {}))
+        kinds = get_args(fields.model_fields[part].annotation)
+        for kind in kinds[:1]:  # a part that only this task has
+            made = without_defaults(made, kind)
+        for field in defaults:
+            made.pop(field, None)
+            if model.get(part, {}).get(field, defaults[field]) != defaults[field]:
+                made[field] = model[part][field]
+        short.pop(part, None)
+        if made:
+            short[part] = made
 
 
 def _unlike(own: Any, general: Any) -> Any:

@@ -6,6 +6,7 @@ import functools
 from itertools import pairwise
 
 from codegen.plan.attention import kept_numbers
+from codegen.plan.image import ImagePlan
 from codegen.plan.layer_masks import window_of
 from codegen.plan.masks import Inputs, Tile, key_ranges
 from codegen.plan.network import LayerPlan, Parameter, TransformerNetwork
@@ -25,7 +26,7 @@ def transformer_cost(
     count = sum(p.count for p in network.parameters)
     active = sum(active_count(network, p) for p in network.parameters)
     matrices = sum(p.count for p in network.parameters if p.group == "matrix")
-    length = model.context_length
+    length = network.context_length
     forward = forward_flops(network, model, length)
     kept = network.layers if network.decodes else ()
     cache = sum(cache_width(layer) * cache_slots(layer.mask, length) for layer in kept)
@@ -48,8 +49,11 @@ def transformer_cost(
 def forward_flops(network: TransformerNetwork, model: TransformerModel, length: int) -> int:
     """FLOPs of the average token in a sequence of `length`, forward.
 
-    Of an encoder-decoder: of a token of the target and one of the source, of the same length.
+    Of an image classifier: of an image. Of an encoder-decoder: of a token of the target and one of
+    the source, of the same length.
     """
+    if network.image:
+        return image_flops(network, network.image)
     rows = [p for p in network.parameters if p.group == "matrix"]
     matrices = sum(active_count(network, p) for p in rows)
     head = model.vocab_size * model.d_model
@@ -76,6 +80,21 @@ def cache_width(layer: LayerPlan) -> int:
     if layer.latent:
         return layer.latent.kv_rank + layer.latent.rope_dim
     return layer.kv_heads * (layer.head_dim + layer.value_dim)
+
+
+def image_flops(network: TransformerNetwork, image: ImagePlan) -> int:
+    """FLOPs of an image of the planned size, forward."""
+    once = ("head.", "distillation_head.", "pool.q_proj", "pool.o_proj", "pool.mlp")
+    per_token = per_image = 0
+    for row in network.parameters:
+        if row.name.startswith(once):
+            per_image += row.count
+        elif row.group == "matrix":
+            per_token += row.count
+    patch = sum(p.count for p in network.parameters if p.name == "patch_embedding.weight")
+    attention = sum(_attention_flops(layer, image.tokens) for layer in network.layers)
+    per_image += image.patches * patch
+    return 2 * per_image + image.tokens * (2 * per_token + attention)
 
 
 def cache_slots(mask: str, length: int) -> int:

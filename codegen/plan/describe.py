@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from codegen.plan.amounts import human
+from codegen.plan.image import ImagePlan
 from codegen.plan.layer_masks import window_of
 from codegen.plan.mask_words import sentence
 from codegen.plan.network import LayerPlan, TransformerNetwork
@@ -34,6 +35,12 @@ PAPERS = {
     "deepseek_v3": "DeepSeek-AI, DeepSeek-V3 (arXiv:2412.19437), section 2.1.2",
     "balance": "Wang et al., Auxiliary-Loss-Free Load Balancing (arXiv:2408.15664)",
     "sparsemixer": "Liu et al., GRIN (arXiv:2409.12136)",
+    "vit": "Dosovitskiy et al., An Image is Worth 16x16 Words (arXiv:2010.11929)",
+    "deit": "Touvron et al., Training Data-Efficient Image Transformers (arXiv:2012.12877)",
+    "registers": "Darcet et al., Vision Transformers Need Registers (arXiv:2309.16588)",
+    "beit": "Bao et al., BEiT (arXiv:2106.08254)",
+    "layer_scale": "Touvron et al., Going Deeper with Image Transformers (arXiv:2103.17239)",
+    "drop_path": "Huang et al., Deep Networks with Stochastic Depth (arXiv:1603.09382)",
     "relu2": "So et al., Primer (arXiv:2109.08668), section 3",
     "xielu": "Huang and Schlag, Deriving Activation Functions (arXiv:2411.13010)",
     "linear": "Chen et al., Positional Interpolation (arXiv:2306.15595)",
@@ -46,8 +53,16 @@ KINDS = {
     "causal-lm": "a decoder-only transformer",
     "masked-lm": "a bidirectional transformer encoder",
     "seq2seq-lm": "an encoder-decoder transformer",
+    "image-classification": "a transformer that classifies images",
 }
 PLAIN = (Atom("causal"), Atom("full"), Atom("padding"))  # masks that say nothing special
+POOLINGS = {
+    "class": "the class token",
+    "mean": "the mean of the patches",
+    "class_mean": "the class token beside the mean of the patches",
+    "class_distillation": "the class and the distillation token",
+    "attention": "what a learned query sees",
+}
 ACTIVATIONS = {
     "silu": "SiLU",
     "gelu": "GELU",
@@ -108,7 +123,9 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
         shared = f"{kv_heads} key-value head{'s' if kv_heads > 1 else ''}"
         yield f"{heads} query heads share {shared}", ("gqa",)
     yield from _masks(network)
-    if network.learned_positions:
+    if network.image:
+        yield from _image(network.image)
+    elif network.learned_positions:
         yield "learned positions", ("gpt",)
     if network.rope:
         stretches = [SCALINGS[r.scaling] for r in network.ropes if r.scaling]
@@ -131,6 +148,21 @@ def _latents(layers: Sequence[LayerPlan]) -> Iterator[Fact]:
     for kv_rank, rope_dim in sizes:
         kept = f"a latent of {kv_rank:,} numbers a token and a key of {rope_dim}"
         yield f"{kept} are all that the heads share{where}", ("mla",)
+
+
+def _image(image: ImagePlan) -> Iterator[Fact]:
+    """Patches, the tokens before them, and how they know their places."""
+    yield f"patches of {image.patch_size} x {image.patch_size} pixels", ("vit",)
+    if "distillation_token" in image.placed:
+        yield "a distillation token beside the class token", ("deit",)
+    if image.registers:
+        yield f"{image.registers} register tokens", ("registers",)
+    if image.positions:
+        yield "learned positions", ()
+    if image.relative_bias != "none":
+        where = "of each layer" if image.relative_bias == "layer" else "shared by all layers"
+        yield f"a learned bias for each offset between patches, {where}", ("beit",)
+    yield f"classes are read from {POOLINGS[image.pooling]}", ()
 
 
 def _masks(network: TransformerNetwork) -> Iterator[Fact]:
@@ -162,6 +194,10 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
         rms = block.norm.kind == "rms"
         norm = ("" if block.norm.weight else "weightless ") + ("RMSNorm" if rms else "LayerNorm")
         yield f"{norm} {PLACEMENTS[block.placement]}", ("rms",) if rms else ()
+    if any(block.layer_scale for block in network.blocks):
+        yield "a learned gain of each sublayer's output (LayerScale)", ("layer_scale",)
+    if network.drop_path:
+        yield "in training some samples skip branches", ("drop_path",)
     for mlp in {(mlp.kind, mlp.activation): mlp for mlp in network.mlps}.values():
         gated = mlp.kind == "gated"
         papers = (

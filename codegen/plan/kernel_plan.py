@@ -230,7 +230,8 @@ def _norm_kernel(block: BlockPlan) -> NormKernel | None:
     norm = block.norm
     plain = norm.kind == "rms" and not norm.zero_centered and block.placement == "pre"
     layout = block.parallel or block.residual_normed or block.cross
-    altered = block.dropout or block.residual_scale or layout
+    own = block.residual_scale or block.layer_scale or block.drop_path
+    altered = block.dropout or own or layout
     return NormKernel(norm.weight) if plain and not altered else None
 
 

@@ -47,7 +47,7 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
             spec.checkpoint.huggingface, network.parameters, network.blocks, where
         )
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
-    context = spec.train.context or spec.model.context_length
+    context = spec.train.context or network.context_length
     train = train_plan(spec, context, 3 * forward_flops(network, spec.model, context))
     return Plan(
         name=spec.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from codegen.plan.attention import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.experts import ExpertsPlan
+from codegen.plan.image import ImagePlan
 
 Number = int | float
 ConfigValue = Number | str | tuple["Number | str", ...]
@@ -24,10 +25,11 @@ class ConfigField:
 
 @dataclass(frozen=True)
 class Init:
-    """How a parameter starts: normal with `std`, `ones` or `zeros`."""
+    """How a parameter starts: normal with `std`, `ones`, `zeros` or constant at `value`."""
 
     kind: str
     std: float = 0.0
+    value: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ class BlockPlan:
     shared_norm: bool
     residual_scale: str  # how the config has the factor of what sublayers add; "" for none
     residual_normed: bool
+    layer_scale: bool
+    drop_path: bool
     cross: CrossAttentionPlan | None = field(default=None, kw_only=True)
 
 
@@ -230,11 +234,15 @@ class TemperaturePlan:
 
 @dataclass(frozen=True)
 class InitRule:
-    """Parameters whose names end in one of `suffixes` start as `kind`; `std` is an expression."""
+    """Parameters whose names end in one of `suffixes` start as `kind`.
+
+    `std` and `value` are expressions.
+    """
 
     suffixes: tuple[str, ...]
     kind: str
     std: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -264,6 +272,9 @@ class TransformerNetwork:
     norm: NormPlan
     ropes: tuple[RopePlan, ...]
     temperature: TemperaturePlan | None
+    final_norm: bool
+    image: ImagePlan | None
+    drop_path: str  # how often a layer's branch is skipped, as an expression; "" for never
     learned_positions: bool
     embedding_scaled: bool
     embedding_norm: bool
@@ -304,6 +315,11 @@ class TransformerNetwork:
     def padded(self) -> bool:
         """Whether attention is PyTorch's own, over the keys that are `seen`."""
         return any(a.padded for a in self.attentions)
+
+    @property
+    def grid_bias(self) -> str:
+        """Whose table of biases by the offset of patches: `layer`, `shared`, or "" for none."""
+        return self.image.relative_bias.removeprefix("none") if self.image else ""
 
     @property
     def rope(self) -> RopePlan | None:

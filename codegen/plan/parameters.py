@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
+from codegen.plan.image_parameters import grid_bias_row, rows_after_blocks, rows_before_blocks
 from codegen.plan.network import (
     Init,
     InitPlan,
@@ -29,8 +30,13 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
     normal = Init("normal", model.init.std)
     d_model, vocab_size = model.d_model, model.vocab_size
     table = Init("normal", model.init.embedding_std or model.init.std)
-    rows = [_embedding("token_embedding.weight", (vocab_size, d_model), "token_embedding", table)]
-    if network.learned_positions:
+    rows: list[Parameter] = []
+    if network.image:
+        rows += rows_before_blocks(network.image, model, network.layers[0].heads)
+    else:
+        shape = (vocab_size, d_model)
+        rows.append(_embedding("token_embedding.weight", shape, "token_embedding", table))
+    if network.learned_positions and not network.image:
         shape = (model.context_length, d_model)
         rows.append(_embedding("position_embedding.weight", shape, "position_embedding", table))
     if network.token_shift:
@@ -41,7 +47,10 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
         rows.append(_bias_table(network, "bias_table", normal))
     for index, layer in enumerate(network.layers):
         rows += _block(network, model, index, layer)
-    rows += _norm("norm", network.norm, d_model)
+    if network.final_norm and not (network.image and network.image.pooling_norm == "after"):
+        rows += _norm("norm", network.norm, d_model)
+    if network.image:
+        return (*rows, *rows_after_blocks(network, model))
     if not network.tied:
         start = ZEROS if network.init.head == "zero" else normal
         rows.append(_embedding("head.weight", (vocab_size, d_model), "head", start))
@@ -100,6 +109,10 @@ def _block(
         if present:
             yield from _norm(f"{prefix}.{name}", plan.norm, model.d_model)
 
+    def layer_scale(sublayer: str) -> Parameter:
+        init = Init("constant", value=model.layer_scale or 1.0)
+        return _vector(f"{prefix}.{sublayer}_layer_scale", model.d_model, "layer_scale", init)
+
     before = plan.placement in ("pre", "sandwich") and not plan.shared_norm
     after = plan.placement != "pre"
     attention, bias = plan.attention, plan.attention.bias
@@ -133,6 +146,10 @@ def _block(
     if attention.score.sinks:
         name = f"{prefix}.attention.sinks"
         yield Parameter(name, (layer.heads,), "sinks", normal, decay=False, group="vector")
+    if network.image and network.image.relative_bias == "layer":
+        yield grid_bias_row(f"{prefix}.attention.", network.image, layer.heads)
+    if plan.layer_scale:
+        yield layer_scale("attention")
     yield from norm("attention_post_norm", after)
     if plan.cross:
         yield from norm("cross_attention_norm", before)
@@ -148,6 +165,8 @@ def _block(
         if cross.qk_norm:
             yield from _norm(f"{prefix}.cross_attention.q_norm", cross.qk_norm, width)
             yield from _norm(f"{prefix}.cross_attention.k_norm", cross.qk_norm, width)
+        if plan.layer_scale:
+            yield layer_scale("cross_attention")
         yield from norm("cross_attention_post_norm", after)
     yield from norm("mlp_norm", before)
     mlp, d_ff, one = plan.mlp, layer.d_ff, "mlp"
@@ -167,6 +186,8 @@ def _block(
             for name in ("alpha_p", "alpha_n"):
                 yield _vector(f"{prefix}.{one}.{name}", 1, name, ZEROS)
         yield from linear(f"{one}.down_proj", model.d_model, d_ff, mlp.bias, residual)
+    if plan.layer_scale:
+        yield layer_scale("mlp")
     yield from norm("mlp_post_norm", after)
 
 
@@ -251,11 +272,17 @@ def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
     if network.init.head == "zero" and not network.tied:
         zeros.append("head.weight")
         table.append(("head", "zero: all tokens start equally likely"))
+    if "grid_bias" in roles:
+        zeros.append("grid_bias.table")
+        table.append(("grid_bias", "zero: at first no place is nearer than another"))
     if "alpha_p" in roles:
         zeros += ["alpha_p", "alpha_n"]
         table.append(("alpha_p, alpha_n", "zero: softplus makes slopes of them"))
     if zeros:
         rules.append(InitRule(tuple(zeros), "zeros"))
+    if "layer_scale" in roles:
+        rules.append(InitRule(("layer_scale",), "constant", value="self.config.layer_scale"))
+        table.append(("layer scales", "layer_scale"))
     rules += _gain_rules(network)
     if rules and any(parameter.role == "norm" for parameter in network.parameters):
         words = {"zeros": "zero: the gain is 1 + weight", "ones": "one"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.plan.expert_numbers import EXPERT_ROWS
+from codegen.plan.image import ImagePlan
+from codegen.plan.image_parameters import image_fields
 from codegen.plan.layer_masks import TINY_CONTEXT, layer_masks, toy_values
 from codegen.plan.mask_numbers import mask_numbers
 from codegen.plan.network import ConfigField
@@ -87,12 +89,16 @@ class LayerNumbers:
 
 
 def config_fields(
-    model: TransformerModel, numbers: LayerNumbers, *, one_kind: bool
+    model: TransformerModel,
+    numbers: LayerNumbers,
+    image: ImagePlan | None = None,
+    *,
+    one_kind: bool,
 ) -> tuple[ConfigField, ...]:
     """The knobs that this model has, in the order a reader expects."""
+    sizes = image_fields(image) if image else _token_fields(model)
     fields = [
-        ConfigField("vocab_size", "int", model.vocab_size, TINY_VOCABULARY),
-        ConfigField("context_length", "int", model.context_length, TINY_CONTEXT),
+        *sizes,
         ConfigField("d_model", "int", model.d_model, TINY_MODEL),
         _layers_field(numbers, one_kind),
         *(
@@ -122,11 +128,23 @@ def config_fields(
     fields += _router_loss_fields(numbers)
     if model.dropout:
         fields.append(ConfigField("dropout", "float", model.dropout, model.dropout))
+    if model.drop_path and model.drop_path.rate:
+        rate = float(model.drop_path.rate)
+        comment = "of branches, in the last layer" if model.drop_path.growing else "of branches"
+        fields.append(ConfigField("drop_path", "float", rate, rate, comment))
+    if model.layer_scale is not None:
+        start = float(model.layer_scale)
+        fields.append(ConfigField("layer_scale", "float", start, start, "at first"))
     fields.append(ConfigField("init_std", "float", model.init.std, model.init.std))
     if model.init.embedding_std is not None:
         std = float(model.init.embedding_std)
         fields.append(ConfigField("embedding_std", "float", std, std))
     return tuple(fields)
+
+
+def _token_fields(model: TransformerModel) -> Iterator[ConfigField]:
+    yield ConfigField("vocab_size", "int", model.vocab_size, TINY_VOCABULARY)
+    yield ConfigField("context_length", "int", model.context_length, TINY_CONTEXT)
 
 
 def _router_loss_fields(numbers: LayerNumbers) -> Iterator[ConfigField]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from codegen.plan.attention import AttentionFunction, ScorePlan, attention_function, kept_by_cache
+from codegen.plan.image import image_plan
 from codegen.plan.mlps import mlp_plan, mlp_with_names, norm_plan
 from codegen.plan.network import (
     AttentionPlan,
@@ -52,11 +53,13 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         for kind, values in zip(kinds, numbers.true, strict=True)
     )
     norm = resolve_block(model, None).norm
+    image = image_plan(model, model.image) if model.image else None
+    layer_count = "config.layers" if len(plans) == 1 else "len(config.layers)"
     network = TransformerNetwork(
         task=task,
         class_name="Model",
-        context_length=model.context_length,
-        fields=config_fields(model, numbers, one_kind=len(plans) == 1),
+        context_length=image.tokens if image else model.context_length,
+        fields=config_fields(model, numbers, image, one_kind=len(plans) == 1),
         blocks=plans,
         layers=layers,
         norm=norm_plan(
@@ -66,6 +69,9 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         ),
         ropes=rope_plans(model, blocks),
         temperature=temperature_plan(blocks),
+        final_norm=model.final_norm,
+        image=image,
+        drop_path=_drop_path(model, layer_count),
         learned_positions=model.embedding.positions == "learned",
         embedding_scaled=model.embedding.scale is not None,
         embedding_norm=model.embedding.norm,
@@ -79,7 +85,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         dropout=model.dropout > 0,
         token_shift=model.embedding.token_shift,
         init=InitPlan(model.init.residual, model.init.head),
-        layer_count="config.layers" if len(plans) == 1 else "len(config.layers)",
+        layer_count=layer_count,
         inputs=_inputs(plans),
         parameters=(),
     )
@@ -121,7 +127,10 @@ def _block_plans(
     names = _class_names("Block", shapes)
     # Classes that stand in one table are made alike.
     each = any(
-        s.attention.per_layer or s.mlp.per_layer or "layer]" in s.norm.eps + s.residual_scale
+        s.per_layer
+        or s.attention.per_layer
+        or s.mlp.per_layer
+        or "layer]" in s.norm.eps + s.residual_scale
         for s in shapes.values()
     )
     found: dict[str, BlockPlan] = {}
@@ -145,6 +154,8 @@ def _block_plans(
             shared_norm=shape.shared_norm,
             residual_scale=shape.residual_scale,
             residual_normed=shape.residual_normed,
+            layer_scale=shape.layer_scale,
+            drop_path=shape.drop_path,
         )
     return tuple(found.values())
 
@@ -198,7 +209,7 @@ def _block_plan(
     return BlockPlan(
         class_name="",
         kinds=(),
-        per_layer=False,
+        per_layer=_drops_more_later(model),
         attention=attention_plan(model, kind, block, numbers, decodes=decodes),
         mlp=mlp_plan(model, block, numbers),
         norm=norm_plan(block.norm, "config.d_model", numbers.access("norm_eps")),
@@ -208,7 +219,22 @@ def _block_plan(
         shared_norm=residual.shared_norm,
         residual_scale=numbers.access("residual_scale") if residual.scale is not None else "",
         residual_normed=residual.normed,
+        layer_scale=model.layer_scale is not None,
+        drop_path=bool(model.drop_path and model.drop_path.rate),
     )
+
+
+def _drop_path(model: TransformerModel, layer_count: str) -> str:
+    """How often a layer's branches are skipped, as an expression; "" for never."""
+    if model.drop_path is None or not model.drop_path.rate:
+        return ""
+    share = f" * layer / ({layer_count} - 1)" if model.drop_path.growing else ""
+    return f"config.drop_path{share}"
+
+
+def _drops_more_later(model: TransformerModel) -> bool:
+    """Whether layers skip their branches the more often the later they come."""
+    return bool(model.drop_path and model.drop_path.rate and model.drop_path.growing)
 
 
 def attention_plan(

@@ -81,11 +81,19 @@ ENCODER_DECODER_FILES = (
     PackageFile("test_{name}.py", "package/test_encoder_decoder.py.jinja"),
     PackageFile("README.md", "package/README_encoder_decoder.md.jinja"),
 )
+VISION_FILES = (
+    *MODEL_FILES,
+    PackageFile("checkpoint.py", "package/checkpoint.py.jinja"),
+    WEIGHTS,
+    PackageFile("test_{name}.py", "package/test_vision.py.jinja"),
+    PackageFile("README.md", "package/README_vision.md.jinja"),
+)
 
 FILES: dict[str, dict[str, tuple[PackageFile, ...]]] = {
     "transformer": {
         "causal-lm": DECODER_FILES,
         "masked-lm": ENCODER_FILES,
         "seq2seq-lm": ENCODER_DECODER_FILES,
+        "image-classification": VISION_FILES,
     },
 }

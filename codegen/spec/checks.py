@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codegen.spec.characters import MAX_WORD, word
+from codegen.spec.check_image import check_image
 from codegen.spec.check_latent import check_latent
 from codegen.spec.check_mlps import check_mlps
 from codegen.spec.check_norms import bias_without_place, check_gains, inner_norms
@@ -199,7 +200,8 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         yield Finding(at("attention", "qk_norm"), message)
     if not terms_of(formula_of(parse_mask(attention.mask))):
         yield Finding(at("attention", "mask"), "no query sees any key under this mask")
-    if spec.task != "masked-lm" and shows_the_future(parse_mask(attention.mask)):
+    decodes = spec.task in ("causal-lm", "seq2seq-lm")
+    if decodes and shows_the_future(parse_mask(attention.mask)):
         message = "a causal language model would see the token that it predicts"
         yield Finding(at("attention", "mask"), message, f"`causal & ({attention.mask})`")
 
@@ -288,6 +290,7 @@ CHECKS: dict[str, tuple[Callable[[TransformerSpec], Iterator[Finding]], ...]] = 
         check_blocks,
         check_stacks,
         check_encoder,
+        check_image,
         check_training,
         check_checkpoint,
         check_target,

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from codegen.spec.experts import Experts
 from codegen.spec.expression import ExpressionError
+from codegen.spec.image import DropPath, Image, rate_only
 from codegen.spec.latent import Latent
 from codegen.spec.mask import parse_mask
 from codegen.spec.rope import Rope
@@ -360,6 +361,8 @@ class Encoder(Vocabulary):
 class TransformerModel(Vocabulary):
     """The architecture."""
 
+    image: Image | None = Field(None, description="what an image classifier sees")
+    classes: Positive = Field(1000, description="that an image classifier tells apart")
     vocab_size: Positive = Field(32_000, description="tokens")
     context_length: Positive = Field(2048, description="tokens a sequence may have")
     d_model: Positive = Field(768, description="width of the residual stream")
@@ -381,10 +384,27 @@ class TransformerModel(Vocabulary):
     embedding: Embedding = Field(Embedding(), description="tokens to vectors")
     head: Head = Field(Head(), description="vectors to logits")
     dropout: Rate = Field(0.0, description="of embeddings, attention and sublayer outputs")
+    layer_scale: PositiveFloat | None = Field(
+        None,
+        description="a learned gain of each sublayer's output, for each channel, that starts at "
+        "this (LayerScale, arXiv:2103.17239)",
+    )
+    drop_path: Annotated[DropPath | None, BeforeValidator(rate_only)] = Field(
+        None, description="branches that some samples skip in training; the rate for short"
+    )
+    final_norm: bool = Field(True, description="a norm after the last block")
     init: Init = Field(Init(), description="initial weights")
 
 
-TASK_MASKS = {"masked-lm": "padding"}  # where it is not `causal`
+TASK_DEFAULTS: dict[str, dict[str, Any]] = {  # of `model`, where they are not those above
+    "masked-lm": {"attention": {"mask": "padding"}},
+    "image-classification": {
+        "attention": {"mask": "full", "rope": None},
+        "embedding": {"positions": "learned"},
+        "head": {"bias": True},
+        "image": {},
+    },
+}
 
 
 class TransformerSpec(SpecHead):
@@ -398,11 +418,14 @@ class TransformerSpec(SpecHead):
     def _defaults_of_the_task(cls, data: Any) -> Any:
         """An encoder sees all that is no padding, unless its spec says something else."""
         task = data.get("task") if isinstance(data, dict) else None
-        if not isinstance(task, str) or task not in TASK_MASKS:
+        if not isinstance(task, str) or task not in TASK_DEFAULTS:
             return data
         model = data.get("model", {})
-        attention = model.get("attention", {}) if isinstance(model, dict) else None
-        if not isinstance(attention, dict) or "mask" in attention:
+        if not isinstance(model, dict):
             return data
-        attention = {"mask": TASK_MASKS[task], **attention}
-        return {**data, "model": {**model, "attention": attention}}
+        made = dict(model)
+        for part, defaults in TASK_DEFAULTS[task].items():
+            said = model.get(part, {})
+            if isinstance(said, dict):
+                made[part] = {**defaults, **said}
+        return {**data, "model": made}

@@ -152,11 +152,11 @@ class SpecHead(Vocabulary):
     """The fields that every family shares."""
 
     name: str = Field(description="the package's name: lower-case letters, digits and `_`")
-    task: Literal["causal-lm", "masked-lm", "seq2seq-lm"] = Field(
+    task: Literal["causal-lm", "masked-lm", "seq2seq-lm", "image-classification"] = Field(
         "causal-lm",
         description="what the model is trained to do: `causal-lm` predicts the next token, "
         "`masked-lm` (an encoder) those that were masked, `seq2seq-lm` (an encoder and a decoder) "
-        "the next token of a target, given a source",
+        "the next token of a target, given a source, `image-classification` the class of an image",
     )
     target: Annotated[Target, BeforeValidator(_target)] = Field(
         Target(), description="where it runs"
