@@ -29,6 +29,7 @@ from codegen.outcome import Outcome
 from codegen.plan import Plan, lower
 from codegen.project import Project
 from codegen.spec import load_text
+from codegen.spec.checks import check_name
 from codegen.spec.source import parse
 
 __all__ = ["import_folder", "loaded", "open_tensors", "read_model", "unformatted", "weight_files"]
@@ -69,7 +70,9 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
     config = read_config(folder)
     mapping = mapping_for(config)
     model_type = str(config.fields["model_type"])
-    name = name or default_name(model_type)
+    name = default_name(model_type) if name is None else name
+    for problem in check_name(name):
+        raise CheckpointError(problem.message, problem.hint or "choose another with --name")
     translated = translate(config, mapping)
     where = folder if folder.is_dir() else folder.parent
     comment = f"{model_type}, from config.json of {where.resolve().name}"

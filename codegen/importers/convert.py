@@ -120,7 +120,9 @@ def empty_model(package: Package, plan: Plan, tensors: Mapping[str, Tensor]) -> 
     """The model with room for its weights in the number formats of the checkpoint."""
     import torch
 
-    with torch.device("meta"):
+    from codegen.importers.blank import WithoutInit
+
+    with torch.device("meta"), WithoutInit():
         model: nn.Module = package.model.Model(package.model.Config())
     dtypes = dtypes_there(plan, tensors)
     made: dict[int, torch.nn.Parameter] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INDEX = "model.safetensors.index.json"
-Moved = Callable[[int, int, str], None]  # files opened, of how many, the last one's name
+Moved = Callable[[int, int, str], None]  # the file that is being read, of how many, its name
 
 
 class Tensors(Mapping[str, "Tensor"]):
@@ -34,13 +34,17 @@ class Tensors(Mapping[str, "Tensor"]):
         path = self.files[name]
         if path != self.path:
             self.file, self.path = _opened(path).__enter__(), path
-            if self.moved:
-                self.moved(self.order.index(path) + 1, len(self.order), path.name)
         tensor: Tensor = self.file.get_tensor(name)
         return tensor
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.files)
+        path = None
+        for name, there in self.files.items():
+            if there != path:
+                path = there
+                if self.moved:
+                    self.moved(self.order.index(path) + 1, len(self.order), path.name)
+            yield name
 
     def __len__(self) -> int:
         return len(self.files)

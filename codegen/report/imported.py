@@ -53,10 +53,10 @@ def _next(made: Imported, project: Project) -> list[str]:
     if not all(part.isidentifier() for part in parts):
         return commands
     module = ".".join(parts)
-    if made.weights:
+    if made.weights and (made.outcome.folder / "sample.py").is_file():
         given = "" if (made.weights / "tokenizer.json").is_file() else " --tokenizer TOKENIZER.json"
         folder = project.shown(made.weights)
         commands.append(f"python -m {module}.sample --checkpoint {folder}{given} --prompt Once")
-    else:
+    if not made.weights:
         commands.append(f"python -m {module}.train --data FILE")
     return commands

@@ -40,8 +40,8 @@ def tiny(config_class: str, **options: Any) -> Any:
     return model
 
 
-def save(folder: Path, config_class: str, **options: Any) -> Any:
-    """The same, saved as `save_pretrained` does; the model."""
+def save(folder: Path, config_class: str, shards: str = "1GB", **options: Any) -> Any:
+    """The same, saved as `save_pretrained` does, in files of this size; the model."""
     model = tiny(config_class, **options)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size=shards)
     return model
