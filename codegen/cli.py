@@ -233,6 +233,20 @@ def plan(spec: Path, overrides: Sequence[str], as_json: bool) -> None:
     printer(made)
 
 
+@cli.command(epilog="Example: tgen diff specs/gpt.yaml specs/llama.yaml")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@json_option
+def diff(a: Path, b: Path, as_json: bool) -> None:
+    """Show how the models of the specs A and B differ, knob by knob, and what each costs."""
+    from codegen import rendering, report
+    from codegen.spec.knobs import differences
+
+    (one, first), (other, second) = (rendering.spec_and_plan(p, _project([p])) for p in (a, b))
+    printer = report.diff_json if as_json else report.diff_text
+    printer(first, second, differences(one, other))
+
+
 @cli.command(epilog="Example: tgen new small_gpt --from specs/gpt.yaml --set model.layers=6")
 @click.argument("name")
 @click.option(

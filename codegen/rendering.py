@@ -16,6 +16,7 @@ from codegen.project import Project
 if TYPE_CHECKING:
     from codegen.plan import Plan
     from codegen.plan.kernels import Kernel
+    from codegen.spec import Spec
 
 PARALLEL_FROM = 4  # cold specs below which worker processes cost more than they save
 
@@ -131,10 +132,16 @@ def rendered_kernels(
 
 def make_plan(spec: Path, project: Project, overrides: Sequence[str] = ()) -> Plan:
     """Stages 1 and 2."""
+    return spec_and_plan(spec, project, overrides)[1]
+
+
+def spec_and_plan(spec: Path, project: Project, overrides: Sequence[str] = ()) -> tuple[Spec, Plan]:
+    """What stage 1 makes of a spec file, and stage 2 of that."""
     from codegen.plan import lower
     from codegen.spec import load_spec
 
-    return lower(load_spec(spec, project.root, overrides))
+    loaded = load_spec(spec, project.root, overrides)
+    return loaded.spec, lower(loaded)
 
 
 def _refuse_double_names(

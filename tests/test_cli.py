@@ -208,6 +208,15 @@ def test_plan_shows_layers_parameters_and_bytes(project: Path, tgen: Run) -> Non
         assert word in out
 
 
+def test_diff_shows_knobs_and_costs(project: Path, tgen: Run) -> None:
+    tgen("new", "wide", "--from", "specs/small.yaml", "--set", "model.mlp.d_ff=96")
+    code, out, _ = tgen("diff", "specs/small.yaml", "specs/wide.yaml")
+    assert code == 0 and "mlp.d_ff" in out and "parameters" in out
+    code, out, _ = tgen("diff", "specs/small.yaml", "specs/wide.yaml", "--json")
+    (knob,) = json.loads(out)["knobs"]
+    assert (knob["knob"], knob["b"]) == ("mlp.d_ff", "96")
+
+
 def test_new_scaffolds_a_variant_that_builds(project: Path, tgen: Run) -> None:
     options = ["--set", "model.layers=3", "--set", "model.attention.kv_heads=1"]
     code, out, _ = tgen("new", "variant", "--from", "specs/small.yaml", *options)
