@@ -101,6 +101,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "xmod": {"default_language": "en_XX"},
 }  # fmt: skip
 
+# Whose own attention is not the reference: Falcon's adds ALiBi twice.
+ATTENTION = {"falcon": "sdpa"}
+
 # The configuration within a model type's own that its class for a task takes.
 NESTED = {"musicgen": "decoder", "musicgen_melody": "decoder"}
 

@@ -26,7 +26,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from benchmarks.coverage_options import Change, fields, options, setting
 from benchmarks.coverage_sizes import CONTEXT, tiny_values
-from benchmarks.coverage_types import FIELDS, NESTED
+from benchmarks.coverage_types import ATTENTION, FIELDS, NESTED
 
 MAPPINGS = {
     "causal-lm": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
@@ -186,7 +186,8 @@ def tiny_model(chosen: Setting) -> Any:
 def randomised(chosen: Setting, seed: int, gain: float) -> Any:
     """The model with all weights drawn anew, and saved buffers that are more than one number."""
     torch.manual_seed(seed)
-    model = chosen.model_class._from_config(chosen.config, attn_implementation="eager").eval()
+    attention = ATTENTION.get(chosen.model_type, "eager")
+    model = chosen.model_class._from_config(chosen.config, attn_implementation=attention).eval()
     if chosen.model_type == "xmod":
         model.set_default_language("en_XX")
     draw = torch.Generator().manual_seed(seed)

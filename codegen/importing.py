@@ -86,8 +86,9 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
 
 
 def default_name(model_type: str) -> str:
-    """A package's name for a model type: `xlm-roberta` is xlm_roberta."""
-    return re.sub(r"\W+", "_", model_type.lower())
+    """A package's name for a model type: `xlm-roberta` is xlm_roberta; `codegen` is taken."""
+    name = re.sub(r"\W+", "_", model_type.lower())
+    return f"{name}_model" if any(check_name(name)) else name
 
 
 def _explained(
