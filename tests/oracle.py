@@ -62,15 +62,29 @@ def logits(
     gaps = [] if gaps is None else gaps
     net, inputs = plan.model, inputs or {}
     positions = document_positions(inputs, tokens.shape[1])
-    x = embed(net, weights, tokens, positions)
-    for index in range(len(net.layers)):
+    x = embed(net, weights, tokens, positions, inputs)
+    for index in net.order or range(len(net.layers)):
         x = block(net, weights, x, index, positions, inputs, gaps)
-    x = norm(net.norm, final_eps(net), weights, "norm", x)
-    table = weights["token_embedding.weight" if net.tied else "head.weight"]
-    out = x @ table.T
-    if net.head_bias:
+    if net.norm:
+        x = norm(net.norm, end_eps(net, net.norm), weights, "norm", x)
+    return head(net, weights, x)
+
+
+def head(net: TransformerNetwork, weights: Weights, x: Array) -> Array:
+    """Transformed, scaled, multiplied with the output embedding, offset and capped."""
+    plan = net.head
+    if plan.transform:
+        act = ACTIVATIONS[plan.transform.activation]
+        x = act(linear(weights, "head_transform", x))
+        if plan.transform.norm:
+            eps = end_eps(net, plan.transform.norm)
+            x = norm(plan.transform.norm, eps, weights, "head_norm", x)
+    if plan.scaled:
+        x = x * number(net, "output_scale")
+    out = x @ weights["token_embedding.weight" if plan.tied else "head.weight"].T
+    if plan.bias:
         out = out + weights["head_bias"]
-    return softcap(out, number(net, "logit_softcap")) if net.softcap else out
+    return softcap(out, number(net, "logit_softcap")) if plan.softcap else out
 
 
 def loss(scores: Array, targets: Array, reduction: str) -> Array:
@@ -111,10 +125,9 @@ def norm_eps(net: TransformerNetwork, layer: int) -> float:
     return eps
 
 
-def final_eps(net: TransformerNetwork) -> float:
-    """Of the norms outside the blocks."""
-    own = [field.value for field in net.fields if field.name == "final_norm_eps"]
-    return float(own[0]) if own else norm_eps(net, 0)
+def end_eps(net: TransformerNetwork, plan: NormPlan) -> float:
+    """Of a norm outside the blocks, which names its field."""
+    return number(net, plan.eps.removeprefix("config."))
 
 
 # The embedding
@@ -128,19 +141,49 @@ def document_positions(inputs: Inputs, time: int) -> Array:
     return np.arange(time) - np.array(starts)
 
 
-def embed(net: TransformerNetwork, weights: Weights, tokens: Array, positions: Array) -> Array:
-    """(batch, time, d_model): scaled, shifted, placed, normalised, in this order."""
+def embed(
+    net: TransformerNetwork, weights: Weights, tokens: Array, positions: Array, inputs: Inputs
+) -> Array:
+    """(batch, time, d_model): scaled, shifted, placed, typed, normalised, in this order.
+
+    A narrower embedding is projected after the first, the fourth or the last of these.
+    """
+    plan = net.embedding
     x = weights["token_embedding.weight"][tokens]
-    if net.embedding_scaled:
+    if plan.scaled:
         x = x * number(net, "embedding_scale")
-    if net.token_shift:
+    if plan.projected == "tokens":
+        x = linear(weights, "embedding_proj", x)
+    if plan.token_shift:
         before = np.concatenate([x[:, :1], x[:, :-1]], axis=1)  # the first token's is its own
         x = x + weights["token_shift"] * before
-    if net.learned_positions:
+    if plan.offset:
+        positions = positions + int(number(net, "position_offset"))
+    if plan.positions == "learned":
         x = x + weights["position_embedding.weight"][positions]
-    if net.embedding_norm:
-        x = norm(net.norm, final_eps(net), weights, "embedding_norm", x)
-    return x
+    if plan.positions == "sinusoidal":
+        x = x + sinusoids(net, positions, x.shape[-1]).astype(x.dtype)
+    for name in plan.types:
+        types = inputs.get(f"{name}_types", np.zeros_like(tokens))
+        x = x + weights[f"{name}_type_embedding.weight"][types]
+    if plan.projected == "sum":
+        x = linear(weights, "embedding_proj", x)
+    if plan.norm:
+        x = norm(plan.norm, end_eps(net, plan.norm), weights, "embedding_norm", x)
+    return linear(weights, "embedding_proj", x) if plan.projected == "norm" else x
+
+
+def sinusoids(net: TransformerNetwork, positions: Array, width: int) -> Array:
+    """(..., width): arXiv:1706.03762, section 3.5, wave by wave."""
+    base, waves = number(net, "position_base"), width // 2
+    table = np.zeros((*positions.shape, width))
+    for wave in range(waves):
+        exponent = wave / (waves - 1 if net.embedding.inclusive else waves)
+        angles = positions / base**exponent
+        turns = net.embedding.interleaved
+        table[..., 2 * wave if turns else wave] = np.sin(angles)
+        table[..., 2 * wave + 1 if turns else waves + wave] = np.cos(angles)
+    return table
 
 
 # The block

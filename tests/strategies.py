@@ -433,19 +433,68 @@ def layer_orders(draw: st.DrawFn, kinds: list[str]) -> Any:
 
 
 @st.composite
+def norm_forms(draw: st.DrawFn) -> Fields:
+    """A norm outside the blocks that says what it is."""
+    norm = {**draw(norms()), "eps": draw(EPSILONS)}
+    return {name: norm[name] for name in ("kind", "weight", "bias", "eps")}
+
+
+@st.composite
+def embeddings(draw: st.DrawFn) -> Fields:
+    """Tokens, positions and types, of a width of their own or not."""
+    positions = draw(st.sampled_from(["unsaid", "none", "learned", "learned", "sinusoidal"]))
+    fields = draw(
+        some_of(
+            tied=coin(),
+            scale=EMBEDDING_SCALES,
+            norm=st.one_of(coin(), coin(), norm_forms()),
+            token_types=st.sampled_from([0, 1, 3]),
+            task_types=st.sampled_from([0, 2]),
+        )
+    )
+    if positions != "unsaid":
+        fields["positions"] = positions
+    if positions in ("learned", "sinusoidal") and draw(coin()):
+        fields["position_offset"] = draw(st.sampled_from([1, 2]))
+    if positions == "sinusoidal":
+        layouts = st.sampled_from(["halves", "interleaved"])
+        fields["sinusoids"] = draw(some_of(layout=layouts, base=THETAS, inclusive=coin()))
+    if draw(st.integers(0, 3)) == 0:
+        fields["dim"] = draw(st.sampled_from([4, 6, 10]))
+        projected = st.sampled_from(["tokens", "sum", "norm"])
+        fields |= draw(some_of(projected=projected, projection_bias=coin()))
+    elif draw(st.integers(0, 3)) == 0:
+        fields["token_shift"] = True
+    return fields
+
+
+@st.composite
+def output_heads(draw: st.DrawFn, embedding: Fields) -> Fields:
+    """From the last block to logits; one that reads another width has a dense layer before."""
+    fields = draw(
+        some_of(
+            softcap=st.sampled_from([0.8, 5, 30.0]),
+            z_loss=st.just(1e-3),
+            bias=coin(),
+            scale=EMBEDDING_SCALES,
+        )
+    )
+    if not embedding.get("tied") and draw(st.integers(0, 3)) == 0:
+        fields["dim"] = draw(st.sampled_from([3, 6, 9]))
+    narrow = "dim" in fields or (embedding.get("tied") and "dim" in embedding)
+    if narrow or draw(st.integers(0, 2)) == 0:
+        activations = ACTIVATIONS.filter(lambda name: name != "xielu")
+        norm = st.one_of(coin(), norm_forms())
+        fields["transform"] = draw(some_of(activation=activations, norm=norm, bias=coin()))
+    return fields
+
+
+@st.composite
 def models(draw: st.DrawFn) -> Fields:
     """The field `model` of a spec."""
     width = draw(st.sampled_from([8, 12, 16, 24, 32]))
     turns = draw(some_of(pairs=st.just("interleaved"), sign=st.just(-1)))
-    embedding = draw(
-        some_of(
-            tied=coin(),
-            scale=EMBEDDING_SCALES,
-            positions=st.sampled_from(["none", "learned"]),
-            norm=coin(),
-            token_shift=st.just(True),
-        )
-    )
+    embedding = draw(embeddings())
     attention = {**draw(attention_parts()), **draw(heads())}
     head_dim = draw(st.sampled_from([None, 2, 4, 8]))
     if head_dim is None:
@@ -456,7 +505,7 @@ def models(draw: st.DrawFn) -> Fields:
         attention["head_dim"] = head_dim
     turned = head_dim or width // attention["heads"]
     rope = draw(st.sampled_from(["unsaid", "none", "said", "said"]))
-    if rope == "unsaid" and embedding.get("positions") != "learned":
+    if rope == "unsaid" and embedding.get("positions", "none") == "none":
         turns = {}  # every block kind shares what the default says
     elif rope != "unsaid":
         attention["rope"] = "none" if rope == "none" else draw(ropes(turned, turns))
@@ -472,9 +521,8 @@ def models(draw: st.DrawFn) -> Fields:
         "norm": draw(st.one_of(norms(), norms(), st.sampled_from(["rms", "layer"]))),
         "residual": draw(residuals()).get("residual", {}),
         "embedding": embedding,
-        "head": draw(
-            some_of(softcap=st.sampled_from([0.8, 5, 30.0]), z_loss=st.just(1e-3), bias=coin())
-        ),
+        "final_norm": draw(st.one_of(st.just(True), st.just(True), st.just(False), norm_forms())),
+        "head": draw(output_heads(embedding)),
         "dropout": draw(st.sampled_from([0.0, 0.2])),
         "init": draw(
             some_of(
@@ -537,6 +585,31 @@ def sharing_bias(model: Fields, shared: bool) -> Fields:
     return model
 
 
-def specs() -> st.SearchStrategy[Fields]:
+ENCODER_MASKS = st.one_of(
+    st.just("padding"),
+    st.sampled_from(["full", "window(5, 4) & padding", "document & padding", "~causal | block(4)"]),
+    MASKS,
+)
+
+
+@st.composite
+def encoders(draw: st.DrawFn) -> Fields:
+    """A model that may see what comes later, and may pass a layer more than once."""
+    model = draw(models())
+    alike = draw(st.one_of(st.none(), ENCODER_MASKS))  # PyTorch has attention under some masks
+    for part in (model, *model.get("blocks", {}).values()):
+        if "mask" in part.get("attention", {}):
+            mask = alike or draw(ENCODER_MASKS)
+            part["attention"] = {**part["attention"], "mask": mask}
+    if isinstance(model["layers"], int) and draw(coin()):
+        layers = list(range(model["layers"]))
+        model["order"] = draw(st.permutations([*layers, *layers[:2]]))
+    return model
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> Fields:
     """Small whole specs, as the mapping that a YAML file holds."""
-    return models().map(lambda model: {"name": "drawn_model", "model": model})
+    if draw(st.integers(0, 3)):
+        return {"name": "drawn_model", "model": draw(models())}
+    return {"name": "drawn_model", "task": "masked-lm", "model": draw(encoders())}

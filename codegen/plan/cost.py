@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from itertools import pairwise
 
 from codegen.plan.attention import kept_numbers
@@ -13,6 +14,7 @@ from codegen.plan.network import LayerPlan, Parameter, TransformerNetwork
 from codegen.plan.plan import Cost, OptimizerPlan
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain
+from codegen.spec.resolve import output_width
 from codegen.spec.transformer import TransformerModel
 
 FLOAT32, BFLOAT16 = 4, 2
@@ -54,11 +56,19 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     """
     if network.image:
         return image_flops(network, network.image)
-    rows = [p for p in network.parameters if p.group == "matrix"]
-    matrices = sum(active_count(network, p) for p in rows)
-    head = model.vocab_size * model.d_model
-    layers = [layer for stack in network.stacks for layer in stack.layers]
-    attention = sum(_attention_flops(layer, length) for layer in layers)
+    passes = Counter(network.order or range(len(network.layers)))
+    of_layer = {f"blocks.{layer}": times for layer, times in passes.items()}
+    matrices = sum(
+        active_count(network, p) * of_layer.get(".".join(p.name.split(".")[:2]), 1)
+        for p in network.parameters
+        if p.group == "matrix"
+    )
+    head = model.vocab_size * output_width(model)
+    attention = sum(
+        _attention_flops(layer, length) * (1 if stack.stack else passes[index])
+        for stack in network.stacks
+        for index, layer in enumerate(stack.layers)
+    )
     if network.cross:
         numbers = network.cross.numbers
         attention += int(4 * numbers["heads"] * numbers["head_dim"]) * length * len(network.layers)

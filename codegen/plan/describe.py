@@ -41,6 +41,8 @@ PAPERS = {
     "beit": "Bao et al., BEiT (arXiv:2106.08254)",
     "layer_scale": "Touvron et al., Going Deeper with Image Transformers (arXiv:2103.17239)",
     "drop_path": "Huang et al., Deep Networks with Stochastic Depth (arXiv:1603.09382)",
+    "sinusoids": "Vaswani et al., Attention Is All You Need (arXiv:1706.03762), section 3.5",
+    "albert": "Lan et al., ALBERT (arXiv:1909.11942), section 3.1",
     "relu2": "So et al., Primer (arXiv:2109.08668), section 3",
     "xielu": "Huang and Schlag, Deriving Activation Functions (arXiv:2411.13010)",
     "linear": "Chen et al., Positional Interpolation (arXiv:2306.15595)",
@@ -125,8 +127,9 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     yield from _masks(network)
     if network.image:
         yield from _image(network.image)
-    elif network.learned_positions:
-        yield "learned positions", ("gpt",)
+    elif network.embedding.positions != "none":
+        source = "gpt" if network.embedding.learned else "sinusoids"
+        yield f"{network.embedding.positions} positions", (source,)
     if network.rope:
         stretches = [SCALINGS[r.scaling] for r in network.ropes if r.scaling]
         stretched = "".join(dict.fromkeys(f" with {words}" for words, _ in stretches))
@@ -232,11 +235,15 @@ def _experts(network: TransformerNetwork) -> Iterator[Fact]:
 
 
 def _ends(network: TransformerNetwork) -> Iterator[Fact]:
-    if network.token_shift:
+    if network.order:
+        yield f"its layers are passed {len(network.order)} times in all", ("albert",)
+    if network.embedding.projected:
+        yield "the token embedding is narrower than the residual stream", ("albert",)
+    if network.embedding.token_shift:
         yield "each token's embedding is mixed with that of the one before", ("shift",)
-    if network.softcap:
+    if network.head.softcap:
         yield "soft-capped logits", ("softcap",)
-    if network.z_loss:
+    if network.head.z_loss:
         yield "a z-loss that keeps logits near zero", ("palm",)
-    if network.tied:
+    if network.head.tied:
         yield "input and output embeddings are tied", ()

@@ -24,7 +24,7 @@ Fields = tuple[ConfigField, ...]
 Part = TypeVar("Part")
 
 FIELD = re.compile(r"\bconfig\.(\w+)")  # as the plan's expressions read it
-OF_BOTH = ("token_embedding", "embedding_projection", "head")  # how parameters of no stack begin
+OF_BOTH = ("token_embedding", "embedding_proj", "head")  # how parameters of no stack begin
 
 
 def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:

@@ -56,14 +56,14 @@ def rows_after_blocks(network: TransformerNetwork, model: TransformerModel) -> I
     start = Init("normal", model.init.std)
     if image.pooling == "attention":
         yield from _pool(network, model, start)
-    if network.final_norm and image.pooling_norm == "after":
+    if network.norm and image.pooling_norm == "after":
         yield from _norm("pool_norm", network, model.d_model)
     ends = ZEROS if network.init.head == "zero" else start
     heads = ("head", "distillation_head")[: 1 + (image.pooling == "class_distillation")]
     for name in heads:
         shape = (image.classes, image.pooled * model.d_model)
         yield _table(f"{name}.weight", shape, ends)
-        if network.head_bias:
+        if network.head.bias:
             yield _vector(f"{name}.bias", image.classes, ZEROS)
 
 
@@ -98,7 +98,8 @@ def _linear(name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[
 
 
 def _norm(name: str, network: TransformerNetwork, width: int) -> Iterator[Parameter]:
-    if network.norm.weight:
+    norm = network.norm or network.blocks[0].norm
+    if norm.weight:
         yield Parameter(f"{name}.weight", (width,), "norm", Init("ones"), False, "vector")
-    if network.norm.bias:
+    if norm.bias:
         yield _vector(f"{name}.bias", width, ZEROS)

@@ -218,7 +218,8 @@ def _head_dim(network: TransformerNetwork, v: AttentionVariant) -> int:
 
 def _loss(network: TransformerNetwork) -> LossKernel:
     chunk = network.loss_chunk
-    return LossKernel(network.head_bias, network.softcap, network.z_loss, False, LOSS_BUDGET, chunk)
+    head = network.head
+    return LossKernel(head.bias, head.softcap, head.z_loss, False, LOSS_BUDGET, chunk)
 
 
 def _norms(network: TransformerNetwork) -> tuple[NormKernel, ...]:

@@ -81,6 +81,61 @@ class LatentPlan:
 
 
 @dataclass(frozen=True)
+class EmbeddingPlan:
+    """From tokens to the first block; widths and `rows` are expressions over the config.
+
+    A token's vector has `width`, positions and types have `sum_width`. `types` are kinds of types,
+    each with a table. `projected` says what becomes d_model wide: `tokens`, `sum` or `norm`.
+    """
+
+    width: str
+    scaled: bool
+    token_shift: bool
+    positions: str  # none, learned or sinusoidal
+    rows: str  # of the table of learned positions
+    sum_width: str
+    offset: bool
+    interleaved: bool
+    inclusive: bool
+    types: tuple[str, ...]
+    norm: NormPlan | None
+    projected: str
+    projection_bias: bool
+
+    @property
+    def learned(self) -> bool:
+        """Whether there are only so many positions."""
+        return self.positions == "learned"
+
+    @property
+    def type_inputs(self) -> tuple[str, ...]:
+        """What an encoder's callers may say of each token."""
+        return tuple(f"{name}_types" for name in self.types)
+
+
+@dataclass(frozen=True)
+class TransformPlan:
+    """A dense layer between the last block and the output embedding."""
+
+    activation: str
+    bias: bool
+    norm: NormPlan | None
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """From the last block to logits; `width` is what the output embedding reads."""
+
+    tied: bool
+    width: str
+    transform: TransformPlan | None
+    scaled: bool
+    bias: bool
+    softcap: bool
+    z_loss: bool
+
+
+@dataclass(frozen=True)
 class AttentionPlan:
     """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`.
 
@@ -269,24 +324,18 @@ class TransformerNetwork:
     fields: tuple[ConfigField, ...]
     blocks: tuple[BlockPlan, ...]
     layers: tuple[LayerPlan, ...]
-    norm: NormPlan
+    order: tuple[int, ...]  # in which layers are passed; empty: each once
+    norm: NormPlan | None
     ropes: tuple[RopePlan, ...]
     temperature: TemperaturePlan | None
-    final_norm: bool
     image: ImagePlan | None
     drop_path: str  # how often a layer's branch is skipped, as an expression; "" for never
-    learned_positions: bool
-    embedding_scaled: bool
-    embedding_norm: bool
-    tied: bool
-    head_bias: bool
-    softcap: bool
-    z_loss: bool
     aux_loss: bool  # routers' balance
     router_z_loss: bool
+    embedding: EmbeddingPlan
+    head: HeadPlan
     loss_chunk: int  # tokens whose logits the loss holds at one time
     dropout: bool
-    token_shift: bool
     init: InitPlan
     layer_count: str
     inputs: tuple[str, ...]  # what callers say of each row: document_ids, prefix_lengths, lengths
@@ -341,7 +390,9 @@ class TransformerNetwork:
             if norm is not None
         ]
         inner += [mlp.norm for mlp in self.mlps if mlp.norm]
-        return (self.norm, *(block.norm for block in self.blocks), *inner)
+        transform = self.head.transform
+        ends = (self.embedding.norm, self.norm, transform.norm if transform else None)
+        return (*filter(None, ends), *(block.norm for block in self.blocks), *inner)
 
     @property
     def one_kind(self) -> bool:
@@ -386,7 +437,7 @@ class TransformerNetwork:
     @property
     def own_loss(self) -> bool:
         """Whether F.linear_cross_entropy lacks something of the loss."""
-        return self.softcap or self.z_loss
+        return self.head.softcap or self.head.z_loss
 
     @property
     def prefix(self) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from codegen.plan.image_parameters import grid_bias_row, rows_after_blocks, rows_before_blocks
 from codegen.plan.network import (
+    EmbeddingPlan,
     Init,
     InitPlan,
     InitRule,
@@ -18,6 +19,7 @@ from codegen.plan.network import (
     Parameter,
     TransformerNetwork,
 )
+from codegen.spec.resolve import output_width
 from codegen.spec.transformer import TransformerModel
 
 ONES, ZEROS = Init("ones"), Init("zeros")
@@ -28,35 +30,67 @@ SHARDS: dict[str, int | None] = {"o_proj": 1, "down_proj": 1, "q_down": None, "k
 def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tuple[Parameter, ...]:
     """Every parameter with its shape and what happens to it, as a reader meets it."""
     normal = Init("normal", model.init.std)
-    d_model, vocab_size = model.d_model, model.vocab_size
-    table = Init("normal", model.init.embedding_std or model.init.std)
-    rows: list[Parameter] = []
     if network.image:
-        rows += rows_before_blocks(network.image, model, network.layers[0].heads)
+        rows = list(rows_before_blocks(network.image, model, network.layers[0].heads))
+        rows += _norm("embedding_norm", network.embedding.norm, model.d_model)
     else:
-        shape = (vocab_size, d_model)
-        rows.append(_embedding("token_embedding.weight", shape, "token_embedding", table))
-    if network.learned_positions and not network.image:
-        shape = (model.context_length, d_model)
-        rows.append(_embedding("position_embedding.weight", shape, "position_embedding", table))
-    if network.token_shift:
-        rows.append(_vector("token_shift", d_model, "token_shift", ZEROS))
-    if network.embedding_norm:
-        rows += _norm("embedding_norm", network.norm, d_model)
+        rows = list(_embeddings(network.embedding, model))
     if network.shared_bias:
         rows.append(_bias_table(network, "bias_table", normal))
     for index, layer in enumerate(network.layers):
         rows += _block(network, model, index, layer)
-    if network.final_norm and not (network.image and network.image.pooling_norm == "after"):
-        rows += _norm("norm", network.norm, d_model)
+    if not (network.image and network.image.pooling_norm == "after"):
+        rows += _norm("norm", network.norm, model.d_model)
     if network.image:
         return (*rows, *rows_after_blocks(network, model))
-    if not network.tied:
-        start = ZEROS if network.init.head == "zero" else normal
-        rows.append(_embedding("head.weight", (vocab_size, d_model), "head", start))
-    if network.head_bias:
-        rows.append(_vector("head_bias", vocab_size, "head_bias", ZEROS))
+    rows += _head(network, model)
     return tuple(rows)
+
+
+def _embeddings(plan: EmbeddingPlan, model: TransformerModel) -> Iterator[Parameter]:
+    spec, normal = model.embedding, Init("normal", model.init.std)
+    table = Init("normal", model.init.embedding_std or model.init.std)
+    narrow = spec.dim or model.d_model
+    width = narrow if plan.projected else model.d_model
+    added = narrow if plan.projected in ("sum", "norm") else model.d_model
+    shape = (model.vocab_size, width)
+    yield _embedding("token_embedding.weight", shape, "token_embedding", table)
+    if plan.learned:
+        shape = (model.context_length + spec.position_offset, added)
+        yield _embedding("position_embedding.weight", shape, "position_embedding", table)
+    for name, count in (("token", spec.token_types), ("task", spec.task_types)):
+        if count:
+            role = f"{name}_type_embedding"
+            yield _embedding(f"{role}.weight", (count, added), role, table)
+    if plan.token_shift:
+        yield _vector("token_shift", model.d_model, "token_shift", ZEROS)
+    normed = narrow if plan.projected == "norm" else model.d_model
+    yield from _norm("embedding_norm", plan.norm, normed)
+    if plan.projected:
+        shape = (model.d_model, narrow)
+        yield _matrix("embedding_proj.weight", shape, "embedding_proj", normal)
+        if plan.projection_bias:
+            yield _vector("embedding_proj.bias", model.d_model, "embedding_proj_bias", ZEROS)
+
+
+def _head(network: TransformerNetwork, model: TransformerModel) -> Iterator[Parameter]:
+    plan, normal = network.head, Init("normal", model.init.std)
+    width = output_width(model)
+    if plan.transform:
+        shape = (width, model.d_model)
+        yield _matrix("head_transform.weight", shape, "head_transform", normal)
+        if plan.transform.bias:
+            yield _vector("head_transform.bias", width, "head_transform_bias", ZEROS)
+        yield from _norm("head_norm", plan.transform.norm, width)
+    if not plan.tied:
+        start = ZEROS if network.init.head == "zero" else normal
+        yield _embedding("head.weight", (model.vocab_size, width), "head", start)
+    if plan.bias:
+        yield _vector("head_bias", model.vocab_size, "head_bias", ZEROS)
+
+
+def _matrix(name: str, shape: tuple[int, ...], role: str, init: Init) -> Parameter:
+    return Parameter(name, shape, role, init, decay=True, group="matrix", shard=0)
 
 
 def _embedding(name: str, shape: tuple[int, ...], role: str, init: Init) -> Parameter:
@@ -67,8 +101,10 @@ def _vector(name: str, size: int, role: str, init: Init) -> Parameter:
     return Parameter(name, (size,), role, init, decay=False, group="vector")
 
 
-def _norm(name: str, norm: NormPlan, width: int, heads: int = 0) -> Iterator[Parameter]:
+def _norm(name: str, norm: NormPlan | None, width: int, heads: int = 0) -> Iterator[Parameter]:
     """Of a vector, or of one a head."""
+    if norm is None:
+        return
     if norm.weight:
         shape = (heads, width) if heads else (width,)
         start = ZEROS if norm.zero_centered else ONES
@@ -263,13 +299,13 @@ def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
     if any(parameter.name.endswith("bias") for parameter in network.parameters):
         zeros.append("bias")
         table.append(("biases", "zero"))
-    if network.token_shift:
+    if network.embedding.token_shift:
         zeros.append("token_shift")
         table.append(("token_shift", "zero: at first no token sees the one before it here"))
     if network.init.residual == "zero":
         zeros += residual
         table.append(("o_proj, down_proj", "zero: every block starts as the identity"))
-    if network.init.head == "zero" and not network.tied:
+    if network.init.head == "zero" and not network.head.tied:
         zeros.append("head.weight")
         table.append(("head", "zero: all tokens start equally likely"))
     if "grid_bias" in roles:

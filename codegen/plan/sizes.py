@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from codegen.plan.expert_numbers import EXPERT_ROWS
 from codegen.plan.image import ImagePlan
@@ -15,16 +15,12 @@ from codegen.plan.numbers import (
     OTHER_ROWS,
     TINY_MODEL,
     TINY_VOCABULARY,
-    TOY_NUMBERS,
     NumberRow,
     Value,
     layer_values,
     mask_row,
-    scale_value,
-    toy_scale,
 )
 from codegen.plan.rope import rope_fields
-from codegen.spec.resolve import resolve_block, scale_numbers
 from codegen.spec.transformer import Block, TransformerModel
 
 
@@ -92,39 +88,33 @@ def config_fields(
     model: TransformerModel,
     numbers: LayerNumbers,
     image: ImagePlan | None = None,
+    norm_fields: Iterable[ConfigField] = (),
+    end_fields: Iterable[ConfigField] = (),
     *,
     one_kind: bool,
 ) -> tuple[ConfigField, ...]:
-    """The knobs that this model has, in the order a reader expects."""
+    """The knobs that this model has, in the order a reader expects.
+
+    Those of norms outside the blocks, and those of embedding and head, are given.
+    """
     sizes = image_fields(image) if image else _token_fields(model)
     fields = [
         *sizes,
         ConfigField("d_model", "int", model.d_model, TINY_MODEL),
         _layers_field(numbers, one_kind),
+        *([_order_field(model.order, len(numbers.tiny_kinds))] if model.order else []),
         *(
             _number_field(numbers, row)
             for row in numbers.rows.values()
             if numbers.used(row.name) and row.name != "rope_theta"
         ),
     ]
-    eps = resolve_block(model, None).norm.eps
-    if not numbers.agrees("norm_eps", eps):
-        fields.append(ConfigField("final_norm_eps", "float", eps, eps, "outside the blocks"))
+    fields += norm_fields
     if numbers.used("rope_theta"):
         order = (numbers.kinds, numbers.tiny_kinds)
         theta = _number_field(numbers, numbers.rows["rope_theta"])
         fields += rope_fields(model, numbers.blocks, order, theta)
-    if model.embedding.scale is not None:
-        real = scale_value(model.embedding.scale, scale_numbers(model, Block()))
-        tiny = toy_scale(model.embedding.scale, TOY_NUMBERS, real)
-        comment = model.embedding.scale if isinstance(model.embedding.scale, str) else ""
-        fields.append(ConfigField("embedding_scale", "float", real, tiny, comment))
-    if model.head.softcap is not None:
-        cap = float(model.head.softcap)
-        fields.append(ConfigField("logit_softcap", "float", cap, cap))
-    if model.head.z_loss is not None:
-        factor = float(model.head.z_loss)
-        fields.append(ConfigField("z_loss", "float", factor, factor, "of logsumexp^2, in training"))
+    fields += end_fields
     fields += _router_loss_fields(numbers)
     if model.dropout:
         fields.append(ConfigField("dropout", "float", model.dropout, model.dropout))
@@ -165,6 +155,12 @@ def _layers_field(numbers: LayerNumbers, one_kind: bool) -> ConfigField:
         kinds, tiny = (tuple(k or "" for k in n) for n in (numbers.kinds, numbers.tiny_kinds))
         return ConfigField("layers", "tuple[str, ...]", kinds, tiny, "the kind of each block")
     return ConfigField("layers", "int", len(numbers.kinds), len(numbers.tiny_kinds))
+
+
+def _order_field(order: list[int], tiny_layers: int) -> ConfigField:
+    """The layers as they are passed; at toy size all of them, twice."""
+    tiny = tuple(range(tiny_layers)) * 2
+    return ConfigField("order", "tuple[int, ...]", tuple(order), tiny, "in which layers are passed")
 
 
 def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:

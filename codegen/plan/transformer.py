@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from codegen.plan.attention import AttentionFunction, ScorePlan, attention_function, kept_by_cache
+from codegen.plan.ends import Ends
 from codegen.plan.image import image_plan
 from codegen.plan.mlps import mlp_plan, mlp_with_names, norm_plan
 from codegen.plan.network import (
@@ -52,38 +53,30 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         )
         for kind, values in zip(kinds, numbers.true, strict=True)
     )
-    norm = resolve_block(model, None).norm
+    ends = Ends(model, numbers)
     image = image_plan(model, model.image) if model.image else None
     layer_count = "config.layers" if len(plans) == 1 else "len(config.layers)"
     network = TransformerNetwork(
         task=task,
         class_name="Model",
         context_length=image.tokens if image else model.context_length,
-        fields=config_fields(model, numbers, image, one_kind=len(plans) == 1),
+        fields=config_fields(
+            model, numbers, image, ends.norm_fields(), ends.fields(), one_kind=len(plans) == 1
+        ),
         blocks=plans,
         layers=layers,
-        norm=norm_plan(
-            norm,
-            "config.d_model",
-            "config.norm_eps" if numbers.agrees("norm_eps", norm.eps) else "config.final_norm_eps",
-        ),
+        order=tuple(model.order or ()),
+        norm=ends.final_norm,
         ropes=rope_plans(model, blocks),
         temperature=temperature_plan(blocks),
-        final_norm=model.final_norm,
         image=image,
         drop_path=_drop_path(model, layer_count),
-        learned_positions=model.embedding.positions == "learned",
-        embedding_scaled=model.embedding.scale is not None,
-        embedding_norm=model.embedding.norm,
-        tied=model.embedding.tied,
-        head_bias=model.head.bias,
-        softcap=model.head.softcap is not None,
-        z_loss=model.head.z_loss is not None,
+        embedding=ends.embedding(),
+        head=ends.head(),
         aux_loss=any(b.mlp.experts and b.mlp.experts.aux_loss for b in blocks.values()),
         router_z_loss=any(b.mlp.experts and b.mlp.experts.z_loss for b in blocks.values()),
         loss_chunk=loss_chunk(model.vocab_size),
         dropout=model.dropout > 0,
-        token_shift=model.embedding.token_shift,
         init=InitPlan(model.init.residual, model.init.head),
         layer_count=layer_count,
         inputs=_inputs(plans),

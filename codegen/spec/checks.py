@@ -23,7 +23,14 @@ from codegen.spec.finding import Finding
 from codegen.spec.formula import formula_of, terms_of
 from codegen.spec.mask import parse_mask
 from codegen.spec.reach import is_causal, shows_the_future
-from codegen.spec.resolve import layer_count, resolve_block, rotary_width, scale_numbers
+from codegen.spec.resolve import (
+    layer_count,
+    output_width,
+    resolve_block,
+    resolve_norm,
+    rotary_width,
+    scale_numbers,
+)
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
 from codegen.spec.stacks import encoder_model
@@ -115,6 +122,64 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
     yield from check_mlps(model, kinds)
     yield from _check_shared_bias(kinds)
     yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
+    yield from check_scale(("model", "head", "scale"), model.head.scale, model, Block())
+
+
+def check_ends(spec: TransformerSpec) -> Iterator[Finding]:
+    """The embedding and the head fit the stream between them, and each other."""
+    model = spec.model
+    embedding, head = model.embedding, model.head
+    if embedding.token_shift and embedding.dim:
+        message = "a token shift is of vectors as wide as the model's"
+        yield Finding(("model", "embedding", "token_shift"), message, "drop embedding.dim")
+    if embedding.position_offset and embedding.positions == "none":
+        key: Key = ("model", "embedding", "position_offset")
+        yield Finding(key, "an offset, but no positions", "positions: learned or sinusoidal")
+    narrow = embedding.dim if embedding.dim and embedding.projected != "tokens" else None
+    if embedding.positions == "sinusoidal" and (narrow or model.d_model) % 2:
+        message = f"sines and cosines need an even width, not {narrow or model.d_model}"
+        yield Finding(("model", "embedding", "positions"), message)
+    if embedding.tied and head.dim and head.dim != (embedding.dim or model.d_model):
+        message = f"a tied head reads {embedding.dim or model.d_model} numbers, not {head.dim}"
+        yield Finding(("model", "head", "dim"), message, "drop it, or tied: true")
+    if head.transform is None and output_width(model) != model.d_model:
+        message = f"nothing makes {output_width(model)} of {model.d_model} numbers for the head"
+        hint = "head: {transform: {activation: identity, norm: false, bias: false}}"
+        yield Finding(("model", "head"), message, hint)
+    transform_norm = head.transform.norm if head.transform else False
+    for key, own in (
+        (("model", "embedding", "norm"), embedding.norm),
+        (("model", "final_norm"), model.final_norm),
+        (("model", "head", "transform", "norm"), transform_norm),
+    ):
+        norm = resolve_norm(model, own)
+        if norm and not isinstance(own, bool):
+            yield from bias_without_place((*key, "bias"), norm)
+    last = resolve_norm(model, model.final_norm)
+    if last and last.zero_centered != model.norm.zero_centered:
+        message = "the last norm has gains of the same kind as the others"
+        yield Finding(("model", "final_norm"), message, "say zero_centered in `norm`")
+    if head.transform and head.transform.activation == "xielu":
+        key = ("model", "head", "transform", "activation")
+        yield Finding(key, "a head's layer has no learned slopes", "another activation")
+
+
+def check_order(spec: TransformerSpec) -> Iterator[Finding]:
+    """Layers are passed more than once only where nothing is kept of them."""
+    order, layers = spec.model.order, layer_count(spec.model)
+    if order is None:
+        return
+    if spec.task == "causal-lm":
+        message = "a decoder passes each layer once: its cache has a place for each"
+        yield Finding(("model", "order"), message)
+    for index, layer in enumerate(order):
+        if layer >= layers:
+            message = f"there is no layer {layer}: they are 0 to {layers - 1}"
+            yield Finding(("model", "order", index), message)
+    for layer in range(min(layers, MAX_LAYERS)):
+        if layer not in order:
+            yield Finding(("model", "order"), f"layer {layer} is never passed")
+            return
 
 
 def _check_shared_scores(kinds: dict[str | None, Block]) -> Iterator[Finding]:
@@ -291,6 +356,8 @@ CHECKS: dict[str, tuple[Callable[[TransformerSpec], Iterator[Finding]], ...]] = 
         check_stacks,
         check_encoder,
         check_image,
+        check_ends,
+        check_order,
         check_training,
         check_checkpoint,
         check_target,

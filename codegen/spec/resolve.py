@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codegen.spec.transformer import Block, TransformerModel
+from codegen.spec.transformer import Block, InnerNorm, Norm, TransformerModel
 
 
 def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
@@ -27,7 +27,7 @@ def resolve_block(model: TransformerModel, kind: str | None) -> Block:
         "norm": model.norm.model_dump(exclude_unset=True),
         "residual": model.residual.model_dump(exclude_unset=True),
     }
-    if model.embedding.positions == "learned":
+    if model.embedding.positions != "none":
         general["attention"].setdefault("rope", None)
     own = model.blocks[kind].model_dump(exclude_unset=True) if kind else {}
     if "scaling" in (own.get("attention", {}).get("rope") or {}) and general["attention"].get(
@@ -35,6 +35,22 @@ def resolve_block(model: TransformerModel, kind: str | None) -> Block:
     ):
         general["attention"]["rope"].pop("scaling", None)  # of another kind, with other fields
     return Block.model_validate(merged(general, own))
+
+
+def resolve_norm(model: TransformerModel, own: bool | InnerNorm) -> Norm | None:
+    """A norm outside the blocks: none, that of the model, or what it says over that."""
+    if isinstance(own, bool):
+        return model.norm if own else None
+    high = own.model_dump(exclude_unset=True)
+    if own.eps is None:
+        high.pop("eps", None)
+    return Norm.model_validate({**model.norm.model_dump(exclude_unset=True), **high})
+
+
+def output_width(model: TransformerModel) -> int:
+    """The width of what the output embedding reads."""
+    tied = model.embedding.dim if model.embedding.tied else None
+    return model.head.dim or tied or model.d_model
 
 
 def scale_numbers(model: TransformerModel, block: Block) -> dict[str, int]:

@@ -15,6 +15,7 @@ from codegen.spec.mask import parse_mask
 from codegen.spec.rope import Rope
 from codegen.spec.scale import parse_model_scale, parse_scale
 from codegen.spec.vocabulary import (
+    Count,
     Positive,
     PositiveFloat,
     Rate,
@@ -42,6 +43,10 @@ def _expression(parse: Any) -> Any:
 def _none_word(value: Any) -> Any:
     """`none` says in words what an empty value says in YAML."""
     return None if value == "none" else value
+
+
+def _norm_kind(value: Any) -> Any:
+    return kind_only(value) if value in ("rms", "layer") else value
 
 
 def _none_or_kind(value: Any) -> Any:
@@ -276,6 +281,19 @@ class Layers(Vocabulary):
     repeat: Positive = Field(1, description="how many times the pattern stands")
 
 
+class Sinusoids(Vocabulary):
+    """Fixed absolute positions: sines and cosines (arXiv:1706.03762, section 3.5)."""
+
+    layout: Literal["halves", "interleaved"] = Field(
+        "halves", description="all sines before all cosines, or by turns"
+    )
+    base: PositiveFloat = Field(10_000.0, description="of the wavelengths")
+    inclusive: bool = Field(
+        False,
+        description="the longest wavelength is 2 pi * base itself, as in tensor2tensor and fairseq",
+    )
+
+
 class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
@@ -283,8 +301,33 @@ class Embedding(Vocabulary):
     scale: ModelScale | None = Field(
         None, description="a factor such as `sqrt(d_model)`, of d_model, layers, vocab_size"
     )
-    positions: Literal["none", "learned"] = Field("none", description="learned absolute positions")
-    norm: bool = Field(False, description="a norm right after the embedding")
+    positions: Literal["none", "learned", "sinusoidal"] = Field(
+        "none", description="absolute positions, added to the embedding"
+    )
+    position_offset: Count = Field(
+        0, description="the first token has this position (2 in OPT; in RoBERTa after the padding)"
+    )
+    sinusoids: Sinusoids = Field(Sinusoids(), description="of sinusoidal positions")
+    token_types: Count = Field(
+        0,
+        description="learned vectors for types of tokens (segments, in BERT), given at run time "
+        "to an encoder; a decoder takes the first for all",
+    )
+    task_types: Count = Field(0, description="the same for types of tasks, as in ERNIE 2")
+    norm: Annotated[StrictBool | InnerNorm, BeforeValidator(_norm_kind)] = Field(
+        False, description="a norm right after the embedding: that of the model, or as said here"
+    )
+    dim: Positive | None = Field(
+        None,
+        description="width of the embedding, if it is not d_model: what is narrower is projected "
+        "(arXiv:1909.11942, section 3.1)",
+    )
+    projected: Literal["tokens", "sum", "norm"] = Field(
+        "norm",
+        description="with a `dim`, what is projected: the token's vector, its sum with that of the "
+        "position, or the sum after its norm",
+    )
+    projection_bias: bool = Field(True, description="a learned offset of that projection")
     token_shift: bool = Field(
         False,
         description="adds the embedding of the token before, times a learned vector "
@@ -292,9 +335,29 @@ class Embedding(Vocabulary):
     )
 
 
+class HeadTransform(Vocabulary):
+    """A layer between the residual stream and the output embedding, as in BERT."""
+
+    activation: Activation = Field("gelu", description="of its output; `identity` for none")
+    norm: Annotated[StrictBool | InnerNorm, BeforeValidator(_norm_kind)] = Field(
+        True, description="a norm after it: that of the model, or as said here"
+    )
+    bias: bool = Field(True, description="a learned offset of its projection")
+
+
 class Head(Vocabulary):
     """From the residual stream to logits."""
 
+    transform: Annotated[HeadTransform | None, BeforeValidator(_none_word)] = Field(
+        None, description="a dense layer before the logits; `{}` has its defaults"
+    )
+    dim: Positive | None = Field(
+        None,
+        description="width of the output embedding; by default that of a tied one, or d_model",
+    )
+    scale: ModelScale | None = Field(
+        None, description="a factor of what the logits are made from, such as `1 / sqrt(d_model)`"
+    )
     softcap: PositiveFloat | None = Field(
         None, description="logits become c * tanh(logits / c) (arXiv:2408.00118, section 2)"
     )
@@ -370,7 +433,15 @@ class TransformerModel(Vocabulary):
         12,
         description="a number of layers, a list of block kinds, or `{pattern: [...], repeat: n}`",
     )
+    order: Annotated[list[Count], Field(min_length=1)] | None = Field(
+        None,
+        description="the layers as they are passed, by number, if an encoder passes one more than "
+        "once (arXiv:1909.11942, section 3.1); by default each once",
+    )
     norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(Norm(), description="normalisation")
+    final_norm: Annotated[StrictBool | InnerNorm, BeforeValidator(_norm_kind)] = Field(
+        True, description="a norm after the last block: that of the model, or as said here"
+    )
     attention: Attention = Field(Attention(), description="attention of every block")
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
     residual: Residual = Field(Residual(), description="how sublayers meet the stream")
@@ -392,7 +463,6 @@ class TransformerModel(Vocabulary):
     drop_path: Annotated[DropPath | None, BeforeValidator(rate_only)] = Field(
         None, description="branches that some samples skip in training; the rate for short"
     )
-    final_norm: bool = Field(True, description="a norm after the last block")
     init: Init = Field(Init(), description="initial weights")
 
 

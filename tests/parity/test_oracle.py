@@ -92,6 +92,8 @@ SHRUNK = {
     ],
 }
 
+TASK_MASKS = {"masked-lm": "padding"}
+
 Spec = dict[str, Any]
 
 
@@ -147,11 +149,15 @@ class Trial:
         self.tokens = self.random.integers(0, self.vocabulary, (BATCH, self.time))
         self.masks = [layer.mask for layer in plan.model.layers]
         assert set(plan.model.inputs) == oracle.inputs_read(self.masks)
+        types = [] if plan.model.decodes else plan.model.embedding.types
         self.inputs = self.kept(
             document_ids=self.documents(),
             prefix_lengths=self.random.integers(0, self.time + 1, BATCH),
             lengths=self.random.integers(1, self.time + 1, BATCH),
         )
+        for name in types:
+            drawn = self.random.integers(0, config[f"{name}_types"], self.tokens.shape)
+            self.inputs[f"{name}_types"] = drawn
         self.logits = self.oracle_logits(self.inputs)
         self.rounding = self.oracle_rounding()
         by_hand = any(attention.score.by_hand for attention in plan.model.attentions)
@@ -323,7 +329,8 @@ def check_trial(plan: Plan, seed: int) -> None:
         trial.load()
         check_logits(trial)
         check_loss(trial)
-        check_decoding(trial)
+        if plan.model.decodes:
+            check_decoding(trial)
 
 
 def said(model: Spec, kind: str | None, part: str) -> Spec:
@@ -351,8 +358,23 @@ def laid_over(low: Spec, high: Spec) -> Spec:
     return {**low, **high, **{name: laid_over(low[name], high[name]) for name in both}}
 
 
-def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
+def check_ends(model: Spec, net: oracle.TransformerNetwork) -> None:
+    """Norms outside the blocks have the eps that docs/spec.md says."""
+    eps = said(model, None, "norm").get("eps", 1e-5)
+    own = model.get("final_norm", True)
+    places = [(own, net.norm), (model["embedding"].get("norm", False), net.embedding.norm)]
+    if net.head.transform:
+        places.append((model["head"]["transform"].get("norm", True), net.head.transform.norm))
+    for own, norm in places:
+        assert (norm is None) == (own is False)
+        if norm is not None:
+            wanted = own.get("eps", eps) if isinstance(own, dict) else eps
+            assert oracle.end_eps(net, norm) == wanted
+
+
+def check_numbers(model: Spec, net: oracle.TransformerNetwork, task: str) -> None:
     """Each layer's numbers in the plan are those that docs/spec.md says, read from the mapping."""
+    check_ends(model, net)
     order = model["layers"]
     if isinstance(order, dict):
         order = order["pattern"] * order.get("repeat", 1)
@@ -376,9 +398,9 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork) -> None:
         else:
             check_experts(layer, experts, d_ff)
         check_latent(layer, latent)
-        assert layer.mask == attention.get("mask", "causal")
-        learned = model.get("embedding", {}).get("positions") == "learned"
-        rope = attention.get("rope", "none" if learned else {})
+        assert layer.mask == attention.get("mask", TASK_MASKS.get(task, "causal"))
+        placed = model.get("embedding", {}).get("positions", "none") != "none"
+        rope = attention.get("rope", "none" if placed else {})
         assert layer.rope_theta == (None if rope == "none" else rope.get("theta", 10_000))
         eps = norm.get("eps", 1e-5)
         assert oracle.norm_eps(net, index) == eps
@@ -437,7 +459,7 @@ def check_relative_bias(net: oracle.TransformerNetwork, index: int, bias: Any) -
 @hypothesis.seed(0)
 @given(specs())
 def test_the_numbers_of_a_plan_are_its_specs(spec: Spec) -> None:
-    check_numbers(spec["model"], plan_of(spec).model)
+    check_numbers(spec["model"], plan_of(spec).model, spec.get("task", "causal-lm"))
 
 
 SMALL = {"vocab_size": 11, "context_length": 16, "d_model": 8, "attention": {"heads": 2}}
@@ -447,7 +469,7 @@ def test_a_block_kinds_eps_is_not_the_final_norms() -> None:
     blocks = {"local": {"norm": {"eps": 0.1}}}
     model = {**SMALL, "layers": 1, "norm": {"eps": 1e-5}, "blocks": blocks}
     net = plan_of({"name": "drawn_model", "model": model}).model
-    assert oracle.final_eps(net) == 1e-5
+    assert net.norm and oracle.end_eps(net, net.norm) == 1e-5
 
 
 def test_a_layer_without_rotary_positions_has_any_head_dim() -> None:
