@@ -48,9 +48,9 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
 
 def normed(net: TransformerNetwork, weights: Weights, name: str, x: Array) -> Array:
     """A norm outside the blocks, if the model has it."""
-    if f"{name}.weight" not in weights and net.norm.weight:
-        return x
-    return oracle.norm(net.norm, oracle.final_eps(net), weights, name, x)
+    pooled = net.norm or net.blocks[0].norm  # that inside a pool is there without the last
+    plan = {"embedding_norm": net.embedding.norm, "pool.norm": pooled}.get(name, net.norm)
+    return oracle.norm(plan, oracle.end_eps(net, plan), weights, name, x) if plan else x
 
 
 def embed(
@@ -75,8 +75,7 @@ def embed(
         registers = np.tile(weights["register_tokens"], (len(images), 1, 1))
         before, after = np.split(x, [len(image.placed)], axis=1)
         x = np.concatenate([before, registers, after], axis=1)
-    if net.embedding_norm:
-        x = normed(net, weights, "embedding_norm", x)
+    x = normed(net, weights, "embedding_norm", x)
     return x, (rows, columns)
 
 
