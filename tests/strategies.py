@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hypothesis import strategies as st
@@ -428,7 +429,10 @@ def layer_orders(draw: st.DrawFn, kinds: list[str]) -> Any:
         st.lists(st.sampled_from(kinds), max_size=4 - len(kinds))
     )
     if len(names) <= 2 and draw(coin()):
-        return {"pattern": names, "repeat": 2}
+        return {"pattern": names, **draw(st.sampled_from([{"repeat": 2}, {"count": 3}]))}
+    if draw(coin()):
+        runs = [(kind, len(list(run))) for kind, run in itertools.groupby(names)]
+        names = [{kind: times} if times > 1 else kind for kind, times in runs]
     return names if draw(coin()) else {"pattern": names}
 
 

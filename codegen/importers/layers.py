@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from codegen.importers.formula import FormulaError, compute
@@ -49,10 +50,18 @@ def _holds(condition: str, scope: Scope, layer: int) -> bool:
     return bool(compute(condition[1:], Inside(scope, {"i": layer})))
 
 
-def in_short(kinds: Sequence[str]) -> dict[str, Any] | list[str]:
-    """The shortest pattern that repeats to make the list, or the list."""
+def in_short(kinds: Sequence[str]) -> dict[str, Any] | list[Any]:
+    """The shortest pattern that goes on to make the list, or the list; runs of a kind counted."""
     for length in range(1, len(kinds) // 2 + 1):
         times, rest = divmod(len(kinds), length)
-        if not rest and list(kinds[:length]) * times == list(kinds):
-            return {"pattern": list(kinds[:length]), "repeat": times}
-    return list(kinds)
+        pattern = list(kinds[:length])
+        if (pattern * (times + 1))[: len(kinds)] == list(kinds):
+            how = {"count": len(kinds)} if rest else {"repeat": times}
+            return {"pattern": _runs(pattern), **how}
+    return _runs(kinds)
+
+
+def _runs(kinds: Sequence[str]) -> list[Any]:
+    """Names of kinds, from three of one on as `{name: times}`."""
+    runs = [(kind, len(list(group))) for kind, group in groupby(kinds)]
+    return [entry for kind, n in runs for entry in ([{kind: n}] if n > 2 else [kind] * n)]

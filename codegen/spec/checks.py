@@ -25,9 +25,14 @@ from codegen.spec.mask import parse_mask
 from codegen.spec.reach import is_causal, shows_the_future
 from codegen.spec.resolve import (
     layer_count,
+<<<<<<< Updated upstream
     output_width,
     resolve_block,
     resolve_norm,
+=======
+    layer_kinds,
+    resolve_block,
+>>>>>>> Stashed changes
     rotary_width,
     scale_numbers,
 )
@@ -71,9 +76,14 @@ def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
     """Every layer names a block kind, and every block kind is in a layer."""
     blocks, layers = spec.model.blocks, spec.model.layers
     yield from _check_kinds(blocks)
-    if layer_count(spec.model) > MAX_LAYERS:
-        at: Key = ("model", "layers", *(("repeat",) if isinstance(layers, Layers) else ()))
+    too_many = layer_count(spec.model) > MAX_LAYERS
+    if too_many:
+        said = ("count" if layers.count else "repeat",) if isinstance(layers, Layers) else ()
+        at: Key = ("model", "layers", *said)
         yield Finding(at, f"{layer_count(spec.model)} layers, more than {MAX_LAYERS:,}")
+    if isinstance(layers, Layers) and layers.count and "repeat" in layers.model_fields_set:
+        message = "`count` says how many layers there are, and `repeat` too"
+        yield Finding(("model", "layers", "repeat"), message, "drop one of them")
     if isinstance(layers, int):
         if len(blocks) > 1:
             hint = f"for example layers: {{pattern: [{', '.join(blocks)}], repeat: {layers}}}"
@@ -81,17 +91,18 @@ def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
                 ("model", "layers"), "several kinds of blocks, but no order of them", hint
             )
         return
-    in_pattern = not isinstance(layers, list)
-    names = layers.pattern if not isinstance(layers, list) else layers
-    place: Key = ("model", "layers", "pattern") if in_pattern else ("model", "layers")
-    if not names:
-        yield Finding(place, "a model needs at least one layer")
-    for index, kind in enumerate(names):
-        if kind not in blocks:
-            hint = suggestion(kind, blocks) or f"known: {', '.join(blocks) or 'none'}"
-            yield Finding((*place, index), f"no block kind `{word(kind)}` in `blocks`", hint)
+    runs, place = (layers, ()) if isinstance(layers, list) else (layers.pattern, ("pattern",))
+    if not runs:
+        yield Finding(("model", "layers", *place), "a model needs at least one layer")
+    for index, run in enumerate(runs):
+        for kind in [run] if isinstance(run, str) else run:
+            if kind not in blocks:
+                hint = suggestion(kind, blocks) or f"known: {', '.join(blocks) or 'none'}"
+                message = f"no block kind `{word(kind)}` in `blocks`"
+                yield Finding(("model", "layers", *place, index), message, hint)
+    there = set() if too_many else set(layer_kinds(spec.model))
     for kind in blocks:
-        if kind not in names:
+        if kind not in there and not too_many:
             yield Finding(("model", "blocks", kind), f"no layer is of the kind `{word(kind)}`")
 
 
@@ -329,7 +340,7 @@ def check_checkpoint(spec: TransformerSpec) -> Iterator[Finding]:
     wanted = spec.checkpoint.huggingface
     known = sorted(path.stem for path in MAPPINGS.glob("*.yaml"))
     if wanted is not None and wanted not in known:
-        hint = suggestion(wanted, known) or f"known: {', '.join(known)}"
+        hint = suggestion(wanted, known) or "docs/importing.md says how to add one"
         message = f"no mapping for Hugging Face's `{wanted}`"
         yield Finding(("checkpoint", "huggingface"), message, hint)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+<<<<<<< Updated upstream
 from codegen.spec.transformer import Block, InnerNorm, Norm, TransformerModel
+=======
+from codegen.spec.transformer import Block, LayerRun, TransformerModel
+>>>>>>> Stashed changes
 
 
 def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
@@ -13,10 +18,19 @@ def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
         case int(count):
             kind = next(iter(model.blocks), None)
             return (kind,) * count
-        case list(kinds):
-            return tuple(kinds)
+        case list(runs):
+            return tuple(_expanded(runs))
         case layers:
-            return tuple(layers.pattern) * layers.repeat
+            kinds = tuple(_expanded(layers.pattern))
+            if layers.count is None:
+                return kinds * layers.repeat
+            return (kinds * -(-layers.count // len(kinds)))[: layers.count]
+
+
+def _expanded(runs: Sequence[LayerRun]) -> Iterator[str]:
+    for run in runs:
+        for kind, times in ({run: 1} if isinstance(run, str) else run).items():
+            yield from (kind,) * times
 
 
 def resolve_block(model: TransformerModel, kind: str | None) -> Block:
@@ -93,10 +107,15 @@ def layer_count(model: TransformerModel) -> int:
     match model.layers:
         case int(count):
             return count
-        case list(kinds):
-            return len(kinds)
+        case list(runs):
+            return run_length(runs)
         case layers:
-            return len(layers.pattern) * layers.repeat
+            return layers.count or run_length(layers.pattern) * layers.repeat
+
+
+def run_length(runs: Sequence[LayerRun]) -> int:
+    """How many layers a list of block kinds stands for."""
+    return sum(1 if isinstance(run, str) else sum(run.values()) for run in runs)
 
 
 def merged(low: Any, high: Any) -> Any:

@@ -272,13 +272,19 @@ class Block(Vocabulary):
     residual: Residual = Field(Residual(), description="fields of `model.residual`")
 
 
+LayerRun = str | Annotated[dict[str, Positive], Field(min_length=1, max_length=1)]
+
+
 class Layers(Vocabulary):
     """An order of block kinds, repeated."""
 
-    pattern: Annotated[list[str], Field(min_length=1)] = Field(
-        description="names of `blocks`, in order"
+    pattern: Annotated[list[LayerRun], Field(min_length=1)] = Field(
+        description="names of `blocks`, in order; `local: 5` is five of a kind"
     )
     repeat: Positive = Field(1, description="how many times the pattern stands")
+    count: Positive | None = Field(
+        None, description="how many layers, instead: the pattern goes on until there are so many"
+    )
 
 
 class Sinusoids(Vocabulary):
@@ -429,7 +435,7 @@ class TransformerModel(Vocabulary):
     vocab_size: Positive = Field(32_000, description="tokens")
     context_length: Positive = Field(2048, description="tokens a sequence may have")
     d_model: Positive = Field(768, description="width of the residual stream")
-    layers: Positive | list[str] | Layers = Field(
+    layers: Positive | list[LayerRun] | Layers = Field(
         12,
         description="a number of layers, a list of block kinds, or `{pattern: [...], repeat: n}`",
     )

@@ -376,10 +376,17 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork, task: str) -> Non
     """Each layer's numbers in the plan are those that docs/spec.md says, read from the mapping."""
     check_ends(model, net)
     order = model["layers"]
+    times: Any = 1
     if isinstance(order, dict):
-        order = order["pattern"] * order.get("repeat", 1)
+        order, times = order["pattern"], order.get("repeat", order)
     elif isinstance(order, int):
         order = [next(iter(model.get("blocks", {})), None)] * order
+    runs = [run if isinstance(run, dict) else {run: 1} for run in order]
+    order = [kind for run in runs for kind, n in run.items() for _ in range(n)]
+    if isinstance(times, dict):  # the pattern goes on until there are so many
+        order = [order[n % len(order)] for n in range(times.get("count", len(order)))]
+    else:
+        order = order * times
     assert len(order) == len(net.layers)
     width = model["d_model"]
     for index, (kind, layer) in enumerate(zip(order, net.layers, strict=True)):
