@@ -158,7 +158,7 @@ def main(given: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     found = []
     named = bool(options.types)
-    for one in check_all(work, options.settings, options.jobs, always=named or options.verbose):
+    for one in check_all(work, options.settings, options.jobs, always=named):
         report(one, verbose=options.verbose or named, show=options.show)
         found.append(one)
     for task in tasks:
