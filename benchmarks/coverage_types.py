@@ -92,7 +92,6 @@ FIELDS: dict[str, dict[str, Any]] = {
         "attn_layers": ["local", "lsh"] * 2,
     },
     "reformer masked-lm": {"is_decoder": False},
-    "siglip": {"vision_use_head": True},
     "siglip2": {"vision_config": {"num_patches": 16, "hidden_size": 32}},
     "squeezebert": {"embedding_size": 48, "intermediate_size": 80, "num_attention_heads": 4},
     "swin": {"depths": [2, 2], "num_heads": [3, 6], "window_size": 4, "patch_size": 4},

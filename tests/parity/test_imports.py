@@ -17,7 +17,13 @@ from benchmarks.coverage_compare import compare
 from benchmarks.coverage_table import PAGE
 from benchmarks.tiny_models import Setting, example, settings, tiny_model
 
-SAMPLE = (("causal-lm", "llama"), ("causal-lm", "mistral"), ("causal-lm", "qwen2"))
+SAMPLE = (
+    ("causal-lm", "gpt2"),
+    ("causal-lm", "llama"),
+    ("causal-lm", "gemma3_text"),
+    ("causal-lm", "mixtral"),
+    ("image-classification", "vit"),
+)
 
 
 def passing_types() -> list[tuple[str, str]]:
