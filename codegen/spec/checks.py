@@ -25,14 +25,10 @@ from codegen.spec.mask import parse_mask
 from codegen.spec.reach import is_causal, shows_the_future
 from codegen.spec.resolve import (
     layer_count,
-<<<<<<< Updated upstream
+    layer_kinds,
     output_width,
     resolve_block,
     resolve_norm,
-=======
-    layer_kinds,
-    resolve_block,
->>>>>>> Stashed changes
     rotary_width,
     scale_numbers,
 )

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-<<<<<<< Updated upstream
-from codegen.spec.transformer import Block, InnerNorm, Norm, TransformerModel
-=======
-from codegen.spec.transformer import Block, LayerRun, TransformerModel
->>>>>>> Stashed changes
+from codegen.spec.transformer import Block, InnerNorm, LayerRun, Norm, TransformerModel
 
 
 def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
