@@ -77,6 +77,7 @@ ENCODER_FILES = (
 
 ENCODER_DECODER_FILES = (
     *MODEL_FILES,
+    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", when=_has_checkpoint),
     WEIGHTS,
     PackageFile("test_{name}.py", "package/test_encoder_decoder.py.jinja"),
     PackageFile("README.md", "package/README_encoder_decoder.md.jinja"),
