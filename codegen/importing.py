@@ -125,8 +125,9 @@ def unformatted(model: ReadModel) -> dict[str, str]:
 
     files = render_package(model.plan)
     kept = {name: files[name] for name in PRUNED if name in files}
-    others = {name: files[name] for name in ("weights.py", "checkpoint.py") if name in files}
-    return {**prune_package(kept, package_roots(model.plan)), **others}
+    others = ("weights.py", "checkpoint.py")
+    pruned = prune_package(kept, package_roots(model.plan))
+    return {**pruned, **{name: files[name] for name in others}}
 
 
 @contextmanager

@@ -129,7 +129,10 @@ def checkpoint_plan(
     keys: list[CheckpointKey] = []
     others: list[CheckpointKey] = []
     housed: set[str] = set()
+    unused = [end for end, ours in weights.get("unused", {}).items() if ours in patterns]
     for theirs, said in weights["keys"].items():
+        if theirs.endswith(tuple(unused)):
+            continue
         entry = next((e for e in _entries(said) if set(e["parts"]) <= patterns.keys()), None)
         if entry is None:
             continue  # of models with other options
@@ -151,7 +154,7 @@ def checkpoint_plan(
         weights.get("prefix", ""),
         tuple(keys),
         _tied(weights.get("tied", {}), keys),
-        tuple(weights.get("ignored", ())),
+        (*weights.get("ignored", ()), *unused),
         _layers_code(keys),
         tuple(others),
     )

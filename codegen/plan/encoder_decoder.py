@@ -39,7 +39,7 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
     own_fields, names = _told_apart(encoder.fields, decoder.fields, "encoder_")
     own = not model.encoder.shared_embedding
     encoder = replace(encoder, renamed_fields=names, own_embedding=own)
-    same_mlps = _nameless(encoder) == _nameless(decoder)
+    same_mlps = _nameless(_renamed(encoder, names)) == _nameless(decoder)
     apart = bool(encoder.functions and decoder.functions)
     network = replace(
         _with_classes(decoder, "Decoder", same_mlps, "decoder_" if apart else ""),
