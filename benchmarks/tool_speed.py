@@ -9,6 +9,7 @@ Each command runs in a fresh process over a copy of the specs in a temporary fol
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import shutil
 import statistics
@@ -48,6 +49,28 @@ def drop_verdicts(folder: Path) -> None:
     shutil.rmtree(folder / ".tgen", ignore_errors=True)
 
 
+def write_tiny_llama(folder: Path) -> None:
+    """A checkpoint as transformers writes them, random, of toy size."""
+    from safetensors.torch import save_file
+
+    from codegen.importing import loaded, read_model
+
+    folder.mkdir()
+    sizes = {"hidden_size": 48, "intermediate_size": 80, "vocab_size": 67, "num_hidden_layers": 3}
+    config = {"model_type": "llama", "num_attention_heads": 6, "num_key_value_heads": 2, **sizes}
+    (folder / "config.json").write_text(json.dumps(config))
+    with loaded(read_model(folder)) as package:
+        model = package.model.Model(package.model.Config())
+        save_file(package.weights.save_huggingface(model), folder / "model.safetensors")
+
+
+def drop_import(folder: Path) -> None:
+    """As before the import, but with templates compiled."""
+    (folder / "specs/tiny.yaml").unlink(missing_ok=True)
+    for name in ("generated/tiny", "weights"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
 def nothing(folder: Path) -> None:
     """Leaves things as the last command left them."""
 
@@ -57,6 +80,7 @@ Case = tuple[str, list[str], Callable[[Path], None], float | None]
 
 def measure(folder: Path, repeat: int) -> list[list[str]]:
     build_one = [TGEN, "build", "specs/gpt.yaml", "--no-test"]
+    import_tiny = [TGEN, "import", "tiny-llama", "--name", "tiny", "--no-test"]
     cases: list[Case] = [
         ("python -c pass", [sys.executable, "-c", "pass"], nothing, None),
         ("tgen --help", [TGEN, "--help"], nothing, 0.15),
@@ -65,6 +89,8 @@ def measure(folder: Path, repeat: int) -> list[list[str]]:
         ("tgen build --no-test, all specs, cold", [TGEN, "build", "--no-test"], clear, None),
         ("tgen check, all specs, fresh", [TGEN, "check"], nothing, 0.5),
         ("tgen check, all specs, no verdicts kept", [TGEN, "check"], drop_verdicts, None),
+        ('python -c "import torch"', [sys.executable, "-c", "import torch"], nothing, None),
+        ("tgen import tiny-llama --no-test", import_tiny, drop_import, None),
     ]
     rows = []
     for name, command, prepare, goal in cases:
@@ -91,6 +117,7 @@ def main() -> None:
         folder = Path(name)
         shutil.copytree(ROOT / "specs", folder / "specs")
         (folder / "pyproject.toml").write_text("[tool.tgen]\n")
+        write_tiny_llama(folder / "tiny-llama")
         rows = measure(folder, options.repeat)
     specs = len(list((ROOT / "specs").glob("*.yaml")))
     header = ["command", "wall s", "CPU s", "goal s"]

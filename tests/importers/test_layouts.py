@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -99,14 +99,71 @@ LAYOUTS: dict[str, tuple[dict[str, Any], Any]] = {
 }
 
 
+MOE = SPEC.replace("mlp: {d_ff: 40}", "mlp: {d_ff: 40, experts: {count: 3, active: 2, bias: true}}")
+EXPERTS = "blocks.{layer}.mlp.experts"
+GATE, UP = f"{EXPERTS}.gate_proj", f"{EXPERTS}.up_proj"
+REST = {"router": "blocks.{layer}.mlp.router.weight"} | {
+    f"{name}{bias}": f"{EXPERTS}.{name}_proj{bias}"
+    for name in ("gate", "up", "down")
+    for bias in ("", "_bias")
+}
+
+
+def of_each(own: Parts, make: Callable[[Parts], Tensor]) -> Tensor:
+    """What `make` makes of the parts of one expert, for all three."""
+    experts = [{name: part[e] for name, part in own.items() if EXPERTS in name} for e in range(3)]
+    return torch.stack([make(parts) for parts in experts])
+
+
+EXPERT_LAYOUTS: dict[str, tuple[dict[str, Any], Any]] = {
+    "one by one": (
+        {
+            "e.{expert}.gate": {"parts": [GATE]},
+            "e.{expert}.up": {"parts": [UP], "transposed": True},
+        },
+        lambda own: {"e.1.gate": own[GATE][1], "e.2.up": own[UP][2].T},
+    ),
+    "one by one, stacked": (
+        {"e.{expert}.both": {"parts": [GATE, UP]}},
+        lambda own: {"e.1.both": torch.cat([own[GATE][1], own[UP][1]])},
+    ),
+    "one by one, interleaved": (
+        {"e.{expert}.both": {"parts": [GATE, UP], "groups": "=d_ff"}},
+        lambda own: {"e.2.both": grouped({"g": own[GATE][2], "u": own[UP][2]}, ["g", "u"], D_FF)},
+    ),
+    "together": (
+        {"both": {"parts": [GATE, UP]}},
+        lambda own: {"both": of_each(own, lambda one: stacked(one, [GATE, UP]))},
+    ),
+    "together, transposed": (
+        {"both": {"parts": [GATE, UP], "transposed": True}},
+        lambda own: {"both": of_each(own, lambda one: stacked(one, [GATE, UP]).T)},
+    ),
+    "together, interleaved and transposed": (
+        {
+            "both": {"parts": [GATE, UP], "groups": "=d_ff", "transposed": True},
+            "both_bias": {"parts": [f"{GATE}_bias", f"{UP}_bias"], "groups": "=d_ff"},
+        },
+        lambda own: {
+            "both": of_each(own, lambda one: grouped(one, [GATE, UP], D_FF).T),
+            "both_bias": of_each(
+                own, lambda one: grouped(one, [f"{GATE}_bias", f"{UP}_bias"], D_FF)
+            ),
+        },
+    ),
+}
+
+
 def package(
     monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any], spec: str = SPEC
 ) -> Iterator[Package]:
     """Llama's mapping, but with these keys first."""
     llama = read_mapping("llama")
     changed = {f"model.layers.{{layer}}.{name}": entry for name, entry in keys.items()}
+    rest = {f"model.layers.{{layer}}.rest.{name}": ours for name, ours in REST.items()}
     taken = {part for entry in keys.values() for part in entry["parts"]}
-    kept = {t: ours for t, ours in llama.weights["keys"].items() if ours not in taken}
+    others = {**llama.weights["keys"], **rest}
+    kept = {theirs: ours for theirs, ours in others.items() if ours not in taken}
     weights = {**llama.weights, "keys": {**changed, **kept}}
     monkeypatch.setattr(checkpoint, "read_mapping", lambda name: replace(llama, weights=weights))
     plan = lower(load_text(spec, "specs/laid_out.yaml"))
@@ -125,10 +182,10 @@ def random_model(made: Package) -> Any:
     return model
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", [*LAYOUTS, *EXPERT_LAYOUTS])
 def test_weights_take_their_layout_there(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys, expected = LAYOUTS[layout]
-    for made in package(monkeypatch, keys):
+    keys, expected = {**LAYOUTS, **EXPERT_LAYOUTS}[layout]
+    for made in package(monkeypatch, keys, MOE if layout in EXPERT_LAYOUTS else SPEC):
         model = random_model(made)
         saved = made.weights.save_huggingface(model)
         for layer in range(2):
