@@ -119,7 +119,7 @@ def import_(
 
     project = find_project(specs or Path.cwd())
     started = report.Stopwatch()
-    with report.counting("reading", shown=True) as moved:
+    with report.counting("importing", shown=True) as moved:
         made = importing.import_folder(
             folder,
             project,

@@ -166,6 +166,8 @@ def import_folder(
             staging = stack.enter_context(staged(weights))
             with imported(rendered[0].files) as package:
                 record = convert(package, model.plan, files, staging, moved)
+        if moved:
+            moved(len(files), len(files), "writing" if not test else "writing and testing")
         (outcome,) = pipeline.finish(rendered, project, out=out, test=test)
         if outcome.written is None:
             raise CheckpointError(outcome.problems)
