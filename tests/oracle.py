@@ -246,11 +246,11 @@ def attention(
         q, k, v = latent_heads(net, index, weights, x, positions)
         return attend(net, plan, index, weights, x, q, k, v, positions, inputs)
     q, k, v = (linear(weights, f"{prefix}.{name}_proj", x) for name in "qkv")
+    if plan.qk_norm_over == "projection":
+        q, k = qk_normed(net, plan, index, weights, q, k)
     if plan.clip:
         most = layer_number(net, "attention_clip", "attention_clips", index)
         q, k, v = (np.clip(y, -most, most) for y in (q, k, v))
-    if plan.qk_norm_over == "projection":
-        q, k = qk_normed(net, plan, index, weights, q, k)
     q = split_heads(q, layer.heads)
     k, v = split_heads(k, layer.kv_heads), split_heads(v, layer.kv_heads)
     if plan.qk_norm_over != "projection" and not plan.qk_norm_after_rope:

@@ -236,7 +236,7 @@ def experts(draw: st.DrawFn) -> Fields:
 
 
 def biases() -> st.SearchStrategy[Any]:
-    return st.one_of(coin(), some_of(q=coin(), k=coin(), v=coin(), o=coin()))
+    return st.one_of(coin(), some_of(q=coin(), k=coin(), v=coin(), o=coin(), gate=coin()))
 
 
 def scalings(pairs: int) -> st.SearchStrategy[Any]:

@@ -165,7 +165,7 @@ def _block(
     yield from linear("attention.o_proj", model.d_model, values, bias["o"], residual)
     if attention.gate != "none":
         gates = queries if attention.gate == "channel" else layer.heads
-        yield from linear("attention.gate_proj", gates, model.d_model, bias["q"], normal)
+        yield from linear("attention.gate_proj", gates, model.d_model, bias["gate"], normal)
     if attention.qk_norm:
         for name, heads in (("q_norm", layer.heads), ("k_norm", layer.kv_heads)):
             width = layer.head_dim * (heads if attention.qk_norm_over == "projection" else 1)

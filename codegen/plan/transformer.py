@@ -284,7 +284,7 @@ def attention_plan(
         class_name="",
         numbers=access,
         per_layer=any("layer]" in text or "(layer" in text for text in read),
-        bias=bias.model_dump(),
+        bias=bias.model_dump() | {"gate": bias.q if bias.gate is None else bias.gate},
         grouped=grouped,
         qk_norm=qk_norm,
         qk_norm_over=attention.qk_norm.over if attention.qk_norm else "head",

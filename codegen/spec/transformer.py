@@ -140,6 +140,7 @@ class ProjectionBias(Vocabulary):
     k: bool = Field(False, description="keys")
     v: bool = Field(False, description="values")
     o: bool = Field(False, description="output")
+    gate: bool | None = Field(None, description="the output's gate; by default as queries")
 
 
 class RelativeBias(Vocabulary):
@@ -191,7 +192,9 @@ class Attention(Vocabulary):
         None, description="normalisation of all heads' outputs, before the output projection"
     )
     clip: PositiveFloat | None = Field(
-        None, description="queries, keys and values are clamped to this much of either sign"
+        None,
+        description="queries, keys and values are clamped to this much of either sign, after a "
+        "norm over the projection, before one over heads",
     )
     gate: Literal["none", "channel", "head"] = Field(
         "none",
