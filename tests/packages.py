@@ -39,7 +39,7 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
     return [importlib.import_module(f"{parent}.{spec['name']}.{name}") for name in modules]
 
 
-MODEL_FILES = ("model.py", "attention.py", "ops.py", "kernels.py")
+MODEL_FILES = ("model.py", "attention.py", "ops.py")  # kernels.py is for GPUs
 
 
 def import_model(plan: Plan, folder: Path) -> Any:
@@ -47,8 +47,7 @@ def import_model(plan: Plan, folder: Path) -> Any:
 
     Pruned but not formatted, which would take longer than all else.
     """
-    files = render_package(plan)
-    texts = prune_package({n: files[n] for n in MODEL_FILES if n in files}, package_roots(plan))
+    texts = prune_package(render_package(plan, only=MODEL_FILES), package_roots(plan))
     for path, text in texts.items():
         (folder / path).write_text(text, encoding="utf-8")
     name = f"code_of_{plan.name}"

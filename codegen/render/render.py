@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,10 @@ def header(plan: Plan) -> str:
     return again if len(again) <= MAX_COLUMNS else f"{made} with tgen build"
 
 
-def render_package(plan: Plan, cache: Path | None = None) -> dict[str, str]:
-    """The text of every file of the package, not yet formatted.
+def render_package(
+    plan: Plan, cache: Path | None = None, only: Container[str] | None = None
+) -> dict[str, str]:
+    """The text of every file of the package, or of those `only`, not yet formatted.
 
     `cache` is a folder for compiled templates, always safe to delete.
     """
@@ -63,7 +66,7 @@ def render_package(plan: Plan, cache: Path | None = None) -> dict[str, str]:
     }
     files = {}
     for file in FILES[plan.family][plan.task]:
-        if file.when(plan):
+        if file.when(plan) and (only is None or file.name(plan) in only):
             files[file.name(plan)] = _render(env, file.template, context)
     return files
 

@@ -35,8 +35,8 @@ DECIDED = 1e-4  # by which a router's choice must be made
 REDRAWS = 50
 BATCH = 3
 # Seeds, and draws of each: the draws of one seed are variations of each other.
-FAST, FAST_DRAWS = 8, 8
-LONG, LONG_DRAWS = 50, 20
+FAST, FAST_DRAWS = 12, 25
+LONG, LONG_DRAWS = 60, 50
 
 
 SHRUNK = {
@@ -538,5 +538,5 @@ def test_drawn_models_compute_what_their_plans_say(seed: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(FAST, FAST + LONG))
-def test_a_thousand_drawn_models_compute_what_their_plans_say(seed: int) -> None:
+def test_three_thousand_drawn_models_compute_what_their_plans_say(seed: int) -> None:
     check_drawn(seed, LONG_DRAWS)
