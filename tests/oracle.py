@@ -211,21 +211,25 @@ def block(
             return attention(net, plan.attention, index, weights, y, positions, inputs)
         return feed_forward(net, plan.mlp, index, weights, y, gaps)
 
+    def gained(name: str, y: Array) -> Array:
+        return y * weights[f"{prefix}.{name}_layer_scale"] if plan.layer_scale else y
+
     scale = layer_number(net, "residual_scale", "residual_scales", index)
     scale = scale if plan.residual_scale and scale is not None else 1.0
     if plan.residual_normed:
         x = normed("attention_norm", x)
-        x = normed("mlp_norm", x + scale * sublayer("attention", x))
-        return x + scale * sublayer("mlp", x)
+        x = normed("mlp_norm", x + scale * gained("attention", sublayer("attention", x)))
+        return x + scale * gained("mlp", sublayer("mlp", x))
     if plan.parallel:
         own = ("norm", "norm") if plan.shared_norm else ("attention_norm", "mlp_norm")
-        both = [sublayer(n, normed(w, x)) for n, w in zip(("attention", "mlp"), own, strict=True)]
+        names = ("attention", "mlp")
+        both = [gained(n, sublayer(n, normed(w, x))) for n, w in zip(names, own, strict=True)]
         return x + scale * sum(both)
     for name in ("attention", "mlp"):
         output = sublayer(name, normed(f"{name}_norm", x) if plan.placement in BEFORE else x)
         if plan.placement in ("post", "sandwich"):
             output = normed(f"{name}_post_norm", output)
-        x = x + scale * output
+        x = x + scale * gained(name, output)
         if plan.placement == "post_residual":
             x = normed(f"{name}_post_norm", x)
     return x
@@ -315,6 +319,8 @@ def attend(
     cap = layer_number(net, "attention_softcap", "attention_softcaps", index)
     sinks = weights[f"{prefix}.sinks"] if plan.score.sinks else None
     bias = score_bias(net, plan, index, weights, time).astype(q.dtype)
+    if net.grid_bias:
+        bias = bias + weights[f"blocks.{index}.grid_bias"].astype(q.dtype)
     seen = visible(layer.mask, time, layer.heads, inputs)
     heads = []
     for head in range(layer.heads):

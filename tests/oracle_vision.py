@@ -21,9 +21,15 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
     image = net.image
     assert image is not None
     x, grid = embed(net, weights, images)
-    inputs = {"grid": np.array(grid)}
+    side, positions = image.size // image.patch_size, np.arange(x.shape[1])[None]
     for index in range(len(net.layers)):
-        x = oracle.block(net, weights, x, index, np.arange(x.shape[1])[None], inputs)
+        biases = weights
+        if image.relative_bias != "none":
+            shared = image.relative_bias == "shared"
+            owner = "" if shared else f"blocks.{index}.attention."
+            bias = grid_bias(weights[f"{owner}grid_bias.table"], side, *grid)
+            biases = {**weights, f"blocks.{index}.grid_bias": bias}
+        x = oracle.block(net, biases, x, index, positions, {}, [])
     first = len(image.placed) + image.registers
     parts = {
         "class": [x[:, :1]],
@@ -32,13 +38,13 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
         "class_distillation": [x[:, :1], x[:, 1:2]],
         "attention": [x],
     }[image.pooling]
-    if image.pooling_norm == "before":
+    if net.norm and image.pooling_norm == "before":
         parts = [normed(net, weights, "norm", part) for part in parts]
     if image.pooling == "attention":
         read = [attention_pool(net, weights, parts[0])]
     else:
         read = [part.mean(axis=1) for part in parts]
-    if image.pooling_norm == "after":
+    if net.norm and image.pooling_norm == "after":
         read = [normed(net, weights, "pool_norm", part) for part in read]
     if image.pooling == "class_distillation":
         heads = ("head", "distillation_head")
@@ -165,4 +171,4 @@ def attention_pool(net: TransformerNetwork, weights: Weights, x: Array) -> Array
     y = linear(weights, "pool.o_proj", y.reshape(len(x), -1))
     mlp = net.blocks[0].mlp
     inner = normed(net, weights, "pool.norm", y)
-    return y + oracle.mlp(mlp.kind, mlp.activation, weights, "pool.mlp", inner)
+    return y + oracle.mlp(net, mlp, 0, oracle.part_of(weights, "pool.mlp"), inner)

@@ -171,6 +171,13 @@ def inner_norms() -> st.SearchStrategy[Any]:
     )
 
 
+def gains() -> st.SearchStrategy[Fields]:
+    """LayerScale, and branches that some samples skip in training."""
+    rates = st.sampled_from([0.1, {"rate": 0.3, "growing": False}, 0.0])
+    some = some_of(layer_scale=st.sampled_from([0.1, 1.5]), drop_path=rates)
+    return st.one_of(st.just({}), some)
+
+
 @st.composite
 def residuals(draw: st.DrawFn) -> Fields:
     """A layout that fits the norms' placement, which goes with it."""
@@ -528,6 +535,7 @@ def models(draw: st.DrawFn) -> Fields:
         "final_norm": draw(st.one_of(st.just(True), st.just(True), st.just(False), norm_forms())),
         "head": draw(output_heads(embedding)),
         "dropout": draw(st.sampled_from([0.0, 0.2])),
+        **draw(gains()),
         "init": draw(
             some_of(
                 std=st.sampled_from([0.02, 0.3]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.plan.image import TINY_CLASSES, TINY_PATCH, TINY_REGISTERS, TINY_SIZE, ImagePlan
-from codegen.plan.network import ConfigField, Init, Parameter, TransformerNetwork
+from codegen.plan.network import ConfigField, Init, NormPlan, Parameter, TransformerNetwork
 from codegen.spec.transformer import TransformerModel
 
 ZEROS = Init("zeros")
@@ -49,15 +49,17 @@ def grid_bias_row(prefix: str, image: ImagePlan, heads: int) -> Parameter:
     return Parameter(f"{prefix}grid_bias.table", shape, "grid_bias", ZEROS, False, "vector")
 
 
-def rows_after_blocks(network: TransformerNetwork, model: TransformerModel) -> Iterator[Parameter]:
-    """What pools, and the heads."""
+def rows_after_blocks(
+    network: TransformerNetwork, model: TransformerModel, residual: Init
+) -> Iterator[Parameter]:
+    """What pools, and the heads; `residual` is how projections into the stream start."""
     image = network.image
     assert image is not None
     start = Init("normal", model.init.std)
     if image.pooling == "attention":
-        yield from _pool(network, model, start)
+        yield from _pool(network, model, start, residual)
     if network.norm and image.pooling_norm == "after":
-        yield from _norm("pool_norm", network, model.d_model)
+        yield from _norm("pool_norm", network.norm, model.d_model)
     ends = ZEROS if network.init.head == "zero" else start
     heads = ("head", "distillation_head")[: 1 + (image.pooling == "class_distillation")]
     for name in heads:
@@ -67,18 +69,24 @@ def rows_after_blocks(network: TransformerNetwork, model: TransformerModel) -> I
             yield _vector(f"{name}.bias", image.classes, ZEROS)
 
 
-def _pool(network: TransformerNetwork, model: TransformerModel, start: Init) -> Iterator[Parameter]:
+def _pool(
+    network: TransformerNetwork, model: TransformerModel, start: Init, residual: Init
+) -> Iterator[Parameter]:
     """A learned query's attention and the MLP after it."""
     layer, mlp, width = network.layers[0], network.blocks[0].mlp, model.d_model
     inner = layer.heads * layer.head_dim
     yield _vector("pool.query", width, start)
     for name in ("q", "k", "v"):
         yield from _linear(f"pool.{name}_proj", inner, width, True, start)
-    yield from _linear("pool.o_proj", width, inner, True, start)
-    yield from _norm("pool.norm", network, width)
+    yield from _linear("pool.o_proj", width, inner, True, residual)
+    yield from _norm("pool.norm", network.norm or network.blocks[0].norm, width)
     for name in ("gate", "up") if mlp.kind == "gated" else ("up",):
         yield from _linear(f"pool.mlp.{name}_proj", layer.d_ff, width, mlp.bias, start)
-    yield from _linear("pool.mlp.down_proj", width, layer.d_ff, mlp.bias, start)
+    if mlp.norm:
+        yield from _norm("pool.mlp.norm", mlp.norm, layer.d_ff)
+    for name in ("alpha_p", "alpha_n") if mlp.activation == "xielu" else ():
+        yield _vector(f"pool.mlp.{name}", 1, ZEROS)
+    yield from _linear("pool.mlp.down_proj", width, layer.d_ff, mlp.bias, residual)
 
 
 def _table(name: str, shape: tuple[int, ...], init: Init) -> Parameter:
@@ -97,9 +105,9 @@ def _linear(name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[
         yield _vector(f"{name}.bias", out, ZEROS)
 
 
-def _norm(name: str, network: TransformerNetwork, width: int) -> Iterator[Parameter]:
-    norm = network.norm or network.blocks[0].norm
+def _norm(name: str, norm: NormPlan, width: int) -> Iterator[Parameter]:
     if norm.weight:
-        yield Parameter(f"{name}.weight", (width,), "norm", Init("ones"), False, "vector")
+        start = ZEROS if norm.zero_centered else Init("ones")
+        yield Parameter(f"{name}.weight", (width,), "norm", start, False, "vector")
     if norm.bias:
         yield _vector(f"{name}.bias", width, ZEROS)

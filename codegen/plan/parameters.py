@@ -42,7 +42,7 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
     if not (network.image and network.image.pooling_norm == "after"):
         rows += _norm("norm", network.norm, model.d_model)
     if network.image:
-        return (*rows, *rows_after_blocks(network, model))
+        return (*rows, *rows_after_blocks(network, model, _residual_init(network, model)))
     rows += _head(network, model)
     return tuple(rows)
 
@@ -121,17 +121,21 @@ def _bias_table(network: TransformerNetwork, name: str, init: Init) -> Parameter
     return Parameter(name, shape, "bias_table", init, decay=False, group="vector")
 
 
+def _residual_init(network: TransformerNetwork, model: TransformerModel) -> Init:
+    """How projections into the residual stream start."""
+    if network.init.residual == "zero":
+        return ZEROS
+    scaled = network.init.residual == "scaled"
+    return Init("normal", model.init.std / (math.sqrt(2 * len(network.layers)) if scaled else 1))
+
+
 def _block(
     network: TransformerNetwork, model: TransformerModel, index: int, layer: LayerPlan
 ) -> Iterator[Parameter]:
     plan = next(block for block in network.blocks if block.class_name == layer.block)
     prefix = f"blocks.{index}"
     normal = Init("normal", model.init.std)
-    residual = {
-        "scaled": Init("normal", model.init.std / math.sqrt(2 * len(network.layers))),
-        "normal": normal,
-        "zero": ZEROS,
-    }[network.init.residual]
+    residual = _residual_init(network, model)
 
     def linear(name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
         role = name.rpartition(".")[2]

@@ -221,7 +221,7 @@ def _drop_path(model: TransformerModel, layer_count: str) -> str:
     """How often a layer's branches are skipped, as an expression; "" for never."""
     if model.drop_path is None or not model.drop_path.rate:
         return ""
-    share = f" * layer / ({layer_count} - 1)" if model.drop_path.growing else ""
+    share = f" * layer / max(1, {layer_count} - 1)" if model.drop_path.growing else ""
     return f"config.drop_path{share}"
 
 

@@ -68,14 +68,18 @@ def _check_attention(model: TransformerModel, image: Image) -> Iterator[Finding]
         at: Key = ("model", "blocks", kind, "attention") if kind else ("model", "attention")
         if parse_mask(attention.mask) != Atom("full"):
             yield Finding((*at, "mask"), "patches all see each other", "mask: full")
-        for field in ("rope", "alibi", "relative_bias"):
+        for field in ("rope", "alibi", "relative_bias", "temperature", "latent"):
             if getattr(attention, field):
-                message = f"`{field}` knows places in a row, and patches have two coordinates"
+                message = f"`{field}` is for tokens in a row, and patches have two coordinates"
                 yield Finding((*at, field), message, "image.relative_bias, or learned positions")
+        if resolve_block(model, kind).mlp.experts:
+            yield Finding(("model", "mlp", "experts"), "an image classifier has no experts")
         if image.relative_bias != "none" and (attention.softcap or attention.sinks):
             field = "softcap" if attention.softcap else "sinks"
             yield Finding((*at, field), f"`{field}` can't be combined with image.relative_bias")
-    if len(heads) > 1 and (image.relative_bias != "none" or image.pooling == "attention"):
-        field = "pooling" if image.pooling == "attention" else "relative_bias"
-        message = f"`{field}` needs layers with the same number of heads"
-        yield Finding(("model", "image", field), message)
+    if len(heads) > 1 and image.relative_bias != "none":
+        message = "a bias by offset needs layers with the same number of heads"
+        yield Finding(("model", "image", "relative_bias"), message)
+    if len(model.blocks) > 1 and image.pooling == "attention":
+        message = "a learned query attends as the layers do, and they are of several kinds"
+        yield Finding(("model", "image", "pooling"), message)

@@ -219,7 +219,8 @@ def check_parameters(trial: Trial) -> None:
             bound = 6 * init.std / math.sqrt(row.count)  # of the mean; more than of the std
             assert abs(values.mean()) < bound and abs(values.std(correction=0) - init.std) < bound
         else:
-            assert bool((values == {"ones": 1, "zeros": 0}[init.kind]).all()), row.name
+            start = {"ones": 1, "zeros": 0, "constant": init.value}[init.kind]
+            assert bool((values == start).all()), row.name
 
 
 def check_logits(trial: Trial) -> None:

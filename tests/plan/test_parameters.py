@@ -52,7 +52,8 @@ def test_weights_start_as_the_table_says(path: Path, tmp_path: Path) -> None:
             assert value.std().item() == pytest.approx(row.init.std, rel=near), row.name
             assert abs(value.mean().item()) < near * row.init.std, row.name
         else:
-            assert (value == {"ones": 1.0, "zeros": 0.0}[row.init.kind]).all(), row.name
+            start = {"ones": 1.0, "zeros": 0.0, "constant": row.init.value}[row.init.kind]
+            assert (value == start).all(), row.name
 
 
 @pytest.mark.parametrize(
