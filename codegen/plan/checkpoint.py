@@ -133,7 +133,7 @@ def checkpoint_plan(
     for theirs, said in weights["keys"].items():
         if theirs.endswith(tuple(unused)):
             continue
-        entry = next((e for e in _entries(said) if set(e["parts"]) <= patterns.keys()), None)
+        entry = next((e for e in _entries(said) if _needed(e) <= patterns.keys()), None)
         if entry is None:
             continue  # of models with other options
         ours = tuple(entry["parts"])
@@ -164,6 +164,11 @@ def _entries(said: Any) -> list[dict[str, Any]]:
     """What a key may hold: one of several things, of which the model has at most one."""
     each = said if isinstance(said, list) else [said]
     return [{"parts": [entry]} if isinstance(entry, str) else entry for entry in each]
+
+
+def _needed(entry: Mapping[str, Any]) -> set[str]:
+    """What a model must have for a key to be of it."""
+    return {*entry["parts"], *([entry["beside"]] if "beside" in entry else [])}
 
 
 def _tied(second: Mapping[str, str], keys: Sequence[CheckpointKey]) -> tuple[tuple[str, str], ...]:

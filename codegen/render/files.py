@@ -70,6 +70,7 @@ DECODER_FILES = (
 
 ENCODER_FILES = (
     *MODEL_FILES,
+    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", when=_has_checkpoint),
     WEIGHTS,
     PackageFile("test_{name}.py", "package/test_encoder.py.jinja"),
     PackageFile("README.md", "package/README_encoder.md.jinja"),
