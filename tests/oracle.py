@@ -261,6 +261,8 @@ def attention(
         q, k = qk_normed(net, plan, index, weights, q, k)
     if plan.v_norm:
         v = norm(plan.v_norm, inner_eps(net, "v_norm", index), weights, f"{prefix}.v_norm", v)
+    if plan.value_scale:
+        v = v * layer.numbers["value_scale"]
     if layer.rope_theta is not None:
         q, k = turned(net, layer, q, positions), turned(net, layer, k, positions)
     if plan.qk_norm_after_rope:

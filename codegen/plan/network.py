@@ -164,6 +164,8 @@ class AttentionPlan:
     kept: KeptPlan
     latent: LatentPlan | None
     own_scale: bool  # the config has a scale of the scores
+    own_values: bool  # value heads have a width of their own
+    value_scale: bool
 
     @property
     def padded(self) -> bool:
@@ -477,6 +479,11 @@ class TransformerNetwork:
     def only_latents(self) -> bool:
         """Whether all layers' are."""
         return all(a.latent for a in self.attentions)
+
+    @property
+    def own_values(self) -> bool:
+        """Whether caches have to be told how wide values are."""
+        return any(a.own_values and not a.latent for a in self.attentions)
 
     @property
     def uneven(self) -> bool:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from codegen.spec.atoms import Knob
 from codegen.spec.expression import ExpressionError
 from codegen.spec.latent import Latent
-from codegen.spec.resolve import scale_numbers
+from codegen.spec.resolve import scale_numbers, value_dim
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.transformer import Block, InnerNorm, TransformerModel
 
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8
 TINY_NOPE_DIM = 12
+TINY_VALUE_DIM = 10
 TINY_VOCABULARY = 61
 TOY_NUMBERS = {  # what a scale may name
     "d_model": TINY_MODEL,
@@ -200,7 +201,16 @@ LATENT_ROWS = (
     _latent_row("kv_rank", 16, "of the latent of keys and values"),
     _latent_row("nope_dim", TINY_NOPE_DIM, "of a head, without positions"),
     _latent_row("rope_dim", TINY_HEAD_DIM, "of a head, with them; one key for all heads"),
-    _latent_row("value_dim", 10, "of a value head"),
+    NumberRow(
+        "value_dim",
+        "value_dims",
+        "int",
+        lambda la: value_dim(la.model, la.block),
+        lambda la: TINY_VALUE_DIM,
+        used=lambda b: b.attention.latent is not None or b.attention.value_dim is not None,
+        own=True,
+        comment="of a value head",
+    ),
 )
 # The numbers of a mask stand after those of the heads.
 HEAD_ROWS = (
@@ -234,6 +244,16 @@ OTHER_ROWS = (
         _toy_attention_scale,
         used=lambda b: b.attention.scale is not None or b.attention.scale_by_layer,
         comment="of the scores, before softmax",
+    ),
+    NumberRow(
+        "value_scale",
+        "value_scales",
+        "float",
+        lambda la: float(la.block.attention.value_scale or 1.0),
+        _same("value_scale"),
+        used=lambda b: b.attention.value_scale is not None,
+        own=True,
+        comment="of the values",
     ),
     NumberRow(
         "attention_softcap",

@@ -159,16 +159,16 @@ def _block(
     queries, keys = layer.heads * layer.head_dim, layer.kv_heads * layer.head_dim
     yield from norm("norm", plan.shared_norm)
     yield from norm("attention_norm", before)
-    values = layer.heads * layer.value_dim
+    values, kept = layer.heads * layer.value_dim, layer.kv_heads * layer.value_dim
     if layer.latent and attention.latent:
         yield from _latent(layer, attention.latent, model.d_model, linear, prefix, normal)
     else:
         yield from linear("attention.q_proj", queries, model.d_model, bias["q"], normal)
         yield from linear("attention.k_proj", keys, model.d_model, bias["k"], normal)
-        yield from linear("attention.v_proj", keys, model.d_model, bias["v"], normal)
+        yield from linear("attention.v_proj", kept, model.d_model, bias["v"], normal)
     yield from linear("attention.o_proj", model.d_model, values, bias["o"], residual)
     if attention.gate != "none":
-        gates = queries if attention.gate == "channel" else layer.heads
+        gates = values if attention.gate == "channel" else layer.heads
         yield from linear("attention.gate_proj", gates, model.d_model, bias["gate"], normal)
     if attention.qk_norm:
         for name, heads in (("q_norm", layer.heads), ("k_norm", layer.kv_heads)):
@@ -176,9 +176,9 @@ def _block(
             each = heads if attention.qk_norm_over == "each_head" else 0
             yield from _norm(f"{prefix}.attention.{name}", attention.qk_norm, width, each)
     if attention.v_norm:
-        yield from _norm(f"{prefix}.attention.v_norm", attention.v_norm, layer.head_dim)
+        yield from _norm(f"{prefix}.attention.v_norm", attention.v_norm, layer.value_dim)
     if attention.output_norm:
-        yield from _norm(f"{prefix}.attention.output_norm", attention.output_norm, queries)
+        yield from _norm(f"{prefix}.attention.output_norm", attention.output_norm, values)
     if attention.score.relative_bias and not attention.score.shared_bias:
         shape = (layer.relative_buckets, layer.heads)
         name = f"{prefix}.attention.bias_table"

@@ -26,7 +26,7 @@ from codegen.plan.rope import rope_plans
 from codegen.plan.sizes import LayerNumbers, config_fields
 from codegen.spec.latent import Latent
 from codegen.spec.mask import Atom
-from codegen.spec.resolve import head_dim, layer_kinds, resolve_block
+from codegen.spec.resolve import head_dim, layer_kinds, resolve_block, value_dim
 from codegen.spec.transformer import (
     Alibi,
     Block,
@@ -256,7 +256,9 @@ def attention_plan(
     names = ["heads", "kv_heads", "head_dim", *(n.name for n in numbers.mask_numbers[kind])]
     names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
     latent = attention.latent
-    names += ["kv_rank", "nope_dim", "rope_dim", "value_dim"] * (latent is not None)
+    names += ["kv_rank", "nope_dim", "rope_dim"] * (latent is not None)
+    names += ["value_dim"] * bool(latent or attention.value_dim)
+    names += ["value_scale"] * (attention.value_scale is not None)
     names += ["q_rank"] * bool(latent and latent.q_rank)
     names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
     names += ["attention_clip"] * (attention.clip is not None)
@@ -272,14 +274,15 @@ def attention_plan(
         return norm_plan(given, width, numbers.access(eps)) if given else None
 
     qk_norm = norm(attention.qk_norm, "self.head_dim", "qk_norm_eps")
-    v_norm = norm(attention.v_norm, "self.head_dim", "v_norm_eps")
-    output_norm = norm(attention.output_norm, "self.heads * self.head_dim", "output_norm_eps")
+    values = "self.value_dim" if attention.value_dim else "self.head_dim"
+    v_norm = norm(attention.v_norm, values, "v_norm_eps")
+    output_norm = norm(attention.output_norm, f"self.heads * {values}", "output_norm_eps")
     read = [access[name] for name in names if numbers.used(name)]
     latent_plan = _latent_plan(latent, numbers.access("latent_norm_eps"))
     inner = (qk_norm, v_norm, output_norm, latent_plan and latent_plan.kv_norm)
     read += [found.eps for found in inner if found]
     grouped = numbers.used("kv_heads") and latent is None
-    value_dim = latent.value_dim if latent else width
+    own_values = latent is not None or attention.value_dim is not None
     return AttentionPlan(
         class_name="",
         numbers=access,
@@ -298,10 +301,12 @@ def attention_plan(
         score=score,
         mask=mask.name if isinstance(mask, Atom) else "",
         function=attention_function(
-            mask, score, grouped, width, value_dim, latent=latent is not None
+            mask, score, grouped, width, value_dim(model, block), latent=latent is not None
         ),
         cached=decodes,
         kept=kept_by_cache(mask),
+        own_values=own_values,
+        value_scale=attention.value_scale is not None,
         own_scale=numbers.used("attention_scale"),
         latent=latent_plan,
     )
@@ -330,7 +335,7 @@ def _layer(
         heads=int(numbers["heads"]),
         kv_heads=int(numbers["kv_heads"]),
         head_dim=latent.head_dim if latent else int(numbers["head_dim"]),
-        value_dim=latent.value_dim if latent else int(numbers["head_dim"]),
+        value_dim=latent.value_dim if latent else _value_dim(block, numbers),
         latent=_latent_sizes(latent),
         d_ff=int(numbers["d_ff"]),
         rope_theta=numbers["rope_theta"] if block.attention.rope else None,
@@ -338,6 +343,10 @@ def _layer(
         mask_numbers=tuple((name, int(numbers[name])) for name in of_mask),
         numbers=dict(numbers),
     )
+
+
+def _value_dim(block: Block, numbers: Mapping[str, Number]) -> int:
+    return int(numbers["value_dim" if block.attention.value_dim else "head_dim"])
 
 
 def _latent_sizes(latent: Latent | None) -> LatentSizes | None:

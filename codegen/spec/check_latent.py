@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from codegen.spec.transformer import Attention, ProjectionBias
 
+OF_VALUES = ("value_dim", "value_scale")
+OF_SCORES = ("alibi", "relative_bias", "sinks")
 Broken = tuple[str, str, str | None]  # a field of the attention, what is wrong, and a hint
 
 
@@ -27,6 +29,6 @@ def check_latent(attention: Attention) -> Iterator[Broken]:
     if attention.rope and attention.rope.dim not in (None, latent.rope_dim):
         message = f"of the heads of latent attention rope_dim = {latent.rope_dim} dimensions turn"
         yield "rope", message, "drop rope.dim"
-    for field in ("v_norm", "output_norm", "clip", "gate", "alibi", "relative_bias", "sinks"):
+    for field in ("v_norm", "output_norm", "clip", "gate", *OF_VALUES, *OF_SCORES):
         if getattr(attention, field) not in (None, False, "none"):
             yield field, f"latent attention has no place for {field}", f"drop {field} or latent"

@@ -86,6 +86,14 @@ def head_dim(model: TransformerModel, block: Block) -> int:
     return attention.head_dim or model.d_model // attention.heads
 
 
+def value_dim(model: TransformerModel, block: Block) -> int:
+    """Dimensions of a block's value heads."""
+    attention = block.attention
+    if attention.latent:
+        return attention.latent.value_dim
+    return attention.value_dim or head_dim(model, block)
+
+
 def rotary_width(model: TransformerModel, block: Block) -> int:
     """Dimensions of a head that rotary positions may turn."""
     latent = block.attention.latent

@@ -224,6 +224,10 @@ class Attention(Vocabulary):
     relative_bias: Annotated[RelativeBias | None, BeforeValidator(_none_or_default)] = Field(
         None, description="a learned bias by distance, as in T5; `t5` for short"
     )
+    value_dim: Positive | None = Field(
+        None, description="dimensions of a value head; by default head_dim"
+    )
+    value_scale: PositiveFloat | None = Field(None, description="a factor of the values")
     latent: Annotated[Latent | None, BeforeValidator(_none_word)] = Field(
         None, description="multi-head latent attention: its heads are made of these numbers"
     )

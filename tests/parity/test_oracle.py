@@ -406,6 +406,9 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork, task: str) -> Non
         else:
             check_experts(layer, experts, d_ff)
         check_latent(layer, latent)
+        value_dim = latent["value_dim"] if latent else attention.get("value_dim") or head_dim
+        assert layer.value_dim == value_dim
+        assert not attention.get("value_scale") or layer.numbers["value_scale"] == 0.7
         assert layer.mask == attention.get("mask", TASK_MASKS.get(task, "causal"))
         placed = model.get("embedding", {}).get("positions", "none") != "none"
         rope = attention.get("rope", "none" if placed else {})
