@@ -538,7 +538,7 @@ def models(draw: st.DrawFn) -> Fields:
         "embedding": embedding,
         "final_norm": draw(st.one_of(st.just(True), st.just(True), st.just(False), norm_forms())),
         "head": draw(output_heads(embedding)),
-        "dropout": draw(st.sampled_from([0.0, 0.2])),
+        "dropout": draw(st.sampled_from([0.0, 0.2, {"attention": 0.2}, {"residual": 0.1}])),
         **draw(gains()),
         "init": draw(
             some_of(

@@ -87,7 +87,7 @@ def read_mapping(name: str) -> Mapping:
         # An unset default is the null that `deep` would take away.
         {**common.get("defaults", {}), **_defaults(name)},
         {**common.get("let", {}), **own.get("let", {})},
-        own.get("spec", {}),
+        deep(common.get("spec", {}), own.get("spec", {})),
         own.get("aspects", {}),
         own.get("blocks", {}),
         (*common.get("refused", ()), *own.get("refused", ())),

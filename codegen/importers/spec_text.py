@@ -81,7 +81,7 @@ def _unlike(own: Any, general: Any) -> Any:
     return {
         key: _unlike(value, general.get(key))
         for key, value in own.items()
-        if general.get(key) != value
+        if general.get(key, "none") != value
     }
 
 
@@ -106,6 +106,7 @@ def _is_default(model: type[BaseModel], key: str, value: Any) -> bool:
     """Whether saying it changes nothing."""
     field = model.model_fields[key]
     default = field.get_default(call_default_factory=True)
+    value = None if value == "none" and default is None else value
     if not isinstance(value, dict):
         return isinstance(value, bool) == isinstance(default, bool) and value == default
     try:

@@ -89,7 +89,10 @@ def _joined(decoder: Fields, more: Fields) -> Fields:
     for field in decoder:
         joined += [field, *(m for m in more if m.name.partition("_")[2] == field.name)]
     left = tuple(m for m in more if m not in joined)
-    at = next((i for i, f in enumerate(joined) if f.name in ("dropout", "init_std")), len(joined))
+    at = next(
+        (i for i, f in enumerate(joined) if f.name.endswith("dropout") or f.name == "init_std"),
+        len(joined),
+    )
     return (*joined[:at], *left, *joined[at:])
 
 

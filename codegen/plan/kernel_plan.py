@@ -155,7 +155,7 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
     for v in plan.attentions:
         layer = layer_of(network, v.name)
         numbers, group = dict(layer.mask_numbers), layer.heads // layer.kv_heads
-        dropout = float(sizes.get("dropout", 0.0))
+        dropout = float(sizes.get("attention_dropout", sizes.get("dropout", 0.0)))
         buckets = 1 << max(0, layer.relative_buckets - 1).bit_length()
         made = attention_kernels(
             v, numbers, layer.head_dim, group, dropout=dropout, buckets=buckets

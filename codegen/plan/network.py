@@ -158,6 +158,7 @@ class AttentionPlan:
     gate: str  # none, channel or head
     rope: bool
     score: ScorePlan
+    dropout: str  # how the config has the rate of attention's weights; "" for none
     mask: str
     function: AttentionFunction | None
     cached: bool
@@ -216,7 +217,7 @@ class BlockPlan:
     mlp: MlpPlan
     norm: NormPlan
     placement: str
-    dropout: bool
+    dropout: str  # how the config has the rate of what sublayers add; "" for none
     parallel: bool
     shared_norm: bool
     residual_scale: str  # how the config has the factor of what sublayers add; "" for none
@@ -337,7 +338,7 @@ class TransformerNetwork:
     embedding: EmbeddingPlan
     head: HeadPlan
     loss_chunk: int  # tokens whose logits the loss holds at one time
-    dropout: bool
+    dropout: str  # how the config has the rate of embeddings; "" for none
     init: InitPlan
     layer_count: str
     inputs: tuple[str, ...]  # what callers say of each row: document_ids, prefix_lengths, lengths
@@ -371,6 +372,12 @@ class TransformerNetwork:
     def grid_bias(self) -> str:
         """Whose table of biases by the offset of patches: `layer`, `shared`, or "" for none."""
         return self.image.relative_bias.removeprefix("none") if self.image else ""
+
+    @property
+    def drops(self) -> bool:
+        """Whether training drops numbers anywhere."""
+        blocks = [rate for b in self.blocks for rate in (b.dropout, b.attention.dropout)]
+        return any((self.dropout, *blocks))
 
     @property
     def rope(self) -> RopePlan | None:

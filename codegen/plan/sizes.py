@@ -21,7 +21,7 @@ from codegen.plan.numbers import (
     mask_row,
 )
 from codegen.plan.rope import rope_fields
-from codegen.spec.transformer import Block, TransformerModel
+from codegen.spec.transformer import Block, Dropout, TransformerModel
 
 
 class LayerNumbers:
@@ -116,8 +116,7 @@ def config_fields(
         fields += rope_fields(model, numbers.blocks, order, theta)
     fields += end_fields
     fields += _router_loss_fields(numbers)
-    if model.dropout:
-        fields.append(ConfigField("dropout", "float", model.dropout, model.dropout))
+    fields += dropout_fields(model)
     if model.drop_path and model.drop_path.rate:
         rate = float(model.drop_path.rate)
         comment = "of branches, in the last layer" if model.drop_path.growing else "of branches"
@@ -171,3 +170,21 @@ def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
         return ConfigField(row.name, row.type, max(real), max(tiny), row.comment)
     of_each = "of each layer" + (f", {row.of_each}" if row.of_each else "")
     return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each)
+
+
+def dropout_fields(model: TransformerModel) -> list[ConfigField]:
+    """One rate for all places, or those of the places that have one."""
+    said = model.dropout
+    rates = (
+        {f"{place}_dropout": rate for place, rate in said.model_dump().items()}
+        if isinstance(said, Dropout)
+        else {"dropout": said}
+    )
+    return [ConfigField(name, "float", rate, rate) for name, rate in rates.items() if rate]
+
+
+def dropout_access(model: TransformerModel, place: str) -> str:
+    """How the rate of a place is read from the config; "" where nothing is dropped."""
+    names = {field.name for field in dropout_fields(model)}
+    name = next((n for n in ("dropout", f"{place}_dropout") if n in names), None)
+    return f"config.{name}" if name else ""

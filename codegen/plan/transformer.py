@@ -23,7 +23,7 @@ from codegen.plan.network import (
 )
 from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.rope import rope_plans
-from codegen.plan.sizes import LayerNumbers, config_fields
+from codegen.plan.sizes import LayerNumbers, config_fields, dropout_access
 from codegen.spec.latent import Latent
 from codegen.spec.mask import Atom
 from codegen.spec.resolve import head_dim, layer_kinds, resolve_block, value_dim
@@ -76,7 +76,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         aux_loss=any(b.mlp.experts and b.mlp.experts.aux_loss for b in blocks.values()),
         router_z_loss=any(b.mlp.experts and b.mlp.experts.z_loss for b in blocks.values()),
         loss_chunk=loss_chunk(model.vocab_size),
-        dropout=model.dropout > 0,
+        dropout=dropout_access(model, "embedding"),
         init=InitPlan(model.init.residual, model.init.head),
         layer_count=layer_count,
         inputs=_inputs(plans),
@@ -207,7 +207,7 @@ def _block_plan(
         mlp=mlp_plan(model, block, numbers),
         norm=norm_plan(block.norm, "config.d_model", numbers.access("norm_eps")),
         placement=block.norm.placement,
-        dropout=model.dropout > 0,
+        dropout=dropout_access(model, "residual"),
         parallel=residual.layout == "parallel",
         shared_norm=residual.shared_norm,
         residual_scale=numbers.access("residual_scale") if residual.scale is not None else "",
@@ -251,7 +251,7 @@ def attention_plan(
         relative_bias=attention.relative_bias is not None,
         shared_bias=attention.relative_bias is not None and attention.relative_bias.shared,
         sinks=attention.sinks,
-        dropout=model.dropout > 0,
+        dropout=bool(dropout_access(model, "attention")),
     )
     names = ["heads", "kv_heads", "head_dim", *(n.name for n in numbers.mask_numbers[kind])]
     names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
@@ -299,6 +299,7 @@ def attention_plan(
         gate=attention.gate,
         rope=attention.rope is not None,
         score=score,
+        dropout=dropout_access(model, "attention"),
         mask=mask.name if isinstance(mask, Atom) else "",
         function=attention_function(
             mask, score, grouped, width, value_dim(model, block), latent=latent is not None

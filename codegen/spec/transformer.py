@@ -382,6 +382,14 @@ class Head(Vocabulary):
     bias: bool = Field(False, description="a learned offset for each token of the vocabulary")
 
 
+class Dropout(Vocabulary):
+    """The rate of each place where training drops numbers (arXiv:1207.0580)."""
+
+    embedding: Rate = Field(0.0, description="of what enters the first block")
+    attention: Rate = Field(0.0, description="of the softmax's weights")
+    residual: Rate = Field(0.0, description="of what a sublayer adds to the stream")
+
+
 class Init(Vocabulary):
     """Initial weights; gains start at one and offsets at zero."""
 
@@ -467,7 +475,9 @@ class TransformerModel(Vocabulary):
     )
     embedding: Embedding = Field(Embedding(), description="tokens to vectors")
     head: Head = Field(Head(), description="vectors to logits")
-    dropout: Rate = Field(0.0, description="of embeddings, attention and sublayer outputs")
+    dropout: Rate | Dropout = Field(
+        0.0, description="of embeddings, attention and sublayer outputs, or of each its own"
+    )
     layer_scale: PositiveFloat | None = Field(
         None,
         description="a learned gain of each sublayer's output, for each channel, that starts at "
