@@ -41,6 +41,9 @@ def shortened(data: dict[str, Any], family: type[BaseModel]) -> dict[str, Any]:
     if attention:
         model["attention"] = attention
     blocks = {kind: _unlike(own, model) for kind, own in model.pop("blocks", {}).items()}
+    if "encoder" in model:
+        own = {k: v for k, v in model["encoder"].items() if v != {}}
+        model["encoder"] = _unlike(own, model)
     learned = model.get("embedding", {}).get("positions") == "learned"
     rope = attention.get("rope")
     short = without_defaults(model, fields)
@@ -78,11 +81,12 @@ def _unlike(own: Any, general: Any) -> Any:
     """What a kind of block says that the model doesn't say anyway."""
     if not isinstance(own, dict) or not isinstance(general, dict):
         return own
-    return {
-        key: _unlike(value, general.get(key))
+    left = {
+        key: _unlike(value, general.get(key) or {})
         for key, value in own.items()
         if general.get(key, "none") != value
     }
+    return {key: value for key, value in left.items() if value != {} or own[key] == {}}
 
 
 def without_defaults(data: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
