@@ -146,7 +146,8 @@ def embed(
 ) -> Array:
     """(batch, time, d_model): scaled, shifted, placed, typed, normalised, in this order.
 
-    A narrower embedding is projected after the first, the fourth or the last of these.
+    A narrower embedding is projected after the first, the fourth or the last of these; a norm of
+    tokens alone comes before they are placed.
     """
     plan = net.embedding
     x = weights["token_embedding.weight"][tokens]
@@ -157,6 +158,8 @@ def embed(
     if plan.token_shift:
         before = np.concatenate([x[:, :1], x[:, :-1]], axis=1)  # the first token's is its own
         x = x + weights["token_shift"] * before
+    if plan.norm and plan.norm_first:
+        x = norm(plan.norm, end_eps(net, plan.norm), weights, "embedding_norm", x)
     if plan.offset:
         positions = positions + int(number(net, "position_offset"))
     if plan.positions == "learned":
@@ -168,7 +171,7 @@ def embed(
         x = x + weights[f"{name}_type_embedding.weight"][types]
     if plan.projected == "sum":
         x = linear(weights, "embedding_proj", x)
-    if plan.norm:
+    if plan.norm and not plan.norm_first:
         x = norm(plan.norm, end_eps(net, plan.norm), weights, "embedding_norm", x)
     return linear(weights, "embedding_proj", x) if plan.projected == "norm" else x
 

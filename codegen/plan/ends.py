@@ -62,6 +62,7 @@ class Ends:
             inclusive=spec.sinusoids.inclusive,
             types=tuple(name for name, count in types.items() if count),
             norm=self._norm("embedding", narrow if projected == "norm" else whole),
+            norm_first=spec.norm_of == "tokens",
             projected=projected,
             projection_bias=spec.projection_bias,
         )

@@ -99,6 +99,7 @@ class EmbeddingPlan:
     inclusive: bool
     types: tuple[str, ...]
     norm: NormPlan | None
+    norm_first: bool  # before positions are added
     projected: str
     projection_bias: bool
 

@@ -139,6 +139,9 @@ def check_ends(spec: TransformerSpec) -> Iterator[Finding]:
     if embedding.token_shift and embedding.dim:
         message = "a token shift is of vectors as wide as the model's"
         yield Finding(("model", "embedding", "token_shift"), message, "drop embedding.dim")
+    if embedding.norm_of == "tokens" and (embedding.token_shift or embedding.dim):
+        message = "a norm of tokens alone is of vectors as wide as the model's, unshifted"
+        yield Finding(("model", "embedding", "norm_of"), message)
     if embedding.position_offset and embedding.positions == "none":
         key: Key = ("model", "embedding", "position_offset")
         yield Finding(key, "an offset, but no positions", "positions: learned or sinusoidal")

@@ -13,17 +13,15 @@ OF_THE_DECODER = ("encoder", "cross_attention", "head")
 def encoder_model(model: TransformerModel) -> TransformerModel:
     """The encoder: its own fields over the model's, and a mask of its own.
 
-    An encoder that says `layers` or `blocks` takes neither from the model.
+    Its `blocks` stand for all of the model's, and so does a mere number of `layers`.
     """
     said = model.model_dump(exclude_unset=True)
     own = model.encoder.model_dump(exclude_unset=True)
     own.pop("shared_embedding", None)
     for name in OF_THE_DECODER:
         said.pop(name, None)
-    if {"layers", "blocks"} & set(own):
+    if "blocks" in own or isinstance(own.get("layers"), int):
         said.pop("blocks", None)
-        if not isinstance(said.get("layers"), int):
-            said.pop("layers", None)
     for part in (said, *said.get("blocks", {}).values()):
         part.get("attention", {}).pop("mask", None)
     whole: dict[str, Any] = merged(said, own)

@@ -330,6 +330,9 @@ class Embedding(Vocabulary):
     norm: Annotated[StrictBool | InnerNorm, BeforeValidator(_norm_kind)] = Field(
         False, description="a norm right after the embedding: that of the model, or as said here"
     )
+    norm_of: Literal["sum", "tokens"] = Field(
+        "sum", description="what that norm is of: the sum with positions, or the token's vector"
+    )
     dim: Positive | None = Field(
         None,
         description="width of the embedding, if it is not d_model: what is narrower is projected "
@@ -422,8 +425,8 @@ class CrossAttention(Vocabulary):
 class Encoder(Vocabulary):
     """How the encoder of an encoder-decoder differs from its decoder.
 
-    With `layers` or `blocks` of its own it takes neither from the model; its mask is `padding`
-    unless it says another.
+    Its `blocks` stand for all of the model's, and so does a mere number of `layers`. Its mask is
+    `padding` unless it says another.
     """
 
     shared_embedding: bool = Field(True, description="source and target have one embedding")
