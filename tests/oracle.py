@@ -327,6 +327,9 @@ def attend(
     if net.grid_bias:
         bias = bias + weights[f"blocks.{index}.grid_bias"].astype(q.dtype)
     seen = visible(layer.mask, time, layer.heads, inputs)
+    if plan.differential:  # both halves of the keys have values of both halves
+        v = np.concatenate(np.split(v, 2, axis=1), axis=-1)
+        v = np.concatenate([v, v], axis=1)
     heads = []
     for head in range(layer.heads):
         shared = head // (layer.heads // k.shape[1])
@@ -336,6 +339,8 @@ def attend(
             scores = softcap(scores, cap)
         sink = None if sinks is None else sinks[head]
         heads.append(softmax(scores + bias[head], seen[:, head], sink) @ v[:, shared])
+    if plan.differential:
+        heads = differences(net, weights, index, heads)
     if plan.gate != "none":
         gates = 1 / (1 + np.exp(-linear(weights, f"{prefix}.gate_proj", x)))
         each = np.split(gates, layer.heads, axis=-1)  # (batch, time, 1 or head_dim)
@@ -345,6 +350,18 @@ def attend(
         eps = inner_eps(net, "output_norm", index)
         y = norm(plan.output_norm, eps, weights, f"{prefix}.output_norm", y)
     return linear(weights, f"{prefix}.o_proj", y)
+
+
+def differences(
+    net: TransformerNetwork, weights: Weights, index: int, heads: list[Array]
+) -> list[Array]:
+    """arXiv:2410.05258, equations 2 and 3: of each pair of heads, as far apart as they can be."""
+    at, start = f"blocks.{index}.attention.lambda", 0.8 - 0.6 * math.exp(-0.3 * index)
+    dots = [np.dot(weights[f"{at}_q{i}"], weights[f"{at}_k{i}"]) for i in (1, 2)]
+    weight, rms = np.exp(dots[0]) - np.exp(dots[1]) + start, NormPlan("rms", False, False, "", "")
+    left = [a - weight * b for a, b in zip(heads, heads[len(heads) // 2 :], strict=False)]
+    eps = norm_eps(net, index)
+    return [(1 - start) * norm(rms, eps, weights, "", y) for y in left]
 
 
 def inner_eps(net: TransformerNetwork, name: str, index: int) -> float:

@@ -353,6 +353,7 @@ LATENTS_LACK = {
     "gate": "none",
     "value_dim": None,
     "value_scale": None,
+    "differential": False,
     "alibi": False,
     "relative_bias": "none",
     "sinks": False,
@@ -588,6 +589,21 @@ def fitting_mlps(model: Fields, swiglu: Fields | None) -> Fields:
     return model
 
 
+def subtracting(model: Fields) -> Fields:
+    """The model with differential attention, if all its layers have their heads in pairs."""
+    general = model["attention"]
+    kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
+    for attention in (general, *({**general, **kind} for kind in kinds)):
+        heads = attention["heads"]
+        if "latent" in attention or heads % 2 or (attention.get("kv_heads") or heads) % 2:
+            return model
+    for attention in (general, *kinds):
+        for field in ("output_norm", "gate", "value_dim"):
+            attention.pop(field, None)
+    general["differential"] = True
+    return model
+
+
 def sharing_bias(model: Fields, shared: bool) -> Fields:
     """The model with one table of biases for all its layers, if it is to be shared."""
     kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
@@ -629,5 +645,7 @@ def encoders(draw: st.DrawFn) -> Fields:
 def specs(draw: st.DrawFn) -> Fields:
     """Small whole specs, as the mapping that a YAML file holds."""
     if draw(st.integers(0, 3)):
-        return {"name": "drawn_model", "model": draw(models())}
+        model = draw(models())
+        model = subtracting(model) if draw(st.integers(0, 3)) == 0 else model
+        return {"name": "drawn_model", "model": model}
     return {"name": "drawn_model", "task": "masked-lm", "model": draw(encoders())}

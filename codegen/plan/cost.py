@@ -140,4 +140,5 @@ def one_row(length: int) -> Inputs:
 def _attention_flops(layer: LayerPlan, length: int) -> int:
     """Scores and weighted sum of one layer, for the average token of a full sequence."""
     pairs = visible_pairs(layer.mask, length)
-    return 2 * layer.heads * (layer.head_dim + layer.value_dim) * pairs // length
+    values = layer.value_dim * (2 if layer.differential else 1)
+    return 2 * layer.heads * (layer.head_dim + values) * pairs // length

@@ -23,6 +23,7 @@ PAPERS = {
     "window": "Jiang et al., Mistral 7B (arXiv:2310.06825), section 2",
     "softcap": "Gemma team, Gemma 2 (arXiv:2408.00118), section 2",
     "qk_norm": "Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)",
+    "differential": "Ye et al., Differential Transformer (arXiv:2410.05258)",
     "mla": "DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1",
     "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
     "palm": "Chowdhery et al., PaLM (arXiv:2204.02311), section 5",
@@ -120,6 +121,9 @@ def _where(holds: Sequence[bool]) -> str:
 def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     layers, attentions = network.layers, network.attentions
     yield from _latents(layers)
+    differs = [attention.differential is not None for attention in attentions]
+    if any(differs):
+        yield f"differential attention{_where(differs)}", ("differential",)
     groups = {(la.heads, la.kv_heads): None for la in layers if la.kv_heads < la.heads}
     for heads, kv_heads in groups:
         shared = f"{kv_heads} key-value head{'s' if kv_heads > 1 else ''}"

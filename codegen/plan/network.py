@@ -168,6 +168,7 @@ class AttentionPlan:
     own_scale: bool  # the config has a scale of the scores
     own_values: bool  # value heads have a width of their own
     value_scale: bool
+    differential: NormPlan | None  # of what is left of two heads
 
     @property
     def padded(self) -> bool:
@@ -250,6 +251,7 @@ class LayerPlan:
     head_dim: int
     value_dim: int
     latent: LatentSizes | None
+    differential: bool
     d_ff: int
     rope_theta: float | None
     relative_buckets: int

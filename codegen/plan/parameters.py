@@ -23,6 +23,8 @@ from codegen.spec.resolve import output_width
 from codegen.spec.transformer import TransformerModel
 
 ONES, ZEROS = Init("ones"), Init("zeros")
+LAMBDAS = ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2")
+LAMBDA_STD = 0.1  # arXiv:2410.05258, appendix C
 # Axes that tensor parallelism splits: outputs, but for these; latents are whole everywhere.
 SHARDS: dict[str, int | None] = {"o_proj": 1, "down_proj": 1, "q_down": None, "kv_down": None}
 
@@ -175,6 +177,10 @@ def _block(
             width = layer.head_dim * (heads if attention.qk_norm_over == "projection" else 1)
             each = heads if attention.qk_norm_over == "each_head" else 0
             yield from _norm(f"{prefix}.attention.{name}", attention.qk_norm, width, each)
+    if attention.differential:
+        for name in LAMBDAS:
+            at, start = f"{prefix}.attention.{name}", Init("normal", LAMBDA_STD)
+            yield Parameter(at, (layer.head_dim,), "lambda", start, decay=False, group="vector")
     if attention.v_norm:
         yield from _norm(f"{prefix}.attention.v_norm", attention.v_norm, layer.value_dim)
     if attention.output_norm:
@@ -328,6 +334,9 @@ def init_plan(network: TransformerNetwork, model: TransformerModel) -> InitPlan:
         words = {"zeros": "zero: the gain is 1 + weight", "ones": "one"}
         kinds = dict.fromkeys(rule.kind for rule in _gain_rules(network))
         table.append(("norm weights", "; or ".join(words[kind] for kind in kinds)))
+    if "lambda" in roles:
+        rules.append(InitRule(LAMBDAS, "normal", str(LAMBDA_STD)))
+        table.append(("lambdas", f"standard deviation {LAMBDA_STD}"))
     if network.init.residual == "scaled":
         rules.append(InitRule(residual, "normal", "residual_std"))
         reason = "init_std / sqrt(2 * layers) (GPT-2, section 2.3)"

@@ -280,13 +280,19 @@ def attention_plan(
     read = [access[name] for name in names if numbers.used(name)]
     latent_plan = _latent_plan(latent, numbers.access("latent_norm_eps"))
     inner = (qk_norm, v_norm, output_norm, latent_plan and latent_plan.kv_norm)
+    differential = None
+    if attention.differential:
+        eps = numbers.access("norm_eps")
+        differential = NormPlan("rms", False, False, "2 * self.head_dim", eps)
     read += [found.eps for found in inner if found]
     grouped = numbers.used("kv_heads") and latent is None
     own_values = latent is not None or attention.value_dim is not None
+    values_read = value_dim(model, block) * (2 if attention.differential else 1)
     return AttentionPlan(
         class_name="",
         numbers=access,
-        per_layer=any("layer]" in text or "(layer" in text for text in read),
+        per_layer=attention.differential
+        or any("layer]" in text or "(layer" in text for text in read),
         bias=bias.model_dump() | {"gate": bias.q if bias.gate is None else bias.gate},
         grouped=grouped,
         qk_norm=qk_norm,
@@ -302,12 +308,13 @@ def attention_plan(
         dropout=dropout_access(model, "attention"),
         mask=mask.name if isinstance(mask, Atom) else "",
         function=attention_function(
-            mask, score, grouped, width, value_dim(model, block), latent=latent is not None
+            mask, score, grouped, width, values_read, latent=latent is not None
         ),
         cached=decodes,
         kept=kept_by_cache(mask),
         own_values=own_values,
         value_scale=attention.value_scale is not None,
+        differential=differential,
         own_scale=numbers.used("attention_scale"),
         latent=latent_plan,
     )
@@ -338,6 +345,7 @@ def _layer(
         head_dim=latent.head_dim if latent else int(numbers["head_dim"]),
         value_dim=latent.value_dim if latent else _value_dim(block, numbers),
         latent=_latent_sizes(latent),
+        differential=block.attention.differential,
         d_ff=int(numbers["d_ff"]),
         rope_theta=numbers["rope_theta"] if block.attention.rope else None,
         relative_buckets=int(numbers["relative_buckets"]) if block.attention.relative_bias else 0,

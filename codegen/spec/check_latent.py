@@ -29,6 +29,20 @@ def check_latent(attention: Attention) -> Iterator[Broken]:
     if attention.rope and attention.rope.dim not in (None, latent.rope_dim):
         message = f"of the heads of latent attention rope_dim = {latent.rope_dim} dimensions turn"
         yield "rope", message, "drop rope.dim"
-    for field in ("v_norm", "output_norm", "clip", "gate", *OF_VALUES, *OF_SCORES):
+    for field in ("differential", "v_norm", "output_norm", "clip", "gate", *OF_VALUES, *OF_SCORES):
         if getattr(attention, field) not in (None, False, "none"):
             yield field, f"latent attention has no place for {field}", f"drop {field} or latent"
+
+
+def check_differential(attention: Attention) -> Iterator[Broken]:
+    """Differential attention has heads in pairs, and puts nothing between them and the output."""
+    if not attention.differential:
+        return
+    heads = attention.kv_heads or attention.heads
+    if heads % 2 or attention.heads % 2:
+        field = "heads" if attention.heads % 2 else "kv_heads"
+        yield field, "differential attention takes heads in pairs", "an even number"
+    for field in ("output_norm", "gate", "value_dim"):
+        if getattr(attention, field) not in (None, "none"):
+            message = f"differential attention has no place for {field}"
+            yield field, message, f"drop {field} or differential"

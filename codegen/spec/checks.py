@@ -12,7 +12,7 @@ from pathlib import Path
 
 from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.check_image import check_image
-from codegen.spec.check_latent import check_latent
+from codegen.spec.check_latent import check_differential, check_latent
 from codegen.spec.check_mlps import check_mlps
 from codegen.spec.check_norms import bias_without_place, check_gains, inner_norms
 from codegen.spec.check_rope import check_ropes
@@ -241,7 +241,7 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         hint = f"divisors of {heads}: {', '.join(map(str, divisors(heads)))}"
         message = f"{heads} heads can't share {kv_heads} key-value heads evenly"
         yield Finding(at("attention", "kv_heads"), message, hint)
-    for field, message, advice in check_latent(attention):
+    for field, message, advice in (*check_latent(attention), *check_differential(attention)):
         yield Finding(at("attention", field), message, advice)
     width = rotary_width(spec.model, block)
     if not (attention.latent or attention.head_dim) and spec.model.d_model % heads:

@@ -228,6 +228,11 @@ class Attention(Vocabulary):
         None, description="dimensions of a value head; by default head_dim"
     )
     value_scale: PositiveFloat | None = Field(None, description="a factor of the values")
+    differential: bool = Field(
+        False,
+        description="half of the heads is subtracted from the other, times a learned lambda "
+        "(arXiv:2410.05258)",
+    )
     latent: Annotated[Latent | None, BeforeValidator(_none_word)] = Field(
         None, description="multi-head latent attention: its heads are made of these numbers"
     )
