@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from codegen.spec.finding import Finding
 from codegen.spec.resolve import resolve_block
+from codegen.spec.rope import Rope
 from codegen.spec.source import Key
-from codegen.spec.stacks import cross_attention_block
+from codegen.spec.stacks import cross_attention_block, encoder_model
 from codegen.spec.transformer import TransformerModel, TransformerSpec
 
 RUN_TIME_ATOMS = {"prefix", "padding", "document"}
@@ -19,6 +20,7 @@ def check_stacks(spec: TransformerSpec) -> Iterator[Finding]:
     model = spec.model
     if spec.task == "seq2seq-lm":
         yield from _check_decoder(model)
+        yield from _check_shared_rope(model)
         yield from _check_cross_attention(model)
         return
     for part in ("encoder", "cross_attention"):
@@ -41,6 +43,24 @@ def _check_decoder(model: TransformerModel) -> Iterator[Finding]:
     if model.embedding.token_shift:
         at = ("model", "embedding", "token_shift")
         yield Finding(at, "an encoder-decoder has no token shift")
+
+
+def _check_shared_rope(model: TransformerModel) -> Iterator[Finding]:
+    """Both stacks turn heads with the same functions, which are named after kinds of blocks."""
+    encoder = encoder_model(model)
+    ropes = [_ropes(stack) for stack in (model, encoder)]
+    distinct = {str(rope) for rope in ropes[0].values()}
+    if len(distinct) == 1 and {str(rope) for rope in ropes[1].values()} <= distinct:
+        return
+    if not ropes[1].items() <= ropes[0].items():
+        message = "an encoder has the rotary positions of its decoder, or none"
+        yield Finding(("model", "encoder", "attention", "rope"), message)
+
+
+def _ropes(model: TransformerModel) -> dict[str | None, Rope]:
+    """The rotary positions of each kind of blocks that has any."""
+    found = {k: resolve_block(model, k).attention.rope for k in model.blocks or (None,)}
+    return {kind: rope for kind, rope in found.items() if rope}
 
 
 def _check_cross_attention(model: TransformerModel) -> Iterator[Finding]:
