@@ -225,11 +225,13 @@ def block(
         return x + scale * gained("mlp", sublayer("mlp", x))
     if plan.parallel:
         own = ("norm", "norm") if plan.shared_norm else ("attention_norm", "mlp_norm")
+        reads = [normed(w, x) if w != "attention_norm" or plan.attention_norm else x for w in own]
         names = ("attention", "mlp")
-        both = [gained(n, sublayer(n, normed(w, x))) for n, w in zip(names, own, strict=True)]
+        both = [gained(n, sublayer(n, y)) for n, y in zip(names, reads, strict=True)]
         return x + scale * sum(both)
     for name in ("attention", "mlp"):
-        output = sublayer(name, normed(f"{name}_norm", x) if plan.placement in BEFORE else x)
+        before = plan.placement in BEFORE and (name != "attention" or plan.attention_norm)
+        output = sublayer(name, normed(f"{name}_norm", x) if before else x)
         if plan.placement in ("post", "sandwich"):
             output = normed(f"{name}_post_norm", output)
         x = x + scale * gained(name, output)

@@ -189,7 +189,9 @@ def residuals(draw: st.DrawFn) -> Fields:
     fields = {"residual": {**said, "shared_norm": layout == "shared", **scale}}
     if layout == "sequential" and not draw(coin()):
         return fields
-    fields["residual"]["normed"] = layout == "sequential"
+    normed = layout == "sequential" and draw(coin())
+    bare = not normed and layout != "shared" and draw(coin())
+    fields["residual"] |= {"normed": normed, "attention_norm": not bare}
     return {**fields, "norm": {"placement": "pre"}}
 
 
@@ -415,12 +417,15 @@ def repaired(model: Fields, centred: Fields) -> Fields:
     `centred` says of each norm whether its gain is 1 + weight, in all block kinds.
     """
     for part in (model, *model.get("blocks", {}).values()):
-        layout = {**model.get("residual", {}), **part.get("residual", {})}.get("layout")
+        residual = {**model.get("residual", {}), **part.get("residual", {})}
+        layout, normed = residual.get("layout"), residual.get("normed")
+        bare = not residual.get("attention_norm", True)
         norms = part.get("norm")
-        normed = {**model.get("residual", {}), **part.get("residual", {})}.get("normed")
         if layout == "parallel":
             part.setdefault("residual", {})["normed"] = False
-        if layout == "parallel" or normed:
+        if bare and (residual.get("shared_norm") or (normed and layout != "parallel")):
+            part.setdefault("residual", {})["attention_norm"] = True
+        if layout == "parallel" or normed or bare:
             norms = {"kind": norms} if isinstance(norms, str) else norms or {}
             part["norm"] = {**norms, "placement": "pre"}
         places = [("norm", part), ("norm", part.get("mlp")), ("qk_norm", part.get("attention"))]

@@ -201,6 +201,9 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
         rms = block.norm.kind == "rms"
         norm = ("" if block.norm.weight else "weightless ") + ("RMSNorm" if rms else "LayerNorm")
         yield f"{norm} {PLACEMENTS[block.placement]}", ("rms",) if rms else ()
+    bare = [not block.attention_norm for block in network.blocks]
+    if any(bare):
+        yield f"attention without a norm before it{_where(bare)}", ()
     if any(block.layer_scale for block in network.blocks):
         yield "a learned gain of each sublayer's output (LayerScale)", ("layer_scale",)
     if network.drop_path:

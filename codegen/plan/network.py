@@ -222,6 +222,7 @@ class BlockPlan:
     dropout: str  # how the config has the rate of what sublayers add; "" for none
     parallel: bool
     shared_norm: bool
+    attention_norm: bool  # before attention, where the others are before theirs
     residual_scale: str  # how the config has the factor of what sublayers add; "" for none
     residual_normed: bool
     layer_scale: bool

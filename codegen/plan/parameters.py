@@ -160,7 +160,7 @@ def _block(
     attention, bias = plan.attention, plan.attention.bias
     queries, keys = layer.heads * layer.head_dim, layer.kv_heads * layer.head_dim
     yield from norm("norm", plan.shared_norm)
-    yield from norm("attention_norm", before)
+    yield from norm("attention_norm", before and plan.attention_norm)
     values, kept = layer.heads * layer.value_dim, layer.kv_heads * layer.value_dim
     if layer.latent and attention.latent:
         yield from _latent(layer, attention.latent, model.d_model, linear, prefix, normal)

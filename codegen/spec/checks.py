@@ -267,6 +267,10 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
     if residual.shared_norm and residual.layout != "parallel":
         message = "sublayers that follow each other can't share a norm"
         yield Finding(at("residual", "shared_norm"), message, "`layout: parallel`")
+    before = norm.placement in ("pre", "sandwich")
+    if not residual.attention_norm and (residual.shared_norm or residual.normed or not before):
+        message = "there is no norm of attention's own before it that could be left out"
+        yield Finding(at("residual", "attention_norm"), message)
     if qk_norm and qk_norm.after_rope and qk_norm.over != "head":
         message = "after rotary positions only whole heads are normalised"
         yield Finding(at("attention", "qk_norm"), message, "`over: head`")

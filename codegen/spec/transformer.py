@@ -125,6 +125,9 @@ class Residual(Vocabulary):
         "sequential", description="`parallel`: attention and MLP read the same stream (GPT-J)"
     )
     shared_norm: bool = Field(False, description="parallel sublayers read one norm")
+    attention_norm: bool = Field(
+        True, description="attention reads a norm; in ModernBERT's first layer, the stream itself"
+    )
     scale: Scale | None = Field(
         None, description="a factor of what each sublayer adds, such as `1.4 / sqrt(layers)`"
     )
