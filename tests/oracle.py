@@ -344,7 +344,9 @@ def attend(
     if plan.differential:
         heads = differences(net, weights, index, heads)
     if plan.gate != "none":
-        gates = 1 / (1 + np.exp(-linear(weights, f"{prefix}.gate_proj", x)))
+        gates = linear(weights, f"{prefix}.gate_proj", x)
+        soft = plan.gate_activation == "softplus"
+        gates = softplus(gates) if soft else 1 / (1 + np.exp(-gates))
         each = np.split(gates, layer.heads, axis=-1)  # (batch, time, 1 or head_dim)
         heads = [gate * y for gate, y in zip(each, heads, strict=True)]
     y = np.concatenate(heads, axis=-1)
@@ -481,7 +483,7 @@ def feed_forward(
         shared = mlp(net, plan.shared, index, part_of(weights, f"{prefix}.shared"), x)
         if plan.experts.shared_gate:
             shared = shared / (1 + np.exp(-linear(weights, f"{prefix}.shared_gate", x)))
-        y = y + shared
+        y = (y + shared) / 2 if plan.experts.averaged else y + shared
     return y
 
 

@@ -62,13 +62,18 @@ def route(
 ) -> list[tuple[int, float]]:
     """The experts of one token and their weights."""
     active = int(layer.numbers["active_experts"])
+    if router.softcap:
+        most = float(layer.numbers["route_softcap"])
+        logits = most * np.tanh(logits / most)
     scale = float(layer.numbers["route_scale"]) if router.scaled else 1.0
     if router.scores == "sparsemixer":
         chosen = sparsemixer(logits, active, float(layer.numbers["route_threshold"]), gaps)
         return [(number, scale * share) for number, share in chosen]
     powers = np.exp(logits - logits.max())
     scores = powers / powers.sum() if router.scores == "softmax" else 1 / (1 + np.exp(-logits))
-    choice = scores if correction is None else scores + correction
+    choice = scores
+    if correction is not None:
+        choice = correction + (logits if router.correction == "logits" else scores)
     if router.grouped:
         choice = open_groups(router, layer, choice, gaps)
     numbers = best(choice, active, gaps)

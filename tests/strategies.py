@@ -227,6 +227,8 @@ def experts(draw: st.DrawFn) -> Fields:
             power=st.sampled_from([1.0, 2.0]),
             eps=st.sampled_from([0.0, 1e-20, 0.1]),
             bias=coin(),
+            softcap=st.sampled_from([5.0, 30.0]),
+            corrected=st.sampled_from(["scores", "logits"]),
             scale=st.sampled_from([0.5, 2.5]),
             apply=st.sampled_from(["output", "input"]),
             threshold=st.sampled_from([0.05, 0.3]),
@@ -234,7 +236,7 @@ def experts(draw: st.DrawFn) -> Fields:
     )
     in_reach = count // groups * active_groups
     whole = {"count": count, "active": draw(st.integers(1, min(3, in_reach))), "router": router}
-    shared = some_of(d_ff=st.sampled_from([5, 8, 24]), gate=coin(), bias=coin())
+    shared = some_of(d_ff=st.sampled_from([5, 8, 24]), gate=coin(), bias=coin(), average=coin())
     return whole | draw(
         some_of(
             d_ff=st.sampled_from([5, 8, 16]),
@@ -321,6 +323,7 @@ def attention_parts() -> st.SearchStrategy[Fields]:
         gate=st.sampled_from(["none", "channel", "head"]),
         value_dim=st.sampled_from([None, None, 3, 6]),
         value_scale=st.sampled_from([None, 0.7]),
+        gate_activation=st.sampled_from(["sigmoid", "softplus"]),
         mask=MASKS,
         scale=ATTENTION_SCALES,
         softcap=st.sampled_from([0.7, 4, 50.0]),

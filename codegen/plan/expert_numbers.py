@@ -130,6 +130,16 @@ EXPERT_ROWS = (
         comment="of the experts' weights",
     ),
     NumberRow(
+        "route_softcap",
+        "route_softcaps",
+        "float",
+        _of(lambda e: float(e.router.softcap or 0.0)),
+        _same("route_softcap"),
+        used=_has(lambda e: e.router.softcap is not None),
+        own=True,
+        comment="no logit of a router is beyond it",
+    ),
+    NumberRow(
         "route_power",
         "route_powers",
         "float",

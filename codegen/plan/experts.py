@@ -20,7 +20,8 @@ class RouterPlan:
     powered: bool  # divided by another norm than the sum
     eps: bool
     bias: bool
-    correction: bool
+    correction: str  # what it is added to, or nothing
+    softcap: bool
     grouped: bool
     group_score: str
     scaled: bool
@@ -38,6 +39,7 @@ class ExpertsPlan:
     router: RouterPlan
     bias: bool
     shared_gate: bool
+    averaged: bool  # with the shared expert's output, not added to it
     weigh_input: bool
     aligned: bool
 
@@ -52,6 +54,7 @@ def experts_plan(mlp: Mlp, *, aligned: bool) -> ExpertsPlan | None:
         router=_router_plan(experts.router, kept=bool(experts.aux_loss or experts.z_loss)),
         bias=experts_bias(mlp, experts),
         shared_gate=bool(experts.shared and experts.shared.gate),
+        averaged=bool(experts.shared and experts.shared.average),
         weigh_input=experts.router.apply == "input",
         aligned=aligned,
     )
@@ -72,7 +75,8 @@ def _router_plan(router: Router, *, kept: bool) -> RouterPlan:
         powered=powered,
         eps=router.normalize and router.eps > 0,
         bias=router.bias,
-        correction=router.correction,
+        correction=router.corrected if router.correction else "",
+        softcap=router.softcap is not None,
         grouped=router.groups > 1,
         group_score=router.group_score,
         scaled=router.scale != 1,

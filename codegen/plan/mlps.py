@@ -27,7 +27,7 @@ def mlp_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> Ml
     names = ["experts", "active_experts"]
     names += ["expert_groups", "active_groups"] * (router.groups > 1)
     names += ["route_scale"] * (router.scale != 1) + ["route_power"] * (router.power != 1)
-    names += ["route_eps"] * (router.eps > 0)
+    names += ["route_eps"] * (router.eps > 0) + ["route_softcap"] * (router.softcap is not None)
     names += ["route_threshold"] * (router.scores == "sparsemixer")
     one = _one(block, numbers, "expert_d_ff", experts_bias(mlp, experts))
     access = {**one.numbers, **{name: numbers.access(name) for name in names}}
@@ -56,7 +56,8 @@ def mlp_with_names(plan: MlpPlan, name: str) -> MlpPlan:
 
 def _shared(block: Block, numbers: LayerNumbers, shared: SharedExpert) -> MlpPlan:
     bias = block.mlp.bias if shared.bias is None else shared.bias
-    return _one(block, numbers, "shared_d_ff", bias)
+    one = _one(block, numbers, "shared_d_ff", bias)
+    return replace(one, activation=shared.activation or one.activation)
 
 
 def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool) -> MlpPlan:

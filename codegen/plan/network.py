@@ -157,6 +157,7 @@ class AttentionPlan:
     clip: bool
     temperature: bool
     gate: str  # none, channel or head
+    gate_activation: str  # nothing where there is no gate
     rope: bool
     score: ScorePlan
     dropout: str  # how the config has the rate of attention's weights; "" for none

@@ -305,6 +305,7 @@ def attention_plan(
         clip=attention.clip is not None,
         temperature=attention.temperature is not None,
         gate=attention.gate,
+        gate_activation=attention.gate_activation if attention.gate != "none" else "",
         rope=attention.rope is not None,
         score=score,
         dropout=dropout_access(model, "attention"),

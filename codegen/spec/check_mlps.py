@@ -44,6 +44,11 @@ def _check_mlp(model: TransformerModel, kind: str | None, mlp: Mlp) -> Iterator[
     if mlp.activation == "xielu":
         message = "the learned slopes of xielu are of one MLP, not of experts"
         yield Finding(_said(model, kind, "activation"), message)
+    shared = mlp.experts.shared
+    if shared and shared.activation == "xielu":
+        key = _said(model, kind, "experts")
+        message = "the learned slopes of xielu are of an MLP without experts"
+        yield Finding((*key, "shared", "activation"), message)
     yield from _check_experts(_said(model, kind, "experts"), mlp.experts)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from codegen.spec.activation import Activation
 from codegen.spec.vocabulary import NotNegative, Positive, PositiveFloat, Vocabulary
 
 
@@ -25,10 +26,16 @@ class Router(Vocabulary):
     power: PositiveFloat = Field(1.0, description="`normalize` divides by the norm of this order")
     eps: NotNegative = Field(0.0, description="added to what `normalize` divides by")
     bias: bool = Field(False, description="a learned offset of the logits")
+    softcap: PositiveFloat | None = Field(
+        None, description="logits become c * tanh(logits / c) before all else"
+    )
     correction: bool = Field(
         False,
         description="an offset of the scores by which experts are chosen, not weighed; no gradient "
         "reaches it (arXiv:2408.15664)",
+    )
+    corrected: Literal["scores", "logits"] = Field(
+        "scores", description="what the offset is added to"
     )
     groups: Positive = Field(1, description="equal parts of the experts, some of which are open")
     active_groups: Positive = Field(
@@ -51,6 +58,10 @@ class SharedExpert(Vocabulary):
 
     d_ff: Positive | None = Field(None, description="width; by default that of the other experts")
     gate: bool = Field(False, description="its output is multiplied by a learned sigmoid")
+    average: bool = Field(
+        False, description="the mean of its output and of the others', not their sum"
+    )
+    activation: Activation | None = Field(None, description="by default that of the MLP")
     bias: bool | None = Field(None, description="on every projection; by default that of the MLP")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
+from codegen.spec.activation import Activation
 from codegen.spec.experts import Experts
 from codegen.spec.expression import ExpressionError
 from codegen.spec.image import DropPath, Image, rate_only
@@ -60,21 +61,6 @@ def _none_or_default(value: Any) -> Any:
 
 MaskText = Annotated[str, _expression(parse_mask)]
 Scale = Annotated[PositiveFloat | str, _expression(parse_scale)]
-Activation = Literal[
-    "silu",
-    "gelu",
-    "gelu_tanh",
-    "quick_gelu",
-    "relu",
-    "relu2",
-    "sigmoid",
-    "tanh",
-    "mish",
-    "softplus",
-    "leaky_relu",
-    "xielu",
-    "identity",
-]
 ModelScale = Annotated[PositiveFloat | str, _expression(parse_model_scale)]
 
 
@@ -204,6 +190,7 @@ class Attention(Vocabulary):
         description="a sigmoid of the input that each channel, or each head, of the output is "
         "multiplied by (arXiv:2505.06708)",
     )
+    gate_activation: Literal["sigmoid", "softplus"] = Field("sigmoid", description="of the gate")
     rope: Annotated[Rope | None, BeforeValidator(_none_word)] = Field(
         Rope(),
         description="rotary positions, or `none`; by default none with learned positions",
