@@ -22,7 +22,7 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
     assert image is not None
     x, grid = embed(net, weights, images)
     side, positions = image.size // image.patch_size, np.arange(x.shape[1])[None]
-    for index in range(len(net.layers)):
+    for index in net.order or range(len(net.layers)):
         biases = weights
         if image.relative_bias != "none":
             shared = image.relative_bias == "shared"

@@ -68,7 +68,9 @@ def models(draw: st.DrawFn) -> Fields:
         ),
     }
     if image.get("pooling") == "attention" or draw(coin()):
-        return {**model, "layers": draw(st.integers(1, 3))}
+        count = draw(st.integers(1, 3))
+        order = st.permutations([*range(count), 0])
+        return {**model, "layers": count, **draw(some_of(order=order))}
     kinds: dict[str, Any] = {"wide": {"mlp": {"d_ff": 24}}, "plain": {"mlp": {"kind": "plain"}}}
     return {**model, "blocks": kinds, "layers": ["wide", "plain", "wide"]}
 

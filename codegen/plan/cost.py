@@ -19,6 +19,8 @@ from codegen.spec.transformer import TransformerModel
 
 FLOAT32, BFLOAT16 = 4, 2
 SAMPLES = 256
+# What a classifier computes for the whole image, and not for each of its tokens.
+ONCE_AN_IMAGE = ("head.", "distillation_head.", "pool.q_proj", "pool.o_proj", "pool.mlp")
 
 
 def transformer_cost(
@@ -54,14 +56,12 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     Of an image classifier: of an image. Of an encoder-decoder: of a token of the target and one of
     the source, of the same length.
     """
-    if network.image:
-        return image_flops(network, network.image)
     passes = Counter(network.order or range(len(network.layers)))
     of_layer = {f"blocks.{layer}": times for layer, times in passes.items()}
     matrices = sum(
         active_count(network, p) * of_layer.get(".".join(p.name.split(".")[:2]), 1)
         for p in network.parameters
-        if p.group == "matrix"
+        if p.group == "matrix" and not p.name.startswith(ONCE_AN_IMAGE)
     )
     head = model.vocab_size * output_width(model)
     attention = sum(
@@ -72,6 +72,9 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     if network.cross:
         numbers = network.cross.numbers
         attention += int(4 * numbers["heads"] * numbers["head_dim"]) * length * len(network.layers)
+    if network.image:
+        rest = flops_besides_tokens(network, network.image)
+        return network.image.tokens * (2 * matrices + attention) + rest
     return 2 * (matrices + head) + attention
 
 
@@ -92,19 +95,11 @@ def cache_width(layer: LayerPlan) -> int:
     return layer.kv_heads * (layer.head_dim + layer.value_dim)
 
 
-def image_flops(network: TransformerNetwork, image: ImagePlan) -> int:
-    """FLOPs of an image of the planned size, forward."""
-    once = ("head.", "distillation_head.", "pool.q_proj", "pool.o_proj", "pool.mlp")
-    per_token = per_image = 0
-    for row in network.parameters:
-        if row.name.startswith(once):
-            per_image += row.count
-        elif row.group == "matrix":
-            per_token += row.count
-    patch = sum(p.count for p in network.parameters if p.name == "patch_embedding.weight")
-    attention = sum(_attention_flops(layer, image.tokens) for layer in network.layers)
-    per_image += image.patches * patch
-    return 2 * per_image + image.tokens * (2 * per_token + attention)
+def flops_besides_tokens(network: TransformerNetwork, image: ImagePlan) -> int:
+    """Of an image's patches, and of what pools and classifies."""
+    sizes = {p.name: p.count for p in network.parameters}
+    once = sum(count for name, count in sizes.items() if name.startswith(ONCE_AN_IMAGE))
+    return 2 * (image.patches * sizes["patch_embedding.weight"] + once)
 
 
 def cache_slots(mask: str, length: int) -> int:

@@ -85,7 +85,12 @@ ENCODER_DECODER_FILES = (
 )
 VISION_FILES = (
     *MODEL_FILES,
-    PackageFile("checkpoint.py", "package/checkpoint.py.jinja"),
+    PackageFile("data.py", "package/data_vision.py.jinja", roots=()),
+    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
+    PackageFile("log.py", "package/log.py.jinja", roots=()),
+    PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
+    PackageFile("options.py", "package/options.py.jinja", roots=()),
+    PackageFile("train.py", "package/train_vision.py.jinja", roots=("main",)),
     WEIGHTS,
     PackageFile("test_{name}.py", "package/test_vision.py.jinja"),
     PackageFile("README.md", "package/README_vision.md.jinja"),

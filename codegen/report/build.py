@@ -90,11 +90,12 @@ def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def cost_line(plan: Plan) -> str:
-    """Parameters, FLOPs a token and bytes in one line."""
+    """Parameters, FLOPs and bytes in one line."""
     from codegen.plan.amounts import human, human_bytes, human_flops
 
     cost = plan.cost
-    flops = f"{human_flops(cost.flops_train)} a token to train"
+    each = "an image" if plan.model.image else "a token"
+    flops = f"{human_flops(cost.flops_train)} {each} to train"
     return (
         f"{human(cost.parameters)} parameters, {flops}, {human_bytes(cost.weight_bytes)} in float32"
     )

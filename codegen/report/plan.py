@@ -48,20 +48,29 @@ def plan_text(plan: Plan) -> None:
     for row in _parameter_rows(plan):
         shapes.add_row(*row)
     console.print(shapes)
-    cost, length = plan.cost, plan.model.context_length
+    cost, each = plan.cost, "an image" if plan.model.image else "a token"
     costs = Table(title="cost", title_justify="left", show_header=False)
     for label, value in (
         ("parameters", f"{cost.parameters:,}"),
         *_active_rows(plan),
-        ("FLOPs a token, forward", human_flops(cost.flops_forward)),
-        ("FLOPs a token, training", human_flops(cost.flops_train)),
+        (f"FLOPs {each}, forward", human_flops(cost.flops_forward)),
+        (f"FLOPs {each}, training", human_flops(cost.flops_train)),
         ("weights, float32", human_bytes(cost.weight_bytes)),
         ("weights, bfloat16", human_bytes(cost.weight_bytes_bf16)),
-        (f"KV cache of {length:,} tokens, bfloat16", human_bytes(cost.kv_cache_bytes)),
+        *_cache_rows(plan),
         ("training state, float32, no activations", human_bytes(cost.training_bytes)),
     ):
         costs.add_row(label, value)
     console.print(costs)
+
+
+def _cache_rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What decoding keeps, of a model that decodes."""
+    from codegen.plan.amounts import human_bytes
+
+    if plan.cost.kv_cache_bytes:
+        label = f"KV cache of {plan.model.context_length:,} tokens, bfloat16"
+        yield label, human_bytes(plan.cost.kv_cache_bytes)
 
 
 def _active_rows(plan: Plan) -> Iterator[tuple[str, str]]:

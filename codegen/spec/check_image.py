@@ -9,13 +9,9 @@ from codegen.spec.image import Image
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.resolve import resolve_block
 from codegen.spec.source import Key
-from codegen.spec.transformer import TransformerModel, TransformerSpec
+from codegen.spec.transformer import Attention, TransformerModel, TransformerSpec
 
-OF_TOKENS: tuple[tuple[str, tuple[str, ...]], ...] = (  # parts of a model that have nothing here
-    ("", ("vocab_size", "context_length")),
-    ("embedding", ("tied", "scale", "token_shift")),
-    ("head", ("softcap", "z_loss")),
-)
+SAID = {"embedding": {"positions", "norm"}, "head": {"bias"}}  # all that these say of images
 READS = {  # what each kind of pooling can't do without
     "class": ("class_token",),
     "class_mean": ("class_token",),
@@ -33,14 +29,17 @@ def check_image(spec: TransformerSpec) -> Iterator[Finding]:
     if model.image is None:
         yield Finding(("model", "image"), "an image classifier needs to know its images")
         return
-    for part, fields in OF_TOKENS:
-        inner = getattr(model, part) if part else model
-        for field in fields:
-            if field in inner.model_fields_set:
-                key: Key = ("model", part, field) if part else ("model", field)
-                yield Finding(key, f"an image classifier has no `{field}`")
-    if spec.train.context:
-        yield Finding(("train", "context"), "an image classifier has no `context`")
+    keys: list[Key] = [("model", name) for name in ("vocab_size", "context_length")]
+    keys = [key for key in keys if key[-1] in model.model_fields_set]
+    for part, known in SAID.items():
+        more = getattr(model, part).model_fields_set - known
+        keys += [("model", part, field) for field in sorted(more)]
+    keys += [("train", "context")] if spec.train.context else []
+    for key in keys:
+        yield Finding(key, f"an image classifier has no `{key[-1]}`")
+    if model.embedding.positions == "sinusoidal":
+        message = "sinusoidal positions are for tokens in a row"
+        yield Finding(("model", "embedding", "positions"), message, "learned, or none")
     yield from _check_tokens(model.image)
     yield from _check_attention(model, model.image)
 
@@ -61,25 +60,34 @@ def _check_tokens(image: Image) -> Iterator[Finding]:
 
 def _check_attention(model: TransformerModel, image: Image) -> Iterator[Finding]:
     """Every patch sees every patch, at places that are no numbers in a row."""
-    heads = set()
+    heads, found = set(), []
     for kind in model.blocks or (None,):
-        attention = resolve_block(model, kind).attention
-        heads.add(attention.heads)
-        at: Key = ("model", "blocks", kind, "attention") if kind else ("model", "attention")
-        if parse_mask(attention.mask) != Atom("full"):
-            yield Finding((*at, "mask"), "patches all see each other", "mask: full")
-        for field in ("rope", "alibi", "relative_bias", "temperature", "latent"):
-            if getattr(attention, field):
-                message = f"`{field}` is for tokens in a row, and patches have two coordinates"
-                yield Finding((*at, field), message, "image.relative_bias, or learned positions")
-        if resolve_block(model, kind).mlp.experts:
-            yield Finding(("model", "mlp", "experts"), "an image classifier has no experts")
-        if image.relative_bias != "none" and (attention.softcap or attention.sinks):
-            field = "softcap" if attention.softcap else "sinks"
-            yield Finding((*at, field), f"`{field}` can't be combined with image.relative_bias")
+        block = resolve_block(model, kind)
+        own = model.blocks[kind].attention.model_fields_set if kind else set()
+        heads.add(block.attention.heads)
+        for field, message, hint in _attention_findings(block.attention, image):
+            place: Key = ("model", "blocks", str(kind)) if field in own else ("model",)
+            found.append(Finding((*place, "attention", field), message, hint))
+        if block.mlp.experts:
+            found.append(Finding(("model", "mlp", "experts"), "an image classifier has no experts"))
+    yield from dict.fromkeys(found)
     if len(heads) > 1 and image.relative_bias != "none":
         message = "a bias by offset needs layers with the same number of heads"
         yield Finding(("model", "image", "relative_bias"), message)
     if len(model.blocks) > 1 and image.pooling == "attention":
         message = "a learned query attends as the layers do, and they are of several kinds"
         yield Finding(("model", "image", "pooling"), message)
+
+
+def _attention_findings(attention: Attention, image: Image) -> Iterator[tuple[str, str, str]]:
+    """Fields that can't be said of patches: why not, and what to do."""
+    if parse_mask(attention.mask) != Atom("full"):
+        yield "mask", "patches all see each other", "mask: full"
+    for field in ("rope", "alibi", "relative_bias", "temperature", "latent"):
+        if getattr(attention, field):
+            message = f"`{field}` is for tokens in a row, and patches have two coordinates"
+            yield field, message, "image.relative_bias, or learned positions"
+    for field in ("softcap", "sinks"):
+        if getattr(attention, field) and image.relative_bias != "none":
+            message = f"`{field}` can't be combined with image.relative_bias"
+            yield field, message, "one of them"

@@ -126,7 +126,7 @@ class Model(nn.Module):
         """Of the class token and a grid of patches, interpolated for other grids. (P, C)"""
         if rows == columns == self.side:
             return self.position_embedding
-        tokens, patches = self.position_embedding.split((1, self.side**2))
+        tokens, patches = self.position_embedding[:1], self.position_embedding[1:]
         patches = patches.T.view(1, -1, self.side, self.side)  # (1, C, H, W)
         patches = F.interpolate(patches, (rows, columns), mode="bicubic")
         return torch.cat((tokens, patches[0].flatten(1).T))

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import data, train
 from .model import Config, Model
+from .weights import load_huggingface, save_huggingface
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -54,7 +59,8 @@ def test_every_patch_matters_to_every_score() -> None:
 def test_patches_that_change_places_change_the_scores() -> None:
     model, images = random_model(), random_images(1)
     assert not torch.allclose(model(images), model(images.flip(3)), rtol=0.01)
-    turned = images.unflatten(3, (SIDE, CONFIG.patch_size)).flip(3).flatten(3)
+    columns = images.view(*images.shape[:3], SIDE, CONFIG.patch_size)
+    turned = columns.flip(3).reshape(images.shape)
     assert not torch.allclose(model(images), model(turned), rtol=0.01)
 
 
@@ -128,3 +134,77 @@ def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
     model.to_empty(device=DEVICE)
     model.init_weights()
     assert bool(torch.isfinite(model(random_images(1))).all())
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps on noise that is brighter the higher its class."""
+    random, labels = np.random.default_rng(0), np.arange(40) % 2
+    shape = (40, CONFIG.image_size + 3, CONFIG.image_size, CONFIG.channels)
+    images = random.integers(0, 100, shape) + 120 * labels[:, None, None, None]
+    path = folder.parent / "images.npz"
+    np.savez(path, images=images.astype(np.uint8), labels=labels)
+    given = ["--data", str(path), "--out", str(folder), "--tiny", "--batch", "8"]
+    given += ["--accumulation", "1", "--steps", "6", "--lr", "1e-3", "--warmup", "1"]
+    given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    names = ("step", "loss", "validation_loss", "validation_accuracy")
+    losses = [{key: line.get(key) for key in names} for line in whole]
+    assert losses == [{key: line.get(key) for key in names} for line in resumed]
+
+
+def test_folders_of_pictures_are_read_by_class(tmp_path: Path) -> None:
+    pictures = pytest.importorskip("PIL.Image")
+    if CONFIG.channels not in (1, 3, 4):
+        pytest.skip(f"pictures don't have {CONFIG.channels} channels")
+    for name, shade in (("dark", 10), ("light", 240)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(3):
+            picture = pictures.new("RGB", (30, 40), (shade, shade, shade))
+            picture.save(tmp_path / "data" / name / f"{index}.png")
+    size, channels = CONFIG.image_size, CONFIG.channels
+    found = data.read_images(tmp_path / "data", size, channels, validation=0.5, seed=0)
+    assert found.classes == ["dark", "light"]
+    for split in (found.train, found.validation):
+        assert split.images.shape == (3, channels, size, size)
+        shades = split.images[:, 0].amax((1, 2))
+        assert torch.equal(shades, torch.tensor([10, 240], dtype=torch.uint8)[split.targets])
+
+
+def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
+    model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
+    load_huggingface(other, save_huggingface(model))
+    images = random_images(1)
+    assert torch.equal(other(images), model(images))
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:
+    model = random_model()
+    state_dict = save_huggingface(model)
+    name = next(iter(state_dict))
+    before = [parameter.clone() for parameter in model.parameters()]
+    for wrong in (
+        {key: value for key, value in state_dict.items() if key != name},
+        {**state_dict, "stranger": torch.zeros(1)},
+        {**state_dict, name: torch.zeros(3, 3)},
+    ):
+        with pytest.raises(ValueError, match=f"{name}|stranger"):
+            load_huggingface(model, wrong)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))

@@ -25,6 +25,9 @@ def tiny_plan(path: Path) -> Plan:
     places = {
         "vocab_size": "model.vocab_size",
         "context_length": "model.context_length",
+        "image_size": "model.image.size",
+        "patch_size": "model.image.patch_size",
+        "classes": "model.classes",
         "d_model": "model.d_model",
         "heads": "model.attention.heads",
         "kv_heads": "model.attention.kv_heads",
@@ -38,5 +41,6 @@ def tiny_plan(path: Path) -> Plan:
         overrides.append(f"model.attention.relative_bias={bias}")
     kinds = list(dict.fromkeys(layer.kind for layer in plan.model.layers))
     layers = tiny["layers"] if kinds == [""] else f"[{', '.join(kinds)}]"
-    settings = ["checkpoint={huggingface: }", "train.context=8", f"model.layers={layers}"]
+    settings = ["checkpoint={huggingface: }", f"model.layers={layers}"]
+    settings += [] if plan.model.image else ["train.context=8"]
     return lower(load_spec(path, ROOT, [*overrides, *settings]))

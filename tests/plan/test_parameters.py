@@ -58,7 +58,12 @@ def test_weights_start_as_the_table_says(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spec", "count"),
-    [("gpt", 124_439_808), ("llama", 1_235_814_400), ("mistral", 7_241_732_096)],
+    [
+        ("gpt", 124_439_808),
+        ("llama", 1_235_814_400),
+        ("mistral", 7_241_732_096),
+        ("vit_b16", 86_567_656),
+    ],
 )
 def test_the_count_is_the_published_one(spec: str, count: int) -> None:
     assert lower(load_spec(ROOT / f"specs/{spec}.yaml", ROOT)).cost.parameters == count
@@ -101,7 +106,7 @@ def test_models_that_nobody_published_match_too(model: str, residual: str, tmp_p
 def test_decay_is_for_matrices_and_every_row_has_a_group() -> None:
     for path in SPECS:
         for row in lower(load_spec(path, ROOT)).model.parameters:
-            matrix = len(row.shape) == 2 and row.role != "bias_table"  # biases, as vectors are
+            matrix = len(row.shape) in (2, 4) and row.role != "bias_table"  # biases, as vectors are
             assert row.decay == matrix, row.name
             in_block = row.name.startswith("blocks.")
             group = "vector" if not matrix else "matrix" if in_block else "embedding"
