@@ -270,6 +270,7 @@ def attention(
         v = v * layer.numbers["value_scale"]
     if layer.rope_theta is not None:
         q, k = turned(net, layer, q, positions), turned(net, layer, k, positions)
+        v = turned(net, layer, v, positions) if plan.turned_values else v
     if plan.qk_norm_after_rope:
         q, k = qk_normed(net, plan, index, weights, q, k)
     return attend(net, plan, index, weights, x, q, k, v, positions, inputs)

@@ -303,7 +303,7 @@ def heads(draw: st.DrawFn) -> Fields:
 @st.composite
 def ropes(draw: st.DrawFn, head_dim: int, turns: Fields) -> Fields:
     """Rotary positions; `turns` is what all layers that have them share."""
-    fields = {**draw(some_of(theta=THETAS)), **turns}
+    fields = {**draw(some_of(theta=THETAS, values=coin())), **turns}
     widths = list(range(2, head_dim + 1, 2))
     if draw(coin()):
         fields["dim"] = draw(st.sampled_from([None, *widths]))
@@ -369,7 +369,8 @@ def fit_for_latents(attention: Fields) -> Fields:
     """An attention without what latents have no place for."""
     fitting = {name: value for name, value in attention.items() if name not in LATENTS_LACK}
     if isinstance(fitting.get("rope"), dict):  # their width is said by the latents
-        fitting["rope"] = {n: v for n, v in fitting["rope"].items() if n not in ("dim", "scaling")}
+        lacking = ("dim", "scaling", "values")
+        fitting["rope"] = {n: v for n, v in fitting["rope"].items() if n not in lacking}
     return fitting
 
 
@@ -412,6 +413,18 @@ def block_kinds(
     own = {"attention": attention, "mlp": draw(mlps()), "norm": draw(norms() | placements())}
     own |= draw(residuals()) if draw(coin()) else {}
     return {part: fields for part, fields in own.items() if draw(st.integers(0, 3))}
+
+
+def without_turned_values(model: Fields) -> Fields:
+    """The model whose values don't turn, if some layer's are not as wide as its queries."""
+    parts = (model, *model.get("blocks", {}).values())
+    attentions = [part["attention"] for part in parts if "attention" in part]
+    if any(a.get("value_dim") or a.get("latent", "none") != "none" for a in attentions):
+        for attention in attentions:
+            if isinstance(attention.get("rope"), dict):
+                rope = attention["rope"].items()
+                attention["rope"] = {name: value for name, value in rope if name != "values"}
+    return model
 
 
 def repaired(model: Fields, centred: Fields) -> Fields:
@@ -567,10 +580,14 @@ def models(draw: st.DrawFn) -> Fields:
     swiglu = draw(st.one_of(st.none(), st.none(), swiglus()))
     if not names:
         model["layers"] = draw(st.integers(1, 4))
-        return sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
+        return without_turned_values(
+            sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
+        )
     kinds = {name: draw(block_kinds(head_dim, turns, turned, attention)) for name in names}
     model |= {"blocks": kinds, "layers": draw(layer_orders(names))}
-    return sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
+    return without_turned_values(
+        sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
+    )
 
 
 def swiglus() -> st.SearchStrategy[Fields]:

@@ -62,7 +62,7 @@ def experts_plan(mlp: Mlp, *, aligned: bool) -> ExpertsPlan | None:
 
 def experts_bias(mlp: Mlp, experts: Experts) -> bool:
     """Whether the projections of the experts have a bias."""
-    return mlp.bias if experts.bias is None else experts.bias
+    return mlp.bias is True if experts.bias is None else experts.bias
 
 
 def _router_plan(router: Router, *, kept: bool) -> RouterPlan:

@@ -86,7 +86,7 @@ def _pool(
         yield from _norm("pool.mlp.norm", mlp.norm, layer.d_ff)
     for name in ("alpha_p", "alpha_n") if mlp.activation == "xielu" else ():
         yield _vector(f"pool.mlp.{name}", 1, ZEROS)
-    yield from _linear("pool.mlp.down_proj", width, layer.d_ff, mlp.bias, residual)
+    yield from _linear("pool.mlp.down_proj", width, layer.d_ff, mlp.down_bias, residual)
 
 
 def _table(name: str, shape: tuple[int, ...], init: Init) -> Parameter:

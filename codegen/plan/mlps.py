@@ -60,7 +60,7 @@ def _shared(block: Block, numbers: LayerNumbers, shared: SharedExpert) -> MlpPla
     return replace(one, activation=shared.activation or one.activation)
 
 
-def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool) -> MlpPlan:
+def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool | str) -> MlpPlan:
     """An MLP whose width is that number."""
     mlp = block.mlp
     gated = mlp.kind == "gated"
@@ -80,7 +80,8 @@ def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool) -> MlpPlan
         per_layer=any("layer]" in text for text in (*access.values(), norm.eps if norm else "")),
         kind=mlp.kind,
         activation=mlp.activation,
-        bias=bias,
+        bias=bias is True,
+        down_bias=bool(bias),
         norm=norm,
         beta=mlp.beta is not None,
         clamped=gated and mlp.clamp is not None,

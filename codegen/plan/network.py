@@ -152,6 +152,7 @@ class AttentionPlan:
     qk_norm: NormPlan | None
     qk_norm_over: str  # head, each_head or projection
     qk_norm_after_rope: bool
+    turned_values: bool
     v_norm: NormPlan | None
     output_norm: NormPlan | None
     clip: bool
@@ -193,6 +194,7 @@ class MlpPlan:
     kind: str
     activation: str
     bias: bool
+    down_bias: bool
     norm: NormPlan | None
     beta: bool = False
     clamped: bool = False

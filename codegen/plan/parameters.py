@@ -231,7 +231,7 @@ def _block(
         if mlp.activation == "xielu":
             for name in ("alpha_p", "alpha_n"):
                 yield _vector(f"{prefix}.{one}.{name}", 1, name, ZEROS)
-        yield from linear(f"{one}.down_proj", model.d_model, d_ff, mlp.bias, residual)
+        yield from linear(f"{one}.down_proj", model.d_model, d_ff, mlp.down_bias, residual)
     if plan.layer_scale:
         yield layer_scale("mlp")
     yield from norm("mlp_post_norm", after)

@@ -306,6 +306,7 @@ def attention_plan(
         temperature=attention.temperature is not None,
         gate=attention.gate,
         gate_activation=attention.gate_activation if attention.gate != "none" else "",
+        turned_values=attention.rope is not None and attention.rope.values,
         rope=attention.rope is not None,
         score=score,
         dropout=dropout_access(model, "attention"),

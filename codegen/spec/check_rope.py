@@ -24,6 +24,11 @@ def check_ropes(model: TransformerModel, kinds: dict[str | None, Block]) -> Iter
         if rope.dim is not None and (dim > width or dim % 2):
             message = f"{dim} dimensions of {width} can't turn in pairs"
             yield Finding((*place, "dim"), message, "an even number, at most head_dim")
+        if rope.values and attention.value_dim not in (None, width):
+            message = f"values of {attention.value_dim} dimensions can't turn like {width}"
+            yield Finding((*place, "values"), message, "drop value_dim")
+        if rope.values and attention.latent:
+            yield Finding((*place, "values"), "values that are made of a latent don't turn")
         yield from _check_scaling((*place, "scaling"), rope.scaling, dim)
         for field in ("pairs", "sign"):
             if shared.setdefault(field, getattr(rope, field)) != getattr(rope, field):

@@ -101,6 +101,7 @@ class Rope(Vocabulary):
         "half", description="(x[i], x[i + dim / 2]) turn together, or (x[2i], x[2i + 1])"
     )
     sign: Literal[1, -1] = Field(1, description="-1 turns the other way")
+    values: bool = Field(False, description="values turn, too, like queries and keys")
     scaling: Annotated[
         Annotated[AnyScaling, Field(discriminator="kind")] | None,
         BeforeValidator(_none_word),

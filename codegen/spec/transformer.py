@@ -247,7 +247,9 @@ class Mlp(Vocabulary):
         description="width; by default 4 * d_model if plain, 8/3 * d_model rounded up "
         "to a multiple of 64 if gated",
     )
-    bias: bool = Field(False, description="on every projection")
+    bias: StrictBool | Literal["down"] = Field(
+        False, description="on every projection, or on the last alone"
+    )
     norm: Annotated[InnerNorm | None, BeforeValidator(_none_or_kind)] = Field(
         None, description="normalisation of the inner width, before the last projection"
     )
