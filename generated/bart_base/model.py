@@ -1,0 +1,398 @@
+# Made from specs/bart_base.yaml (dc1fc0e1eae3); make it again: tgen build specs/bart_base.yaml
+"""bart_base: an encoder-decoder transformer with 6 + 6 layers and 139 M parameters.
+
+Learned positions; LayerNorm on the stream after each sublayer; an MLP with GELU; input and output
+embeddings are tied.
+
+Paper:
+  Radford et al., Language Models are Unsupervised Multitask Learners (2019)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Memory = tuple[Tensor, Tensor]  # keys and values of a source (B, H, S, D)
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab_size: int = 50_265
+    context_length: int = 1024
+    d_model: int = 768
+    layers: int = 6
+    encoder_layers: int = 6
+    heads: int = 12
+    head_dim: int = 64
+    d_ff: int = 3072
+    norm_eps: float = 1e-5
+    position_offset: int = 2  # of the first token
+    dropout: float = 0.1
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            vocab_size=61,
+            context_length=32,
+            d_model=32,
+            layers=2,
+            encoder_layers=2,
+            heads=4,
+            head_dim=8,
+            d_ff=64,
+        )
+
+
+class EncoderAttention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.dropout = config.dropout
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model)
+
+    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+
+class MLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.up_proj = nn.Linear(config.d_model, config.d_ff)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.gelu(self.up_proj(x)))
+
+
+class EncoderBlock(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention = EncoderAttention(config)
+        self.attention_post_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MLP(config)
+        self.mlp_post_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        x = self.attention_post_norm(x + self.dropout(self.attention(x, seen)))
+        return self.mlp_post_norm(x + self.dropout(self.mlp(x)))
+
+
+class Encoder(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.position_embedding = nn.Embedding(
+            config.context_length + config.position_offset, config.d_model
+        )
+        self.embedding_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.encoder_layers))
+
+    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        """The source's embeddings (B, S, C), after the last block."""
+        positions = torch.arange(x.size(1), device=x.device)
+        x = x + self.position_embedding(positions + self.config.position_offset)
+        x = self.embedding_norm(x)
+        x = self.dropout(x)
+        for block in self.blocks:
+            x = block(x, seen)
+        return x
+
+
+class DecoderAttention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.dropout = config.dropout
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model)
+
+    def forward(self, x: Tensor, cache: LayerCache | None = None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        if cache is not None:
+            cache.store(k, v)
+        if cache is not None and time == 1:  # the new token sees what the cache holds
+            y = F.scaled_dot_product_attention(q, cache.keys, cache.values, attn_mask=cache.filled)
+        else:
+            dropout = self.dropout if self.training else 0.0
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=dropout)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        return LayerCache(batch, self.heads, length, self.head_dim, self.q_proj.weight)
+
+
+class CrossAttention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.dropout = config.dropout
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model)
+
+    def memory(self, source: Tensor) -> Memory:
+        """What decoding keeps of the encoded source (B, S, C)."""
+        batch, time, _ = source.shape
+        k = self.k_proj(source).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(source).view(batch, time, self.heads, self.head_dim)
+        return k.transpose(1, 2), v.transpose(1, 2)
+
+    def forward(self, x: Tensor, memory: Memory, seen: Tensor | None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, (k, v) = q.transpose(1, 2), memory  # (B, H, T, D), (B, H, S, D)
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+
+class DecoderBlock(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention = DecoderAttention(config)
+        self.attention_post_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.cross_attention = CrossAttention(config)
+        self.cross_attention_post_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MLP(config)
+        self.mlp_post_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, x: Tensor, memory: Memory, seen: Tensor | None, cache: LayerCache | None = None
+    ) -> Tensor:
+        x = self.attention_post_norm(x + self.dropout(self.attention(x, cache)))
+        x = self.cross_attention_post_norm(x + self.dropout(self.cross_attention(x, memory, seen)))
+        return self.mlp_post_norm(x + self.dropout(self.mlp(x)))
+
+
+class LayerCache:
+    """Keys and values of one layer: position p lies in slot p."""
+
+    def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
+        self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
+        self.values = torch.zeros_like(self.keys)
+        self.filled = torch.zeros(batch, 1, 1, slots, dtype=torch.bool, device=like.device)
+        self.newest = torch.zeros(batch, dtype=torch.int64, device=like.device)  # its slot
+
+    def store(self, k: Tensor, v: Tensor) -> None:
+        """Keeps the keys and values of a prompt, or of one new token in each row."""
+        batch, _, time, _ = k.shape
+        if time > 1:
+            self.keys[:, :, :time], self.values[:, :, :time] = k, v
+        else:
+            rows = torch.arange(batch, device=k.device)
+            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
+            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+
+
+class Cache:
+    """What decoding remembers of a batch of sequences; each row has a length of its own."""
+
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
+        self.length = length  # tokens that a row may have
+        self.used = 0  # tokens in the longest row
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.memories: list[Memory] = []  # of the sources, one a layer
+        self.seen: Tensor | None = None  # what of them is no padding
+
+    def advance(self, lengths: Tensor, used: int) -> None:
+        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+        if used > self.length:
+            raise ValueError(f"{used} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, used
+        filled = torch.arange(self.length, device=lengths.device) < lengths[:, None]  # (B, S)
+        for layer in self.layers:
+            layer.filled, layer.newest = filled[:, None, None, :], lengths - 1
+
+
+class Decoder(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.position_embedding = nn.Embedding(
+            config.context_length + config.position_offset, config.d_model
+        )
+        self.embedding_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
+
+    def forward(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        memories: list[Memory],
+        seen: Tensor | None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """What the head reads: the target's embeddings (B, T, C), after the last block."""
+        x = x + self.position_embedding(positions + self.config.position_offset)
+        x = self.embedding_norm(x)
+        x = self.dropout(x)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, memories[layer], seen, cache.layers[layer] if cache else None)
+        return x
+
+
+class Model(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.head_bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws every weight from N(0, init_std^2), but for:
+
+        biases             zero
+        norm weights       one
+        o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
+        """
+        residual_std = self.config.init_std / math.sqrt(2 * self.config.layers)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif name.endswith("norm.weight"):
+                nn.init.ones_(parameter)
+            elif name.endswith(("o_proj.weight", "down_proj.weight")):
+                nn.init.normal_(parameter, std=residual_std)
+            else:
+                nn.init.normal_(parameter, std=self.config.init_std)
+
+    def encode(
+        self, source: Tensor, source_lengths: Tensor | None = None
+    ) -> tuple[list[Memory], Tensor | None]:
+        """What the decoder's layers read of a source (B, S), and what of it is no padding."""
+        if source.size(1) > self.config.context_length:
+            raise ValueError(
+                f"no positions for a source of {source.size(1)} tokens: {self.config.context_length} at most"
+            )
+        seen = None
+        if source_lengths is not None:
+            if source_lengths.shape != source.shape[:1]:
+                raise ValueError(
+                    f"source_lengths of {tuple(source_lengths.shape)} for {source.size(0)} rows"
+                )
+            at = torch.arange(source.size(1), device=source.device)
+            seen = (at < source_lengths[:, None])[:, None, None]  # (B, 1, 1, S)
+        x = self.encoder(self.token_embedding(source), seen)  # (B, S, C)
+        return [block.cross_attention.memory(x) for block in self.decoder.blocks], seen
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., V)"""
+        return F.linear(x, self.token_embedding.weight, self.head_bias)
+
+    def forward(
+        self,
+        source: Tensor,
+        tokens: Tensor,
+        targets: Tensor | None = None,
+        *,
+        source_lengths: Tensor | None = None,
+        reduction: str = "mean",
+    ) -> Tensor:
+        """Logits (B, T, V) of tokens (B, T) given a source (B, S); with targets, the cross entropy.
+
+        source_lengths (B,): tokens of each source that are no padding; by default all.
+        targets (B, T): -100 is ignored.
+        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        """
+        if tokens.size(1) > self.config.context_length:
+            raise ValueError(
+                f"no positions for {tokens.size(1)} tokens: {self.config.context_length} at most"
+            )
+        memories, seen = self.encode(source, source_lengths)
+        x = self.decoder(
+            self.token_embedding(tokens),
+            torch.arange(tokens.size(1), device=tokens.device),
+            memories,
+            seen,
+        )
+        if targets is None:
+            return self.logits(x)
+        flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
+        loss = F.linear_cross_entropy(
+            flat,
+            self.token_embedding.weight,
+            labels,
+            linear_bias=self.head_bias,
+            reduction=reduction,
+            options=LOSS_CHUNKS,
+        )
+        return loss.view_as(targets) if reduction == "none" else loss
+
+    def new_cache(self, batch: int, length: int) -> Cache:
+        """An empty cache for `batch` targets of up to `length` tokens."""
+        if length > self.config.context_length:
+            raise ValueError(
+                f"no positions for {length} tokens: {self.config.context_length} at most"
+            )
+        layers = [block.attention.new_cache(batch, length) for block in self.decoder.blocks]
+        return Cache(layers, batch, length)
+
+    def prefill(
+        self,
+        source: Tensor,
+        tokens: Tensor,
+        cache: Cache,
+        lengths: Tensor | None = None,
+        *,
+        source_lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Encodes sources and reads how targets begin (B, T) into an empty cache.
+
+        Logits (B, V) after each row's last token; shorter beginnings are padded on the right, and
+        `lengths` (B,) tells where each ends.
+        """
+        batch, time = tokens.shape
+        if lengths is None:
+            lengths = torch.full((batch,), time, device=tokens.device)
+        cache.advance(lengths, time)
+        cache.memories, cache.seen = self.encode(source, source_lengths)
+        x = self.decoder(
+            self.token_embedding(tokens),
+            torch.arange(time, device=tokens.device),
+            cache.memories,
+            cache.seen,
+            cache,
+        )
+        return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def decode(self, token: Tensor, cache: Cache) -> Tensor:
+        """Appends a token (B,) to each target; logits (B, V) of the next."""
+        positions = cache.lengths[:, None]  # (B, 1)
+        cache.advance(cache.lengths + 1, cache.used + 1)
+        x = self.decoder(
+            self.token_embedding(token[:, None]), positions, cache.memories, cache.seen, cache
+        )
+        return self.logits(x[:, 0])

@@ -1,0 +1,417 @@
+# Made from specs/deepseek_v3.yaml (4c23e33dcf7f); make it again: tgen build specs/deepseek_v3.yaml
+"""deepseek_v3: a decoder-only transformer with 61 layers and 671 B parameters.
+
+A latent of 512 numbers a token and a key of 64 are all that the heads share; rotary positions
+with YaRN's stretch; RMSNorm before each sublayer; a gated MLP with SiLU; 256 experts a layer, 8
+active a token in some layers; a shared expert for all tokens; sigmoid routers; experts chosen
+from open groups; loads balanced by a correction bias.
+
+Papers:
+  DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1
+  Su et al., RoFormer (arXiv:2104.09864)
+  Peng et al., YaRN (arXiv:2309.00071)
+  Zhang and Sennrich, Root Mean Square Layer Normalization (arXiv:1910.07467)
+  Shazeer, GLU Variants Improve Transformer (arXiv:2002.05202)
+  Shazeer et al., Outrageously Large Neural Networks (arXiv:1701.06538)
+  Dai et al., DeepSeekMoE (arXiv:2401.06066), section 3.2
+  DeepSeek-AI, DeepSeek-V3 (arXiv:2412.19437), section 2.1.2
+  DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.2.2
+  Wang et al., Auxiliary-Loss-Free Load Balancing (arXiv:2408.15664)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab_size: int = 129_280
+    context_length: int = 163_840
+    d_model: int = 7168
+    layers: tuple[str, ...] = ("dense",) * 3 + ("sparse",) * 58  # the kind of each block
+    heads: int = 128
+    q_rank: int = 1536  # of the latent of queries
+    kv_rank: int = 512  # of the latent of keys and values
+    nope_dim: int = 128  # of a head, without positions
+    rope_dim: int = 64  # of a head, with them; one key for all heads
+    value_dim: int = 128  # of a value head
+    attention_scale: float = 0.1352337788608801  # of the scores, before softmax
+    d_ff: int = 18_432
+    norm_eps: float = 1e-6
+    latent_norm_eps: float = 1e-6
+    experts: int = 256
+    expert_groups: int = 8
+    active_groups: int = 4  # that a token chooses from
+    active_experts: int = 8  # a token
+    expert_d_ff: int = 2048
+    shared_d_ff: int = 2048  # of the expert of all tokens
+    route_scale: float = 2.5  # of the experts' weights
+    route_eps: float = 1e-20
+    rope_theta: float = 10_000.0
+    rope_factor: float = 40.0  # longer than in training
+    rope_beta_fast: float = 32.0  # waves per original context left alone
+    rope_beta_slow: float = 1.0  # waves per original context fully stretched
+    rope_original_context_length: int = 4096
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            vocab_size=61,
+            context_length=32,
+            d_model=32,
+            layers=("dense", "sparse"),
+            heads=4,
+            q_rank=24,
+            kv_rank=16,
+            nope_dim=12,
+            rope_dim=8,
+            value_dim=10,
+            d_ff=48,
+            experts=4,
+            expert_groups=2,
+            active_groups=1,
+            active_experts=2,
+            expert_d_ff=16,
+            shared_d_ff=32,
+            rope_original_context_length=16,
+        )
+
+
+def rope(config: Config, positions: Tensor) -> Rotary:
+    """Cosines and sines of rotary positions (arXiv:2104.09864, section 3.2.2). (..., 1, T, D)"""
+    exponents = torch.arange(0, config.rope_dim, 2, device=positions.device) / config.rope_dim
+    frequencies = config.rope_theta**-exponents  # angle per position of each pair of dimensions
+    # YaRN (arXiv:2309.00071, section 3.2): pairs that turn often in the original context are
+    # kept, slow ones are slowed down further, and those between are blended.
+    per_turn = config.rope_original_context_length / (2 * math.pi)
+    slots = config.rope_dim / (2 * math.log(config.rope_theta))
+    first = slots * math.log(per_turn / config.rope_beta_fast)
+    last = slots * math.log(per_turn / config.rope_beta_slow)
+    first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, config.rope_dim - 1)
+    pairs = torch.arange(config.rope_dim // 2, device=positions.device)
+    slowed = ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
+    frequencies = frequencies * (1 - slowed) + frequencies / config.rope_factor * slowed
+    angles = (positions[..., None] * frequencies).unsqueeze(-3)  # the same for all heads
+    cos, sin = angles.cos(), angles.sin()
+    return cos.repeat_interleave(2, dim=-1), torch.stack((-sin, sin), dim=-1).flatten(-2)
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turns each pair (x[2 i], x[2 i + 1]) by the angle of its position."""
+    cos, sin = rotary
+    partner = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    return (x * cos + partner * sin).type_as(x)
+
+
+class Attention(nn.Module):
+    """Attention whose keys and values are made of one latent a token (arXiv:2405.04434, 2.1)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.kv_rank = config.heads, config.kv_rank
+        self.q_rank = config.q_rank
+        self.nope_dim, self.rope_dim = config.nope_dim, config.rope_dim
+        self.value_dim = config.value_dim
+        head_dim = self.nope_dim + self.rope_dim
+        self.scale = config.attention_scale
+        self.q_down = nn.Linear(config.d_model, self.q_rank, bias=False)
+        self.q_latent_norm = nn.RMSNorm(self.q_rank, eps=config.latent_norm_eps)
+        self.q_up = nn.Linear(self.q_rank, self.heads * head_dim, bias=False)
+        self.kv_down = nn.Linear(config.d_model, self.kv_rank + self.rope_dim, bias=False)
+        self.kv_latent_norm = nn.RMSNorm(self.kv_rank, eps=config.latent_norm_eps)
+        width = self.heads * (self.nope_dim + self.value_dim)
+        self.kv_up = nn.Linear(self.kv_rank, width, bias=False)
+        self.o_proj = nn.Linear(self.heads * self.value_dim, config.d_model, bias=False)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        batch, time, _ = x.shape
+        q = (
+            self.q_up(self.q_latent_norm(self.q_down(x)))
+            .view(batch, time, self.heads, -1)
+            .transpose(1, 2)
+        )
+        q, q_rope = torch.split(q, [self.nope_dim, self.rope_dim], dim=-1)  # (B, H, T, D)
+        down = self.kv_down(x).unsqueeze(1)
+        latent, k_rope = torch.split(down, [self.kv_rank, self.rope_dim], dim=-1)
+        latent = self.kv_latent_norm(latent)  # (B, 1, T, R)
+        q_rope, k_rope = rotate(q_rope, rotary), rotate(k_rope, rotary)
+        if cache is not None:
+            cache.store(torch.cat((latent, k_rope), dim=-1))
+            if time == 1:  # the new token sees what the cache holds
+                return self.decode(q, q_rope, cache)
+        kv = self.kv_up(latent).view(batch, time, self.heads, -1).transpose(1, 2)
+        k, v = torch.split(kv, [self.nope_dim, self.value_dim], dim=-1)
+        q = torch.cat((q, q_rope), dim=-1)
+        k = torch.cat((k, k_rope.expand(-1, self.heads, -1, -1)), dim=-1)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+    def decode(self, q: Tensor, q_rope: Tensor, cache: LayerCache) -> Tensor:
+        """Attention of one new token to the latents themselves: kv_up moves to either side of it.
+
+        All heads share the keys, so they stand where the queries of one head do.
+        """
+        kv_up = self.kv_up.weight.view(self.heads, -1, self.kv_rank)
+        k_up, v_up = torch.split(kv_up, [self.nope_dim, self.value_dim], dim=1)  # (H, D, R)
+        q = torch.cat((q @ k_up, q_rope), dim=-1).transpose(1, 2)  # (B, 1, H, R + D)
+        y = F.scaled_dot_product_attention(
+            q, cache.keys, cache.values, attn_mask=cache.filled, scale=self.scale
+        )
+        y = y.transpose(1, 2) @ v_up.transpose(1, 2)  # (B, H, 1, D)
+        return self.o_proj(y.flatten(1)[:, None])  # (B, 1, C)
+
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        width = self.kv_rank + self.rope_dim
+        return LayerCache(batch, length, width, self.kv_rank, self.kv_up.weight)
+
+
+def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
+    """Rows x (M, I), those of expert e ending at ends[e], times its own matrix of weight (E, O, I)."""
+    if torch.is_autocast_enabled(x.device.type):  # F.grouped_mm does not know of it
+        dtype = torch.get_autocast_dtype(x.device.type)
+        x, weight = x.to(dtype), weight.to(dtype)
+    too_old = x.is_cuda and torch.cuda.get_device_capability(x.device) < (8, 0)
+    if x.dtype == torch.bfloat16 and not too_old:
+        return F.grouped_mm(x, weight.mT, offs=ends)
+    counts = ends.diff(prepend=ends.new_zeros(1)).tolist()
+    pairs = zip(x.split(counts), weight.unbind(), strict=True)
+    return torch.cat([F.linear(rows, matrix) for rows, matrix in pairs if len(rows)])
+
+
+class MLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class SharedMLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.d_model, config.shared_d_ff, bias=False)
+        self.up_proj = nn.Linear(config.d_model, config.shared_d_ff, bias=False)
+        self.down_proj = nn.Linear(config.shared_d_ff, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Experts(nn.Module):
+    """MLPs side by side: their weights are stacked along the first axis."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        experts, d_model, d_ff = config.experts, config.d_model, config.expert_d_ff
+        self.gate_proj = nn.Parameter(torch.empty(experts, d_ff, d_model))
+        self.up_proj = nn.Parameter(torch.empty(experts, d_ff, d_model))
+        self.down_proj = nn.Parameter(torch.empty(experts, d_model, d_ff))
+
+    def forward(self, x: Tensor, experts: Tensor) -> Tensor:
+        """Rows x (M, C), sorted by their experts (M,), each through its own."""
+        numbers = torch.arange(len(self.up_proj), device=x.device)
+        ends = torch.searchsorted(experts, numbers, right=True, out_int32=True)
+        h = F.silu(grouped_linear(x, self.gate_proj, ends)) * grouped_linear(x, self.up_proj, ends)
+        return grouped_linear(h, self.down_proj, ends)
+
+
+class MoE(nn.Module):
+    """A mixture of experts: each token goes through its active ones and a shared one."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.active = config.active_experts
+        self.groups, self.active_groups = config.expert_groups, config.active_groups
+        self.eps = config.route_eps
+        self.scale = config.route_scale
+        self.router = nn.Linear(config.d_model, config.experts, bias=False)
+        # Balances the experts' loads; no gradient reaches it (arXiv:2408.15664).
+        self.correction_bias = nn.Parameter(torch.zeros(config.experts), requires_grad=False)
+        self.experts = Experts(config)
+        self.shared = SharedMLP(config)
+
+    def route(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights and numbers (N, K) of the experts of tokens (N, C)."""
+        scores = torch.sigmoid(self.router(x).float())  # (N, E)
+        groups = (scores + self.correction_bias).unflatten(-1, (self.groups, -1))  # (N, G, E / G)
+        best = groups.topk(2).values.sum(-1).topk(self.active_groups).indices
+        closed = torch.ones_like(groups[..., 0], dtype=torch.bool).scatter(-1, best, False)
+        choice = groups.masked_fill(closed[..., None], -math.inf).flatten(-2)  # (N, E)
+        experts = choice.topk(self.active).indices
+        weights = scores.gather(-1, experts)
+        weights = weights / (weights.sum(-1, keepdim=True) + self.eps)
+        return (self.scale * weights).type_as(x), experts
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(0, 1)  # (N, C)
+        weights, experts = self.route(tokens)
+        chosen, order = experts.flatten().sort(stable=True)  # (N * K,)
+        y = self.experts(tokens[order // self.active], chosen)
+        y = torch.empty_like(y).index_copy(0, order, y)  # back in the order of tokens
+        y = torch.einsum("nk,nkc->nc", weights.type_as(y), y.unflatten(0, weights.shape))
+        return y.view_as(x) + self.shared(x)
+
+
+class DenseBlock(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.attention = Attention(config)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotary, cache)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class SparseBlock(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.attention = Attention(config)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MoE(config)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotary, cache)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class LayerCache:
+    """Latents of one layer: position p lies in slot p."""
+
+    def __init__(self, batch: int, slots: int, width: int, rank: int, like: Tensor) -> None:
+        self.keys = like.new_zeros(batch, 1, slots, width)  # (B, 1, S, R + D)
+        self.values = self.keys[..., :rank]
+        self.filled = torch.zeros(batch, 1, 1, slots, dtype=torch.bool, device=like.device)
+        self.newest = torch.zeros(batch, dtype=torch.int64, device=like.device)  # its slot
+
+    def store(self, k: Tensor) -> None:
+        """Keeps the latents of a prompt, or of one new token in each row."""
+        batch, _, time, _ = k.shape
+        if time > 1:
+            self.keys[:, :, :time] = k
+        else:
+            rows = torch.arange(batch, device=k.device)
+            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
+
+
+class Cache:
+    """What decoding remembers of a batch of sequences; each row has a length of its own."""
+
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
+        self.length = length  # tokens that a row may have
+        self.used = 0  # tokens in the longest row
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+
+    def advance(self, lengths: Tensor, used: int) -> None:
+        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+        if used > self.length:
+            raise ValueError(f"{used} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, used
+        filled = torch.arange(self.length, device=lengths.device) < lengths[:, None]  # (B, S)
+        for layer in self.layers:
+            layer.filled, layer.newest = filled[:, None, None, :], lengths - 1
+
+
+BLOCKS: dict[str, type[nn.Module]] = {
+    "dense": DenseBlock,
+    "sparse": SparseBlock,
+}
+
+
+class Model(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.blocks = nn.ModuleList(BLOCKS[kind](config) for kind in config.layers)
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws every weight from N(0, init_std^2), but for:
+
+        biases             zero
+        norm weights       one
+        o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
+        """
+        residual_std = self.config.init_std / math.sqrt(2 * len(self.config.layers))
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif name.endswith("norm.weight"):
+                nn.init.ones_(parameter)
+            elif name.endswith(("o_proj.weight", "down_proj.weight", "experts.down_proj")):
+                nn.init.normal_(parameter, std=residual_std)
+            else:
+                nn.init.normal_(parameter, std=self.config.init_std)
+
+    def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
+        """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
+        x = self.token_embedding(tokens)  # (B, T, C)
+        rotary = rope(self.config, positions)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, rotary, cache.layers[layer] if cache else None)
+        return self.norm(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., V)"""
+        return F.linear(x, self.head.weight)
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor | None = None, *, reduction: str = "mean"
+    ) -> Tensor:
+        """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
+
+        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        """
+        x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
+        if targets is None:
+            return self.logits(x)
+        flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
+        loss = F.linear_cross_entropy(
+            flat, self.head.weight, labels, reduction=reduction, options=LOSS_CHUNKS
+        )
+        return loss.view_as(targets) if reduction == "none" else loss
+
+    def new_cache(self, batch: int, length: int) -> Cache:
+        """An empty cache for `batch` sequences of up to `length` tokens."""
+        layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
+        return Cache(layers, batch, length)
+
+    def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
+
+        Shorter prompts are padded on the right; `lengths` (B,) tells where each ends.
+        """
+        batch, time = tokens.shape
+        if lengths is None:
+            lengths = torch.full((batch,), time, device=tokens.device)
+        cache.advance(lengths, time)
+        x = self.hidden(tokens, torch.arange(time, device=tokens.device), cache)
+        return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def decode(self, token: Tensor, cache: Cache) -> Tensor:
+        """Appends a token (B,) to each row; logits (B, V) of the next."""
+        positions = cache.lengths[:, None]  # (B, 1)
+        cache.advance(cache.lengths + 1, cache.used + 1)
+        return self.logits(self.hidden(token[:, None], positions, cache)[:, 0])

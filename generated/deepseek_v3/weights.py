@@ -1,0 +1,122 @@
+# Made from specs/deepseek_v3.yaml (4c23e33dcf7f); make it again: tgen build specs/deepseek_v3.yaml
+"""Weights from and to Hugging Face's deepseek_v3 checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from .model import Model
+
+PREFIX = "model."  # absent in checkpoints of the model without its head
+KEYS = {  # theirs: ours
+    "model.embed_tokens.weight": "token_embedding.weight",
+    "model.layers.{layer}.input_layernorm.weight": "blocks.{layer}.attention_norm.weight",
+    "model.layers.{layer}.self_attn.o_proj.weight": "blocks.{layer}.attention.o_proj.weight",
+    "model.layers.{layer}.post_attention_layernorm.weight": "blocks.{layer}.mlp_norm.weight",
+    "model.layers.{layer}.mlp.gate_proj.weight": "blocks.{layer}.mlp.gate_proj.weight",
+    "model.layers.{layer}.mlp.up_proj.weight": "blocks.{layer}.mlp.up_proj.weight",
+    "model.layers.{layer}.mlp.down_proj.weight": "blocks.{layer}.mlp.down_proj.weight",
+    "model.norm.weight": "norm.weight",
+    "lm_head.weight": "head.weight",
+    "model.layers.{layer}.self_attn.q_a_proj.weight": "blocks.{layer}.attention.q_down.weight",
+    "model.layers.{layer}.self_attn.q_a_layernorm.weight": (
+        "blocks.{layer}.attention.q_latent_norm.weight"
+    ),
+    "model.layers.{layer}.self_attn.q_b_proj.weight": "blocks.{layer}.attention.q_up.weight",
+    "model.layers.{layer}.self_attn.kv_a_proj_with_mqa.weight": (
+        "blocks.{layer}.attention.kv_down.weight"
+    ),
+    "model.layers.{layer}.self_attn.kv_a_layernorm.weight": (
+        "blocks.{layer}.attention.kv_latent_norm.weight"
+    ),
+    "model.layers.{layer}.self_attn.kv_b_proj.weight": "blocks.{layer}.attention.kv_up.weight",
+    "model.layers.{layer}.mlp.gate.weight": "blocks.{layer}.mlp.router.weight",
+    "model.layers.{layer}.mlp.gate.e_score_correction_bias": "blocks.{layer}.mlp.correction_bias",
+    "model.layers.{layer}.mlp.experts.{expert}.gate_proj.weight": (
+        "blocks.{layer}.mlp.experts.gate_proj"
+    ),
+    "model.layers.{layer}.mlp.experts.{expert}.up_proj.weight": (
+        "blocks.{layer}.mlp.experts.up_proj"
+    ),
+    "model.layers.{layer}.mlp.experts.{expert}.down_proj.weight": (
+        "blocks.{layer}.mlp.experts.down_proj"
+    ),
+    "model.layers.{layer}.mlp.shared_experts.gate_proj.weight": (
+        "blocks.{layer}.mlp.shared.gate_proj.weight"
+    ),
+    "model.layers.{layer}.mlp.shared_experts.up_proj.weight": (
+        "blocks.{layer}.mlp.shared.up_proj.weight"
+    ),
+    "model.layers.{layer}.mlp.shared_experts.down_proj.weight": (
+        "blocks.{layer}.mlp.shared.down_proj.weight"
+    ),
+}
+IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
+
+
+def tensors(model: Model) -> Iterator[tuple[str, str, list[Tensor]]]:
+    """Each key, the name that it stands for in one layer, and the tensors of ours that it names."""
+    own = model.state_dict()
+    for theirs, name in KEYS.items():
+        for layer in range(len(model.blocks)) if "{layer}" in theirs else (0,):
+            ours = [name.format(layer=layer)]
+            if ours[0] not in own:
+                continue
+            parts = [own[name] for name in ours]
+            if "{expert}" not in theirs:
+                yield theirs, theirs.format(layer=layer), parts
+                continue
+            for expert in range(len(parts[0])):
+                full = theirs.format(layer=layer, expert=expert)
+                yield theirs, full, [part[expert] for part in parts]
+
+
+def layout(model: Model) -> Iterator[tuple[str, list[Tensor], int]]:
+    """Each tensor over there, the parts of ours in it, and the axis along which they lie."""
+    for key, theirs, parts in tensors(model):
+        axis = 0
+        yield theirs, parts, axis
+
+
+def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
+    """Each tensor's full name, and the one that it has in this checkpoint."""
+    full = any(name.startswith(PREFIX) for name in state_dict)
+    given = {name if full else PREFIX + name: name for name in state_dict}
+    return {theirs: name for theirs, name in given.items() if not theirs.endswith(IGNORED)}
+
+
+@torch.no_grad()
+def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
+    """Copies a checkpoint into the model, or nothing and a ValueError that says why."""
+    given = names_there(state_dict)
+    problems = []
+    places: dict[str, tuple[list[Tensor], int]] = {}
+    for theirs, parts, axis in layout(model):
+        if theirs not in given:
+            problems.append(f"{theirs} is missing")
+            continue
+        name = given.pop(theirs)
+        shape, expected = list(state_dict[name].shape), list(parts[0].shape)
+        expected[axis] = sum(part.shape[axis] for part in parts)
+        places[name] = parts, axis
+        if shape != expected:
+            problems.append(f"{theirs} has shape {shape}, not {expected}")
+    problems += [f"{theirs} is not part of this model" for theirs in given]
+    if problems:
+        raise ValueError("the checkpoint does not fit: " + "; ".join(problems))
+    for name in state_dict:  # in the order of its files
+        if name in places:
+            parts, axis = places[name]
+            sizes = [part.shape[axis] for part in parts]
+            pieces = torch.split(state_dict[name], sizes, axis)
+            for part, piece in zip(parts, pieces, strict=True):
+                part.copy_(piece)
+
+
+def save_huggingface(model: Model) -> dict[str, Tensor]:
+    """The weights under Hugging Face's names and in its layout, copied."""
+    state_dict = {theirs: torch.cat(parts, axis) for theirs, parts, axis in layout(model)}
+    return state_dict

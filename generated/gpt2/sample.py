@@ -1,0 +1,159 @@
+# Made from specs/gpt2.yaml (a7a81cce31a3); make it again: tgen build specs/gpt2.yaml
+"""Sample from a trained gpt2.
+
+    python -m generated.gpt2.sample --checkpoint out/gpt2 --prompt "Once"
+
+Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoint import load_weights, read_checkpoint
+from .data import Tokenizer, choose_tokenizer
+from .model import Config, Model
+
+
+def pick(
+    logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+) -> Tensor:
+    """One token a row (B,) of the logits (B, V).
+
+    Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
+    top_p of the probability; temperature 0 takes the likeliest.
+    """
+    if temperature == 0:
+        return logits.argmax(-1)
+    ordered, tokens = logits.float().sort(descending=True)
+    probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
+    before = probabilities.cumsum(-1) - probabilities
+    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    drawn = torch.multinomial(probabilities, 1, generator=generator)
+    return tokens.gather(1, drawn).squeeze(1)
+
+
+@torch.inference_mode()
+def generate(
+    model: Model,
+    prompts: list[list[int]],
+    tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """Each prompt and `tokens` more, all as one batch.
+
+    Where the model's context ends, its newer half is read again as the prompt of what follows.
+    """
+    rows, end = list(prompts), max(len(prompt) for prompt in prompts) + tokens
+    device, keep = next(model.parameters()).device, model.config.context_length
+    while (length := max(len(row) for row in rows)) < end:
+        recent = [row[-keep:] for row in rows]
+        longest = max(len(row) for row in recent)
+        room = min(end - length, model.config.context_length - longest + 1)
+        lengths = torch.tensor([len(row) for row in recent], device=device)
+        padded = torch.tensor([row + [0] * (longest - len(row)) for row in recent], device=device)
+        cache = model.new_cache(len(rows), longest + room - 1)
+        made = [pick(model.prefill(padded, cache, lengths), temperature, top_k, top_p, generator)]
+        while len(made) < room:
+            logits = model.decode(made[-1], cache)
+            made.append(pick(logits, temperature, top_k, top_p, generator))
+        new = torch.stack(made, dim=1).tolist()
+        rows = [row + more for row, more in zip(rows, new, strict=True)]
+        keep = max(1, model.config.context_length // 2)
+    return rows
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    try:
+        config = Config(**saved["config"])
+    except TypeError as error:
+        raise ValueError(f"{checkpoint} is of another model: {error}") from None
+    try:
+        model = Model(config).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    return model.eval()
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.sample",
+        description="Sample from a trained gpt2.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add("--checkpoint", type=Path, default="out/gpt2", help="a run's folder or one file")
+    add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
+    add("--prompt", action="append", help="text to go on from; may be given several times")
+    add("--tokens", type=int, default=200, help="how many to make")
+    add("--samples", type=int, default=1, help="of each prompt")
+    add("--temperature", type=float, default=0.8, help="0: always the likeliest token")
+    add("--top-k", type=int, default=0, help="draw from the k likeliest tokens only; 0: from all")
+    add("--top-p", type=float, default=1.0, help="draw from the likeliest with this share only")
+    add("--seed", type=int, default=1, help="of the draws")
+    add("--device", default=device, help="cpu, cuda, ...")
+    options = parser.parse_args(arguments)
+    if min(options.tokens, options.samples) < 1:
+        raise ValueError("--tokens and --samples must be at least 1")
+    if options.temperature < 0 or options.top_k < 0 or not 0 < options.top_p <= 1:
+        raise ValueError("--temperature and --top-k can't be negative, --top-p is in (0, 1]")
+    return options
+
+
+def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
+    if options.tokenizer:
+        return choose_tokenizer(options.tokenizer)
+    folder: Path = options.checkpoint
+    path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
+    if not path.exists():
+        raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
+    return choose_tokenizer(str(path))
+
+
+def encode_prompts(options: argparse.Namespace, tokenizer: Tokenizer) -> list[list[int]]:
+    prompts = [tokenizer.encode(text) for text in options.prompt or ["\n"]]
+    if not all(prompts):
+        raise ValueError("an empty prompt gives the model nothing to go on from")
+    return [prompt for prompt in prompts for _ in range(options.samples)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        model = load(options.checkpoint, options.device)
+        tokenizer = find_tokenizer(options)
+        prompts = encode_prompts(options, tokenizer)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    rows = generate(
+        model,
+        prompts,
+        options.tokens,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        generator=torch.Generator(options.device).manual_seed(options.seed),
+    )
+    print(f"\n{'-' * 80}\n".join(tokenizer.decode(row) for row in rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

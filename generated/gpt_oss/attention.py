@@ -1,0 +1,93 @@
+# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+"""Attention that visits only what the mask shows.
+
+A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and
+masks inside only where not all see all: work and memory grow with what is visible.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+
+import torch
+from torch import Tensor
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CPU, for tests
+if torch.cuda.is_available() or INTERPRETED:
+    from . import kernels
+
+TILE = 128  # queries, and keys, that are looked at together
+
+Range = tuple[int, int, int, int]  # keys low to high, and those of them that all queries see
+
+
+def tiles_seen(ranges: list[Range], time: int) -> tuple[list[int], bool]:
+    """The tiles of keys that the ranges touch, and whether every query sees all of them."""
+    tiles: set[int] = set()
+    for low, high, _, _ in ranges:
+        low, high = max(low, 0), min(high, time)
+        if low < high:
+            tiles.update(range(low // TILE, (high - 1) // TILE + 1))
+    full = all(
+        any(
+            low <= tile * TILE and min((tile + 1) * TILE, time) <= high
+            for _, _, low, high in ranges
+        )
+        for tile in tiles
+    )
+    return sorted(tiles), full
+
+
+def visible(q: Tensor, k: Tensor, window: int) -> Tensor:
+    """Whether query q sees key k: each token sees itself and the window - 1 before it."""
+    return (k <= q) & (k > q - window)
+
+
+def key_ranges(first: int, last: int, time: int, window: int) -> list[Range]:
+    """The keys that queries first to last visit."""
+    return [
+        (first - window + 1, last + 1, last - window + 1, first + 1),
+    ]
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, sinks: Tensor) -> Tensor:
+    """Attention to the keys that are `seen` (B, H, Q, K)."""
+    shared = q.size(1) // k.size(1)
+    k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
+    scores = q.size(-1) ** -0.5 * (q.float() @ k.float().transpose(2, 3))  # (B, H, Q, K)
+    if seen is not None:
+        scores = scores.masked_fill(~seen, -math.inf)
+    sink = sinks.float()[:, None, None].expand(*scores.shape[:3], 1)
+    weights = torch.cat((scores, sink), dim=-1).softmax(-1)[..., :-1]
+    return weights.type_as(v) @ v
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, window: int, sinks: Tensor) -> Tensor:
+    """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
+    time = q.size(2)
+    if q.is_cuda or INTERPRETED:
+        return kernels.attention(q.type_as(v), k.type_as(v), v, window, sinks)
+    positions = torch.split(torch.arange(time, device=q.device), TILE)
+    k_tiles, v_tiles = torch.split(k, TILE, dim=2), torch.split(v, TILE, dim=2)
+    outputs: list[Tensor] = []
+    for at, q_tile in zip(positions, torch.split(q, TILE, dim=2), strict=True):
+        first = len(outputs) * TILE
+        ranges = key_ranges(first, first + len(at) - 1, time, window)
+        tiles, full = tiles_seen(ranges, time)
+        keys = torch.cat([k_tiles[tile] for tile in tiles], dim=2)
+        values = torch.cat([v_tiles[tile] for tile in tiles], dim=2)
+        q_at, k_at = at[:, None], torch.cat([positions[tile] for tile in tiles])
+        seen = None if full else visible(q_at, k_at, window)
+        outputs.append(attend(q_tile, keys, values, seen, sinks))
+    return torch.cat(outputs, dim=2)
+
+
+def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, sinks: Tensor) -> Tensor:
+    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
+
+    seen is (B, 1, 1, S).
+    """
+    if q.is_cuda or INTERPRETED:
+        return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0], sinks)
+    return attend(q, k, v, seen, sinks)

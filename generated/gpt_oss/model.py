@@ -1,0 +1,366 @@
+# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+"""gpt_oss: a decoder-only transformer with 24 layers and 20.9 B parameters.
+
+64 query heads share 8 key-value heads; some layers see only the last 128 tokens; a learned
+attention sink a head; rotary positions with YaRN's stretch; RMSNorm before each sublayer; a gated
+MLP with SiLU; 32 experts a layer, 4 active a token.
+
+Papers:
+  Ainslie et al., GQA (arXiv:2305.13245)
+  Jiang et al., Mistral 7B (arXiv:2310.06825), section 2
+  Xiao et al., Streaming Language Models with Attention Sinks (arXiv:2309.17453)
+  Su et al., RoFormer (arXiv:2104.09864)
+  Peng et al., YaRN (arXiv:2309.00071)
+  Zhang and Sennrich, Root Mean Square Layer Normalization (arXiv:1910.07467)
+  Shazeer, GLU Variants Improve Transformer (arXiv:2002.05202)
+  Shazeer et al., Outrageously Large Neural Networks (arXiv:1701.06538)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import attention, cached_attention
+
+Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab_size: int = 201_088
+    context_length: int = 131_072
+    d_model: int = 2880
+    layers: int = 24
+    heads: int = 64
+    kv_heads: int = 8
+    head_dim: int = 64
+    windows: tuple[int, ...] = (128, 131_072) * 12  # of each layer, in keys
+    activation_beta: float = 1.702  # silu is x * sigmoid(beta x)
+    mlp_clamp: float = 7.0  # of what is gated
+    up_offset: float = 1.0
+    norm_eps: float = 1e-5
+    experts: int = 32
+    active_experts: int = 4  # a token
+    expert_d_ff: int = 2880
+    rope_theta: float = 150_000.0
+    rope_factor: float = 32.0  # longer than in training
+    rope_beta_fast: float = 32.0  # waves per original context left alone
+    rope_beta_slow: float = 1.0  # waves per original context fully stretched
+    rope_original_context_length: int = 4096
+    rope_attention_factor: float = 1.3465735902799727  # of rotated queries and keys
+    aux_loss: float = 0.9  # of unbalanced routers
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            vocab_size=61,
+            context_length=32,
+            d_model=32,
+            layers=2,
+            heads=4,
+            kv_heads=2,
+            head_dim=8,
+            windows=(5, 32),
+            experts=4,
+            active_experts=2,
+            expert_d_ff=16,
+            rope_original_context_length=16,
+        )
+
+
+def rope(config: Config, positions: Tensor) -> Rotary:
+    """Cosines and sines of rotary positions (arXiv:2104.09864, section 3.2.2). (..., 1, T, D)"""
+    exponents = torch.arange(0, config.head_dim, 2, device=positions.device) / config.head_dim
+    frequencies = config.rope_theta**-exponents  # angle per position of each pair of dimensions
+    # YaRN (arXiv:2309.00071, section 3.2): pairs that turn often in the original context are
+    # kept, slow ones are slowed down further, and those between are blended.
+    per_turn = config.rope_original_context_length / (2 * math.pi)
+    slots = config.head_dim / (2 * math.log(config.rope_theta))
+    first = slots * math.log(per_turn / config.rope_beta_fast)
+    last = slots * math.log(per_turn / config.rope_beta_slow)
+    first, last = max(first, 0), min(last, config.head_dim - 1)
+    pairs = torch.arange(config.head_dim // 2, device=positions.device)
+    slowed = ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
+    frequencies = frequencies * (1 - slowed) + frequencies / config.rope_factor * slowed
+    angles = (positions[..., None] * frequencies).unsqueeze(-3)  # the same for all heads
+    cos, sin = (
+        angles.cos() * config.rope_attention_factor,
+        angles.sin() * config.rope_attention_factor,
+    )
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turns each pair (x[i], x[i + D / 2]) by the angle of its position."""
+    cos, sin = rotary
+    return (x * cos + x.roll(x.size(-1) // 2, dims=-1) * sin).type_as(x)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.kv_heads = config.kv_heads
+        self.window = config.windows[layer]
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.k_proj = nn.Linear(config.d_model, self.kv_heads * self.head_dim)
+        self.v_proj = nn.Linear(config.d_model, self.kv_heads * self.head_dim)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model)
+        self.sinks = nn.Parameter(torch.zeros(self.heads))
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, time, self.kv_heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.kv_heads, self.head_dim)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        q, k = rotate(q, rotary), rotate(k, rotary)
+        if cache is not None:
+            cache.store(k, v)
+        if cache is not None and time == 1:  # the new token sees what the cache holds
+            y = cached_attention(q, cache.keys, cache.values, cache.filled, self.sinks)
+        else:
+            y = attention(q, k, v, self.window, self.sinks)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        return LayerCache(
+            batch, self.kv_heads, min(length, self.window), self.head_dim, self.q_proj.weight
+        )
+
+
+def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
+    """Rows x (M, I), those of expert e ending at ends[e], times its own matrix of weight (E, O, I)."""
+    if torch.is_autocast_enabled(x.device.type):  # F.grouped_mm does not know of it
+        dtype = torch.get_autocast_dtype(x.device.type)
+        x, weight = x.to(dtype), weight.to(dtype)
+    too_old = x.is_cuda and torch.cuda.get_device_capability(x.device) < (8, 0)
+    if x.dtype == torch.bfloat16 and not too_old:
+        return F.grouped_mm(x, weight.mT, offs=ends)
+    counts = ends.diff(prepend=ends.new_zeros(1)).tolist()
+    pairs = zip(x.split(counts), weight.unbind(), strict=True)
+    return torch.cat([F.linear(rows, matrix) for rows, matrix in pairs if len(rows)])
+
+
+class Experts(nn.Module):
+    """MLPs side by side: their weights are stacked along the first axis."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        experts, d_model, d_ff = config.experts, config.d_model, config.expert_d_ff
+        self.beta = config.activation_beta
+        self.clamp = config.mlp_clamp
+        self.up_offset = config.up_offset
+        self.gate_proj = nn.Parameter(torch.empty(experts, d_ff, d_model))
+        self.up_proj = nn.Parameter(torch.empty(experts, d_ff, d_model))
+        self.down_proj = nn.Parameter(torch.empty(experts, d_model, d_ff))
+        self.gate_proj_bias = nn.Parameter(torch.empty(experts, d_ff))
+        self.up_proj_bias = nn.Parameter(torch.empty(experts, d_ff))
+        self.down_proj_bias = nn.Parameter(torch.empty(experts, d_model))
+
+    def forward(self, x: Tensor, experts: Tensor) -> Tensor:
+        """Rows x (M, C), sorted by their experts (M,), each through its own."""
+        numbers = torch.arange(len(self.up_proj), device=x.device)
+        ends = torch.searchsorted(experts, numbers, right=True, out_int32=True)
+        gate = grouped_linear(x, self.gate_proj, ends) + self.gate_proj_bias[experts]
+        up = grouped_linear(x, self.up_proj, ends) + self.up_proj_bias[experts]
+        gate = gate.clamp(max=self.clamp)
+        up = up.clamp(-self.clamp, self.clamp)
+        h = gate * torch.sigmoid(self.beta * gate) * (up + self.up_offset)
+        return grouped_linear(h, self.down_proj, ends) + self.down_proj_bias[experts]
+
+
+class MoE(nn.Module):
+    """A mixture of experts: each token goes through its active ones."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.active = config.active_experts
+        self.router = nn.Linear(config.d_model, config.experts)
+        self.experts = Experts(config)
+
+    def route(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights and numbers (N, K) of the experts of tokens (N, C)."""
+        logits = self.router(x)  # (N, E)
+        if self.training:
+            self.logits = logits  # for the loss
+        logits, experts = logits.float().topk(self.active)
+        weights = F.softmax(logits, dim=-1)
+        return weights.type_as(x), experts
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(0, 1)  # (N, C)
+        weights, experts = self.route(tokens)
+        chosen, order = experts.flatten().sort(stable=True)  # (N * K,)
+        y = self.experts(tokens[order // self.active], chosen)
+        y = torch.empty_like(y).index_copy(0, order, y)  # back in the order of tokens
+        y = torch.einsum("nk,nkc->nc", weights.type_as(y), y.unflatten(0, weights.shape))
+        return y.view_as(x)
+
+
+class Block(nn.Module):
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.attention = Attention(config, layer)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MoE(config)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotary, cache)
+        return x + self.mlp(self.mlp_norm(x))
+
+
+class LayerCache:
+    """Keys and values of one layer, in a ring: position p lies in slot p % slots."""
+
+    def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
+        self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
+        self.values = torch.zeros_like(self.keys)
+
+    def advance(self, lengths: Tensor) -> None:
+        """Says which position each slot holds once rows have `lengths` tokens; negative: none."""
+        slots = torch.arange(self.keys.size(2), device=lengths.device)
+        self.last = (lengths - 1)[:, None, None, None]
+        self.held = self.last - (self.last - slots) % self.keys.size(2)  # (B, 1, 1, S)
+        self.filled = self.held >= 0
+        self.newest = (lengths - 1) % self.keys.size(2)
+
+    def store(self, k: Tensor, v: Tensor) -> None:
+        """Keeps the keys and values of a prompt, or of one new token in each row."""
+        batch, _, time, _ = k.shape
+        if time > 1:
+            source = self.held.clamp(min=0, max=time - 1).view(batch, 1, -1, 1).expand_as(self.keys)
+            self.keys.copy_(k.gather(2, source))
+            self.values.copy_(v.gather(2, source))
+        else:
+            rows = torch.arange(batch, device=k.device)
+            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
+            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+
+
+class Cache:
+    """What decoding remembers of a batch of sequences; each row has a length of its own."""
+
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
+        self.length = length  # tokens that a row may have
+        self.used = 0  # tokens in the longest row
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+
+    def advance(self, lengths: Tensor, used: int) -> None:
+        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+        if used > self.length:
+            raise ValueError(f"{used} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, used
+        for layer in self.layers:
+            layer.advance(lengths)
+
+
+class Model(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws every weight from N(0, init_std^2), but for:
+
+        biases             zero
+        norm weights       one
+        o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
+        """
+        residual_std = self.config.init_std / math.sqrt(2 * self.config.layers)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif name.endswith("norm.weight"):
+                nn.init.ones_(parameter)
+            elif name.endswith(("o_proj.weight", "down_proj.weight", "experts.down_proj")):
+                nn.init.normal_(parameter, std=residual_std)
+            else:
+                nn.init.normal_(parameter, std=self.config.init_std)
+
+    def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
+        """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
+        x = self.token_embedding(tokens)  # (B, T, C)
+        rotary = rope(self.config, positions)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, rotary, cache.layers[layer] if cache else None)
+        return self.norm(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., V)"""
+        return F.linear(x, self.head.weight)
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor | None = None, *, reduction: str = "mean"
+    ) -> Tensor:
+        """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
+
+        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        In training router_loss() is added for each target.
+        """
+        x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
+        if targets is None:
+            return self.logits(x)
+        flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
+        loss = F.linear_cross_entropy(
+            flat, self.head.weight, labels, reduction=reduction, options=LOSS_CHUNKS
+        )
+        if self.training:
+            counted = labels != -100
+            share = {"mean": torch.ones_like(loss), "sum": counted.sum(), "none": counted}[
+                reduction
+            ]
+            loss = loss + share * self.router_loss()
+        return loss.view_as(targets) if reduction == "none" else loss
+
+    def router_loss(self) -> Tensor:
+        """What the routers' last choices cost, over the tokens of all layers.
+
+        aux_loss * E * the sum over experts of the part of tokens that choose it times its mean
+        probability (arXiv:2101.03961, section 2.2).
+        """
+        routed = [m for m in self.modules() if isinstance(m, MoE)]
+        logits = torch.cat([moe.logits for moe in routed]).float()  # (L * N, E)
+        probabilities = F.softmax(logits, dim=-1)
+        chosen = probabilities.topk(routed[0].active).indices
+        loads = torch.zeros_like(logits).scatter(-1, chosen, 1.0).mean(0)  # (E,)
+        balance = logits.size(-1) * loads @ probabilities.mean(0)
+        return self.config.aux_loss * balance
+
+    def new_cache(self, batch: int, length: int) -> Cache:
+        """An empty cache for `batch` sequences of up to `length` tokens."""
+        layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
+        return Cache(layers, batch, length)
+
+    def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
+
+        Shorter prompts are padded on the right; `lengths` (B,) tells where each ends.
+        """
+        batch, time = tokens.shape
+        if lengths is None:
+            lengths = torch.full((batch,), time, device=tokens.device)
+        cache.advance(lengths, time)
+        x = self.hidden(tokens, torch.arange(time, device=tokens.device), cache)
+        return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def decode(self, token: Tensor, cache: Cache) -> Tensor:
+        """Appends a token (B,) to each row; logits (B, V) of the next."""
+        positions = cache.lengths[:, None]  # (B, 1)
+        cache.advance(cache.lengths + 1, cache.used + 1)
+        return self.logits(self.hidden(token[:, None], positions, cache)[:, 0])

@@ -1,0 +1,203 @@
+# Made from specs/llama_3_2_1b.yaml (44451ad18cbf); make it again with tgen build
+"""What llama_3_2_1b promises, tested at toy size, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import sample, train
+from .model import Config, Model, rope
+from .weights import load_huggingface, save_huggingface
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONFIG = Config.tiny()
+TIME = CONFIG.context_length
+
+
+@pytest.fixture(autouse=True)
+def device_is_reported(record_property: Callable[[str, object], None]) -> None:
+    record_property("device", DEVICE)
+
+
+def random_model() -> Model:
+    """Every weight random: nothing hides behind a zero or a one."""
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
+    model = random_model()
+    x = torch.randn(1, TIME, CONFIG.d_model, device=DEVICE, requires_grad=True)
+    positions = torch.arange(TIME, device=DEVICE)
+    for block in model.blocks:
+        visible = [[key <= query for key in range(TIME)] for query in range(TIME)]
+        y = block(x, rope(CONFIG, positions))
+        for query in range(TIME):
+            (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)
+            visible[query][query] = True  # past the attention
+            assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
+
+
+def test_a_token_never_sees_the_future() -> None:
+    model = random_model()
+    tokens = random_tokens(2)
+    changed = tokens.clone()
+    changed[:, TIME // 2 :] = random_tokens(2, TIME - TIME // 2)
+    before = model(tokens)[:, : TIME // 2]
+    after = model(changed)[:, : TIME // 2]
+    torch.testing.assert_close(after, before)
+
+
+@torch.no_grad()
+def test_cached_decoding_equals_the_full_forward() -> None:
+    model = random_model()
+    tokens = random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)
+    full = model(tokens)
+    cache = model.new_cache(3, TIME)
+    logits = model.prefill(tokens[:, :9], cache, lengths)
+    torch.testing.assert_close(logits, full[rows, lengths - 1], rtol=1e-4, atol=1e-4)
+    for step in range(TIME - 9):
+        at = lengths + step
+        logits = model.decode(tokens[rows, at], cache)
+        torch.testing.assert_close(logits, full[rows, at], rtol=1e-4, atol=1e-4)
+
+
+def test_a_cache_that_is_full_says_so() -> None:
+    model = random_model()
+    cache = model.new_cache(1, 4)
+    tokens = random_tokens(1, 4)
+    model.prefill(tokens, cache)
+    with pytest.raises(ValueError, match="5 tokens"):
+        model.decode(random_tokens(1, 1)[0], cache)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    tokens, targets = random_tokens(20), random_tokens(20)
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(tokens, targets, reduction=reduction)
+        logits = model(tokens).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), list(model.parameters()))
+        wanted = torch.autograd.grad(expected.sum(), list(model.parameters()))
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for ours, theirs in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
+
+
+def test_one_batch_can_be_overfitted() -> None:
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE)
+    model.init_weights()
+    tokens, targets = random_tokens(4, 16), random_tokens(4, 16)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    first = model(tokens, targets).item()
+    for _ in range(100):
+        optimizer.zero_grad()
+        model(tokens, targets).backward()
+        optimizer.step()
+    assert model(tokens, targets).item() < 0.2 * first
+
+
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 1_235_814_400
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    tokens = random_tokens(1)
+    assert bool(torch.isfinite(model(tokens)).all())
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps on a text about a fox."""
+    corpus = folder.parent / "corpus.txt"
+    corpus.write_text("The quick brown fox jumps over the lazy dog.\n" * 20)
+    given = ["--data", str(corpus), "--tokenizer", "char", "--out", str(folder), "--tiny"]
+    given += ["--context", "16", "--batch", "2", "--accumulation", "1", "--steps", "6"]
+    given += ["--warmup", "1", "--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    losses = [{key: line.get(key) for key in ("step", "loss", "validation_loss")} for line in whole]
+    assert losses == [{key: line.get(key) for key in losses[0]} for line in resumed]
+
+
+@pytest.mark.parametrize("temperature", ["0", "0.8"])
+def test_a_trained_model_can_be_sampled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], temperature: str
+) -> None:
+    train_briefly(tmp_path / "out")
+    capsys.readouterr()
+    options = ["--checkpoint", str(tmp_path / "out"), "--prompt", "The quick", "--prompt", "fox"]
+    assert sample.main([*options, "--tokens", "40", "--temperature", temperature]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("The quick") and len(printed) > 80
+
+
+def test_prompts_of_different_length_are_sampled_as_if_alone() -> None:
+    model, prompts = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
+    together = sample.generate(model, prompts, 8, temperature=0)
+    assert together == [sample.generate(model, [p], 8, temperature=0)[0] for p in prompts]
+
+
+def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
+    model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
+    load_huggingface(other, save_huggingface(model))
+    tokens = random_tokens(1)
+    assert torch.equal(other(tokens), model(tokens))
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:
+    model = random_model()
+    state_dict = save_huggingface(model)
+    name = next(iter(state_dict))
+    before = [parameter.clone() for parameter in model.parameters()]
+    for wrong in (
+        {key: value for key, value in state_dict.items() if key != name},
+        {**state_dict, "stranger": torch.zeros(1)},
+        {**state_dict, name: torch.zeros(3, 3)},
+    ):
+        with pytest.raises(ValueError, match=f"{name}|stranger"):
+            load_huggingface(model, wrong)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))

@@ -1,0 +1,236 @@
+# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+"""olmo2: a decoder-only transformer with 16 layers and 1.48 B parameters.
+
+Rotary positions; normalised queries and keys; RMSNorm on each sublayer's output; a gated MLP with
+SiLU.
+
+Papers:
+  Su et al., RoFormer (arXiv:2104.09864)
+  Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)
+  Zhang and Sennrich, Root Mean Square Layer Normalization (arXiv:1910.07467)
+  Shazeer, GLU Variants Improve Transformer (arXiv:2002.05202)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab_size: int = 100_352
+    context_length: int = 4096
+    d_model: int = 2048
+    layers: int = 16
+    heads: int = 16
+    head_dim: int = 128
+    d_ff: int = 8192
+    norm_eps: float = 1e-6
+    rope_theta: float = 500_000.0
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            vocab_size=61,
+            context_length=32,
+            d_model=32,
+            layers=2,
+            heads=4,
+            head_dim=8,
+            d_ff=48,
+        )
+
+
+def rope(config: Config, positions: Tensor) -> Rotary:
+    """Cosines and sines of rotary positions (arXiv:2104.09864, section 3.2.2). (..., 1, T, D)"""
+    exponents = torch.arange(0, config.head_dim, 2, device=positions.device) / config.head_dim
+    frequencies = config.rope_theta**-exponents  # angle per position of each pair of dimensions
+    angles = (positions[..., None] * frequencies).unsqueeze(-3)  # the same for all heads
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+
+
+def rotate(x: Tensor, rotary: Rotary) -> Tensor:
+    """Turns each pair (x[i], x[i + D / 2]) by the angle of its position."""
+    cos, sin = rotary
+    return (x * cos + x.roll(x.size(-1) // 2, dims=-1) * sin).type_as(x)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+        self.q_norm = nn.RMSNorm(self.heads * self.head_dim, eps=config.norm_eps)
+        self.k_norm = nn.RMSNorm(self.heads * self.head_dim, eps=config.norm_eps)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_norm(self.q_proj(x)).view(batch, time, self.heads, self.head_dim)
+        k = self.k_norm(self.k_proj(x)).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        q, k = rotate(q, rotary), rotate(k, rotary)
+        if cache is not None:
+            cache.store(k, v)
+        if cache is not None and time == 1:  # the new token sees what the cache holds
+            y = F.scaled_dot_product_attention(q, cache.keys, cache.values, attn_mask=cache.filled)
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        return LayerCache(batch, self.heads, length, self.head_dim, self.q_proj.weight)
+
+
+class MLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Block(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention = Attention(config)
+        self.attention_post_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MLP(config)
+        self.mlp_post_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+
+    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
+        x = x + self.attention_post_norm(self.attention(x, rotary, cache))
+        return x + self.mlp_post_norm(self.mlp(x))
+
+
+class LayerCache:
+    """Keys and values of one layer: position p lies in slot p."""
+
+    def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
+        self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
+        self.values = torch.zeros_like(self.keys)
+        self.filled = torch.zeros(batch, 1, 1, slots, dtype=torch.bool, device=like.device)
+        self.newest = torch.zeros(batch, dtype=torch.int64, device=like.device)  # its slot
+
+    def store(self, k: Tensor, v: Tensor) -> None:
+        """Keeps the keys and values of a prompt, or of one new token in each row."""
+        batch, _, time, _ = k.shape
+        if time > 1:
+            self.keys[:, :, :time], self.values[:, :, :time] = k, v
+        else:
+            rows = torch.arange(batch, device=k.device)
+            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
+            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+
+
+class Cache:
+    """What decoding remembers of a batch of sequences; each row has a length of its own."""
+
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
+        self.length = length  # tokens that a row may have
+        self.used = 0  # tokens in the longest row
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+
+    def advance(self, lengths: Tensor, used: int) -> None:
+        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+        if used > self.length:
+            raise ValueError(f"{used} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, used
+        filled = torch.arange(self.length, device=lengths.device) < lengths[:, None]  # (B, S)
+        for layer in self.layers:
+            layer.filled, layer.newest = filled[:, None, None, :], lengths - 1
+
+
+class Model(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws every weight from N(0, init_std^2), but for:
+
+        norm weights       one
+        o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
+        """
+        residual_std = self.config.init_std / math.sqrt(2 * self.config.layers)
+        for name, parameter in self.named_parameters():
+            if name.endswith("norm.weight"):
+                nn.init.ones_(parameter)
+            elif name.endswith(("o_proj.weight", "down_proj.weight")):
+                nn.init.normal_(parameter, std=residual_std)
+            else:
+                nn.init.normal_(parameter, std=self.config.init_std)
+
+    def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
+        """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
+        x = self.token_embedding(tokens)  # (B, T, C)
+        rotary = rope(self.config, positions)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, rotary, cache.layers[layer] if cache else None)
+        return self.norm(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., V)"""
+        return F.linear(x, self.head.weight)
+
+    def forward(
+        self, tokens: Tensor, targets: Tensor | None = None, *, reduction: str = "mean"
+    ) -> Tensor:
+        """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
+
+        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        """
+        x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
+        if targets is None:
+            return self.logits(x)
+        flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
+        loss = F.linear_cross_entropy(
+            flat, self.head.weight, labels, reduction=reduction, options=LOSS_CHUNKS
+        )
+        return loss.view_as(targets) if reduction == "none" else loss
+
+    def new_cache(self, batch: int, length: int) -> Cache:
+        """An empty cache for `batch` sequences of up to `length` tokens."""
+        layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
+        return Cache(layers, batch, length)
+
+    def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
+
+        Shorter prompts are padded on the right; `lengths` (B,) tells where each ends.
+        """
+        batch, time = tokens.shape
+        if lengths is None:
+            lengths = torch.full((batch,), time, device=tokens.device)
+        cache.advance(lengths, time)
+        x = self.hidden(tokens, torch.arange(time, device=tokens.device), cache)
+        return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def decode(self, token: Tensor, cache: Cache) -> Tensor:
+        """Appends a token (B,) to each row; logits (B, V) of the next."""
+        positions = cache.lengths[:, None]  # (B, 1)
+        cache.advance(cache.lengths + 1, cache.used + 1)
+        return self.logits(self.hidden(token[:, None], positions, cache)[:, 0])

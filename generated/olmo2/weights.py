@@ -1,0 +1,76 @@
+# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+"""Weights from and to Hugging Face's olmo2 checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from .model import Model
+
+PREFIX = "model."  # absent in checkpoints of the model without its head
+KEYS = {  # theirs: ours
+    "model.embed_tokens.weight": "token_embedding.weight",
+    "model.layers.{layer}.self_attn.q_proj.weight": "blocks.{layer}.attention.q_proj.weight",
+    "model.layers.{layer}.self_attn.k_proj.weight": "blocks.{layer}.attention.k_proj.weight",
+    "model.layers.{layer}.self_attn.v_proj.weight": "blocks.{layer}.attention.v_proj.weight",
+    "model.layers.{layer}.self_attn.o_proj.weight": "blocks.{layer}.attention.o_proj.weight",
+    "model.layers.{layer}.post_attention_layernorm.weight": (
+        "blocks.{layer}.attention_post_norm.weight"
+    ),
+    "model.layers.{layer}.mlp.gate_proj.weight": "blocks.{layer}.mlp.gate_proj.weight",
+    "model.layers.{layer}.mlp.up_proj.weight": "blocks.{layer}.mlp.up_proj.weight",
+    "model.layers.{layer}.mlp.down_proj.weight": "blocks.{layer}.mlp.down_proj.weight",
+    "model.norm.weight": "norm.weight",
+    "lm_head.weight": "head.weight",
+    "model.layers.{layer}.self_attn.q_norm.weight": "blocks.{layer}.attention.q_norm.weight",
+    "model.layers.{layer}.self_attn.k_norm.weight": "blocks.{layer}.attention.k_norm.weight",
+    "model.layers.{layer}.post_feedforward_layernorm.weight": "blocks.{layer}.mlp_post_norm.weight",
+}
+IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
+
+
+def layout(model: Model) -> Iterator[tuple[str, Tensor]]:
+    """Each tensor over there, and ours that it is."""
+    own = model.state_dict()
+    for theirs, ours in KEYS.items():
+        for layer in range(len(model.blocks)) if "{layer}" in theirs else (0,):
+            yield theirs.format(layer=layer), own[ours.format(layer=layer)]
+
+
+def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
+    """Each tensor's full name, and the one that it has in this checkpoint."""
+    full = any(name.startswith(PREFIX) for name in state_dict)
+    given = {name if full else PREFIX + name: name for name in state_dict}
+    return {theirs: name for theirs, name in given.items() if not theirs.endswith(IGNORED)}
+
+
+@torch.no_grad()
+def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
+    """Copies a checkpoint into the model, or nothing and a ValueError that says why."""
+    given = names_there(state_dict)
+    problems = []
+    places: dict[str, Tensor] = {}
+    for theirs, ours in layout(model):
+        if theirs not in given:
+            problems.append(f"{theirs} is missing")
+            continue
+        name = given.pop(theirs)
+        shape, expected = list(state_dict[name].shape), list(ours.shape)
+        places[name] = ours
+        if shape != expected:
+            problems.append(f"{theirs} has shape {shape}, not {expected}")
+    problems += [f"{theirs} is not part of this model" for theirs in given]
+    if problems:
+        raise ValueError("the checkpoint does not fit: " + "; ".join(problems))
+    for name in state_dict:  # in the order of its files
+        if name in places:
+            places[name].copy_(state_dict[name])
+
+
+def save_huggingface(model: Model) -> dict[str, Tensor]:
+    """The weights under Hugging Face's names and in its layout, copied."""
+    state_dict = {theirs: ours.clone() for theirs, ours in layout(model)}
+    return state_dict

@@ -1,0 +1,413 @@
+# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+"""t5_small: an encoder-decoder transformer with 6 + 6 layers and 60.5 M parameters.
+
+A learned bias for each distance; RMSNorm before each sublayer; an MLP with ReLU; input and output
+embeddings are tied.
+
+Papers:
+  Raffel et al., T5 (arXiv:1910.10683), section 2.1
+  Zhang and Sennrich, Root Mean Square Layer Normalization (arXiv:1910.07467)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .attention import (
+    MaskInputs,
+    decoder_attention,
+    decoder_cached_attention,
+    decoder_visible,
+    encoder_attention,
+)
+
+Memory = tuple[Tensor, Tensor]  # keys and values of a source (B, H, S, D)
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab_size: int = 32_128
+    context_length: int = 512
+    d_model: int = 512
+    layers: int = 6
+    encoder_layers: int = 6
+    heads: int = 8
+    head_dim: int = 64
+    attention_scale: float = 1.0  # of the scores, before softmax
+    relative_buckets: int = 32  # of distances that share a bias
+    relative_max_distance: int = 128  # all beyond are alike
+    d_ff: int = 2048
+    norm_eps: float = 1e-6
+    output_scale: float = 0.044194173824159216  # 1 / sqrt(d_model)
+    dropout: float = 0.1
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            vocab_size=61,
+            context_length=32,
+            d_model=32,
+            layers=2,
+            encoder_layers=2,
+            heads=4,
+            head_dim=8,
+            relative_buckets=8,
+            relative_max_distance=16,
+            d_ff=64,
+            output_scale=0.17677669529663687,
+        )
+
+
+class EncoderAttention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.scale = config.attention_scale
+        self.dropout = config.dropout
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+        self.max_distance = config.relative_max_distance
+
+    def forward(self, x: Tensor, inputs: MaskInputs, bias_table: Tensor) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        y = encoder_attention(
+            q,
+            k,
+            v,
+            inputs,
+            self.scale,
+            bias_table,
+            self.max_distance,
+            self.dropout if self.training else 0.0,
+        )
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+
+class MLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.relu(self.up_proj(x)))
+
+
+class EncoderBlock(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.attention = EncoderAttention(config)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MLP(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, inputs: MaskInputs, bias_table: Tensor) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), inputs, bias_table))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+class Encoder(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.bias_table = nn.Parameter(torch.zeros(config.relative_buckets, config.heads))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.encoder_layers))
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+
+    def forward(self, x: Tensor, inputs: MaskInputs) -> Tensor:
+        """The source's embeddings (B, S, C), after the last block."""
+        x = self.dropout(x)
+        for block in self.blocks:
+            x = block(x, inputs, self.bias_table)
+        return self.norm(x)
+
+
+class DecoderAttention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.scale = config.attention_scale
+        self.dropout = config.dropout
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+        self.max_distance = config.relative_max_distance
+
+    def forward(self, x: Tensor, bias_table: Tensor, cache: LayerCache | None = None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        if cache is not None:
+            cache.store(k, v)
+        if cache is not None and time == 1:  # the new token sees what the cache holds
+            seen = cache.filled & decoder_visible(cache.last, cache.held)
+            y = decoder_cached_attention(
+                q,
+                cache.keys,
+                cache.values,
+                cache.last,
+                cache.held,
+                seen,
+                self.scale,
+                bias_table,
+                self.max_distance,
+            )
+        else:
+            y = decoder_attention(
+                q,
+                k,
+                v,
+                self.scale,
+                bias_table,
+                self.max_distance,
+                self.dropout if self.training else 0.0,
+            )
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+    def new_cache(self, batch: int, length: int) -> LayerCache:
+        return LayerCache(batch, self.heads, length, self.head_dim, self.q_proj.weight)
+
+
+class CrossAttention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.scale = config.attention_scale
+        self.dropout = config.dropout
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+
+    def memory(self, source: Tensor) -> Memory:
+        """What decoding keeps of the encoded source (B, S, C)."""
+        batch, time, _ = source.shape
+        k = self.k_proj(source).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(source).view(batch, time, self.heads, self.head_dim)
+        return k.transpose(1, 2), v.transpose(1, 2)
+
+    def forward(self, x: Tensor, memory: Memory, seen: Tensor | None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, (k, v) = q.transpose(1, 2), memory  # (B, H, T, D), (B, H, S, D)
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=seen, dropout_p=dropout, scale=self.scale
+        )
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+
+class DecoderBlock(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.attention = DecoderAttention(config)
+        self.cross_attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.cross_attention = CrossAttention(config)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MLP(config)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        bias_table: Tensor,
+        memory: Memory,
+        seen: Tensor | None,
+        cache: LayerCache | None = None,
+    ) -> Tensor:
+        x = x + self.dropout(self.attention(self.attention_norm(x), bias_table, cache))
+        x = x + self.dropout(self.cross_attention(self.cross_attention_norm(x), memory, seen))
+        return x + self.dropout(self.mlp(self.mlp_norm(x)))
+
+
+class LayerCache:
+    """Keys and values of one layer: position p lies in slot p."""
+
+    def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
+        self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
+        self.values = torch.zeros_like(self.keys)
+
+    def advance(self, lengths: Tensor) -> None:
+        """Says which position each slot holds once rows have `lengths` tokens; negative: none."""
+        slots = torch.arange(self.keys.size(2), device=lengths.device)
+        self.last = (lengths - 1)[:, None, None, None]
+        self.held = self.last - (self.last - slots) % self.keys.size(2)  # (B, 1, 1, S)
+        self.filled = self.held >= 0
+        self.newest = (lengths - 1) % self.keys.size(2)
+
+    def store(self, k: Tensor, v: Tensor) -> None:
+        """Keeps the keys and values of a prompt, or of one new token in each row."""
+        batch, _, time, _ = k.shape
+        if time > 1:
+            source = self.held.clamp(min=0, max=time - 1).view(batch, 1, -1, 1).expand_as(self.keys)
+            self.keys.copy_(k.gather(2, source))
+            self.values.copy_(v.gather(2, source))
+        else:
+            rows = torch.arange(batch, device=k.device)
+            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
+            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+
+
+class Cache:
+    """What decoding remembers of a batch of sequences; each row has a length of its own."""
+
+    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+        self.layers = layers
+        self.length = length  # tokens that a row may have
+        self.used = 0  # tokens in the longest row
+        self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.memories: list[Memory] = []  # of the sources, one a layer
+        self.seen: Tensor | None = None  # what of them is no padding
+
+    def advance(self, lengths: Tensor, used: int) -> None:
+        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+        if used > self.length:
+            raise ValueError(f"{used} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, used
+        for layer in self.layers:
+            layer.advance(lengths)
+
+
+class Decoder(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.bias_table = nn.Parameter(torch.zeros(config.relative_buckets, config.heads))
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+
+    def forward(
+        self, x: Tensor, memories: list[Memory], seen: Tensor | None, cache: Cache | None = None
+    ) -> Tensor:
+        """What the head reads: the target's embeddings (B, T, C), after the last block."""
+        x = self.dropout(x)
+        for layer, block in enumerate(self.blocks):
+            x = block(
+                x, self.bias_table, memories[layer], seen, cache.layers[layer] if cache else None
+            )
+        return self.norm(x) * self.config.output_scale
+
+
+class Model(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws every weight from N(0, init_std^2), but for:
+
+        norm weights       one
+        o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
+        """
+        residual_std = self.config.init_std / math.sqrt(2 * self.config.layers)
+        for name, parameter in self.named_parameters():
+            if name.endswith("norm.weight"):
+                nn.init.ones_(parameter)
+            elif name.endswith(("o_proj.weight", "down_proj.weight")):
+                nn.init.normal_(parameter, std=residual_std)
+            else:
+                nn.init.normal_(parameter, std=self.config.init_std)
+
+    def encode(
+        self, source: Tensor, source_lengths: Tensor | None = None
+    ) -> tuple[list[Memory], Tensor | None]:
+        """What the decoder's layers read of a source (B, S), and what of it is no padding."""
+        seen = None
+        if source_lengths is not None:
+            if source_lengths.shape != source.shape[:1]:
+                raise ValueError(
+                    f"source_lengths of {tuple(source_lengths.shape)} for {source.size(0)} rows"
+                )
+            at = torch.arange(source.size(1), device=source.device)
+            seen = (at < source_lengths[:, None])[:, None, None]  # (B, 1, 1, S)
+        else:
+            source_lengths = torch.full(source.shape[:1], source.size(1), device=source.device)
+        x = self.encoder(self.token_embedding(source), MaskInputs(source_lengths))  # (B, S, C)
+        return [block.cross_attention.memory(x) for block in self.decoder.blocks], seen
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., V)"""
+        return F.linear(x, self.token_embedding.weight)
+
+    def forward(
+        self,
+        source: Tensor,
+        tokens: Tensor,
+        targets: Tensor | None = None,
+        *,
+        source_lengths: Tensor | None = None,
+        reduction: str = "mean",
+    ) -> Tensor:
+        """Logits (B, T, V) of tokens (B, T) given a source (B, S); with targets, the cross entropy.
+
+        source_lengths (B,): tokens of each source that are no padding; by default all.
+        targets (B, T): -100 is ignored.
+        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        """
+        memories, seen = self.encode(source, source_lengths)
+        x = self.decoder(self.token_embedding(tokens), memories, seen)
+        if targets is None:
+            return self.logits(x)
+        flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
+        loss = F.linear_cross_entropy(
+            flat, self.token_embedding.weight, labels, reduction=reduction, options=LOSS_CHUNKS
+        )
+        return loss.view_as(targets) if reduction == "none" else loss
+
+    def new_cache(self, batch: int, length: int) -> Cache:
+        """An empty cache for `batch` targets of up to `length` tokens."""
+        layers = [block.attention.new_cache(batch, length) for block in self.decoder.blocks]
+        return Cache(layers, batch, length)
+
+    def prefill(
+        self,
+        source: Tensor,
+        tokens: Tensor,
+        cache: Cache,
+        lengths: Tensor | None = None,
+        *,
+        source_lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Encodes sources and reads how targets begin (B, T) into an empty cache.
+
+        Logits (B, V) after each row's last token; shorter beginnings are padded on the right, and
+        `lengths` (B,) tells where each ends.
+        """
+        batch, time = tokens.shape
+        if lengths is None:
+            lengths = torch.full((batch,), time, device=tokens.device)
+        cache.advance(lengths, time)
+        cache.memories, cache.seen = self.encode(source, source_lengths)
+        x = self.decoder(self.token_embedding(tokens), cache.memories, cache.seen, cache)
+        return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def decode(self, token: Tensor, cache: Cache) -> Tensor:
+        """Appends a token (B,) to each target; logits (B, V) of the next."""
+        cache.advance(cache.lengths + 1, cache.used + 1)
+        x = self.decoder(self.token_embedding(token[:, None]), cache.memories, cache.seen, cache)
+        return self.logits(x[:, 0])

@@ -1,0 +1,186 @@
+# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+"""What t5_small promises, tested at toy size, on a GPU where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import attention
+from .model import Config, Model
+from .weights import load_huggingface, save_huggingface
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONFIG = Config.tiny()
+TIME = CONFIG.context_length
+
+
+@pytest.fixture(autouse=True)
+def device_is_reported(record_property: Callable[[str, object], None]) -> None:
+    record_property("device", DEVICE)
+
+
+@pytest.fixture(autouse=True)
+def tiles_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a toy sequence has several."""
+    monkeypatch.setattr(attention, "TILE", 8)
+
+
+def random_model() -> Model:
+    """Every weight random: nothing hides behind a zero or a one."""
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+@torch.no_grad()
+def test_every_token_of_the_target_sees_the_whole_source() -> None:
+    model = random_model()
+    source, tokens = random_tokens(1, 9), random_tokens(1, 4)
+    before = model(source, tokens)
+    for place in range(9):
+        changed = source.clone()
+        changed[0, place] = (source[0, place] + 1) % CONFIG.vocab_size
+        assert bool((model(changed, tokens) != before).any(-1).all())
+
+
+@torch.no_grad()
+def test_padding_of_a_source_has_no_say() -> None:
+    model = random_model()
+    source, tokens = random_tokens(3), random_tokens(3, 8)
+    lengths = torch.tensor([TIME, 5, 1], device=DEVICE)
+    together = model(source, tokens, source_lengths=lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = model(source[row : row + 1, :length], tokens[row : row + 1])
+        torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-4)
+
+
+def test_a_token_of_the_target_never_sees_the_future() -> None:
+    model = random_model()
+    source, tokens = random_tokens(2), random_tokens(2)
+    changed = tokens.clone()
+    changed[:, TIME // 2 :] = random_tokens(2, TIME - TIME // 2)
+    before = model(source, tokens)[:, : TIME // 2]
+    after = model(source, changed)[:, : TIME // 2]
+    torch.testing.assert_close(after, before)
+
+
+@torch.no_grad()
+def test_cached_decoding_equals_the_full_forward() -> None:
+    model = random_model()
+    source, tokens = random_tokens(3), random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    source_lengths = torch.tensor([7, TIME, 2], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)
+    full = model(source, tokens, source_lengths=source_lengths)
+    cache = model.new_cache(3, TIME)
+    logits = model.prefill(source, tokens[:, :9], cache, lengths, source_lengths=source_lengths)
+    torch.testing.assert_close(logits, full[rows, lengths - 1], rtol=1e-4, atol=1e-4)
+    for step in range(TIME - 9):
+        at = lengths + step
+        logits = model.decode(tokens[rows, at], cache)
+        torch.testing.assert_close(logits, full[rows, at], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_decoding_reads_the_source_once() -> None:
+    model = random_model()
+    cache = model.new_cache(1, 8)
+    model.prefill(random_tokens(1), random_tokens(1, 1), cache)
+    calls: list[object] = []
+    for part in (model.encoder, *(block.cross_attention.k_proj for block in model.decoder.blocks)):
+        part.register_forward_hook(lambda module, given, made: calls.append(module))
+    model.decode(random_tokens(1, 1)[0], cache)
+    assert not calls
+
+
+def test_a_cache_that_is_full_says_so() -> None:
+    model = random_model()
+    cache = model.new_cache(1, 4)
+    model.prefill(random_tokens(1), random_tokens(1, 4), cache)
+    with pytest.raises(ValueError, match="5 tokens"):
+        model.decode(random_tokens(1, 1)[0], cache)
+
+
+def test_lengths_of_sources_are_one_a_row() -> None:
+    with pytest.raises(ValueError, match="source_lengths of"):
+        random_model()(random_tokens(2), random_tokens(2), source_lengths=torch.tensor([3]))
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    source, tokens, targets = random_tokens(20), random_tokens(20), random_tokens(20)
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(source, tokens, targets, reduction=reduction)
+        logits = model(source, tokens).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), list(model.parameters()))
+        wanted = torch.autograd.grad(expected.sum(), list(model.parameters()))
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for ours, theirs in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
+
+
+def test_a_batch_of_pairs_can_be_overfitted() -> None:
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE)
+    model.init_weights()
+    source, tokens, targets = random_tokens(4, 8), random_tokens(4, 16), random_tokens(4, 16)
+    tokens[:] = tokens[:1]  # the sources alone tell the pairs apart
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    first = model(source, tokens, targets).item()
+    for _ in range(150):
+        optimizer.zero_grad()
+        model(source, tokens, targets).backward()
+        optimizer.step()
+    assert model(source, tokens, targets).item() < 0.2 * first
+
+
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 60_506_624
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    tokens = random_tokens(1)
+    assert bool(torch.isfinite(model(tokens, tokens)).all())
+
+
+def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
+    model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
+    load_huggingface(other, save_huggingface(model))
+    tokens = random_tokens(1)
+    assert torch.equal(other(tokens, tokens), model(tokens, tokens))
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:
+    model = random_model()
+    state_dict = save_huggingface(model)
+    name = next(iter(state_dict))
+    before = [parameter.clone() for parameter in model.parameters()]
+    for wrong in (
+        {key: value for key, value in state_dict.items() if key != name},
+        {**state_dict, "stranger": torch.zeros(1)},
+        {**state_dict, name: torch.zeros(3, 3)},
+    ):
+        with pytest.raises(ValueError, match=f"{name}|stranger"):
+            load_huggingface(model, wrong)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))

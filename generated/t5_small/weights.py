@@ -1,0 +1,173 @@
+# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+"""Weights from and to Hugging Face's t5 checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from .model import Model
+
+KEYS = {  # theirs: ours
+    "shared.weight": "token_embedding.weight",
+    "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight": "encoder.bias_table",
+    "encoder.block.{layer}.layer.0.layer_norm.weight": (
+        "encoder.blocks.{layer}.attention_norm.weight"
+    ),
+    "encoder.block.{layer}.layer.0.SelfAttention.q.weight": (
+        "encoder.blocks.{layer}.attention.q_proj.weight"
+    ),
+    "encoder.block.{layer}.layer.0.SelfAttention.k.weight": (
+        "encoder.blocks.{layer}.attention.k_proj.weight"
+    ),
+    "encoder.block.{layer}.layer.0.SelfAttention.v.weight": (
+        "encoder.blocks.{layer}.attention.v_proj.weight"
+    ),
+    "encoder.block.{layer}.layer.0.SelfAttention.o.weight": (
+        "encoder.blocks.{layer}.attention.o_proj.weight"
+    ),
+    "encoder.block.{layer}.layer.1.layer_norm.weight": "encoder.blocks.{layer}.mlp_norm.weight",
+    "encoder.block.{layer}.layer.1.DenseReluDense.wi.weight": (
+        "encoder.blocks.{layer}.mlp.up_proj.weight"
+    ),
+    "encoder.block.{layer}.layer.1.DenseReluDense.wo.weight": (
+        "encoder.blocks.{layer}.mlp.down_proj.weight"
+    ),
+    "encoder.final_layer_norm.weight": "encoder.norm.weight",
+    "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight": "decoder.bias_table",
+    "decoder.block.{layer}.layer.0.layer_norm.weight": (
+        "decoder.blocks.{layer}.attention_norm.weight"
+    ),
+    "decoder.block.{layer}.layer.0.SelfAttention.q.weight": (
+        "decoder.blocks.{layer}.attention.q_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.0.SelfAttention.k.weight": (
+        "decoder.blocks.{layer}.attention.k_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.0.SelfAttention.v.weight": (
+        "decoder.blocks.{layer}.attention.v_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.0.SelfAttention.o.weight": (
+        "decoder.blocks.{layer}.attention.o_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.1.layer_norm.weight": (
+        "decoder.blocks.{layer}.cross_attention_norm.weight"
+    ),
+    "decoder.block.{layer}.layer.1.EncDecAttention.q.weight": (
+        "decoder.blocks.{layer}.cross_attention.q_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.1.EncDecAttention.k.weight": (
+        "decoder.blocks.{layer}.cross_attention.k_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.1.EncDecAttention.v.weight": (
+        "decoder.blocks.{layer}.cross_attention.v_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.1.EncDecAttention.o.weight": (
+        "decoder.blocks.{layer}.cross_attention.o_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.2.layer_norm.weight": "decoder.blocks.{layer}.mlp_norm.weight",
+    "decoder.block.{layer}.layer.2.DenseReluDense.wi.weight": (
+        "decoder.blocks.{layer}.mlp.up_proj.weight"
+    ),
+    "decoder.block.{layer}.layer.2.DenseReluDense.wo.weight": (
+        "decoder.blocks.{layer}.mlp.down_proj.weight"
+    ),
+    "decoder.final_layer_norm.weight": "decoder.norm.weight",
+}
+OTHERWISE = {  # a checkpoint may have these instead
+    "encoder.block.{layer}.layer.1.DenseReluDense.wi_1.weight": (
+        "encoder.blocks.{layer}.mlp.up_proj.weight",
+    ),
+    "decoder.block.{layer}.layer.2.DenseReluDense.wi_1.weight": (
+        "decoder.blocks.{layer}.mlp.up_proj.weight",
+    ),
+}
+# A second name for the same tensor.
+TIED = {
+    "lm_head.weight": "shared.weight",
+    "encoder.embed_tokens.weight": "shared.weight",
+    "decoder.embed_tokens.weight": "shared.weight",
+}
+
+
+def keys_in(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Ours by theirs, in the form that a checkpoint with these names has."""
+    keys: dict[str, tuple[str, ...]] = {theirs: (ours,) for theirs, ours in KEYS.items()}
+    for theirs, ours in OTHERWISE.items():
+        if any(name.endswith(theirs.rpartition("}")[2]) for name in names):
+            keys = {key: parts for key, parts in keys.items() if not {*parts} & {*ours}}
+            keys[theirs] = ours
+    return keys
+
+
+def tensors(
+    model: Model, keys: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[str, str, list[Tensor]]]:
+    """Each key, the name that it stands for in one layer, and the tensors of ours that it names."""
+    own = model.state_dict()
+    for theirs, names in keys.items():
+        for layer in (
+            range(max(len(model.encoder.blocks), len(model.decoder.blocks)))
+            if "{layer}" in theirs
+            else (0,)
+        ):
+            ours = [name.format(layer=layer) for name in names]
+            if ours[0] not in own:
+                continue
+            parts = [own[name] for name in ours]
+            yield theirs, theirs.format(layer=layer), parts
+
+
+def layout(model: Model, names: Iterable[str] = ()) -> Iterator[tuple[str, list[Tensor], int]]:
+    """Each tensor over there, the parts of ours in it, and the axis along which they lie."""
+    for key, theirs, parts in tensors(model, keys_in(names)):
+        axis = 0
+        yield theirs, parts, axis
+
+
+def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
+    """Each tensor's full name, and the one that it has in this checkpoint."""
+    given = {name: name for name in state_dict}
+    return given
+
+
+@torch.no_grad()
+def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
+    """Copies a checkpoint into the model, or nothing and a ValueError that says why."""
+    given = names_there(state_dict)
+    problems = []
+    for second, first in TIED.items():
+        name = given.pop(second, None)
+        if name and first in given and not torch.equal(state_dict[name], state_dict[given[first]]):
+            problems.append(f"{second} is not tied to {first}")
+    places: dict[str, tuple[list[Tensor], int]] = {}
+    for theirs, parts, axis in layout(model, list(given)):
+        if theirs not in given:
+            problems.append(f"{theirs} is missing")
+            continue
+        name = given.pop(theirs)
+        shape, expected = list(state_dict[name].shape), list(parts[0].shape)
+        expected[axis] = sum(part.shape[axis] for part in parts)
+        places[name] = parts, axis
+        if shape != expected:
+            problems.append(f"{theirs} has shape {shape}, not {expected}")
+    problems += [f"{theirs} is not part of this model" for theirs in given]
+    if problems:
+        raise ValueError("the checkpoint does not fit: " + "; ".join(problems))
+    for name in state_dict:  # in the order of its files
+        if name in places:
+            parts, axis = places[name]
+            sizes = [part.shape[axis] for part in parts]
+            pieces = torch.split(state_dict[name], sizes, axis)
+            for part, piece in zip(parts, pieces, strict=True):
+                part.copy_(piece)
+
+
+def save_huggingface(model: Model) -> dict[str, Tensor]:
+    """The weights under Hugging Face's names and in its layout, copied."""
+    state_dict = {theirs: torch.cat(parts, axis) for theirs, parts, axis in layout(model)}
+    for second, first in TIED.items():
+        state_dict[second] = state_dict[first].clone()
+    return state_dict
