@@ -295,7 +295,7 @@ class Model(nn.Module):
         """What the decoder's layers read of a source (B, S), and what of it is no padding."""
         if source.size(1) > self.config.context_length:
             raise ValueError(
-                f"no positions for a source of {source.size(1)} tokens: {self.config.context_length} at most"
+                f"a source of {source.size(1)} tokens: {self.config.context_length} at most"
             )
         seen = None
         if source_lengths is not None:
@@ -306,7 +306,7 @@ class Model(nn.Module):
             at = torch.arange(source.size(1), device=source.device)
             seen = (at < source_lengths[:, None])[:, None, None]  # (B, 1, 1, S)
         x = self.encoder(self.token_embedding(source), seen)  # (B, S, C)
-        return [block.cross_attention.memory(x) for block in self.decoder.blocks], seen
+        return [m.memory(x) for m in self.decoder.modules() if isinstance(m, CrossAttention)], seen
 
     def logits(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., V)"""
@@ -357,7 +357,11 @@ class Model(nn.Module):
             raise ValueError(
                 f"no positions for {length} tokens: {self.config.context_length} at most"
             )
-        layers = [block.attention.new_cache(batch, length) for block in self.decoder.blocks]
+        layers = [
+            m.new_cache(batch, length)
+            for m in self.decoder.modules()
+            if isinstance(m, DecoderAttention)
+        ]
         return Cache(layers, batch, length)
 
     def prefill(

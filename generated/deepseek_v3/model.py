@@ -111,7 +111,7 @@ def rope(config: Config, positions: Tensor) -> Rotary:
 def rotate(x: Tensor, rotary: Rotary) -> Tensor:
     """Turns each pair (x[2 i], x[2 i + 1]) by the angle of its position."""
     cos, sin = rotary
-    partner = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    partner = torch.unflatten(x, -1, (-1, 2)).flip(-1).flatten(-2)
     return (x * cos + partner * sin).type_as(x)
 
 
@@ -178,7 +178,7 @@ class Attention(nn.Module):
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Rows x (M, I), those of expert e ending at ends[e], times its own matrix of weight (E, O, I)."""
+    """Rows x (M, I), those of expert e up to ends[e], times its own of the weights (E, O, I)."""
     if torch.is_autocast_enabled(x.device.type):  # F.grouped_mm does not know of it
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(dtype), weight.to(dtype)
@@ -186,7 +186,7 @@ def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     if x.dtype == torch.bfloat16 and not too_old:
         return F.grouped_mm(x, weight.mT, offs=ends)
     counts = ends.diff(prepend=ends.new_zeros(1)).tolist()
-    pairs = zip(x.split(counts), weight.unbind(), strict=True)
+    pairs = zip(torch.split(x, counts), weight.unbind(), strict=True)
     return torch.cat([F.linear(rows, matrix) for rows, matrix in pairs if len(rows)])
 
 
@@ -248,7 +248,9 @@ class MoE(nn.Module):
     def route(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The weights and numbers (N, K) of the experts of tokens (N, C)."""
         scores = torch.sigmoid(self.router(x).float())  # (N, E)
-        groups = (scores + self.correction_bias).unflatten(-1, (self.groups, -1))  # (N, G, E / G)
+        groups = torch.unflatten(
+            scores + self.correction_bias, -1, (self.groups, -1)
+        )  # (N, G, E / G)
         best = groups.topk(2).values.sum(-1).topk(self.active_groups).indices
         closed = torch.ones_like(groups[..., 0], dtype=torch.bool).scatter(-1, best, False)
         choice = groups.masked_fill(closed[..., None], -math.inf).flatten(-2)  # (N, E)
@@ -263,7 +265,7 @@ class MoE(nn.Module):
         chosen, order = experts.flatten().sort(stable=True)  # (N * K,)
         y = self.experts(tokens[order // self.active], chosen)
         y = torch.empty_like(y).index_copy(0, order, y)  # back in the order of tokens
-        y = torch.einsum("nk,nkc->nc", weights.type_as(y), y.unflatten(0, weights.shape))
+        y = torch.einsum("nk,nkc->nc", weights.type_as(y), torch.unflatten(y, 0, weights.shape))
         return y.view_as(x) + self.shared(x)
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import sample, train
-from .model import Config, DenseBlock, Model, MoE, SparseBlock, grouped_linear, rope
+from .model import Config, Model, MoE, grouped_linear, rope
 from .weights import load_huggingface, save_huggingface
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -45,10 +45,7 @@ def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
     x = torch.randn(1, TIME, CONFIG.d_model, device=DEVICE, requires_grad=True)
     positions = torch.arange(TIME, device=DEVICE)
     for block in model.blocks:
-        if isinstance(block, DenseBlock):
-            visible = [[key <= query for key in range(TIME)] for query in range(TIME)]
-        elif isinstance(block, SparseBlock):
-            visible = [[key <= query for key in range(TIME)] for query in range(TIME)]
+        visible = [[key <= query for key in range(TIME)] for query in range(TIME)]
         y = block(x, rope(CONFIG, positions))
         for query in range(TIME):
             (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)

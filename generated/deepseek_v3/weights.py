@@ -76,7 +76,7 @@ def tensors(model: Model) -> Iterator[tuple[str, str, list[Tensor]]]:
 
 def layout(model: Model) -> Iterator[tuple[str, list[Tensor], int]]:
     """Each tensor over there, the parts of ours in it, and the axis along which they lie."""
-    for key, theirs, parts in tensors(model):
+    for _, theirs, parts in tensors(model):
         axis = 0
         yield theirs, parts, axis
 

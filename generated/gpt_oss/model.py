@@ -138,7 +138,7 @@ class Attention(nn.Module):
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Rows x (M, I), those of expert e ending at ends[e], times its own matrix of weight (E, O, I)."""
+    """Rows x (M, I), those of expert e up to ends[e], times its own of the weights (E, O, I)."""
     if torch.is_autocast_enabled(x.device.type):  # F.grouped_mm does not know of it
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(dtype), weight.to(dtype)
@@ -146,7 +146,7 @@ def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
     if x.dtype == torch.bfloat16 and not too_old:
         return F.grouped_mm(x, weight.mT, offs=ends)
     counts = ends.diff(prepend=ends.new_zeros(1)).tolist()
-    pairs = zip(x.split(counts), weight.unbind(), strict=True)
+    pairs = zip(torch.split(x, counts), weight.unbind(), strict=True)
     return torch.cat([F.linear(rows, matrix) for rows, matrix in pairs if len(rows)])
 
 
@@ -202,7 +202,7 @@ class MoE(nn.Module):
         chosen, order = experts.flatten().sort(stable=True)  # (N * K,)
         y = self.experts(tokens[order // self.active], chosen)
         y = torch.empty_like(y).index_copy(0, order, y)  # back in the order of tokens
-        y = torch.einsum("nk,nkc->nc", weights.type_as(y), y.unflatten(0, weights.shape))
+        y = torch.einsum("nk,nkc->nc", weights.type_as(y), torch.unflatten(y, 0, weights.shape))
         return y.view_as(x)
 
 

@@ -348,7 +348,7 @@ class Model(nn.Module):
         else:
             source_lengths = torch.full(source.shape[:1], source.size(1), device=source.device)
         x = self.encoder(self.token_embedding(source), MaskInputs(source_lengths))  # (B, S, C)
-        return [block.cross_attention.memory(x) for block in self.decoder.blocks], seen
+        return [m.memory(x) for m in self.decoder.modules() if isinstance(m, CrossAttention)], seen
 
     def logits(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., V)"""
@@ -381,7 +381,11 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` targets of up to `length` tokens."""
-        layers = [block.attention.new_cache(batch, length) for block in self.decoder.blocks]
+        layers = [
+            m.new_cache(batch, length)
+            for m in self.decoder.modules()
+            if isinstance(m, DecoderAttention)
+        ]
         return Cache(layers, batch, length)
 
     def prefill(

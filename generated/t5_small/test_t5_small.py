@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import attention
-from .model import Config, Model
+from .model import Config, CrossAttention, Model
 from .weights import load_huggingface, save_huggingface
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -99,7 +99,8 @@ def test_decoding_reads_the_source_once() -> None:
     cache = model.new_cache(1, 8)
     model.prefill(random_tokens(1), random_tokens(1, 1), cache)
     calls: list[object] = []
-    for part in (model.encoder, *(block.cross_attention.k_proj for block in model.decoder.blocks)):
+    crossing = [m.k_proj for m in model.modules() if isinstance(m, CrossAttention)]
+    for part in (model.encoder, *crossing):
         part.register_forward_hook(lambda module, given, made: calls.append(module))
     model.decode(random_tokens(1, 1)[0], cache)
     assert not calls

@@ -122,7 +122,7 @@ def tensors(
 
 def layout(model: Model, names: Iterable[str] = ()) -> Iterator[tuple[str, list[Tensor], int]]:
     """Each tensor over there, the parts of ours in it, and the axis along which they lie."""
-    for key, theirs, parts in tensors(model, keys_in(names)):
+    for _, theirs, parts in tensors(model, keys_in(names)):
         axis = 0
         yield theirs, parts, axis
 
