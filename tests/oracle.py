@@ -33,6 +33,7 @@ Weights = Mapping[str, Array]
 # What the masks read of each row: document_ids (batch, time), prefix_lengths (batch,), and lengths
 # (batch,), or (batch, time) where a row grows: its length when each query was asked.
 Inputs = Mapping[str, Array]
+Cross = Callable[[str, Array], Array]
 
 IGNORED = -100
 ROPE_NUMBERS = (
@@ -200,8 +201,12 @@ def block(
     positions: Array,
     inputs: Inputs,
     gaps: list[float],
+    cross: Cross | None = None,
 ) -> Array:
-    """A layer: each sublayer added to the stream, normalised before, after, or both."""
+    """A layer: each sublayer added to the stream, normalised before, after, or both.
+
+    `cross` is what a decoder's layer, given its prefix, sees of a source.
+    """
     layer = net.layers[index]
     (plan,) = (b for b in net.blocks if b.class_name == layer.block)
     eps, prefix = norm_eps(net, index), f"blocks.{index}"
@@ -212,7 +217,12 @@ def block(
     def sublayer(name: str, y: Array) -> Array:
         if name == "attention":
             return attention(net, plan.attention, index, weights, y, positions, inputs)
+        if name == "cross_attention":
+            assert cross is not None
+            return cross(prefix, y)
         return feed_forward(net, plan.mlp, index, weights, y, gaps)
+
+    parts = ("attention", "cross_attention", "mlp") if plan.cross else ("attention", "mlp")
 
     def gained(name: str, y: Array) -> Array:
         return y * weights[f"{prefix}.{name}_layer_scale"] if plan.layer_scale else y
@@ -220,16 +230,17 @@ def block(
     scale = layer_number(net, "residual_scale", "residual_scales", index)
     scale = scale if plan.residual_scale and scale is not None else 1.0
     if plan.residual_normed:
-        x = normed("attention_norm", x)
-        x = normed("mlp_norm", x + scale * gained("attention", sublayer("attention", x)))
-        return x + scale * gained("mlp", sublayer("mlp", x))
+        for name in parts:
+            x = normed(f"{name}_norm", x)
+            x = x + scale * gained(name, sublayer(name, x))
+        return x
     if plan.parallel:
         own = ("norm", "norm") if plan.shared_norm else ("attention_norm", "mlp_norm")
         reads = [normed(w, x) if w != "attention_norm" or plan.attention_norm else x for w in own]
         names = ("attention", "mlp")
         both = [gained(n, sublayer(n, y)) for n, y in zip(names, reads, strict=True)]
         return x + scale * sum(both)
-    for name in ("attention", "mlp"):
+    for name in parts:
         before = plan.placement in BEFORE and (name != "attention" or plan.attention_norm)
         output = sublayer(name, normed(f"{name}_norm", x) if before else x)
         if plan.placement in ("post", "sandwich"):

@@ -366,6 +366,17 @@ class TransformerNetwork:
         return (self.encoder, self) if self.encoder else (self,)
 
     @property
+    def all_attentions(self) -> tuple[AttentionPlan, ...]:
+        """The distinct attention classes of all stacks."""
+        own = tuple(a for stack in self.stacks for a in stack.attentions)
+        return (*own, self.cross.attention) if self.cross else own
+
+    @property
+    def all_mlps(self) -> tuple[MlpPlan, ...]:
+        """The distinct MLP classes of all stacks."""
+        return tuple({m.class_name: m for stack in self.stacks for m in stack.mlps}.values())
+
+    @property
     def cross(self) -> CrossAttentionPlan | None:
         """How it reads a source."""
         return self.blocks[0].cross
@@ -401,14 +412,15 @@ class TransformerNetwork:
         """Every norm that a class of the model may have."""
         inner = [
             norm
-            for a in self.attentions
+            for a in self.all_attentions
             for norm in (a.qk_norm, a.v_norm, a.output_norm)
             if norm is not None
         ]
         inner += [mlp.norm for mlp in self.mlps if mlp.norm]
         transform = self.head.transform
         ends = (self.embedding.norm, self.norm, transform.norm if transform else None)
-        return (*filter(None, ends), *(block.norm for block in self.blocks), *inner)
+        own = (*filter(None, ends), *(block.norm for block in self.blocks), *inner)
+        return (*self.encoder.norms, *own) if self.encoder else own
 
     @property
     def one_kind(self) -> bool:

@@ -19,6 +19,8 @@ def check_stacks(spec: TransformerSpec) -> Iterator[Finding]:
     """Only an encoder-decoder has an encoder; its decoder reads tokens and a source."""
     model = spec.model
     if spec.task == "seq2seq-lm":
+        yield from _check_parts(model, ("model",))
+        yield from _check_parts(encoder_model(model), ("model", "encoder"))
         yield from _check_decoder(model)
         yield from _check_shared_rope(model)
         yield from _check_cross_attention(model)
@@ -27,6 +29,24 @@ def check_stacks(spec: TransformerSpec) -> Iterator[Finding]:
         if part in model.model_fields_set:
             hint = "task: seq2seq-lm"
             yield Finding(("model", part), f"only an encoder-decoder has `{part}`", hint)
+
+
+def _check_parts(model: TransformerModel, at: Key) -> Iterator[Finding]:
+    """What a stack of two can't be yet."""
+    for kind in (None, *model.blocks):
+        attention = resolve_block(model, kind).attention
+        place: Key = (*at, "blocks", kind, "attention") if kind else (*at, "attention")
+        for part in ("latent", "differential"):
+            if getattr(attention, part):
+                yield Finding((*place, part), f"an encoder-decoder has no {part} attention")
+    for part in ("order", "layer_scale", "drop_path"):
+        if getattr(model, part):
+            yield Finding((*at, part), f"an encoder-decoder has no `{part}`")
+    for part in ("dim", "token_types", "task_types", "token_shift"):
+        if getattr(model.embedding, part):
+            yield Finding((*at, "embedding", part), f"an encoder-decoder has no `{part}`")
+    if model.head.transform or model.head.dim:
+        yield Finding((*at, "head"), "an encoder-decoder's head reads what the decoder gives it")
 
 
 def _check_decoder(model: TransformerModel) -> Iterator[Finding]:
@@ -40,9 +60,6 @@ def _check_decoder(model: TransformerModel) -> Iterator[Finding]:
         if read:
             message = f"`{min(read)}` is no mask of a decoder with a source"
             yield Finding((*at, "attention", "mask"), message)
-    if model.embedding.token_shift:
-        at = ("model", "embedding", "token_shift")
-        yield Finding(at, "an encoder-decoder has no token shift")
 
 
 def _check_shared_rope(model: TransformerModel) -> Iterator[Finding]:
@@ -65,6 +82,9 @@ def _ropes(model: TransformerModel) -> dict[str | None, Rope]:
 
 def _check_cross_attention(model: TransformerModel) -> Iterator[Finding]:
     cross = cross_attention_block(model).attention
+    if cross.qk_norm and cross.qk_norm.over != "head":
+        message = "attention to a source has norms over heads with one gain for all"
+        yield Finding(("model", "cross_attention", "qk_norm"), message)
     if cross.heads % (cross.kv_heads or cross.heads):
         message = f"{cross.heads} heads can't share {cross.kv_heads} key-value heads evenly"
         yield Finding(("model", "cross_attention", "kv_heads"), message)
