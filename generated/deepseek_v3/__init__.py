@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (4c23e33dcf7f); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml (fab062334a7b); make it again: tgen build specs/deepseek_v3.yaml
 """deepseek_v3: a decoder-only transformer with 61 layers and 671 B parameters."""
 
 from .model import Config, Model

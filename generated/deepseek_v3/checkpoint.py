@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (4c23e33dcf7f); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml (fab062334a7b); make it again: tgen build specs/deepseek_v3.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (4c23e33dcf7f); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml (fab062334a7b); make it again: tgen build specs/deepseek_v3.yaml
 """deepseek_v3: a decoder-only transformer with 61 layers and 671 B parameters.
 
 A latent of 512 numbers a token and a key of 64 are all that the heads share; rotary positions
@@ -47,7 +47,6 @@ class Config:
     attention_scale: float = 0.1352337788608801  # of the scores, before softmax
     d_ff: int = 18_432
     norm_eps: float = 1e-6
-    latent_norm_eps: float = 1e-6
     experts: int = 256
     expert_groups: int = 8
     active_groups: int = 4  # that a token chooses from
@@ -127,10 +126,10 @@ class Attention(nn.Module):
         head_dim = self.nope_dim + self.rope_dim
         self.scale = config.attention_scale
         self.q_down = nn.Linear(config.d_model, self.q_rank, bias=False)
-        self.q_latent_norm = nn.RMSNorm(self.q_rank, eps=config.latent_norm_eps)
+        self.q_latent_norm = nn.RMSNorm(self.q_rank, eps=config.norm_eps)
         self.q_up = nn.Linear(self.q_rank, self.heads * head_dim, bias=False)
         self.kv_down = nn.Linear(config.d_model, self.kv_rank + self.rope_dim, bias=False)
-        self.kv_latent_norm = nn.RMSNorm(self.kv_rank, eps=config.latent_norm_eps)
+        self.kv_latent_norm = nn.RMSNorm(self.kv_rank, eps=config.norm_eps)
         width = self.heads * (self.nope_dim + self.value_dim)
         self.kv_up = nn.Linear(self.kv_rank, width, bias=False)
         self.o_proj = nn.Linear(self.heads * self.value_dim, config.d_model, bias=False)

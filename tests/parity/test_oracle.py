@@ -83,6 +83,16 @@ SHRUNK = {
         "mlp.d_ff=40",
         "layers=2",
     ],
+    "deepseek_v3": [
+        "d_model=24",
+        "attention.heads=3",
+        "attention.latent={q_rank: 6, kv_rank: 8, nope_dim: 6, rope_dim: 4, value_dim: 5}",
+        "attention.rope.scaling.original_context_length=8",
+        "mlp.d_ff=40",
+        "mlp.experts={count: 8, active: 3, d_ff: 12, shared: {d_ff: 12}}",
+        "mlp.experts.router={groups: 4, active_groups: 2}",
+        "layers=[dense, sparse, sparse]",
+    ],
     "longformer_like": [
         "d_model=24",
         "attention.heads=3",
