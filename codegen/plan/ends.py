@@ -83,7 +83,8 @@ class Ends:
             width=width,
             transform=transform,
             scaled=spec.scale is not None,
-            bias=spec.bias,
+            bias=bool(spec.bias),
+            bias_fixed=spec.bias == "fixed",
             softcap=spec.softcap is not None,
             z_loss=spec.z_loss is not None,
         )

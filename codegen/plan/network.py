@@ -132,6 +132,7 @@ class HeadPlan:
     transform: TransformPlan | None
     scaled: bool
     bias: bool
+    bias_fixed: bool
     softcap: bool
     z_loss: bool
 

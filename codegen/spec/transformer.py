@@ -379,7 +379,11 @@ class Head(Vocabulary):
         description="in training, this much of the logits' squared logsumexp is added to the loss "
         "(arXiv:2204.02311, section 5)",
     )
-    bias: bool = Field(False, description="a learned offset for each token of the vocabulary")
+    bias: StrictBool | Literal["fixed"] = Field(
+        False,
+        description="a learned offset for each token of the vocabulary; `fixed` is not trained, as "
+        "in BART",
+    )
 
 
 class Dropout(Vocabulary):
