@@ -120,7 +120,11 @@ def models(draw: st.DrawFn) -> Fields:
         "encoder": draw(encoders(layers)),
         "embedding": embedding,
         "head": draw(
-            some_of(bias=st.sampled_from([True, "fixed"]), scale=st.just("1 / sqrt(d_model)"), softcap=st.just(9.0))
+            some_of(
+                bias=st.sampled_from([True, "fixed"]),
+                scale=st.just("1 / sqrt(d_model)"),
+                softcap=st.just(9.0),
+            )
         ),
         "dropout": draw(st.sampled_from([0.0, 0.2])),
     }

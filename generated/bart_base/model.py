@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (dc1fc0e1eae3); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
 """bart_base: an encoder-decoder transformer with 6 + 6 layers and 139 M parameters.
 
 Learned positions; LayerNorm on the stream after each sublayer; an MLP with GELU; input and output
@@ -268,7 +268,7 @@ class Model(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.head_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.head_bias = nn.Parameter(torch.zeros(config.vocab_size), requires_grad=False)
 
     @torch.no_grad()
     def init_weights(self) -> None:
