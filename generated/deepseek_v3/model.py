@@ -239,7 +239,7 @@ class MoE(nn.Module):
         self.eps = config.route_eps
         self.scale = config.route_scale
         self.router = nn.Linear(config.d_model, config.experts, bias=False)
-        # Balances the experts' loads; no gradient reaches it (arXiv:2408.15664).
+        # For the choice of experts alone; no gradient reaches it (arXiv:2408.15664).
         self.correction_bias = nn.Parameter(torch.zeros(config.experts), requires_grad=False)
         self.experts = Experts(config)
         self.shared = SharedMLP(config)
