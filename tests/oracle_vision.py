@@ -25,9 +25,10 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
     for index in net.order or range(len(net.layers)):
         biases = weights
         if image.relative_bias != "none":
-            shared = image.relative_bias == "shared"
-            owner = "" if shared else f"blocks.{index}.attention."
-            bias = grid_bias(weights[f"{owner}grid_bias.table"], side, *grid)
+            owners = {"shared": [""], "layer": [f"blocks.{index}.attention."]}
+            owners["both"] = owners["shared"] + owners["layer"]
+            tables = [weights[f"{owner}grid_bias.table"] for owner in owners[image.relative_bias]]
+            bias = sum(grid_bias(table, side, *grid) for table in tables)
             biases = {**weights, f"blocks.{index}.grid_bias": bias}
         x = oracle.block(net, biases, x, index, positions, {}, [])
     first = len(image.placed) + image.registers

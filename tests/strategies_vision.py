@@ -29,7 +29,7 @@ def images(draw: st.DrawFn) -> Fields:
     rest = draw(st.sampled_from([0, 0, 1]))  # pixels that make no patch
     fields |= {"size": patch_size * draw(st.integers(1, 4)) + rest, "patch_size": patch_size}
     if draw(st.integers(0, 2)) == 0:
-        fields["relative_bias"] = draw(st.sampled_from(["layer", "shared", "none"]))
+        fields["relative_bias"] = draw(st.sampled_from(["layer", "shared", "both", "none"]))
         poolings = ["class", "mean", "class_mean", "attention"]
     else:
         class_token, distillation_token = draw(coin()), draw(coin())

@@ -59,6 +59,11 @@ KINDS = {
     "image-classification": "a transformer that classifies images",
 }
 PLAIN = (Atom("causal"), Atom("full"), Atom("padding"))  # masks that say nothing special
+TABLES = {
+    "layer": "of each layer",
+    "shared": "shared by all layers",
+    "both": "of each layer and one shared by all",
+}
 POOLINGS = {
     "class": "the class token",
     "mean": "the mean of the patches",
@@ -167,8 +172,10 @@ def _image(image: ImagePlan) -> Iterator[Fact]:
     if image.positions:
         yield "learned positions", ()
     if image.relative_bias != "none":
-        where = "of each layer" if image.relative_bias == "layer" else "shared by all layers"
-        yield f"a learned bias for each offset between patches, {where}", ("beit",)
+        yield (
+            f"a learned bias for each offset between patches, {TABLES[image.relative_bias]}",
+            ("beit",),
+        )
     yield f"classes are read from {POOLINGS[image.pooling]}", ()
 
 

@@ -38,7 +38,7 @@ def rows_before_blocks(
     if image.positions:
         shape = (len(image.placed) + image.patches, width)
         yield _table("position_embedding", shape, start)
-    if image.relative_bias == "shared":
+    if image.relative_bias in ("shared", "both"):
         yield grid_bias_row("", image, heads)
 
 

@@ -388,9 +388,16 @@ class TransformerNetwork:
         return any(a.padded for a in self.attentions)
 
     @property
-    def grid_bias(self) -> str:
-        """Whose table of biases by the offset of patches: `layer`, `shared`, or "" for none."""
-        return self.image.relative_bias.removeprefix("none") if self.image else ""
+    def grid_bias(self) -> tuple[str, ...]:
+        """Whose tables of biases by the offset of patches: of each `layer`, or `shared` by all."""
+        said = self.image.relative_bias if self.image else "none"
+        return {"none": (), "both": ("layer", "shared")}.get(said, (said,))
+
+    @property
+    def grid_inputs(self) -> tuple[tuple[str, str], ...]:
+        """What blocks take for them: names and types."""
+        of = {"layer": ("grid", "tuple[int, int]"), "shared": ("bias", "Tensor")}
+        return tuple(of[table] for table in self.grid_bias)
 
     @property
     def drops(self) -> bool:

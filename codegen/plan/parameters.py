@@ -192,7 +192,7 @@ def _block(
     if attention.score.sinks:
         name = f"{prefix}.attention.sinks"
         yield Parameter(name, (layer.heads,), "sinks", normal, decay=False, group="vector")
-    if network.image and network.image.relative_bias == "layer":
+    if network.image and "layer" in network.grid_bias:
         yield grid_bias_row(f"{prefix}.attention.", network.image, layer.heads)
     if plan.layer_scale:
         yield layer_scale("attention")

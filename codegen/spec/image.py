@@ -28,10 +28,10 @@ class Image(Vocabulary):
     interpolation: Literal["bicubic", "bicubic_antialias"] = Field(
         "bicubic", description="how learned positions reach images of other sizes"
     )
-    relative_bias: Literal["none", "layer", "shared"] = Field(
+    relative_bias: Literal["none", "layer", "shared", "both"] = Field(
         "none",
         description="a learned bias of each head for each offset between two patches, a table for "
-        "each layer or one for all (BEiT, arXiv:2106.08254)",
+        "each layer, one for all, or both (BEiT, arXiv:2106.08254)",
     )
     pooling: Pooling | None = Field(
         None,
