@@ -75,13 +75,14 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
         raise CheckpointError(problem.message, problem.hint or "choose another with --name")
     translated = translate(config, mapping)
     where = folder if folder.is_dir() else folder.parent
-    comment = f"{model_type}, from config.json of {where.resolve().name}"
+    part = "the text model of " if mapping.within else ""
+    comment = f"{part}{model_type}, from config.json of {where.resolve().name}"
     text = spec_text(name, translated.spec, comment)
     path = f"{specs}/{name}.yaml"
     try:
         plan = lower(load_text(text, path))
     except SpecError as error:
-        raise _explained(error, text, path, config, translated) from None
+        raise _explained(error, text, path, translated) from None
     return ReadModel(name, model_type, config, text, plan)
 
 
@@ -91,10 +92,9 @@ def default_name(model_type: str) -> str:
     return f"{name}_model" if any(check_name(name)) else name
 
 
-def _explained(
-    error: SpecError, text: str, path: str, config: Config, translated: Translated
-) -> CheckpointError:
+def _explained(error: SpecError, text: str, path: str, translated: Translated) -> CheckpointError:
     """What is wrong with a spec, at the config's fields that led to it."""
+    config = translated.config
     keys = {}
     for key, span in parse(text, path).spans.items():
         for position in (span.key, span.value):

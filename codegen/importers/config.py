@@ -12,6 +12,7 @@ from codegen.errors import CheckpointError, Diagnostic, Position
 
 SPACE = re.compile(r"\s*")
 LARGEST = 20_000_000  # bytes
+OUTSIDE = ("tie_word_embeddings",)
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,20 @@ class Config:
     text: str
     fields: dict[str, Any]
     offsets: dict[str, tuple[int, int, int]]  # key, value, end of value
+
+    def within(self, field: str) -> Config:
+        """The config that a field holds; whether the head is tied is said outside it."""
+        inner = self.fields.get(field)
+        if not isinstance(inner, dict):
+            message = f"the field `{field}` should hold a config, a mapping of fields"
+            raise CheckpointError(Diagnostic(message, self.position(field) or self.at(0)))
+        fields = {name: value for name, value in inner.items() if name not in OUTSIDE}
+        fields |= {name: self.fields[name] for name in OUTSIDE if name in self.fields}
+        offsets = {name: self.offsets[name] for name in OUTSIDE if name in self.offsets}
+        _, start, end = self.offsets[field]
+        for name, (at, value, stop) in _places(self.text[start:end]):
+            offsets.setdefault(name, (start + at, start + value, start + stop))
+        return Config(self.path, self.text, fields, offsets)
 
     def position(self, field: str) -> Position | None:
         """Where a field's value stands."""

@@ -16,7 +16,7 @@ FOLDER = HERE / "huggingface"
 COMMON = HERE / "common.yaml"
 PARTS = (
     *("extends", "architectures", "defaults", "let", "spec", "aspects", "blocks"),
-    *("refused", "ignored", "weights"),
+    *("within", "refused", "ignored", "weights"),
 )
 
 
@@ -34,6 +34,7 @@ class Mapping:
     refused: tuple[dict[str, Any], ...]
     ignored: frozenset[str]
     weights: dict[str, Any]
+    within: str | None = None  # the field that holds the config of the part that is imported
 
 
 def known() -> list[str]:
@@ -92,18 +93,24 @@ def read_mapping(name: str) -> Mapping:
         own.get("blocks", {}),
         (*common.get("refused", ()), *own.get("refused", ())),
         frozenset((*common.get("ignored", ()), *own.get("ignored", ()))),
-        _prefixed(own.get("weights", {})),
+        _named(own.get("weights", {})),
+        own.get("within"),
     )
 
 
-def _prefixed(weights: dict[str, Any]) -> dict[str, Any]:
-    """Keys with `{prefix}` spelt out, so that a type that extends another may have its own."""
-    prefix = weights.get("prefix", "")
+def _named(weights: dict[str, Any]) -> dict[str, Any]:
+    """Keys as they are there: a type that extends another may have a prefix, or all `moved`."""
+    prefix, moved = weights.get("prefix", ""), weights.get("moved", {})
+
+    def named(key: str) -> str:
+        key = key.replace("{prefix}", prefix)
+        start = max((one for one in moved if key.startswith(one)), key=len, default=None)
+        return key if start is None else moved[start] + key.removeprefix(start)
+
     made = dict(weights)
     for part in ("keys", "tied"):
         if part in weights:
-            keys = weights[part].items()
-            made[part] = {key.replace("{prefix}", prefix): value for key, value in keys}
+            made[part] = {named(key): value for key, value in weights[part].items()}
     return made
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 from codegen.errors import CheckpointError, Diagnostic
-from codegen.importers.config import Config
+from codegen.importers.config import OUTSIDE, Config
 from codegen.importers.formula import FormulaError, compute
 from codegen.importers.layers import with_layers
 from codegen.importers.mapping import Mapping, choose, known_types
@@ -24,6 +25,7 @@ class Translated:
     mapping: Mapping
     spec: dict[str, Any]
     origins: dict[Key, frozenset[str]]
+    config: Config  # that of the part that is imported
 
     def origin(self, key: Key) -> frozenset[str]:
         """The fields behind a place of the spec, or behind what is nearest around it."""
@@ -62,8 +64,8 @@ def mapping_for(config: Config) -> Mapping:
 def translate(config: Config, mapping: Mapping | None = None) -> Translated:
     """What a config says in the spec's words; CheckpointError with every reason why it can't."""
     mapping = mapping or mapping_for(config)
-    work = _Translation(config, mapping)
-    work.refuse_unknown()
+    work = _Translation(config.within(mapping.within) if mapping.within else config, mapping)
+    work.refuse_unknown(config)
     work.refuse_unsayable()
     spec = work.walk(mapping.spec, ())
     blocks = work.walk(mapping.blocks, ("blocks",))
@@ -74,7 +76,7 @@ def translate(config: Config, mapping: Mapping | None = None) -> Translated:
     except FormulaError as error:
         raise CheckpointError(work.problem(error, work.scope.reads)) from None
     spec = {**spec, "model": model, "checkpoint": {"huggingface": mapping.name}}
-    return Translated(mapping, spec, work.origins)
+    return Translated(mapping, spec, work.origins, work.config)
 
 
 class _Translation:
@@ -87,16 +89,20 @@ class _Translation:
         self.problems: list[Diagnostic] = []
         self.origins: dict[Key, frozenset[str]] = {}
 
-    def refuse_unknown(self) -> None:
+    def refuse_unknown(self, whole: Config) -> None:
         """Fields that the mapping neither uses nor lists as without bearing on the logits."""
-        known = fields_read(self.mapping) | self.mapping.ignored | {"model_type", "architectures"}
-        for field, value in self.config.fields.items():
+        anywhere = self.mapping.ignored | {"model_type", "architectures"}
+        self._refuse_others(self.config, fields_read(self.mapping) | anywhere)
+        if self.config is not whole:
+            self._refuse_others(whole, {self.mapping.within, *OUTSIDE, *anywhere})
+
+    def _refuse_others(self, config: Config, known: Container[str | None]) -> None:
+        for field, value in config.fields.items():
             if field not in known:
                 shown = _short(value)
                 what = f"{self.mapping.name} with `{field}` = {shown}"
                 message = f"{what} can't be imported faithfully: what that does is not known"
-                where = self.config.position_of_key(field)
-                self.problems.append(Diagnostic(message, where, SILENT))
+                self.problems.append(Diagnostic(message, config.position_of_key(field), SILENT))
 
     def refuse_unsayable(self) -> None:
         """What the mapping knows, but the spec language can't say."""

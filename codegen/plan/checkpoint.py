@@ -57,7 +57,8 @@ class CheckpointPlan:
     prefix: str
     keys: tuple[CheckpointKey, ...]
     tied: tuple[tuple[str, str], ...]  # a second name, and the first
-    ignored: tuple[str, ...]
+    ignored: tuple[str, ...]  # ends of names
+    left_out: tuple[str, ...]  # beginnings of names, of other models in the checkpoint
     layers: str  # code for the number of layers
     others: tuple[CheckpointKey, ...] = ()  # that a checkpoint may have instead
 
@@ -155,6 +156,7 @@ def checkpoint_plan(
         tuple(keys),
         _tied(weights.get("tied", {}), keys),
         (*weights.get("ignored", ()), *unused),
+        tuple(weights.get("left_out", ())),
         _layers_code(keys),
         tuple(others),
     )

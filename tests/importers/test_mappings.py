@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def test_a_mapping_is_well_formed(name: str) -> None:
     halves = {half for names in file.aspects for half in names.split("/")}
     own = mapping._read(mapping.FOLDER / f"{name}.yaml")  # what it extends may have other aspects
     assert (own.get("blocks") or {}).keys() <= halves
-    assert set(file.weights) <= {"prefix", "keys", "tied", "ignored", "unused"}
+    known = {"prefix", "moved", "keys", "tied", "ignored", "unused", "left_out"}
+    assert set(file.weights) <= known
 
 
 @pytest.fixture
@@ -106,6 +108,46 @@ def test_extends_merges_and_null_removes(say: Any) -> None:
     parent = "spec: {model: {d_model: 8, norm: {kind: rms, eps: 1e-6}, mlp: {bias: true}}}"
     child = "extends: parent\nspec: {model: {norm: {eps: 1e-5}, mlp: null}}"
     assert say(child, parent=parent) == {"d_model": 8, "norm": {"kind": "rms", "eps": 1e-5}}
+
+
+WITHIN = """
+within: text
+spec: {model: {d_model: =n, embedding: {tied: =tie_word_embeddings}}}
+ignored: [image]
+"""
+
+
+def test_a_part_of_a_config_is_read_by_itself(say: Any) -> None:
+    whole = '{"tie_word_embeddings": false, "image": 3, "text": {"n": 8, "tie_word_embeddings": 1}}'
+    assert say(WITHIN, whole) == {"d_model": 8, "embedding": {"tied": False}}
+
+
+@pytest.mark.parametrize(
+    ("whole", "at", "message"),
+    [
+        ('{"text": {"n": 8, "odd": 5}}', '"odd"', "`odd` = 5 can't be imported faithfully"),
+        ('{"n": 8, "text": {"n": 8}}', '"n"', "`n` = 8 can't be imported faithfully"),
+        ('{"text": 8}', "8", "the field `text` should hold a config"),
+        ('{"image": 8}', "{", "the field `text` should hold a config"),
+        ('{"text": {}, "tie_word_embeddings": true}', "{", "the field `n` is missing"),
+    ],
+)
+def test_a_mistake_within_a_config_is_shown_in_its_place(
+    whole: str, at: str, message: str, say: Any
+) -> None:
+    with pytest.raises(CheckpointError, match=re.escape(message)) as caught:
+        say(WITHIN, whole)
+    position = caught.value.diagnostics[0].position
+    assert position is not None
+    assert position.text[position.column - 1 :].startswith(at)
+
+
+def test_keys_that_begin_alike_may_begin_otherwise(say: Any) -> None:
+    low = "weights: {prefix: m., keys: {'{prefix}a': x, b: y}, tied: {b: z}}"
+    say("{extends: low, weights: {moved: {'': all., m.: all.m.n.}}}", low=low)
+    weights = mapping.read_mapping("mine").weights
+    assert weights["keys"] == {"all.m.n.a": "x", "all.b": "y"}
+    assert weights["tied"] == {"all.b": "z"}
 
 
 def test_what_comes_to_null_is_left_out(say: Any) -> None:
