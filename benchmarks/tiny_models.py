@@ -228,8 +228,14 @@ def redraw(tensor: torch.Tensor, draw: torch.Generator, gain: float, std: float 
 
 
 def amplification(model: Any, case: Example) -> float:
-    """How much more the logits change than the weights, relatively, where these change by 2e-5."""
-    step = 2e-5
+    """How much more the logits change than the weights, relatively, where these change by 2e-5.
+
+    Up and down: what is near a tie flips one way or the other.
+    """
+    return max(_amplification(model, case, step) for step in (2e-5, -2e-5))
+
+
+def _amplification(model: Any, case: Example, step: float) -> float:
     with torch.no_grad():
         before = reference_logits(model, case)
         draw = torch.Generator().manual_seed(1)
@@ -239,7 +245,7 @@ def amplification(model: Any, case: Example) -> float:
         after = reference_logits(model, case)
         for parameter, value in zip(model.parameters(), kept, strict=True):
             parameter.copy_(value)
-    return float((after - before).abs().max() / before.abs().max()) / step
+    return float((after - before).abs().max() / before.abs().max()) / abs(step)
 
 
 def example(chosen: Setting, length: int) -> Example:

@@ -31,6 +31,7 @@ class CheckpointKey:
     groups: str = ""
     shape: tuple[str, ...] = ()
     everywhere: bool = True  # whether all layers have it
+    end_to_end: bool = False  # stacked experts follow each other along the first axis
     suffix: str = ""  # by which it is told from all other keys
 
     @property
@@ -46,7 +47,8 @@ class CheckpointKey:
     @property
     def viewed(self) -> bool:
         """Whether ours has another layout."""
-        return not self.single or self.transposed or self.by_expert or bool(self.shape)
+        own = self.single and not (self.transposed or self.by_expert or self.end_to_end)
+        return not own or bool(self.shape)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class CheckpointPlan:
     def transposed(self) -> tuple[str, ...]:
         """Of keys that are stored as (inputs, outputs)."""
         return _suffixes(key for key in self.all_keys if key.transposed)
+
+    @property
+    def end_to_end(self) -> tuple[str, ...]:
+        """The keys whose experts follow each other along the first axis."""
+        return _suffixes(key for key in self.all_keys if key.end_to_end)
 
     @property
     def axes(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
@@ -229,6 +236,7 @@ def _key(
         int(entry.get("axis", axis)),
         _code(groups, numbers) if groups is not None and groups != 1 else "",
         tuple(_code(size, numbers) for size in entry.get("shape", ())),
+        end_to_end=bool(entry.get("end_to_end")),
     )
 
 
