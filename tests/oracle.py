@@ -35,6 +35,8 @@ Weights = Mapping[str, Array]
 Inputs = Mapping[str, Array]
 Cross = Callable[[str, Array], Array]
 
+Kept = dict[int, tuple[Array, Array]]  # keys and values of layers
+
 IGNORED = -100
 ROPE_NUMBERS = (
     "factor",
@@ -64,8 +66,9 @@ def logits(
     net, inputs = plan.model, inputs or {}
     positions = document_positions(inputs, tokens.shape[1])
     x = embed(net, weights, tokens, positions, inputs)
+    kept: Kept = {}
     for index in net.order or range(len(net.layers)):
-        x = block(net, weights, x, index, positions, inputs, gaps)
+        x = block(net, weights, x, index, positions, inputs, gaps, kept=kept)
     if net.norm:
         x = norm(net.norm, end_eps(net, net.norm), weights, "norm", x)
     return head(net, weights, x)
@@ -202,6 +205,7 @@ def block(
     inputs: Inputs,
     gaps: list[float],
     cross: Cross | None = None,
+    kept: Kept | None = None,
 ) -> Array:
     """A layer: each sublayer added to the stream, normalised before, after, or both.
 
@@ -216,7 +220,7 @@ def block(
 
     def sublayer(name: str, y: Array) -> Array:
         if name == "attention":
-            return attention(net, plan.attention, index, weights, y, positions, inputs)
+            return attention(net, plan.attention, index, weights, y, positions, inputs, kept)
         if name == "cross_attention":
             assert cross is not None
             return cross(prefix, y)
@@ -259,11 +263,21 @@ def attention(
     x: Array,
     positions: Array,
     inputs: Inputs,
+    kept: Kept | None = None,
 ) -> Array:
     """softmax(softcap(scale * q k) + biases) v over the visible keys, head by head."""
     layer, prefix = net.layers[index], f"blocks.{index}.attention"
     if layer.latent:
         q, k, v = latent_heads(net, index, weights, x, positions)
+        return attend(net, plan, index, weights, x, q, k, v, positions, inputs)
+    if plan.shared_kv:
+        assert kept is not None
+        k, v = kept[layer.kv_source]
+        q = split_heads(linear(weights, f"{prefix}.q_proj", x), layer.heads)
+        if plan.qk_norm:
+            eps = inner_eps(net, "qk_norm", index)
+            q = norm(plan.qk_norm, eps, weights, f"{prefix}.q_norm", q)
+        q = q if layer.rope_theta is None else turned(net, layer, q, positions)
         return attend(net, plan, index, weights, x, q, k, v, positions, inputs)
     q, k, v = (linear(weights, f"{prefix}.{name}_proj", x) for name in "qkv")
     if plan.qk_norm_over == "projection":
@@ -284,6 +298,8 @@ def attention(
         v = turned(net, layer, v, positions) if plan.turned_values else v
     if plan.qk_norm_after_rope:
         q, k = qk_normed(net, plan, index, weights, q, k)
+    if kept is not None:
+        kept[index] = k, v
     return attend(net, plan, index, weights, x, q, k, v, positions, inputs)
 
 

@@ -614,6 +614,34 @@ def fitting_mlps(model: Fields, swiglu: Fields | None) -> Fields:
     return model
 
 
+def kinds_in_order(layers: Any) -> list[str]:
+    """The kinds of a model's layers, each where it first stands."""
+    runs = layers["pattern"] if isinstance(layers, dict) else layers
+    return list(
+        dict.fromkeys(kind for run in runs for kind in ([run] if isinstance(run, str) else run))
+    )
+
+
+def reusing(model: Fields) -> Fields:
+    """The model with one kind of layers that has the keys and values of the first kind."""
+    if len(model.get("blocks", {})) < 2 or "order" in model:
+        return model
+    first, *_, last = kinds_in_order(model["layers"])
+    general, blocks = model["attention"], model["blocks"]
+    there, own = blocks[first].get("attention", {}), blocks[last].get("attention", {})
+    said = {**general, **there}
+    if "latent" in said or "latent" in own or general.get("relative_bias", "none") != "none":
+        return model
+    same = {"heads": said["heads"], "mask": said.get("mask", "causal")}
+    same |= {name: said.get(name) for name in ("kv_heads", "head_dim", "value_dim")}
+    lacked = ("clip", "gate", "output_norm", "relative_bias", "qk_norm", "rope")
+    fields = {name: value for name, value in own.items() if name not in lacked}
+    fields |= {"clip": None, "gate": "none", "output_norm": "none", "qk_norm": "none"}
+    fields |= {"rope": there["rope"]} if "rope" in there else {}
+    blocks[last]["attention"] = {**fields, **same, "kv_of": first}
+    return model
+
+
 def subtracting(model: Fields) -> Fields:
     """The model with differential attention, if all its layers have their heads in pairs."""
     general = model["attention"]
@@ -671,6 +699,7 @@ def specs(draw: st.DrawFn) -> Fields:
     """Small whole specs, as the mapping that a YAML file holds."""
     if draw(st.integers(0, 3)):
         model = draw(models())
-        model = subtracting(model) if draw(st.integers(0, 3)) == 0 else model
+        change = draw(st.sampled_from([None, None, None, subtracting, reusing, reusing]))
+        model = change(model) if change else model
         return {"name": "drawn_model", "model": model}
     return {"name": "drawn_model", "task": "masked-lm", "model": draw(encoders())}

@@ -32,7 +32,7 @@ def transformer_cost(
     matrices = sum(p.count for p in network.parameters if p.group == "matrix")
     length = network.context_length
     forward = forward_flops(network, model, length)
-    kept = network.layers if network.decodes else ()
+    kept = [la for i, la in enumerate(network.layers) if network.decodes and la.kv_source == i]
     cache = sum(cache_width(layer) * cache_slots(layer.mask, length) for layer in kept)
     if network.cross:
         numbers = network.cross.numbers

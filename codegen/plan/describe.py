@@ -23,6 +23,7 @@ PAPERS = {
     "window": "Jiang et al., Mistral 7B (arXiv:2310.06825), section 2",
     "softcap": "Gemma team, Gemma 2 (arXiv:2408.00118), section 2",
     "qk_norm": "Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)",
+    "shared_kv": "Brandon et al., Cross-Layer Attention (arXiv:2405.12981)",
     "differential": "Ye et al., Differential Transformer (arXiv:2410.05258)",
     "mla": "DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1",
     "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
@@ -126,6 +127,10 @@ def _where(holds: Sequence[bool]) -> str:
 def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     layers, attentions = network.layers, network.attentions
     yield from _latents(layers)
+    reused = [la.kv_source != i for i, la in enumerate(layers)]
+    if any(reused):
+        count = f"{sum(reused)} of {len(reused)} layers"
+        yield f"{count} attend to the keys and values of earlier ones", ("shared_kv",)
     differs = [attention.differential is not None for attention in attentions]
     if any(differs):
         yield f"differential attention{_where(differs)}", ("differential",)

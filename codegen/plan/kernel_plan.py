@@ -246,7 +246,8 @@ def _ropes(network: TransformerNetwork) -> tuple[RopeKernel, ...]:
 
 def _rope_kernel(attention: AttentionPlan) -> RopeKernel | None:
     norm = attention.qk_norm
-    if not attention.rope or attention.latent or attention.qk_norm_after_rope:
+    own = not (attention.latent or attention.shared_kv)  # queries and keys of one width
+    if not attention.rope or not own or attention.qk_norm_after_rope:
         return None
     fits = norm and norm.kind == "rms" and attention.qk_norm_over == "head"
     return RopeKernel(norm if norm and fits and not norm.zero_centered else None)

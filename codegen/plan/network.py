@@ -171,6 +171,7 @@ class AttentionPlan:
     own_scale: bool  # the config has a scale of the scores
     own_values: bool  # value heads have a width of their own
     value_scale: bool
+    shared_kv: bool  # keys and values are an earlier layer's
     differential: NormPlan | None  # of what is left of two heads
 
     @property
@@ -255,6 +256,7 @@ class LayerPlan:
     kv_heads: int
     head_dim: int
     value_dim: int
+    kv_source: int  # the layer whose keys and values it reads
     latent: LatentSizes | None
     differential: bool
     d_ff: int
@@ -513,6 +515,11 @@ class TransformerNetwork:
     def only_latents(self) -> bool:
         """Whether all layers' are."""
         return all(a.latent for a in self.attentions)
+
+    @property
+    def shares_kv(self) -> bool:
+        """Whether some layers attend to the keys and values of earlier ones."""
+        return any(a.shared_kv for a in self.attentions)
 
     @property
     def own_values(self) -> bool:

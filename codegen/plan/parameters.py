@@ -166,6 +166,7 @@ def _block(
         yield from _latent(layer, attention.latent, model.d_model, linear, prefix, normal)
     else:
         yield from linear("attention.q_proj", queries, model.d_model, bias["q"], normal)
+    if not (layer.latent or attention.shared_kv):
         yield from linear("attention.k_proj", keys, model.d_model, bias["k"], normal)
         yield from linear("attention.v_proj", kept, model.d_model, bias["v"], normal)
     yield from linear("attention.o_proj", model.d_model, values, bias["o"], residual)
@@ -173,7 +174,8 @@ def _block(
         gates = values if attention.gate == "channel" else layer.heads
         yield from linear("attention.gate_proj", gates, model.d_model, bias["gate"], normal)
     if attention.qk_norm:
-        for name, heads in (("q_norm", layer.heads), ("k_norm", layer.kv_heads)):
+        of_keys = () if attention.shared_kv else (("k_norm", layer.kv_heads),)
+        for name, heads in (("q_norm", layer.heads), *of_keys):
             width = layer.head_dim * (heads if attention.qk_norm_over == "projection" else 1)
             each = heads if attention.qk_norm_over == "each_head" else 0
             yield from _norm(f"{prefix}.attention.{name}", attention.qk_norm, width, each)
@@ -181,7 +183,7 @@ def _block(
         for name in LAMBDAS:
             at, start = f"{prefix}.attention.{name}", Init("normal", LAMBDA_STD)
             yield Parameter(at, (layer.head_dim,), "lambda", start, decay=False, group="vector")
-    if attention.v_norm:
+    if attention.v_norm and not attention.shared_kv:
         yield from _norm(f"{prefix}.attention.v_norm", attention.v_norm, layer.value_dim)
     if attention.output_norm:
         yield from _norm(f"{prefix}.attention.output_norm", attention.output_norm, values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from codegen.plan.expert_numbers import EXPERT_ROWS
 from codegen.plan.image import ImagePlan
@@ -102,6 +102,7 @@ def config_fields(
         *sizes,
         ConfigField("d_model", "int", model.d_model, TINY_MODEL),
         _layers_field(numbers, one_kind),
+        *kv_source_fields(numbers),
         *([_order_field(model.order, len(numbers.tiny_kinds))] if model.order else []),
         *(
             _number_field(numbers, row)
@@ -188,3 +189,26 @@ def dropout_access(model: TransformerModel, place: str) -> str:
     names = {field.name for field in dropout_fields(model)}
     name = next((n for n in ("dropout", f"{place}_dropout") if n in names), None)
     return f"config.{name}" if name else ""
+
+
+def kv_sources(
+    kinds: tuple[str | None, ...], blocks: Mapping[str | None, Block]
+) -> tuple[int, ...]:
+    """The layer whose keys and values each layer reads: its own, or the last before of a kind."""
+    found = []
+    for layer, kind in enumerate(kinds):
+        source = blocks[kind].attention.kv_of
+        before = [i for i, other in enumerate(kinds[:layer]) if other == source]
+        found.append(before[-1] if source and before else layer)
+    return tuple(found)
+
+
+def kv_source_fields(numbers: LayerNumbers) -> list[ConfigField]:
+    """Where layers find keys and values, if some have none of their own."""
+    if not any(block.attention.kv_of for block in numbers.blocks.values()):
+        return []
+    true, tiny = (
+        kv_sources(kinds, numbers.blocks) for kinds in (numbers.kinds, numbers.tiny_kinds)
+    )
+    comment = "the layer whose keys and values each reads"
+    return [ConfigField("kv_sources", "tuple[int, ...]", true, tiny, comment)]

@@ -23,7 +23,7 @@ from codegen.plan.network import (
 )
 from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.rope import rope_plans
-from codegen.plan.sizes import LayerNumbers, config_fields, dropout_access
+from codegen.plan.sizes import LayerNumbers, config_fields, dropout_access, kv_sources
 from codegen.spec.latent import Latent
 from codegen.spec.mask import Atom
 from codegen.spec.resolve import head_dim, layer_kinds, resolve_block, value_dim
@@ -50,8 +50,9 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
             blocks[kind],
             values,
             tuple(n.name for n in numbers.mask_numbers[kind]),
+            source,
         )
-        for kind, values in zip(kinds, numbers.true, strict=True)
+        for kind, values, source in zip(kinds, numbers.true, kv_sources(kinds, blocks), strict=True)
     )
     ends = Ends(model, numbers)
     image = image_plan(model, model.image) if model.image else None
@@ -294,6 +295,7 @@ def attention_plan(
         class_name="",
         numbers=access,
         per_layer=attention.differential
+        or any(block.attention.kv_of for block in numbers.blocks.values())
         or any("layer]" in text or "(layer" in text for text in read),
         bias=bias.model_dump() | {"gate": bias.q if bias.gate is None else bias.gate},
         grouped=grouped,
@@ -319,6 +321,7 @@ def attention_plan(
         own_values=own_values,
         value_scale=attention.value_scale is not None,
         differential=differential,
+        shared_kv=attention.kv_of is not None,
         own_scale=numbers.used("attention_scale"),
         latent=latent_plan,
     )
@@ -338,6 +341,7 @@ def _layer(
     block: Block,
     numbers: Mapping[str, Number],
     of_mask: tuple[str, ...],
+    kv_source: int,
 ) -> LayerPlan:
     latent = block.attention.latent
     return LayerPlan(
@@ -350,6 +354,7 @@ def _layer(
         value_dim=latent.value_dim if latent else _value_dim(block, numbers),
         latent=_latent_sizes(latent),
         differential=block.attention.differential,
+        kv_source=kv_source,
         d_ff=int(numbers["d_ff"]),
         rope_theta=numbers["rope_theta"] if block.attention.rope else None,
         relative_buckets=int(numbers["relative_buckets"]) if block.attention.relative_bias else 0,

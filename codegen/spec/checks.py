@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.check_image import check_image
+from codegen.spec.check_kv_of import check_kv_of
 from codegen.spec.check_latent import check_differential, check_latent
 from codegen.spec.check_mlps import check_mlps
 from codegen.spec.check_norms import bias_without_place, check_gains, inner_norms
@@ -123,6 +124,7 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
         kinds = {kind: resolve_block(model, kind) for kind in model.blocks}
     for kind, block in kinds.items():
         yield from _check_block(spec, kind, block)
+    yield from check_kv_of(model, kinds, spec.task)
     yield from check_ropes(model, kinds)
     yield from check_gains(model, kinds)
     yield from _check_shared_scores(kinds)

@@ -218,6 +218,10 @@ class Attention(Vocabulary):
         None, description="dimensions of a value head; by default head_dim"
     )
     value_scale: PositiveFloat | None = Field(None, description="a factor of the values")
+    kv_of: str | None = Field(
+        None,
+        description="a kind of blocks: keys and values are those of the last such layer before",
+    )
     differential: bool = Field(
         False,
         description="half of the heads is subtracted from the other, times a learned lambda "

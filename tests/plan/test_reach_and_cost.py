@@ -235,6 +235,16 @@ def test_a_latent_is_all_that_a_cache_keeps_of_a_token(tmp_path: Path) -> None:
     assert sum(p.count for p in rows) == matrices + 24 + 32
 
 
+def test_keys_and_values_that_layers_share_are_kept_once(tmp_path: Path) -> None:
+    blocks = "{whole: {}, late: {attention: {kv_of: whole}}}"
+    model = f"{{d_model: 64, context_length: 100, attention: {{heads: 4}}, blocks: {blocks}, "
+    plan = plan_of(tmp_path, model + "layers: [whole, late, late]}", "train.context=8")
+    assert plan.cost.kv_cache_bytes == 2 * 64 * 100 * 2
+    names = [p.name for p in plan.model.parameters]
+    assert "blocks.0.attention.k_proj.weight" in names
+    assert not any("blocks.1.attention.k" in name for name in names)
+
+
 def test_muon_keeps_one_moment_of_a_matrix(tmp_path: Path) -> None:
     adamw = plan_of(tmp_path, "{d_model: 96, layers: 2}")
     muon = plan_of(tmp_path, "{d_model: 96, layers: 2}", "train.optimizer=muon")
