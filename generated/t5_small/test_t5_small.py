@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention
+from . import attention, sample, train
 from .model import Config, CrossAttention, Model
 from .weights import load_huggingface, save_huggingface
 
@@ -163,6 +165,54 @@ def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
     model.init_weights()
     tokens = random_tokens(1)
     assert bool(torch.isfinite(model(tokens, tokens)).all())
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps that spells words backwards."""
+    words = ["quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
+    corpus = folder.parent / "pairs.tsv"
+    corpus.write_text("".join(f"{word}\t{word[::-1]}\n" for word in words * 3))
+    given = ["--data", str(corpus), "--tokenizer", "char", "--separator", "\n", "--tiny"]
+    given += ["--out", str(folder), "--context", "16", "--batch", "4", "--accumulation", "1"]
+    given += ["--steps", "6", "--warmup", "1"]
+    given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    losses = [{key: line.get(key) for key in ("step", "loss", "validation_loss")} for line in whole]
+    assert losses == [{key: line.get(key) for key in losses[0]} for line in resumed]
+
+
+def test_a_trained_model_answers_sources(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_briefly(tmp_path / "out")
+    capsys.readouterr()
+    options = ["--checkpoint", str(tmp_path / "out"), "--source", "fox", "--source", "jumps"]
+    assert sample.main([*options, "--separator", "\n", "--tokens", "9"]) == 0
+    assert "-" * 80 in capsys.readouterr().out
+
+
+def test_sources_of_different_length_are_answered_as_if_alone() -> None:
+    model, sources = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
+    together = sample.generate(model, sources, 0, 8, temperature=0)
+    assert together == [sample.generate(model, [s], 0, 8, temperature=0)[0] for s in sources]
 
 
 def test_weights_survive_the_way_to_hugging_face_and_back() -> None:

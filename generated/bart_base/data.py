@@ -1,0 +1,243 @@
+# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+"""Pairs of texts to tokens: tokenizers, corpora and batches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+IGNORE = -100  # a target that the loss leaves out
+
+
+# ---- tokenizers ----
+
+
+class Tokenizer(Protocol):
+    vocab_size: int
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: list[int]) -> str: ...
+
+    def save(self, path: Path) -> None: ...
+
+
+class CharTokenizer:
+    """One token a character, numbered in the order of `characters`."""
+
+    def __init__(self, characters: str) -> None:
+        self.characters = characters
+        self.ids = {character: index for index, character in enumerate(characters)}
+        self.vocab_size = len(characters)
+
+    def encode(self, text: str) -> list[int]:
+        try:
+            return [self.ids[character] for character in text]
+        except KeyError as error:
+            raise ValueError(
+                f"character {error} is not among the {self.vocab_size} of the vocabulary"
+            ) from None
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(self.characters[index] for index in ids)
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps({"kind": "char", "characters": self.characters}))
+
+
+class ByteTokenizer:
+    """One token a byte of UTF-8."""
+
+    vocab_size = 256
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode(self, ids: list[int]) -> str:
+        # A model may have more tokens than there are bytes; those stand for nothing.
+        return bytes(index for index in ids if index < 256).decode(errors="replace")
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps({"kind": "byte"}))
+
+
+class FileTokenizer:
+    """A Hugging Face tokenizer.json, run by the `tokenizers` package."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import tokenizers
+        except ImportError:
+            raise ValueError(
+                f"{path} needs the tokenizers package: pip install tokenizers"
+            ) from None
+        try:
+            self.tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the package raises nothing narrower
+            raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
+        self.vocab_size = self.tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False)
+
+    def save(self, path: Path) -> None:
+        self.tokenizer.save(str(path))
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer that `save` wrote, or any Hugging Face tokenizer.json."""
+    if not path.is_file():
+        raise ValueError(f"--tokenizer {path} is neither char, byte nor a tokenizer.json")
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if kind == "char":
+        return CharTokenizer(content["characters"])
+    return ByteTokenizer() if kind == "byte" else FileTokenizer(path)
+
+
+# ---- corpus ----
+
+
+Pair = tuple[list[int], list[int]]  # tokens of a source and of its target
+
+
+@dataclass(frozen=True)
+class Corpus:
+    train: list[Pair]
+    validation: list[Pair]
+    tokenizer: Tokenizer
+
+    def fit(self, vocab_size: int) -> int:
+        """The model's vocabulary: that of the characters, else its own, which must do."""
+        if isinstance(self.tokenizer, CharTokenizer):
+            return self.tokenizer.vocab_size
+        if self.tokenizer.vocab_size > vocab_size:
+            raise ValueError(
+                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
+            )
+        return vocab_size
+
+
+def read_corpus(path: Path, tokenizer: str, validation: float) -> Corpus:
+    """A text of lines, each a source, a tab and its target; the last pairs are held out.
+
+    `tokenizer` is char, byte or the path of a tokenizer.json.
+    """
+    if not 0 < validation < 1:
+        raise ValueError(f"--validation is {validation}, not a fraction between 0 and 1")
+    text = read_text(path)
+    if tokenizer == "char":
+        encoder: Tokenizer = CharTokenizer("".join(sorted({*text, "\n"})))
+    else:
+        encoder = choose_tokenizer(tokenizer)
+    pairs = []
+    for number, line in enumerate(text.splitlines(), 1):
+        source, tab, target = line.partition("\t")
+        if not (source and tab and target):
+            raise ValueError(f"{path}:{number} is no pair: a source, a tab and its target")
+        pairs.append((encoder.encode(source), encoder.encode(target)))
+    held_out = max(1, round(validation * len(pairs)))
+    if held_out >= len(pairs):
+        raise ValueError(f"{path} has {len(pairs)} pairs, too few to hold out {validation:.0%}")
+    return Corpus(pairs[:-held_out], pairs[-held_out:], encoder)
+
+
+def choose_tokenizer(name: str) -> Tokenizer:
+    if not name:
+        raise ValueError("say with --tokenizer which: char, byte or the path of a tokenizer.json")
+    return ByteTokenizer() if name == "byte" else load_tokenizer(Path(name))
+
+
+def read_text(path: Path) -> str:
+    if not path.is_file():
+        raise ValueError(f"there is no corpus {path}; --data is a text of pairs")
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
+        ) from None
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return text
+
+
+def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
+    """The token that ends a document, said by its text or by its number."""
+    if text.isdecimal():
+        return int(text)
+    ids = tokenizer.encode(text) if tokenizer is not None else []
+    if len(ids) != 1:
+        raise ValueError(
+            f"--separator {text!r} is {len(ids)} tokens; give one, or a token's number"
+        )
+    return ids[0]
+
+
+# ---- batches ----
+
+
+class Batch(NamedTuple):
+    """Padded pairs; a target is read behind the separator."""
+
+    source: Tensor  # (B, S)
+    source_lengths: Tensor  # (B,)
+    tokens: Tensor  # (B, T)
+
+
+def random_batches(
+    pairs: list[Pair],
+    shape: tuple[int, int],
+    context: int,
+    separator: int,
+    rank: int,
+    world: int,
+    seed: tuple[int, int],
+) -> list[tuple[Batch, Tensor]]:
+    """This rank's part of one step's random pairs; shape is (accumulation, batch).
+
+    All ranks draw the same pairs and each takes its slice, so that two ranks with a batch of b
+    see what one process with a batch of 2b sees.
+    """
+    accumulation, batch = shape
+    drawn = np.random.default_rng(seed).integers(len(pairs), size=(accumulation, world, batch))
+    return [padded([pairs[i] for i in mine], context, separator) for mine in drawn[:, rank]]
+
+
+def validation_batches(
+    pairs: list[Pair], batch: int, context: int, separator: int, rank: int, world: int
+) -> Iterator[tuple[Batch, Tensor]]:
+    """This rank's part of the whole split."""
+    for first in range(rank * batch, len(pairs), world * batch):
+        yield padded(pairs[first : first + batch], context, separator)
+
+
+def padded(pairs: list[Pair], context: int, separator: int) -> tuple[Batch, Tensor]:
+    """Pairs of at most `context` tokens a side, and what each token of the targets is followed by.
+
+    The separator stands before each target and ends it.
+    """
+    sources = [source[:context] for source, _ in pairs]
+    targets = [[separator, *target[: context - 1], separator] for _, target in pairs]
+    source_lengths = torch.tensor([len(source) for source in sources])
+    source = torch.zeros(len(pairs), int(source_lengths.max()), dtype=torch.int64)
+    tokens = torch.full((len(pairs), max(map(len, targets)) - 1), separator)
+    wanted = torch.full(tokens.shape, IGNORE)
+    for row, (left, right) in enumerate(zip(sources, targets, strict=True)):
+        source[row, : len(left)] = torch.tensor(left)
+        tokens[row, : len(right) - 1] = torch.tensor(right[:-1])
+        wanted[row, : len(right) - 1] = torch.tensor(right[1:])
+    return Batch(source, source_lengths, tokens), wanted

@@ -1,0 +1,158 @@
+# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+"""Let a trained t5_small answer sources.
+
+    python -m generated.t5_small.sample --checkpoint out/t5_small --source "Once"
+
+Several sources, of whatever lengths, and several samples of each are decoded as one batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoint import load_weights, read_checkpoint
+from .data import Tokenizer, choose_tokenizer, separator_id
+from .model import Config, Model
+
+
+def pick(
+    logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+) -> Tensor:
+    """One token a row (B,) of the logits (B, V).
+
+    Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
+    top_p of the probability; temperature 0 takes the likeliest.
+    """
+    if temperature == 0:
+        return logits.argmax(-1)
+    ordered, tokens = logits.float().sort(descending=True)
+    probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
+    before = probabilities.cumsum(-1) - probabilities
+    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    drawn = torch.multinomial(probabilities, 1, generator=generator)
+    return tokens.gather(1, drawn).squeeze(1)
+
+
+@torch.inference_mode()
+def generate(
+    model: Model,
+    sources: list[list[int]],
+    separator: int,
+    tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """The target of each source, up to its separator or `tokens` long, all as one batch."""
+    device = next(model.parameters()).device
+    lengths = torch.tensor([len(source) for source in sources], device=device)
+    longest = int(lengths.max())
+    padded = [source + [0] * (longest - len(source)) for source in sources]
+    cache = model.new_cache(len(sources), tokens)
+    begin = torch.full((len(sources), 1), separator, device=device)
+    logits = model.prefill(
+        torch.tensor(padded, device=device), begin, cache, source_lengths=lengths
+    )
+    made = [pick(logits, temperature, top_k, top_p, generator)]
+    ended = made[0] == separator
+    while len(made) < tokens and not bool(ended.all()):
+        logits = model.decode(made[-1], cache)
+        made.append(pick(logits, temperature, top_k, top_p, generator))
+        ended |= made[-1] == separator
+    rows = torch.stack(made, dim=1).tolist()
+    return [row[: row.index(separator)] if separator in row else row for row in rows]
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    try:
+        config = Config(**saved["config"])
+    except TypeError as error:
+        raise ValueError(f"{checkpoint} is of another model: {error}") from None
+    try:
+        model = Model(config).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    return model.eval()
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.sample",
+        description="Let a trained t5_small answer sources.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add("--checkpoint", type=Path, default="out/t5_small", help="a run's folder or one file")
+    add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
+    add("--separator", default="<|endoftext|>", help="the token before a target and at its end")
+    add("--source", action="append", required=True, help="text; may be given several times")
+    add("--tokens", type=int, default=200, help="how many to make at most")
+    add("--samples", type=int, default=1, help="of each source")
+    add("--temperature", type=float, default=0.0, help="0: always the likeliest token")
+    add("--top-k", type=int, default=0, help="draw from the k likeliest tokens only; 0: from all")
+    add("--top-p", type=float, default=1.0, help="draw from the likeliest with this share only")
+    add("--seed", type=int, default=1, help="of the draws")
+    add("--device", default=device, help="cpu, cuda, ...")
+    options = parser.parse_args(arguments)
+    if min(options.tokens, options.samples) < 1:
+        raise ValueError("--tokens and --samples must be at least 1")
+    if options.temperature < 0 or options.top_k < 0 or not 0 < options.top_p <= 1:
+        raise ValueError("--temperature and --top-k can't be negative, --top-p is in (0, 1]")
+    return options
+
+
+def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
+    if options.tokenizer:
+        return choose_tokenizer(options.tokenizer)
+    folder: Path = options.checkpoint
+    path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
+    if not path.exists():
+        raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
+    return choose_tokenizer(str(path))
+
+
+def encode_sources(options: argparse.Namespace, tokenizer: Tokenizer) -> list[list[int]]:
+    sources = [tokenizer.encode(text) for text in options.source]
+    if not all(sources):
+        raise ValueError("an empty source gives the model nothing to read")
+    return [source for source in sources for _ in range(options.samples)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        model = load(options.checkpoint, options.device)
+        tokenizer = find_tokenizer(options)
+        rows = generate(
+            model,
+            encode_sources(options, tokenizer),
+            separator_id(options.separator, tokenizer),
+            min(options.tokens, model.config.context_length),
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            generator=torch.Generator(options.device).manual_seed(options.seed),
+        )
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"\n{'-' * 80}\n".join(tokenizer.decode(row) for row in rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
