@@ -58,7 +58,13 @@ TIED = {
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
     "cls.predictions.decoder.bias": "cls.predictions.bias",
 }
-IGNORED = ("embeddings.position_ids",)  # buffers, no weights
+IGNORED = (
+    "embeddings.position_ids",
+    "pooler.dense.weight",
+    "pooler.dense.bias",
+    "cls.seq_relationship.weight",
+    "cls.seq_relationship.bias",
+)  # what this model does not read
 
 
 def layout(model: Model) -> Iterator[tuple[str, Tensor]]:

@@ -47,7 +47,7 @@ TRANSPOSED = (  # stored over there as (inputs, outputs)
 )
 # A second name for the same tensor.
 TIED = {"lm_head.weight": "transformer.wte.weight"}
-IGNORED = (".attn.bias", ".attn.masked_bias")  # buffers, no weights
+IGNORED = (".attn.bias", ".attn.masked_bias")  # what this model does not read
 
 
 def tensors(model: Model) -> Iterator[tuple[str, str, list[Tensor]]]:

@@ -45,7 +45,7 @@ TRANSPOSED = (  # stored over there as (inputs, outputs)
     ".mlp.experts.gate_up_proj",
     ".mlp.experts.down_proj",
 )
-IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
+IGNORED = ("rotary_emb.inv_freq",)  # what this model does not read
 
 
 def tensors(model: Model) -> Iterator[tuple[str, str, list[Tensor]]]:

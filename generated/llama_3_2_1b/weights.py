@@ -26,7 +26,7 @@ KEYS = {  # theirs: ours
 }
 # A second name for the same tensor.
 TIED = {"lm_head.weight": "model.embed_tokens.weight"}
-IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
+IGNORED = ("rotary_emb.inv_freq",)  # what this model does not read
 
 
 def layout(model: Model) -> Iterator[tuple[str, Tensor]]:

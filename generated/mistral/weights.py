@@ -25,7 +25,7 @@ KEYS = {  # theirs: ours
     "model.norm.weight": "norm.weight",
     "lm_head.weight": "head.weight",
 }
-IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
+IGNORED = ("rotary_emb.inv_freq",)  # what this model does not read
 
 
 def layout(model: Model) -> Iterator[tuple[str, Tensor]]:

@@ -32,7 +32,7 @@ KEYS = {  # theirs: ours
         "blocks.{layer}.mlp.experts.down_proj"
     ),
 }
-IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
+IGNORED = ("rotary_emb.inv_freq",)  # what this model does not read
 
 
 def tensors(model: Model) -> Iterator[tuple[str, str, list[Tensor]]]:

@@ -29,7 +29,7 @@ KEYS = {  # theirs: ours
     "model.layers.{layer}.self_attn.k_norm.weight": "blocks.{layer}.attention.k_norm.weight",
     "model.layers.{layer}.post_feedforward_layernorm.weight": "blocks.{layer}.mlp_post_norm.weight",
 }
-IGNORED = ("rotary_emb.inv_freq",)  # buffers, no weights
+IGNORED = ("rotary_emb.inv_freq",)  # what this model does not read
 
 
 def layout(model: Model) -> Iterator[tuple[str, Tensor]]:

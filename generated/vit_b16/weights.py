@@ -51,7 +51,7 @@ KEYS = {  # theirs: ours
     "classifier.weight": "head.weight",
     "classifier.bias": "head.bias",
 }
-IGNORED = ("embeddings.mask_token",)  # buffers, no weights
+IGNORED = ("embeddings.mask_token",)  # what this model does not read
 
 
 def tensors(model: Model) -> Iterator[tuple[str, str, list[Tensor]]]:
