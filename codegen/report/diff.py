@@ -51,6 +51,11 @@ def _costs(one: Plan, other: Plan) -> list[tuple[str, int, int]]:
     a, b = one.cost, other.cost
     return [
         ("parameters", a.parameters, b.parameters),
+        *(
+            [("parameters a token meets", a.active_parameters, b.active_parameters)]
+            if one.model.experts or other.model.experts
+            else []
+        ),
         ("FLOPs a token, forward", a.flops_forward, b.flops_forward),
         ("KV cache of a full sequence, bytes", a.kv_cache_bytes, b.kv_cache_bytes),
         ("training state, bytes", a.training_bytes, b.training_bytes),
