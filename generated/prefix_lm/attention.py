@@ -113,9 +113,8 @@ def attention_of_row(
         values = torch.cat([v_tiles[tile] for tile in tiles], dim=2)
         q_at, k_at = at[:, None], torch.cat([positions[tile] for tile in tiles])
         seen = None if full else visible(q_at, k_at, prefix_length)
-        outputs.append(
-            attend(q_tile, keys, values, (q_at - k_at)[None, None], seen, bias_table, max_distance)
-        )
+        apart = (q_at - k_at)[None, None]
+        outputs.append(attend(q_tile, keys, values, apart, seen, bias_table, max_distance))
     return torch.cat(outputs, dim=2)
 
 

@@ -126,17 +126,10 @@ def encoder_attention_of_row(
         values = torch.cat([v_tiles[tile] for tile in tiles], dim=2)
         q_at, k_at = at[:, None], torch.cat([positions[tile] for tile in tiles])
         seen = None if full else encoder_visible(q_at, k_at, length)
+        apart = (q_at - k_at)[None, None]
         outputs.append(
             encoder_attend(
-                q_tile,
-                keys,
-                values,
-                (q_at - k_at)[None, None],
-                seen,
-                scale,
-                bias_table,
-                max_distance,
-                dropout,
+                q_tile, keys, values, apart, seen, scale, bias_table, max_distance, dropout
             )
         )
     return torch.cat(outputs, dim=2)
@@ -284,17 +277,10 @@ def decoder_attention(
         values = torch.cat([v_tiles[tile] for tile in tiles], dim=2)
         q_at, k_at = at[:, None], torch.cat([positions[tile] for tile in tiles])
         seen = None if full else decoder_visible(q_at, k_at)
+        apart = (q_at - k_at)[None, None]
         outputs.append(
             decoder_attend(
-                q_tile,
-                keys,
-                values,
-                (q_at - k_at)[None, None],
-                seen,
-                scale,
-                bias_table,
-                max_distance,
-                dropout,
+                q_tile, keys, values, apart, seen, scale, bias_table, max_distance, dropout
             )
         )
     return torch.cat(outputs, dim=2)
