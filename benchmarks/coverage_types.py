@@ -150,7 +150,6 @@ OUT_OF_REACH: dict[str, str] = {
     "minimax": _DELTA,
     "minimax_m3_vl_text": _SPARSE,
     "mllama": _SHELL,
-    "moshi": "an audio codec's depth decoder",
     "musicgen": "several codebooks at a time",
     "musicgen_melody": "several codebooks at a time",
     "nemotron_h": _MAMBA,

@@ -491,6 +491,8 @@ def embeddings(draw: st.DrawFn) -> Fields:
     )
     if positions != "unsaid":
         fields["positions"] = positions
+    if not fields.get("tied") and draw(coin()):
+        fields["extra_tokens"] = draw(st.sampled_from([1, 3]))
     if positions in ("learned", "sinusoidal") and draw(coin()):
         fields["position_offset"] = draw(st.sampled_from([1, 2]))
     if positions == "sinusoidal":

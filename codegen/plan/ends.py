@@ -50,7 +50,9 @@ class Ends:
         whole, narrow = "config.d_model", "config.embedding_dim"
         offset = " + config.position_offset" if spec.position_offset else ""
         types = {"token": spec.token_types, "task": spec.task_types}
+        extra = " + config.extra_tokens" if spec.extra_tokens else ""
         return EmbeddingPlan(
+            tokens=f"config.vocab_size{extra}",
             width=narrow if projected else whole,
             scaled=spec.scale is not None,
             token_shift=spec.token_shift,
@@ -102,6 +104,9 @@ class Ends:
             yield ConfigField("embedding_dim", "int", spec.dim or 0, NARROW)
         if self.head().width == "config.output_dim":
             yield ConfigField("output_dim", "int", self.output_dim, NARROW, "of the head's input")
+        if spec.extra_tokens:
+            extra = spec.extra_tokens
+            yield ConfigField("extra_tokens", "int", extra, min(extra, 2), "read, never predicted")
         yield from self._scale("embedding_scale", spec.scale)
         if spec.position_offset:
             offset = spec.position_offset

@@ -82,12 +82,14 @@ class LatentPlan:
 
 @dataclass(frozen=True)
 class EmbeddingPlan:
-    """From tokens to the first block; widths and `rows` are expressions over the config.
+    """From tokens to the first block; numbers are expressions over the config.
 
-    A token's vector has `width`, positions and types have `sum_width`. `types` are kinds of types,
-    each with a table. `projected` says what becomes d_model wide: `tokens`, `sum` or `norm`.
+    The table has a row for each of `tokens`, of `width`; positions and types have `sum_width`.
+    `types` are kinds of types, each with a table. `projected` says what becomes d_model wide:
+    `tokens`, `sum` or `norm`.
     """
 
+    tokens: str
     width: str
     scaled: bool
     token_shift: bool

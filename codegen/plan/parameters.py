@@ -55,7 +55,7 @@ def _embeddings(plan: EmbeddingPlan, model: TransformerModel) -> Iterator[Parame
     narrow = spec.dim or model.d_model
     width = narrow if plan.projected else model.d_model
     added = narrow if plan.projected in ("sum", "norm") else model.d_model
-    shape = (model.vocab_size, width)
+    shape = (model.vocab_size + spec.extra_tokens, width)
     yield _embedding("token_embedding.weight", shape, "token_embedding", table)
     if plan.learned:
         shape = (model.context_length + spec.position_offset, added)

@@ -42,7 +42,7 @@ def _check_parts(model: TransformerModel, at: Key) -> Iterator[Finding]:
     for part in ("order", "layer_scale", "drop_path"):
         if getattr(model, part):
             yield Finding((*at, part), f"an encoder-decoder has no `{part}`")
-    for part in ("dim", "token_types", "task_types", "token_shift"):
+    for part in ("dim", "extra_tokens", "token_types", "task_types", "token_shift"):
         if getattr(model.embedding, part):
             yield Finding((*at, "embedding", part), f"an encoder-decoder has no `{part}`")
     if model.head.transform or model.head.dim:

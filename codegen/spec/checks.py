@@ -151,6 +151,9 @@ def check_ends(spec: TransformerSpec) -> Iterator[Finding]:
     if embedding.positions == "sinusoidal" and (narrow or model.d_model) % 2:
         message = f"sines and cosines need an even width, not {narrow or model.d_model}"
         yield Finding(("model", "embedding", "positions"), message)
+    if embedding.tied and embedding.extra_tokens:
+        message = "a tied head predicts all tokens that there are"
+        yield Finding(("model", "embedding", "extra_tokens"), message, "tied: false")
     if embedding.tied and head.dim and head.dim != (embedding.dim or model.d_model):
         message = f"a tied head reads {embedding.dim or model.d_model} numbers, not {head.dim}"
         yield Finding(("model", "head", "dim"), message, "drop it, or tied: true")

@@ -312,6 +312,9 @@ class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
     tied: bool = Field(False, description="the output head shares the token embedding")
+    extra_tokens: Count = Field(
+        0, description="tokens after the vocabulary that are read and never predicted"
+    )
     scale: ModelScale | None = Field(
         None, description="a factor such as `sqrt(d_model)`, of d_model, layers, vocab_size"
     )

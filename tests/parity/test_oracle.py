@@ -156,7 +156,8 @@ class Trial:
         self.weights = {p.name: self.weight(p.role, p.shape) for p in plan.model.parameters}
         config = oracle.fields(plan.model)
         self.time, self.vocabulary = config["context_length"], config["vocab_size"]
-        self.tokens = self.random.integers(0, self.vocabulary, (BATCH, self.time))
+        read = self.vocabulary + int(config.get("extra_tokens", 0))
+        self.tokens = self.random.integers(0, read, (BATCH, self.time))
         self.masks = [layer.mask for layer in plan.model.layers]
         assert set(plan.model.inputs) == oracle.inputs_read(self.masks)
         types = [] if plan.model.decodes else plan.model.embedding.types
@@ -251,6 +252,7 @@ def check_loss(trial: Trial) -> None:
     targets = np.roll(trial.tokens, -1, axis=1)
     targets[trial.random.random(targets.shape) < 0.3] = oracle.IGNORED
     targets[0, 0] = trial.tokens[0, 0]
+    targets[targets >= trial.vocabulary] = oracle.IGNORED  # read, and never predicted
     inputs = trial.given(trial.inputs)
     given_to_model = (torch.from_numpy(trial.tokens), torch.from_numpy(targets))
     for reduction in ("mean", "sum", "none"):
