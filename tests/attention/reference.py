@@ -51,10 +51,11 @@ def made(text: str, score: ScorePlan, *, grouped: bool, tile: int) -> Made:
     """attention.py for a mask, run."""
     mask = parse_mask(text)
     # Plain causal attention is PyTorch's own unless a test asks for ours.
-    function = attention_function(parse_mask("causal & sink(1)"), score, grouped, HEAD_DIM)
+    plain = parse_mask("causal & sink(1)")
+    function = attention_function(plain, score, grouped, HEAD_DIM, HEAD_DIM)
     assert function is not None
     function = replace(function, mask=mask_plan(mask))
-    net = SimpleNamespace(functions=(function,), masks_read=function.mask.inputs)
+    net = SimpleNamespace(functions=(function,), mask_inputs=function.mask.inputs)
     template = environment().get_template("package/attention.py.jinja")
     plan = SimpleNamespace(cpu_tile=tile, kernels=None)
     source = template.render(plan=plan, net=net, header="# made by a test")
