@@ -237,10 +237,12 @@ def check_parameters(trial: Trial) -> None:
 def check_logits(trial: Trial) -> None:
     tokens, inputs = torch.from_numpy(trial.tokens), trial.given(trial.inputs)
     trial.assert_close(trial.model(tokens, **inputs), trial.logits, trial.exact)
-    # A LayerNorm over two numbers is their order: where they are close, rounding decides.
+    # A LayerNorm over two numbers is their order, over three little more: where they are close,
+    # rounding decides.
     attentions = {b.class_name: b.attention for b in trial.plan.model.blocks}
     norms = [(attentions[la.block].qk_norm, la.head_dim) for la in trial.plan.model.layers]
-    steady = not any(norm and norm.kind == "layer" and dim == 2 for norm, dim in norms)
+    narrow = [p for p in trial.plan.model.parameters if p.role == "norm" and p.shape[-1] < 4]
+    steady = not narrow and not any(n and n.kind == "layer" and dim == 2 for n, dim in norms)
     if trial.rounding <= CALM and steady:
         trial.model.float()
         with default_dtype(torch.float32):

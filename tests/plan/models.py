@@ -33,6 +33,16 @@ def tiny_plan(path: Path) -> Plan:
         "kv_heads": "model.attention.kv_heads",
         "head_dim": "model.attention.head_dim",
         "d_ff": "model.mlp.d_ff",
+        "experts": "model.mlp.experts.count",
+        "active_experts": "model.mlp.experts.active",
+        "expert_d_ff": "model.mlp.experts.d_ff",
+        "shared_d_ff": "model.mlp.experts.shared.d_ff",
+        "expert_groups": "model.mlp.experts.router.groups",
+        "active_groups": "model.mlp.experts.router.active_groups",
+        **{
+            name: f"model.attention.latent.{name}"
+            for name in ("q_rank", "kv_rank", "nope_dim", "rope_dim", "value_dim")
+        },
     }
     overrides = [f"{places[name]}={value}" for name, value in tiny.items() if name in places]
     if "relative_buckets" in tiny:

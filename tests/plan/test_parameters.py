@@ -106,8 +106,10 @@ def test_models_that_nobody_published_match_too(model: str, residual: str, tmp_p
 def test_decay_is_for_matrices_and_every_row_has_a_group() -> None:
     for path in SPECS:
         for row in lower(load_spec(path, ROOT)).model.parameters:
-            matrix = len(row.shape) in (2, 4) and row.role != "bias_table"  # biases, as vectors are
+            # Of vectors and biases, those of experts too, none decays.
+            matrix = len(row.shape) > 1 and not row.role.endswith(("bias", "bias_table"))
             assert row.decay == matrix, row.name
-            in_block = row.name.startswith("blocks.")
-            group = "vector" if not matrix else "matrix" if in_block else "embedding"
+            in_block = "blocks." in row.name
+            inner = in_block or row.role == "head_transform"
+            group = "vector" if not matrix else "matrix" if inner else "embedding"
             assert row.group == group, row.name
