@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,6 +123,42 @@ def test_a_cache_that_is_full_says_so() -> None:
 def test_lengths_of_sources_are_one_a_row() -> None:
     with pytest.raises(ValueError, match="source_lengths of"):
         random_model()(random_tokens(2), random_tokens(2), source_lengths=torch.tensor([3]))
+
+
+def on_kernels(run: Callable[[], list[Tensor]], wanted: bool) -> list[Tensor]:
+    """What `run` gives with the Triton kernels (interpreted where there is no GPU), or without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "INTERPRETED", wanted)
+        return run()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+def test_kernels_compute_what_plain_pytorch_computes() -> None:
+    if os.environ.get("TRITON_INTERPRET") != "1":  # it must be set before triton is imported
+        command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "kernels_compute"]
+        done = subprocess.run(
+            command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
+        return
+    torch.manual_seed(0)
+    model = random_model().cpu()
+    source, tokens = (torch.randint(0, CONFIG.vocab_size, (2, time)) for time in (23, 19))
+    lengths = torch.tensor([23, 11])
+
+    def run() -> list[Tensor]:
+        loss = model(source, tokens, tokens, source_lengths=lengths)
+        gradients = torch.autograd.grad(loss, list(model.parameters()))
+        with torch.no_grad():
+            cache = model.new_cache(2, 20)
+            prompt = model.prefill(source, tokens, cache, source_lengths=lengths)
+            return [loss, prompt, model.decode(tokens[:, 0], cache), *gradients]
+
+    kernels, plain = on_kernels(run, True), on_kernels(run, False)
+    scale = max(float(gradient.abs().max()) for gradient in plain[3:])
+    for index, (ours, theirs) in enumerate(zip(kernels, plain, strict=True)):
+        atol = 1e-5 * (scale if index > 2 else float(theirs.abs().max()))
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
 
 
 def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
