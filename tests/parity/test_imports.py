@@ -22,6 +22,10 @@ SAMPLE = (
     ("causal-lm", "llama"),
     ("causal-lm", "gemma3_text"),
     ("causal-lm", "mixtral"),
+    ("causal-lm", "opt"),
+    ("masked-lm", "albert"),
+    ("masked-lm", "modernbert"),
+    ("masked-lm", "roberta"),
     ("image-classification", "vit"),
 )
 
