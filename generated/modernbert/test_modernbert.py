@@ -1,0 +1,187 @@
+# Made from specs/modernbert.yaml (1fa1f8797266); make it again: tgen build specs/modernbert.yaml
+"""What modernbert promises, tested at toy size, on a GPU where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import attention
+from .model import Config, FirstGlobalBlock, LaterGlobalBlock, LaterLocalBlock, Model, rope
+from .weights import load_huggingface, save_huggingface
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONFIG = Config.tiny()
+TIME = CONFIG.context_length
+LENGTH = TIME - 5  # of rows with padding
+
+
+@pytest.fixture(autouse=True)
+def device_is_reported(record_property: Callable[[str, object], None]) -> None:
+    record_property("device", DEVICE)
+
+
+@pytest.fixture(autouse=True)
+def tiles_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a toy sequence has several."""
+    monkeypatch.setattr(attention, "TILE", 8)
+
+
+def random_model() -> Model:
+    """Every weight random: nothing hides behind a zero or a one."""
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def mask_inputs(tokens: Tensor) -> dict[str, Tensor]:
+    """What the masks read of each row."""
+    batch, _ = tokens.shape
+    return {
+        "lengths": torch.arange(batch, device=DEVICE) % 4 + LENGTH,
+    }
+
+
+def first_global_sees(q: int, k: int, inputs: dict[str, Tensor]) -> bool:
+    length = int(inputs["lengths"][0])
+    return (k < length) & (q >= 0)
+
+
+def later_local_sees(
+    q: int, k: int, window: int, window_ahead: int, inputs: dict[str, Tensor]
+) -> bool:
+    length = int(inputs["lengths"][0])
+    return (k > q - window) & (k < q + window_ahead) & (k < length)
+
+
+def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
+    model = random_model()
+    x = torch.randn(1, TIME, CONFIG.d_model, device=DEVICE, requires_grad=True)
+    tokens = random_tokens(1)
+    given = mask_inputs(tokens)
+    inputs = model.mask_inputs(tokens, **given)
+    positions = torch.arange(TIME, device=DEVICE)
+    for layer, block in enumerate(model.blocks):
+        if isinstance(block, FirstGlobalBlock):
+            visible = [
+                [first_global_sees(query, key, given) for key in range(TIME)]
+                for query in range(TIME)
+            ]
+        elif isinstance(block, LaterLocalBlock):
+            visible = [
+                [
+                    later_local_sees(query, key, CONFIG.window, CONFIG.window_ahead, given)
+                    for key in range(TIME)
+                ]
+                for query in range(TIME)
+            ]
+        elif isinstance(block, LaterGlobalBlock):
+            visible = [
+                [first_global_sees(query, key, given) for key in range(TIME)]
+                for query in range(TIME)
+            ]
+        y = block(x, rope(CONFIG, CONFIG.rope_thetas[layer], positions), inputs)
+        for query in range(TIME):
+            (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)
+            visible[query][query] = True  # past the attention
+            assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
+
+
+@torch.no_grad()
+def test_what_stands_in_padding_has_no_say() -> None:
+    model = random_model()
+    tokens = random_tokens(3)
+    given = mask_inputs(tokens)
+    changed = tokens.clone()
+    for row, length in enumerate(given["lengths"].tolist()):
+        changed[row, length:] = random_tokens(1, TIME - length)[0]
+    before, after = model(tokens, **given), model(changed, **given)
+    for row, length in enumerate(given["lengths"].tolist()):
+        torch.testing.assert_close(after[row, :length], before[row, :length])
+        short = model(tokens[row : row + 1, :length])[0]
+        torch.testing.assert_close(short, before[row, :length], rtol=1e-4, atol=1e-4)
+
+
+def test_lengths_are_one_a_row() -> None:
+    tokens = random_tokens(2)
+    given = {**mask_inputs(tokens), "lengths": torch.tensor([3], device=DEVICE)}
+    with pytest.raises(ValueError, match="lengths of"):
+        random_model()(tokens, **given)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    tokens, targets = random_tokens(20), random_tokens(20)
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(tokens, targets, reduction=reduction, **mask_inputs(tokens))
+        logits = model(tokens, **mask_inputs(tokens)).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), list(model.parameters()))
+        wanted = torch.autograd.grad(expected.sum(), list(model.parameters()))
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for ours, theirs in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
+
+
+def test_one_batch_can_be_overfitted() -> None:
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE)
+    model.init_weights()
+    tokens, targets = random_tokens(4, 16), random_tokens(4, 16)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    first = model(tokens, targets, **mask_inputs(tokens)).item()
+    for _ in range(100):
+        optimizer.zero_grad()
+        model(tokens, targets, **mask_inputs(tokens)).backward()
+        optimizer.step()
+    assert model(tokens, targets, **mask_inputs(tokens)).item() < 0.2 * first
+
+
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    assert sum(parameter.numel() for parameter in model.parameters()) == 149_655_232
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    tokens = random_tokens(1)
+    assert bool(torch.isfinite(model(tokens, **mask_inputs(tokens))).all())
+
+
+def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
+    model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
+    load_huggingface(other, save_huggingface(model))
+    tokens = random_tokens(1)
+    assert torch.equal(other(tokens, **mask_inputs(tokens)), model(tokens, **mask_inputs(tokens)))
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:
+    model = random_model()
+    state_dict = save_huggingface(model)
+    name = next(iter(state_dict))
+    before = [parameter.clone() for parameter in model.parameters()]
+    for wrong in (
+        {key: value for key, value in state_dict.items() if key != name},
+        {**state_dict, "stranger": torch.zeros(1)},
+        {**state_dict, name: torch.zeros(3, 3)},
+    ):
+        with pytest.raises(ValueError, match=f"{name}|stranger"):
+            load_huggingface(model, wrong)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
