@@ -21,6 +21,7 @@ SAMPLE = (
     ("causal-lm", "gpt2"),
     ("causal-lm", "llama"),
     ("causal-lm", "gemma3_text"),
+    ("causal-lm", "fuyu"),  # the text model of several
     ("causal-lm", "mixtral"),
     ("causal-lm", "opt"),
     ("masked-lm", "albert"),
