@@ -119,8 +119,8 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
             logits = compare_logits(ours, reference, wanted, case, verdict)
         if verdict.passed:
             compare_gradients(chosen, ours, reference, wanted, cases[-1], package, folder, verdict)
-        # XLM's class for all kinds of language modelling is an encoder, which decodes nothing.
-        decodes = chosen.task == "causal-lm" and chosen.model_type not in ("xlm", "flaubert")
+        # XLM's one class of language models is an encoder, which decodes nothing.
+        decodes = chosen.task == "causal-lm" and chosen.model_type != "xlm"
         if logits is not None and (decodes or hasattr(ours, "new_cache")):
             compare_decoding(ours, logits, cases[-1], verdict)
 
