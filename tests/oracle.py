@@ -18,14 +18,8 @@ from typing import Any
 import numpy as np
 
 from codegen.plan import Plan
-from codegen.plan.network import (
-    AttentionPlan,
-    LayerPlan,
-    MlpPlan,
-    NormPlan,
-    RopePlan,
-    TransformerNetwork,
-)
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parts import AttentionPlan, LayerPlan, MlpPlan, NormPlan, RopePlan
 from tests.oracle_experts import mixture
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from codegen.plan.experts import RouterPlan
-from codegen.plan.network import LayerPlan, MlpPlan
+from codegen.plan.parts import LayerPlan, MlpPlan
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Weights = Mapping[str, Array]

@@ -11,7 +11,8 @@ from typing import Any
 from codegen.errors import Diagnostic, Position, SpecError
 from codegen.importers.formula import parsed
 from codegen.importers.mapping import read_mapping
-from codegen.plan.network import BlockPlan, Parameter
+from codegen.plan.parts import BlockPlan
+from codegen.plan.tables import Parameter
 
 INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name
 

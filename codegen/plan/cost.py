@@ -10,8 +10,10 @@ from codegen.plan.attention import kept_numbers
 from codegen.plan.image import ImagePlan
 from codegen.plan.layer_masks import window_of
 from codegen.plan.masks import Inputs, Tile, key_ranges
-from codegen.plan.network import LayerPlan, Parameter, TransformerNetwork
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parts import LayerPlan
 from codegen.plan.plan import Cost, OptimizerPlan
+from codegen.plan.tables import Parameter
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain
 from codegen.spec.resolve import output_width

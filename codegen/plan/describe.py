@@ -8,7 +8,8 @@ from codegen.plan.amounts import human
 from codegen.plan.image import ImagePlan
 from codegen.plan.layer_masks import window_of
 from codegen.plan.mask_words import sentence
-from codegen.plan.network import LayerPlan, TransformerNetwork
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parts import LayerPlan
 from codegen.plan.plan import Description
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain

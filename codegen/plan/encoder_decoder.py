@@ -7,15 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from codegen.plan.network import (
-    BlockPlan,
-    ConfigField,
-    CrossAttentionPlan,
-    Parameter,
-    TransformerNetwork,
-)
+from codegen.plan.network import TransformerNetwork
 from codegen.plan.parameters import init_plan, parameter_table
+from codegen.plan.parts import BlockPlan, CrossAttentionPlan
 from codegen.plan.sizes import LayerNumbers, config_fields
+from codegen.plan.tables import ConfigField, Parameter
 from codegen.plan.transformer import attention_plan, lower_network
 from codegen.spec.stacks import cross_attention_block, encoder_model
 from codegen.spec.transformer import TransformerModel, TransformerSpec

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.plan.mlps import norm_plan
-from codegen.plan.network import ConfigField, EmbeddingPlan, HeadPlan, NormPlan, TransformPlan
 from codegen.plan.numbers import TINY_MODEL, TOY_NUMBERS, scale_value, toy_scale
+from codegen.plan.parts import EmbeddingPlan, HeadPlan, NormPlan, TransformPlan
 from codegen.plan.sizes import LayerNumbers
+from codegen.plan.tables import ConfigField
 from codegen.spec.resolve import output_width, resolve_norm, scale_numbers
 from codegen.spec.transformer import Block, TransformerModel
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.plan.image import TINY_CLASSES, TINY_PATCH, TINY_REGISTERS, TINY_SIZE, ImagePlan
-from codegen.plan.network import ConfigField, Init, NormPlan, Parameter, TransformerNetwork
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parts import NormPlan
+from codegen.plan.tables import ConfigField, Init, Parameter
 from codegen.spec.transformer import TransformerModel
 
 ZEROS = Init("zeros")

@@ -10,7 +10,8 @@ from codegen.plan.attention import AttentionFunction
 from codegen.plan.attention_kernels import attention_kernels
 from codegen.plan.attention_variant import AttentionVariant, pieces
 from codegen.plan.kernels import Kernel
-from codegen.plan.network import AttentionPlan, BlockPlan, LayerPlan, MlpPlan, TransformerNetwork
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parts import AttentionPlan, BlockPlan, LayerPlan, MlpPlan
 from codegen.plan.row_kernels import (
     GLU_NAMES,
     GluKernel,

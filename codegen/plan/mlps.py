@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen.plan.experts import ALIGNED, experts_bias, experts_plan
-from codegen.plan.network import MlpPlan, NormPlan
+from codegen.plan.parts import MlpPlan, NormPlan
 from codegen.plan.sizes import LayerNumbers
 from codegen.spec.experts import SharedExpert
-from codegen.spec.transformer import Block, InnerNorm, Norm, TransformerModel
+from codegen.spec.norms import InnerNorm, Norm
+from codegen.spec.transformer import Block, TransformerModel
 
 
 def norm_plan(norm: Norm | InnerNorm, width: str, eps: str) -> NormPlan:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from codegen.spec.atoms import Knob
 from codegen.spec.expression import ExpressionError
 from codegen.spec.latent import Latent
+from codegen.spec.norms import InnerNorm
 from codegen.spec.resolve import scale_numbers, value_dim
 from codegen.spec.scale import evaluate, parse_scale
-from codegen.spec.transformer import Block, InnerNorm, TransformerModel
+from codegen.spec.transformer import Block, TransformerModel
 
 TINY_MODEL = 32
 TINY_HEAD_DIM = 8

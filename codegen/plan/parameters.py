@@ -7,18 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from codegen.plan.image_parameters import grid_bias_row, rows_after_blocks, rows_before_blocks
-from codegen.plan.network import (
-    EmbeddingPlan,
-    Init,
-    InitPlan,
-    InitRule,
-    LatentPlan,
-    LayerPlan,
-    MlpPlan,
-    NormPlan,
-    Parameter,
-    TransformerNetwork,
-)
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parts import EmbeddingPlan, LatentPlan, LayerPlan, MlpPlan, NormPlan
+from codegen.plan.tables import Init, InitPlan, InitRule, Parameter
 from codegen.spec.resolve import output_width
 from codegen.spec.transformer import TransformerModel
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codegen.plan.layer_masks import TINY_CONTEXT
-from codegen.plan.network import ConfigField, RopePlan
 from codegen.plan.numbers import TINY_HEAD_DIM
+from codegen.plan.parts import RopePlan
+from codegen.plan.tables import ConfigField
 from codegen.spec.resolve import rotary_dim, rotary_width, scale_numbers
 from codegen.spec.rope import (
     AnyScaling,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codegen.plan.kernels import Kernel, Tile
-from codegen.plan.network import NormPlan
+from codegen.plan.parts import NormPlan
 
 GLU_NAMES = {
     "silu": "swiglu",

@@ -9,7 +9,6 @@ from codegen.plan.image import ImagePlan
 from codegen.plan.image_parameters import image_fields
 from codegen.plan.layer_masks import TINY_CONTEXT, layer_masks, toy_values
 from codegen.plan.mask_numbers import mask_numbers
-from codegen.plan.network import ConfigField
 from codegen.plan.numbers import (
     HEAD_ROWS,
     OTHER_ROWS,
@@ -21,6 +20,7 @@ from codegen.plan.numbers import (
     mask_row,
 )
 from codegen.plan.rope import rope_fields
+from codegen.plan.tables import ConfigField
 from codegen.spec.transformer import Block, Dropout, TransformerModel
 
 

@@ -9,31 +9,26 @@ from codegen.plan.attention import AttentionFunction, ScorePlan, attention_funct
 from codegen.plan.ends import Ends
 from codegen.plan.image import image_plan
 from codegen.plan.mlps import mlp_plan, mlp_with_names, norm_plan
-from codegen.plan.network import (
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parameters import init_plan, parameter_table
+from codegen.plan.parts import (
     AttentionPlan,
     BlockPlan,
-    InitPlan,
     LatentPlan,
     LatentSizes,
     LayerPlan,
     NormPlan,
-    Number,
     TemperaturePlan,
-    TransformerNetwork,
 )
-from codegen.plan.parameters import init_plan, parameter_table
 from codegen.plan.rope import rope_plans
 from codegen.plan.sizes import LayerNumbers, config_fields, dropout_access, kv_sources
+from codegen.plan.tables import InitPlan, Number
+from codegen.spec.attention import Alibi, ProjectionBias
 from codegen.spec.latent import Latent
 from codegen.spec.mask import Atom
+from codegen.spec.norms import InnerNorm
 from codegen.spec.resolve import head_dim, layer_kinds, resolve_block, value_dim
-from codegen.spec.transformer import (
-    Alibi,
-    Block,
-    InnerNorm,
-    ProjectionBias,
-    TransformerModel,
-)
+from codegen.spec.transformer import Block, TransformerModel
 
 
 def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
-    from codegen.plan.network import LayerPlan
+    from codegen.plan.parts import LayerPlan
 
 
 def plan_json(plan: Plan) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codegen.spec.attention import Attention
 from codegen.spec.finding import Finding
 from codegen.spec.image import Image
 from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.resolve import resolve_block
 from codegen.spec.source import Key
-from codegen.spec.transformer import Attention, TransformerModel, TransformerSpec
+from codegen.spec.transformer import TransformerModel, TransformerSpec
 
 SAID = {"embedding": {"positions", "norm"}, "head": {"bias"}}  # all that these say of images
 READS = {  # what each kind of pooling can't do without

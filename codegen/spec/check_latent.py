@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from codegen.spec.transformer import Attention, ProjectionBias
+from codegen.spec.attention import Attention, ProjectionBias
 
 OF_VALUES = ("value_dim", "value_scale")
 OF_SCORES = ("alibi", "relative_bias", "sinks")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.spec.finding import Finding
+from codegen.spec.norms import InnerNorm, Norm
 from codegen.spec.source import Key
-from codegen.spec.transformer import Block, InnerNorm, Norm, TransformerModel
+from codegen.spec.transformer import Block, TransformerModel
 
 
 def bias_without_place(key: Key, norm: Norm | InnerNorm) -> Iterator[Finding]:

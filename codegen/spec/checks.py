@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from codegen.spec.attention import Alibi, Attention
 from codegen.spec.characters import MAX_WORD, word
 from codegen.spec.check_image import check_image
 from codegen.spec.check_kv_of import check_kv_of
@@ -36,14 +37,7 @@ from codegen.spec.resolve import (
 from codegen.spec.scale import evaluate, parse_scale
 from codegen.spec.source import Key
 from codegen.spec.stacks import encoder_model
-from codegen.spec.transformer import (
-    Alibi,
-    Attention,
-    Block,
-    Layers,
-    TransformerModel,
-    TransformerSpec,
-)
+from codegen.spec.transformer import Block, Layers, TransformerModel, TransformerSpec
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MAX_LAYERS = 10_000

@@ -65,7 +65,7 @@ class SharedExpert(Vocabulary):
     bias: bool | None = Field(None, description="on every projection; by default that of the MLP")
 
 
-def _none_word(value: Any) -> Any:
+def none_word(value: Any) -> Any:
     return None if value == "none" else value
 
 
@@ -76,7 +76,7 @@ class Experts(Vocabulary):
     active: Positive = Field(2, description="experts that a token goes to")
     d_ff: Positive | None = Field(None, description="width of one; by default that of the MLP")
     bias: bool | None = Field(None, description="on every projection; by default that of the MLP")
-    shared: Annotated[SharedExpert | None, BeforeValidator(_none_word)] = Field(
+    shared: Annotated[SharedExpert | None, BeforeValidator(none_word)] = Field(
         None, description="one more expert for all tokens"
     )
     router: Router = Field(Router(), description="the choice of experts")

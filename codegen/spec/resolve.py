@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from codegen.spec.transformer import Block, InnerNorm, LayerRun, Norm, TransformerModel
+from codegen.spec.norms import InnerNorm, Norm
+from codegen.spec.transformer import Block, LayerRun, TransformerModel
 
 
 def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:

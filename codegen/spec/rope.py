@@ -86,7 +86,7 @@ AnyScaling = (
 )
 
 
-def _none_word(value: Any) -> Any:
+def none_word(value: Any) -> Any:
     return None if value == "none" else value
 
 
@@ -104,5 +104,5 @@ class Rope(Vocabulary):
     values: bool = Field(False, description="values turn, too, like queries and keys")
     scaling: Annotated[
         Annotated[AnyScaling, Field(discriminator="kind")] | None,
-        BeforeValidator(_none_word),
+        BeforeValidator(none_word),
     ] = Field(None, description="how positions beyond the training context are reached")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from codegen.spec.attention import CrossAttention
 from codegen.spec.resolve import merged
-from codegen.spec.transformer import Block, CrossAttention, TransformerModel
+from codegen.spec.transformer import Block, TransformerModel
 
 OF_THE_DECODER = ("encoder", "cross_attention", "head")
 

@@ -17,7 +17,7 @@ from triton.compiler import ASTSource
 
 from codegen.plan import row_kernels
 from codegen.plan.kernels import Kernel
-from codegen.plan.network import NormPlan
+from codegen.plan.parts import NormPlan
 from codegen.plan.row_kernels import (
     GluKernel,
     LossKernel,

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from codegen.plan.kernel_plan import KernelPlan
-from codegen.plan.network import NormPlan
+from codegen.plan.parts import NormPlan
 from codegen.plan.row_kernels import (
     GLU_NAMES,
     GluKernel,

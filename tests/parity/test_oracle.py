@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan, lower
-from codegen.plan.network import LayerPlan
+from codegen.plan.parts import LayerPlan
 from codegen.spec import load_spec
 from tests import oracle
 from tests.packages import import_model
