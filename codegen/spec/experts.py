@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from codegen.spec.activation import Activation
+from codegen.spec.values import none_word
 from codegen.spec.vocabulary import NotNegative, Positive, PositiveFloat, Vocabulary
 
 
@@ -63,10 +64,6 @@ class SharedExpert(Vocabulary):
     )
     activation: Activation | None = Field(None, description="by default that of the MLP")
     bias: bool | None = Field(None, description="on every projection; by default that of the MLP")
-
-
-def none_word(value: Any) -> Any:
-    return None if value == "none" else value
 
 
 class Experts(Vocabulary):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from codegen.spec.values import none_word
 from codegen.spec.vocabulary import Positive, PositiveFloat, Vocabulary
 
 
@@ -84,10 +85,6 @@ AnyScaling = (
     | LongRopeScaling
     | ProportionalScaling
 )
-
-
-def none_word(value: Any) -> Any:
-    return None if value == "none" else value
 
 
 class Rope(Vocabulary):

@@ -37,10 +37,12 @@ def none_word(value: Any) -> Any:
 
 
 def norm_kind(value: Any) -> Any:
+    """A kind of norm for short; other words have meanings of their own."""
     return kind_only(value) if value in ("rms", "layer") else value
 
 
 def none_or_kind(value: Any) -> Any:
+    """`none`, or a kind for short."""
     return kind_only(none_word(value))
 
 
