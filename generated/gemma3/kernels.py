@@ -647,16 +647,33 @@ FORWARD_TILES = {
 }
 
 DKDV_TILES = {
-    "sm_80": {"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},
-    "sm_86": {"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},
-    "sm_89": {"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},
-    "sm_90": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_100": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_120": {"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},
-    "gfx942": {"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "gfx950": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
-    "float32": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
-    "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
+    "sm_80": ({"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},),
+    "sm_86": ({"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},),
+    "sm_89": ({"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},),
+    "sm_100": ({"BLOCK_Q": 32, "BLOCK_K": 64, "ONE_LOOP": 1, "num_stages": 2, "num_warps": 8},),
+    "sm_120": ({"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 8},),
+    "gfx942": ({"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},),
+    "gfx950": ({"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},),
+    "float32": ({"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},),
+    "interpreter": ({"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},),
+    "sm_90": (
+        {
+            "BLOCK_Q": 32,
+            "BLOCK_K": 64,
+            "ONE_LOOP": 1,
+            "WANT_DV": 0,
+            "num_stages": 2,
+            "num_warps": 8,
+        },
+        {
+            "BLOCK_Q": 32,
+            "BLOCK_K": 64,
+            "ONE_LOOP": 1,
+            "WANT_DK": 0,
+            "num_stages": 2,
+            "num_warps": 8,
+        },
+    ),
 }
 
 DQ_TILES = {
@@ -732,9 +749,9 @@ def attention_backward_op(
     with torch.cuda.device_of(q):
         grid = (triton.cdiv(time, 16), heads, batch)
         attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=16)
-        tile = launch(DKDV_TILES, q)
-        grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
-        attention_dkdv[grid](q, k, v, grad, dk, dv, lse, delta, *shared, **sizes, **tile)
+        for tile in launch(DKDV_TILES, q):
+            grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
+            attention_dkdv[grid](q, k, v, grad, dk, dv, lse, delta, *shared, **sizes, **tile)
         tile = launch(DQ_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_Q"]), heads, batch)
         attention_dq[grid](q, k, v, grad, dq, lse, delta, *shared, **sizes, **tile)
