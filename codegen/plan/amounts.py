@@ -8,7 +8,7 @@ from collections.abc import Sequence
 def human(count: float, giga: str = "B") -> str:
     """1_235_814_400 -> '1.24 B'; with giga="G" '1.24 G', as units have it."""
     for size, letter in ((1e12, "T"), (1e9, giga), (1e6, "M"), (1e3, "k")):
-        if count >= size:
+        if count >= 0.9995 * size:
             return f"{count / size:.3g} {letter}"
     return f"{count:g} "
 

@@ -55,6 +55,7 @@ class KernelPlan:
             "blocks": any(v.collapsed for v in variants),
             "general": not all(v.collapsed for v in variants),
             "ranges": max(ranges, default=0),
+            "apart": any("attention_dk" in self.launches(v.name) for v in variants),
         }
 
     def launches(self, variant: str) -> Tiles:

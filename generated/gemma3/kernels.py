@@ -55,7 +55,7 @@ def device_name() -> str:
     return name
 
 
-def launch(tiles: dict[str, dict[str, int]], x: Tensor) -> dict[str, int]:
+def launch(tiles: dict[str, Any], x: Tensor) -> Any:
     """How a kernel runs on the current device; float32 needs smaller tiles."""
     name = device_name()
     return tiles["float32" if x.dtype == torch.float32 and name != "interpreter" else name]
