@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan, lower
+from codegen.plan.network import TransformerNetwork
 from codegen.plan.parts import LayerPlan
 from codegen.spec import load_spec
 from tests import oracle
@@ -373,7 +374,7 @@ def laid_over(low: Spec, high: Spec) -> Spec:
     return {**low, **high, **{name: laid_over(low[name], high[name]) for name in both}}
 
 
-def check_ends(model: Spec, net: oracle.TransformerNetwork) -> None:
+def check_ends(model: Spec, net: TransformerNetwork) -> None:
     """Norms outside the blocks have the eps that docs/spec.md says."""
     eps = said(model, None, "norm").get("eps", 1e-5)
     own = model.get("final_norm", True)
@@ -387,7 +388,7 @@ def check_ends(model: Spec, net: oracle.TransformerNetwork) -> None:
             assert oracle.end_eps(net, norm) == wanted
 
 
-def check_numbers(model: Spec, net: oracle.TransformerNetwork, task: str) -> None:
+def check_numbers(model: Spec, net: TransformerNetwork, task: str) -> None:
     """Each layer's numbers in the plan are those that docs/spec.md says, read from the mapping."""
     check_ends(model, net)
     order = model["layers"]
@@ -445,7 +446,7 @@ def check_numbers(model: Spec, net: oracle.TransformerNetwork, task: str) -> Non
         assert math.isclose(value or head_dim**-0.5, expected)
 
 
-def check_experts(layer: oracle.LayerPlan, experts: Spec, d_ff: int) -> None:
+def check_experts(layer: LayerPlan, experts: Spec, d_ff: int) -> None:
     number, router, width = layer.numbers, experts["router"], experts.get("d_ff") or d_ff
     found = (number["experts"], number["active_experts"], number["expert_d_ff"])
     assert found == (experts["count"], experts["active"], width)
@@ -467,7 +468,7 @@ def check_latent(layer: LayerPlan, latent: Spec | None) -> None:
         assert sizes == (latent.get("q_rank", 0), *(latent[name] for name in wanted))
 
 
-def check_relative_bias(net: oracle.TransformerNetwork, index: int, bias: Any) -> None:
+def check_relative_bias(net: TransformerNetwork, index: int, bias: Any) -> None:
     (block,) = (b for b in net.blocks if b.class_name == net.layers[index].block)
     assert block.attention.score.relative_bias == (bias != "none")
     if bias != "none":

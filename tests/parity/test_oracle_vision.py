@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan
-from tests import oracle, oracle_vision
+from tests import oracle
 from tests.packages import import_model
 from tests.parity.test_oracle import check_parameters, default_dtype, plan_of, settings
-from tests.strategies_vision import specs
+from tests.strategies import image_specs
 
 EXACT = 1e-9  # of the largest score, in float64
 SINGLE = 1e-5  # in float32, as softmax is where scores are capped or have sinks
@@ -65,7 +65,7 @@ def check_scores(trial: Trial) -> None:
     patch, size = image.patch_size, image.size
     for height, width in ((size, size), (patch * 5, patch * 2 + 1), (patch, size)):
         images = trial.images(height, width)
-        wanted = oracle_vision.scores(trial.plan, trial.weights, images)
+        wanted = oracle.image_scores(trial.plan, trial.weights, images)
         trial.assert_close(trial.model(torch.from_numpy(images)), wanted)
 
 
@@ -75,7 +75,7 @@ def check_loss(trial: Trial) -> None:
     images = trial.images(image.size, image.size)
     targets = trial.random.integers(0, image.classes, BATCH)
     targets[1] = oracle.IGNORED
-    scores = oracle_vision.scores(trial.plan, trial.weights, images)
+    scores = oracle.image_scores(trial.plan, trial.weights, images)
     for reduction in ("mean", "sum", "none"):
         wanted = oracle.loss(scores, targets, reduction)
         both = (torch.from_numpy(images), torch.from_numpy(targets))
@@ -95,7 +95,7 @@ def check_all(spec: dict[str, Any], seed: int) -> None:
 def check_draws(seed: int, draws: int) -> None:
     @hypothesis.seed(seed)
     @settings(draws)
-    @given(specs(), st.integers(0, 2**31))
+    @given(image_specs(), st.integers(0, 2**31))
     def check(spec: dict[str, Any], weights: int) -> None:
         check_all(spec, weights)
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan
-from tests import oracle, oracle_stacks
+from tests import oracle
 from tests.packages import import_model
 from tests.parity.test_oracle import (
     EXACT,
@@ -24,7 +24,7 @@ from tests.parity.test_oracle import (
     plan_of,
     settings,
 )
-from tests.strategies_stacks import specs
+from tests.strategies import pair_specs
 
 BATCH = 3
 SEEDS = st.integers(0, 2**32 - 1)
@@ -82,11 +82,9 @@ def check_trial(plan: Plan, seed: int) -> None:
         trial.load()
         source, tokens = torch.from_numpy(trial.source), torch.from_numpy(trial.tokens)
         lengths = torch.from_numpy(trial.lengths)
-        whole = oracle_stacks.logits(plan, trial.weights, trial.source, trial.tokens)
+        whole = oracle.pair_logits(plan, trial.weights, trial.source, trial.tokens)
         trial.assert_close(trial.model(source, tokens), whole)
-        wanted = oracle_stacks.logits(
-            plan, trial.weights, trial.source, trial.tokens, trial.lengths
-        )
+        wanted = oracle.pair_logits(plan, trial.weights, trial.source, trial.tokens, trial.lengths)
         trial.assert_close(trial.model(source, tokens, source_lengths=lengths), wanted)
         check_decoding(trial, wanted)
 
@@ -116,7 +114,7 @@ def one_thread() -> None:
 def check_drawn(seed: int, draws: int) -> None:
     @hypothesis.seed(seed)
     @settings(draws)
-    @given(specs(), SEEDS)
+    @given(pair_specs(), SEEDS)
     def draw(spec: dict[str, object], weights: int) -> None:
         check_trial(plan_of(spec), weights)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.strategies import Fields, coin, heads, norm_forms, some_of
+from tests.strategies.attention import heads
+from tests.strategies.choices import Fields, coin, some_of
+from tests.strategies.norms import norm_forms
 
 ACTIVATIONS = st.sampled_from(["silu", "gelu", "gelu_tanh", "relu", "relu2", "quick_gelu"])
 DECODER_MASKS = st.sampled_from(

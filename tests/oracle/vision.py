@@ -1,7 +1,4 @@
-"""What an image classifier of a plan must compute, in plain numpy: the oracle's part for images.
-
-Blocks are those of `tests.oracle`; nothing is shared with the templates.
-"""
+"""Image classifiers: what makes tokens of patches, and scores of tokens."""
 
 from __future__ import annotations
 
@@ -11,8 +8,12 @@ import numpy as np
 
 from codegen.plan import Plan
 from codegen.plan.network import TransformerNetwork
-from tests import oracle
-from tests.oracle import Array, Weights, linear
+from tests.oracle.arrays import Array, Weights, part_of
+from tests.oracle.blocks import block
+from tests.oracle.formulas import linear, norm, read_heads, split_heads
+from tests.oracle.mlp import mlp
+from tests.oracle.numbers import end_eps
+from tests.oracle.run import Run
 
 
 def scores(plan: Plan, weights: Weights, images: Array) -> Array:
@@ -30,7 +31,7 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
             tables = [weights[f"{owner}grid_bias.table"] for owner in owners[image.relative_bias]]
             bias = sum(grid_bias(table, side, *grid) for table in tables)
             biases = {**weights, f"blocks.{index}.grid_bias": bias}
-        x = oracle.block(net, biases, x, index, positions, {}, [])
+        x = block(Run(net, biases, positions), index, x)
     first = len(image.placed) + image.registers
     parts = {
         "class": [x[:, :1]],
@@ -57,7 +58,7 @@ def normed(net: TransformerNetwork, weights: Weights, name: str, x: Array) -> Ar
     """A norm outside the blocks, if the model has it."""
     pooled = net.norm or net.blocks[0].norm  # that inside a pool is there without the last
     plan = {"embedding_norm": net.embedding.norm, "pool.norm": pooled}.get(name, net.norm)
-    return oracle.norm(plan, oracle.end_eps(net, plan), weights, name, x) if plan else x
+    return norm(plan, end_eps(net, plan), weights, name, x) if plan else x
 
 
 def embed(
@@ -163,13 +164,11 @@ def attention_pool(net: TransformerNetwork, weights: Weights, x: Array) -> Array
     """(batch, d_model): one learned query over all tokens, and an MLP."""
     heads = net.layers[0].heads
     q = linear(weights, "pool.q_proj", weights["pool.query"])[None, None]
-    q = oracle.split_heads(np.repeat(q, len(x), axis=0), heads)
-    k = oracle.split_heads(linear(weights, "pool.k_proj", x), heads)
-    v = oracle.split_heads(linear(weights, "pool.v_proj", x), heads)
-    likeness = q @ k.swapaxes(2, 3) / np.sqrt(q.shape[-1]).astype(x.dtype)
-    likeness = np.exp(likeness - likeness.max(-1, keepdims=True))
-    y = likeness / likeness.sum(-1, keepdims=True) @ v  # (batch, heads, 1, head_dim)
-    y = linear(weights, "pool.o_proj", y.reshape(len(x), -1))
-    mlp = net.blocks[0].mlp
+    q = split_heads(np.repeat(q, len(x), axis=0), heads)
+    k = split_heads(linear(weights, "pool.k_proj", x), heads)
+    v = split_heads(linear(weights, "pool.v_proj", x), heads)
+    scale, all_seen = x.dtype.type(q.shape[-1] ** -0.5), np.ones((1, 1, 1, 1), bool)
+    y = np.concatenate(read_heads(scale * q, k, v, all_seen), axis=-1)[:, 0]
+    y = linear(weights, "pool.o_proj", y)
     inner = normed(net, weights, "pool.norm", y)
-    return y + oracle.mlp(net, mlp, 0, oracle.part_of(weights, "pool.mlp"), inner)
+    return y + mlp(net, net.blocks[0].mlp, 0, part_of(weights, "pool.mlp"), inner)

@@ -1,17 +1,17 @@
-"""A mixture of experts in plain numpy, token by token: a part of the oracle."""
+"""A mixture of experts, token by token."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from codegen.plan.experts import RouterPlan
 from codegen.plan.parts import LayerPlan, MlpPlan
+from tests.oracle.activations import sigmoid
+from tests.oracle.arrays import Array, Weights
+from tests.oracle.formulas import linear, softcap
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Weights = Mapping[str, Array]
 # What an expert computes of rows: the projections' matrices and biases by name come first.
 Expert = Callable[[Weights, Array], Array]
 
@@ -28,8 +28,7 @@ def mixture(
     """The weighted sum of each token's experts. To `gaps` goes by how much each choice was made."""
     assert plan.experts is not None
     out = np.zeros_like(x)
-    logits = x @ weights[f"{prefix}.router.weight"].T
-    logits = logits + weights.get(f"{prefix}.router.bias", x.dtype.type(0))
+    logits = linear(weights, f"{prefix}.router", x)
     correction = weights.get(f"{prefix}.correction_bias")
     for at in np.ndindex(*x.shape[:-1]):
         for number, share in route(plan.experts.router, layer, logits[at], correction, gaps):
@@ -63,14 +62,13 @@ def route(
     """The experts of one token and their weights."""
     active = int(layer.numbers["active_experts"])
     if router.softcap:
-        most = float(layer.numbers["route_softcap"])
-        logits = most * np.tanh(logits / most)
+        logits = softcap(logits, float(layer.numbers["route_softcap"]))
     scale = float(layer.numbers["route_scale"]) if router.scaled else 1.0
     if router.scores == "sparsemixer":
         chosen = sparsemixer(logits, active, float(layer.numbers["route_threshold"]), gaps)
         return [(number, scale * share) for number, share in chosen]
     powers = np.exp(logits - logits.max())
-    scores = powers / powers.sum() if router.scores == "softmax" else 1 / (1 + np.exp(-logits))
+    scores = powers / powers.sum() if router.scores == "softmax" else sigmoid(logits)
     choice = scores
     if correction is not None:
         choice = correction + (logits if router.correction == "logits" else scores)

@@ -9,8 +9,11 @@ import numpy as np
 
 from codegen.plan import Plan
 from codegen.plan.network import TransformerNetwork
-from tests import oracle
-from tests.oracle import Array, Weights
+from tests.oracle.arrays import Array, Inputs, Weights
+from tests.oracle.blocks import block
+from tests.oracle.ends import embed, end_norm, head
+from tests.oracle.formulas import linear, norm, read_heads, split_heads
+from tests.oracle.run import Cross, Run
 
 
 def logits(
@@ -28,7 +31,7 @@ def logits(
     def cross(prefix: str, y: Array) -> Array:
         return cross_attention(net, decoder, f"{prefix}.cross_attention", y, encoded, seen)
 
-    return oracle.head(net, weights, stack(net, decoder, tokens, {}, cross))
+    return head(net, weights, stack(net, decoder, tokens, {}, cross))
 
 
 def own(weights: Weights, net: TransformerNetwork) -> Mapping[str, Array]:
@@ -42,20 +45,16 @@ def stack(
     net: TransformerNetwork,
     weights: Weights,
     tokens: Array,
-    inputs: oracle.Inputs,
-    cross: oracle.Cross | None = None,
+    inputs: Inputs,
+    cross: Cross | None = None,
 ) -> Array:
     """Tokens through a stack's embedding, layers and last norm."""
     positions = np.arange(tokens.shape[1])[None]
-    x = oracle.embed(net, weights, tokens, positions, inputs)
+    run = Run(net, weights, positions, inputs, cross=cross)
+    x = embed(run, tokens)
     for index in range(len(net.layers)):
-        x = oracle.block(net, weights, x, index, positions, inputs, [], cross)
-    return x if net.norm is None else end_norm(net, weights, x)
-
-
-def end_norm(net: TransformerNetwork, weights: Weights, x: Array) -> Array:
-    assert net.norm is not None
-    return oracle.norm(net.norm, oracle.end_eps(net, net.norm), weights, "norm", x)
+        x = block(run, index, x)
+    return end_norm(net, weights, x)
 
 
 def cross_attention(
@@ -65,19 +64,14 @@ def cross_attention(
     assert net.cross is not None
     plan, numbers = net.cross.attention, net.cross.numbers
     heads, kv_heads = int(numbers["heads"]), int(numbers["kv_heads"])
-    q = oracle.split_heads(oracle.linear(weights, f"{prefix}.q_proj", x), heads)
-    k = oracle.split_heads(oracle.linear(weights, f"{prefix}.k_proj", source), kv_heads)
-    v = oracle.split_heads(oracle.linear(weights, f"{prefix}.v_proj", source), kv_heads)
+    q = split_heads(linear(weights, f"{prefix}.q_proj", x), heads)
+    k = split_heads(linear(weights, f"{prefix}.k_proj", source), kv_heads)
+    v = split_heads(linear(weights, f"{prefix}.v_proj", source), kv_heads)
     if plan.qk_norm:
         eps = numbers["qk_norm_eps"]
-        q = oracle.norm(plan.qk_norm, eps, weights, f"{prefix}.q_norm", q)
-        k = oracle.norm(plan.qk_norm, eps, weights, f"{prefix}.k_norm", k)
+        q = norm(plan.qk_norm, eps, weights, f"{prefix}.q_norm", q)
+        k = norm(plan.qk_norm, eps, weights, f"{prefix}.k_norm", k)
     scale = numbers["attention_scale"] if plan.score.scaled else 1 / math.sqrt(q.shape[-1])
-    rows = []
-    for head in range(heads):
-        shared = head // (heads // kv_heads)
-        scores = x.dtype.type(scale) * q[:, head] @ k[:, shared].swapaxes(1, 2)
-        if plan.score.softcap:
-            scores = oracle.softcap(scores, numbers["attention_softcap"])
-        rows.append(oracle.softmax(scores, seen[:, None, :], None) @ v[:, shared])
-    return oracle.linear(weights, f"{prefix}.o_proj", np.concatenate(rows, axis=-1))
+    cap = numbers["attention_softcap"] if plan.score.softcap else None
+    rows = read_heads(x.dtype.type(scale) * q, k, v, seen[:, None, None, :], cap)
+    return linear(weights, f"{prefix}.o_proj", np.concatenate(rows, axis=-1))

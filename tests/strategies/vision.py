@@ -6,7 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.strategies import ACTIVATIONS, Fields, biases, coin, gains, norms, qk_norms, some_of
+from tests.strategies.attention import biases
+from tests.strategies.choices import ACTIVATIONS, Fields, coin, some_of
+from tests.strategies.norms import norms, qk_norms
+from tests.strategies.residuals import gains
 
 MLPS = st.fixed_dictionaries(
     {"kind": st.sampled_from(["gated", "plain"]), "d_ff": st.sampled_from([7, 16, 40])},

@@ -1,0 +1,57 @@
+"""A layer: its sublayers, and how they are added to the stream."""
+
+from __future__ import annotations
+
+from tests.oracle.arrays import Array
+from tests.oracle.attention import attention
+from tests.oracle.formulas import norm
+from tests.oracle.mlp import feed_forward
+from tests.oracle.numbers import layer_number, norm_eps
+from tests.oracle.run import Run
+
+BEFORE = ("pre", "sandwich")  # placements with a norm before each sublayer
+
+
+def block(run: Run, index: int, x: Array) -> Array:
+    """A layer: each sublayer added to the stream, normalised before, after, or both."""
+    net, weights = run.net, run.weights
+    (plan,) = (b for b in net.blocks if b.class_name == net.layers[index].block)
+    eps, prefix = norm_eps(net, index), f"blocks.{index}"
+
+    def normed(place: str, y: Array) -> Array:
+        return norm(plan.norm, eps, weights, f"{prefix}.{place}", y)
+
+    def sublayer(name: str, y: Array) -> Array:
+        if name == "attention":
+            return attention(run, plan.attention, index, y)
+        if name == "cross_attention":
+            assert run.cross is not None
+            return run.cross(prefix, y)
+        return feed_forward(run, plan.mlp, index, y)
+
+    def gained(name: str, y: Array) -> Array:
+        return y * weights[f"{prefix}.{name}_layer_scale"] if plan.layer_scale else y
+
+    parts = ("attention", "cross_attention", "mlp") if plan.cross else ("attention", "mlp")
+    scale = layer_number(net, "residual_scale", "residual_scales", index)
+    scale = scale if plan.residual_scale and scale is not None else 1.0
+    if plan.residual_normed:
+        for name in parts:
+            x = normed(f"{name}_norm", x)
+            x = x + scale * gained(name, sublayer(name, x))
+        return x
+    if plan.parallel:
+        own = ("norm", "norm") if plan.shared_norm else ("attention_norm", "mlp_norm")
+        reads = [normed(w, x) if w != "attention_norm" or plan.attention_norm else x for w in own]
+        names = ("attention", "mlp")
+        both = [gained(n, sublayer(n, y)) for n, y in zip(names, reads, strict=True)]
+        return x + scale * sum(both)
+    for name in parts:
+        before = plan.placement in BEFORE and (name != "attention" or plan.attention_norm)
+        output = sublayer(name, normed(f"{name}_norm", x) if before else x)
+        if plan.placement in ("post", "sandwich"):
+            output = normed(f"{name}_post_norm", output)
+        x = x + scale * gained(name, output)
+        if plan.placement == "post_residual":
+            x = normed(f"{name}_post_norm", x)
+    return x

@@ -1,0 +1,55 @@
+"""The feed-forward part of a layer."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from codegen.plan.network import TransformerNetwork
+from codegen.plan.parts import MlpPlan
+from tests.oracle.activations import ACTIVATIONS, sigmoid, softplus, xielu
+from tests.oracle.arrays import Array, Weights, part_of
+from tests.oracle.experts import mixture
+from tests.oracle.formulas import linear, norm
+from tests.oracle.numbers import inner_eps
+from tests.oracle.run import Run
+
+
+def feed_forward(run: Run, plan: MlpPlan, index: int, x: Array) -> Array:
+    """An MLP, or a mixture of experts that are MLPs, with one for all tokens or none."""
+    net, weights, prefix = run.net, run.weights, f"blocks.{index}.mlp"
+    if plan.experts is None:
+        return mlp(net, plan, index, part_of(weights, prefix), x)
+    one = functools.partial(mlp, net, plan, index)
+    y = mixture(plan, net.layers[index], weights, prefix, x, one, run.gaps)
+    if plan.shared:
+        shared = mlp(net, plan.shared, index, part_of(weights, f"{prefix}.shared"), x)
+        if plan.experts.shared_gate:
+            shared = shared * sigmoid(linear(weights, f"{prefix}.shared_gate", x))
+        y = (y + shared) / 2 if plan.experts.averaged else y + shared
+    return y
+
+
+def mlp(net: TransformerNetwork, plan: MlpPlan, index: int, weights: Weights, x: Array) -> Array:
+    """down(norm(act(gate) * (up + offset))), both clamped, or down(norm(act(up)))."""
+    numbers, gated = net.layers[index].numbers, plan.kind == "gated"
+
+    def act(y: Array) -> Array:
+        if plan.activation == "xielu":
+            return xielu(y, *(softplus(weights[f"alpha_{sign}"]) for sign in "pn"))
+        if plan.beta:
+            return y * sigmoid(float(numbers["activation_beta"]) * y)
+        return np.asarray(ACTIVATIONS[plan.activation](y))
+
+    up = linear(weights, "up_proj", x)
+    gate = linear(weights, "gate_proj", x) if gated else up
+    if plan.clamped:
+        most = float(numbers["mlp_clamp"])
+        gate, up = np.minimum(gate, most), np.clip(up, -most, most)
+    if plan.up_offset:
+        up = up + float(numbers["up_offset"])
+    inner = act(gate) * up if gated else act(up)
+    if plan.norm:
+        inner = norm(plan.norm, inner_eps(net, "mlp_norm", index), weights, "norm", inner)
+    return linear(weights, "down_proj", inner)

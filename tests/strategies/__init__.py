@@ -1,0 +1,7 @@
+"""Random whole specs, valid by construction, as the mappings that YAML files hold."""
+
+from tests.strategies.stacks import specs as pair_specs
+from tests.strategies.text import specs
+from tests.strategies.vision import specs as image_specs
+
+__all__ = ["image_specs", "pair_specs", "specs"]

@@ -1,0 +1,98 @@
+"""Drawn models changed where their parts would not go together."""
+
+from __future__ import annotations
+
+from tests.strategies.blocks import kinds_in_order
+from tests.strategies.choices import (
+    Fields,
+)
+
+
+def without_turned_values(model: Fields) -> Fields:
+    """The model whose values don't turn, if some layer's are not as wide as its queries."""
+    parts = (model, *model.get("blocks", {}).values())
+    attentions = [part["attention"] for part in parts if "attention" in part]
+    if any(a.get("value_dim") or a.get("latent", "none") != "none" for a in attentions):
+        for attention in attentions:
+            if isinstance(attention.get("rope"), dict):
+                rope = attention["rope"].items()
+                attention["rope"] = {name: value for name, value in rope if name != "values"}
+    return model
+
+
+def repaired(model: Fields, centred: Fields) -> Fields:
+    """The model with parallel layouts' norms before the sublayers, and gains centred alike.
+
+    `centred` says of each norm whether its gain is 1 + weight, in all block kinds.
+    """
+    for part in (model, *model.get("blocks", {}).values()):
+        residual = {**model.get("residual", {}), **part.get("residual", {})}
+        layout, normed = residual.get("layout"), residual.get("normed")
+        bare = not residual.get("attention_norm", True)
+        norms = part.get("norm")
+        if layout == "parallel":
+            part.setdefault("residual", {})["normed"] = False
+        if bare and (residual.get("shared_norm") or (normed and layout != "parallel")):
+            part.setdefault("residual", {})["attention_norm"] = True
+        if layout == "parallel" or normed or bare:
+            norms = {"kind": norms} if isinstance(norms, str) else norms or {}
+            part["norm"] = {**norms, "placement": "pre"}
+        places = [("norm", part), ("norm", part.get("mlp")), ("qk_norm", part.get("attention"))]
+        places += [(name, part.get("attention")) for name in ("v_norm", "output_norm")]
+        for name, place in places:
+            key = "mlp_norm" if place is part.get("mlp") else name
+            said = place.get(name) if isinstance(place, dict) else None
+            said = {"kind": said} if isinstance(said, str) and said != "none" else said
+            if isinstance(said, dict) and isinstance(place, dict):
+                place[name] = {**said, "zero_centered": centred[key]}
+    return model
+
+
+def sharing_bias(model: Fields, shared: bool) -> Fields:
+    """The model with one table of biases for all its layers, if it is to be shared."""
+    kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
+    if shared:
+        one = {"buckets": 8, "max_distance": 16, "shared": True}
+        for attention in (model["attention"], *kinds):
+            if attention.get("relative_bias", "none") != "none":
+                attention["relative_bias"] = one
+        for attention in kinds:
+            attention.pop("heads", None)
+            if "latent" not in attention:  # whose kv_heads stand over the model's
+                attention.pop("kv_heads", None)
+    return model
+
+
+def reusing(model: Fields) -> Fields:
+    """The model with one kind of layers that has the keys and values of the first kind."""
+    if len(model.get("blocks", {})) < 2 or "order" in model:
+        return model
+    first, *_, last = kinds_in_order(model["layers"])
+    general, blocks = model["attention"], model["blocks"]
+    there, own = blocks[first].get("attention", {}), blocks[last].get("attention", {})
+    said = {**general, **there}
+    if "latent" in said or "latent" in own or general.get("relative_bias", "none") != "none":
+        return model
+    same = {"heads": said["heads"], "mask": said.get("mask", "causal")}
+    same |= {name: said.get(name) for name in ("kv_heads", "head_dim", "value_dim")}
+    lacked = ("clip", "gate", "output_norm", "relative_bias", "qk_norm", "rope")
+    fields = {name: value for name, value in own.items() if name not in lacked}
+    fields |= {"clip": None, "gate": "none", "output_norm": "none", "qk_norm": "none"}
+    fields |= {"rope": there["rope"]} if "rope" in there else {}
+    blocks[last]["attention"] = {**fields, **same, "kv_of": first}
+    return model
+
+
+def subtracting(model: Fields) -> Fields:
+    """The model with differential attention, if all its layers have their heads in pairs."""
+    general = model["attention"]
+    kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
+    for attention in (general, *({**general, **kind} for kind in kinds)):
+        heads = attention["heads"]
+        if "latent" in attention or heads % 2 or (attention.get("kv_heads") or heads) % 2:
+            return model
+    for attention in (general, *kinds):
+        for field in ("output_norm", "gate", "value_dim"):
+            attention.pop(field, None)
+    general["differential"] = True
+    return model
