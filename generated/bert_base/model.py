@@ -93,6 +93,25 @@ class Block(nn.Module):
         return self.mlp_post_norm(x + self.dropout(self.mlp(x)))
 
 
+def no_padding(tokens: Tensor, lengths: Tensor | None) -> Tensor | None:
+    """The keys of each row that are no padding (B, 1, 1, T); None where no row has any."""
+    if lengths is None:
+        return None
+    if lengths.shape != tokens.shape[:1]:
+        raise ValueError(f"lengths of {tuple(lengths.shape)} for {tokens.size(0)} rows")
+    at = torch.arange(tokens.size(1), device=tokens.device)
+    return (at < lengths[:, None])[:, None, None]
+
+
+def types_or_zeros(types: Tensor | None, tokens: Tensor) -> Tensor:
+    """The types of tokens (B, T), as given or all the first."""
+    if types is None:
+        return torch.zeros_like(tokens)
+    if types.shape != tokens.shape:
+        raise ValueError(f"types of {tuple(types.shape)}, tokens of {tuple(tokens.shape)}")
+    return types
+
+
 class Model(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -163,18 +182,8 @@ class Model(nn.Module):
             raise ValueError(
                 f"no positions for {tokens.size(1)} tokens: {self.config.context_length} at most"
             )
-        seen = None
-        if lengths is not None:
-            if lengths.shape != tokens.shape[:1]:
-                raise ValueError(f"lengths of {tuple(lengths.shape)} for {tokens.size(0)} rows")
-            at = torch.arange(tokens.size(1), device=tokens.device)
-            seen = (at < lengths[:, None])[:, None, None]  # (B, 1, 1, T)
-        if token_types is None:
-            token_types = torch.zeros_like(tokens)
-        elif token_types.shape != tokens.shape:
-            raise ValueError(
-                f"token_types of {tuple(token_types.shape)}, tokens of {tuple(tokens.shape)}"
-            )
+        seen = no_padding(tokens, lengths)
+        token_types = types_or_zeros(token_types, tokens)
         x = self.hidden(tokens, token_types, seen)
         if targets is None:
             return self.logits(x)

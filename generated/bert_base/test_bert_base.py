@@ -88,7 +88,7 @@ def test_token_types_are_0_by_default() -> None:
     types = torch.full_like(tokens, CONFIG.token_types - 1)
     torch.testing.assert_close(model(tokens, token_types=torch.zeros_like(tokens)), model(tokens))
     assert torch.equal(model(tokens, token_types=types), model(tokens)) == (CONFIG.token_types == 1)
-    with pytest.raises(ValueError, match="token_types of"):
+    with pytest.raises(ValueError, match="types of"):
         model(tokens, token_types=types[:, 1:])
 
 
