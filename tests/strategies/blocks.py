@@ -8,10 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.strategies.attention import attention_parts, fit_for_latents, heads, latent_kinds
-from tests.strategies.choices import (
-    Fields,
-    coin,
-)
+from tests.strategies.choices import Fields, coin
 from tests.strategies.mlps import mlps
 from tests.strategies.norms import norms, placements
 from tests.strategies.residuals import residuals

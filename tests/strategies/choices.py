@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 Fields = dict[str, Any]
 
 EPSILONS = st.sampled_from([1e-6, 1e-5, 1e-3, 0.1])
-
 THETAS = st.sampled_from([7.5, 100.0, 1e4, 1e6])
-
 EMBEDDING_SCALES = st.sampled_from(
     [0.3, 3, "sqrt(d_model)", "d_model / layers", "sqrt(vocab_size)"]
 )

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.strategies.choices import (
-    ACTIVATIONS,
-    EMBEDDING_SCALES,
-    THETAS,
-    Fields,
-    coin,
-    some_of,
-)
+from tests.strategies.choices import ACTIVATIONS, EMBEDDING_SCALES, THETAS, Fields, coin, some_of
 from tests.strategies.norms import norm_forms
 
 

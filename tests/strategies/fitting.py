@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from tests.strategies.blocks import kinds_in_order
-from tests.strategies.choices import (
-    Fields,
-)
+from tests.strategies.choices import Fields
 
 
 def without_turned_values(model: Fields) -> Fields:

@@ -92,7 +92,6 @@ def shows_something(mask: str) -> bool:
 
 
 MASKS = masks().filter(shows_something)  # once: making a recursive strategy takes long
-
 ENCODER_MASKS = st.one_of(
     st.just("padding"),
     st.sampled_from(["full", "window(5, 4) & padding", "document & padding", "~causal | block(4)"]),

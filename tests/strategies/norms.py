@@ -6,12 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.strategies.choices import (
-    EPSILONS,
-    Fields,
-    coin,
-    some_of,
-)
+from tests.strategies.choices import EPSILONS, Fields, coin, some_of
 
 
 @st.composite

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.strategies.choices import (
-    Fields,
-    coin,
-    some_of,
-)
+from tests.strategies.choices import Fields, coin, some_of
 
 
 def gains() -> st.SearchStrategy[Fields]:

@@ -6,11 +6,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.attention import attention_parts, fit_for_latents, heads, latents
 from tests.strategies.blocks import KINDS, block_kinds, layer_orders
-from tests.strategies.choices import (
-    Fields,
-    coin,
-    some_of,
-)
+from tests.strategies.choices import Fields, coin, some_of
 from tests.strategies.ends import embeddings, output_heads
 from tests.strategies.fitting import (
     repaired,
