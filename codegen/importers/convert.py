@@ -141,12 +141,13 @@ def dtypes_there(plan: Plan, tensors: Mapping[str, Tensor]) -> dict[str, dtype]:
     assert plan.checkpoint is not None
     prefix = plan.checkpoint.prefix
     second = {first: theirs for theirs, first in plan.checkpoint.tied}
+    there = {plan.checkpoint.todays(name): name for name in tensors}
     found = {}
     for parameter in plan.model.parameters:
         name = (parameter.layout or "").replace("{expert}", "0")
         for known in (name, second.get(name, name), name.removeprefix(prefix)):
-            if known in tensors:
-                found[parameter.name] = tensors[known].dtype
+            if known in there:
+                found[parameter.name] = tensors[there[known]].dtype
                 break
     return found
 

@@ -93,7 +93,7 @@ def read_mapping(name: str) -> Mapping:
         own.get("blocks", {}),
         (*common.get("refused", ()), *own.get("refused", ())),
         frozenset((*common.get("ignored", ()), *own.get("ignored", ()))),
-        _named(own.get("weights", {})),
+        _named(deep(common.get("weights", {}), own.get("weights", {}))),
         own.get("within"),
     )
 

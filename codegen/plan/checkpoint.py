@@ -64,6 +64,14 @@ class CheckpointPlan:
     left_out: tuple[str, ...]  # beginnings of names, of other models in the checkpoint
     layers: str  # code for the number of layers
     others: tuple[CheckpointKey, ...] = ()  # that a checkpoint may have instead
+    renamed: tuple[tuple[str, str], ...] = ()  # ends of names in old checkpoints, and today's
+
+    def todays(self, name: str) -> str:
+        """A tensor's name as checkpoints of today have it."""
+        for old, new in self.renamed:
+            if name.endswith(old):
+                return name.removesuffix(old) + new
+        return name
 
     @property
     def all_keys(self) -> tuple[CheckpointKey, ...]:
@@ -167,7 +175,16 @@ def checkpoint_plan(
         tuple(weights.get("left_out", ())),
         _layers_code(keys),
         tuple(others),
+        _renamed(weights.get("renamed", {}), [*keys, *others]),
     )
+
+
+def _renamed(
+    ends: Mapping[str, str], keys: Iterable[CheckpointKey]
+) -> tuple[tuple[str, str], ...]:
+    """The ends of old names that some key may have had."""
+    names = [key.theirs for key in keys]
+    return tuple(pair for pair in ends.items() if any(name.endswith(pair[1]) for name in names))
 
 
 def _entries(said: Any) -> list[dict[str, Any]]:

@@ -102,6 +102,7 @@ def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
     return TrainPlan(
         tokenizer=train.tokenizer,
         separator=train.separator or ("<|endoftext|>" if train.tokenizer == "file" else "\n"),
+        mask_token=train.mask_token or "",
         optimizer=OptimizerPlan(
             kind=optimizer.kind,
             lr=float(optimizer.lr),

@@ -45,6 +45,7 @@ class TrainPlan:
 
     tokenizer: str
     separator: str  # the token that ends a document
+    mask_token: str  # that hides others; "" for a tokenizer's own, or the last
     optimizer: OptimizerPlan
     schedule: SchedulePlan
     batch: int

@@ -70,7 +70,12 @@ DECODER_FILES = (
 
 ENCODER_FILES = (
     *MODEL_FILES,
-    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", when=_has_checkpoint),
+    PackageFile("data.py", "package/data_masked.py.jinja", roots=()),
+    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
+    PackageFile("log.py", "package/log.py.jinja", roots=()),
+    PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
+    PackageFile("options.py", "package/options.py.jinja", roots=()),
+    PackageFile("train.py", "package/train_masked.py.jinja", roots=("main",)),
     WEIGHTS,
     PackageFile("test_{name}.py", "package/test_encoder.py.jinja"),
     PackageFile("README.md", "package/README_encoder.md.jinja"),

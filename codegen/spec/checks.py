@@ -332,9 +332,14 @@ def check_training(spec: TransformerSpec) -> Iterator[Finding]:
     if train.schedule.warmup > train.steps:
         message = f"{train.schedule.warmup} steps of warm-up in a run of {train.steps}"
         yield Finding(("train", "schedule", "warmup"), message)
-    if train.tokenizer == "byte" and model.vocab_size < 256:
-        message = f"256 bytes don't fit a vocabulary of {model.vocab_size}"
-        yield Finding(("model", "vocab_size"), message)
+    masked = spec.task == "masked-lm"
+    if train.tokenizer == "byte" and model.vocab_size < 256 + masked:
+        tokens = "256 bytes and a mask token" if masked else "256 bytes"
+        yield Finding(
+            ("model", "vocab_size"), f"{tokens} don't fit a vocabulary of {model.vocab_size}"
+        )
+    if train.mask_token is not None and not masked:
+        yield Finding(("train", "mask_token"), f"nothing is masked in {spec.task}")
 
 
 def check_checkpoint(spec: TransformerSpec) -> Iterator[Finding]:

@@ -120,6 +120,11 @@ class Train(Vocabulary):
         description="the token that ends a document, where the mask is of documents; by default "
         "a line feed, or `<|endoftext|>` with a tokenizer from a file",
     )
+    mask_token: str | None = Field(
+        None,
+        description="the token that hides others (`masked-lm`), its text or its number; by default "
+        "`[MASK]` or `<mask>` of a tokenizer from a file, else the last of the vocabulary",
+    )
     optimizer: AnyOptimizer = Field(AdamW(), description="update rule")
     schedule: Annotated[Schedule, BeforeValidator(kind_only)] = Field(
         Schedule(), description="learning rate over the run"
