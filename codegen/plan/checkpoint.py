@@ -179,9 +179,7 @@ def checkpoint_plan(
     )
 
 
-def _renamed(
-    ends: Mapping[str, str], keys: Iterable[CheckpointKey]
-) -> tuple[tuple[str, str], ...]:
+def _renamed(ends: Mapping[str, str], keys: Iterable[CheckpointKey]) -> tuple[tuple[str, str], ...]:
     """The ends of old names that some key may have had."""
     names = [key.theirs for key in keys]
     return tuple(pair for pair in ends.items() if any(name.endswith(pair[1]) for name in names))
