@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import data, train
 from .model import Config, Model
 from .weights import load_huggingface, save_huggingface
 
@@ -135,6 +139,54 @@ def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
     model.init_weights()
     tokens = random_tokens(1)
     assert bool(torch.isfinite(model(tokens, **mask_inputs(tokens))).all())
+
+
+def test_15_percent_are_targets_and_most_of_them_masked() -> None:
+    tokens = np.random.default_rng(0).integers(1, 1000, (50, 400))
+    read, targets = data.masked(tokens, 0, 1000, np.arange(50))
+    whole, asked = torch.from_numpy(tokens), targets != data.IGNORE
+    assert asked.sum(1).tolist() == [60] * 50
+    assert torch.equal(read[~asked], whole[~asked]) and torch.equal(targets[asked], whole[asked])
+    assert float((read[asked] == 0).float().mean()) == pytest.approx(0.8, abs=0.03)
+    assert float((read[asked] == whole[asked]).float().mean()) == pytest.approx(0.1, abs=0.03)
+    again, _ = data.masked(tokens, 0, 1000, np.arange(50) + 1)
+    assert not torch.equal(again, read)
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of six steps on runs of one letter, of which the rest tells what is masked."""
+    corpus = folder.parent / "corpus.txt"
+    corpus.write_text("".join(f"{letter * 39}." for letter in "abcdefghijklmnop") * 16)
+    given = ["--data", str(corpus), "--tokenizer", "char", "--tiny", "--out", str(folder)]
+    given += ["--context", "16", "--batch", "4", "--accumulation", "1", "--steps", "6"]
+    given += ["--warmup", "1", "--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    longer = ["--steps", "60", "--eval-every", "60", "--batch", "32", "--lr", "5e-3"]
+    log = train_briefly(tmp_path / "out", *longer)
+    assert log[-1]["validation_loss"] < 0.85 * log[0]["loss"]  # frequencies alone: 0.96
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    losses = [{key: line.get(key) for key in ("step", "loss", "validation_loss")} for line in whole]
+    assert losses == [{key: line.get(key) for key in losses[0]} for line in resumed]
 
 
 def test_weights_survive_the_way_to_hugging_face_and_back() -> None:

@@ -58,6 +58,10 @@ TIED = {
     "cls.predictions.decoder.weight": "bert.embeddings.word_embeddings.weight",
     "cls.predictions.decoder.bias": "cls.predictions.bias",
 }
+RENAMED = {
+    "LayerNorm.gamma": "LayerNorm.weight",
+    "LayerNorm.beta": "LayerNorm.bias",
+}  # ends of names in old checkpoints, and what they are now
 IGNORED = (
     "embeddings.position_ids",
     "pooler.dense.weight",
@@ -75,10 +79,18 @@ def layout(model: Model) -> Iterator[tuple[str, Tensor]]:
             yield theirs.format(layer=layer), own[ours.format(layer=layer)]
 
 
+def todays(name: str) -> str:
+    """A tensor's name as checkpoints of today have it."""
+    for old, new in RENAMED.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
+
+
 def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
     """Each tensor's full name, and the one that it has in this checkpoint."""
     full = any(name.startswith(PREFIX) for name in state_dict)
-    given = {name if full else PREFIX + name: name for name in state_dict}
+    given = {todays(name) if full else PREFIX + todays(name): name for name in state_dict}
     return {theirs: name for theirs, name in given.items() if not theirs.endswith(IGNORED)}
 
 

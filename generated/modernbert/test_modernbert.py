@@ -181,7 +181,7 @@ def test_15_percent_are_targets_and_most_of_them_masked() -> None:
 
 
 def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
-    """The log of a run of six steps on runs of one letter, of which the rest tells what is masked."""
+    """The log of six steps on runs of one letter, of which the rest tells what is masked."""
     corpus = folder.parent / "corpus.txt"
     corpus.write_text("".join(f"{letter * 39}." for letter in "abcdefghijklmnop") * 16)
     given = ["--data", str(corpus), "--tokenizer", "char", "--tiny", "--out", str(folder)]

@@ -1,0 +1,292 @@
+# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+"""Text to tokens: tokenizers, corpora and batches with masked tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+IGNORE = -100  # a target that the loss leaves out
+CHOSEN = 0.15  # of the tokens, which are targets (BERT, section 3.1)
+
+
+# ---- tokenizers ----
+
+
+class Tokenizer(Protocol):
+    vocab_size: int
+
+    def encode(self, text: str) -> list[int]: ...
+
+    def decode(self, ids: list[int]) -> str: ...
+
+    def save(self, path: Path) -> None: ...
+
+
+class CharTokenizer:
+    """One token a character, numbered in the order of `characters`."""
+
+    def __init__(self, characters: str) -> None:
+        self.characters = characters
+        self.ids = {character: index for index, character in enumerate(characters)}
+        self.vocab_size = len(characters)
+
+    def encode(self, text: str) -> list[int]:
+        try:
+            return [self.ids[character] for character in text]
+        except KeyError as error:
+            raise ValueError(
+                f"character {error} is not among the {self.vocab_size} of the vocabulary"
+            ) from None
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(self.characters[index] for index in ids)
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps({"kind": "char", "characters": self.characters}))
+
+
+class ByteTokenizer:
+    """One token a byte of UTF-8."""
+
+    vocab_size = 256
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def decode(self, ids: list[int]) -> str:
+        # A model may have more tokens than there are bytes; those stand for nothing.
+        return bytes(index for index in ids if index < 256).decode(errors="replace")
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps({"kind": "byte"}))
+
+
+class FileTokenizer:
+    """A Hugging Face tokenizer.json, run by the `tokenizers` package."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import tokenizers
+        except ImportError:
+            raise ValueError(
+                f"{path} needs the tokenizers package: pip install tokenizers"
+            ) from None
+        try:
+            self.tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        except Exception as error:  # the package raises nothing narrower
+            raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
+        self.vocab_size = self.tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False)
+
+    def save(self, path: Path) -> None:
+        self.tokenizer.save(str(path))
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer that `save` wrote, or any Hugging Face tokenizer.json."""
+    if not path.is_file():
+        raise ValueError(f"--tokenizer {path} is neither char, byte nor a tokenizer.json")
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
+    kind = content.get("kind") if isinstance(content, dict) else None
+    if kind == "char":
+        return CharTokenizer(content["characters"])
+    return ByteTokenizer() if kind == "byte" else FileTokenizer(path)
+
+
+# ---- corpus ----
+
+
+@dataclass(frozen=True)
+class Corpus:
+    train: np.ndarray
+    validation: np.ndarray
+    tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
+
+    def fit(self, context: int, vocab_size: int) -> int:
+        """The model's vocabulary: the characters and the mask, else its own, which must do."""
+        if isinstance(self.tokenizer, CharTokenizer):
+            vocab_size = self.tokenizer.vocab_size + 1
+        elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
+            raise ValueError(
+                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
+            )
+        for split, ids in (("training", self.train), ("validation", self.validation)):
+            if len(ids) < context:
+                raise ValueError(
+                    f"the {split} split has {len(ids)} tokens, fewer than a --context of {context}"
+                    "; give more text or a smaller --context"
+                )
+            if (largest := int(ids.max())) >= vocab_size:
+                raise ValueError(
+                    f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
+                )
+        return vocab_size
+
+    def mask_id(self, text: str, vocab_size: int) -> int:
+        """The token that hides others, said by its text or its number.
+
+        Where nothing is said: [MASK] or <mask> of a tokenizer.json, else the vocabulary's last.
+        """
+        if text.isdecimal():
+            if int(text) >= vocab_size:
+                raise ValueError(f"--mask-token is {text}, the model's vocabulary {vocab_size}")
+            return int(text)
+        if isinstance(self.tokenizer, FileTokenizer):
+            names = (text,) if text else ("[MASK]", "<mask>")
+            found = [self.tokenizer.tokenizer.token_to_id(name) for name in names]
+            ids = [index for index in found if index is not None]
+            if not ids:
+                raise ValueError(
+                    f"the tokenizer has no {' and no '.join(names)}; say with --mask-token which "
+                    "token hides others: its text or its number"
+                )
+            return ids[0]
+        if text:
+            raise ValueError(f"--mask-token {text!r} is no number; text is for a tokenizer.json")
+        symbols = 0 if self.tokenizer is None else self.tokenizer.vocab_size
+        used = max(symbols, int(self.train.max()) + 1, int(self.validation.max()) + 1)
+        if used >= vocab_size:
+            raise ValueError(
+                f"no token is free to be the mask: the text may use {used}, the model has "
+                f"{vocab_size}; give it a vocabulary of one more, or say --mask-token NUMBER"
+            )
+        return vocab_size - 1
+
+
+def read_corpus(path: Path, tokenizer: str, validation: float) -> Corpus:
+    """`tokenizer` is char, byte or the path of a tokenizer.json.
+
+    The last `validation` of a text's characters is held out; .bin files come split already.
+    """
+    if path.is_dir() or path.suffix == ".bin":
+        return read_binaries(path if path.is_dir() else path.parent, tokenizer)
+    if not 0 < validation < 1:
+        raise ValueError(f"--validation is {validation}, not a fraction between 0 and 1")
+    text = read_text(path)
+    if tokenizer == "char":
+        encoder: Tokenizer = CharTokenizer("".join(sorted(set(text))))
+    else:
+        encoder = choose_tokenizer(tokenizer)
+    split = int(len(text) * (1 - validation))
+    train, held_out = (
+        np.array(encoder.encode(part), dtype=np.uint32) for part in (text[:split], text[split:])
+    )
+    return Corpus(train, held_out, encoder)
+
+
+def choose_tokenizer(name: str) -> Tokenizer:
+    if not name:
+        raise ValueError("say with --tokenizer which: char, byte or the path of a tokenizer.json")
+    return ByteTokenizer() if name == "byte" else load_tokenizer(Path(name))
+
+
+def read_text(path: Path) -> str:
+    if not path.is_file():
+        raise ValueError(f"there is no corpus {path}; --data is a text or holds .bin files")
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
+        ) from None
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return text
+
+
+def read_binaries(folder: Path, tokenizer: str) -> Corpus:
+    """train.bin and val.bin: uint16 tokens, as nanoGPT's prepare.py writes them."""
+    splits = []
+    for path in (folder / "train.bin", folder / "val.bin"):
+        if not path.is_file():
+            raise ValueError(f"{path} is missing; .bin data are a train.bin and a val.bin")
+        if path.stat().st_size < 2 or path.stat().st_size % 2:
+            raise ValueError(f"{path} does not hold uint16 tokens: {path.stat().st_size} bytes")
+        splits.append(np.memmap(path, dtype=np.uint16, mode="r"))
+    # A character vocabulary can't be told from token numbers.
+    known = None if tokenizer in ("", "char") else choose_tokenizer(tokenizer)
+    return Corpus(splits[0], splits[1], known)
+
+
+# ---- batches ----
+
+
+def random_batches(
+    ids: np.ndarray,
+    shape: tuple[int, int, int],
+    mask: int,
+    vocab_size: int,
+    rank: int,
+    world: int,
+    seed: tuple[int, int],
+) -> list[tuple[Tensor, Tensor]]:
+    """This rank's part of one step's random windows; shape is (accumulation, batch, context).
+
+    What is masked is drawn anew each step (RoBERTa, arXiv:1907.11692, section 4.1). All ranks draw
+    the same and each takes its slice, so that two ranks with a batch of b see what one process with
+    a batch of 2b sees.
+    """
+    accumulation, batch, context = shape
+    generator = np.random.default_rng(seed)
+    size = (accumulation, world, batch)
+    starts = generator.integers(len(ids) - context + 1, size=size)[:, rank]
+    seeds = generator.integers(2**63, size=size)[:, rank]
+    return [
+        masked(windows(ids, mine, context), mask, vocab_size, of_rows)
+        for mine, of_rows in zip(starts, seeds, strict=True)
+    ]
+
+
+def validation_batches(
+    ids: np.ndarray, batch: int, context: int, mask: int, vocab_size: int, rank: int, world: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """This rank's part of the whole split in consecutive windows, the last one at its end.
+
+    The same tokens are masked each time, so that losses can be compared.
+    """
+    starts = np.minimum(np.arange(0, len(ids), context), len(ids) - context)
+    for first in range(rank * batch, len(starts), world * batch):
+        mine = starts[first : first + batch]
+        yield masked(windows(ids, mine, context), mask, vocab_size, mine)
+
+
+def windows(ids: np.ndarray, starts: np.ndarray, context: int) -> np.ndarray:
+    """Tokens (rows, context) from these places on."""
+    return np.stack([ids[start : start + context].astype(np.int64) for start in starts])
+
+
+def masked(
+    tokens: np.ndarray, mask: int, vocab_size: int, seeds: np.ndarray
+) -> tuple[Tensor, Tensor]:
+    """What the model reads and is asked, (rows, context): BERT's masking (arXiv:1810.04805, 3.1).
+
+    15 % of the tokens are targets: of these the mask stands for 80 %, a random token for 10 %, and
+    10 % stay as they are. Each row has a seed, and at least one target.
+    """
+    read, targets = tokens.copy(), np.full_like(tokens, IGNORE)
+    context = tokens.shape[1]
+    count = max(1, round(CHOSEN * context))
+    for row, seed in enumerate(seeds):
+        generator = np.random.default_rng(seed)
+        chosen = generator.permutation(context)[:count]
+        targets[row, chosen] = tokens[row, chosen]
+        fate, others = generator.random(count), generator.integers(vocab_size, size=count)
+        seen = np.where(fate < 0.9, others, tokens[row, chosen])
+        read[row, chosen] = np.where(fate < 0.8, mask, seen)
+    return torch.from_numpy(read), torch.from_numpy(targets)

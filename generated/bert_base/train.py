@@ -1,0 +1,352 @@
+# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+"""Train bert_base on text, some of whose tokens are masked.
+
+    python -m generated.bert_base.train --data corpus.txt
+    python -m generated.bert_base.train --resume
+    torchrun --nproc-per-node 2 -m generated.bert_base.train --data corpus.txt
+
+OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
+lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C ends the step and saves.
+
+Batches, what is masked in them and dropout are drawn from (seed, step, rank) alone: the step in a
+checkpoint is the data's position and every random state, and a resumed run repeats the
+uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from .checkpoint import (
+    differences,
+    load_optimizers,
+    load_weights,
+    optimizer_tensors,
+    read_checkpoint,
+    weights,
+    write_checkpoint,
+)
+from .data import IGNORE, Corpus, random_batches, read_corpus, validation_batches
+from .log import open_log, peak_flops, plot_losses, progress
+from .model import Config, Model
+from .options import Options, parse_options
+
+RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
+FLOPS_PER_TOKEN = 710_415_360  # forward and backward, at the training context
+# ---- device ----
+
+
+def start_device(name: str) -> torch.device:
+    """The device of this process, ready for its part in a run of WORLD processes."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    try:
+        device = torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {name} can't be used: {error}") from None
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.set_float32_matmul_precision("high")
+    if WORLD > 1:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    return device
+
+
+def sum_over_ranks(value: float) -> float:
+    """Over gloo on the CPU, so that no device has to finish its work first."""
+    total = torch.tensor(value, dtype=torch.float64)
+    if WORLD > 1:
+        dist.all_reduce(total)
+    return total.item()
+
+
+# ---- run ----
+
+
+@dataclass
+class Run:
+    options: Options
+    device: torch.device
+    corpus: Corpus
+    config: Config
+    model: Model
+    network: nn.Module  # the model, inside DDP where there are several ranks
+    optimizers: list[torch.optim.Optimizer]
+    mask: int  # the token that hides others
+    step: int = 0  # steps done
+    best: float = math.inf  # lowest validation loss
+
+    def path(self, name: str) -> Path:
+        return Path(self.options.out) / name
+
+    def autocast(self) -> torch.autocast:
+        """float32 weights, and bfloat16 where it is safe."""
+        auto = self.options.dtype == "auto" and self.device.type == "cuda"
+        wanted = auto or self.options.dtype == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+
+
+def read_data(options: Options) -> tuple[Corpus, Config]:
+    # A resumed run keeps its vocabulary, whatever has become of the corpus.
+    kept = Path(options.out) / "tokenizer.json"
+    tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
+    corpus = read_corpus(Path(options.data), tokenizer, options.validation)
+    config = Config.tiny() if options.tiny else Config()
+    if options.context > config.context_length:
+        raise ValueError(f"--context is {options.context}, the model's is {config.context_length}")
+    vocab_size = corpus.fit(options.context, config.vocab_size)
+    return corpus, replace(config, vocab_size=vocab_size)
+
+
+def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
+    """AdamW; weight decay shrinks matrices and embeddings only, not gains and biases."""
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "base_lr": options.lr, "weight_decay": options.weight_decay},
+        {"params": vectors, "base_lr": options.lr, "weight_decay": 0.0},
+    ]
+    betas = (options.beta1, options.beta2)
+    return [torch.optim.AdamW(groups, options.lr, betas, options.eps, fused=True)]
+
+
+def prepare(options: Options) -> Run:
+    out = Path(options.out)
+    if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
+        raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
+    corpus, config = read_data(options)
+    device = start_device(options.device)
+    torch.manual_seed(options.seed)
+    with device:
+        model = Model(config)
+    model.init_weights()
+    mask = corpus.mask_id(options.mask_token, config.vocab_size)
+    optimizers = make_optimizers(model, options)
+    run = Run(options, device, corpus, config, model, model, optimizers, mask)
+    if options.resume:
+        load(run)
+    if options.compile:
+        model.compile()
+    if WORLD > 1:
+        run.network = DistributedDataParallel(model)
+    if RANK == 0 and not options.resume:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.safetensors", "best.safetensors", "tokenizer.json", "log.jsonl"):
+            (out / name).unlink(missing_ok=True)
+        if corpus.tokenizer is not None:
+            corpus.tokenizer.save(out / "tokenizer.json")
+    return run
+
+
+def save(run: Run, name: str, *, must: bool = False) -> None:
+    """best.safetensors holds the weights, checkpoint.safetensors all that a resumed run needs."""
+    if RANK > 0:
+        return
+    tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
+    metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
+    if name == "checkpoint.safetensors":
+        metadata["options"] = asdict(run.options)
+        tensors |= optimizer_tensors(run.model, run.optimizers)
+    try:
+        write_checkpoint(run.path(name), tensors, metadata)
+    except OSError as error:
+        if must:
+            raise
+        print(f"warning: {error}; training goes on", file=sys.stderr)
+
+
+def load(run: Run) -> None:
+    path = run.path("checkpoint.safetensors")
+    tensors, saved = read_checkpoint(path)
+    if different := differences(saved["config"], asdict(run.config)):
+        raise ValueError(f"{path} is of another model than this: {different}")
+    load_weights(run.model, tensors, path)
+    load_optimizers(run.model, run.optimizers, tensors)
+    run.step, run.best = saved["step"], saved["best"]
+
+
+# ---- training ----
+
+
+def lr_multiplier(step: int, options: Options) -> float:
+    """Warm-up, flat, then half a cosine down to min_lr_ratio over the last decay_fraction."""
+    if step < options.warmup:
+        return (step + 1) / (options.warmup + 1)
+    decay_steps = min(options.decay_fraction * options.steps, options.steps - options.warmup)
+    left = min(1.0, (options.steps - step) / max(1.0, decay_steps))
+    left = 0.5 * (1 - math.cos(math.pi * left))
+    return options.min_lr_ratio + (1 - options.min_lr_ratio) * left
+
+
+def sum_of_losses(run: Run, network: nn.Module, tokens: Tensor, targets: Tensor) -> Tensor:
+    if run.device.type == "cuda":
+        tokens, targets = tokens.pin_memory(), targets.pin_memory()
+    tokens = tokens.to(run.device, non_blocking=True)
+    targets = targets.to(run.device, non_blocking=True)
+    with run.autocast():
+        loss: Tensor = network(tokens, targets, reduction="sum")
+    return loss
+
+
+def backward(run: Run, batches: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Gradients of the mean loss over every target of all batches and ranks.
+
+    Returns this rank's part of that mean.
+    """
+    count = sum_over_ranks(sum(int((targets != IGNORE).sum()) for _, targets in batches))
+    total = torch.zeros((), device=run.device)
+    for index, (tokens, targets) in enumerate(batches, 1):
+        ddp = run.network if isinstance(run.network, DistributedDataParallel) else None
+        with ddp.no_sync() if ddp and index < len(batches) else nullcontext():
+            part = sum_of_losses(run, run.network, tokens, targets) / count
+            torch.autograd.backward(part * WORLD)  # DDP takes the mean over ranks, we the sum
+        total += part.detach()
+    return total
+
+
+def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+    """This rank's part of the mean loss, and the norm of the gradients."""
+    options = run.options
+    seed = np.random.SeedSequence((options.seed, run.step, RANK)).generate_state(1)
+    torch.manual_seed(int(seed[0]))
+    shape = (options.accumulation, options.batch, options.context)
+    ids, vocab_size, seeds = run.corpus.train, run.config.vocab_size, (options.seed, run.step)
+    loss = backward(run, random_batches(ids, shape, run.mask, vocab_size, RANK, WORLD, seeds))
+    norm = nn.utils.clip_grad_norm_(run.model.parameters(), options.clip)
+    for optimizer in run.optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["base_lr"] * lr_scale
+        optimizer.step()
+        optimizer.zero_grad()
+    run.step += 1
+    return loss, norm
+
+
+@torch.no_grad()
+def evaluate(run: Run, log: TextIO) -> None:
+    """The mean loss over the masked tokens of the validation split; the lowest so far is kept."""
+    ids, batch, context = run.corpus.validation, run.options.batch, run.options.context
+    total, count = torch.zeros((), device=run.device), 0
+    run.model.eval()
+    for tokens, targets in validation_batches(
+        ids, batch, context, run.mask, run.config.vocab_size, RANK, WORLD
+    ):
+        total += sum_of_losses(run, run.model, tokens, targets)
+        count += int((targets != IGNORE).sum())
+    run.model.train()
+    loss = sum_over_ranks(total.item()) / sum_over_ranks(count)
+    print(f"{counter(run)}  validation loss {loss:.4f}" + "  (lowest so far)" * (loss < run.best))
+    log.write(json.dumps({"step": run.step, "validation_loss": loss}) + "\n")
+    if loss < run.best:
+        run.best = loss
+        save(run, "best.safetensors")
+
+
+def report(run: Run, log: TextIO, loss: float, lr: float, norm: float, seconds: float) -> None:
+    """One line for a step, on the terminal and as JSON."""
+    if not math.isfinite(loss):
+        raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --lr")
+    options = run.options
+    tokens = WORLD * options.accumulation * options.batch * options.context
+    record = {"step": run.step, "loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
+    record["tokens_per_second"] = tokens / seconds
+    line = f"{counter(run)}  loss {loss:7.4f}  lr {lr:.2e}  norm {norm:8.3f}"
+    line += f"  {1e3 * seconds:8.1f} ms  {tokens / seconds:>11,.0f} tokens/s"
+    if peak := peak_flops(run.device):
+        record["mfu"] = FLOPS_PER_TOKEN * tokens / seconds / (peak * WORLD)
+        line += f"  MFU {record['mfu']:6.1%}"
+    print(line)
+    log.write(json.dumps(record) + "\n")
+
+
+def counter(run: Run) -> str:
+    return f"step {run.step:>{len(str(run.options.steps))}}/{run.options.steps}"
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM, collected, so that the current step ends and is saved."""
+    received: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda which, _: received.append(which)) for number in numbers]
+    try:
+        yield received
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def train(run: Run, log: TextIO, signals: list[int]) -> None:
+    """Steps to the end, or to the first signal that any rank gets."""
+    options = run.options
+    intervals = (options.log_every, options.eval_every, options.checkpoint_every)
+    since, timed = time.perf_counter(), run.step
+    for step in progress(run.step, options.steps):
+        lr_scale = lr_multiplier(step, options)
+        loss, norm = train_step(run, lr_scale)
+        ended, stopped = run.step == options.steps, sum_over_ranks(len(signals)) > 0
+        logs, evaluates, saves = (ended or run.step % every == 0 for every in intervals)
+        if logs or step == 0:
+            mean = sum_over_ranks(loss.item())
+            seconds = (time.perf_counter() - since) / (run.step - timed)
+            report(run, log, mean, options.lr * lr_scale, norm.item(), seconds)
+        if evaluates:
+            evaluate(run, log)
+        if saves or stopped:
+            save(run, "checkpoint.safetensors", must=ended or stopped)
+        if stopped:
+            break
+        if logs or evaluates or saves or step == 0:
+            since, timed = time.perf_counter(), run.step
+
+
+def main(arguments: list[str] | None = None) -> int:
+    if RANK > 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the first rank speaks for all
+    try:
+        with stop_signals() as signals:
+            run = prepare(parse_options(arguments))
+            with open_log(
+                run.path("log.jsonl") if RANK == 0 else Path(os.devnull), run.step
+            ) as log:
+                train(run, log, signals)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if WORLD > 1:
+        dist.destroy_process_group()
+    if run.step < run.options.steps:
+        print(f"stopped at step {run.step}, saved in {run.options.out}; go on with --resume")
+        return 130
+    if RANK == 0:
+        plot_losses(run.path("log.jsonl"), run.path("loss.png"))
+    print(
+        f"best validation loss {run.best:.4f}, with the weights in {run.path('best.safetensors')}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    if WORLD > 1:  # gloo's threads can outlive the interpreter and abort it (pytorch#179291)
+        os._exit(code)
+    sys.exit(code)
