@@ -172,7 +172,7 @@ def checkpoint_plan(
         tuple(keys),
         _tied(weights.get("tied", {}), keys),
         (*weights.get("ignored", ()), *unused),
-        tuple(weights.get("left_out", ())),
+        tuple(n.replace("{layers}", _after(table)) for n in weights.get("left_out", ())),
         _layers_code(keys),
         tuple(others),
         _renamed(weights.get("renamed", {}), [*keys, *others]),
@@ -183,6 +183,11 @@ def _renamed(ends: Mapping[str, str], keys: Iterable[CheckpointKey]) -> tuple[tu
     """The ends of old names that some key may have had."""
     names = [key.theirs for key in keys]
     return tuple(pair for pair in ends.items() if any(name.endswith(pair[1]) for name in names))
+
+
+def _after(table: Iterable[str]) -> str:
+    """The number that a layer after the last one would have."""
+    return str(1 + max((int(match[0]) for n in table for match in INDEX.finditer(n)), default=-1))
 
 
 def _entries(said: Any) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -245,3 +246,14 @@ def test_a_checkpoint_may_have_either_of_two_forms(monkeypatch: pytest.MonkeyPat
         saved.pop("model.layers.1.mlp.gate_up")
         with pytest.raises(ValueError, match=r"layers\.1\.mlp\.gate_up is missing"):
             made.weights.load_huggingface(third, saved)
+
+
+def test_layers_after_the_last_are_no_part_of_the_model() -> None:
+    """DeepSeek-V3's checkpoints have one that predicts a further token."""
+    code = importlib.import_module("generated.deepseek_v3.model")
+    weights = importlib.import_module("generated.deepseek_v3.weights")
+    model = code.Model(code.Config.tiny())
+    there = weights.save_huggingface(model)
+    weights.load_huggingface(model, {**there, "model.layers.61.eh_proj.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"model\.layers\.7"):
+        weights.load_huggingface(model, {**there, "model.layers.7.eh_proj.weight": torch.zeros(1)})
