@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from codegen.plan.attention_plan import attention_plan
+from codegen.plan.init_rules import init_plan
 from codegen.plan.network import TransformerNetwork
-from codegen.plan.parameters import init_plan, parameter_table
+from codegen.plan.parameters import parameter_table
 from codegen.plan.parts import BlockPlan, CrossAttentionPlan
 from codegen.plan.sizes import LayerNumbers, config_fields
 from codegen.plan.tables import ConfigField, Parameter
-from codegen.plan.transformer import attention_plan, lower_network
+from codegen.plan.transformer import lower_network
 from codegen.spec.stacks import cross_attention_block, encoder_model
 from codegen.spec.transformer import TransformerModel, TransformerSpec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.plan.numbers import Layer, NumberRow, Value
+from codegen.plan.numbers import Layer, NumberRow, Value, same
 from codegen.spec.experts import Experts
 from codegen.spec.transformer import Block
 
@@ -26,10 +26,6 @@ def _has(read: Callable[[Experts], bool]) -> Callable[[Block], bool]:
         return bool(block.mlp.experts and read(block.mlp.experts))
 
     return used
-
-
-def _same(name: str) -> Callable[[Layer], Value]:
-    return lambda layer: layer.true[name]
 
 
 def expert_d_ff(layer: Layer) -> Value:
@@ -124,7 +120,7 @@ EXPERT_ROWS = (
         "route_scales",
         "float",
         _of(lambda e: float(e.router.scale)),
-        _same("route_scale"),
+        same("route_scale"),
         used=_has(lambda e: e.router.scale != 1),
         own=True,
         comment="of the experts' weights",
@@ -134,7 +130,7 @@ EXPERT_ROWS = (
         "route_softcaps",
         "float",
         _of(lambda e: float(e.router.softcap or 0.0)),
-        _same("route_softcap"),
+        same("route_softcap"),
         used=_has(lambda e: e.router.softcap is not None),
         own=True,
         comment="no logit of a router is beyond it",
@@ -144,7 +140,7 @@ EXPERT_ROWS = (
         "route_powers",
         "float",
         _of(lambda e: float(e.router.power)),
-        _same("route_power"),
+        same("route_power"),
         used=_has(lambda e: e.router.normalize and e.router.power != 1),
         own=True,
         comment="of the norm that the experts' weights have",
@@ -154,7 +150,7 @@ EXPERT_ROWS = (
         "route_epsilons",
         "float",
         _of(lambda e: float(e.router.eps)),
-        _same("route_eps"),
+        same("route_eps"),
         used=_has(lambda e: e.router.normalize and e.router.eps > 0),
         own=True,
     ),
@@ -163,7 +159,7 @@ EXPERT_ROWS = (
         "route_thresholds",
         "float",
         _of(lambda e: float(e.router.threshold)),
-        _same("route_threshold"),
+        same("route_threshold"),
         used=_has(lambda e: e.router.scores == "sparsemixer"),
         own=True,
         comment="experts whose logit is twice this part below the best are left out",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from codegen.plan.expert_numbers import EXPERT_ROWS
+from codegen.plan.head_numbers import HEAD_ROWS
 from codegen.plan.image import ImagePlan
 from codegen.plan.image_parameters import image_fields
 from codegen.plan.layer_masks import TINY_CONTEXT, layer_masks, toy_values
+from codegen.plan.layer_numbers import OTHER_ROWS
 from codegen.plan.mask_numbers import mask_numbers
 from codegen.plan.numbers import (
-    HEAD_ROWS,
-    OTHER_ROWS,
     TINY_MODEL,
     TINY_VOCABULARY,
     NumberRow,

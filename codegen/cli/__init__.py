@@ -1,0 +1,63 @@
+"""The command line: options are parsed here, work is done by the pipeline, text made by report."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from codegen import __version__
+from codegen.cli.kernel_commands import kernels, mask, tune
+from codegen.cli.package_commands import build, check, import_
+from codegen.cli.spec_commands import diff, new, plan, schema
+from codegen.errors import ExitCode, TgenError
+
+EXIT_CODES = """\b
+Exit codes: 0 fine, 1 internal error, 2 bad spec or usage, 3 stale,
+4 hand edit in the way, 5 smoke tests failed, 130 interrupted."""
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tgen", message="%(prog)s %(version)s")
+def cli() -> None:
+    """A short YAML spec becomes the PyTorch you would have written by hand.
+
+    \b
+    tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
+    tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
+    tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
+    tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
+    tgen check                         prove that the packages are what the specs say
+    """
+
+
+for command in (build, import_, check, kernels, tune, plan, diff, new, mask, schema):
+    cli.add_command(command)
+
+
+@cli.command(epilog='Example: eval "$(tgen completion bash)"')
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that makes SHELL complete tgen's commands."""
+    from click.shell_completion import get_completion_class
+
+    complete = get_completion_class(shell)
+    assert complete is not None, shell
+    click.echo(complete(cli, {}, "tgen", "_TGEN_COMPLETE").source())
+
+
+def main(**options: Any) -> None:
+    """Runs the command line; what a user can cause ends in a message and an exit code."""
+    try:
+        cli.main(standalone_mode=False, **options)
+    except TgenError as error:
+        for finding in error.diagnostics:
+            click.echo(str(finding), err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)

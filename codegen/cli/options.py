@@ -1,0 +1,39 @@
+"""Options that several commands have, and what they stand for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from codegen.project import Project
+
+paths_argument = click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Override a field of the spec."
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the packages."
+)
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1), default=None, help="Worker processes.  [default: the cores]"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+def project_of(paths: Sequence[Path]) -> Project:
+    """The project that the first path, or else the current folder, belongs to."""
+    from codegen.project import find_project
+
+    start = paths[0].absolute() if paths else Path.cwd()
+    return find_project(start if start.is_dir() else start.parent)
+
+
+def default_jobs() -> int:
+    """How many workers there are by default."""
+    return os.cpu_count() or 1

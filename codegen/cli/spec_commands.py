@@ -1,0 +1,60 @@
+"""Commands about specs: what they come to, and new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from codegen.cli.options import json_option, project_of, set_option, spec_argument
+
+
+@click.command(epilog="Example: tgen plan specs/llama.yaml --set model.layers=4")
+@spec_argument
+@set_option
+@json_option
+def plan(spec: Path, overrides: Sequence[str], as_json: bool) -> None:
+    """Show what SPEC comes to: layers, shapes, parameters, FLOPs and bytes."""
+    from codegen import rendering, report
+
+    made = rendering.make_plan(spec, project_of([spec]), overrides)
+    printer = report.plan_json if as_json else report.plan_text
+    printer(made)
+
+
+@click.command(epilog="Example: tgen diff specs/gpt.yaml specs/llama.yaml")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@json_option
+def diff(a: Path, b: Path, as_json: bool) -> None:
+    """Show how the models of the specs A and B differ, knob by knob, and what each costs."""
+    from codegen import rendering, report
+    from codegen.spec.knobs import differences
+
+    (one, first), (other, second) = (rendering.spec_and_plan(p, project_of([p])) for p in (a, b))
+    printer = report.diff_json if as_json else report.diff_text
+    printer(first, second, differences(one, other))
+
+
+@click.command(epilog="Example: tgen new small_gpt --from specs/gpt.yaml --set model.layers=6")
+@click.argument("name")
+@click.option(
+    "--from", "parent", required=True, type=click.Path(path_type=Path), help="Spec to start from."
+)
+@set_option
+def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
+    """Write a spec NAME that extends another and says only what differs."""
+    from codegen import scaffold
+
+    path = scaffold.write_variant(name, parent, overrides, project_of([parent]))
+    click.echo(f"wrote {path}\nnext: tgen build {path}")
+
+
+@click.command(epilog="Example: tgen schema > tgen.schema.json")
+@click.option("--markdown", is_flag=True, help="The reference that is docs/spec.md.")
+def schema(markdown: bool) -> None:
+    """Print the spec language: JSON Schema for editors, or Markdown for people."""
+    from codegen.spec import reference
+
+    click.echo(reference.markdown() if markdown else reference.json_schema(), nl=False)
