@@ -215,7 +215,7 @@ class LayerPlan:
     rope_theta: float | None
     relative_buckets: int
     mask_numbers: tuple[tuple[str, int], ...]
-    numbers: dict[str, Number]  # all of them by name, as `codegen.plan.numbers` has them
+    numbers: dict[str, Number]  # all of them by name, as the plan works them out
 
 
 @dataclass(frozen=True)
