@@ -5,6 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("tgen", deadline=None)
+settings.load_profile("tgen")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import resource
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -95,6 +95,12 @@ HOSTILE = {
 }
 
 
+def cpu_seconds() -> float:
+    """Of all processes that this one has waited for; other work on the machine has no part."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_refused_quickly_and_briefly(name: str) -> None:
     # In a process of its own: what is tested is that it doesn't crash.
@@ -103,7 +109,7 @@ def test_hostile_text_is_refused_quickly_and_briefly(name: str) -> None:
         "try: parse(sys.stdin.read(), 'x')\n"
         "except SpecError as error: print(error)"
     )
-    before = time.monotonic()
+    before = cpu_seconds()
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=HOSTILE[name],
@@ -114,7 +120,7 @@ def test_hostile_text_is_refused_quickly_and_briefly(name: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "error: " in done.stdout
     assert len(done.stdout) < 200_000
-    assert time.monotonic() - before < 3
+    assert cpu_seconds() - before < 3
 
 
 def test_only_the_first_hundred_mistakes_are_said_and_the_rest_counted() -> None:
