@@ -117,6 +117,17 @@ _STREAMS = "several residual streams (hyper-connections)"
 # What types need that no spec can say yet, in every task or in one; the table shows it where no
 # mapping file exists.
 OUT_OF_REACH: dict[str, str] = {
+    "axk1": "norms on what sparse MLPs give, and on no others",
+    "beam": "residuals that decay with depth",
+    "bigbird_pegasus": "random block-sparse attention",
+    "cpmant": "biases by segment",
+    "doge": "masks made of values",
+    "gemma4_text": "inputs of their own in each layer",
+    "gemma4_unified_text": "inputs of their own in each layer",
+    "jetmoe": "experts within attention",
+    "roc_bert": "embeddings of shape and pronunciation",
+    "whisper": _AUDIO,
+    "xmod": "adapters by language",
     "axk2": _SPARSE,
     "bailing_hybrid": _DELTA,
     "bamba": _MAMBA,
@@ -171,6 +182,9 @@ OUT_OF_REACH: dict[str, str] = {
     "zamba2": _MAMBA,
     "zaya": "convolutions within attention",
     # masked language models
+    "deberta": "disentangled attention",
+    "deberta-v2": "disentangled attention",
+    "ultrabert": "a head of two layers",
     "big_bird": "random block-sparse attention",
     "bigbird_pegasus seq2seq-lm": "random block-sparse attention",
     "convbert": "dynamic convolutions",
@@ -191,12 +205,14 @@ OUT_OF_REACH: dict[str, str] = {
     "ultravbert": _SHELL,
     "yoso": "sampled attention",
     # encoder-decoders
+    "nllb-moe": "experts with a capacity",
+    "pegasus_x": "global tokens beside blocks",
+    "switch_transformers": "experts with a capacity",
     "audioflamingo3": _AUDIO,
     "encoder-decoder": "two model types joined",
     "glmasr": _AUDIO,
     "granite_speech": _AUDIO,
     "granite_speech_plus": _AUDIO,
-    "led": "global attention with projections of its own",
     "musicflamingo": _AUDIO,
     "nemo_speechlm": _AUDIO,
     "qwen2_audio": _AUDIO,
