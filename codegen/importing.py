@@ -123,11 +123,9 @@ def unformatted(model: ReadModel) -> dict[str, str]:
     from codegen.refine import prune_package
     from codegen.render import package_roots, render_package
 
-    files = render_package(model.plan)
-    kept = {name: files[name] for name in PRUNED if name in files}
-    others = ("weights.py", "checkpoint.py")
-    pruned = prune_package(kept, package_roots(model.plan))
-    return {**pruned, **{name: files[name] for name in others}}
+    plan = model.plan
+    pruned = prune_package(render_package(plan, only=PRUNED), package_roots(plan))
+    return {**pruned, **render_package(plan, only=("weights.py", "checkpoint.py"))}
 
 
 @contextmanager

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codegen.errors import CheckpointError, Diagnostic, Position
 
-SPACE = re.compile(r"\s*")
 LARGEST = 20_000_000  # bytes
 OUTSIDE = ("tie_word_embeddings",)
 
@@ -95,8 +93,8 @@ def parse_config(text: str, path: str) -> Config:
     except (RecursionError, ValueError) as error:
         raise CheckpointError(f"{path}: not JSON that can be read: {error}") from None
     if not isinstance(data, dict):
-        start = SPACE.match(text).end()  # type: ignore[union-attr]
-        raise CheckpointError(Diagnostic("a config is a mapping of fields", whole.at(start)))
+        where = whole.at(_after_space(text, 0))
+        raise CheckpointError(Diagnostic("a config is a mapping of fields", where))
     offsets: dict[str, tuple[int, int, int]] = {}
     for field, places in _places(text):
         if field in offsets:
@@ -108,17 +106,20 @@ def parse_config(text: str, path: str) -> Config:
 
 def _places(text: str) -> list[tuple[str, tuple[int, int, int]]]:
     """Each field of the outermost mapping, with the offsets of its name and value."""
-
-    def skip(offset: int) -> int:
-        return SPACE.match(text, offset).end()  # type: ignore[union-attr]
-
     decoder, found = json.JSONDecoder(), []
-    at = skip(skip(0) + 1)
+    at = _after_space(text, _after_space(text, 0) + 1)
     while text[at] == '"':
         name, end = decoder.raw_decode(text, at)
-        start = skip(skip(end) + 1)
+        start = _after_space(text, _after_space(text, end) + 1)
         _, stop = decoder.raw_decode(text, start)
         found.append((name, (at, start, stop)))
-        at = skip(stop)
-        at = skip(at + 1) if text[at] == "," else at
+        at = _after_space(text, stop)
+        at = _after_space(text, at + 1) if text[at] == "," else at
     return found
+
+
+def _after_space(text: str, offset: int) -> int:
+    """The first offset from here on that is no white space."""
+    while text[offset : offset + 1].isspace():
+        offset += 1
+    return offset

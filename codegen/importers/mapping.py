@@ -13,7 +13,7 @@ from codegen.spec.source import parse
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "huggingface"
-COMMON = HERE / "common.yaml"
+EVERY_TYPE = HERE / "every_type.yaml"
 PARTS = (
     *("extends", "architectures", "defaults", "let", "spec", "aspects", "blocks"),
     *("within", "refused", "ignored", "weights"),
@@ -81,19 +81,19 @@ def deep(low: Any, high: Any) -> Any:
 @functools.cache
 def read_mapping(name: str) -> Mapping:
     """A mapping file in full. It is shared: don't change it."""
-    own, common = _resolved(name), _read(COMMON)
+    own, every = _resolved(name), _read(EVERY_TYPE)
     return Mapping(
         name,
         tuple(own.get("architectures", ())),
         # An unset default is the null that `deep` would take away.
-        {**common.get("defaults", {}), **_defaults(name)},
-        {**common.get("let", {}), **own.get("let", {})},
-        deep(common.get("spec", {}), own.get("spec", {})),
+        {**every.get("defaults", {}), **_defaults(name)},
+        {**every.get("let", {}), **own.get("let", {})},
+        deep(every.get("spec", {}), own.get("spec", {})),
         own.get("aspects", {}),
         own.get("blocks", {}),
-        (*common.get("refused", ()), *own.get("refused", ())),
-        frozenset((*common.get("ignored", ()), *own.get("ignored", ()))),
-        _named(deep(common.get("weights", {}), own.get("weights", {}))),
+        (*every.get("refused", ()), *own.get("refused", ())),
+        frozenset((*every.get("ignored", ()), *own.get("ignored", ()))),
+        _named(deep(every.get("weights", {}), own.get("weights", {}))),
         own.get("within"),
     )
 

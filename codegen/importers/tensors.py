@@ -98,7 +98,8 @@ def open_tensors(files: tuple[Path, ...], moved: Moved | None = None) -> Mapping
     places: dict[str, Path] = {}
     for path in files:
         with _opened(path) as file:
-            for name in file.keys():  # noqa: SIM118 (a file is no mapping)
+            names: list[str] = file.keys()
+            for name in names:
                 if name in places:
                     raise CheckpointError(f"{path}: {name} is also in {places[name].name}")
                 places[name] = path

@@ -15,6 +15,7 @@ from codegen.spec.mask import Atom, parse_mask
 from codegen.spec.reach import plain
 
 PAPERS = {
+    "learned": "Gehring et al., Convolutional Sequence to Sequence Learning (arXiv:1705.03122)",
     "gpt": "Radford et al., Language Models are Unsupervised Multitask Learners (2019)",
     "gqa": "Ainslie et al., GQA (arXiv:2305.13245)",
     "rope": "Su et al., RoFormer (arXiv:2104.09864)",
@@ -143,7 +144,8 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     if network.image:
         yield from _image(network.image)
     elif network.embedding.positions != "none":
-        source = "gpt" if network.embedding.learned else "sinusoids"
+        learned = "gpt" if network.task == "causal-lm" else "learned"
+        source = learned if network.embedding.learned else "sinusoids"
         yield f"{network.embedding.positions} positions", (source,)
     if network.rope:
         stretches = [SCALINGS[r.scaling] for r in network.ropes if r.scaling]
@@ -157,7 +159,7 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
         yield f"normalised queries and keys{where}", ("qk_norm",)
     if any(attention.gate != "none" for attention in attentions):
         where = _where([attention.gate != "none" for attention in attentions])
-        yield f"a sigmoid gate on what attention gives{where}", ("gate",)
+        yield f"a gate on what attention gives{where}", ("gate",)
 
 
 def _latents(layers: Sequence[LayerPlan]) -> Iterator[Fact]:

@@ -32,6 +32,11 @@ class ImagePlan:
     pooling_norm: str
 
     @property
+    def of_pictures(self) -> bool:
+        """Whether files of pictures have so many channels: grey, colours, or colours and alpha."""
+        return self.channels in (1, 3, 4)
+
+    @property
     def patches(self) -> int:
         """Of an image of the planned size."""
         return (self.size // self.patch_size) ** 2

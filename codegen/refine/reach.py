@@ -23,11 +23,18 @@ def names_bound(statement: ast.stmt) -> list[str]:
 
 def names_used(node: ast.AST) -> set[str]:
     """Every name read anywhere below a node, annotations and `__all__` as text included."""
-    used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    used: set[str] = set()
     for inner in ast.walk(node):
-        for annotation in (getattr(inner, "annotation", None), getattr(inner, "returns", None)):
-            if annotation is not None:
-                used |= _words_in_text(annotation)
+        match inner:
+            case ast.Name(id=name):
+                used.add(name)
+            case ast.arg(annotation=ast.expr() as kind) | ast.AnnAssign(annotation=kind):
+                used |= _words_in_text(kind)
+            case (
+                ast.FunctionDef(returns=ast.expr() as kind)
+                | ast.AsyncFunctionDef(returns=ast.expr() as kind)
+            ):
+                used |= _words_in_text(kind)
     match node:
         case ast.Assign(
             targets=[ast.Name(id="__all__")], value=ast.List(elts=items) | ast.Tuple(elts=items)
@@ -73,7 +80,7 @@ def imported_from_siblings(modules: Mapping[str, ast.Module]) -> dict[str, set[s
                     siblings |= names
                 else:
                     wanted.setdefault(f"{node.module}.py", set()).update(names)
-        for node in ast.walk(module):
+        for node in ast.walk(module) if siblings else ():
             match node:
                 case ast.Attribute(value=ast.Name(id=name), attr=read) if name in siblings:
                     wanted.setdefault(f"{name}.py", set()).add(read)

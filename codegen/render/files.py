@@ -46,72 +46,33 @@ def _has_operations(plan: Plan) -> bool:
     return plan.kernels is not None and plan.kernels.operations
 
 
-MODEL_FILES = (
-    PackageFile("__init__.py", "package/init.py.jinja"),
-    PackageFile("model.py", "package/model.py.jinja", roots=("Config", "Model")),
-    PackageFile("attention.py", "package/attention.py.jinja", roots=(), when=_has_masks),
-    PackageFile("ops.py", "package/ops.py.jinja", roots=(), when=_has_operations),
-    PackageFile("kernels.py", "package/kernels.py.jinja", roots=(), when=_has_kernels),
-)
-WEIGHTS = PackageFile("weights.py", "package/weights.py.jinja", when=_has_checkpoint)
-DECODER_FILES = (
-    *MODEL_FILES,
-    PackageFile("data.py", "package/data.py.jinja", roots=()),
-    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
-    PackageFile("log.py", "package/log.py.jinja", roots=()),
-    PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
-    PackageFile("options.py", "package/options.py.jinja", roots=()),
-    PackageFile("train.py", "package/train.py.jinja", roots=("main",)),
-    PackageFile("sample.py", "package/sample.py.jinja", roots=("main",)),
-    WEIGHTS,
-    PackageFile("test_{name}.py", "package/test.py.jinja"),
-    PackageFile("README.md", "package/README.md.jinja"),
-)
+def _files(form: str, *, samples: bool) -> tuple[PackageFile, ...]:
+    """The files of a task's packages; `form` tells its own templates from other tasks'."""
+    sample = PackageFile("sample.py", f"package/sample{form}.py.jinja", roots=("main",))
+    return (
+        PackageFile("__init__.py", "package/init.py.jinja"),
+        PackageFile("model.py", "package/model.py.jinja", roots=("Config", "Model")),
+        PackageFile("attention.py", "package/attention.py.jinja", roots=(), when=_has_masks),
+        PackageFile("ops.py", "package/ops.py.jinja", roots=(), when=_has_operations),
+        PackageFile("kernels.py", "package/kernels.py.jinja", roots=(), when=_has_kernels),
+        PackageFile("data.py", f"package/data{form}.py.jinja", roots=()),
+        PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
+        PackageFile("log.py", "package/log.py.jinja", roots=()),
+        PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
+        PackageFile("options.py", "package/options.py.jinja", roots=()),
+        PackageFile("train.py", f"package/train{form}.py.jinja", roots=("main",)),
+        *((sample,) if samples else ()),
+        PackageFile("weights.py", "package/weights.py.jinja", when=_has_checkpoint),
+        PackageFile("test_{name}.py", f"package/test{form}.py.jinja"),
+        PackageFile("README.md", f"package/README{form}.md.jinja"),
+    )
 
-ENCODER_FILES = (
-    *MODEL_FILES,
-    PackageFile("data.py", "package/data_masked.py.jinja", roots=()),
-    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
-    PackageFile("log.py", "package/log.py.jinja", roots=()),
-    PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
-    PackageFile("options.py", "package/options.py.jinja", roots=()),
-    PackageFile("train.py", "package/train_masked.py.jinja", roots=("main",)),
-    WEIGHTS,
-    PackageFile("test_{name}.py", "package/test_encoder.py.jinja"),
-    PackageFile("README.md", "package/README_encoder.md.jinja"),
-)
-
-ENCODER_DECODER_FILES = (
-    *MODEL_FILES,
-    PackageFile("data.py", "package/data_pairs.py.jinja", roots=()),
-    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
-    PackageFile("log.py", "package/log.py.jinja", roots=()),
-    PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
-    PackageFile("options.py", "package/options.py.jinja", roots=()),
-    PackageFile("train.py", "package/train_pairs.py.jinja", roots=("main",)),
-    PackageFile("sample.py", "package/sample_pairs.py.jinja", roots=("main",)),
-    WEIGHTS,
-    PackageFile("test_{name}.py", "package/test_encoder_decoder.py.jinja"),
-    PackageFile("README.md", "package/README_encoder_decoder.md.jinja"),
-)
-VISION_FILES = (
-    *MODEL_FILES,
-    PackageFile("data.py", "package/data_vision.py.jinja", roots=()),
-    PackageFile("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
-    PackageFile("log.py", "package/log.py.jinja", roots=()),
-    PackageFile("muon.py", "package/muon.py.jinja", roots=("Muon",), when=_has_muon),
-    PackageFile("options.py", "package/options.py.jinja", roots=()),
-    PackageFile("train.py", "package/train_vision.py.jinja", roots=("main",)),
-    WEIGHTS,
-    PackageFile("test_{name}.py", "package/test_vision.py.jinja"),
-    PackageFile("README.md", "package/README_vision.md.jinja"),
-)
 
 FILES: dict[str, dict[str, tuple[PackageFile, ...]]] = {
     "transformer": {
-        "causal-lm": DECODER_FILES,
-        "masked-lm": ENCODER_FILES,
-        "seq2seq-lm": ENCODER_DECODER_FILES,
-        "image-classification": VISION_FILES,
+        "causal-lm": _files("", samples=True),
+        "masked-lm": _files("_encoder", samples=False),
+        "seq2seq-lm": _files("_encoder_decoder", samples=True),
+        "image-classification": _files("_vision", samples=False),
     },
 }

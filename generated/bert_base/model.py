@@ -5,7 +5,7 @@ Learned positions; LayerNorm on the stream after each sublayer; an MLP with GELU
 embeddings are tied.
 
 Paper:
-  Radford et al., Language Models are Unsupervised Multitask Learners (2019)
+  Gehring et al., Convolutional Sequence to Sequence Learning (arXiv:1705.03122)
 """
 
 from __future__ import annotations
