@@ -30,7 +30,7 @@ from benchmarks.tiny_models import (
 )
 from codegen.errors import TgenError
 from codegen.importing import (
-    loaded,
+    imported,
     open_tensors,
     read_model,
     unformatted,
@@ -104,8 +104,9 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
     verdict.shown += "\n" + "\n".join(tensor_names(tensors)) + "\n"
     read = read_model(folder)
     verdict.shown += "\n" + read.text
-    verdict.model_py = unformatted(read)["model.py"]
-    with loaded(read) as package:
+    files = unformatted(read)
+    verdict.model_py = files["model.py"]
+    with imported(files) as package:
         ours = package.model.Model(package.model.Config()).eval()
         try:
             package.weights.load_huggingface(ours, tensors)

@@ -7,7 +7,8 @@ In memory, for many models in one process (a tiny one takes some 0.1 s):
         ours = package.model.Model(package.model.Config())
         package.weights.load_huggingface(ours, open_tensors(weight_files(folder)))
 
-`read.text` is the spec, `read.plan` its plan; `unformatted(read)` gives the files.
+`read.text` is the spec, `read.plan` its plan; `unformatted(read)` gives the files, which
+`imported` takes in place of `loaded(read)`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,15 @@ from codegen.spec import load_text
 from codegen.spec.checks import check_name
 from codegen.spec.source import parse
 
-__all__ = ["import_folder", "loaded", "open_tensors", "read_model", "unformatted", "weight_files"]
+__all__ = [
+    "import_folder",
+    "imported",
+    "loaded",
+    "open_tensors",
+    "read_model",
+    "unformatted",
+    "weight_files",
+]
 
 PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py")
 
