@@ -1,6 +1,6 @@
 """Stage 4: text -> text. Each package is pruned, then all files are formatted at once."""
 
 from codegen.refine.prune import prune_package
-from codegen.refine.style import format_files
+from codegen.refine.style import format_code, format_files
 
-__all__ = ["format_files", "prune_package"]
+__all__ = ["format_code", "format_files", "prune_package"]

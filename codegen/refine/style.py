@@ -10,7 +10,11 @@ from pathlib import Path
 
 from codegen.errors import TgenError
 
-OPTIONS = ("--isolated", "--no-cache", "--quiet", "--line-length=100", "--target-version=py310")
+VERSION = "0.17.5"  # its output drifts between releases; pyproject.toml pins the same
+INSTALL = f"pip install ruff=={VERSION}"
+WIDTH = 100
+COLUMNS = f"--line-length={WIDTH}"
+OPTIONS = ("--isolated", "--no-cache", "--quiet", "--target-version=py310")
 LINT = ("check", "--fix", "--select=I,F", "--force-exclude")
 
 
@@ -24,21 +28,44 @@ def format_files(files: Mapping[str, str]) -> dict[str, str]:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8", newline="\n")
         if python:
-            _ruff(*LINT, *OPTIONS, ".", cwd=root)
-            _ruff("format", *OPTIONS, ".", cwd=root)
+            check_ruff()
+            _ruff(*LINT, *OPTIONS, COLUMNS, ".", cwd=root)
+            _ruff("format", *OPTIONS, COLUMNS, ".", cwd=root)
         for path in python:
             done[path] = (root / path).read_text(encoding="utf-8")
     return done
 
 
+def format_code(code: str, depth: int = 0) -> str:
+    """One piece of Python as it would be formatted where it stands `depth` levels deep."""
+    columns = f"--line-length={WIDTH - 4 * depth}"
+    done = _run("format", *OPTIONS, columns, "-", given=code)
+    return code if done.returncode else done.stdout
+
+
+def check_ruff() -> None:
+    """TgenError unless ruff is there in the version that packages are formatted with."""
+    found = _run("--version").stdout.split()
+    if found[1:2] != [VERSION]:
+        message = f"packages are formatted with ruff {VERSION}; here is {' '.join(found) or 'none'}"
+        raise TgenError(message, hint=INSTALL)
+
+
 def _ruff(*arguments: str, cwd: Path) -> None:
-    try:
-        done = subprocess.run([_binary(), *arguments], cwd=cwd, capture_output=True, text=True)
-    except OSError as error:
-        raise TgenError(f"ruff can't run: {error}", hint="pip install ruff==0.17.5") from None
+    done = _run(*arguments, cwd=cwd)
     if done.returncode:
         report = (done.stdout + done.stderr).strip()
         raise TgenError(f"a generated file is not clean; ruff says:\n{report}")
+
+
+def _run(
+    *arguments: str, cwd: Path | None = None, given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    command = [_binary(), *arguments]
+    try:
+        return subprocess.run(command, cwd=cwd, input=given, capture_output=True, encoding="utf-8")
+    except OSError as error:
+        raise TgenError(f"ruff can't run: {error}", hint=INSTALL) from None
 
 
 def _binary() -> str:

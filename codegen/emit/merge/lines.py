@@ -1,0 +1,69 @@
+"""Three texts merged line by line, by git."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.emit.merge.merged import Side, Sides
+
+LABELS = ("yours", "generated before", "generated now")
+BEGIN, BASE, MIDDLE, END = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)  # as git's own
+GAVE_UP = 128  # exit codes below count conflicts
+
+
+@dataclass(frozen=True)
+class LineMerge:
+    """The text, and whether it has no markers."""
+
+    text: str
+    clean: bool
+
+
+def merge_lines(texts: Sides[str], side: Side | None = None) -> LineMerge:
+    """`git merge-file` over the three; without git, everything is one conflict."""
+    one = texts.agreed(str.__eq__)
+    if one:
+        return LineMerge(texts.of(one), True)
+    try:
+        return _by_git(texts, side)
+    except OSError:  # no git here
+        return LineMerge(texts.of(side), True) if side else LineMerge(marked(texts), False)
+
+
+def marked(texts: Sides[str]) -> str:
+    """All three, between markers."""
+    yours, before, now = LABELS
+    parts = (
+        (f"{BEGIN} {yours}", texts.theirs),
+        (f"{BASE} {before}", texts.base),
+        (MIDDLE, texts.new),
+        (f"{END} {now}", ""),
+    )
+    return "".join(f"{marker}\n{_ended(text)}" for marker, text in parts)
+
+
+def has_markers(text: str) -> bool:
+    """Whether a conflict is left in a text."""
+    return any(line.startswith((f"{BEGIN} ", f"{END} ")) for line in text.split("\n"))
+
+
+def _by_git(texts: Sides[str], side: Side | None) -> LineMerge:
+    with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
+        paths = [Path(folder) / name for name in ("theirs", "base", "new")]
+        for path, text in zip(paths, (texts.theirs, texts.base, texts.new), strict=True):
+            path.write_text(text, encoding="utf-8", newline="\n")
+        labels = [option for label in LABELS for option in ("-L", label)]
+        # to git, "ours" is the file that it merges into: the person's
+        favour = {"theirs": ["--ours"], "ours": ["--theirs"]}[side] if side else []
+        command = ["git", "merge-file", "-p", "--diff3", *favour, *labels, *map(str, paths)]
+        done = subprocess.run(command, capture_output=True)
+    if not 0 <= done.returncode < GAVE_UP:
+        raise OSError(done.stderr.decode("utf-8", "replace"))
+    return LineMerge(done.stdout.decode("utf-8"), done.returncode == 0)
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else text + "\n"

@@ -1,0 +1,36 @@
+"""Which merge a file gets."""
+
+from __future__ import annotations
+
+import ast
+
+from codegen.emit.merge.lines import merge_lines
+from codegen.emit.merge.merged import Conflict, Merged, Side, Sides
+
+
+def merge_texts(name: str, texts: Sides[str], side: Side | None = None) -> Merged:
+    """One file's three texts merged; `side` decides what is a conflict otherwise."""
+    if not name.endswith(".py"):
+        return _whole(texts, side)
+    try:
+        ast.parse(texts.theirs)
+    except (SyntaxError, ValueError) as error:  # ValueError: a NUL byte, before Python 3.12
+        return _not_python(error, texts, side)
+    from codegen.emit.merge.python import merge_python
+
+    return merge_python(texts, side)
+
+
+def _whole(texts: Sides[str], side: Side | None) -> Merged:
+    merged = merge_lines(texts, side)
+    found = () if merged.clean else (Conflict("the text", "you changed lines that change now"),)
+    return Merged(merged.text, found, ("the text",))
+
+
+def _not_python(error: Exception, texts: Sides[str], side: Side | None) -> Merged:
+    """An edit that doesn't parse is nobody's to merge."""
+    if side:
+        return Merged(texts.of(side))
+    line = getattr(error, "lineno", None) or 1
+    reason = f"your text is no Python ({getattr(error, 'msg', error)}); mend it first"
+    return Merged(texts.theirs, (Conflict(f"line {line}", reason),))
