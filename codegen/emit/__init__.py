@@ -4,21 +4,25 @@ Every command calls `recover` first; `compare` tells how the disk differs from a
 `write` makes it the same, unless that would lose something that a person wrote.
 """
 
-from codegen.emit.compare import Change, Kind, compare, find_orphans
+from codegen.emit.compare import Change, Comparison, Kind, compare
 from codegen.emit.lock import FileDigest, Lock, read_lock
+from codegen.emit.merge import Side
+from codegen.emit.orphans import find_orphans, remove_orphan, specs_of_packages
 from codegen.emit.package import LOCK_NAME, Package
 from codegen.emit.recover import Recovered, recover
 from codegen.emit.verdicts import recall, remember, tool_digest
-from codegen.emit.write import Written, write
+from codegen.emit.write import Written, resolve, write
 
 __all__ = [
     "LOCK_NAME",
     "Change",
+    "Comparison",
     "FileDigest",
     "Kind",
     "Lock",
     "Package",
     "Recovered",
+    "Side",
     "Written",
     "compare",
     "find_orphans",
@@ -26,6 +30,9 @@ __all__ = [
     "recall",
     "recover",
     "remember",
+    "remove_orphan",
+    "resolve",
+    "specs_of_packages",
     "tool_digest",
     "write",
 ]

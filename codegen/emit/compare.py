@@ -1,85 +1,90 @@
-"""How the disk differs from a rendering, as diffs, and packages whose spec is gone."""
+"""How the disk differs from a rendering, as diffs."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from codegen.emit.disk import output_errors
-from codegen.emit.package import LOCK_NAME, Package
-from codegen.emit.state import FileState, observe
+from codegen.emit.file_state import FileState
+from codegen.emit.package import Package
+from codegen.emit.shown import shown_folder
+from codegen.emit.state import PackageState, observe
 
-Kind = Literal["missing", "changed", "edited", "extra"]
+Kind = Literal["missing", "changed", "edited", "extra", "conflict"]
 NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One file that isn't as rendered: its path in the project, how so, and a unified diff.
+    """One file that differs: its path in the project, how so, and a unified diff.
 
-    missing: not there. changed: as tgen last wrote it (or there is no lock to tell), but the
-    rendering differs. edited: a person changed it. extra: listed by the lock, no longer rendered.
+    missing: not there. changed: a build would write it. extra: tgen wrote it, and renders it no
+    more. conflict: a build would need a person; `troubles` say why. edited: a person changed it,
+    `parts` of it; the diff goes from what was generated.
     """
 
     path: str
     kind: Kind
     diff: str
+    parts: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
 
 
-def compare(package: Package, project: Path | None = None) -> tuple[Change, ...]:
-    """What is stale in a package, file by file, the lock last; nothing is written.
+@dataclass(frozen=True)
+class Comparison:
+    """What is stale in a package, the lock last, and what a person has edited in it."""
 
-    Paths are relative to `project`, by default the folder that holds the generated folder.
-    """
+    changes: tuple[Change, ...] = ()
+    edits: tuple[Change, ...] = ()
+    settled: bool = True  # a build would write nothing, not even the record of an edit
+
+
+def compare(package: Package) -> Comparison:
+    """How a package differs from its rendering; nothing is written."""
     with output_errors(package.folder, doing="read"):
         state = observe(package)
-    shown = os.path.relpath(package.folder, project or package.folder.parent.parent)
-    shown = shown.replace(os.sep, "/")
-    return tuple(
-        Change(f"{shown}/{file.name}", kind_of(file, state.has_lock), _diff(shown, file))
-        for file in state.pending
-    )
+    return comparison(package, state)
 
 
-def kind_of(file: FileState, has_lock: bool) -> Kind:
-    """Why a file isn't current."""
-    if file.rendered is None:
+def comparison(package: Package, state: PackageState) -> Comparison:
+    """The same of a state that was observed."""
+    shown = shown_folder(package)
+    changes = (_change(f"{shown}/{file.name}", file) for file in state.files if file.stale)
+    edits = (edit_of(f"{shown}/{file.name}", file) for file in state.edited)
+    return Comparison(tuple(changes), tuple(edits), settled=not state.pending)
+
+
+def _change(path: str, file: FileState) -> Change:
+    wanted = file.marked if file.troubles and file.marked else file.wanted
+    return Change(path, _kind(file), diff(path, file.disk, wanted), troubles=file.troubles)
+
+
+def _kind(file: FileState) -> Kind:
+    if file.troubles:
+        return "conflict"
+    if file.wanted is None:
         return "extra"
-    if file.disk is None:
-        return "missing"
-    return "edited" if has_lock and file.foreign else "changed"
+    return "missing" if file.disk is None else "changed"
 
 
-def find_orphans(generated_root: Path, known_names: Collection[str]) -> tuple[Path, ...]:
-    """The package folders directly below `generated_root` that no known spec makes, sorted."""
-    try:
-        with os.scandir(generated_root) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    return tuple(
-        generated_root / name
-        for name in sorted(names)
-        if name not in known_names and (generated_root / name / LOCK_NAME).is_file()
-    )
+def edit_of(path: str, file: FileState) -> Change:
+    """What a person changed in a file."""
+    parts = file.merged.carried if file.merged else ()
+    return Change(path, "edited", diff(path, file.base, file.disk), parts)
 
 
-def _diff(folder: str, file: FileState) -> str:
-    """A diff that `git apply` takes, from the disk to the rendering."""
+def diff(path: str, one: bytes | None, other: bytes | None) -> str:
+    """A diff that `git apply` takes."""
     import difflib  # slow to import, and a fresh package needs none
 
-    path = f"{folder}/{file.name}"
     old, new, header = f"a/{path}", f"b/{path}", ""
-    if file.disk is None:
+    if one is None:
         header, old = f"diff --git {old} {new}\nnew file mode 100644\n", "/dev/null"
-    elif file.rendered is None:
+    elif other is None:
         header, new = f"diff --git {old} {new}\ndeleted file mode 100644\n", "/dev/null"
-    return header + "".join(
-        difflib.unified_diff(list(_lines(file.disk)), list(_lines(file.rendered)), old, new)
-    )
+    return header + "".join(difflib.unified_diff(list(_lines(one)), list(_lines(other)), old, new))
 
 
 def _lines(data: bytes | None) -> Iterator[str]:

@@ -6,24 +6,30 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codegen.emit.disk import encode, read_plain
 from codegen.emit.package import LOCK_NAME, Package, is_file_name, is_relative_posix
+from codegen.emit.undo import Edit, Step, undo_steps
 from codegen.errors import OutputError
 
 VERSION = 1
+ANEW = "delete it; then `tgen build --theirs` keeps the files as they are, `--ours` makes them anew"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
 class FileDigest:
-    """What tgen wrote: the text's SHA-256, and the id under which git stores the same text."""
+    """What tgen generated: the text's SHA-256, and the id under which git stores the same text.
+
+    `edit` is what a person made of it, as of the last build.
+    """
 
     sha256: str
     blob: str
+    edit: Edit | None = None
 
 
 @dataclass(frozen=True)
@@ -48,16 +54,32 @@ def git_blob_of(data: bytes) -> str:
     return hashlib.sha1(framed, usedforsecurity=False).hexdigest()
 
 
-def lock_of(package: Package) -> Lock:
-    """The lock that belongs to a rendering."""
-    contents = {name: encode(text) for name, text in package.files.items()}
+def lock_of(package: Package, edited: Mapping[str, bytes] | None = None) -> Lock:
+    """The lock that belongs to a rendering, of which some files hold a person's edits."""
+    edits = edited or {}
     return Lock(
         spec_path=package.spec_path,
         spec_digest=package.spec_digest,
-        files={name: FileDigest(sha256_of(d), git_blob_of(d)) for name, d in contents.items()},
+        files={
+            name: digest_of(encode(text), edits.get(name)) for name, text in package.files.items()
+        },
         tiles=package.tiles,
         kernels=package.kernels,
     )
+
+
+def digest_of(generated: bytes, edited: bytes | None = None) -> FileDigest:
+    """The digests of a generated text, and how to come back to it from an edited one."""
+    edit = None
+    if edited is not None:
+        edit = Edit(git_blob_of(edited), undo_steps(edited, generated))
+    return FileDigest(sha256_of(generated), git_blob_of(generated), edit)
+
+
+def without_edits(lock: Lock) -> Lock:
+    """The lock as if nobody had edited anything."""
+    files = {name: replace(digest, edit=None) for name, digest in lock.files.items()}
+    return replace(lock, files=files)
 
 
 def lock_text(lock: Lock) -> str:
@@ -65,16 +87,21 @@ def lock_text(lock: Lock) -> str:
     document: dict[str, object] = {
         "version": VERSION,
         "spec": {"path": lock.spec_path, "digest": lock.spec_digest},
-        "files": {
-            name: {"sha256": digest.sha256, "blob": digest.blob}
-            for name, digest in lock.files.items()
-        },
+        "files": {name: _entry(digest) for name, digest in lock.files.items()},
     }
     if lock.tiles:
         document["tiles"] = dict(lock.tiles)
     if lock.kernels:
         document["kernels"] = dict(lock.kernels)
     return json.dumps(document, sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
+def _entry(digest: FileDigest) -> dict[str, object]:
+    entry: dict[str, object] = {"sha256": digest.sha256, "blob": digest.blob}
+    if digest.edit:
+        undo = [{"from": a, "to": b, "put": list(put)} for a, b, put in digest.edit.undo]
+        entry["edited"] = {"blob": digest.edit.blob, "undo": undo}
+    return entry
 
 
 def read_lock(folder: Path) -> Lock | None:
@@ -91,6 +118,8 @@ def parse_lock(data: bytes, path: Path) -> Lock:
         version = document["version"]
         if isinstance(version, int) and version > VERSION:
             raise OutputError(f"{path} was written by a newer tgen", hint="update tgen")
+        if version != VERSION:
+            raise OutputError(f"{path} is of a version that is no more: {version!r}", hint=ANEW)
         return _from_document(document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise OutputError(
@@ -100,8 +129,6 @@ def parse_lock(data: bytes, path: Path) -> Lock:
 
 
 def _from_document(document: dict[str, object]) -> Lock:
-    if document["version"] != VERSION:
-        raise ValueError(f"unknown version {document['version']!r}")
     spec = _mapping(document["spec"], "spec")
     path, digest = spec["path"], spec["digest"]
     if not isinstance(path, str) or not isinstance(digest, str):
@@ -131,7 +158,22 @@ def _file_digest(name: str, entry: object) -> FileDigest:
     sha256, blob = str(digests["sha256"]), str(digests["blob"])
     if not SHA256.fullmatch(sha256) or not SHA1.fullmatch(blob):
         raise ValueError(f"the digests of {name!r} aren't digests")
-    return FileDigest(sha256, blob)
+    return FileDigest(sha256, blob, _edit(name, digests["edited"]) if "edited" in digests else None)
+
+
+def _edit(name: str, entry: object) -> Edit:
+    edited = _mapping(entry, f"the edit of {name!r}")
+    blob, steps = str(edited["blob"]), edited["undo"]
+    if not SHA1.fullmatch(blob) or not isinstance(steps, list):
+        raise ValueError(f"the edit of {name!r} isn't one")
+    return Edit(blob, tuple(_step(name, step) for step in steps))
+
+
+def _step(name: str, entry: object) -> Step:
+    match entry:
+        case {"from": int(start), "to": int(end), "put": list(put)} if 0 <= start <= end:
+            return start, end, tuple(map(str, put))
+    raise ValueError(f"the edit of {name!r} has a step that is none")
 
 
 def _reason(data: bytes, error: Exception) -> str:

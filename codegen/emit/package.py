@@ -19,7 +19,8 @@ class Package:
     """The rendering of one spec: its files by name (`model.py`), without the lock.
 
     `folder` is named like the package; `spec_path` is posix and relative to the project.
-    `tiles` and `kernels` go into the lock as they are, where the next render finds them.
+    `tiles` and `kernels` go into the lock as they are, where the next render finds them. `root`
+    is the project's folder; by default the one that holds the generated folder.
     """
 
     name: str
@@ -29,6 +30,12 @@ class Package:
     spec_path: str
     tiles: Mapping[str, object] = field(default_factory=dict)
     kernels: Mapping[str, object] = field(default_factory=dict)
+    root: Path | None = None
+
+    @property
+    def project(self) -> Path:
+        """The project's folder, whose .tgen/ keeps what was generated."""
+        return self.root or self.folder.parent.parent
 
     def __post_init__(self) -> None:
         if not PACKAGE_NAME.fullmatch(self.name):

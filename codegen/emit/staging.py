@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 from codegen.emit.disk import check_folder, read_plain, sync_folder, write_through
+from codegen.emit.file_state import FileState
 from codegen.emit.lock import sha256_of
 from codegen.emit.package import LOCK_NAME, is_file_name
-from codegen.emit.state import FileState
 from codegen.errors import OutputError
 
 JOURNAL = "journal.json"
@@ -46,7 +46,7 @@ def staging_path(folder: Path) -> Path:
 
 
 def commit(folder: Path, files: Sequence[FileState]) -> tuple[str, ...]:
-    """Bring files to their rendering, all or none; names those a person changed meanwhile.
+    """Bring files to what they should hold, all or none; names those changed by a person meanwhile.
 
     The caller holds the package. An OSError leaves the old files and no staging.
     """
@@ -90,11 +90,11 @@ def _stage(staging: Path, folder: Path, files: Sequence[FileState]) -> None:
     for part in (staging, staging / "new", staging / "old"):
         os.mkdir(part)
     for file in files:
-        if file.rendered is not None:
-            write_through(staging / "new" / file.name, file.rendered)
+        if file.wanted is not None:
+            write_through(staging / "new" / file.name, file.wanted)
         if file.disk is not None:
             _keep_old(folder / file.name, staging / "old" / file.name)
-        if file.disk is not None and file.rendered is not None:
+        if file.disk is not None and file.wanted is not None:
             _keep_mode(folder / file.name, staging / "new" / file.name)
 
 
@@ -113,7 +113,7 @@ def _keep_old(path: Path, copy: Path) -> None:
 
 def _move(file: FileState) -> Move:
     old = None if file.disk is None else sha256_of(file.disk)
-    new = None if file.rendered is None else sha256_of(file.rendered)
+    new = None if file.wanted is None else sha256_of(file.wanted)
     return Move(file.name, old, new)
 
 

@@ -1,35 +1,16 @@
-"""How a package's files stand: what is on disk, what the lock says of it, what is rendered."""
+"""How a package's files stand: what is on disk, what the lock says of it, what it should be."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from codegen.emit.carry import carry, troubles_of_imports
 from codegen.emit.disk import check_folder, encode, read_plain
-from codegen.emit.lock import lock_of, lock_text, parse_lock, sha256_of
+from codegen.emit.file_state import FileState
+from codegen.emit.lock import Lock, lock_of, lock_text, parse_lock, without_edits
+from codegen.emit.merge import Side
 from codegen.emit.package import LOCK_NAME, Package
-
-
-@dataclass(frozen=True)
-class FileState:
-    """One file: its bytes on disk, the digest that tgen last wrote, the bytes it should have.
-
-    None for: no such file, a file that the lock doesn't list, a file that isn't rendered.
-    """
-
-    name: str
-    disk: bytes | None
-    locked: str | None
-    rendered: bytes | None
-
-    @property
-    def current(self) -> bool:
-        """Whether nothing is to be done."""
-        return self.disk == self.rendered
-
-    @property
-    def foreign(self) -> bool:
-        """Whether the disk holds a text that tgen neither wrote nor would write."""
-        return not self.current and self.disk is not None and sha256_of(self.disk) != self.locked
 
 
 @dataclass(frozen=True)
@@ -37,34 +18,80 @@ class PackageState:
     """Every file that is rendered or that the lock lists, by name, then the lock itself."""
 
     files: tuple[FileState, ...]
-    has_lock: bool
 
     @property
     def pending(self) -> tuple[FileState, ...]:
-        """The files that aren't as they should be."""
+        """The files that a build would change."""
         return tuple(state for state in self.files if not state.current)
 
+    @property
+    def disputed(self) -> tuple[FileState, ...]:
+        """The files that only a person can decide on."""
+        return tuple(state for state in self.files if state.troubles)
 
-def observe(package: Package) -> PackageState:
-    """Read what is on disk of a package; a damaged lock or a link is an OutputError."""
+    @property
+    def edited(self) -> tuple[FileState, ...]:
+        """The files that hold a person's edits."""
+        return tuple(state for state in self.files if state.edited)
+
+
+def observe(
+    package: Package,
+    side: Side | None = None,
+    resolved: Mapping[str, bytes] | None = None,
+) -> PackageState:
+    """Read what is on disk of a package, and carry a person's edits over to its rendering.
+
+    `side` decides on conflicts, `resolved` are texts that a person made of them. A damaged lock or
+    a link is an OutputError.
+    """
     folder = package.folder
     check_folder(folder)
-    lock_path = folder / LOCK_NAME
-    lock_data = read_plain(lock_path)
-    listed = {} if lock_data is None else parse_lock(lock_data, lock_path).files
-    files = []
-    for name in sorted({*package.files, *listed}):
-        text = package.files.get(name)
-        files.append(
-            FileState(
-                name=name,
-                disk=read_plain(folder / name),
-                locked=listed[name].sha256 if name in listed else None,
-                rendered=None if text is None else encode(text),
-            )
-        )
-    # The lock comes last, and whatever it holds is tgen's own.
-    locked = None if lock_data is None else sha256_of(lock_data)
-    new_lock = encode(lock_text(lock_of(package)))
-    files.append(FileState(LOCK_NAME, lock_data, locked, new_lock))
-    return PackageState(tuple(files), has_lock=lock_data is not None)
+    lock_data = read_plain(folder / LOCK_NAME)
+    lock = None if lock_data is None else parse_lock(lock_data, folder / LOCK_NAME)
+    files = [
+        _observe_file(package, name, lock, side, resolved or {})
+        for name in sorted({*package.files, *(lock.files if lock else ())})
+    ]
+    if any(file.merged for file in files):
+        files = troubles_of_imports(files)
+    return PackageState((*files, _observe_lock(package, files, lock_data, lock)))
+
+
+def _observe_file(
+    package: Package, name: str, lock: Lock | None, side: Side | None, resolved: Mapping[str, bytes]
+) -> FileState:
+    text = package.files.get(name)
+    state = FileState(
+        name,
+        disk=read_plain(package.folder / name),
+        locked=lock.files.get(name) if lock else None,
+        rendered=None if text is None else encode(text),
+        has_lock=lock is not None,
+    )
+    if name in resolved:
+        return replace(state, wanted=resolved[name], base=state.rendered)
+    return carry(state, package.project, side)
+
+
+def _observe_lock(
+    package: Package, files: list[FileState], data: bytes | None, lock: Lock | None
+) -> FileState:
+    """The lock's state: it comes last, and whatever it holds is tgen's own."""
+    edits = {
+        file.name: file.wanted
+        for file in files
+        if file.rendered is not None and file.wanted not in (None, file.rendered)
+    }
+    wanted = lock_of(package, {name: text for name, text in edits.items() if text is not None})
+    bytes_wanted = encode(lock_text(wanted))
+    as_it_was = lock is not None and data == encode(lock_text(lock))
+    fresh = as_it_was and lock is not None and without_edits(lock) == without_edits(wanted)
+    return FileState(
+        LOCK_NAME,
+        disk=data,
+        rendered=bytes_wanted,
+        wanted=bytes_wanted,
+        has_lock=data is not None,
+        fresh=fresh,
+    )

@@ -22,7 +22,7 @@ def remember(project: Path, key: str, verdict: Mapping[str, object]) -> None:
     body = json.dumps({"key": key, "verdict": dict(verdict)}, sort_keys=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with suppress(OSError):
-        _ensure_cache(project)
+        ensure_cache(project, path.parent)
         try:
             temporary.write_text(f"{_digest(body)}\n{body}\n", encoding="utf-8", newline="\n")
             os.replace(temporary, path)
@@ -74,10 +74,10 @@ def _verdict_path(project: Path, key: str) -> Path:
     return project / ".tgen" / "verdicts" / f"{_digest(key)}.json"
 
 
-def _ensure_cache(project: Path) -> None:
-    cache = project / ".tgen"
-    (cache / "verdicts").mkdir(parents=True, exist_ok=True)
-    ignore = cache / ".gitignore"
+def ensure_cache(project: Path, folder: Path) -> None:
+    """Make a folder of the project's .tgen/, which git ignores."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = project / ".tgen" / ".gitignore"
     if not ignore.exists():
         ignore.write_text("*\n", encoding="utf-8")
 

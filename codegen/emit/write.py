@@ -3,53 +3,85 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.emit.disk import output_errors
+from codegen.emit.disputes import clear, clear_untouched, refuse, resolutions
+from codegen.emit.file_state import FileState
+from codegen.emit.generated import keep_generated
 from codegen.emit.hold import hold
-from codegen.emit.package import Package
+from codegen.emit.merge import Side
+from codegen.emit.package import LOCK_NAME, Package
 from codegen.emit.staging import commit, settle, staging_path
-from codegen.emit.state import FileState, PackageState, observe
-from codegen.errors import Diagnostic, HandEditError
+from codegen.emit.state import PackageState, observe
 
-HINT = (
-    "to keep it, move it away or undo the change with git; "
-    "to discard it, delete it; then build again"
-)
+MEANWHILE = "it was changed while tgen was writing; your text is kept"
 
 
 @dataclass(frozen=True)
 class Written:
-    """The names of the files that were written, were right already, or were removed."""
+    """The names of the files that were written, were right already, or were removed.
+
+    `merged` are those written that hold a person's edits, with what those are of.
+    """
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]
+    merged: Mapping[str, tuple[str, ...]]
 
 
-def write(package: Package) -> Written:
+def write(package: Package, side: Side | None = None) -> Written:
     """Bring a package's folder to its rendering and say what that took.
 
-    HandEditError if a file in the way holds text that tgen didn't write, OutputError if the folder
-    can't be written; either way the old package is whole.
+    What a person edited is carried over. HandEditError if that can't be done without a decision of
+    theirs (`side` is one), OutputError if the folder can't be written; the old package is whole.
     """
     folder, root = package.folder, package.folder.parent
     with output_errors(folder):
-        state = observe(package)
+        state = observe(package, side)
         if not state.pending and _is_settled(folder):
             return _written(state)
         os.makedirs(root, exist_ok=True)
         with hold(folder):
             settle(folder)
-            state = observe(package)
-            _refuse(package, [file for file in state.pending if file.foreign], state.has_lock)
-            _ensure_package_root(root)
-            if state.pending:
-                kept = set(commit(folder, state.pending))
-                _refuse(package, [file for file in state.pending if file.name in kept], True)
+            state = observe(package, side)
+            refuse(package, state.disputed)
+            _publish(package, state)
+            clear_untouched(package, [file.name for file in state.files])
     return _written(state)
+
+
+def resolve(package: Package) -> Written:
+    """Publish a package whose conflicts a person has resolved in their `.merge` files."""
+    folder = package.folder
+    with output_errors(folder), hold(folder):
+        settle(folder)
+        disputed = observe(package).disputed
+        resolved = resolutions(package, disputed)
+        state = observe(package, resolved=resolved)
+        refuse(package, state.disputed)
+        _publish(package, state)
+        clear(package, list(resolved))
+    return _written(state)
+
+
+def _publish(package: Package, state: PackageState) -> None:
+    _ensure_package_root(package.folder.parent)
+    if not state.pending:
+        return
+    rendered = [file.rendered for file in state.files if file.name != LOCK_NAME]
+    keep_generated(package.project, [text for text in rendered if text is not None])
+    kept = set(commit(package.folder, state.pending))
+    refuse(package, _changed_meanwhile(state.pending, kept))
+
+
+def _changed_meanwhile(files: Sequence[FileState], kept: set[str]) -> list[FileState]:
+    from dataclasses import replace
+
+    return [replace(f, troubles=(MEANWHILE,), marked=None) for f in files if f.name in kept]
 
 
 def _is_settled(folder: Path) -> bool:
@@ -64,26 +96,15 @@ def _ensure_package_root(root: Path) -> None:
         marker.touch()
 
 
-def _refuse(package: Package, files: Sequence[FileState], has_lock: bool) -> None:
-    findings = []
-    for file in files:
-        path = package.folder / file.name
-        if file.locked is not None:
-            message = f"{path} was changed by hand since tgen wrote it"
-        elif has_lock:
-            message = f"{path} is in the way: tgen didn't write it"
-        else:
-            message = f"{path} is in the way: without a tgen.lock beside it, it may be your work"
-        findings.append(Diagnostic(message, hint=HINT))
-    if findings:
-        raise HandEditError(findings)
-
-
 def _written(state: PackageState) -> Written:
+    merged = {
+        file.name: file.merged.carried for file in state.pending if file.merged and file.edited
+    }
     return Written(
-        written=tuple(file.name for file in state.pending if file.rendered is not None),
+        written=tuple(file.name for file in state.pending if file.wanted is not None),
         unchanged=tuple(
             file.name for file in state.files if file.current and file.disk is not None
         ),
-        removed=tuple(file.name for file in state.pending if file.rendered is None),
+        removed=tuple(file.name for file in state.pending if file.wanted is None),
+        merged=merged,
     )

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 from codegen.errors import TgenError
 from codegen.refine.reach import imported_from_siblings, unreachable
+from codegen.refine.resolve import unresolved_imports
 
 Files = Mapping[str, str]
 
 
 def prune_package(files: Files, roots: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """The files without definitions and imports that no root reaches.
+    """The files without definitions and imports that no root reaches; TgenError for a bad import.
 
     `ast` decides; libcst, slow to import, is loaded only if there is something to remove.
     """
@@ -27,7 +28,15 @@ def prune_package(files: Files, roots: Mapping[str, tuple[str, ...]]) -> dict[st
             from codegen.refine.remove import remove_names
 
             pruned[path] = remove_names(files[path], dead)
+            modules[path] = _parse(path, pruned[path])
+    _check_imports(modules)
     return pruned
+
+
+def _check_imports(modules: Mapping[str, ast.Module]) -> None:
+    """A package whose files import what isn't there is never written."""
+    for path, sentences in unresolved_imports(modules).items():
+        raise TgenError(f"{path}: {'; '.join(sentences)}")
 
 
 def _parse(path: str, text: str) -> ast.Module:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 import libcst as cst
 
 from codegen.emit.merge.pieces import Piece, code_of, import_source
-from codegen.refine.reach import names_bound, names_used
+from codegen.refine import bound_names
+from codegen.refine.reach import names_used
 
 WIDTH = 100
 
@@ -27,7 +28,7 @@ def merge_from(base: Piece | None, theirs: Piece, new: Piece) -> cst.SimpleState
 
 def with_used(body: Sequence[cst.BaseStatement], code: str, sides: Iterable[Piece]) -> list[Piece]:
     """The imports of either side that the merged `code` uses and `body` doesn't bind."""
-    bound = {name for node in body for name in _bound(node)}
+    bound = {name for node in body for name in bound_names(ast.parse(code_of(node)))}
     missing = names_used(ast.parse(code)) - bound - set(dir(builtins))
     added: dict[str, Piece] = {}
     for piece in sides:
@@ -41,24 +42,6 @@ def extend(node: cst.SimpleStatementLine, added: Piece) -> cst.SimpleStatementLi
     """`from MODULE import ...` with a name more."""
     here = Piece(added.key, node, code_of(node))
     return _statement(here, [*_aliases(here), *_aliases(added)])
-
-
-def _bound(node: cst.BaseStatement) -> set[str]:
-    """The names that a statement binds at the top of a module, under `if` and `try` too."""
-    names: set[str] = set()
-    todo: list[ast.AST] = [*ast.parse(code_of(node)).body]
-    while todo:
-        match todo.pop():
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() as definition:
-                names.add(definition.name)
-            case ast.Name(id=name, ctx=ast.Store()):
-                names.add(name)
-            case ast.stmt() as inner:
-                names.update(names_bound(inner))
-                todo += ast.iter_child_nodes(inner)
-            case inner:
-                todo += ast.iter_child_nodes(inner)
-    return names
 
 
 def _import(piece: Piece) -> cst.Import | cst.ImportFrom | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +49,9 @@ def has_markers(text: str) -> bool:
 
 
 def _by_git(texts: Sides[str], side: Side | None) -> LineMerge:
+    import subprocess  # slow to import, and a fresh package needs none
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
         paths = [Path(folder) / name for name in ("theirs", "base", "new")]
         for path, text in zip(paths, (texts.theirs, texts.base, texts.new), strict=True):

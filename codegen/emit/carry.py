@@ -1,0 +1,88 @@
+"""What a file should hold: the rendering, with what a person changed carried over to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from codegen.emit.file_state import FileState
+from codegen.emit.generated import find_generated
+from codegen.emit.lock import sha256_of
+from codegen.emit.merge import Side, Sides, merge_texts
+
+NOT_OURS = "it is in the way: tgen didn't write it"
+NO_LOCK = "it is in the way: without a tgen.lock beside it, it may be your work"
+NO_MORE = "you changed it, and the new rendering has no such file"
+NO_BASE = "you changed it, and what was generated before is neither in .tgen/ nor in git"
+
+
+def carry(state: FileState, project: Path, side: Side | None = None) -> FileState:
+    """The state with what the file should hold, or with what stands against that."""
+    disk, rendered = state.disk, state.rendered
+    if disk is None or disk == rendered:
+        return replace(state, wanted=rendered)
+    if state.locked is None:
+        return _in_the_way(state, side)
+    if not state.foreign:
+        return replace(state, wanted=rendered)
+    if rendered is None:
+        return _no_more(state, side)
+    if sha256_of(rendered) == state.locked.sha256:
+        return replace(state, wanted=disk, base=rendered)
+    base = find_generated(project, state.locked, disk)
+    if base is None:
+        return _decided(state, side, NO_BASE)
+    return _merged(replace(state, base=base), Sides(base, disk, rendered), side)
+
+
+def _merged(state: FileState, sides: Sides[bytes], side: Side | None) -> FileState:
+    try:
+        texts = sides.each(lambda data: data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return _decided(state, side, f"your text isn't UTF-8 ({error.reason})")
+    merged = merge_texts(state.name, texts, side)
+    text = merged.text.encode("utf-8")
+    if not merged.conflicts:
+        return replace(state, wanted=text, merged=merged)
+    troubles = tuple(map(str, merged.conflicts))
+    return replace(state, wanted=state.disk, merged=merged, troubles=troubles, marked=text)
+
+
+def _in_the_way(state: FileState, side: Side | None) -> FileState:
+    return _decided(state, side, NOT_OURS if state.has_lock else NO_LOCK)
+
+
+def _no_more(state: FileState, side: Side | None) -> FileState:
+    """An edited file that is no longer rendered; kept, it is the person's own from now on."""
+    if side:
+        return replace(state, wanted=state.disk if side == "theirs" else None)
+    return replace(state, wanted=state.disk, troubles=(NO_MORE,))
+
+
+def _decided(state: FileState, side: Side | None, trouble: str) -> FileState:
+    if side == "ours":
+        return replace(state, wanted=state.rendered)
+    if side == "theirs":
+        return replace(state, wanted=state.disk, base=state.rendered)
+    return replace(state, wanted=state.disk, troubles=(trouble,))
+
+
+def troubles_of_imports(files: Sequence[FileState]) -> list[FileState]:
+    """Merged files that import from a sibling what that has no more are for a person to decide."""
+    import ast  # slow to import, and a package without edits needs none
+
+    from codegen.refine import unresolved_imports
+
+    modules = {
+        file.name: ast.parse(file.wanted)
+        for file in files
+        if file.name.endswith(".py") and file.wanted is not None and not file.troubles
+    }
+    found = unresolved_imports(modules)
+    return [
+        replace(file, troubles=found[file.name], marked=file.wanted, wanted=file.disk)
+        if file.merged and file.name in found
+        else file
+        for file in files
+    ]
