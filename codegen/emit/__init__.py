@@ -10,7 +10,7 @@ from codegen.emit.merge import Side
 from codegen.emit.orphans import find_orphans, remove_orphan, specs_of_packages
 from codegen.emit.package import LOCK_NAME, Package
 from codegen.emit.recover import Recovered, recover
-from codegen.emit.verdicts import recall, remember, tool_digest
+from codegen.emit.verdicts import code_digest, recall, remember, templates_digest
 from codegen.emit.write import Written, resolve, write
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Recovered",
     "Side",
     "Written",
+    "code_digest",
     "compare",
     "find_orphans",
     "read_lock",
@@ -33,6 +34,6 @@ __all__ = [
     "remove_orphan",
     "resolve",
     "specs_of_packages",
-    "tool_digest",
+    "templates_digest",
     "write",
 ]
