@@ -12,25 +12,33 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codegen.emit import code_digest, recall, remember, templates_digest
+from codegen.emit import code_digest, recall, remember, templates_digest, to_unix
 from codegen.project import Project, templates_folder
 
 TOOLS = ("jinja2", "libcst", "pydantic", "yaml", "ruff")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A package that was fresh: what it was read from, what it consists of, what tests said."""
+class FreshPackage:
+    """A package that was fresh: its files' digests, which of them are edited, what tests said."""
 
     name: str
-    sources: dict[str, str]
-    outputs: dict[str, str]
-    tests: dict[str, Any] | None = None
+    outputs: Mapping[str, str]
+    edits: Sequence[str] = ()
+    tests: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """That all packages of a spec were fresh, and the digests of what the spec was read from."""
+
+    sources: Mapping[str, str]
+    packages: Sequence[FreshPackage]
 
 
 @functools.cache
@@ -64,39 +72,38 @@ def forget_templates() -> None:
 
 def recall_fresh(
     spec: Path, project: Project, out: Path, overrides: Sequence[str] = ()
-) -> Verdict | None:
-    """The verdict on a spec's package, if every byte is still what it was then."""
+) -> tuple[FreshPackage, ...]:
+    """A spec's packages, if every byte is still what a verdict on it says; else none."""
     kept: Any = recall(project.root, _key(spec, project, out, overrides))
     if kept is None:
-        return None
-    verdict = Verdict(kept["name"], kept["sources"], kept["outputs"], kept["tests"])
-    if digests(verdict.sources, project) != verdict.sources:
-        return None
-    return verdict if digests(verdict.outputs, project) == verdict.outputs else None
+        return ()
+    packages = tuple(FreshPackage(**package) for package in kept["packages"])
+    unread = any(_digest(project.root / path) != it for path, it in kept["sources"].items())
+    changed = unread or any(
+        _digest(out / package.name / file, text=True) != it
+        for package in packages
+        for file, it in package.outputs.items()
+    )
+    return () if changed else packages
 
 
 def remember_fresh(
-    spec: Path,
-    project: Project,
-    out: Path,
-    overrides: Sequence[str],
-    verdict: Verdict,
+    spec: Path, project: Project, out: Path, overrides: Sequence[str], verdict: Verdict
 ) -> None:
     """Keeps a verdict for the next run."""
-    key = _key(spec, project, out, overrides)
-    remember(project.root, key, vars(verdict))
+    packages = [vars(package) for package in verdict.packages]
+    content = {"sources": dict(verdict.sources), "packages": packages}
+    remember(project.root, _key(spec, project, out, overrides), content)
 
 
-def digests(paths: Iterable[str] | Mapping[str, str], project: Project) -> dict[str, str]:
-    """sha256 of each file; an empty digest for one that is not there."""
-    found = {}
-    for path in paths:
-        try:
-            with open(project.root / path, "rb") as file:
-                found[path] = hashlib.sha256(file.read()).hexdigest()
-        except OSError:
-            found[path] = ""
-    return found
+def _digest(path: Path, text: bool = False) -> str:
+    """sha256 of a file, of a text with any line ends; empty if it is not there."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            data = file.read()
+    except OSError:
+        return ""
+    return hashlib.sha256(to_unix(data) if text else data).hexdigest()
 
 
 def _key(spec: Path, project: Project, out: Path, overrides: Sequence[str]) -> str:

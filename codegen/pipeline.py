@@ -1,22 +1,47 @@
-"""The stages, joined: spec -> plan -> render -> refine -> emit -> verify."""
+"""The stages, joined: spec -> plan -> render -> refine -> prove -> emit -> verify."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codegen.emit import compare, find_orphans, recover, write
+from codegen.emit import (
+    Change,
+    Package,
+    Recovered,
+    Side,
+    Written,
+    compare,
+    find_orphans,
+    recover,
+    remove_orphan,
+    resolve,
+    specs_of_packages,
+    write,
+)
 from codegen.errors import Diagnostic, ExitCode, TgenError
-from codegen.freshness import Verdict, digests, recall_fresh, remember_fresh
-from codegen.outcome import Outcome
-from codegen.project import Project
+from codegen.freshness import FreshPackage, Verdict, recall_fresh, remember_fresh
+from codegen.outcome import Orphan, Outcome
+from codegen.project import Project, find_specs
 from codegen.proof import Progress, prove_rendered
-from codegen.rendering import Rendered, render_specs
+from codegen.rendering import Rendered, render_batches, render_specs
 
 if TYPE_CHECKING:
     from codegen.verify import TestReport
+
+Publish = Callable[[Package], Written]
+
+
+def specs_to_build(paths: Sequence[Path], project: Project, out: Path) -> list[Path]:
+    """The specs that arguments name; without any, the project's, and those of its packages."""
+    found = find_specs(paths, project)
+    if paths:
+        return found
+    known = {path.resolve() for path in found}
+    return found + [path for path in specs_of_packages(out, project.root) if path not in known]
 
 
 def build(
@@ -29,88 +54,203 @@ def build(
     test: bool = True,
     dry_run: bool = False,
     prove: bool | None = None,
+    side: Side | None = None,
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """All stages: what is stale is rendered, written and tested; what is fresh is left alone.
 
     `prove` compiles the kernels for their GPUs; by default those of specs whose target is a GPU.
+    `side` decides where a person and the rendering changed the same.
     """
     recover(out)
-    fresh, stale = _split_fresh(specs, project, out, overrides, test and not dry_run)
+    test = test and not dry_run
+    done, stale = _split_fresh(specs, project, out, overrides, test)
     if prove:
-        fresh, stale = [], list(specs)
-    if not stale:
-        return fresh
-    taken = {outcome.name: outcome.spec for outcome in fresh}
-    rendered, outcomes = render_specs(stale, project, overrides, out=out, jobs=jobs, taken=taken)
-    if prove is not False:
-        asked = [r for r in rendered if prove or r.plan.target not in ("any", "cpu")]
-        rendered = [] if prove else [r for r in rendered if r.plan.target in ("any", "cpu")]
-        proven = prove_rendered(asked, project, jobs, progress)
-        outcomes += [item for item in proven if isinstance(item, Outcome)]
-        rendered += [item for item in proven if isinstance(item, Rendered)]
-    if dry_run:
-        emitted = [_emit(item, out, dry_run=True) for item in rendered]
-    else:
-        emitted = finish(rendered, project, out=out, overrides=overrides, test=test)
-    order = {spec: index for index, spec in enumerate(specs)}
-    return sorted([*fresh, *outcomes, *emitted], key=lambda outcome: order[outcome.spec])
+        done, stale = [], list(specs)
+    for rendered, broken in render_batches(
+        stale, project, overrides, out=out, jobs=jobs, taken=done
+    ):
+        proven, failures = _proven(rendered, project, jobs, prove, progress)
+        emit = _compared if dry_run else functools.partial(_written, side=side)
+        done += [*broken, *failures, *(emit(item, out) for item in proven)]
+        if progress:
+            progress(len(done), len(specs), done[-1].name)
+    if test:
+        done = _test(done)
+    if not dry_run:
+        _remember(done, project, out, overrides)
+    return _in_order(done, specs)
 
 
 def finish(
-    rendered: Sequence[Rendered],
+    rendered: Sequence[Rendered], project: Project, *, out: Path, test: bool = True
+) -> list[Outcome]:
+    """Stages 6 and 7: what is rendered is written and tested, and remembered as fresh."""
+    done = [_written(item, out) for item in rendered]
+    done = _test(done) if test else done
+    _remember(done, project, out, ())
+    return done
+
+
+def check(
+    specs: Sequence[Path],
     project: Project,
     *,
     out: Path,
-    overrides: Sequence[str] = (),
-    test: bool = True,
+    jobs: int = 1,
+    progress: Progress | None = None,
 ) -> list[Outcome]:
-    """Stages 6 and 7: what is rendered is written and tested, and remembered as fresh."""
-    emitted = [_emit(item, out, dry_run=False) for item in rendered]
-    if test:
-        emitted = _test(emitted)
-    for item, outcome in zip(rendered, emitted, strict=True):
-        if not outcome.problems:
-            _remember(item, outcome, project, out, overrides)
-    return emitted
+    """Whether packages are what the specs say, worked out in memory with all that `build` does."""
+    recover(out)
+    done, stale = _split_fresh(specs, project, out, (), test=False)
+    for rendered, broken in render_batches(stale, project, out=out, jobs=jobs, taken=done):
+        done += [*broken, *(_judged(_compared(item, out)) for item in rendered)]
+        if progress:
+            progress(len(done), len(specs), done[-1].name)
+    _remember(done, project, out, ())
+    return _in_order(done, specs)
+
+
+def resolve_conflicts(
+    specs: Sequence[Path], project: Project, *, out: Path, test: bool = True
+) -> list[Outcome]:
+    """Publish packages whose conflicts a person has resolved, and test them."""
+    recover(out)
+    rendered, broken = render_specs(specs, project, out=out)
+    disputed = [(item, _compared(item, out)) for item in rendered]
+    done = [
+        _written(item, out, publish=resolve) if _is_disputed(outcome) else outcome
+        for item, outcome in disputed
+    ]
+    done = _test(done) if test else done
+    _remember(done, project, out, ())
+    return _in_order([*broken, *done], specs)
+
+
+def orphans(out: Path, outcomes: Sequence[Outcome]) -> list[Orphan]:
+    """Packages that no spec makes any more; nobody can tell while a spec is broken."""
+    if any(outcome.problems and not outcome.folder for outcome in outcomes):
+        return []
+    return [Orphan(folder) for folder in find_orphans(out, {outcome.name for outcome in outcomes})]
+
+
+def remove_orphans(found: Sequence[Orphan], project: Project) -> list[Orphan]:
+    """What tgen wrote of them, and nobody edited, is removed."""
+    return [_removed(orphan, project) for orphan in found]
+
+
+def exit_code(outcomes: Iterable[Outcome | Orphan]) -> int:
+    """Of several findings, the largest."""
+    return max((outcome.exit_code for outcome in outcomes), default=int(ExitCode.FINE))
+
+
+def check_code(
+    outcomes: Sequence[Outcome],
+    orphans: Sequence[Orphan],
+    interrupted: Sequence[Recovered],
+    no_edits: bool = False,
+) -> int:
+    """What `tgen check` ends with: a build that was cut off was stale, whatever it left."""
+    stale = orphans or any(found.outcome != "discarded" for found in interrupted)
+    edited = no_edits and any(outcome.edits for outcome in outcomes)
+    codes = [ExitCode.STALE if stale else ExitCode.FINE]
+    codes += [ExitCode.HAND_EDIT if edited else ExitCode.FINE]
+    return max(*codes, exit_code(outcomes))
+
+
+def _removed(orphan: Orphan, project: Project) -> Orphan:
+    try:
+        return replace(orphan, removed=remove_orphan(orphan.folder, project.root))
+    except TgenError as error:
+        return replace(orphan, problems=error.diagnostics, exit_code=error.exit_code)
 
 
 def _split_fresh(
     specs: Sequence[Path], project: Project, out: Path, overrides: Sequence[str], test: bool
 ) -> tuple[list[Outcome], list[Path]]:
-    """The specs that a verdict proves fresh (and tested, where that is asked), and the rest."""
-    fresh, stale = [], []
+    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest."""
+    fresh: list[Outcome] = []
+    stale: list[Path] = []
     for spec in specs:
-        verdict = recall_fresh(spec, project, out, overrides)
-        if verdict is None or (test and verdict.tests is None):
+        packages = recall_fresh(spec, project, out, overrides)
+        if not packages or (test and any(package.tests is None for package in packages)):
             stale.append(spec)
         else:
-            fresh.append(Outcome(spec, verdict.name, out / verdict.name))
+            fresh += [_fresh(spec, package, out) for package in packages]
     return fresh, stale
 
 
-def _emit(item: Rendered, out: Path, dry_run: bool) -> Outcome:
-    package = item.package(out)
-    outcome = Outcome(
+def _fresh(spec: Path, package: FreshPackage, out: Path) -> Outcome:
+    edits = tuple(Change(path, "edited", diff="") for path in package.edits)
+    return Outcome(spec, package.name, out / package.name, edits=edits)
+
+
+def _proven(
+    rendered: Sequence[Rendered],
+    project: Project,
+    jobs: int,
+    prove: bool | None,
+    progress: Progress | None,
+) -> tuple[list[Rendered], list[Outcome]]:
+    """Stage 5 for the packages that ask for it; those that failed it apart."""
+    if prove is False:
+        return list(rendered), []
+    asked = [item for item in rendered if prove or item.plan.target not in ("any", "cpu")]
+    rest = [item for item in rendered if item not in asked]
+    results = prove_rendered(asked, project, jobs, progress)
+    proven = [item for item in results if isinstance(item, Rendered)]
+    return rest + proven, [item for item in results if isinstance(item, Outcome)]
+
+
+def _outcome(item: Rendered, out: Path) -> Outcome:
+    return Outcome(
         item.spec,
         item.plan.name,
-        package.folder,
-        item.plan,
+        out / item.plan.name,
+        item.plan.cost,
         warnings=item.warnings,
         report=item.report if item.proven else {},
+        sources=item.sources,
     )
+
+
+def _compared(item: Rendered, out: Path) -> Outcome:
+    """What stage 6 would do."""
+    outcome = _outcome(item, out)
     try:
-        outcome = replace(outcome, changes=compare(package))
-        return outcome if dry_run else replace(outcome, written=write(package))
+        found = compare(item.package(out))
     except TgenError as error:
         return replace(outcome, problems=error.diagnostics, exit_code=error.exit_code)
+    digests = found.digests if found.settled else {}
+    return replace(outcome, changes=found.changes, edits=found.edits, digests=digests)
+
+
+def _written(
+    item: Rendered, out: Path, side: Side | None = None, publish: Publish | None = None
+) -> Outcome:
+    """Stage 6."""
+    outcome = _outcome(item, out)
+    package = item.package(out)
+    try:
+        written = publish(package) if publish else write(package, side)
+    except TgenError as error:
+        return replace(outcome, problems=error.diagnostics, exit_code=error.exit_code)
+    return replace(outcome, written=written, edits=written.edits, digests=written.digests)
+
+
+def _judged(outcome: Outcome) -> Outcome:
+    return replace(outcome, exit_code=ExitCode.STALE) if outcome.changes else outcome
+
+
+def _is_disputed(outcome: Outcome) -> bool:
+    return any(change.kind == "conflict" for change in outcome.changes)
 
 
 def _test(outcomes: list[Outcome]) -> list[Outcome]:
     """Stage 7 for every package that was written, in one run."""
     from codegen.verify import run_tests
 
-    folders = {o.name: o.folder for o in outcomes if o.folder and not o.problems}
+    folders = {o.name: o.folder for o in outcomes if o.folder and o.written}
     reports = run_tests(folders) if folders else {}
     return [_tested(o, reports[o.name]) if o.name in reports else o for o in outcomes]
 
@@ -125,45 +265,29 @@ def _tested(outcome: Outcome, report: TestReport) -> Outcome:
 
 
 def _remember(
-    item: Rendered, outcome: Outcome, project: Project, out: Path, overrides: Sequence[str]
+    outcomes: Sequence[Outcome], project: Project, out: Path, overrides: Sequence[str]
 ) -> None:
-    if outcome.warnings:
-        return  # a fresh package of a doubtful spec is told of every time
-    folder = out / outcome.name
-    outputs = [project.shown(folder / name) for name in (*item.files, "tgen.lock")]
-    verdict = Verdict(
-        outcome.name,
-        {project.shown(path): digest for path, digest in item.sources.items()},
-        digests(outputs, project),
-        {"passed": outcome.tests.passed} if outcome.tests else None,
-    )
-    remember_fresh(item.spec, project, out, overrides, verdict)
+    """Keep a verdict on each spec all of whose packages are what it says.
+
+    None on a doubtful spec, which is told of every time, nor on one that a verdict proved fresh.
+    """
+    by_spec: dict[Path, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_spec.setdefault(outcome.spec, []).append(outcome)
+    for spec, found in by_spec.items():
+        if any(not o.digests or o.problems or o.warnings for o in found):
+            continue
+        sources = {project.shown(path): digest for path, digest in found[0].sources.items()}
+        verdict = Verdict(sources, [_fresh_package(outcome) for outcome in found])
+        remember_fresh(spec, project, out, overrides, verdict)
 
 
-def check(
-    specs: Sequence[Path], project: Project, *, out: Path, jobs: int = 1, orphans: bool = True
-) -> tuple[list[Outcome], list[Path]]:
-    """Whether packages are what the specs say, worked out in memory; and packages of no spec."""
-    recover(out)
-    fresh, stale = _split_fresh(specs, project, out, (), test=False)
-    taken = {outcome.name: outcome.spec for outcome in fresh}
-    rendered, outcomes = render_specs(stale, project, out=out, jobs=jobs, taken=taken)
-    compared = []
-    for item in rendered:
-        outcome = _emit(item, out, dry_run=True)
-        if outcome.changes:
-            outcome = replace(outcome, exit_code=ExitCode.STALE)
-        elif not outcome.problems:
-            _remember(item, outcome, project, out, ())
-        compared.append(outcome)
+def _fresh_package(outcome: Outcome) -> FreshPackage:
+    edits = tuple(change.path for change in outcome.edits)
+    tests = {"passed": outcome.tests.passed} if outcome.tests else None
+    return FreshPackage(outcome.name, outcome.digests, edits, tests)
+
+
+def _in_order(outcomes: Sequence[Outcome], specs: Sequence[Path]) -> list[Outcome]:
     order = {spec: index for index, spec in enumerate(specs)}
-    done = sorted([*fresh, *outcomes, *compared], key=lambda outcome: order[outcome.spec])
-    broken = any(outcome.problems for outcome in done)
-    names = {outcome.name for outcome in done}
-    lost = list(find_orphans(out, names)) if orphans and not broken else []
-    return done, lost
-
-
-def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """Of several findings, the largest."""
-    return max((outcome.exit_code for outcome in outcomes), default=int(ExitCode.FINE))
+    return sorted(outcomes, key=lambda outcome: order[outcome.spec])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,11 @@ from codegen.project import Project
 if TYPE_CHECKING:
     from codegen.plan import Plan
     from codegen.plan.kernels import Kernel
-    from codegen.spec import Spec
+    from codegen.spec import LoadedSpec, Spec
 
 PARALLEL_FROM = 4  # cold specs below which worker processes cost more than they save
+BATCH = 32  # specs that are in memory at once
+Work = tuple[Path, Project, tuple[str, ...], Path]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Rendered:
     plan: Plan
     sources: Mapping[Path, str]  # with the sha256 of what was read
     files: dict[str, str]
+    root: Path  # the project's folder
     warnings: tuple[Diagnostic, ...] = ()
     tiles: Mapping[str, Any] = field(default_factory=dict)  # for the lock, as plain data
     report: Mapping[str, Any] = field(default_factory=dict)  # of its kernels
@@ -38,38 +41,65 @@ class Rendered:
         """The package as it would lie below `out`."""
         plan, folder = self.plan, out / self.plan.name
         return Package(
-            plan.name, folder, self.files, plan.spec_digest, plan.spec_path, self.tiles, self.report
+            plan.name,
+            folder,
+            self.files,
+            plan.spec_digest,
+            plan.spec_path,
+            self.tiles,
+            self.report,
+            self.root,
         )
 
 
 def render_specs(
+    specs: Sequence[Path], project: Project, overrides: Sequence[str] = (), *, out: Path
+) -> tuple[list[Rendered], list[Outcome]]:
+    """Stages 1 to 4 for a few specs; one that is broken does not stop the others."""
+    rendered: list[Rendered] = []
+    broken: list[Outcome] = []
+    for done, failures in render_batches(specs, project, overrides, out=out):
+        rendered += done
+        broken += failures
+    return rendered, broken
+
+
+def render_batches(
     specs: Sequence[Path],
     project: Project,
     overrides: Sequence[str] = (),
     *,
     out: Path,
     jobs: int = 1,
-    taken: Mapping[str, Path] | None = None,
-) -> tuple[list[Rendered], list[Outcome]]:
-    """Stages 1 to 4 for many specs; one that is broken does not stop the others.
+    taken: Sequence[Outcome] = (),
+) -> Iterator[tuple[list[Rendered], list[Outcome]]]:
+    """The same for any number of specs, so many at a time that they fit in memory.
 
-    The locks of packages below `out` say how kernels are launched. `taken` are names of packages
-    that other specs have already.
+    The locks of packages below `out` say how kernels are launched. `taken` are packages that have
+    their names already.
     """
-    if not specs:
-        return [], []
+    names = {outcome.name: outcome.spec for outcome in taken}
     work = [(spec, project, tuple(overrides), out) for spec in specs]
-    if jobs > 1 and len(specs) >= PARALLEL_FROM:
-        from concurrent.futures import ProcessPoolExecutor
+    for results in _mapped(work, jobs):
+        checked = _refuse_double_names([one for some in results for one in some], names)
+        drafts = [result for result in checked if isinstance(result, Rendered)]
+        done = [_with_report(draft, out / draft.plan.name) for draft in formatted(drafts)]
+        yield done, [result for result in checked if isinstance(result, Outcome)]
 
-        with ProcessPoolExecutor(min(jobs, len(specs))) as pool:
-            results = list(pool.map(_render_one, work))
-    else:
-        results = [_render_one(item) for item in work]
-    results = _refuse_double_names(results, dict(taken or {}))
-    drafts = [result for result in results if isinstance(result, Rendered)]
-    done = [_with_report(draft, out / draft.plan.name) for draft in formatted(drafts)]
-    return done, [result for result in results if isinstance(result, Outcome)]
+
+def _mapped(work: Sequence[Work], jobs: int) -> Iterator[list[list[Rendered | Outcome]]]:
+    """The results of each batch; while one is used, workers are at the next."""
+    batches = [work[start : start + BATCH] for start in range(0, len(work), BATCH)]
+    if jobs == 1 or len(work) < PARALLEL_FROM:
+        yield from ([_render_one(item) for item in batch] for batch in batches)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(min(jobs, len(work))) as pool:
+        ahead = [pool.submit(_render_one, item) for item in batches[0]]
+        for batch in [*batches[1:], []]:
+            now, ahead = ahead, [pool.submit(_render_one, item) for item in batch]
+            yield [future.result() for future in now]
 
 
 def formatted(drafts: Sequence[Rendered]) -> list[Rendered]:
@@ -92,21 +122,26 @@ def _with_report(draft: Rendered, folder: Path) -> Rendered:
     )
 
 
-def _render_one(work: tuple[Path, Project, tuple[str, ...], Path]) -> Rendered | Outcome:
+def _render_one(work: Work) -> list[Rendered | Outcome]:
     """Stages 1 to 3 and the pruning half of 4, in this or a worker process."""
-    from codegen.plan import lower, warn_of_empty_rows
     from codegen.spec import load_spec
 
     spec, project, overrides, out = work
     try:
-        loaded = load_spec(spec, project.root, overrides)
-        plan, folder = lower(loaded), out / loaded.spec.name
-        tiles = locked_tiles(plan, folder)
-        plan = launched_as(plan, tiles, folder)
-        files = render(plan, project)
+        return [_draft(spec, load_spec(spec, project.root, overrides), project, out)]
     except TgenError as error:
-        return failed(spec, error)
-    return Rendered(spec, plan, loaded.sources, files, warn_of_empty_rows(loaded), tiles)
+        return [failed(spec, error)]
+
+
+def _draft(spec: Path, loaded: LoadedSpec, project: Project, out: Path) -> Rendered:
+    from codegen.plan import lower, warn_of_empty_rows
+
+    plan, folder = lower(loaded), out / loaded.spec.name
+    tiles = locked_tiles(plan, folder)
+    plan = launched_as(plan, tiles, folder)
+    files = render(plan, project)
+    warnings = warn_of_empty_rows(loaded)
+    return Rendered(spec, plan, loaded.sources, files, project.root, warnings, tiles)
 
 
 def render(plan: Plan, project: Project) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +18,9 @@ from codegen.cli.options import (
     project_of,
     set_option,
 )
-from codegen.errors import ExitCode
+
+if TYPE_CHECKING:
+    from codegen.emit import Side
 
 
 @click.command(epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out try")
@@ -26,6 +29,13 @@ from codegen.errors import ExitCode
 @out_option
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
+@click.option(
+    "--theirs",
+    "side",
+    flag_value="theirs",
+    help="Where you and the new rendering both changed something, keep your text.",
+)
+@click.option("--ours", "side", flag_value="ours", help="There, take the new rendering.")
 @click.option(
     "--prove/--no-prove",
     default=None,
@@ -40,31 +50,38 @@ def build(
     out: Path | None,
     no_test: bool,
     dry_run: bool,
+    side: Side | None,
     prove: bool | None,
     jobs: int | None,
     as_json: bool,
 ) -> None:
     """Write and test the packages of SPECS (files or folders; by default all)."""
     from codegen import pipeline, report
-    from codegen.project import find_specs
+    from codegen.emit import recover
 
     project = project_of(specs)
+    folder = (out or project.generated).resolve()
     started = report.Stopwatch()
+    report.recovered_text(recover(folder))
     with report.working("building" if no_test else "building and testing", not as_json) as moved:
         outcomes = pipeline.build(
-            find_specs(specs, project),
+            pipeline.specs_to_build(specs, project, folder),
             project,
-            out=(out or project.generated).resolve(),
+            out=folder,
             overrides=overrides,
             jobs=jobs or default_jobs(),
             test=not no_test,
             dry_run=dry_run,
+            side=side,
             prove=prove,
             progress=moved,
         )
+    lost = [] if specs else pipeline.orphans(folder, outcomes)
+    if not dry_run:
+        lost = pipeline.remove_orphans(lost, project)
     printer = report.build_json if as_json else report.build_text
-    printer(outcomes, project, dry_run=dry_run, seconds=started.seconds)
-    sys.exit(pipeline.exit_code(outcomes))
+    printer(outcomes, lost, project, dry_run=dry_run, seconds=started.seconds)
+    sys.exit(pipeline.exit_code([*outcomes, *lost]))
 
 
 @click.command("import", epilog="Example: tgen import checkpoints/Qwen3-0.6B --name qwen3")
@@ -114,16 +131,18 @@ def import_(
 def check(specs: Sequence[Path], out: Path | None, jobs: int | None, as_json: bool) -> None:
     """Exit 0 if the packages are what the specs say, 3 with a diff if not; writes nothing."""
     from codegen import pipeline, report
-    from codegen.project import find_specs
+    from codegen.emit import recover
 
     project = project_of(specs)
-    outcomes, orphans = pipeline.check(
-        find_specs(specs, project),
+    folder = (out or project.generated).resolve()
+    interrupted = recover(folder)
+    outcomes = pipeline.check(
+        pipeline.specs_to_build(specs, project, folder),
         project,
-        out=(out or project.generated).resolve(),
+        out=folder,
         jobs=jobs or default_jobs(),
-        orphans=not specs,
     )
+    lost = [] if specs else pipeline.orphans(folder, outcomes)
     printer = report.check_json if as_json else report.check_text
-    printer(outcomes, orphans, project)
-    sys.exit(max(pipeline.exit_code(outcomes), ExitCode.STALE if orphans else ExitCode.FINE))
+    printer(outcomes, lost, interrupted, project)
+    sys.exit(pipeline.check_code(outcomes, lost, interrupted))

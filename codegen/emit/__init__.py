@@ -5,6 +5,7 @@ Every command calls `recover` first; `compare` tells how the disk differs from a
 """
 
 from codegen.emit.compare import Change, Comparison, Kind, compare
+from codegen.emit.disk import to_unix
 from codegen.emit.lock import FileDigest, Lock, read_lock
 from codegen.emit.merge import Side
 from codegen.emit.orphans import find_orphans, remove_orphan, specs_of_packages
@@ -35,5 +36,6 @@ __all__ = [
     "resolve",
     "specs_of_packages",
     "templates_digest",
+    "to_unix",
     "write",
 ]

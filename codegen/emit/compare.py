@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from codegen.emit.disk import output_errors
@@ -39,6 +39,7 @@ class Comparison:
     changes: tuple[Change, ...] = ()
     edits: tuple[Change, ...] = ()
     settled: bool = True  # a build would write nothing, not even the record of an edit
+    digests: Mapping[str, str] = field(default_factory=dict)  # sha256 of what files should hold
 
 
 def compare(package: Package) -> Comparison:
@@ -53,7 +54,7 @@ def comparison(package: Package, state: PackageState) -> Comparison:
     shown = shown_folder(package)
     changes = (_change(f"{shown}/{file.name}", file) for file in state.files if file.stale)
     edits = (edit_of(f"{shown}/{file.name}", file) for file in state.edited)
-    return Comparison(tuple(changes), tuple(edits), settled=not state.pending)
+    return Comparison(tuple(changes), tuple(edits), not state.pending, state.digests)
 
 
 def _change(path: str, file: FileState) -> Change:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from codegen.emit.carry import carry, troubles_of_imports
 from codegen.emit.disk import check_folder, encode, read_plain
 from codegen.emit.file_state import FileState
-from codegen.emit.lock import Lock, lock_of, lock_text, parse_lock, without_edits
+from codegen.emit.lock import Lock, lock_of, lock_text, parse_lock, sha256_of, without_edits
 from codegen.emit.merge import Side
 from codegen.emit.package import LOCK_NAME, Package
 
@@ -23,6 +23,12 @@ class PackageState:
     def pending(self) -> tuple[FileState, ...]:
         """The files that a build would change."""
         return tuple(state for state in self.files if not state.current)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The sha256 of what each file should hold, by name."""
+        texts = ((file.name, file.wanted) for file in self.files)
+        return {name: sha256_of(text) for name, text in texts if text is not None}
 
     @property
     def disputed(self) -> tuple[FileState, ...]:

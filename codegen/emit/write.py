@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from codegen.emit.compare import Change, comparison
 from codegen.emit.disk import output_errors
 from codegen.emit.disputes import clear, clear_untouched, refuse, resolutions
 from codegen.emit.file_state import FileState
@@ -24,13 +25,16 @@ MEANWHILE = "it was changed while tgen was writing; your text is kept"
 class Written:
     """The names of the files that were written, were right already, or were removed.
 
-    `merged` are those written that hold a person's edits, with what those are of.
+    `merged` are those written that hold a person's edits, with what those are of; `edits` all that
+    hold any; `digests` are sha256 of what every file holds now.
     """
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]
-    merged: Mapping[str, tuple[str, ...]]
+    merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    edits: tuple[Change, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(package: Package, side: Side | None = None) -> Written:
@@ -43,7 +47,7 @@ def write(package: Package, side: Side | None = None) -> Written:
     with output_errors(folder):
         state = observe(package, side)
         if not state.pending and _is_settled(folder):
-            return _written(state)
+            return _written(package, state)
         os.makedirs(root, exist_ok=True)
         with hold(folder):
             settle(folder)
@@ -51,7 +55,7 @@ def write(package: Package, side: Side | None = None) -> Written:
             refuse(package, state.disputed)
             _publish(package, state)
             clear_untouched(package, [file.name for file in state.files])
-    return _written(state)
+    return _written(package, state)
 
 
 def resolve(package: Package) -> Written:
@@ -65,7 +69,7 @@ def resolve(package: Package) -> Written:
         refuse(package, state.disputed)
         _publish(package, state)
         clear(package, list(resolved))
-    return _written(state)
+    return _written(package, state)
 
 
 def _publish(package: Package, state: PackageState) -> None:
@@ -79,8 +83,6 @@ def _publish(package: Package, state: PackageState) -> None:
 
 
 def _changed_meanwhile(files: Sequence[FileState], kept: set[str]) -> list[FileState]:
-    from dataclasses import replace
-
     return [replace(f, troubles=(MEANWHILE,), marked=None) for f in files if f.name in kept]
 
 
@@ -96,7 +98,7 @@ def _ensure_package_root(root: Path) -> None:
         marker.touch()
 
 
-def _written(state: PackageState) -> Written:
+def _written(package: Package, state: PackageState) -> Written:
     merged = {
         file.name: file.merged.carried for file in state.pending if file.merged and file.edited
     }
@@ -107,4 +109,6 @@ def _written(state: PackageState) -> Written:
         ),
         removed=tuple(file.name for file in state.pending if file.wanted is None),
         merged=merged,
+        edits=comparison(package, state).edits,
+        digests=state.digests,
     )

@@ -2,6 +2,6 @@
 
 from codegen.plan.empty_rows import warn_of_empty_rows
 from codegen.plan.lower import lower
-from codegen.plan.plan import Plan
+from codegen.plan.plan import Cost, Plan
 
-__all__ = ["Plan", "lower", "warn_of_empty_rows"]
+__all__ = ["Cost", "Plan", "lower", "warn_of_empty_rows"]

@@ -49,6 +49,7 @@ def transformer_cost(
         weight_bytes_bf16=BFLOAT16 * count,
         kv_cache_bytes=BFLOAT16 * cache,
         training_bytes=FLOAT32 * (2 * count + moments),
+        unit="image" if network.image else "token",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from codegen.plan.checkpoint import CheckpointPlan
 from codegen.plan.kernel_plan import KernelPlan
@@ -75,6 +76,7 @@ class Cost:
     weight_bytes_bf16: int
     kv_cache_bytes: int  # a sequence of full length, bfloat16
     training_bytes: int  # float32 weights, gradients and optimizer state
+    unit: Literal["token", "image"] = "token"  # that FLOPs are counted for
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,26 @@ from codegen.report.outcome import outcome_json, print_json, show_problems
 AS_PLANNED = ("the table's first", "launched in no other way")
 
 if TYPE_CHECKING:
-    from codegen.outcome import Outcome
-    from codegen.plan import Plan
+    from codegen.outcome import Orphan, Outcome
+    from codegen.plan import Cost
     from codegen.project import Project
     from codegen.verify import TestReport
 
 
 def build_text(
-    outcomes: Sequence[Outcome], project: Project, *, dry_run: bool, seconds: float
+    outcomes: Sequence[Outcome],
+    orphans: Sequence[Orphan],
+    project: Project,
+    *,
+    dry_run: bool,
+    seconds: float,
 ) -> None:
     """One paragraph a package, problems last."""
     for outcome in outcomes:
         for line in _build_lines(outcome, project, dry_run):
             click.echo(line)
+    for orphan in orphans:
+        click.echo(orphan_line(orphan, project))
     for outcome in outcomes:
         show_problems(outcome)
     made = sum(not outcome.problems for outcome in outcomes)
@@ -41,7 +48,7 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
         return
     where = project.shown(outcome.folder)
     name = click.style(outcome.name, bold=True)
-    if outcome.fresh and outcome.plan is None:
+    if outcome.fresh and outcome.cost is None:
         yield f"{name}  {where}/ is fresh"
         return
     if dry_run:
@@ -51,14 +58,15 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
         return
     if outcome.written:
         yield f"{name}  {where}/"
-        for label, names in asdict(outcome.written).items():
+        for label in ("written", "unchanged", "removed"):
+            names = getattr(outcome.written, label)
             if names and (label != "unchanged" or not outcome.written.written):
                 shown = [name for name in names if name != "tgen.lock"] or ["tgen.lock"]
                 yield textwrap.fill(
                     " ".join(shown), 98, initial_indent=f"  {label:10} ", subsequent_indent=" " * 13
                 )
-    if outcome.plan:
-        yield f"  {'model':10} {cost_line(outcome.plan)}"
+    if outcome.cost:
+        yield f"  {'model':10} {cost_line(outcome.cost)}"
     if outcome.report:
         yield from _kernel_lines(outcome.report)
     if outcome.tests:
@@ -89,20 +97,34 @@ def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
-def cost_line(plan: Plan) -> str:
+def cost_line(cost: Cost) -> str:
     """Parameters, FLOPs and bytes in one line."""
     from codegen.plan.amounts import human, human_bytes, human_flops
 
-    cost = plan.cost
-    each = "an image" if plan.model.image else "a token"
+    each = "an image" if cost.unit == "image" else "a token"
     flops = f"{human_flops(cost.flops_train)} {each} to train"
     return (
         f"{human(cost.parameters)} parameters, {flops}, {human_bytes(cost.weight_bytes)} in float32"
     )
 
 
+def orphan_line(orphan: Orphan, project: Project) -> str:
+    """What became of a package whose spec is gone."""
+    where = project.shown(orphan.folder)
+    if orphan.problems:
+        return "\n".join(map(str, orphan.problems))
+    return (
+        f"removed {where}/: it has no spec any more" if orphan.removed else f"{where}/ has no spec"
+    )
+
+
 def build_json(
-    outcomes: Sequence[Outcome], project: Project, *, dry_run: bool, seconds: float
+    outcomes: Sequence[Outcome],
+    orphans: Sequence[Orphan],
+    project: Project,
+    *,
+    dry_run: bool,
+    seconds: float,
 ) -> None:
     """The same for machines."""
     packages = [
@@ -110,7 +132,7 @@ def build_json(
             **outcome_json(outcome, project),
             "written": list(outcome.written.written) if outcome.written else [],
             "removed": list(outcome.written.removed) if outcome.written else [],
-            "cost": asdict(outcome.plan.cost) if outcome.plan else None,
+            "cost": asdict(outcome.cost) if outcome.cost else None,
             "tests": _tests_json(outcome),
         }
         for outcome in outcomes

@@ -23,7 +23,7 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
         "read": f"{made.folder}: {made.model.model_type}, {_weights_read(made)}",
         "spec": project.shown(made.spec),
         "package": f"{package}/",
-        "model": cost_line(plan),
+        "model": cost_line(plan.cost),
     }
     if made.weights:
         lines["weights"] = f"{project.shown(made.weights)}/"

@@ -31,6 +31,7 @@ def outcome_json(outcome: Outcome, project: Project) -> dict[str, Any]:
         "folder": project.shown(outcome.folder) if outcome.folder else None,
         "fresh": outcome.fresh,
         "changes": [asdict(change) for change in outcome.changes],
+        "edits": [asdict(change) for change in outcome.edits],
         "problems": [asdict(problem) for problem in outcome.problems],
         "warnings": [asdict(warning) for warning in outcome.warnings],
         "exit_code": int(outcome.exit_code),

@@ -1,0 +1,23 @@
+"""What a build that was cut off left, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from codegen.emit import Recovered
+
+NOW = {
+    "finished": "its package is the new one now",
+    "undone": "its package is the old one again",
+    "discarded": "its package is the old one",
+}
+
+
+def recovered_text(interrupted: Sequence[Recovered]) -> None:
+    """A line a package on standard error."""
+    for found in interrupted:
+        click.echo(f"a build of {found.name} had been cut off: {NOW[found.outcome]}", err=True)
