@@ -111,6 +111,14 @@ def check(
     return _in_order(done, specs)
 
 
+def edits(specs: Sequence[Path], project: Project, *, out: Path, jobs: int = 1) -> list[Outcome]:
+    """What people changed of what was generated, definition by definition; nothing is written."""
+    done: list[Outcome] = []
+    for rendered, broken in render_batches(specs, project, out=out, jobs=jobs):
+        done += [*broken, *(_compared(item, out, name_parts=True) for item in rendered)]
+    return _in_order(done, specs)
+
+
 def resolve_conflicts(
     specs: Sequence[Path], project: Project, *, out: Path, test: bool = True
 ) -> list[Outcome]:
@@ -214,11 +222,11 @@ def _outcome(item: Rendered, out: Path) -> Outcome:
     )
 
 
-def _compared(item: Rendered, out: Path) -> Outcome:
+def _compared(item: Rendered, out: Path, name_parts: bool = False) -> Outcome:
     """What stage 6 would do."""
     outcome = _outcome(item, out)
     try:
-        found = compare(item.package(out))
+        found = compare(item.package(out), name_parts)
     except TgenError as error:
         return replace(outcome, problems=error.diagnostics, exit_code=error.exit_code)
     digests = found.digests if found.settled else {}

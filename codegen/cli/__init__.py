@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from codegen import __version__
+from codegen.cli.edit_commands import edits, resolve
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
 from codegen.cli.spec_commands import diff, new, plan, schema
@@ -32,7 +33,20 @@ def cli() -> None:
     """
 
 
-for command in (build, import_, check, kernels, tune, plan, diff, new, mask, schema):
+for command in (
+    build,
+    import_,
+    check,
+    edits,
+    resolve,
+    kernels,
+    tune,
+    plan,
+    diff,
+    new,
+    mask,
+    schema,
+):
     cli.add_command(command)
 
 

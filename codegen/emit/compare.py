@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from codegen.emit.disk import output_errors
 from codegen.emit.file_state import FileState
+from codegen.emit.merge import Sides, merge_texts
 from codegen.emit.package import Package
 from codegen.emit.shown import shown_folder
 from codegen.emit.state import PackageState, observe
@@ -42,11 +43,26 @@ class Comparison:
     digests: Mapping[str, str] = field(default_factory=dict)  # sha256 of what files should hold
 
 
-def compare(package: Package) -> Comparison:
-    """How a package differs from its rendering; nothing is written."""
+def compare(package: Package, name_parts: bool = False) -> Comparison:
+    """How a package differs from its rendering; nothing is written.
+
+    `name_parts` finds for each edit which definitions it is of, where no merge has found them.
+    """
     with output_errors(package.folder, doing="read"):
         state = observe(package)
-    return comparison(package, state)
+    found = comparison(package, state)
+    if not name_parts:
+        return found
+    edits = [_with_parts(edit, file) for edit, file in zip(found.edits, state.edited, strict=True)]
+    return replace(found, edits=tuple(edits))
+
+
+def _with_parts(edit: Change, file: FileState) -> Change:
+    if edit.parts or file.base is None or file.disk is None:
+        return edit
+    base, theirs = (data.decode("utf-8", "replace") for data in (file.base, file.disk))
+    merged = merge_texts(file.name, Sides(base, theirs, base))
+    return replace(edit, parts=merged.carried or ("formatting",))
 
 
 def comparison(package: Package, state: PackageState) -> Comparison:

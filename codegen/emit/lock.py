@@ -118,7 +118,7 @@ def parse_lock(data: bytes, path: Path) -> Lock:
         version = document["version"]
         if isinstance(version, int) and version > VERSION:
             raise OutputError(f"{path} was written by a newer tgen", hint="update tgen")
-        if version != VERSION:
+        if isinstance(version, int) and version != VERSION:
             raise OutputError(f"{path} is of a version that is no more: {version!r}", hint=ANEW)
         return _from_document(document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -129,6 +129,8 @@ def parse_lock(data: bytes, path: Path) -> Lock:
 
 
 def _from_document(document: dict[str, object]) -> Lock:
+    if document["version"] != VERSION:
+        raise ValueError(f"unknown version {document['version']!r}")
     spec = _mapping(document["spec"], "spec")
     path, digest = spec["path"], spec["digest"]
     if not isinstance(path, str) or not isinstance(digest, str):

@@ -3,6 +3,7 @@
 from codegen.report.build import build_json, build_text
 from codegen.report.check import check_json, check_text
 from codegen.report.diff import diff_json, diff_text
+from codegen.report.edits import edits_json, edits_text
 from codegen.report.imported import import_text
 from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.plan import plan_json, plan_text
@@ -19,6 +20,8 @@ __all__ = [
     "counting",
     "diff_json",
     "diff_text",
+    "edits_json",
+    "edits_text",
     "import_text",
     "kernels_json",
     "kernels_text",

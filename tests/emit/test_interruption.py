@@ -307,7 +307,9 @@ def test_what_a_person_edits_between_the_kill_and_the_recovery_is_kept(
     (root / "gpt" / "model.py").write_text("mine\n")
     assert recover(root) == (Recovered("gpt", "finished"),)
     assert (root / "gpt" / "model.py").read_text() == "mine\n"
-    assert [(c.path, c.kind) for c in compare(make(NEW))] == [("generated/gpt/model.py", "edited")]
+    found = compare(make(NEW))
+    assert found.changes == ()
+    assert [edit.path for edit in found.edits] == ["generated/gpt/model.py"]
 
 
 def test_what_a_person_edits_while_files_are_moved_is_kept_and_reported(
@@ -332,9 +334,9 @@ def test_files_deleted_after_the_kill_are_written_all_the_same(make: Make, root:
     for path in (root / "gpt").iterdir():
         path.unlink()
     recover(root)
-    assert [change.path for change in compare(make(NEW))] == ["generated/gpt/train.py"]
+    assert [change.path for change in compare(make(NEW)).changes] == ["generated/gpt/train.py"]
     write(make(NEW))
-    assert compare(make(NEW)) == ()
+    assert compare(make(NEW)).changes == ()
 
 
 def test_a_staging_without_its_files_is_undone_with_an_error(make: Make, root: Path) -> None:
@@ -406,7 +408,7 @@ def test_builds_at_once_do_not_interleave(make: Make, root: Path) -> None:
         children.append(child)
     ends = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     assert ends == [DONE, DONE, DONE]
-    assert () in [compare(version) for version in versions]
+    assert () in [compare(version).changes for version in versions]
     assert leftovers(root) == []
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen.emit import FileDigest, Lock, write
+from codegen.emit import LOCK_NAME, FileDigest, Lock, write
 from codegen.emit import read_lock as read_lock_or_none
 from codegen.errors import OutputError
 from tests.emit.conftest import Make
@@ -86,6 +86,13 @@ DAMAGED = {
     "a spec with an odd digest": lock_with(spec={"path": "specs/gpt.yaml", "digest": 3}),
     "odd tiles": lock_with(tiles=3),
 }
+
+
+def test_a_lock_of_a_form_that_is_no_more_says_what_to_do(make: Make, root: Path) -> None:
+    write(make({"model.py": "hello\n"}))
+    (root / "gpt" / LOCK_NAME).write_text(lock_with(version=0))
+    with pytest.raises(OutputError, match=r"no more: 0(.|\n)*tgen build --theirs"):
+        read_lock(root / "gpt")
 
 
 @pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED.keys())

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ from tests.emit.conftest import Make
 
 
 def kinds(package: Package) -> dict[str, str]:
-    return {change.path.removeprefix("generated/gpt/"): change.kind for change in compare(package)}
+    return {
+        change.path.removeprefix("generated/gpt/"): change.kind
+        for change in compare(package).changes
+    }
 
 
 def test_a_fresh_package_has_no_changes(make: Make) -> None:
     write(make({"model.py": "a\n"}))
-    assert compare(make({"model.py": "a\n"})) == ()
+    assert compare(make({"model.py": "a\n"})).changes == ()
 
 
 def test_a_package_that_was_never_written_is_missing_and_stays_so(make: Make, root: Path) -> None:
@@ -32,15 +36,31 @@ def test_each_kind_of_change_is_told_apart(make: Make, root: Path) -> None:
         "gone.py": "extra",
         "model.py": "changed",
         "sample.py": "missing",
-        "train.py": "edited",
+        "train.py": "conflict",
         "tgen.lock": "changed",
     }
 
 
-def test_an_edit_is_found_though_the_rendering_is_what_it_was(make: Make, root: Path) -> None:
+def test_an_edit_alone_is_fresh_and_told_of(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").write_text("mine\n")
-    assert kinds(make({"model.py": "a\n"})) == {"model.py": "edited"}
+    found = compare(make({"model.py": "a\n"}))
+    assert found.changes == () and not found.settled
+    (edit,) = found.edits
+    assert (edit.path, edit.kind) == ("generated/gpt/model.py", "edited")
+    assert edit.diff.endswith("@@ -1 +1 @@\n-a\n+mine\n")
+    write(make({"model.py": "a\n"}))
+    assert compare(make({"model.py": "a\n"})).settled
+
+
+def test_what_a_build_would_merge_is_shown_merged(make: Make, root: Path) -> None:
+    write(make({"model.py": "X = 1\nY = 1\n"}))
+    (root / "gpt" / "model.py").write_text("X = 1\nY = 3\n")
+    found = compare(make({"model.py": "X = 2\nY = 1\n"}))
+    assert [(change.kind, change.diff.split("@@")[2]) for change in found.changes[:1]] == [
+        ("changed", "\n-X = 1\n+X = 2\n Y = 3\n")
+    ]
+    assert [edit.diff.split("@@")[2] for edit in found.edits] == ["\n X = 1\n-Y = 1\n+Y = 3\n"]
 
 
 def test_without_a_lock_nobody_can_tell_an_edit_from_an_old_rendering(
@@ -48,7 +68,7 @@ def test_without_a_lock_nobody_can_tell_an_edit_from_an_old_rendering(
 ) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "tgen.lock").unlink()
-    assert kinds(make({"model.py": "b\n"})) == {"model.py": "changed", "tgen.lock": "missing"}
+    assert kinds(make({"model.py": "b\n"})) == {"model.py": "conflict", "tgen.lock": "missing"}
 
 
 def test_another_spec_digest_alone_makes_only_the_lock_stale(make: Make) -> None:
@@ -67,13 +87,13 @@ def test_a_checkout_with_crlf_is_fresh(make: Make, root: Path) -> None:
     for name in ("model.py", "tgen.lock"):
         path = root / "gpt" / name
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    assert compare(make({"model.py": "a\nb\n"})) == ()
+    assert compare(make({"model.py": "a\nb\n"})).changes == ()
     assert kinds(make({"model.py": "c\n"}))["model.py"] == "changed"
 
 
 def test_a_diff_goes_from_the_disk_to_the_rendering(make: Make) -> None:
     write(make({"model.py": "a\nb\n"}))
-    (change, _) = compare(make({"model.py": "a\nc\n"}))
+    (change, _) = compare(make({"model.py": "a\nc\n"})).changes
     assert change.diff == (
         "--- a/generated/gpt/model.py\n+++ b/generated/gpt/model.py\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
     )
@@ -84,24 +104,25 @@ def test_paths_are_relative_to_the_project_from_wherever_it_is_looked_at(
 ) -> None:
     package = make({"model.py": "a\n"})
     monkeypatch.chdir("/")
-    assert compare(package)[0].path == "generated/gpt/model.py"
-    assert compare(package, tmp_path.parent)[0].path == f"{tmp_path.name}/generated/gpt/model.py"
+    assert compare(package).changes[0].path == "generated/gpt/model.py"
+    package = replace(package, root=tmp_path.parent)
+    assert compare(package).changes[0].path == f"{tmp_path.name}/generated/gpt/model.py"
 
 
 def test_git_apply_makes_the_diffs_true(make: Make, root: Path, tmp_path: Path) -> None:
     old = {"model.py": "a\x0cb\nc", "gone.py": "a\n", "empty_gone.py": "", "tail.py": "x\n"}
     new = {"model.py": "a\x0cb\nd\n", "empty.py": "", "sample.py": "new", "tail.py": "x"}
     write(make(old))
-    patch = "".join(change.diff for change in compare(make(new)))
+    patch = "".join(change.diff for change in compare(make(new)).changes)
     subprocess.run(["git", "apply", "-"], input=patch.encode(), cwd=tmp_path, check=True)
-    assert compare(make(new)) == ()
+    assert compare(make(new)).changes == ()
     assert sorted(os.listdir(root / "gpt")) == sorted([*new, "tgen.lock"])
 
 
 def test_an_edit_that_is_not_utf8_is_still_shown(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").write_bytes(b"\xff\n")
-    assert "-\ufffd\n" in compare(make({"model.py": "a\n"}))[0].diff
+    assert "+\ufffd\n" in compare(make({"model.py": "a\n"})).edits[0].diff
 
 
 def test_orphans_are_packages_without_a_spec_and_nothing_else(

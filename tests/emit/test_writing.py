@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen.emit import compare, write
+from codegen.emit import Side, compare, write
 from codegen.emit.hold import hold
 from codegen.errors import ExitCode, HandEditError, OutputError
 from tests.emit.conftest import Make
@@ -67,40 +67,34 @@ def test_files_that_the_lock_does_not_list_are_never_touched(make: Make, root: P
     assert texts(root / "gpt") == {"model.py": "b\n", "notes.txt": "mine"}
 
 
-def test_a_hand_edit_is_never_overwritten(make: Make, root: Path) -> None:
-    write(make({"model.py": "a\n", "train.py": "a\n", "sample.py": "a\n"}))
-    (root / "gpt" / "model.py").write_text("mine\n")
-    (root / "gpt" / "train.py").write_text("mine too\n")
-    lock = (root / "gpt" / "tgen.lock").read_bytes()
-    with pytest.raises(HandEditError) as caught:
-        write(make({"model.py": "b\n", "train.py": "b\n", "sample.py": "b\n"}))
-    message = str(caught.value)
-    assert caught.value.exit_code == ExitCode.HAND_EDIT
-    assert f"{root / 'gpt' / 'model.py'} was changed by hand" in message
-    assert f"{root / 'gpt' / 'train.py'} was changed by hand" in message
-    assert "sample.py" not in message and "to keep it" in message and "to discard it" in message
-    mine = {"model.py": "mine\n", "train.py": "mine too\n", "sample.py": "a\n"}
-    assert texts(root / "gpt") == mine
-    assert (root / "gpt" / "tgen.lock").read_bytes() == lock
-    assert sorted(os.listdir(root)) == ["__init__.py", "gpt"]
-
-
-def test_a_hand_edit_is_refused_even_if_the_rendering_is_what_it_was(
-    make: Make, root: Path
-) -> None:
+def test_an_edit_is_kept_while_the_rendering_is_what_it_was(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "model.py").write_text("mine\n")
-    with pytest.raises(HandEditError):
-        write(make({"model.py": "a\n"}))
+    assert write(make({"model.py": "a\n"})).written == ("tgen.lock",)
     assert texts(root / "gpt") == {"model.py": "mine\n"}
+    assert write(make({"model.py": "a\n"})).written == ()
 
 
 def test_an_edited_file_that_is_no_longer_rendered_is_not_removed(make: Make, root: Path) -> None:
     write(make({"model.py": "a\n", "kernels.py": "k\n"}))
     (root / "gpt" / "kernels.py").write_text("mine\n")
-    with pytest.raises(HandEditError, match=r"kernels\.py was changed by hand"):
-        write(make({"model.py": "a\n"}))
+    new = make({"model.py": "b\n"})
+    with pytest.raises(HandEditError, match=r"kernels\.py: you changed it") as caught:
+        write(new)
+    assert caught.value.exit_code == ExitCode.HAND_EDIT
     assert texts(root / "gpt") == {"model.py": "a\n", "kernels.py": "mine\n"}
+    write(new, side="theirs")
+    assert texts(root / "gpt") == {"model.py": "b\n", "kernels.py": "mine\n"}
+    assert compare(new).edits == (), "a file that tgen doesn't render is nobody's but the person's"
+
+
+def test_an_edited_file_that_is_no_longer_rendered_goes_if_that_is_said(
+    make: Make, root: Path
+) -> None:
+    write(make({"model.py": "a\n", "kernels.py": "k\n"}))
+    (root / "gpt" / "kernels.py").write_text("mine\n")
+    assert write(make({"model.py": "a\n"}), side="ours").removed == ("kernels.py",)
+    assert texts(root / "gpt") == {"model.py": "a\n"}
 
 
 def test_a_file_that_tgen_never_wrote_is_not_overwritten(make: Make, root: Path) -> None:
@@ -117,6 +111,17 @@ def test_without_a_lock_nothing_that_differs_is_overwritten(make: Make, root: Pa
     with pytest.raises(HandEditError, match=r"without a tgen\.lock"):
         write(make({"model.py": "b\n"}))
     assert write(make({"model.py": "a\n"})).written == ("tgen.lock",)
+
+
+@pytest.mark.parametrize("side", ["theirs", "ours"])
+def test_what_is_in_the_way_without_a_lock_is_adopted_or_replaced(
+    make: Make, root: Path, side: Side
+) -> None:
+    write(make({"model.py": "a\n"}))
+    (root / "gpt" / "tgen.lock").unlink()
+    write(make({"model.py": "b\n"}), side)
+    assert texts(root / "gpt") == {"model.py": "a\n" if side == "theirs" else "b\n"}
+    assert len(compare(make({"model.py": "b\n"})).edits) == (side == "theirs")
 
 
 def test_an_edit_that_comes_to_the_same_as_the_rendering_is_no_edit(make: Make, root: Path) -> None:
@@ -137,7 +142,7 @@ def test_a_checkout_with_crlf_is_neither_edited_nor_stale(make: Make, root: Path
 def test_output_has_unix_line_ends_and_is_utf8(make: Make, root: Path) -> None:
     write(make({"README.md": "na\u00efve\r\nx\n"}))
     assert (root / "gpt" / "README.md").read_bytes() == b"na\xc3\xafve\nx\n"
-    assert compare(make({"README.md": "na\u00efve\r\nx\n"})) == ()
+    assert compare(make({"README.md": "na\u00efve\r\nx\n"})).changes == ()
 
 
 def test_a_script_made_executable_stays_so(make: Make, root: Path) -> None:

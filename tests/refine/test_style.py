@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,9 +47,9 @@ def test_ruff_runs_twice_for_any_number_of_files(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(subprocess, "run", counted)
     format_files({f"p{i}/model.py": UGLY for i in range(40)})
-    assert calls == ["check", "format"]
+    assert calls == ["--version", "check", "format"]
     format_files({"README.md": ""})
-    assert len(calls) == 2
+    assert len(calls) == 3
 
 
 def test_unused_imports_go_and_undefined_names_are_errors() -> None:
@@ -69,4 +70,13 @@ def test_lines_end_with_a_newline_only() -> None:
 def test_a_missing_ruff_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("codegen.refine.style._binary", lambda: "/nowhere/ruff")
     with pytest.raises(TgenError, match="ruff can't run"):
+        format_files({"m.py": ""})
+
+
+def test_another_ruff_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    other = tmp_path / "ruff"
+    other.write_text("#!/bin/sh\necho ruff 0.1.2\n")
+    other.chmod(0o755)
+    monkeypatch.setattr("codegen.refine.style._binary", lambda: str(other))
+    with pytest.raises(TgenError, match=r"formatted with ruff 0\.17\.5; here is ruff 0\.1\.2"):
         format_files({"m.py": ""})

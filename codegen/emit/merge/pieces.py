@@ -102,7 +102,9 @@ def _small_key(small: cst.BaseSmallStatement, first: bool) -> Key:
             return ("name", _code(target))
         case cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString()) if first:
             return ("docstring",)
-    return ("statement", _code(small))
+        case cst.Expr(value=cst.Call(func=called)):
+            return ("statement", _code(called))
+    return ("statement", type(small).__name__.lower())
 
 
 def import_source(node: cst.ImportFrom) -> str:

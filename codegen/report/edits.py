@@ -1,0 +1,42 @@
+"""What `tgen edits` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from codegen.report.outcome import print_json, show_problems
+
+if TYPE_CHECKING:
+    from codegen.outcome import Outcome
+    from codegen.project import Project
+
+
+def edits_text(outcomes: Sequence[Outcome], *, diffs: bool) -> None:
+    """A line a file with the definitions that were edited, its diff below, counts at the end."""
+    found = [edit for outcome in outcomes for edit in outcome.edits]
+    for edit in found:
+        click.echo(f"{click.style(edit.path, bold=True)}: {', '.join(edit.parts) or 'edited'}")
+        if diffs:
+            click.echo(edit.diff, nl=False)
+    for outcome in outcomes:
+        show_problems(outcome)
+    packages = sum(bool(outcome.edits) for outcome in outcomes)
+    files = f"{len(found)} file{'' if len(found) == 1 else 's'}"
+    click.echo(f"{files} edited, in {packages} of {len(outcomes)} packages")
+
+
+def edits_json(outcomes: Sequence[Outcome], project: Project) -> None:
+    """The same for machines."""
+    packages = [
+        {
+            "name": outcome.name,
+            "spec": project.shown(outcome.spec),
+            "edits": [asdict(edit) for edit in outcome.edits],
+        }
+        for outcome in outcomes
+    ]
+    print_json({"kind": "edits", "packages": packages})
