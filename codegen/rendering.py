@@ -91,14 +91,14 @@ def _mapped(work: Sequence[Work], jobs: int) -> Iterator[list[list[Rendered | Ou
     """The results of each batch; while one is used, workers are at the next."""
     batches = [work[start : start + BATCH] for start in range(0, len(work), BATCH)]
     if jobs == 1 or len(work) < PARALLEL_FROM:
-        yield from ([_render_one(item) for item in batch] for batch in batches)
+        yield from ([render_one(item) for item in batch] for batch in batches)
         return
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(min(jobs, len(work))) as pool:
-        ahead = [pool.submit(_render_one, item) for item in batches[0]]
+        ahead = [pool.submit(render_one, item) for item in batches[0]]
         for batch in [*batches[1:], []]:
-            now, ahead = ahead, [pool.submit(_render_one, item) for item in batch]
+            now, ahead = ahead, [pool.submit(render_one, item) for item in batch]
             yield [future.result() for future in now]
 
 
@@ -122,7 +122,7 @@ def _with_report(draft: Rendered, folder: Path) -> Rendered:
     )
 
 
-def _render_one(work: Work) -> list[Rendered | Outcome]:
+def render_one(work: Work) -> list[Rendered | Outcome]:
     """Stages 1 to 3 and the pruning half of 4, in this or a worker process."""
     from codegen.spec import load_spec
 

@@ -26,10 +26,11 @@ def merge_from(base: Piece | None, theirs: Piece, new: Piece) -> cst.SimpleState
     return None if "#" in theirs.code or not wanted else _statement(new, wanted)
 
 
-def with_used(body: Sequence[cst.BaseStatement], code: str, sides: Iterable[Piece]) -> list[Piece]:
-    """The imports of either side that the merged `code` uses and `body` doesn't bind."""
-    bound = {name for node in body for name in bound_names(ast.parse(code_of(node)))}
-    missing = names_used(ast.parse(code)) - bound - set(dir(builtins))
+def with_used(code: str, disputed: str, sides: Iterable[Piece]) -> list[Piece]:
+    """The imports of either side that merged or `disputed` code uses, and the merged lacks."""
+    module = ast.parse(code)
+    used = names_used(module) | names_used(ast.parse(disputed))
+    missing = used - bound_names(module) - set(dir(builtins))
     added: dict[str, Piece] = {}
     for piece in sides:
         for alias, name in _bindings(piece):

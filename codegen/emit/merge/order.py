@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from codegen.emit.merge.merged import Side, Sides
 
@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 def merged_order(
     orders: Sides[list[T]], kept: Collection[T], side: Side | None = None
-) -> tuple[list[T], bool]:
-    """The order of what is `kept`, and whether the sides agree on one.
+) -> tuple[list[T], Side | Literal["new"] | None]:
+    """The order of what is `kept`, and whose that is; None where both sides changed it.
 
     What one side alone has stands after its neighbour there.
     """
@@ -24,7 +24,7 @@ def merged_order(
     order = list(shared.of(agreed or "theirs"))
     for keys in (orders.new, orders.theirs):
         _insert(order, keys, kept)
-    return order, agreed is not None
+    return order, agreed
 
 
 def _insert(order: list[T], keys: Sequence[T], kept: Collection[T]) -> None:

@@ -73,9 +73,12 @@ class _Merge:
             if node is not None:
                 chosen[key] = node
         order, agreed = merged_order(pieces.each(list), chosen, self.side)
-        if not agreed:
+        if agreed is None:
             where = f"the order in {prefix[:-1]}" if prefix else "the order of the file"
             self.conflicts.append(Conflict(where, "you reordered it, and so does the rendering"))
+        if agreed != "new":  # then so are the blank lines between
+            for key in chosen.keys() & pieces.theirs.keys():
+                chosen[key] = _spaced(chosen[key], like=pieces.theirs[key].node)
         return [chosen[key] for key in order]
 
     def piece(self, name: str, sides: Sides[Piece | None]) -> Statement | None:
@@ -100,7 +103,7 @@ class _Merge:
             one = merge_from(base, theirs, new)
         if one is None:
             one = self.by_lines(Sides(base.code if base else "", theirs.code, new.code))
-            one = one and one.with_changes(leading_lines=[*_blank(new.node), *one.leading_lines])
+            one = one and _spaced(one, like=new.node)
         if one is None and base:
             one = self.apart(Sides(base.node, theirs.node, new.node))
         if one is None:
@@ -190,12 +193,11 @@ class _Merge:
 
     def with_imports(self, module: cst.Module, sides: Sides[dict[Key, Piece]]) -> list[Statement]:
         """The merged body with the imports that it uses and one of the sides dropped."""
-        code = module.code
         candidates = [*sides.new.values(), *sides.theirs.values(), *sides.base.values()]
-        if self.blocks:  # what is disputed may use what either side imports
-            code += "".join(f"\n{piece.code}" for piece in candidates)
+        # what is disputed may use what either side imports
+        disputed = "\n".join(piece.code for piece in candidates) if self.blocks else ""
         body = list(_statements(module.body))
-        for added in with_used(body, code, candidates):
+        for added in with_used(module.code, disputed, candidates):
             body = _with_import(body, added)
         return body
 
@@ -229,6 +231,12 @@ def _head(node: Statement) -> str:
 def _blank(node: Statement) -> list[cst.EmptyLine]:
     """The empty lines above a statement and its comments."""
     return list(itertools.takewhile(lambda line: line.comment is None, node.leading_lines))
+
+
+def _spaced(node: Statement, like: Statement) -> Statement:
+    """A statement with the empty lines above it that another has."""
+    own = itertools.dropwhile(lambda line: line.comment is None, node.leading_lines)
+    return node.with_changes(leading_lines=[*_blank(like), *own])
 
 
 def _statements(body: Sequence[cst.BaseStatement]) -> Iterator[Statement]:

@@ -1,0 +1,97 @@
+"""People's edits crossed with changes of the spec: nothing of either side is lost in silence."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from codegen.emit.merge import Merged, Sides, merge_texts
+from tests.merge.renderings import FILES, renderings
+from tests.merge.scripts import edited
+from tests.merge.units import Units, order, units
+
+
+@st.composite
+def scenes(draw) -> tuple[str, Sides[str], tuple[str, ...]]:
+    """A file as generated, as a person edited it, and as it is generated after a change."""
+    made = renderings()
+    name = draw(st.sampled_from(sorted(made)))
+    base = draw(st.integers(0, len(made[name]) - 1))
+    new = draw(st.integers(0, len(made[name]) - 1))
+    files = [f for f in FILES if f in made[name][base] and f in made[name][new]]
+    file = draw(st.sampled_from(files))
+    theirs, marks = draw(edited(made[name][base][file]))
+    return file, Sides(made[name][base][file], theirs, made[name][new][file]), marks
+
+
+def judge(file: str, sides: Sides[str], marks: tuple[str, ...]) -> Merged:
+    merged = merge_texts(file, sides)
+    for mark in marks:
+        assert mark in merged.text, f"{mark} is lost"
+    disputed = {conflict.where for conflict in merged.conflicts}
+    base, theirs, new = units(sides.base), units(sides.theirs), units(sides.new)
+    apart = not (touched(base, theirs) & touched(base, new))
+    moved = reordered(sides.base, sides.theirs) and reordered(sides.base, sides.new)
+    if apart and not moved:
+        assert not disputed, f"a conflict where both touch other definitions: {disputed}"
+    if disputed:
+        return merged
+    ast.parse(merged.text)
+    judge_units(base, theirs, new, units(merged.text))
+    judge_order(sides, merged.text)
+    return merged
+
+
+def touched(base: Units, other: Units) -> set[str]:
+    return {name for name in {*base, *other} if base.get(name) != other.get(name)}
+
+
+def judge_units(base: Units, theirs: Units, new: Units, merged: Units) -> None:
+    """Each unit is that of the side that changed it."""
+    for name in {*base, *theirs, *new}:
+        before, mine, now = base.get(name), theirs.get(name), new.get(name)
+        if mine in (before, now):
+            assert merged.get(name) == now, f"the new {name} is lost"
+        elif now == before:
+            assert merged.get(name) == mine, f"the person's {name} is lost"
+        else:
+            assert name in merged, f"{name} changed on both sides is gone"
+    assert set(merged) <= {*theirs, *new}, "something is there that neither side has"
+
+
+def reordered(one: str, other: str) -> bool:
+    mine, theirs = order(one), order(other)
+    common = set(mine) & set(theirs)
+    return [n for n in mine if n in common] != [n for n in theirs if n in common]
+
+
+def judge_order(sides: Sides[str], merged: str) -> None:
+    """What a person moved stays where they put it."""
+    if not reordered(sides.base, sides.theirs):
+        return
+    common = set(order(sides.base)) & set(order(sides.theirs)) & set(order(sides.new))
+    kept = [name for name in order(merged) if name in common]
+    assert kept == [name for name in order(sides.theirs) if name in common]
+
+
+@settings(max_examples=60)
+@given(scenes())
+def test_no_edit_is_lost_and_other_definitions_never_conflict(scene) -> None:
+    judge(*scene)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(10))
+def test_hundreds_of_edits_are_carried_over(seed: int) -> None:
+    from hypothesis import seed as seeded
+
+    @seeded(seed)
+    @settings(max_examples=60, database=None)
+    @given(scenes())
+    def run(scene) -> None:
+        judge(*scene)
+
+    run()
