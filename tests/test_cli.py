@@ -138,14 +138,10 @@ def test_check_is_green_only_when_the_package_is_what_the_spec_says(
     assert tgen("check")[0] == 0
 
 
-@pytest.mark.parametrize("damage", ["edit", "delete", "lock"])
-def test_check_finds_a_touched_package(project: Path, tgen: Run, damage: str) -> None:
+@pytest.mark.parametrize("name", ["model.py", "tgen.lock"])
+def test_check_finds_a_deleted_file(project: Path, tgen: Run, name: str) -> None:
     tgen("build", "--no-test")
-    model = project / "generated/small/model.py"
-    if damage == "edit":
-        model.write_text(model.read_text().replace("1e-5", "1e-4"))
-    else:
-        (model if damage == "delete" else model.with_name("tgen.lock")).unlink()
+    (project / "generated/small" / name).unlink()
     assert tgen("check")[0] == 3
 
 
@@ -158,15 +154,45 @@ def test_check_finds_a_package_whose_spec_is_gone(project: Path, tgen: Run) -> N
     assert code == 3 and "orphan: generated/small" in out
 
 
-def test_a_hand_edit_stops_the_build_and_stays(project: Path, tgen: Run) -> None:
+def test_a_hand_edit_is_carried_over_and_shown(project: Path, tgen: Run) -> None:
     tgen("build", "--no-test")
     model = project / "generated/small/model.py"
-    edited = model.read_text() + "\n# mine\n"
-    model.write_text(edited)
+    model.write_text(model.read_text() + "\n\ndef mine() -> int:\n    return 3\n")
+    assert tgen("check")[0] == 0
     (project / "specs/small.yaml").write_text(SPEC.replace("layers: 2", "layers: 3"))
-    code, _, err = tgen("build", "--no-test")
-    assert code == 4 and "model.py was changed by hand" in err
+    assert tgen("check")[0] == 3
+    assert tgen("build", "--no-test")[0] == 0
+    assert "layers: int = 3" in model.read_text() and "def mine()" in model.read_text()
+    assert tgen("check")[0] == 0
+    code, out, _ = tgen("edits")
+    assert code == 0 and "generated/small/model.py: mine\n" in out and "+def mine()" in out
+    code, out, _ = tgen("edits", "--json")
+    (package,) = json.loads(out)["packages"]
+    assert package["edits"][0]["parts"] == ["mine"]
+
+
+def test_a_conflict_stops_one_package_until_it_is_resolved(project: Path, tgen: Run) -> None:
+    (project / "specs/other.yaml").write_text(SPEC.replace("small", "other"))
+    tgen("build", "--no-test")
+    model = project / "generated/small/model.py"
+    edited = model.read_text().replace("layers: int = 2", "layers: int = 7")
+    model.write_text(edited)
+    for name in ("small", "other"):
+        text = SPEC.replace("small", name).replace("layers: 2", "layers: 3")
+        (project / f"specs/{name}.yaml").write_text(text)
+    code, out, err = tgen("build", "--no-test")
+    assert code == 4 and "model.py: Config.layers: you changed it" in err
+    assert "tgen resolve specs/small.yaml" in err
     assert model.read_text() == edited
+    assert "layers: int = 3" in (project / "generated/other/model.py").read_text()
+    assert tgen("resolve", "--no-test")[0] == 4
+    merge = model.with_name("model.py.merge")
+    lines = merge.read_text().split("\n")
+    start, end = (lines.index(mark) for mark in ("<<<<<<< yours", ">>>>>>> generated now"))
+    merge.write_text("\n".join([*lines[:start], "    layers: int = 9", *lines[end + 1 :]]))
+    assert tgen("resolve", "--no-test")[0] == 0
+    assert "layers: int = 9" in model.read_text()
+    assert tgen("check")[0] == 0
 
 
 def test_one_broken_spec_does_not_stop_the_others(project: Path, tgen: Run) -> None:
