@@ -53,9 +53,10 @@ def check_encoder(spec: TransformerSpec) -> Iterator[Finding]:
 def check_training(spec: TransformerSpec) -> Iterator[Finding]:
     """Training fits the model and itself."""
     train, model = spec.train, spec.model
-    if train.context and train.context > model.context_length:
-        message = f"{train.context} tokens a sequence, but context_length is {model.context_length}"
-        yield Finding(("train", "context"), message)
+    if train.context_length and train.context_length > model.context_length:
+        message = f"{train.context_length} tokens a sequence, but the model has room for "
+        message += str(model.context_length)
+        yield Finding(("train", "context_length"), message)
     if train.schedule.warmup > train.steps:
         message = f"{train.schedule.warmup} steps of warm-up in a run of {train.steps}"
         yield Finding(("train", "schedule", "warmup"), message)
