@@ -12,7 +12,7 @@ from codegen.errors import TgenError
 from codegen.project import Project
 from codegen.spec import load_spec, parse_override
 from codegen.spec.checks import check_name
-from codegen.spec.load import merge
+from codegen.spec.merging import merge
 from codegen.spec.source import Tree
 
 
