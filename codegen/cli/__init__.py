@@ -10,7 +10,7 @@ import click
 from codegen import __version__
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
-from codegen.cli.spec_commands import diff, new, plan, schema
+from codegen.cli.spec_commands import diff, migrate, new, plan, schema
 from codegen.errors import ExitCode, TgenError
 
 EXIT_CODES = """\b
@@ -32,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (build, import_, check, kernels, tune, plan, diff, new, mask, schema):
+for command in (build, import_, check, kernels, tune, plan, diff, new, mask, schema, migrate):
     cli.add_command(command)
 
 

@@ -5,6 +5,7 @@ from codegen.report.check import check_json, check_text
 from codegen.report.diff import diff_json, diff_text
 from codegen.report.imported import import_text
 from codegen.report.kernels import kernels_json, kernels_text
+from codegen.report.migrated import migrate_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, working
 from codegen.report.tune import timed, trials_text
@@ -21,6 +22,7 @@ __all__ = [
     "import_text",
     "kernels_json",
     "kernels_text",
+    "migrate_text",
     "plan_json",
     "plan_text",
     "timed",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from codegen.spec.reference import models_in
 from codegen.spec.source import Key
 
 REPEATED = {("model", "blocks"), ("model", "encoder"), ("model", "cross_attention")}
@@ -44,3 +43,10 @@ def _walk(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str,
         if path not in REPEATED and get_origin(field.annotation) is not dict:
             for inner in models_in(field.annotation):
                 yield from _walk(inner, path)
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The mappings that a field may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for argument in get_args(annotation) for m in models_in(argument)]

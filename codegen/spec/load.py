@@ -154,7 +154,7 @@ class _Said:
         """The variants of the spec; SpecError if they are none, or `--set` would undo one."""
         data = self.tree().data
         family = FAMILIES.get(str(data.get("family")), TransformerSpec)
-        points = points_of(variants, str(data.get("name")), family)
+        points = points_of(variants, str(data.get("name", "unnamed")), family)
         for point in points:
             check_overrides(point, self.tree(point.choices))
         return points

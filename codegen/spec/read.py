@@ -46,6 +46,16 @@ def read_text_as_spec(text: str, path: str) -> ReadSpec:
     return read
 
 
+def extended(path: Path, root: Path) -> tuple[Path, ...]:
+    """The file that a spec builds on, if it says one and it is there."""
+    try:
+        data = parse(read_text(path, ""), "").data
+        target = data.get("extends") if isinstance(data, dict) else None
+        return (_parent(path, root, (path.resolve(),), target, None),)
+    except SpecError:
+        return ()
+
+
 def shown(path: Path, root: Path) -> str:
     """The path as people see it: relative to the project, with forward slashes."""
     return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
