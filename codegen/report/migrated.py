@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:
     """A line a file, with its diff if nothing was written; problems last."""
     for migration in migrations:
-        if not migration.problems:
-            said = "; ".join(migration.done) or "nothing to change"
-            click.echo(f"{click.style(migration.path, bold=True)}  {said}")
-            if dry_run:
-                click.echo(migration.diff, nl=False)
+        said = "; ".join(migration.done) or "nothing to change"
+        said = "left as it is" if migration.problems else said
+        click.echo(f"{click.style(migration.path, bold=True)}  {said}")
+        if dry_run and not migration.problems:
+            click.echo(migration.diff, nl=False)
     for migration in migrations:
         for problem in migration.problems:
             click.echo(str(problem), err=True)

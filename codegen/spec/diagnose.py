@@ -65,8 +65,8 @@ def _of_an_older_form(finding: Diagnostic, key: Key, given: Any) -> Diagnostic:
     since = outdated(key, given)
     if since is None or finding.position is None:
         return finding
-    in_file = not finding.position.path.startswith(SET)
-    hint = f"tgen migrate {finding.position.path}" if in_file else "docs/spec.md has the new form"
+    path = finding.position.path
+    hint = None if path.startswith(SET) else f"tgen migrate {path}"
     return replace(finding, message=f"{finding.message}, {since}", hint=hint)
 
 

@@ -23,7 +23,7 @@ def fields_of(model: type[BaseModel]) -> dict[str, tuple[tuple[str, ...], ...]]:
     found: dict[str, dict[tuple[str, ...], None]] = {}
     for path in _walk(model, ()):
         found.setdefault(path[-1], {})[path] = None
-    return {name: tuple(sorted(paths, key=_nearness)) for name, paths in found.items()}
+    return {name: tuple(sorted(paths, key=_order)) for name, paths in found.items()}
 
 
 def nearest(name: str, model: type[BaseModel]) -> tuple[Key, ...]:
@@ -34,6 +34,10 @@ def nearest(name: str, model: type[BaseModel]) -> tuple[Key, ...]:
 
 def _nearness(path: tuple[str, ...]) -> tuple[int, bool]:
     return len(path), len(path) == MODEL_FIRST and path[0] != "model"
+
+
+def _order(path: tuple[str, ...]) -> tuple[tuple[int, bool], bool]:
+    return _nearness(path), path[0] != "model"
 
 
 def _walk(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -95,7 +95,7 @@ def _which(variants: Tree, names: Sequence[str], wanted: str | None) -> SpecErro
     if wanted is not None:
         hint = suggestion(wanted, names) or f"known: {some}"
         return SpecError(Diagnostic(f"no variant `{word(wanted)}`", where, hint))
-    message = f"this spec makes {len(names)} packages, and one is asked for: {some}"
+    message = f"one package is asked for, and this spec's `variants` make {len(names)}: {some}"
     return SpecError(Diagnostic(message, where, f"choose one, as in --variant {names[0]}"))
 
 
