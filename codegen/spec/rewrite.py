@@ -55,9 +55,7 @@ def rewrite(
         text, said = _brought_to(text, shown, rows)
         done += said
     if 0 < since < version:
-        at = parse(text, shown).spans["version",].value_at
-        assert at
-        text = _replaced(text, {at: version})
+        text = _numbered(text, shown, version)
         done.append(f"version {since} -> {version}")
     return Rewritten(text, tuple(done))
 
@@ -68,15 +66,29 @@ def _brought_to(text: str, shown: str, changes: Sequence[Change]) -> tuple[str, 
     forms = list(_old_forms(tree, changes))
     if not forms:
         return text, []
-    expected = _migrated(tree, (), tree.data, changes)
+    text = _edited(text, tree, forms, _migrated(tree, (), tree.data, changes))
+    return text, list(dict.fromkeys(form.said for form in forms))
+
+
+def _numbered(text: str, shown: str, version: int) -> str:
+    """The text with another `version`."""
+    tree = parse(text, shown)
+    span = tree.spans["version",]
+    assert span.value_at
+    form = _OldForm(span.value, span.value_at, version, f"version -> {version}")
+    return _edited(text, tree, [form], {**tree.data, "version": version})
+
+
+def _edited(text: str, tree: Tree, forms: Sequence[_OldForm], expected: Any) -> str:
+    """The text with the old forms replaced; SpecError unless it then says what is expected."""
     text = _replaced(text, {form.at: form.new for form in forms})
     try:
-        found = parse(text, shown).data
+        found = parse(text, tree.spans[()].value.path).data
     except SpecError:
         found = None
     if repr(found) != repr(expected):  # as text, so that 1 is not true and nan is nan
         raise _shared(tree, forms)
-    return text, list(dict.fromkeys(form.said for form in forms))
+    return text
 
 
 def _old_forms(tree: Tree, changes: Sequence[Change]) -> Iterator[_OldForm]:

@@ -241,7 +241,9 @@ def test_one_of_many_is_chosen_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "grid.yaml"
     chosen = load_spec(path, tmp_path, ["model.layers=3"], "gpt_heads8")
     assert (chosen.spec.model.attention.heads, chosen.spec.model.layers) == (8, 3)
-    with pytest.raises(SpecError, match="one package is asked for, and this spec's `variants` make 2") as caught:
+    with pytest.raises(
+        SpecError, match="one package is asked for, and this spec's `variants` make 2"
+    ) as caught:
         load_spec(path, tmp_path)
     assert "--variant gpt_heads4" in str(caught.value)
     with pytest.raises(SpecError, match="did you mean `gpt_heads8`"):
