@@ -67,7 +67,7 @@ def test_a_spec_without_variants_is_one_spec(tmp_path: Path) -> None:
         ("tied: [true, false]", "tiedtrue tiedfalse"),
         ("qk_norm: [~, rms]", "qk_normnone qk_normrms"),
         ("model.mlp: [gated, {d_ff: 3072, kind: plain}]", "mlpgated mlpplain_d_ff3072"),
-        ("attention: [{heads: 4}, {heads: 8, kv_heads: 2}]",
+        ("attention: [{heads: 4}, {kv_heads: 2, heads: 8}]",
          "attention_heads4 attention_heads8_kv_heads2"),
         ("betas: [[0.9, 0.95], [0.9, 0.999]]", "betas0_9_0_95 betas0_9_0_999"),
         ("model.norm.kind: [layer, rms]", "normlayer normrms"),
