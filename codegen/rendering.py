@@ -16,7 +16,7 @@ from codegen.project import Project
 if TYPE_CHECKING:
     from codegen.plan import Plan
     from codegen.plan.kernels import Kernel
-    from codegen.spec import LoadedSpec, Spec
+    from codegen.spec import BrokenVariant, LoadedSpec, Spec
 
 PARALLEL_FROM = 4  # cold specs below which worker processes cost more than they save
 BATCH = 32  # specs that are in memory at once
@@ -123,14 +123,31 @@ def _with_report(draft: Rendered, folder: Path) -> Rendered:
 
 
 def render_one(work: Work) -> list[Rendered | Outcome]:
-    """Stages 1 to 3 and the pruning half of 4, in this or a worker process."""
-    from codegen.spec import load_spec
+    """Stages 1 to 3 and the pruning half of 4, in this or a worker process.
+
+    One package, or one for each of a spec's variants.
+    """
+    from codegen.spec import load_specs
 
     spec, project, overrides, out = work
     try:
-        return [_draft(spec, load_spec(spec, project.root, overrides), project, out)]
+        found = load_specs(spec, project.root, overrides)
     except TgenError as error:
         return [failed(spec, error)]
+    return [_drafted(spec, one, project, out) for one in found]
+
+
+def _drafted(
+    spec: Path, found: LoadedSpec | BrokenVariant, project: Project, out: Path
+) -> Rendered | Outcome:
+    from codegen.spec import BrokenVariant
+
+    if isinstance(found, BrokenVariant):
+        return failed(spec, found.error, found.name)
+    try:
+        return _draft(spec, found, project, out)
+    except TgenError as error:
+        return failed(spec, error, found.spec.name)
 
 
 def _draft(spec: Path, loaded: LoadedSpec, project: Project, out: Path) -> Rendered:
@@ -182,15 +199,18 @@ def spec_and_plan(spec: Path, project: Project, overrides: Sequence[str] = ()) -
 def _refuse_double_names(
     results: list[Rendered | Outcome], first: dict[str, Path]
 ) -> list[Rendered | Outcome]:
-    """Two specs of one name would write one folder; `first` holds the names given so far."""
+    """Two packages of one name would be one folder; `first` holds the names given so far."""
     checked: list[Rendered | Outcome] = []
     for result in results:
         if isinstance(result, Rendered):
             name = result.plan.name
-            other = first.setdefault(name, result.spec)
-            if other != result.spec:
-                message = f"{result.spec}: the name `{name}` is taken by {other}"
-                checked.append(failed(result.spec, SpecError(message, "give it another `name`")))
+            other = first.get(name)
+            if other is not None:
+                whose = f"another of its variants ({name})" if other == result.spec else str(other)
+                message = f"{result.spec}: the name `{name}` is taken by {whose}"
+                error = SpecError(message, "give it another `name`")
+                checked.append(failed(result.spec, error, name))
                 continue
+            first[name] = result.spec
         checked.append(result)
     return checked

@@ -10,9 +10,9 @@ import yaml
 
 from codegen.errors import TgenError
 from codegen.project import Project
-from codegen.spec import load_spec, parse_override
+from codegen.spec import BrokenVariant, load_specs, parse_override
 from codegen.spec.checks import check_name
-from codegen.spec.load import merge
+from codegen.spec.merging import merge
 from codegen.spec.source import Tree
 
 
@@ -20,7 +20,7 @@ def write_variant(name: str, parent: Path, overrides: Sequence[str], project: Pr
     """Writes NAME.yaml beside its parent and returns its path; TgenError leaves nothing behind."""
     for finding in check_name(name):
         raise TgenError(f"tgen new {name}: {finding.message}", finding.hint)
-    load_spec(parent, project.root)
+    load_specs(parent, project.root)
     folder = parent.parent
     path = folder / f"{name}.yaml"
     if path.exists():
@@ -35,7 +35,9 @@ def write_variant(name: str, parent: Path, overrides: Sequence[str], project: Pr
     )
     path.write_text(text, encoding="utf-8", newline="\n")
     try:
-        load_spec(path, project.root)
+        for made in load_specs(path, project.root):
+            if isinstance(made, BrokenVariant):
+                raise made.error
     except TgenError:
         path.unlink()
         raise

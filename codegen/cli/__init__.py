@@ -11,7 +11,7 @@ from codegen import __version__
 from codegen.cli.edit_commands import edits, resolve
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
-from codegen.cli.spec_commands import diff, new, plan, schema
+from codegen.cli.spec_commands import diff, migrate, new, plan, schema
 from codegen.errors import ExitCode, TgenError
 
 EXIT_CODES = """\b
@@ -33,20 +33,8 @@ def cli() -> None:
     """
 
 
-for command in (
-    build,
-    import_,
-    check,
-    edits,
-    resolve,
-    kernels,
-    tune,
-    plan,
-    diff,
-    new,
-    mask,
-    schema,
-):
+COMMANDS = (build, import_, check, edits, resolve, kernels, tune, plan, diff, new, mask, schema)
+for command in (*COMMANDS, migrate):
     cli.add_command(command)
 
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from codegen.cli.options import json_option, project_of, set_option, spec_argument
+from codegen.cli.options import (
+    json_option,
+    paths_argument,
+    project_of,
+    set_option,
+    spec_argument,
+)
+from codegen.errors import ExitCode
 
 
 @click.command(epilog="Example: tgen plan specs/llama.yaml --set model.layers=4")
 @spec_argument
 @set_option
+@click.option("--variant", metavar="NAME", help="The package to show, of a spec with variants.")
 @json_option
-def plan(spec: Path, overrides: Sequence[str], as_json: bool) -> None:
+def plan(spec: Path, overrides: Sequence[str], variant: str | None, as_json: bool) -> None:
     """Show what SPEC comes to: layers, shapes, parameters, FLOPs and bytes."""
-    from codegen import rendering, report
+    from codegen import report
+    from codegen.plan import lower
+    from codegen.spec import load_spec
 
-    made = rendering.make_plan(spec, project_of([spec]), overrides)
+    made = lower(load_spec(spec, project_of([spec]).root, overrides, variant))
     printer = report.plan_json if as_json else report.plan_text
     printer(made)
 
@@ -49,6 +60,25 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
 
     path = scaffold.write_variant(name, parent, overrides, project_of([parent]))
     click.echo(f"wrote {path}\nnext: tgen build {path}")
+
+
+@click.command(epilog="Example: tgen migrate --diff")
+@paths_argument
+@click.option(
+    "--dry-run", "--diff", "dry_run", is_flag=True, help="Print the changes; write nothing."
+)
+def migrate(specs: Sequence[Path], dry_run: bool) -> None:
+    """Bring SPECS (files or folders; by default all) to this version of the spec language.
+
+    Only the characters that must change do; the specs that they extend come along.
+    """
+    from codegen import migrating, report
+    from codegen.project import find_specs
+
+    project = project_of(specs)
+    migrations = migrating.migrate(find_specs(specs, project), project, dry_run=dry_run)
+    report.migrate_text(migrations, dry_run=dry_run)
+    sys.exit(max((migration.exit_code for migration in migrations), default=ExitCode.FINE))
 
 
 @click.command(epilog="Example: tgen schema > tgen.schema.json")

@@ -47,7 +47,7 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
             spec.checkpoint.huggingface, network.parameters, network.blocks, where
         )
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
-    context = spec.train.context or network.context_length
+    context = spec.train.context_length or network.context_length
     train = train_plan(spec, context, 3 * forward_flops(network, spec.model, context))
     return Plan(
         name=spec.name,
@@ -125,7 +125,7 @@ def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
         ),
         batch=train.batch,
         accumulation=train.accumulation,
-        context=context,
+        context_length=context,
         steps=train.steps,
         clip=float(train.clip),
         validation=float(train.validation),

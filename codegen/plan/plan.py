@@ -9,7 +9,7 @@ from codegen.plan.checkpoint import CheckpointPlan
 from codegen.plan.kernel_plan import KernelPlan
 from codegen.plan.network import TransformerNetwork
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2  # of the JSON that `tgen plan --json` prints
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TrainPlan:
     schedule: SchedulePlan
     batch: int
     accumulation: int
-    context: int
+    context_length: int
     steps: int
     clip: float
     validation: float
@@ -60,7 +60,7 @@ class TrainPlan:
     log_every: int
     seed: int
     dtype: str
-    flops_per_token: int  # forward and backward, at the training context
+    flops_per_token: int  # forward and backward, at the training context_length
     peaks: dict[str, float]  # dense bfloat16 FLOP/s by device name
 
 

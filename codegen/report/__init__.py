@@ -6,6 +6,7 @@ from codegen.report.diff import diff_json, diff_text
 from codegen.report.edits import edits_json, edits_text
 from codegen.report.imported import import_text
 from codegen.report.kernels import kernels_json, kernels_text
+from codegen.report.migrated import migrate_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, working
 from codegen.report.recovered import recovered_text
@@ -25,6 +26,7 @@ __all__ = [
     "import_text",
     "kernels_json",
     "kernels_text",
+    "migrate_text",
     "plan_json",
     "plan_text",
     "recovered_text",

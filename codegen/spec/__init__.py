@@ -1,5 +1,21 @@
 """Stage 1: YAML text -> Spec."""
 
-from codegen.spec.load import LoadedSpec, Spec, load_spec, load_text, parse_override
+from codegen.spec.load import (
+    BrokenVariant,
+    LoadedSpec,
+    Spec,
+    load_spec,
+    load_specs,
+    load_text,
+)
+from codegen.spec.merging import parse_override
 
-__all__ = ["LoadedSpec", "Spec", "load_spec", "load_text", "parse_override"]
+__all__ = [
+    "BrokenVariant",
+    "LoadedSpec",
+    "Spec",
+    "load_spec",
+    "load_specs",
+    "load_text",
+    "parse_override",
+]

@@ -35,7 +35,7 @@ def check_image(spec: TransformerSpec) -> Iterator[Finding]:
     for part, known in SAID.items():
         more = getattr(model, part).model_fields_set - known
         keys += [("model", part, field) for field in sorted(more)]
-    keys += [("train", "context")] if spec.train.context else []
+    keys += [("train", "context_length")] if spec.train.context_length else []
     for key in keys:
         yield Finding(key, f"an image classifier has no `{key[-1]}`")
     if model.embedding.positions == "sinusoidal":

@@ -19,12 +19,16 @@ from codegen.spec.finding import Finding
 from codegen.spec.stacks import encoder_model
 from codegen.spec.transformer import TransformerSpec
 
+MAX_NAME = 80
 MAPPINGS = Path(__file__).parent.parent / "importers/huggingface"
 
 
 def check_name(name: str) -> Iterator[Finding]:
     """A package name that can be imported and hides nothing."""
-    if not NAME.fullmatch(name) or len(name) > 80:
+    if len(name) > MAX_NAME:
+        message = f"`{word(name)}` has {len(name)} characters, a package name at most {MAX_NAME}"
+        yield Finding(("name",), message, "a shorter `name`")
+    elif not NAME.fullmatch(name):
         hint = "lower-case letters, digits and `_`, beginning with a letter"
         yield Finding(("name",), f"`{word(name)}` can't be a package name", hint)
     elif keyword.iskeyword(name) or keyword.issoftkeyword(name):
@@ -53,9 +57,10 @@ def check_encoder(spec: TransformerSpec) -> Iterator[Finding]:
 def check_training(spec: TransformerSpec) -> Iterator[Finding]:
     """Training fits the model and itself."""
     train, model = spec.train, spec.model
-    if train.context and train.context > model.context_length:
-        message = f"{train.context} tokens a sequence, but context_length is {model.context_length}"
-        yield Finding(("train", "context"), message)
+    if train.context_length and train.context_length > model.context_length:
+        message = f"{train.context_length} tokens a sequence, but the model has room for "
+        message += str(model.context_length)
+        yield Finding(("train", "context_length"), message)
     if train.schedule.warmup > train.steps:
         message = f"{train.schedule.warmup} steps of warm-up in a run of {train.steps}"
         yield Finding(("train", "schedule", "warmup"), message)

@@ -11,7 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from codegen.errors import Diagnostic
 from codegen.spec.characters import word
+from codegen.spec.file_fields import SpecFile
+from codegen.spec.migrations import outdated
 from codegen.spec.source import Key, Tree
+
+SET = "--set "  # in place of a file, where an override is wrong
 
 WORDS = {
     "int_type": "expected a whole number",
@@ -49,10 +53,21 @@ def diagnose(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list
     found: dict[Key, list[Diagnostic]] = {}
     for problem in error.errors():
         key = path_of(problem["loc"], tree.data)
-        found.setdefault(key, []).append(_diagnose_one(dict(problem), key, tree, model))
+        finding = _diagnose_one(dict(problem), key, tree, model)
+        found.setdefault(key, []).append(_of_an_older_form(finding, key, problem["input"]))
     # A union's other members complain about the whole value; what is wrong inside it says more.
     inner = {key[:end] for key in found for end in range(len(key))}
     return [_join(group) for key, group in found.items() if key not in inner or _of_fields(group)]
+
+
+def _of_an_older_form(finding: Diagnostic, key: Key, given: Any) -> Diagnostic:
+    """The finding, with what an older version of the language has to do with it."""
+    since = outdated(key, given)
+    if since is None or finding.position is None:
+        return finding
+    path = finding.position.path
+    hint = None if path.startswith(SET) else f"tgen migrate {path}"
+    return replace(finding, message=f"{finding.message}, {since}", hint=hint)
 
 
 def _of_fields(group: list[Diagnostic]) -> bool:
@@ -81,12 +96,12 @@ def _diagnose_one(
     kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
     name = str(problem["loc"][-1])
     position = tree.position(key)
-    if kind == "extra_forbidden" and problem["loc"] == ("extends",):
+    if kind == "extra_forbidden" and len(problem["loc"]) == 1 and name in SpecFile.model_fields:
         where = tree.position(key, of_key=True)
-        return Diagnostic("`extends` stands in a file only", where)
+        return Diagnostic(f"`{name}` stands in a file only", where)
     if kind == "extra_forbidden":
         fields = fields_at(model, problem["loc"][:-1])
-        fields += ["extends"] if len(problem["loc"]) == 1 else []
+        fields += SpecFile.model_fields if len(problem["loc"]) == 1 else []
         hint = suggestion(name, fields) or f"known here: {', '.join(fields)}"
         return Diagnostic(f"unknown field `{word(name)}`", tree.position(key, of_key=True), hint)
     if kind == "missing":

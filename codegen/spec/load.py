@@ -1,39 +1,33 @@
-"""A spec file -> Spec: `extends` and overrides resolved, every mistake reported at its place."""
+"""A spec file -> Specs: overrides and variants resolved, every mistake reported at its place."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from codegen.errors import Diagnostic, Position, SpecError
+from codegen.errors import Diagnostic, SpecError
+from codegen.spec.blame import Alone, blamed
 from codegen.spec.characters import word
 from codegen.spec.checks import CHECKS, check_name
 from codegen.spec.diagnose import diagnose, path_of, show, suggestion
 from codegen.spec.finding import Finding
-from codegen.spec.source import (
-    MAX_DEPTH,
-    Key,
-    Span,
-    Tree,
-    decode,
-    parse,
-    read_file,
-    spec_error,
-)
+from codegen.spec.merging import merge, parse_override
+from codegen.spec.read import ReadSpec, Texts, read_spec, read_text_as_spec
+from codegen.spec.source import Tree, spec_error
 from codegen.spec.transformer import TransformerSpec
+from codegen.spec.variants import Choice, Point, check_overrides, point_name, points_of
 
 Spec = TransformerSpec  # the union of the families
 
 FAMILIES: dict[str, type[TransformerSpec]] = {"transformer": TransformerSpec}
 
-MAX_EXTENDS = 16
+MAX_NAMED = 4  # variants that a message lists
 
 
 @dataclass(frozen=True)
@@ -41,138 +35,144 @@ class LoadedSpec:
     """A valid spec, where each of its values stands, and the files it was read from."""
 
     spec: Spec
-    path: str  # posix, relative to the project
+    path: str  # posix, relative to the project; of a variant, its file
     tree: Tree
     sources: Mapping[Path, str]  # its own file first, with the sha256 of what was read
 
 
-def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSpec:
-    """Reads one spec; SpecError with all its mistakes. `overrides` are texts such as `a.b=c`."""
-    tree, sources = _read_with_extends(path, root, ())
-    if not isinstance(tree.data, dict):
-        where = tree.position(()) or Position(shown(path, root), 1, 1)
-        hint = "start with `name: my_model`"
-        raise SpecError(Diagnostic("a spec is a mapping of fields", where, hint))
-    problems: list[Diagnostic] = []
-    for override in overrides:
-        try:
-            tree = merge(tree, parse_override(override))
-        except SpecError as error:
-            problems += error.diagnostics
-    if problems:
-        raise SpecError(problems)
-    return LoadedSpec(_validate(tree), shown(path, root), tree, sources)
+@dataclass(frozen=True)
+class BrokenVariant:
+    """A variant that no model can be: the name that its package would have, and what is wrong."""
+
+    name: str
+    error: SpecError
+
+
+def load_specs(
+    path: Path, root: Path, overrides: Iterable[str] = (), texts: Texts | None = None
+) -> tuple[LoadedSpec | BrokenVariant, ...]:
+    """What one file says: a spec, or one for each combination of its `variants`.
+
+    A variant that is wrong does not stop the others; SpecError with all mistakes if nothing is
+    right. `overrides` are texts such as `a.b=c`, `texts` what files are read as instead.
+    """
+    said = _Said(read_spec(path, root, texts), _parsed(overrides))
+    if said.read.variants is None:
+        return (said.loaded(),)
+    made = tuple(map(said.at, said.points(said.read.variants)))
+    broken = [one for one in made if isinstance(one, BrokenVariant)]
+    if len(broken) == len(made):
+        raise spec_error(problem for one in broken for problem in one.error.diagnostics)
+    return made
+
+
+def load_spec(
+    path: Path, root: Path, overrides: Iterable[str] = (), variant: str | None = None
+) -> LoadedSpec:
+    """Reads one spec; SpecError with all its mistakes. Of a spec with variants, the one named."""
+    said = _Said(read_spec(path, root), _parsed(overrides))
+    if said.read.variants is None:
+        if variant is not None:
+            raise SpecError(f"{said.read.path} has no `variants`, so no `{word(variant)}`")
+        return said.loaded()
+    points = {point.name: point for point in said.points(said.read.variants)}
+    if variant not in points:
+        raise _which(said.read.variants, list(points), variant)
+    made = said.at(points[variant])
+    if isinstance(made, BrokenVariant):
+        raise made.error
+    return made
 
 
 def load_text(text: str, path: str) -> LoadedSpec:
     """A spec that is not on the disk yet; `path` is where it will be, relative to the project."""
-    tree = parse(text, path)
-    return LoadedSpec(_validate(tree), path, tree, {})
+    return _Said(read_text_as_spec(text, path), ()).loaded()
 
 
-def shown(path: Path, root: Path) -> str:
-    """The path as people see it: relative to the project, with forward slashes."""
-    return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
+def _which(variants: Tree, names: Sequence[str], wanted: str | None) -> SpecError:
+    where = variants.position(("variants",), of_key=True)
+    some = ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
+    if wanted is not None:
+        hint = suggestion(wanted, names) or f"known: {some}"
+        return SpecError(Diagnostic(f"no variant `{word(wanted)}`", where, hint))
+    message = f"one package is asked for, and this spec's `variants` make {len(names)}: {some}"
+    return SpecError(Diagnostic(message, where, f"choose one, as in --variant {names[0]}"))
 
 
-def parse_override(text: str) -> Tree:
-    """`model.attention.heads=16` as a tree of one value; SpecError if it is no such thing."""
-    name, equals, value = text.partition("=")
-    keys = tuple(name.strip().split("."))
-    source = f"--set {name.strip()}"
-    if not equals or not all(keys) or len(keys) > MAX_DEPTH:
-        hint = "write --set model.attention.heads=16"
-        raise SpecError(f"--set {word(text)}: expected field=value", hint=hint)
-    parsed = parse(value.strip(), source)
-    tree = Tree(data=parsed.data, spans={keys + key: span for key, span in parsed.spans.items()})
-    name_position = Position(source, 1, 1, name.strip(), len(name.strip()))
-    for end in range(len(keys), 0, -1):
-        tree.data = {keys[end - 1]: tree.data}
-        span = tree.spans.get(keys[:end], Span(name_position))
-        tree.spans[keys[:end]] = replace(span, key=name_position)
-    return tree
+def _parsed(overrides: Iterable[str]) -> list[Tree]:
+    trees: list[Tree] = []
+    problems: list[Diagnostic] = []
+    for override in overrides:
+        try:
+            trees.append(parse_override(override))
+        except SpecError as error:
+            problems += error.diagnostics
+    if problems:
+        raise SpecError(problems)
+    return trees
 
 
-def merge(low: Tree, high: Tree) -> Tree:
-    """`high` over `low`: mappings merge, lists and scalars replace."""
-    spans: dict[Key, Span] = {}
+@dataclass(frozen=True)
+class _Said:
+    """What a file and the command line say, over which variants say more."""
 
-    def take(tree: Tree, value: Any, key: Key) -> Any:
-        if key in tree.spans:
-            spans[key] = tree.spans[key]
-        if isinstance(value, dict | list):
-            for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
-                take(tree, inner, (*key, step))
-        return value
+    read: ReadSpec
+    sets: Sequence[Tree]
 
-    def walk(a: Any, b: Any, key: Key) -> Any:
-        if not isinstance(a, dict) or not isinstance(b, dict):
-            return take(high, b, key)
-        if span := low.spans.get(key) or high.spans.get(key):
-            spans[key] = span
-        merged: dict[str, Any] = {}
-        for name in {**a, **b}:
-            child = (*key, name)
-            if name in a and name in b:
-                merged[name] = walk(a[name], b[name], child)
-            else:
-                merged[name] = take(*((low, a[name]) if name in a else (high, b[name])), child)
+    def tree(self, choices: Sequence[Choice] = ()) -> Tree:
+        """The file, over it what a variant chooses, over it what the command line says."""
+        trees = (*(choice.tree for choice in choices), *self.sets)
+        merged = reduce(merge, trees, self.read.tree)
+        name = merged.data.get("name")
+        if choices and isinstance(name, str) and not list(check_name(name)):
+            merged.data["name"] = point_name(name, choices)
         return merged
 
-    data = walk(low.data, high.data, ())
-    spans[()] = high.spans.get((), spans.get((), Span(Position("", 1, 1))))
-    return Tree(data, spans)
+    def loaded(self, choices: Sequence[Choice] = ()) -> LoadedSpec:
+        """The spec with these choices; SpecError with all its mistakes."""
+        tree, read = self.tree(choices), self.read
+        return LoadedSpec(_validate(tree, read.problems), read.path, tree, read.sources)
+
+    def problems(self, choices: Sequence[Choice] = ()) -> tuple[Diagnostic, ...]:
+        """All mistakes of the spec with these choices."""
+        try:
+            self.loaded(choices)
+        except SpecError as error:
+            return error.diagnostics
+        return ()
+
+    @cached_property
+    def alone(self) -> Alone:
+        """The spec without its variants."""
+        spans = self.tree().spans.values()
+        return Alone(
+            frozenset(at for span in spans for at in (span.value, span.key)),
+            frozenset(self.problems()),
+        )
+
+    def points(self, variants: Tree) -> tuple[Point, ...]:
+        """The variants of the spec; SpecError if they are none, or `--set` would undo one."""
+        data = self.tree().data
+        family = FAMILIES.get(str(data.get("family")), TransformerSpec)
+        points = points_of(variants, str(data.get("name", "unnamed")), family)
+        for point in points:
+            check_overrides(point, self.tree(point.choices))
+        return points
+
+    def at(self, point: Point) -> LoadedSpec | BrokenVariant:
+        """One variant, or what is wrong with it."""
+        try:
+            return self.loaded(point.choices)
+        except SpecError as error:
+            found = blamed(error.diagnostics, point.choices, self.alone, self.problems)
+            return BrokenVariant(point.name, spec_error(found))
 
 
-def _read_with_extends(
-    path: Path, root: Path, seen: tuple[Path, ...]
-) -> tuple[Tree, dict[Path, str]]:
-    name = shown(path, root)
-    raw = read_file(path, name)
-    tree, read = parse(decode(raw, name), name), {path: hashlib.sha256(raw).hexdigest()}
-    here = (*seen, path.resolve())
-    if not isinstance(tree.data, dict) or "extends" not in tree.data:
-        return tree, read
-    other = _parent(path, root, here, tree.data.pop("extends"), tree.position(("extends",)))
-    low, sources = _read_with_extends(other, root, here)
-    if isinstance(low.data, dict):
-        low.data.pop("name", None)  # a variant has a name of its own
-    elif low.data is not None:
-        where = low.position(())
-        raise SpecError(Diagnostic("a spec is a mapping of fields", where))
-    return merge(low, tree), read | sources
-
-
-def _parent(
-    path: Path, root: Path, here: tuple[Path, ...], target: object, position: Position | None
-) -> Path:
-    """The file that `extends` names, inside the project and not one that led here."""
-    if not isinstance(target, str) or not target:
-        raise SpecError(Diagnostic("`extends` takes the path of one spec", position))
-    try:
-        other = (path.parent / target).resolve()
-        exists = other.is_file()
-    except (OSError, ValueError, RuntimeError):  # too long, a NUL byte, a circle of links
-        other, exists = path, False
-    if not other.is_relative_to(root.resolve()):
-        message = f"`extends: {word(target)}` leads outside the project"
-        raise SpecError(Diagnostic(message, position))
-    if exists and other in here:
-        chain = " -> ".join(shown(p, root) for p in (*here, other))
-        raise SpecError(Diagnostic(f"`extends` goes in a circle: {chain}", position))
-    if len(here) > MAX_EXTENDS:
-        raise SpecError(Diagnostic(f"more than {MAX_EXTENDS} `extends` in a row", position))
-    if not exists:
-        hint = suggestion(target, [p.name for p in path.parent.glob("*.yaml") if p != path])
-        raise SpecError(Diagnostic(f"`extends: {word(target)}`: no such file", position, hint))
-    return other
-
-
-def _validate(tree: Tree) -> Spec:
+def _validate(tree: Tree, known: Iterable[Diagnostic] = ()) -> Spec:
     """The typed spec; what is wrong with single fields and with their combination, all at once."""
     data: Mapping[str, Any] = tree.data
     family = data.get("family", "transformer")
-    problems: list[Diagnostic] = []
+    problems: list[Diagnostic] = list(known)
     if not isinstance(family, str) or family not in FAMILIES:
         message = f"unknown family, got {show(family)}"
         hint = suggestion(str(family), FAMILIES) or f"one of: {', '.join(FAMILIES)}"

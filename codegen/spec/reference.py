@@ -10,8 +10,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from codegen.spec.atoms import ATOMS
+from codegen.spec.checks import MAX_NAME
+from codegen.spec.field_names import models_in
+from codegen.spec.file_fields import SpecFile
+from codegen.spec.migrations import CHANGES, LANGUAGE_VERSION
 from codegen.spec.scale import NAMES
 from codegen.spec.transformer import TransformerSpec
+from codegen.spec.variants import MAX_VARIANTS
 
 INTRODUCTION = """\
 # The spec language
@@ -28,30 +33,77 @@ generated code, its tests, logs and checkpoints. This page is made by `tgen sche
 - `extends: other.yaml` builds on another spec of the project: mappings merge, lists and scalars
   replace.
 - `tgen build SPEC --set model.attention.heads=16` overrides one field.
+- `variants: {heads: [4, 8], norm: [layer, rms]}` makes a package of each combination.
 - YAML 1.2: `1e-4` is a number, `no` is text; a key given twice is an error; no tags, no merge keys.
 - `norm: rms` is short for `norm: {kind: rms}`; so for `mlp`, `qk_norm`, `optimizer`, `schedule`.
 """
 
+
+VARIANTS = f"""\
+## Variants
+
+    name: gpt
+    variants:
+      heads: [4, 8]
+      model.mlp: [{{kind: gated}}, {{kind: plain, d_ff: 3072}}]
+
+makes four packages: `gpt_heads4_mlpgated`, `gpt_heads4_mlpplain_d_ff3072`, `gpt_heads8_mlpgated`
+and `gpt_heads8_mlpplain_d_ff3072`. `--set` holds for all of them; `tgen plan SPEC --variant NAME`
+chooses one. {MAX_VARIANTS} packages at most.
+
+- A field is written in full (`model.attention.heads`), or by its last name alone. That is the
+  nearest field of the name: of the spec, of `model`, of what else is at the top, then of their
+  parts and so on. Where two are as near (`bias` of attention, of the MLP, of the head) it must be
+  written in full, and so must fields of `blocks`, `encoder` and `cross_attention`.
+- A value is said over the spec as `--set` says it: mappings merge, lists and scalars replace.
+  `model.norm.kind: [layer, rms]` keeps what the spec says of the norm besides its kind.
+- A package is called as its spec, then each field in the order written, with its value: `heads4`.
+  - A field goes by its last name (`model.norm.kind` by `norm`), with the name before it where two
+    fields would be called the same.
+  - Of a value, letters become lower-case, digits stay, and all else becomes `_`. A number goes by
+    its value: whole ones in full, others plain or with an exponent, whichever is shorter (`0_1`,
+    `3e_4`), with `minus` before negative ones; then `true`, `false`, `none`, and `empty` where
+    nothing is left.
+  - A list is its values, a mapping its `kind` and then its other fields in alphabetical order, each
+    with its value.
+- Names that come out the same, or longer than {MAX_NAME} characters, are mistakes.
+- `variants` are not inherited through `extends`, as `name` is not. A package depends on its own
+  values only: another value in a list changes none of the packages that were there.
+"""
+
+VERSIONS = f"""\
+## Versions of the language
+
+`version: {LANGUAGE_VERSION}` says for which version of the language a file is written; without it,
+that is today's. A file of an older version, or one with an old form, is brought up to date by
+
+    tgen migrate specs/
+
+which changes those characters and no others. A newer one needs a newer tgen.
+
+| version | before | now |
+|---|---|---|
+"""
 
 # whose fields are those of sections before
 SAID_BEFORE = ("model.blocks", "model.encoder", "model.cross_attention")
 
 
 def json_schema() -> str:
-    """JSON Schema of a spec, with `extends`, for editors."""
+    """JSON Schema of a spec file, for editors."""
     schema = TransformerSpec.model_json_schema()
     schema["title"] = "tgen spec"
-    schema["properties"]["extends"] = {
-        "type": "string",
-        "description": "path of the spec that this one builds on",
-    }
+    for name, field in SpecFile.model_json_schema()["properties"].items():
+        said = field.pop("anyOf", [{}])[0]  # what may be left out may not be empty
+        schema["properties"][name] = {**said, **{k: v for k, v in field.items() if v is not None}}
     schema["required"] = []
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 def markdown() -> str:
     """The reference of every field: type, default, meaning."""
-    parts = [INTRODUCTION, _section("A spec", TransformerSpec, ""), *_nested(TransformerSpec, "")]
+    parts = [INTRODUCTION, _section("A spec", TransformerSpec), *_nested(TransformerSpec, "")]
+    parts += [_section("A spec file", SpecFile), VARIANTS, VERSIONS + _changes()]
     names = ", ".join(f"`{name}`" for name in NAMES)
     masks = ", ".join(f"`{name}`" for name in ATOMS)
     parts.append(
@@ -76,13 +128,23 @@ def _nested(model: type[BaseModel], path: str) -> list[str]:
             several = len(models_in(field.annotation)) > 1
             kind = inner.model_fields.get("kind")
             title = f"{place} (kind: {kind.default})" if several and kind else place
-            parts.append(_section(f"`{title}`", inner, place))
+            parts.append(_section(f"`{title}`", inner))
             if not place.startswith(SAID_BEFORE):
                 parts += _nested(inner, place)
     return parts
 
 
-def _section(title: str, model: type[BaseModel], path: str) -> str:
+def _changes() -> str:
+    """A row for each change of the language."""
+    rows = [(change.version, change.old, change.new) for change in CHANGES if not change.values]
+    for change in CHANGES:
+        rows += [
+            (change.version, f"{change.old}: {a}", f"{change.new}: {b}") for a, b in change.values
+        ]
+    return "".join(f"| {version} | `{old}` | `{new}` |\n" for version, old, new in sorted(rows))
+
+
+def _section(title: str, model: type[BaseModel]) -> str:
     document = (model.__doc__ or "").strip()
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
@@ -120,13 +182,8 @@ def type_name(annotation: Any) -> str:
         return f"list of {type_name(get_args(annotation)[0])}s"
     if origin is dict:
         return "mapping of names"
+    if annotation is Any:
+        return "value"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "mapping"
     return {bool: "true or false", int: "whole number", float: "number", str: "text"}[annotation]
-
-
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The mappings that a field may hold."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for argument in get_args(annotation) for m in models_in(argument)]

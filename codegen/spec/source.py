@@ -35,11 +35,16 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True)
 class Span:
-    """Where a value stands, its key if it has one, and a text's characters."""
+    """Where a value stands, its key if it has one, and a text's characters.
+
+    `value_at` and `key_at` are the same as offsets in the text: [first, end).
+    """
 
     value: Position
     key: Position | None = None
     written: Written | None = None
+    value_at: tuple[int, int] | None = None
+    key_at: tuple[int, int] | None = None
 
 
 @dataclass
@@ -192,17 +197,24 @@ class _Reader:
         where = self.at(len(before) - 1, len(before[-1]))
         return Diagnostic(f"not YAML: {error.reason}", where)
 
-    def convert(self, node: Any, key: Key, key_spot: Position | None, depth: int) -> Any:
-        """The plain value of a node, its span noted; mistakes are collected on the way."""
+    def convert(self, node: Any, key: Key, name: Any, depth: int) -> Any:
+        """The plain value of a node, noted with its name's span; mistakes are collected."""
         self.count += 1
         if self.count > MAX_VALUES or depth > MAX_DEPTH:
             raise self._too_much(node, depth)
-        self.tree.spans[key] = Span(self.spot(node), key_spot, self._written(node))
+        self.tree.spans[key] = self._span(node, name)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.convert(n, (*key, i), None, depth + 1) for i, n in enumerate(node.value)]
         return node.value if node.style else core_scalar(node.value)
+
+    def _span(self, node: Any, name: Any) -> Span:
+        at = (node.start_mark.index, node.end_mark.index)
+        if name is None:
+            return Span(self.spot(node), None, self._written(node), at)
+        name_at = (name.start_mark.index, name.end_mark.index)
+        return Span(self.spot(node), self.spot(name), self._written(node), at, name_at)
 
     def _written(self, node: Any) -> Written | None:
         if not isinstance(node, yaml.ScalarNode):
@@ -225,7 +237,7 @@ class _Reader:
                 hint = f"first given on line {first.line}" if first else None
                 self.problems.append(Diagnostic(f"duplicate key `{word(name)}`", spot, hint))
             else:
-                found[name] = self.convert(value_node, (*key, name), spot, depth + 1)
+                found[name] = self.convert(value_node, (*key, name), name_node, depth + 1)
         return found
 
 

@@ -131,8 +131,8 @@ class Train(Vocabulary):
     )
     batch: Positive = Field(32, description="sequences a step, on each device")
     accumulation: Positive = Field(1, description="batches whose gradients add up to one step")
-    context: Positive | None = Field(
-        None, description="tokens a sequence; by default the model's context_length"
+    context_length: Positive | None = Field(
+        None, description="tokens a sequence; by default the model's"
     )
     steps: Positive = Field(10_000, description="optimizer steps")
     clip: NotNegative = Field(1.0, description="gradient norm limit; 0 for none")

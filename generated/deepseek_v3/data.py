@@ -128,8 +128,8 @@ class Corpus:
         for split, ids in (("training", self.train), ("validation", self.validation)):
             if len(ids) < context + 1:
                 raise ValueError(
-                    f"the {split} split has {len(ids)} tokens, fewer than a --context of {context} "
-                    "and one more; give more text or a smaller --context"
+                    f"the {split} split has {len(ids)} tokens, fewer than a --context-length "
+                    f"of {context} and one more; give more text or a smaller --context-length"
                 )
             if (largest := int(ids.max())) >= vocab_size:
                 raise ValueError(

@@ -108,9 +108,11 @@ def read_data(options: Options) -> tuple[Corpus, Config]:
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
     corpus = read_corpus(Path(options.data), tokenizer, options.validation)
     config = Config.tiny() if options.tiny else Config()
-    if options.context > config.context_length:
-        raise ValueError(f"--context is {options.context}, the model's is {config.context_length}")
-    vocab_size = corpus.fit(options.context, config.vocab_size)
+    if options.context_length > config.context_length:
+        raise ValueError(
+            f"--context-length is {options.context_length}, the model's is {config.context_length}"
+        )
+    vocab_size = corpus.fit(options.context_length, config.vocab_size)
     return corpus, replace(config, vocab_size=vocab_size)
 
 
@@ -223,7 +225,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     options = run.options
     seed = np.random.SeedSequence((options.seed, run.step, RANK)).generate_state(1)
     torch.manual_seed(int(seed[0]))
-    shape = (options.accumulation, options.batch, options.context)
+    shape = (options.accumulation, options.batch, options.context_length)
     seeds = (options.seed, run.step)
     loss = backward(run, random_batches(run.corpus.train, shape, RANK, WORLD, seeds))
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), options.clip)
@@ -239,7 +241,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def evaluate(run: Run, log: TextIO) -> None:
     """The mean loss over every target of the validation split; the lowest so far is kept."""
-    ids, batch, context = run.corpus.validation, run.options.batch, run.options.context
+    ids, batch, context = run.corpus.validation, run.options.batch, run.options.context_length
     total = torch.zeros((), device=run.device)
     run.model.eval()
     for tokens, targets in validation_batches(ids, batch, context, RANK, WORLD):
@@ -258,7 +260,7 @@ def report(run: Run, log: TextIO, loss: float, lr: float, norm: float, seconds: 
     if not math.isfinite(loss):
         raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --lr")
     options = run.options
-    tokens = WORLD * options.accumulation * options.batch * options.context
+    tokens = WORLD * options.accumulation * options.batch * options.context_length
     record = {"step": run.step, "loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
     record["tokens_per_second"] = tokens / seconds
     line = f"{counter(run)}  loss {loss:7.4f}  lr {lr:.2e}  norm {norm:8.3f}"

@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (89bd7d65b514); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ class Corpus:
         for split, ids in (("training", self.train), ("validation", self.validation)):
             if len(ids) < context + 1:
                 raise ValueError(
-                    f"the {split} split has {len(ids)} tokens, fewer than a --context of {context} "
-                    "and one more; give more text or a smaller --context"
+                    f"the {split} split has {len(ids)} tokens, fewer than a --context-length "
+                    f"of {context} and one more; give more text or a smaller --context-length"
                 )
             if (largest := int(ids.max())) >= vocab_size:
                 raise ValueError(

@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (89bd7d65b514); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Options:
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
     seed: Annotated[int, "of weights, batches and dropout"] = 1337
-    context: Annotated[int, "tokens a sequence"] = 4096
+    context_length: Annotated[int, "tokens a sequence"] = 4096
     batch: Annotated[int, "sequences a micro-batch, on each rank"] = 2
     accumulation: Annotated[int, "micro-batches a step"] = 8
     steps: Annotated[int, "steps of the whole run"] = 10_000

@@ -1,4 +1,4 @@
-# Made from specs/llama.yaml (5c3c990b949e); make it again: tgen build specs/llama.yaml
+# Made from specs/llama.yaml (81223840adf4); make it again: tgen build specs/llama.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Options:
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
     seed: Annotated[int, "of weights, batches and dropout"] = 1337
-    context: Annotated[int, "tokens a sequence"] = 8192
+    context_length: Annotated[int, "tokens a sequence"] = 8192
     batch: Annotated[int, "sequences a micro-batch, on each rank"] = 1
     accumulation: Annotated[int, "micro-batches a step"] = 16
     steps: Annotated[int, "steps of the whole run"] = 10_000

@@ -189,7 +189,7 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     corpus = folder.parent / "corpus.txt"
     corpus.write_text("The quick brown fox jumps over the lazy dog.\n" * 20)
     given = ["--data", str(corpus), "--tokenizer", "char", "--out", str(folder), "--tiny"]
-    given += ["--context", "16", "--batch", "2", "--accumulation", "1", "--steps", "6"]
+    given += ["--context-length", "16", "--batch", "2", "--accumulation", "1", "--steps", "6"]
     given += ["--warmup", "1", "--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
     assert train.main([*given, *options]) == 0
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

@@ -213,7 +213,7 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     corpus = folder.parent / "pairs.tsv"
     corpus.write_text("".join(f"{word}\t{word[::-1]}\n" for word in words * 3))
     given = ["--data", str(corpus), "--tokenizer", "char", "--separator", "\n", "--tiny"]
-    given += ["--out", str(folder), "--context", "16", "--batch", "4", "--accumulation", "1"]
+    given += ["--out", str(folder), "--context-length", "16", "--batch", "4", "--accumulation", "1"]
     given += ["--steps", "6", "--warmup", "1"]
     given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
     assert train.main([*given, *options]) == 0

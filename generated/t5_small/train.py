@@ -117,8 +117,10 @@ def read_data(options: Options) -> tuple[Corpus, Config]:
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
     corpus = read_corpus(Path(options.data), tokenizer, options.validation)
     config = Config.tiny() if options.tiny else Config()
-    if options.context > config.context_length:
-        raise ValueError(f"--context is {options.context}, the model's is {config.context_length}")
+    if options.context_length > config.context_length:
+        raise ValueError(
+            f"--context-length is {options.context_length}, the model's is {config.context_length}"
+        )
     return corpus, replace(config, vocab_size=corpus.fit(config.vocab_size))
 
 
@@ -233,7 +235,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     torch.manual_seed(int(seed[0]))
     shape = (options.accumulation, options.batch)
     seeds = (options.seed, run.step)
-    pairs, context = run.corpus.train, options.context
+    pairs, context = run.corpus.train, options.context_length
     loss = backward(run, random_batches(pairs, shape, context, run.separator, RANK, WORLD, seeds))
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), options.clip)
     for optimizer in run.optimizers:
@@ -252,7 +254,7 @@ def evaluate(run: Run, log: TextIO) -> None:
     total, count = torch.zeros((), device=run.device), 0
     run.model.eval()
     for batch, targets in validation_batches(
-        pairs, options.batch, options.context, run.separator, RANK, WORLD
+        pairs, options.batch, options.context_length, run.separator, RANK, WORLD
     ):
         total += sum_of_losses(run, run.model, batch, targets)
         count += int((targets != IGNORE).sum())

@@ -9,7 +9,7 @@ import pytest
 
 from codegen.errors import SpecError
 from codegen.spec import LoadedSpec, load_spec
-from codegen.spec.load import merge
+from codegen.spec.merging import merge
 from codegen.spec.source import parse
 
 NAME = "name: some_model\n"

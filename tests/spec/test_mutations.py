@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from codegen.errors import SpecError
-from codegen.spec import load_spec
+from codegen.spec import BrokenVariant, load_specs
+from codegen.spec.rewrite import rewrite
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 WORDS = [
@@ -19,6 +20,8 @@ WORDS = [
     "é\u2028".encode(), b"causal & window(1, ", b"~", b"none", b"linear", b"rms", b"name: x",
     b"extends: gpt.yaml", b"blocks: {a: {}, b: {}}", b"[a, b]", b"kind: ", b"model:\n",
     b"sqrt(d_model)", b"((((",
+    b"version: 1\n", b"variants: {heads: [4, 5], ", b"variants:\n  norm: [rms, layer]\n",
+    b"context: ",
 ]  # fmt: skip
 
 
@@ -51,7 +54,9 @@ def survive(folder: Path, count: int, seed: int) -> None:
         spec.write_bytes(damaged(random_.choice(SPECS).read_bytes(), random_))
         before = time.monotonic()
         try:
-            load_spec(spec, folder)
+            for made in load_specs(spec, folder):
+                if isinstance(made, BrokenVariant):
+                    raise made.error
         except SpecError as error:
             refused += 1
             for finding in error.diagnostics:
@@ -68,6 +73,21 @@ def survive(folder: Path, count: int, seed: int) -> None:
 
 def test_a_damaged_spec_is_a_spec_or_a_spec_error(tmp_path: Path) -> None:
     survive(tmp_path, 400, seed=1)
+
+
+def test_a_damaged_spec_is_migrated_or_a_spec_error() -> None:
+    done = 0
+    for index in range(400):
+        random_ = random.Random(f"3 {index}")
+        text = damaged(random_.choice(SPECS).read_bytes(), random_).decode("utf-8", "replace")
+        text = text.replace("context_length", "context")
+        try:
+            made = rewrite(text, "spec.yaml")
+        except SpecError:
+            continue
+        done += bool(made.done)
+        assert rewrite(made.text, "spec.yaml").done == ()
+    assert done
 
 
 @pytest.mark.long

@@ -24,7 +24,7 @@ MODEL = {
 }
 LINE = "{} green bottles hanging on the wall; one fell, {} left.\n"
 TEXT = "".join(LINE.format(n, n - 1) for n in range(99))
-OPTIONS = ["--data", "corpus.txt", "--context", "16", "--batch", "2", "--steps", "6"]
+OPTIONS = ["--data", "corpus.txt", "--context-length", "16", "--batch", "2", "--steps", "6"]
 OPTIONS += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "2", "--warmup", "1"]
 
 

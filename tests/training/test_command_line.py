@@ -82,10 +82,10 @@ def test_binary_files_as_nanogpt_writes_them_are_memory_mapped(trainer: Trainer)
     ("arguments", "message"),
     [
         (["--data", "nowhere.txt"], "there is no corpus nowhere.txt"),
-        (["--data", "short.txt"], "fewer than a --context of 16"),
+        (["--data", "short.txt"], "fewer than a --context-length of 16"),
         (["--data", "latin.txt"], "not UTF-8"),
         (["--data", "empty.txt"], "is empty"),
-        (["--context", "99"], "--context is 99, the model's is 32"),
+        (["--context-length", "99"], "--context-length is 99, the model's is 32"),
         (["--tokenizer", "nowhere.json"], "neither char, byte nor a tokenizer.json"),
         (["--steps", "0"], "--steps can't be 0"),
         (["--resume"], "there is no checkpoint"),

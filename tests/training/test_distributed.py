@@ -15,7 +15,7 @@ from generated.small.data import random_batches
 
 run = train.prepare(train.parse_options(sys.argv[2:]))
 options = run.options
-shape = (options.accumulation, options.batch, options.context)
+shape = (options.accumulation, options.batch, options.context_length)
 batches = random_batches(run.corpus.train, shape, train.RANK, train.WORLD, (options.seed, 0))
 for _, targets in batches:
     targets[targets % 3 == 0] = -100

@@ -99,7 +99,7 @@ def test_the_mask_is_a_token_that_the_text_does_not_have(trainer: Trainer) -> No
         (["--mask-token", "257"], "--mask-token is 257, the model's vocabulary 257"),
         (["--mask-token", "[MASK]"], "text is for a tokenizer.json"),
         (["--data", "bins", "--tokenizer", ""], "no token is free to be the mask"),
-        (["--data", "short.txt"], "fewer than a --context of 16"),
+        (["--data", "short.txt"], "fewer than a --context-length of 16"),
     ],
 )
 def test_no_mask_is_one_clear_line(trainer: Trainer, arguments: list[str], message: str) -> None:

@@ -1,0 +1,29 @@
+"""What `tgen migrate` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from codegen.migrating import Migration
+
+
+def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:
+    """A line a file, with its diff if nothing was written; problems last."""
+    for migration in migrations:
+        said = "; ".join(migration.done) or "nothing to change"
+        said = "left as it is" if migration.problems else said
+        click.echo(f"{click.style(migration.path, bold=True)}  {said}")
+        if dry_run and not migration.problems:
+            click.echo(migration.diff, nl=False)
+    for migration in migrations:
+        for problem in migration.problems:
+            click.echo(str(problem), err=True)
+    changed = sum(bool(migration.done) and not migration.problems for migration in migrations)
+    failed = sum(bool(migration.problems) for migration in migrations)
+    of = f"{len(migrations)} spec{'s' if len(migrations) != 1 else ''}"
+    verb = "would change" if dry_run else "changed"
+    click.echo(f"{verb} {changed} of {of}" + (f", {failed} failed" if failed else ""))
