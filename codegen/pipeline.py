@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.emit import compare, find_orphans, recover, write
-from codegen.errors import Diagnostic, ExitCode, TgenError
+from codegen.errors import Diagnostic, TgenError
+from codegen.exit_codes import ExitCode
 from codegen.freshness import Verdict, digests, recall_fresh, remember_fresh
 from codegen.outcome import Outcome
 from codegen.project import Project

@@ -11,11 +11,10 @@ from codegen import __version__
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
 from codegen.cli.spec_commands import diff, new, plan, schema
-from codegen.errors import ExitCode, TgenError
+from codegen.errors import TgenError
+from codegen.exit_codes import ExitCode, exit_code_lines
 
-EXIT_CODES = """\b
-Exit codes: 0 fine, 1 internal error, 2 bad spec or usage, 3 stale,
-4 hand edit in the way, 5 smoke tests failed, 130 interrupted."""
+EXIT_CODES = "\n".join(["\b", "Exit codes; of several findings, the largest:", *exit_code_lines()])
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

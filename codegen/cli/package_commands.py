@@ -17,7 +17,7 @@ from codegen.cli.options import (
     project_of,
     set_option,
 )
-from codegen.errors import ExitCode
+from codegen.exit_codes import ExitCode
 
 
 @click.command(epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out try")
