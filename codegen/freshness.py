@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codegen.emit import recall, remember, tool_digest
+from codegen.emit import recall, remember, templates_digest, tool_digest
 from codegen.project import Project, templates_folder
 
 TOOLS = ("jinja2", "libcst", "pydantic", "yaml", "ruff")
@@ -86,5 +86,6 @@ def digests(paths: Iterable[str] | Mapping[str, str], project: Project) -> dict[
 
 
 def _key(spec: Path, project: Project, out: Path, overrides: Sequence[str]) -> str:
-    parts = [tools_key(), project.shown(spec), project.shown(out), *overrides]
+    own = templates_digest(project.templates) if project.templates else ""
+    parts = [tools_key(), own, project.shown(spec), project.shown(out), *overrides]
     return "\0".join(parts)

@@ -58,6 +58,10 @@ def render_specs(
     """
     if not specs:
         return [], []
+    if project.templates is not None:
+        from codegen.render import check_templates
+
+        check_templates(project)
     work = [(spec, project, tuple(overrides), out) for spec in specs]
     if jobs > 1 and len(specs) >= PARALLEL_FROM:
         from concurrent.futures import ProcessPoolExecutor
@@ -68,18 +72,23 @@ def render_specs(
         results = [_render_one(item) for item in work]
     results = _refuse_double_names(results, dict(taken or {}))
     drafts = [result for result in results if isinstance(result, Rendered)]
-    done = [_with_report(draft, out / draft.plan.name) for draft in formatted(drafts)]
+    done = [_with_report(draft, out / draft.plan.name) for draft in formatted(drafts, project)]
     return done, [result for result in results if isinstance(result, Outcome)]
 
 
-def formatted(drafts: Sequence[Rendered]) -> list[Rendered]:
+def formatted(drafts: Sequence[Rendered], project: Project) -> list[Rendered]:
     """ruff runs once, over all of them."""
     from codegen.refine import format_files
+    from codegen.render import at_templates
 
     joined = {
         f"{draft.plan.name}/{path}": text for draft in drafts for path, text in draft.files.items()
     }
-    texts = format_files(joined)
+    try:
+        texts = format_files(joined)
+    except TgenError as error:
+        plans = {draft.plan.name: draft.plan for draft in drafts}
+        raise at_templates(error, plans, project) from error
     return [
         replace(draft, files={path: texts[f"{draft.plan.name}/{path}"] for path in draft.files})
         for draft in drafts
@@ -112,10 +121,13 @@ def _render_one(work: tuple[Path, Project, tuple[str, ...], Path]) -> Rendered |
 def render(plan: Plan, project: Project) -> dict[str, str]:
     """The files of one package, not yet formatted."""
     from codegen.refine import prune_package
-    from codegen.render import package_roots, render_package
+    from codegen.render import at_templates, package_roots, render_package
 
-    files = render_package(plan, project.root / ".tgen/templates")
-    return prune_package(files, package_roots(plan))
+    files = render_package(plan, project)
+    try:
+        return prune_package(files, package_roots(plan))
+    except TgenError as error:
+        raise at_templates(error, {"": plan}, project) from error
 
 
 def rendered_kernels(

@@ -8,7 +8,7 @@ from codegen.emit.compare import Change, Kind, compare, find_orphans
 from codegen.emit.lock import FileDigest, Lock, read_lock
 from codegen.emit.package import LOCK_NAME, Package
 from codegen.emit.recover import Recovered, recover
-from codegen.emit.verdicts import recall, remember, tool_digest
+from codegen.emit.verdicts import recall, remember, templates_digest, tool_digest
 from codegen.emit.write import Written, write
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "recall",
     "recover",
     "remember",
+    "templates_digest",
     "tool_digest",
     "write",
 ]

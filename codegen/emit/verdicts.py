@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -47,9 +47,18 @@ def recall(project: Path, key: str) -> dict[str, object] | None:
 
 def tool_digest(templates: Path) -> str:
     """A digest of tgen itself, code and templates: part of the key of every verdict."""
-    total = hashlib.sha256()
     code = _files(CODEGEN, "codegen", CODE_SUFFIXES)
-    for name, path in sorted([*code, *_files(templates, "templates", ("",))]):
+    return _framed(sorted([*code, *_files(templates, "templates", ("",))]))
+
+
+def templates_digest(folder: Path) -> str:
+    """A digest of a project's own templates: their names and texts."""
+    return _framed(sorted(_files(folder, "templates", ("",))))
+
+
+def _framed(files: Iterable[tuple[str, str]]) -> str:
+    total = hashlib.sha256()
+    for name, path in files:
         with open(path, "rb", buffering=0) as file:
             data = file.read()
         # Lengths keep apart what would read the same when joined.

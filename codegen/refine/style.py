@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from codegen.errors import TgenError
+from codegen.errors import Diagnostic, Position, TgenError
 
 OPTIONS = ("--isolated", "--no-cache", "--quiet", "--line-length=100", "--target-version=py310")
+FINDING = re.compile(r"^(.+?):(\d+):(\d+): (.+)$", re.MULTILINE)
 LINT = ("check", "--fix", "--select=I,F", "--force-exclude")
 
 
@@ -24,7 +26,7 @@ def format_files(files: Mapping[str, str]) -> dict[str, str]:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8", newline="\n")
         if python:
-            _ruff(*LINT, *OPTIONS, ".", cwd=root)
+            _ruff(*LINT, *OPTIONS, "--output-format=concise", ".", cwd=root)
             _ruff("format", *OPTIONS, ".", cwd=root)
         for path in python:
             done[path] = (root / path).read_text(encoding="utf-8")
@@ -38,7 +40,15 @@ def _ruff(*arguments: str, cwd: Path) -> None:
         raise TgenError(f"ruff can't run: {error}", hint="pip install ruff==0.17.5") from None
     if done.returncode:
         report = (done.stdout + done.stderr).strip()
-        raise TgenError(f"a generated file is not clean; ruff says:\n{report}")
+        findings = [_diagnostic(found, cwd) for found in FINDING.finditer(report)]
+        raise TgenError(findings or f"a generated file is not clean; ruff says:\n{report}")
+
+
+def _diagnostic(found: re.Match[str], folder: Path) -> Diagnostic:
+    """One of ruff's findings, with the line it is about."""
+    path, line, column = Path(found[1]), int(found[2]), int(found[3])
+    text = (folder / path).read_text(encoding="utf-8").split("\n")[line - 1]
+    return Diagnostic(found[4], Position(path.as_posix(), line, column, text))
 
 
 def _binary() -> str:
