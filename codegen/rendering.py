@@ -16,7 +16,7 @@ from codegen.project import Project
 if TYPE_CHECKING:
     from codegen.plan import Plan
     from codegen.plan.kernels import Kernel
-    from codegen.spec import Spec
+    from codegen.spec import LoadedSpec, Spec
 
 PARALLEL_FROM = 4  # cold specs below which worker processes cost more than they save
 
@@ -72,8 +72,15 @@ def render_specs(
         results = [_render_one(item) for item in work]
     results = _refuse_double_names(results, dict(taken or {}))
     drafts = [result for result in results if isinstance(result, Rendered)]
-    done = [_with_report(draft, out / draft.plan.name) for draft in formatted(drafts, project)]
-    return done, [result for result in results if isinstance(result, Outcome)]
+    return finished(drafts, project, out), [
+        result for result in results if isinstance(result, Outcome)
+    ]
+
+
+def finished(drafts: Sequence[Rendered], project: Project, out: Path) -> list[Rendered]:
+    """Formatted, each with what the lock of its package below `out` says of its kernels."""
+    done = formatted(drafts, project)
+    return [_with_report(draft, out / draft.plan.name) for draft in done]
 
 
 def formatted(drafts: Sequence[Rendered], project: Project) -> list[Rendered]:
@@ -103,18 +110,23 @@ def _with_report(draft: Rendered, folder: Path) -> Rendered:
 
 def _render_one(work: tuple[Path, Project, tuple[str, ...], Path]) -> Rendered | Outcome:
     """Stages 1 to 3 and the pruning half of 4, in this or a worker process."""
-    from codegen.plan import lower, warn_of_empty_rows
     from codegen.spec import load_spec
 
     spec, project, overrides, out = work
     try:
-        loaded = load_spec(spec, project.root, overrides)
-        plan, folder = lower(loaded), out / loaded.spec.name
-        tiles = locked_tiles(plan, folder)
-        plan = launched_as(plan, tiles, folder)
-        files = render(plan, project)
+        return render_loaded(spec, load_spec(spec, project.root, overrides), project, out)
     except TgenError as error:
         return failed(spec, error)
+
+
+def render_loaded(spec: Path, loaded: LoadedSpec, project: Project, out: Path) -> Rendered:
+    """Stages 2, 3 and the pruning half of 4; the package's lock below `out` says the tiles."""
+    from codegen.plan import lower, warn_of_empty_rows
+
+    plan, folder = lower(loaded), out / loaded.spec.name
+    tiles = locked_tiles(plan, folder)
+    plan = launched_as(plan, tiles, folder)
+    files = render(plan, project)
     return Rendered(spec, plan, loaded.sources, files, warn_of_empty_rows(loaded), tiles)
 
 

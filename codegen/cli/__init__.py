@@ -10,14 +10,19 @@ import click
 from codegen import __version__
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
-from codegen.cli.spec_commands import diff, new, plan, schema
+from codegen.cli.pipes import PipedGroup
+from codegen.cli.spec_commands import diff, new, plan, render, schema
 from codegen.errors import TgenError
 from codegen.exit_codes import ExitCode, exit_code_lines
 
 EXIT_CODES = "\n".join(["\b", "Exit codes; of several findings, the largest:", *exit_code_lines()])
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=PipedGroup,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="tgen", message="%(prog)s %(version)s")
 def cli() -> None:
     """A short YAML spec becomes the PyTorch you would have written by hand.
@@ -31,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (build, import_, check, kernels, tune, plan, diff, new, mask, schema):
+for command in (build, import_, check, render, kernels, tune, plan, diff, new, mask, schema):
     cli.add_command(command)
 
 

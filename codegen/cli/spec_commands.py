@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,28 @@ def plan(spec: Path, overrides: Sequence[str], as_json: bool) -> None:
     made = rendering.make_plan(spec, project_of([spec]), overrides)
     printer = report.plan_json if as_json else report.plan_text
     printer(made)
+
+
+@click.command(epilog="Example: tgen render specs/gpt.yaml --file model.py | less")
+@spec_argument
+@click.option("--file", "name", metavar="NAME", help="Only this file of the package.")
+@set_option
+@json_option
+def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool) -> None:
+    """Print the package of SPEC (`-`: standard input) and write nothing.
+
+    Each file comes after a line `# ---- PACKAGE/FILE ----`, a single one alone.
+    """
+    from codegen import preview, report
+
+    if str(spec) == "-":
+        made = preview.preview_text(sys.stdin.buffer.read(), project_of([]), overrides)
+    else:
+        made = preview.preview(spec, project_of([spec]), overrides)
+    for warning in made.warnings:
+        click.echo(str(warning), err=True)
+    printer = report.render_json if as_json else report.render_text
+    printer(made.plan.name, preview.chosen(made, name), whole=name is None)
 
 
 @click.command(epilog="Example: tgen diff specs/gpt.yaml specs/llama.yaml")

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from codegen.emit.disk import output_errors
+
 CODEGEN = Path(__file__).parent.parent
 CODE_SUFFIXES = (".py", ".yaml")
 
@@ -53,7 +55,8 @@ def tool_digest(templates: Path) -> str:
 
 def templates_digest(folder: Path) -> str:
     """A digest of a project's own templates: their names and texts."""
-    return _framed(sorted(_files(folder, "templates", ("",))))
+    with output_errors(folder, doing="read"):
+        return _framed(sorted(_files(folder, "templates", ("",))))
 
 
 def _framed(files: Iterable[tuple[str, str]]) -> str:

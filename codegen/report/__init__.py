@@ -7,6 +7,7 @@ from codegen.report.imported import import_text
 from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, working
+from codegen.report.render import render_json, render_text
 from codegen.report.tune import timed, trials_text
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "kernels_text",
     "plan_json",
     "plan_text",
+    "render_json",
+    "render_text",
     "timed",
     "trials_text",
     "working",

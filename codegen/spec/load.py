@@ -44,9 +44,14 @@ class LoadedSpec:
     sources: tuple[Path, ...]
 
 
-def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSpec:
-    """Reads one spec; SpecError with all its mistakes. `overrides` are texts such as `a.b=c`."""
-    tree, sources = _read_with_extends(path, root, ())
+def load_spec(
+    path: Path, root: Path, overrides: Iterable[str] = (), text: str | None = None
+) -> LoadedSpec:
+    """Reads one spec; SpecError with all its mistakes. `overrides` are texts such as `a.b=c`.
+
+    `text` is what the file at `path` would say, if there is none.
+    """
+    tree, sources = _read_with_extends(path, root, (), text)
     if not isinstance(tree.data, dict):
         where = tree.position(()) or Position(shown(path, root), 1, 1)
         hint = "start with `name: my_model`"
@@ -123,10 +128,10 @@ def merge(low: Tree, high: Tree) -> Tree:
 
 
 def _read_with_extends(
-    path: Path, root: Path, seen: tuple[Path, ...]
+    path: Path, root: Path, seen: tuple[Path, ...], text: str | None = None
 ) -> tuple[Tree, tuple[Path, ...]]:
     name = shown(path, root)
-    tree = parse(read_text(path, name), name)
+    tree = parse(read_text(path, name) if text is None else text, name)
     here = (*seen, path.resolve())
     if not isinstance(tree.data, dict) or "extends" not in tree.data:
         return tree, (path,)

@@ -89,6 +89,11 @@ def read_text(path: Path, shown: str) -> str:
     except OSError as error:
         reason = error.strerror or str(error)
         raise SpecError(f"{shown}: can't read the spec: {reason}", hint="check the path") from None
+    return decode(raw, shown)
+
+
+def decode(raw: bytes, shown: str) -> str:
+    """The text that the bytes of a spec are; SpecError if they are none."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
