@@ -57,7 +57,7 @@ def find_project(start: Path) -> Project:
     """
     start = start.resolve()
     for folder in (start, *start.parents):
-        settings = _settings(folder / "pyproject.toml")
+        settings = settings_of(folder / "pyproject.toml")
         if settings is not None:
             return _project(folder, settings)
         if (folder / ".git").exists():
@@ -85,22 +85,32 @@ def _folder(root: Path, name: str, value: object) -> Path:
     return folder
 
 
-def _settings(path: Path) -> dict[str, Any] | None:
-    """The table `[tool.tgen]`, or None if there is none."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
-        return None
-    if "[tool.tgen]" not in text:
-        return None
+def parse_toml(path: Path, raw: bytes) -> dict[str, Any]:
+    """What a file's bytes say as TOML; TgenError if they are none."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        table = tomllib.loads(text)["tool"]["tgen"]
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise TgenError(f"{path}: {error}") from None
+        return tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TgenError(f"{path} is no TOML: {error}") from None
+
+
+def settings_of(path: Path) -> dict[str, Any] | None:
+    """The table `[tool.tgen]` of a pyproject.toml, or None if there is none."""
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    if b"tgen" not in raw:
+        return None
+    tool = parse_toml(path, raw).get("tool")
+    if not isinstance(tool, dict) or "tgen" not in tool:
+        return None
+    table = tool["tgen"]
+    if not isinstance(table, dict):
+        raise TgenError(f"{path}: tool.tgen is no table", hint="[tool.tgen]")
     unknown = set(table) - set(FIELDS)
     if unknown:
         names = ", ".join(sorted(unknown))

@@ -11,7 +11,7 @@ from codegen import __version__
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
 from codegen.cli.pipes import PipedGroup
-from codegen.cli.spec_commands import diff, new, plan, render, schema
+from codegen.cli.spec_commands import diff, init, new, plan, render, schema
 from codegen.errors import TgenError
 from codegen.exit_codes import ExitCode, exit_code_lines
 
@@ -28,6 +28,7 @@ def cli() -> None:
     """A short YAML spec becomes the PyTorch you would have written by hand.
 
     \b
+    tgen init                          make this folder a project, with a first spec and CI
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
     tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
     tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (build, import_, check, render, kernels, tune, plan, diff, new, mask, schema):
+for command in (init, build, import_, check, render, kernels, tune, plan, diff, new, mask, schema):
     cli.add_command(command)
 
 

@@ -74,6 +74,15 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     click.echo(f"wrote {path}\nnext: tgen build {path}")
 
 
+@click.command(epilog="Example: tgen init && tgen build && tgen check")
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make FOLDER (by default the current one) a project: settings, a first spec, CI."""
+    from codegen import new_project, report
+
+    report.init_text(new_project.init_project(folder), folder.resolve())
+
+
 @click.command(epilog="Example: tgen schema > tgen.schema.json")
 @click.option("--markdown", is_flag=True, help="The reference that is docs/spec.md.")
 def schema(markdown: bool) -> None:

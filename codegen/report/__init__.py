@@ -4,6 +4,7 @@ from codegen.report.build import build_json, build_text
 from codegen.report.check import check_json, check_text
 from codegen.report.diff import diff_json, diff_text
 from codegen.report.imported import import_text
+from codegen.report.init import init_text
 from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, working
@@ -20,6 +21,7 @@ __all__ = [
     "diff_json",
     "diff_text",
     "import_text",
+    "init_text",
     "kernels_json",
     "kernels_text",
     "plan_json",
