@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,19 @@ def loader(own: Path, overrides: Path | None) -> jinja2.BaseLoader:
     return jinja2.ChoiceLoader([originals, jinja2.FileSystemLoader(overrides), ours])
 
 
+Stamp = tuple[tuple[str, int, int, int], ...]
+
+
+def stamp_of(folder: Path | None) -> Stamp:
+    """Changes with a folder's templates: what a process has loaded of them is then out of date."""
+    found = []
+    for name, path in template_files(folder) if folder else ():
+        with suppress(OSError):  # a link to nowhere
+            stat = path.stat()
+            found.append((name, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return tuple(found)
+
+
 def check_overrides(env: jinja2.Environment, project: Project) -> None:
     """TgenError with all that can be told of a project's templates without a spec.
 
@@ -49,7 +63,9 @@ def check_overrides(env: jinja2.Environment, project: Project) -> None:
     problems: list[Diagnostic] = []
     for name, path in sorted(_own_templates(project.templates)):
         try:
-            theirs[name] = list(references(env.parse(path.read_text(encoding="utf-8"))))
+            text = path.read_text(encoding="utf-8")
+            theirs[name] = list(references(env.parse(text)))
+            env.compile(text)  # finds filters and tests that there are not
         except jinja2.TemplateSyntaxError as error:
             problems.append(line_diagnostic(project, path, error.lineno, str(error.message)))
         except (OSError, UnicodeDecodeError) as error:

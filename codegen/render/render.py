@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,23 @@ from codegen.project import Project, templates_folder
 from codegen.render import filters
 from codegen.render.files import FILES, PackageFile
 from codegen.render.origin import origins
-from codegen.render.overrides import check_overrides, loader
+from codegen.render.overrides import Stamp, check_overrides, loader, stamp_of
 from codegen.render.template_errors import blame, line_of
 
 MAX_COLUMNS = 100
 
 
-@functools.cache
-def environment(project: Project | None = None) -> jinja2.Environment:
+def environment_of(project: Project | None) -> jinja2.Environment:
+    """The environment with the project's own templates as they are now."""
+    return environment(project, stamp_of(project.templates if project else None))
+
+
+@functools.lru_cache(maxsize=8)
+def environment(project: Project | None = None, stamp: Stamp = ()) -> jinja2.Environment:
     """Strict templates in which a line that starts with `#%` is a statement.
 
-    With a project: compiled templates are kept in its `.tgen/`, and its own templates stand for
-    tgen's of the same names. They are text, not programs of whoever wrote them: all run in
-    Jinja's sandbox.
+    With a project: compiled templates are kept in its `.tgen/`, and its own templates, `stamp`ed,
+    stand for tgen's of the same names. All run in Jinja's sandbox: they make text, no more.
     """
     env = SandboxedEnvironment(
         loader=loader(templates_folder(), project.templates if project else None),
@@ -46,8 +51,10 @@ def environment(project: Project | None = None) -> jinja2.Environment:
 
 
 def _compiled(folder: Path) -> jinja2.FileSystemBytecodeCache | None:
-    """Compiled templates, by name, path and text; a compiler folds our filters of constants in."""
-    key = hashlib.sha256(jinja2.__version__.encode() + Path(filters.__file__).read_bytes())
+    """Compiled templates, kept by name, path and text, and by what Jinja folds into them."""
+    code = {inspect.getfile(one) for one in filters.FILTERS.values()}
+    folded = [jinja2.__version__.encode(), *(Path(path).read_bytes() for path in sorted(code))]
+    key = hashlib.sha256(b"\0".join(folded))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -69,10 +76,11 @@ def render_package(
 
     A mistake in one of the project's own templates is a TgenError at its line.
     """
+    env = environment_of(project)
     files = {}
     for file in FILES[plan.family][plan.task]:
         if file.when(plan) and (only is None or file.name(plan) in only):
-            files[file.name(plan)] = _render(file, plan, project)
+            files[file.name(plan)] = _render(env, file, plan, project)
     return files
 
 
@@ -94,7 +102,7 @@ def package_roots(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 def check_templates(project: Project) -> None:
     """TgenError with what is wrong in a project's own templates, whatever they are used for."""
-    check_overrides(environment(project), project)
+    check_overrides(environment_of(project), project)
 
 
 def at_templates(error: TgenError, plans: Mapping[str, Plan], project: Project) -> TgenError:
@@ -114,12 +122,12 @@ def _at_template(finding: Diagnostic, plans: Mapping[str, Plan], project: Projec
     folder, _, name = finding.position.path.rpartition("/")
     plan = plans[folder]
     (file,) = (f for f in FILES[plan.family][plan.task] if f.name(plan) == name)
-    made = origins(environment(project), file.template, _context(plan))
+    made = origins(environment_of(project), file.template, _context(plan))
     return line_of(finding, made, f"{name} of {plan.name}", project)
 
 
-def _render(file: PackageFile, plan: Plan, project: Project | None) -> str:
-    env, made = environment(project), f"{file.name(plan)} of {plan.name}"
+def _render(env: jinja2.Environment, file: PackageFile, plan: Plan, project: Project | None) -> str:
+    made = f"{file.name(plan)} of {plan.name}"
     try:
         return env.get_template(file.template).render(_context(plan))
     except jinja2.TemplateSyntaxError as error:
