@@ -1,22 +1,11 @@
-"""Errors that a user can cause, as data until the last printer, and the exit codes they end in."""
+"""Errors that a user can cause, as data until the last printer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 
-
-class ExitCode(IntEnum):
-    """What the process ends with; of several findings, the largest below 130."""
-
-    FINE = 0
-    INTERNAL = 1  # an uncaught exception; never chosen
-    BAD_SPEC = 2  # bad spec or usage (click's own code for usage)
-    STALE = 3
-    HAND_EDIT = 4
-    TESTS_FAILED = 5
-    INTERRUPTED = 130
+from codegen.exit_codes import ExitCode
 
 
 @dataclass(frozen=True)

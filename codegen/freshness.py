@@ -107,5 +107,6 @@ def _digest(path: Path, text: bool = False) -> str:
 
 
 def _key(spec: Path, project: Project, out: Path, overrides: Sequence[str]) -> str:
-    parts = [code_key(), templates_key(), project.shown(spec), project.shown(out), *overrides]
+    own = templates_digest(project.templates) if project.templates else ""
+    parts = [code_key(), templates_key(), own, project.shown(spec), project.shown(out), *overrides]
     return "\0".join(parts)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codegen.emit.disk import output_errors, sync_folder
-from codegen.errors import Diagnostic, ExitCode, OutputError, SpecError, TgenError
+from codegen.errors import Diagnostic, OutputError, SpecError, TgenError
+from codegen.exit_codes import ExitCode
 from codegen.project import Project
 from codegen.spec import BrokenVariant, load_specs
 from codegen.spec.read import extended

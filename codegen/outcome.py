@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.emit import Change, Written
-from codegen.errors import Diagnostic, ExitCode, TgenError
+from codegen.errors import Diagnostic, TgenError
+from codegen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from codegen.plan import Cost

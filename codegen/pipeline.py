@@ -22,7 +22,8 @@ from codegen.emit import (
     specs_of_packages,
     write,
 )
-from codegen.errors import Diagnostic, ExitCode, TgenError
+from codegen.errors import Diagnostic, TgenError
+from codegen.exit_codes import ExitCode
 from codegen.freshness import FreshPackage, Verdict, recall_fresh, remember_fresh
 from codegen.outcome import Orphan, Outcome
 from codegen.project import Project, find_specs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ from typing import Any
 from codegen.errors import TgenError
 
 SPEC_SUFFIXES = (".yaml", ".yml")
+FIELDS = ("specs", "generated", "templates")
 
 
 @dataclass(frozen=True)
 class Project:
-    """A folder with specs in it and packages made from them."""
+    """A folder with specs in it and packages made from them; it may have its own templates."""
 
     root: Path
     specs: Path
     generated: Path
+    templates: Path | None = None
 
     def shown(self, path: Path) -> str:
         """A path as people see it: relative to the project where it is inside."""
@@ -38,6 +40,15 @@ def templates_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "templates"
 
 
+def template_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(name in Jinja, path) of all in a folder of templates that is neither hidden nor a backup."""
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in parts)
+        if not hidden and not path.name.endswith("~") and not path.is_dir():
+            yield "/".join(parts), path
+
+
 def find_project(start: Path) -> Project:
     """The nearest folder above `start` with `[tool.tgen]` or a .git.
 
@@ -46,7 +57,7 @@ def find_project(start: Path) -> Project:
     """
     start = start.resolve()
     for folder in (start, *start.parents):
-        settings = _settings(folder / "pyproject.toml")
+        settings = settings_of(folder / "pyproject.toml")
         if settings is not None:
             return _project(folder, settings)
         if (folder / ".git").exists():
@@ -56,39 +67,55 @@ def find_project(start: Path) -> Project:
 
 
 def _project(root: Path, settings: dict[str, Any]) -> Project:
-    folders = {}
-    for name in ("specs", "generated"):
-        value = settings.get(name, name)
-        folder = root / str(value)
-        if not isinstance(value, str) or not folder.resolve().is_relative_to(root):
-            message = (
-                f"{root / 'pyproject.toml'}: [tool.tgen] {name} = {value!r} is no folder inside"
-            )
-            raise TgenError(message, hint=f'{name} = "{name}"')
-        folders[name] = folder
-    return Project(root, folders["specs"], folders["generated"])
+    folders = {name: _folder(root, name, settings.get(name, name)) for name in FIELDS[:2]}
+    templates = None
+    if "templates" in settings:
+        templates = _folder(root, "templates", settings["templates"]).resolve()
+        if not templates.is_dir():
+            message = f"{root / 'pyproject.toml'}: [tool.tgen] templates: no folder {templates}"
+            raise TgenError(message, hint="make it, or remove the setting")
+    return Project(root, folders["specs"], folders["generated"], templates)
 
 
-def _settings(path: Path) -> dict[str, Any] | None:
-    """The table `[tool.tgen]`, or None if there is none."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError:
-        return None
-    if "[tool.tgen]" not in text:
-        return None
+def _folder(root: Path, name: str, value: object) -> Path:
+    folder = root / str(value)
+    if not isinstance(value, str) or not folder.resolve().is_relative_to(root):
+        message = f"{root / 'pyproject.toml'}: [tool.tgen] {name} = {value!r} is no folder inside"
+        raise TgenError(message, hint=f'{name} = "{name}"')
+    return folder
+
+
+def parse_toml(path: Path, raw: bytes) -> dict[str, Any]:
+    """What a file's bytes say as TOML; TgenError if they are none."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        table = tomllib.loads(text)["tool"]["tgen"]
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise TgenError(f"{path}: {error}") from None
-    unknown = set(table) - {"specs", "generated"}
+        return tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TgenError(f"{path} is no TOML: {error}") from None
+
+
+def settings_of(path: Path) -> dict[str, Any] | None:
+    """The table `[tool.tgen]` of a pyproject.toml, or None if there is none."""
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None
+    if b"tgen" not in raw:
+        return None
+    tool = parse_toml(path, raw).get("tool")
+    if not isinstance(tool, dict) or "tgen" not in tool:
+        return None
+    table = tool["tgen"]
+    if not isinstance(table, dict):
+        raise TgenError(f"{path}: tool.tgen is no table", hint="[tool.tgen]")
+    unknown = set(table) - set(FIELDS)
     if unknown:
         names = ", ".join(sorted(unknown))
-        raise TgenError(f"{path}: [tool.tgen] has unknown fields: {names}", hint="specs, generated")
+        message = f"{path}: [tool.tgen] has unknown fields: {names}"
+        raise TgenError(message, hint=", ".join(FIELDS))
     return dict(table)
 
 

@@ -39,7 +39,7 @@ def prove_rendered(
             choices = prove_plan(item.plan, item.files["kernels.py"], cache, jobs, progress)
             chosen = chosen_tiles(choices, item.plan)
             plan = replace(item.plan, kernels=with_tiles(item.plan.kernels, chosen))
-            (again,) = formatted([replace(item, plan=plan, files=render(plan, project))])
+            (again,) = formatted([replace(item, plan=plan, files=render(plan, project))], project)
             warnings = (*item.warnings, *warnings_of(choices))
             report = report_of(choices, again.files, triton_version())
             rows = tile_rows(chosen)

@@ -78,13 +78,21 @@ def render_batches(
     The locks of packages below `out` say how kernels are launched. `taken` are packages that have
     their names already.
     """
+    if not specs:
+        return
+    if project.templates is not None:
+        from codegen.render import check_templates
+
+        check_templates(project)
     names = {outcome.name: outcome.spec for outcome in taken}
     work = [(spec, project, tuple(overrides), out) for spec in specs]
     for results in _mapped(work, jobs):
         checked = _refuse_double_names([one for some in results for one in some], names)
         drafts = [result for result in checked if isinstance(result, Rendered)]
-        done = [_with_report(draft, out / draft.plan.name) for draft in formatted(drafts)]
-        yield done, [result for result in checked if isinstance(result, Outcome)]
+        yield (
+            finished(drafts, project, out),
+            [result for result in checked if isinstance(result, Outcome)],
+        )
 
 
 def _mapped(work: Sequence[Work], jobs: int) -> Iterator[list[list[Rendered | Outcome]]]:
@@ -102,14 +110,25 @@ def _mapped(work: Sequence[Work], jobs: int) -> Iterator[list[list[Rendered | Ou
             yield [future.result() for future in now]
 
 
-def formatted(drafts: Sequence[Rendered]) -> list[Rendered]:
+def finished(drafts: Sequence[Rendered], project: Project, out: Path) -> list[Rendered]:
+    """Formatted, each with what the lock of its package below `out` says of its kernels."""
+    done = formatted(drafts, project)
+    return [_with_report(draft, out / draft.plan.name) for draft in done]
+
+
+def formatted(drafts: Sequence[Rendered], project: Project) -> list[Rendered]:
     """ruff runs once, over all of them."""
     from codegen.refine import format_files
+    from codegen.render import at_templates
 
     joined = {
         f"{draft.plan.name}/{path}": text for draft in drafts for path, text in draft.files.items()
     }
-    texts = format_files(joined)
+    try:
+        texts = format_files(joined)
+    except TgenError as error:
+        plans = {draft.plan.name: draft.plan for draft in drafts}
+        raise at_templates(error, plans, project) from error
     return [
         replace(draft, files={path: texts[f"{draft.plan.name}/{path}"] for path in draft.files})
         for draft in drafts
@@ -134,10 +153,10 @@ def render_one(work: Work) -> list[Rendered | Outcome]:
         found = load_specs(spec, project.root, overrides)
     except TgenError as error:
         return [failed(spec, error)]
-    return [_drafted(spec, one, project, out) for one in found]
+    return [_rendered(spec, one, project, out) for one in found]
 
 
-def _drafted(
+def _rendered(
     spec: Path, found: LoadedSpec | BrokenVariant, project: Project, out: Path
 ) -> Rendered | Outcome:
     from codegen.spec import BrokenVariant
@@ -145,12 +164,13 @@ def _drafted(
     if isinstance(found, BrokenVariant):
         return failed(spec, found.error, found.name)
     try:
-        return _draft(spec, found, project, out)
+        return render_loaded(spec, found, project, out)
     except TgenError as error:
         return failed(spec, error, found.spec.name)
 
 
-def _draft(spec: Path, loaded: LoadedSpec, project: Project, out: Path) -> Rendered:
+def render_loaded(spec: Path, loaded: LoadedSpec, project: Project, out: Path) -> Rendered:
+    """Stages 2, 3 and the pruning half of 4; the package's lock below `out` says the tiles."""
     from codegen.plan import lower, warn_of_empty_rows
 
     plan, folder = lower(loaded), out / loaded.spec.name
@@ -164,10 +184,13 @@ def _draft(spec: Path, loaded: LoadedSpec, project: Project, out: Path) -> Rende
 def render(plan: Plan, project: Project) -> dict[str, str]:
     """The files of one package, not yet formatted."""
     from codegen.refine import prune_package
-    from codegen.render import package_roots, render_package
+    from codegen.render import at_templates, package_roots, render_package
 
-    files = render_package(plan, project.root / ".tgen/templates")
-    return prune_package(files, package_roots(plan))
+    files = render_package(plan, project)
+    try:
+        return prune_package(files, package_roots(plan))
+    except TgenError as error:
+        raise at_templates(error, {"": plan}, project) from error
 
 
 def rendered_kernels(

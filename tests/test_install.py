@@ -51,3 +51,14 @@ def test_the_wheel_builds_a_spec_in_an_empty_folder(tmp_path: Path) -> None:
     committed = (ROOT / "generated/gpt/model.py").read_text()
     assert model.split("\n", 1)[1] == committed.split("\n", 1)[1]
     assert "is fresh" in run(home / "bin/tgen", "build", "gpt.yaml", "--no-test", cwd=far)
+
+    team = tmp_path / "team"
+    assert "wrote specs/small_gpt.yaml" in run(home / "bin/tgen", "init", team, cwd=tmp_path)
+    with open(team / "pyproject.toml", "a", encoding="utf-8") as settings:
+        settings.write('templates = "own"\n')
+    (team / "own/parts").mkdir(parents=True)
+    part = '{% filter replace("F.silu", "F.gelu") %}{% include "tgen/parts/mlp.py.jinja" %}'
+    (team / "own/parts/mlp.py.jinja").write_text(part + "{% endfilter %}")
+    run(home / "bin/tgen", "build", "--no-test", cwd=team)
+    model = (team / "generated/small_gpt/model.py").read_text()
+    assert "F.gelu(self.gate_proj(x))" in model and "F.silu" not in model

@@ -11,20 +11,25 @@ from codegen import __version__
 from codegen.cli.edit_commands import edits, resolve
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
-from codegen.cli.spec_commands import diff, migrate, new, plan, schema
-from codegen.errors import ExitCode, TgenError
+from codegen.cli.pipes import PipedGroup
+from codegen.cli.spec_commands import diff, init, migrate, new, plan, render, schema
+from codegen.errors import TgenError
+from codegen.exit_codes import ExitCode, exit_code_lines
 
-EXIT_CODES = """\b
-Exit codes: 0 fine, 1 internal error, 2 bad spec or usage, 3 stale,
-4 hand edit in the way, 5 smoke tests failed, 130 interrupted."""
+EXIT_CODES = "\n".join(["\b", "Exit codes; of several findings, the largest:", *exit_code_lines()])
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=PipedGroup,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="tgen", message="%(prog)s %(version)s")
 def cli() -> None:
     """A short YAML spec becomes the PyTorch you would have written by hand.
 
     \b
+    tgen init                          make this folder a project, with a first spec and CI
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
     tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
     tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
@@ -33,8 +38,9 @@ def cli() -> None:
     """
 
 
-COMMANDS = (build, import_, check, edits, resolve, kernels, tune, plan, diff, new, mask, schema)
-for command in (*COMMANDS, migrate):
+PACKAGES = (init, build, import_, check, edits, resolve, render)
+SPECS = (plan, diff, new, migrate, schema)
+for command in (*PACKAGES, *SPECS, kernels, tune, mask):
     cli.add_command(command)
 
 

@@ -15,7 +15,7 @@ from codegen.cli.options import (
     set_option,
     spec_argument,
 )
-from codegen.errors import ExitCode
+from codegen.exit_codes import ExitCode
 
 
 @click.command(epilog="Example: tgen plan specs/llama.yaml --set model.layers=4")
@@ -32,6 +32,28 @@ def plan(spec: Path, overrides: Sequence[str], variant: str | None, as_json: boo
     made = lower(load_spec(spec, project_of([spec]).root, overrides, variant))
     printer = report.plan_json if as_json else report.plan_text
     printer(made)
+
+
+@click.command(epilog="Example: tgen render specs/gpt.yaml --file model.py | less")
+@spec_argument
+@click.option("--file", "name", metavar="NAME", help="Only this file of the package.")
+@set_option
+@json_option
+def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool) -> None:
+    """Print the package of SPEC (`-`: standard input) and write nothing.
+
+    Each file comes after a line `# ---- PACKAGE/FILE ----`, a single one alone.
+    """
+    from codegen import preview, report
+
+    if str(spec) == "-":
+        made = preview.preview_text(sys.stdin.buffer.read(), project_of([]), overrides)
+    else:
+        made = preview.preview(spec, project_of([spec]), overrides)
+    for warning in made.warnings:
+        click.echo(str(warning), err=True)
+    printer = report.render_json if as_json else report.render_text
+    printer(made.plan.name, preview.chosen(made, name), whole=name is None)
 
 
 @click.command(epilog="Example: tgen diff specs/gpt.yaml specs/llama.yaml")
@@ -79,6 +101,15 @@ def migrate(specs: Sequence[Path], dry_run: bool) -> None:
     migrations = migrating.migrate(find_specs(specs, project), project, dry_run=dry_run)
     report.migrate_text(migrations, dry_run=dry_run)
     sys.exit(max((migration.exit_code for migration in migrations), default=ExitCode.FINE))
+
+
+@click.command(epilog="Example: tgen init && tgen build && tgen check")
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Make FOLDER (by default the current one) a project: settings, a first spec, CI."""
+    from codegen import new_project, report
+
+    report.init_text(new_project.init_project(folder), folder.resolve())
 
 
 @click.command(epilog="Example: tgen schema > tgen.schema.json")

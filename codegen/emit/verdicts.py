@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from codegen.emit.disk import output_errors
 
 CODEGEN = Path(__file__).parent.parent
 CODE_SUFFIXES = (".py", ".yaml")
@@ -47,17 +49,18 @@ def recall(project: Path, key: str) -> dict[str, object] | None:
 
 def code_digest() -> str:
     """A digest of tgen's own code: part of the key of every verdict."""
-    return _digest_of_files(_files(CODEGEN, "codegen", CODE_SUFFIXES))
+    return _framed(sorted(_files(CODEGEN, "codegen", CODE_SUFFIXES)))
 
 
-def templates_digest(templates: Path) -> str:
-    """The same of the templates, which may change under a process that has run for long."""
-    return _digest_of_files(_files(templates, "templates", ("",)))
+def templates_digest(folder: Path) -> str:
+    """The same of templates, which may change under a process that has run for long."""
+    with output_errors(folder, doing="read"):
+        return _framed(sorted(_files(folder, "templates", ("",))))
 
 
-def _digest_of_files(files: Iterator[tuple[str, str]]) -> str:
+def _framed(files: Iterable[tuple[str, str]]) -> str:
     total = hashlib.sha256()
-    for name, path in sorted(files):
+    for name, path in files:
         with open(path, "rb", buffering=0) as file:
             data = file.read()
         # Lengths keep apart what would read the same when joined.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from codegen.errors import TgenError
+from codegen.errors import Diagnostic, Position, TgenError
 from codegen.refine.reach import imported_from_siblings, unreachable
 from codegen.refine.resolve import unresolved_imports
 
@@ -43,7 +43,8 @@ def _parse(path: str, text: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError) as error:  # ValueError: a NUL byte, before Python 3.12
-        number = getattr(error, "lineno", None) or 1
-        line = text.splitlines()[number - 1 : number]
-        message = f"the rendered text is no Python: {line[0].strip() if line else ''}"
-        raise TgenError(f"{path}:{number}: {message}") from error
+        number, column = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
+        line = text.split("\n")[number - 1]
+        where = Position(path, number, column, line)
+        message = f"the rendered text is no Python: {getattr(error, 'msg', error)}"
+        raise TgenError(Diagnostic(message, where)) from error

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from codegen.errors import TgenError
+from codegen.errors import Diagnostic, Position, TgenError
 
 VERSION = "0.17.5"  # its output drifts between releases; pyproject.toml pins the same
 INSTALL = f"pip install ruff=={VERSION}"
 WIDTH = 100
 COLUMNS = f"--line-length={WIDTH}"
 OPTIONS = ("--isolated", "--no-cache", "--quiet", "--target-version=py310")
+FINDING = re.compile(r"^(.+?):(\d+):(\d+): (.+)$", re.MULTILINE)
 LINT = ("check", "--fix", "--select=I,F", "--force-exclude")
 
 
@@ -29,7 +31,7 @@ def format_files(files: Mapping[str, str]) -> dict[str, str]:
             (root / path).write_text(text, encoding="utf-8", newline="\n")
         if python:
             check_ruff()
-            _ruff(*LINT, *OPTIONS, COLUMNS, ".", cwd=root)
+            _ruff(*LINT, *OPTIONS, COLUMNS, "--output-format=concise", ".", cwd=root)
             _ruff("format", *OPTIONS, COLUMNS, ".", cwd=root)
         for path in python:
             done[path] = (root / path).read_text(encoding="utf-8")
@@ -55,7 +57,15 @@ def _ruff(*arguments: str, cwd: Path) -> None:
     done = _run(*arguments, cwd=cwd)
     if done.returncode:
         report = (done.stdout + done.stderr).strip()
-        raise TgenError(f"a generated file is not clean; ruff says:\n{report}")
+        findings = [_diagnostic(found, cwd) for found in FINDING.finditer(report)]
+        raise TgenError(findings or f"a generated file is not clean; ruff says:\n{report}")
+
+
+def _diagnostic(found: re.Match[str], folder: Path) -> Diagnostic:
+    """One of ruff's findings, with the line it is about."""
+    path, line, column = Path(found[1]), int(found[2]), int(found[3])
+    text = (folder / path).read_text(encoding="utf-8").split("\n")[line - 1]
+    return Diagnostic(found[4], Position(path.as_posix(), line, column, text))
 
 
 def _run(

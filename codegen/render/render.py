@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Container
+import hashlib
+import inspect
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2.sandbox import SandboxedEnvironment
 
-from codegen.errors import TgenError
+from codegen.errors import Diagnostic, TgenError
 from codegen.plan import Plan
-from codegen.project import templates_folder
-from codegen.render.files import FILES
-from codegen.render.filters import FILTERS
+from codegen.project import Project, templates_folder
+from codegen.render import filters
+from codegen.render.files import FILES, PackageFile
+from codegen.render.origin import origins
+from codegen.render.overrides import Stamp, check_overrides, loader, stamp_of
+from codegen.render.template_errors import blame, line_of
 
 MAX_COLUMNS = 100
 
 
-@functools.cache
-def environment(cache: Path | None = None) -> jinja2.Environment:
-    """Strict templates in which a line that starts with `#%` is a statement."""
-    bytecode = None
-    if cache is not None:
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            bytecode = jinja2.FileSystemBytecodeCache(str(cache))
-        except OSError:
-            pass  # a read-only project only costs the time
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_folder()),
-        bytecode_cache=bytecode,
+def environment_of(project: Project | None) -> jinja2.Environment:
+    """The environment with the project's own templates as they are now."""
+    return environment(project, stamp_of(project.templates if project else None))
+
+
+@functools.lru_cache(maxsize=8)
+def environment(project: Project | None = None, stamp: Stamp = ()) -> jinja2.Environment:
+    """Strict templates in which a line that starts with `#%` is a statement.
+
+    With a project: compiled templates are kept in its `.tgen/`, and its own templates, `stamp`ed,
+    stand for tgen's of the same names. All run in Jinja's sandbox: they make text, no more.
+    """
+    env = SandboxedEnvironment(
+        loader=loader(templates_folder(), project.templates if project else None),
+        bytecode_cache=_compiled(project.root / ".tgen/templates") if project else None,
         undefined=jinja2.StrictUndefined,
         line_statement_prefix="#%",
         trim_blocks=True,
@@ -38,8 +46,20 @@ def environment(cache: Path | None = None) -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    env.filters.update(FILTERS)
+    env.filters.update(filters.FILTERS)
     return env
+
+
+def _compiled(folder: Path) -> jinja2.FileSystemBytecodeCache | None:
+    """Compiled templates, kept by name, path and text, and by what Jinja folds into them."""
+    code = {inspect.getfile(one) for one in filters.FILTERS.values()}
+    folded = [jinja2.__version__.encode(), *(Path(path).read_bytes() for path in sorted(code))]
+    key = hashlib.sha256(b"\0".join(folded))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None  # a read-only project only costs the time
+    return jinja2.FileSystemBytecodeCache(str(folder), f"{key.hexdigest()[:16]}_%s.cache")
 
 
 def header(plan: Plan) -> str:
@@ -50,25 +70,29 @@ def header(plan: Plan) -> str:
 
 
 def render_package(
-    plan: Plan, cache: Path | None = None, only: Container[str] | None = None
+    plan: Plan, project: Project | None = None, only: Container[str] | None = None
 ) -> dict[str, str]:
     """The text of every file of the package, or of those `only`, not yet formatted.
 
-    `cache` is a folder for compiled templates, always safe to delete.
+    A mistake in one of the project's own templates is a TgenError at its line.
     """
-    env = environment(cache)
-    context: dict[str, Any] = {
+    env = environment_of(project)
+    files = {}
+    for file in FILES[plan.family][plan.task]:
+        if file.when(plan) and (only is None or file.name(plan) in only):
+            files[file.name(plan)] = _render(env, file, plan, project)
+    return files
+
+
+def _context(plan: Plan) -> dict[str, Any]:
+    """What templates read."""
+    return {
         "plan": plan,
         "net": plan.model,
         "train": plan.train,
         "name": plan.name,
         "header": header(plan),
     }
-    files = {}
-    for file in FILES[plan.family][plan.task]:
-        if file.when(plan) and (only is None or file.name(plan) in only):
-            files[file.name(plan)] = _render(env, file.template, context)
-    return files
 
 
 def package_roots(plan: Plan) -> dict[str, tuple[str, ...]]:
@@ -76,9 +100,41 @@ def package_roots(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {f.name(plan): f.roots for f in FILES[plan.family][plan.task] if f.roots is not None}
 
 
-def _render(env: jinja2.Environment, template: str, context: dict[str, Any]) -> str:
+def check_templates(project: Project) -> None:
+    """TgenError with what is wrong in a project's own templates, whatever they are used for."""
+    check_overrides(environment_of(project), project)
+
+
+def at_templates(error: TgenError, plans: Mapping[str, Plan], project: Project) -> TgenError:
+    """Mistakes in rendered files, each at the line of the project's own template that made it.
+
+    `plans` are by the folder in the findings' paths.
+    """
+    if project.templates is None:
+        return error
+    found = [_at_template(finding, plans, project) for finding in error.diagnostics]
+    return TgenError(dict.fromkeys(found))
+
+
+def _at_template(finding: Diagnostic, plans: Mapping[str, Plan], project: Project) -> Diagnostic:
+    if finding.position is None:
+        return finding
+    folder, _, name = finding.position.path.rpartition("/")
+    plan = plans[folder]
+    (file,) = (f for f in FILES[plan.family][plan.task] if f.name(plan) == name)
+    made = origins(environment_of(project), file.template, _context(plan))
+    return line_of(finding, made, f"{name} of {plan.name}", project)
+
+
+def _render(env: jinja2.Environment, file: PackageFile, plan: Plan, project: Project | None) -> str:
+    made = f"{file.name(plan)} of {plan.name}"
     try:
-        return env.get_template(template).render(context)
+        return env.get_template(file.template).render(_context(plan))
     except jinja2.TemplateSyntaxError as error:
-        where = f"{error.filename or template}:{error.lineno}"
+        where = f"{error.filename or file.template}:{error.lineno}"
         raise TgenError(f"{where}: the template is broken: {error.message}") from error
+    except Exception as error:
+        found = blame(error, project, made) if project else None
+        if found is None:
+            raise
+        raise TgenError(found) from error

@@ -5,11 +5,13 @@ from codegen.report.check import check_json, check_text
 from codegen.report.diff import diff_json, diff_text
 from codegen.report.edits import edits_json, edits_text
 from codegen.report.imported import import_text
+from codegen.report.init import init_text
 from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.migrated import migrate_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, working
 from codegen.report.recovered import recovered_text
+from codegen.report.render import render_json, render_text
 from codegen.report.tune import timed, trials_text
 
 __all__ = [
@@ -24,12 +26,15 @@ __all__ = [
     "edits_json",
     "edits_text",
     "import_text",
+    "init_text",
     "kernels_json",
     "kernels_text",
     "migrate_text",
     "plan_json",
     "plan_text",
     "recovered_text",
+    "render_json",
+    "render_text",
     "timed",
     "trials_text",
     "working",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -24,10 +23,11 @@ def diff_json(one: Plan, other: Plan, found: Sequence[Difference]) -> None:
 
 def diff_text(one: Plan, other: Plan, found: Sequence[Difference]) -> None:
     """Two tables: the knobs that differ, and what each model costs."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    from codegen.report.console import table_console
+
+    console = table_console(110)
     if not found:
         console.print(f"{one.name} and {other.name} are the same model")
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -25,10 +24,11 @@ NUMBERS = {"head dim", "stages", "warps", "registers", "spills", "shared memory"
 
 def kernels_text(choices: Sequence[Choice]) -> None:
     """A row for each kernel and target; what is wrong with the best there is, on standard error."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    from codegen.report.console import table_console
+
+    console = table_console(160)
     if not choices:
         console.print("this package has no kernels of its own")
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,12 @@ def plan_json(plan: Plan) -> None:
 
 def plan_text(plan: Plan) -> None:
     """Two tables: layers, and what everything costs."""
-    from rich.console import Console
     from rich.table import Table
 
     from codegen.plan.amounts import human_bytes, human_flops
+    from codegen.report.console import table_console
 
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console = table_console(110)
     console.print(plan.description.title, style="bold")
     console.print("; ".join(plan.description.notable))
     layers = Table(title="layers", title_justify="left")

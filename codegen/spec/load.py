@@ -67,10 +67,14 @@ def load_specs(
 
 
 def load_spec(
-    path: Path, root: Path, overrides: Iterable[str] = (), variant: str | None = None
+    path: Path,
+    root: Path,
+    overrides: Iterable[str] = (),
+    variant: str | None = None,
+    texts: Texts | None = None,
 ) -> LoadedSpec:
     """Reads one spec; SpecError with all its mistakes. Of a spec with variants, the one named."""
-    said = _Said(read_spec(path, root), _parsed(overrides))
+    said = _Said(read_spec(path, root, texts), _parsed(overrides))
     if said.read.variants is None:
         if variant is not None:
             raise SpecError(f"{said.read.path} has no `variants`, so no `{word(variant)}`")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from codegen.emit import Package, compare, read_lock, resolve, write
-from codegen.errors import ExitCode, HandEditError
+from codegen.errors import HandEditError
+from codegen.exit_codes import ExitCode
 from tests.emit.conftest import Make
 
 BASE = "def one():\n    return 1\n\n\ndef two():\n    return 2\n"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from codegen.emit import Package, compare, recover, write
-from codegen.errors import ExitCode, OutputError
+from codegen.errors import OutputError
+from codegen.exit_codes import ExitCode
 from tests.emit.conftest import Make
 
 BAD_FILES = ["../a.py", "a/b.py", "/a.py", "a\\b.py", "..", ".", "", ".hidden", "C:a.py", "a.py\n"]

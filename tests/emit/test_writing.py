@@ -9,7 +9,8 @@ import pytest
 
 from codegen.emit import Side, compare, write
 from codegen.emit.hold import hold
-from codegen.errors import ExitCode, HandEditError, OutputError
+from codegen.errors import HandEditError, OutputError
+from codegen.exit_codes import ExitCode
 from tests.emit.conftest import Make
 
 

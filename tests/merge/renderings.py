@@ -49,6 +49,6 @@ def renderings() -> dict[str, list[dict[str, str]]]:
     for (name, change), results in drafts.items():
         (draft,) = results
         assert isinstance(draft, Rendered), (name, change, draft.problems)
-        (done,) = formatted([draft])
+        (done,) = formatted([draft], project)
         made[name].append(done.files)
     return made

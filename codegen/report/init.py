@@ -1,0 +1,33 @@
+"""What `tgen init` says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from codegen.new_project import Piece
+
+
+def init_text(pieces: Sequence[Piece], folder: Path) -> None:
+    """What was written, and the next two commands."""
+    from codegen.new_project import repository_root
+
+    if not pieces:
+        click.echo(f"nothing to do: {folder} is a project already")
+        return
+    for piece in pieces:
+        name = piece.path.relative_to(folder).as_posix()
+        click.echo(f"wrote {name}" + (f" ({piece.note})" if piece.note else ""))
+    root = repository_root(folder)
+    if root is not None:
+        inside = folder.relative_to(root).as_posix()
+        click.echo(
+            f"CI: workflows are read in {root} only; add there `tgen check --format github` "
+            f"with `working-directory: {inside}`"
+        )
+    click.echo("next:" if folder == Path.cwd() else f"next, in {folder}:")
+    click.echo("  tgen build\n  tgen check")

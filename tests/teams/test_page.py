@@ -1,0 +1,44 @@
+"""docs/teams.md is run from top to bottom: its files are written, its commands say what it says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from codegen.exit_codes import ExitCode
+from tests.teams.conftest import ROOT, Shell
+
+PAGE = (ROOT / "docs/teams.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def matches(said: str, shown: str) -> bool:
+    """Whether an output is what the page shows; `...` stands for anything."""
+    pattern = ".*".join(re.escape(part) for part in shown.split("..."))
+    return re.fullmatch(pattern, said, re.DOTALL) is not None
+
+
+def test_every_command_of_the_page_says_what_the_page_says(shell: Shell, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    ran = 0
+    for kind, text in BLOCK.findall(PAGE):
+        if kind == "toml":
+            settings = folder / "pyproject.toml"
+            assert "templates" in text or text == settings.read_text()  # as tgen init writes it
+            settings.write_text(text)
+        elif kind == "jinja":
+            path = folder / "my_templates/parts/mlp.py.jinja"
+            path.parent.mkdir(parents=True)
+            path.write_text(text)
+        for session in text.split("$ ")[1:] if kind == "console" else ():
+            command, _, shown = session.partition("\n")
+            done = shell(f"{command} || true", folder)
+            assert matches(done.stdout, shown), f"$ {command}\n{done.stdout}{done.stderr}"
+            ran += 1
+    assert ran == 8
+
+
+def test_the_pages_exit_codes_are_the_ones_there_are() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", PAGE, re.MULTILINE)
+    assert rows == [(str(int(code)), code.meaning) for code in ExitCode]
