@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codegen.emit import recall, remember, tool_digest
+from codegen.emit import code_digest, recall, remember, templates_digest
 from codegen.project import Project, templates_folder
 
 TOOLS = ("jinja2", "libcst", "pydantic", "yaml", "ruff")
@@ -34,9 +34,9 @@ class Verdict:
 
 
 @functools.cache
-def tools_key() -> str:
-    """Of tgen and of everything that shapes its output, found without importing any of it."""
-    parts = [tool_digest(templates_folder()), f"{sys.version_info[0]}.{sys.version_info[1]}"]
+def code_key() -> str:
+    """Of the code that runs here: tgen's and its tools', found without importing any of it."""
+    parts = [code_digest(), f"{sys.version_info[0]}.{sys.version_info[1]}"]
     for name in TOOLS:
         spec = importlib.util.find_spec(name)
         files = [Path(spec.origin)] if spec and spec.origin else []
@@ -46,6 +46,20 @@ def tools_key() -> str:
             stat = os.stat(file)
             parts.append(f"{name} {stat.st_size} {stat.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def templates_key() -> str:
+    """Of the templates, as they were when this was first asked or last forgotten."""
+    return templates_digest(templates_folder())
+
+
+def forget_templates() -> None:
+    """A template was saved: the key and the compiled templates of this process are void."""
+    from codegen.render import environment
+
+    templates_key.cache_clear()
+    environment.cache_clear()
 
 
 def recall_fresh(
@@ -86,5 +100,5 @@ def digests(paths: Iterable[str] | Mapping[str, str], project: Project) -> dict[
 
 
 def _key(spec: Path, project: Project, out: Path, overrides: Sequence[str]) -> str:
-    parts = [tools_key(), project.shown(spec), project.shown(out), *overrides]
+    parts = [code_key(), templates_key(), project.shown(spec), project.shown(out), *overrides]
     return "\0".join(parts)

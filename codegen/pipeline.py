@@ -133,7 +133,7 @@ def _remember(
     outputs = [project.shown(folder / name) for name in (*item.files, "tgen.lock")]
     verdict = Verdict(
         outcome.name,
-        digests([project.shown(path) for path in item.sources], project),
+        {project.shown(path): digest for path, digest in item.sources.items()},
         digests(outputs, project),
         {"passed": outcome.tests.passed} if outcome.tests else None,
     )

@@ -27,7 +27,7 @@ class Rendered:
 
     spec: Path
     plan: Plan
-    sources: tuple[Path, ...]
+    sources: Mapping[Path, str]  # with the sha256 of what was read
     files: dict[str, str]
     warnings: tuple[Diagnostic, ...] = ()
     tiles: Mapping[str, Any] = field(default_factory=dict)  # for the lock, as plain data

@@ -8,7 +8,7 @@ from codegen.emit.compare import Change, Kind, compare, find_orphans
 from codegen.emit.lock import FileDigest, Lock, read_lock
 from codegen.emit.package import LOCK_NAME, Package
 from codegen.emit.recover import Recovered, recover
-from codegen.emit.verdicts import recall, remember, tool_digest
+from codegen.emit.verdicts import code_digest, recall, remember, templates_digest
 from codegen.emit.write import Written, write
 
 __all__ = [
@@ -20,12 +20,13 @@ __all__ = [
     "Package",
     "Recovered",
     "Written",
+    "code_digest",
     "compare",
     "find_orphans",
     "read_lock",
     "recall",
     "recover",
     "remember",
-    "tool_digest",
+    "templates_digest",
     "write",
 ]

@@ -45,11 +45,19 @@ def recall(project: Path, key: str) -> dict[str, object] | None:
     return verdict if kept_key == key and isinstance(verdict, dict) else None
 
 
-def tool_digest(templates: Path) -> str:
-    """A digest of tgen itself, code and templates: part of the key of every verdict."""
+def code_digest() -> str:
+    """A digest of tgen's own code: part of the key of every verdict."""
+    return _digest_of_files(_files(CODEGEN, "codegen", CODE_SUFFIXES))
+
+
+def templates_digest(templates: Path) -> str:
+    """The same of the templates, which may change under a process that has run for long."""
+    return _digest_of_files(_files(templates, "templates", ("",)))
+
+
+def _digest_of_files(files: Iterator[tuple[str, str]]) -> str:
     total = hashlib.sha256()
-    code = _files(CODEGEN, "codegen", CODE_SUFFIXES)
-    for name, path in sorted([*code, *_files(templates, "templates", ("",))]):
+    for name, path in sorted(files):
         with open(path, "rb", buffering=0) as file:
             data = file.read()
         # Lengths keep apart what would read the same when joined.

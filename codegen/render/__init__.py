@@ -1,5 +1,5 @@
 """Stage 3: Plan -> {path: text}."""
 
-from codegen.render.render import package_roots, render_package
+from codegen.render.render import environment, package_roots, render_package
 
-__all__ = ["package_roots", "render_package"]
+__all__ = ["environment", "package_roots", "render_package"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -21,8 +22,9 @@ from codegen.spec.source import (
     Key,
     Span,
     Tree,
+    decode,
     parse,
-    read_text,
+    read_file,
     spec_error,
 )
 from codegen.spec.transformer import TransformerSpec
@@ -41,7 +43,7 @@ class LoadedSpec:
     spec: Spec
     path: str  # posix, relative to the project
     tree: Tree
-    sources: tuple[Path, ...]
+    sources: Mapping[Path, str]  # its own file first, with the sha256 of what was read
 
 
 def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSpec:
@@ -65,7 +67,7 @@ def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSp
 def load_text(text: str, path: str) -> LoadedSpec:
     """A spec that is not on the disk yet; `path` is where it will be, relative to the project."""
     tree = parse(text, path)
-    return LoadedSpec(_validate(tree), path, tree, ())
+    return LoadedSpec(_validate(tree), path, tree, {})
 
 
 def shown(path: Path, root: Path) -> str:
@@ -124,12 +126,13 @@ def merge(low: Tree, high: Tree) -> Tree:
 
 def _read_with_extends(
     path: Path, root: Path, seen: tuple[Path, ...]
-) -> tuple[Tree, tuple[Path, ...]]:
+) -> tuple[Tree, dict[Path, str]]:
     name = shown(path, root)
-    tree = parse(read_text(path, name), name)
+    raw = read_file(path, name)
+    tree, read = parse(decode(raw, name), name), {path: hashlib.sha256(raw).hexdigest()}
     here = (*seen, path.resolve())
     if not isinstance(tree.data, dict) or "extends" not in tree.data:
-        return tree, (path,)
+        return tree, read
     other = _parent(path, root, here, tree.data.pop("extends"), tree.position(("extends",)))
     low, sources = _read_with_extends(other, root, here)
     if isinstance(low.data, dict):
@@ -137,7 +140,7 @@ def _read_with_extends(
     elif low.data is not None:
         where = low.position(())
         raise SpecError(Diagnostic("a spec is a mapping of fields", where))
-    return merge(low, tree), (path, *sources)
+    return merge(low, tree), read | sources
 
 
 def _parent(

@@ -81,14 +81,18 @@ def _order(problem: Diagnostic) -> tuple[str, int, int, str]:
     return (at.path, at.line, at.column, problem.message) if at else ("", 0, 0, problem.message)
 
 
-def read_text(path: Path, shown: str) -> str:
-    """The text of a spec; SpecError if it can't be read or is no text."""
+def read_file(path: Path, shown: str) -> bytes:
+    """A spec as it lies there; SpecError if it can't be read."""
     try:
         with path.open("rb") as file:
-            raw = file.read(4 * MAX_TEXT + 4)  # a character is four bytes at most
+            return file.read(4 * MAX_TEXT + 4)  # a character is four bytes at most
     except OSError as error:
         reason = error.strerror or str(error)
         raise SpecError(f"{shown}: can't read the spec: {reason}", hint="check the path") from None
+
+
+def decode(raw: bytes, shown: str) -> str:
+    """The text of a spec; SpecError if it is none."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

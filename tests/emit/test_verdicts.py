@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen.emit import recall, remember, tool_digest, verdicts
+from codegen.emit import code_digest, recall, remember, templates_digest, verdicts
 
 
 def kept(project: Path) -> list[Path]:
@@ -101,6 +101,10 @@ CHANGES: dict[str, Callable[[Path], object]] = {
         (at / "codegen/plan/plan.py").write_text("bc"),
     ],
 }
+
+
+def tool_digest(templates: Path) -> tuple[str, str]:
+    return code_digest(), templates_digest(templates)
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
