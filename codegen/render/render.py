@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,13 @@ def _render(env: jinja2.Environment, template: str, context: dict[str, Any]) -> 
     except jinja2.TemplateSyntaxError as error:
         where = f"{error.filename or template}:{error.lineno}"
         raise TgenError(f"{where}: the template is broken: {error.message}") from error
+    except (jinja2.TemplateError, UnicodeDecodeError) as error:
+        where = _last_line(error, Path(template).suffix) or template
+        raise TgenError(f"{where}: the template is broken: {error}") from error
+
+
+def _last_line(error: BaseException, suffix: str) -> str | None:
+    """Where the innermost template was when this was raised: jinja maps its code to its lines."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if frame.filename.endswith(suffix)]
+    return f"{inside[-1].filename}:{inside[-1].lineno}" if inside else None
