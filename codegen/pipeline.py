@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +30,12 @@ def build(
     dry_run: bool = False,
     prove: bool | None = None,
     progress: Progress | None = None,
+    taken: Mapping[str, Path] | None = None,
 ) -> list[Outcome]:
     """All stages: what is stale is rendered, written and tested; what is fresh is left alone.
 
     `prove` compiles the kernels for their GPUs; by default those of specs whose target is a GPU.
+    `taken` are the names of packages that specs other than these have.
     """
     recover(out)
     fresh, stale = _split_fresh(specs, project, out, overrides, test and not dry_run)
@@ -41,7 +43,7 @@ def build(
         fresh, stale = [], list(specs)
     if not stale:
         return fresh
-    taken = {outcome.name: outcome.spec for outcome in fresh}
+    taken = {**(taken or {}), **{outcome.name: outcome.spec for outcome in fresh}}
     rendered, outcomes = render_specs(stale, project, overrides, out=out, jobs=jobs, taken=taken)
     if prove is not False:
         asked = [r for r in rendered if prove or r.plan.target not in ("any", "cpu")]
@@ -112,10 +114,11 @@ def _test(outcomes: list[Outcome]) -> list[Outcome]:
 
     folders = {o.name: o.folder for o in outcomes if o.folder and not o.problems}
     reports = run_tests(folders) if folders else {}
-    return [_tested(o, reports[o.name]) if o.name in reports else o for o in outcomes]
+    return [tested(o, reports[o.name]) if o.name in reports else o for o in outcomes]
 
 
-def _tested(outcome: Outcome, report: TestReport) -> Outcome:
+def tested(outcome: Outcome, report: TestReport) -> Outcome:
+    """An outcome with what the tests of its package said."""
     if report.green:
         return replace(outcome, tests=report)
     count = f"{report.failed} of {report.ran}" if report.ran else "none could run"

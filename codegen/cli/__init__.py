@@ -11,6 +11,7 @@ from codegen import __version__
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
 from codegen.cli.spec_commands import diff, new, plan, schema
+from codegen.cli.watch_command import watch
 from codegen.errors import ExitCode, TgenError
 
 EXIT_CODES = """\b
@@ -27,12 +28,13 @@ def cli() -> None:
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
     tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
     tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
+    tgen watch                         build and test again with every save
     tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
     tgen check                         prove that the packages are what the specs say
     """
 
 
-for command in (build, import_, check, kernels, tune, plan, diff, new, mask, schema):
+for command in (build, import_, watch, check, kernels, tune, plan, diff, new, mask, schema):
     cli.add_command(command)
 
 

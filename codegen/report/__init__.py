@@ -8,6 +8,7 @@ from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, working
 from codegen.report.tune import timed, trials_text
+from codegen.report.watch import status_line, watch_text
 
 __all__ = [
     "Stopwatch",
@@ -23,7 +24,9 @@ __all__ = [
     "kernels_text",
     "plan_json",
     "plan_text",
+    "status_line",
     "timed",
     "trials_text",
+    "watch_text",
     "working",
 ]
