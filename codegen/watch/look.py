@@ -68,10 +68,9 @@ def folders_of(scope: Scope, sources: Iterable[Path]) -> Folders:
 
     For one that is gone, the nearest around it, where it may come back.
     """
-    wanted = {folder for path in scope.templates for folder in _folders(path, scope.out)}
-    for path in scope.specs:
-        wanted |= set(_folders(path, scope.out)) if path.is_dir() else {path.parent}
-        wanted.add(path)  # so that a folder that comes back is seen
+    wanted = {*scope.specs, *scope.templates}
+    for path in (*scope.specs, *scope.templates):
+        wanted |= set(_folders(path, scope.out))
     for path in sources:
         wanted |= {path.parent, path.resolve().parent}  # a link changes in the one or the other
     return frozenset(filter(None, map(_nearest, wanted)))

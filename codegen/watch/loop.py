@@ -16,6 +16,7 @@ from codegen.freshness import forget_templates
 from codegen.outcome import Outcome, failed
 from codegen.project import Project, find_specs
 from codegen.spec.sources import sources_of
+from codegen.watch.events import Event, Gone, Rebuilt, Started, Testing
 from codegen.watch.look import (
     Folders,
     Scope,
@@ -28,43 +29,9 @@ from codegen.watch.look import (
 from codegen.watch.queue import TestQueue
 from codegen.watch.touched import Files, Touched, changed, touched_by
 
+PARALLEL_FROM = 8  # specs below which a warm process is done before its workers would be
+
 Wait = Callable[[Folders], bool]
-
-
-@dataclass(frozen=True)
-class Started:
-    """What is watched."""
-
-    paths: tuple[Path, ...]
-    specs: int
-    templates: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Rebuilt:
-    """What became of the specs that a save touched."""
-
-    outcomes: tuple[Outcome, ...]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Gone:
-    """A package that no spec describes any more; it is left as it is."""
-
-    name: str
-    spec: Path
-    folder: Path
-
-
-@dataclass(frozen=True)
-class Testing:
-    """The package whose tests run now, if any do."""
-
-    name: str | None
-
-
-Event = Started | Rebuilt | Gone | Testing | Outcome  # an outcome: with what its tests said
 
 
 @dataclass
@@ -80,6 +47,16 @@ class _Known:
     def packages(self) -> dict[str, Path]:
         """The spec of each package."""
         return {name: spec for spec, name in self.names.items()}
+
+    def all_sources(self) -> set[Path]:
+        """Every file that some spec is read from."""
+        return {path for paths in self.sources.values() for path in paths}
+
+    def forget(self, spec: Path) -> None:
+        """A spec is gone."""
+        self.sources.pop(spec)
+        self.names.pop(spec, None)
+        self.broken.pop(spec, None)
 
 
 @dataclass(frozen=True)
@@ -123,55 +100,61 @@ def watch(
 
 def _follow(state: _Watch, wait: Wait, test: bool) -> Generator[Event, None, None]:
     shown: str | None = None
-    look = True
+    yield from _step(state, test)
+    folders = folders_of(state.scope, state.known.all_sources())
+    _warm_up(state)
     while True:
-        if look:
-            yield from _step(state, test)
         done = state.queue.poll()
         if done:
             yield done
         if state.queue.running != shown:
             shown = state.queue.running
             yield Testing(shown)
-        _warm_up()
-        sources = {path for paths in state.known.sources.values() for path in paths}
-        look = wait(folders_of(state.scope, sources))
+        if wait(folders):
+            yield from _step(state, test)
+            folders = folders_of(state.scope, state.known.all_sources())
 
 
 def _step(state: _Watch, test: bool) -> Generator[Event, None, None]:
     """One look at the disk, and the build that it asks for."""
     known, queue = state.known, state.queue
-    touched, names = _look(state), known.packages()
+    names = known.packages()
+    touched = _look(state)
     if touched.templates:
         forget_templates()
-    tested = {outcome.spec for outcome in queue.cancel({*touched.specs, *touched.gone})}
+    cut_off = queue.cancel({*touched.specs, *touched.gone})
     started = time.perf_counter()
     outcomes = _build(state, touched.specs)
-    _learn(known, touched, outcomes)
+    _learn(known, outcomes)
     if names.keys() - known.packages().keys():
         outcomes += _try_again(state, touched)
     seconds = time.perf_counter() - started
     if test:
-        queue.add(o for o in outcomes if not o.problems and (not o.fresh or o.spec in tested))
+        queue.add(_to_test(outcomes, cut_off))
     if outcomes:
         yield Rebuilt(tuple(outcomes), seconds)
     for name in names.keys() - known.packages().keys():
         yield Gone(name, names[name], state.out / name)
 
 
+def _to_test(outcomes: Sequence[Outcome], cut_off: Sequence[Outcome]) -> list[Outcome]:
+    """The packages that were written, and those whose tests were ended by a save."""
+    written = [outcome for outcome in outcomes if not outcome.problems and outcome.changes]
+    specs = {outcome.spec for outcome in written}
+    there = {outcome.spec for outcome in outcomes}
+    return [*written, *(o for o in cut_off if o.spec in there - specs)]
+
+
 def _look(state: _Watch) -> Touched:
     """What is not as it was the last time."""
     known = state.known
     specs, templates = list_specs(state.scope), frozenset(list_templates(state.scope))
-    sources = {path for paths in known.sources.values() for path in paths}
-    now = states({*specs, *templates, *sources})
-    of_templates = templates | known.templates
-    touched = touched_by(
-        changed(known.files, now), specs, of_templates, known.sources, known.broken
-    )
+    now = states({*specs, *templates, *known.all_sources()})
+    changes = changed(known.files, now)
+    touched = touched_by(changes, specs, templates | known.templates, known.sources)
     # What is read from here on may be newer than `now`: then it is found changed the next time.
     for spec in touched.gone:
-        known.sources.pop(spec)
+        known.forget(spec)
     for spec in touched.specs:
         known.sources[spec] = sources_of(spec, state.project.root)
     new = {path for spec in touched.specs for path in known.sources[spec]} - now.keys()
@@ -181,10 +164,11 @@ def _look(state: _Watch) -> Touched:
 
 def _build(state: _Watch, specs: Sequence[Path]) -> list[Outcome]:
     """The outcome of each spec; nothing that is wrong with one ends the watch or stops another."""
+    jobs = state.jobs if len(specs) >= PARALLEL_FROM else 1
     others = {n: spec for n, spec in state.known.packages().items() if spec not in specs}
     try:
         outcomes = pipeline.build(
-            specs, state.project, out=state.out, jobs=state.jobs, test=False, taken=others
+            specs, state.project, out=state.out, jobs=jobs, test=False, taken=others
         )
     except Exception as error:
         if len(specs) > 1:
@@ -201,11 +185,8 @@ def _told(error: Exception) -> TgenError:
     return TgenError(f"tgen made a mistake of its own, and goes on watching:\n{trace}")
 
 
-def _learn(known: _Known, touched: Touched, outcomes: Sequence[Outcome]) -> None:
+def _learn(known: _Known, outcomes: Sequence[Outcome]) -> None:
     """What became of specs; one that fails keeps the name it had."""
-    for spec in touched.gone:
-        known.names.pop(spec, None)
-        known.broken.pop(spec, None)
     for outcome in outcomes:
         if outcome.problems:
             known.broken[outcome.spec] = outcome.problems
@@ -218,13 +199,14 @@ def _try_again(state: _Watch, touched: Touched) -> list[Outcome]:
     """Broken specs, now that a name is free that one may wait for; those that came out else."""
     before = dict(state.known.broken)
     outcomes = _build(state, [spec for spec in before if spec not in touched.specs])
-    _learn(state.known, Touched(), outcomes)
+    _learn(state.known, outcomes)
     return [outcome for outcome in outcomes if outcome.problems != before[outcome.spec]]
 
 
-def _warm_up() -> None:
-    """What a build imports is imported before the first save, not after it."""
-    from codegen.plan import lower  # noqa: F401
-    from codegen.refine.remove import remove_names  # noqa: F401
-    from codegen.render import render_package  # noqa: F401
-    from codegen.spec import load_spec  # noqa: F401
+def _warm_up(state: _Watch) -> None:
+    """What a build imports and reads is there before the first save: one package, in memory."""
+    from codegen.refine import remove  # noqa: F401
+    from codegen.rendering import render_specs
+
+    with suppress(Exception):  # whatever it is, the build has told of it
+        render_specs(list(state.known.names)[:1], state.project, out=state.out)

@@ -18,6 +18,7 @@ class Saves:
 
     def __init__(self) -> None:
         self._folders: Folders = frozenset()
+        self._watched: list[str] = []
         self._events: Iterator[set[Any]] = iter(())
 
     def __call__(self, folders: Folders) -> bool:
@@ -30,8 +31,9 @@ class Saves:
         other = folders != self._folders
         if other:
             self._folders = folders
+            self._watched = sorted(str(path) for path, _ in folders)
             self._events = watch(
-                *sorted(str(path) for path, _ in folders),
+                *self._watched,
                 watch_filter=None,
                 debounce=PATIENCE,
                 step=QUIET,
@@ -40,7 +42,10 @@ class Saves:
                 recursive=False,
             )
         try:
-            return bool(next(self._events)) or other
+            events = next(self._events)
+            if any(path in self._watched for _, path in events):
+                self._folders = frozenset()  # a folder itself was moved or deleted
+            return bool(events) or other
         except FileNotFoundError:  # gone since it was listed: it is listed again
             self._folders = frozenset()
             return True
