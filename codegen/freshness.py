@@ -72,19 +72,19 @@ def forget_templates() -> None:
 
 def recall_fresh(
     spec: Path, project: Project, out: Path, overrides: Sequence[str] = ()
-) -> tuple[FreshPackage, ...]:
-    """A spec's packages, if every byte is still what a verdict on it says; else none."""
+) -> Verdict | None:
+    """The verdict on a spec's packages, if every byte is still what it was then."""
     kept: Any = recall(project.root, _key(spec, project, out, overrides))
     if kept is None:
-        return ()
+        return None
     packages = tuple(FreshPackage(**package) for package in kept["packages"])
-    unread = any(_digest(project.root / path) != it for path, it in kept["sources"].items())
-    changed = unread or any(
-        _digest(out / package.name / file, text=True) != it
+    sources_same = all(_digest(project.root / path) == it for path, it in kept["sources"].items())
+    same = sources_same and all(
+        _digest(out / package.name / file, text=True) == it
         for package in packages
         for file, it in package.outputs.items()
     )
-    return () if changed else packages
+    return Verdict(kept["sources"], packages) if same else None
 
 
 def remember_fresh(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,19 +57,22 @@ def build(
     prove: bool | None = None,
     side: Side | None = None,
     progress: Progress | None = None,
+    taken: Mapping[str, Path] | None = None,
 ) -> list[Outcome]:
     """All stages: what is stale is rendered, written and tested; what is fresh is left alone.
 
     `prove` compiles the kernels for their GPUs; by default those of specs whose target is a GPU.
-    `side` decides where a person and the rendering changed the same.
+    `side` decides where a person and the rendering changed the same. `taken` are the names of
+    packages that specs other than these have.
     """
     recover(out)
     test = test and not dry_run
     done, stale = _split_fresh(specs, project, out, overrides, test)
     if prove:
         done, stale = [], list(specs)
+    names = {**(taken or {}), **{outcome.name: outcome.spec for outcome in done}}
     for rendered, broken in render_batches(
-        stale, project, overrides, out=out, jobs=jobs, taken=done
+        stale, project, overrides, out=out, jobs=jobs, taken=names
     ):
         proven, failures = _proven(rendered, project, jobs, prove, progress)
         emit = _compared if dry_run else functools.partial(_written, side=side)
@@ -104,7 +107,8 @@ def check(
     """Whether packages are what the specs say, worked out in memory with all that `build` does."""
     recover(out)
     done, stale = _split_fresh(specs, project, out, (), test=False)
-    for rendered, broken in render_batches(stale, project, out=out, jobs=jobs, taken=done):
+    names = {outcome.name: outcome.spec for outcome in done}
+    for rendered, broken in render_batches(stale, project, out=out, jobs=jobs, taken=names):
         done += [*broken, *(_judged(_compared(item, out)) for item in rendered)]
         if progress:
             progress(len(done), len(specs), done[-1].name)
@@ -181,11 +185,11 @@ def _split_fresh(
     fresh: list[Outcome] = []
     stale: list[Path] = []
     for spec in specs:
-        packages = recall_fresh(spec, project, out, overrides)
-        if not packages or (test and any(package.tests is None for package in packages)):
+        verdict = recall_fresh(spec, project, out, overrides)
+        if verdict is None or (test and any(package.tests is None for package in verdict.packages)):
             stale.append(spec)
         else:
-            fresh += [_fresh(spec, package, out) for package in packages]
+            fresh += [_fresh(spec, package, out) for package in verdict.packages]
     return fresh, stale
 
 
@@ -261,10 +265,11 @@ def _test(outcomes: list[Outcome]) -> list[Outcome]:
 
     folders = {o.name: o.folder for o in outcomes if o.folder and o.written}
     reports = run_tests(folders) if folders else {}
-    return [_tested(o, reports[o.name]) if o.name in reports else o for o in outcomes]
+    return [tested(o, reports[o.name]) if o.name in reports else o for o in outcomes]
 
 
-def _tested(outcome: Outcome, report: TestReport) -> Outcome:
+def tested(outcome: Outcome, report: TestReport) -> Outcome:
+    """An outcome with what the tests of its package said."""
     if report.green:
         return replace(outcome, tests=report)
     count = f"{report.failed} of {report.ran}" if report.ran else "none could run"

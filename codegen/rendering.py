@@ -71,12 +71,12 @@ def render_batches(
     *,
     out: Path,
     jobs: int = 1,
-    taken: Sequence[Outcome] = (),
+    taken: Mapping[str, Path] | None = None,
 ) -> Iterator[tuple[list[Rendered], list[Outcome]]]:
     """The same for any number of specs, so many at a time that they fit in memory.
 
-    The locks of packages below `out` say how kernels are launched. `taken` are packages that have
-    their names already.
+    The locks of packages below `out` say how kernels are launched. `taken` are the names
+    that packages of other specs have.
     """
     if not specs:
         return
@@ -84,7 +84,7 @@ def render_batches(
         from codegen.render import check_templates
 
         check_templates(project)
-    names = {outcome.name: outcome.spec for outcome in taken}
+    names = dict(taken or {})
     work = [(spec, project, tuple(overrides), out) for spec in specs]
     for results in _mapped(work, jobs):
         checked = _refuse_double_names([one for some in results for one in some], names)

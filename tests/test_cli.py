@@ -180,7 +180,7 @@ def test_a_conflict_stops_one_package_until_it_is_resolved(project: Path, tgen: 
     for name in ("small", "other"):
         text = SPEC.replace("small", name).replace("layers: 2", "layers: 3")
         (project / f"specs/{name}.yaml").write_text(text)
-    code, out, err = tgen("build", "--no-test")
+    code, _, err = tgen("build", "--no-test")
     assert code == 4 and "model.py: Config.layers: you changed it" in err
     assert "tgen resolve specs/small.yaml" in err
     assert model.read_text() == edited

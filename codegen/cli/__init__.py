@@ -13,6 +13,7 @@ from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
 from codegen.cli.pipes import PipedGroup
 from codegen.cli.spec_commands import diff, init, migrate, new, plan, render, schema
+from codegen.cli.watch_command import watch
 from codegen.errors import TgenError
 from codegen.exit_codes import ExitCode, exit_code_lines
 
@@ -33,12 +34,13 @@ def cli() -> None:
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
     tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
     tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
+    tgen watch                         build and test again with every save
     tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
     tgen check                         prove that the packages are what the specs say
     """
 
 
-PACKAGES = (init, build, import_, check, edits, resolve, render)
+PACKAGES = (init, build, import_, watch, check, edits, resolve, render)
 SPECS = (plan, diff, new, migrate, schema)
 for command in (*PACKAGES, *SPECS, kernels, tune, mask):
     cli.add_command(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import traceback
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,16 @@ def _render(env: jinja2.Environment, file: PackageFile, plan: Plan, project: Pro
         raise TgenError(f"{where}: the template is broken: {error.message}") from error
     except Exception as error:
         found = blame(error, project, made) if project else None
-        if found is None:
-            raise
-        raise TgenError(found) from error
+        if found is not None:
+            raise TgenError(found) from error
+        if isinstance(error, jinja2.TemplateError | UnicodeDecodeError):
+            where = _last_line(error, Path(file.template).suffix) or file.template
+            raise TgenError(f"{where}: the template is broken: {error}") from error
+        raise
+
+
+def _last_line(error: BaseException, suffix: str) -> str | None:
+    """Where the innermost template was when this was raised: jinja maps its code to its lines."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if frame.filename.endswith(suffix)]
+    return f"{inside[-1].filename}:{inside[-1].lineno}" if inside else None

@@ -13,6 +13,7 @@ from codegen.report.progress import Stopwatch, counting, working
 from codegen.report.recovered import recovered_text
 from codegen.report.render import render_json, render_text
 from codegen.report.tune import timed, trials_text
+from codegen.report.watch import status_line, watch_text
 
 __all__ = [
     "Stopwatch",
@@ -35,7 +36,9 @@ __all__ = [
     "recovered_text",
     "render_json",
     "render_text",
+    "status_line",
     "timed",
     "trials_text",
+    "watch_text",
     "working",
 ]

@@ -1,0 +1,44 @@
+"""The command that stays."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from codegen.cli.options import default_jobs, jobs_option, out_option, paths_argument, project_of
+
+
+@click.command(epilog="Example: tgen watch specs/gpt.yaml")
+@paths_argument
+@out_option
+@click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
+@jobs_option
+def watch(specs: Sequence[Path], out: Path | None, no_test: bool, jobs: int | None) -> None:
+    """Build SPECS (files or folders; by default all) again whenever they are saved.
+
+    So is what extends a saved spec, and everything when a template is saved. The tests of what was
+    built run in the background, until a newer save. Ctrl-C ends it.
+    """
+    from codegen import report
+    from codegen import watch as watching
+
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal ends it as Ctrl-C does
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    project = project_of(specs)
+    events = watching.watch(
+        specs,
+        project,
+        out=(out or project.generated).resolve(),
+        wait=watching.Saves(),
+        jobs=jobs or default_jobs(),
+        test=not no_test,
+    )
+    with contextlib.closing(events), report.status_line() as shown:
+        for event in events:
+            report.watch_text(event, project, shown)
