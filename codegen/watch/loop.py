@@ -41,12 +41,8 @@ class _Known:
     files: Files = field(default_factory=dict)
     templates: frozenset[Path] = frozenset()
     sources: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
-    names: dict[Path, str] = field(default_factory=dict)  # of packages, by their spec
+    packages: dict[str, Path] = field(default_factory=dict)  # names, and the spec of each
     broken: dict[Path, tuple[Diagnostic, ...]] = field(default_factory=dict)
-
-    def packages(self) -> dict[str, Path]:
-        """The spec of each package."""
-        return {name: spec for spec, name in self.names.items()}
 
     def all_sources(self) -> set[Path]:
         """Every file that some spec is read from."""
@@ -55,7 +51,7 @@ class _Known:
     def forget(self, spec: Path) -> None:
         """A spec is gone."""
         self.sources.pop(spec)
-        self.names.pop(spec, None)
+        self.packages = {name: it for name, it in self.packages.items() if it != spec}
         self.broken.pop(spec, None)
 
 
@@ -118,7 +114,7 @@ def _follow(state: _Watch, wait: Wait, test: bool) -> Generator[Event, None, Non
 def _step(state: _Watch, test: bool) -> Generator[Event, None, None]:
     """One look at the disk, and the build that it asks for."""
     known, queue = state.known, state.queue
-    names = known.packages()
+    packages = known.packages
     touched = _look(state)
     if touched.templates:
         forget_templates()
@@ -126,15 +122,15 @@ def _step(state: _Watch, test: bool) -> Generator[Event, None, None]:
     started = time.perf_counter()
     outcomes = _build(state, touched.specs)
     _learn(known, outcomes)
-    if names.keys() - known.packages().keys():
+    if packages.keys() - known.packages.keys():
         outcomes += _try_again(state, touched)
     seconds = time.perf_counter() - started
     if test:
         queue.add(_to_test(outcomes, cut_off))
     if outcomes:
         yield Rebuilt(tuple(outcomes), seconds)
-    for name in names.keys() - known.packages().keys():
-        yield Gone(name, names[name], state.out / name)
+    for name in packages.keys() - known.packages.keys():
+        yield Gone(name, packages[name], state.out / name)
 
 
 def _to_test(outcomes: Sequence[Outcome], cut_off: Sequence[Outcome]) -> list[Outcome]:
@@ -165,7 +161,7 @@ def _look(state: _Watch) -> Touched:
 def _build(state: _Watch, specs: Sequence[Path]) -> list[Outcome]:
     """The outcome of each spec; nothing that is wrong with one ends the watch or stops another."""
     jobs = state.jobs if len(specs) >= PARALLEL_FROM else 1
-    others = {n: spec for n, spec in state.known.packages().items() if spec not in specs}
+    others = {n: spec for n, spec in state.known.packages.items() if spec not in specs}
     try:
         outcomes = pipeline.build(
             specs, state.project, out=state.out, jobs=jobs, test=False, taken=others
@@ -186,13 +182,16 @@ def _told(error: Exception) -> TgenError:
 
 
 def _learn(known: _Known, outcomes: Sequence[Outcome]) -> None:
-    """What became of specs; one that fails keeps the name it had."""
-    for outcome in outcomes:
-        if outcome.problems:
-            known.broken[outcome.spec] = outcome.problems
-        else:
-            known.broken.pop(outcome.spec, None)
-            known.names[outcome.spec] = outcome.name
+    """What became of specs; one that fails keeps the packages it had."""
+    for spec in dict.fromkeys(outcome.spec for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.spec == spec]
+        problems = tuple(problem for outcome in own for problem in outcome.problems)
+        kept = known.packages
+        if not problems:
+            kept = {name: it for name, it in kept.items() if it != spec}
+        known.broken.pop(spec, None)
+        known.broken |= {spec: problems} if problems else {}
+        known.packages = kept | {o.name: spec for o in own if not o.problems}
 
 
 def _try_again(state: _Watch, touched: Touched) -> list[Outcome]:
@@ -200,7 +199,8 @@ def _try_again(state: _Watch, touched: Touched) -> list[Outcome]:
     before = dict(state.known.broken)
     outcomes = _build(state, [spec for spec in before if spec not in touched.specs])
     _learn(state.known, outcomes)
-    return [outcome for outcome in outcomes if outcome.problems != before[outcome.spec]]
+    now = state.known.broken
+    return [outcome for outcome in outcomes if now.get(outcome.spec) != before[outcome.spec]]
 
 
 def _warm_up(state: _Watch) -> None:
@@ -209,4 +209,4 @@ def _warm_up(state: _Watch) -> None:
     from codegen.rendering import render_specs
 
     with suppress(Exception):  # whatever it is, the build has told of it
-        render_specs(list(state.known.names)[:1], state.project, out=state.out)
+        render_specs([*state.known.packages.values()][:1], state.project, out=state.out)
