@@ -41,7 +41,7 @@ class _Known:
     files: Files = field(default_factory=dict)
     templates: frozenset[Path] = frozenset()
     sources: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
-    names: dict[str, Path] = field(default_factory=dict)  # of packages, with their spec
+    packages: dict[str, Path] = field(default_factory=dict)  # names, and the spec of each
     broken: dict[Path, tuple[Diagnostic, ...]] = field(default_factory=dict)
 
     def all_sources(self) -> set[Path]:
@@ -51,7 +51,7 @@ class _Known:
     def forget(self, spec: Path) -> None:
         """A spec is gone."""
         self.sources.pop(spec)
-        self.names = {name: of for name, of in self.names.items() if of != spec}
+        self.packages = {name: it for name, it in self.packages.items() if it != spec}
         self.broken.pop(spec, None)
 
 
@@ -114,7 +114,7 @@ def _follow(state: _Watch, wait: Wait, test: bool) -> Generator[Event, None, Non
 def _step(state: _Watch, test: bool) -> Generator[Event, None, None]:
     """One look at the disk, and the build that it asks for."""
     known, queue = state.known, state.queue
-    names = dict(known.names)
+    packages = known.packages
     touched = _look(state)
     if touched.templates:
         forget_templates()
@@ -122,15 +122,15 @@ def _step(state: _Watch, test: bool) -> Generator[Event, None, None]:
     started = time.perf_counter()
     outcomes = _build(state, touched.specs)
     _learn(known, outcomes)
-    if names.keys() - known.names.keys():
+    if packages.keys() - known.packages.keys():
         outcomes += _try_again(state, touched)
     seconds = time.perf_counter() - started
     if test:
         queue.add(_to_test(outcomes, cut_off))
     if outcomes:
         yield Rebuilt(tuple(outcomes), seconds)
-    for name in sorted(names.keys() - known.names.keys()):
-        yield Gone(name, names[name], state.out / name)
+    for name in packages.keys() - known.packages.keys():
+        yield Gone(name, packages[name], state.out / name)
 
 
 def _to_test(outcomes: Sequence[Outcome], cut_off: Sequence[Outcome]) -> list[Outcome]:
@@ -161,7 +161,7 @@ def _look(state: _Watch) -> Touched:
 def _build(state: _Watch, specs: Sequence[Path]) -> list[Outcome]:
     """The outcome of each spec; nothing that is wrong with one ends the watch or stops another."""
     jobs = state.jobs if len(specs) >= PARALLEL_FROM else 1
-    others = {name: spec for name, spec in state.known.names.items() if spec not in specs}
+    others = {n: spec for n, spec in state.known.packages.items() if spec not in specs}
     try:
         outcomes = pipeline.build(
             specs, state.project, out=state.out, jobs=jobs, test=False, taken=others
@@ -182,16 +182,16 @@ def _told(error: Exception) -> TgenError:
 
 
 def _learn(known: _Known, outcomes: Sequence[Outcome]) -> None:
-    """What became of specs; one that fails keeps the names it had."""
-    for spec in {outcome.spec for outcome in outcomes}:
-        of_spec = [outcome for outcome in outcomes if outcome.spec == spec]
-        problems = tuple(problem for outcome in of_spec for problem in outcome.problems)
+    """What became of specs; one that fails keeps the packages it had."""
+    for spec in dict.fromkeys(outcome.spec for outcome in outcomes):
+        own = [outcome for outcome in outcomes if outcome.spec == spec]
+        problems = tuple(problem for outcome in own for problem in outcome.problems)
+        kept = known.packages
+        if not problems:
+            kept = {name: it for name, it in kept.items() if it != spec}
         known.broken.pop(spec, None)
-        if problems:
-            known.broken[spec] = problems
-            continue
-        known.names = {name: of for name, of in known.names.items() if of != spec}
-        known.names |= {outcome.name: spec for outcome in of_spec}
+        known.broken |= {spec: problems} if problems else {}
+        known.packages = kept | {o.name: spec for o in own if not o.problems}
 
 
 def _try_again(state: _Watch, touched: Touched) -> list[Outcome]:
@@ -199,8 +199,8 @@ def _try_again(state: _Watch, touched: Touched) -> list[Outcome]:
     before = dict(state.known.broken)
     outcomes = _build(state, [spec for spec in before if spec not in touched.specs])
     _learn(state.known, outcomes)
-    after = state.known.broken
-    return [outcome for outcome in outcomes if after.get(outcome.spec) != before[outcome.spec]]
+    now = state.known.broken
+    return [outcome for outcome in outcomes if now.get(outcome.spec) != before[outcome.spec]]
 
 
 def _warm_up(state: _Watch) -> None:
@@ -209,4 +209,4 @@ def _warm_up(state: _Watch) -> None:
     from codegen.rendering import render_specs
 
     with suppress(Exception):  # whatever it is, the build has told of it
-        render_specs(list(state.known.names.values())[:1], state.project, out=state.out)
+        render_specs([*state.known.packages.values()][:1], state.project, out=state.out)
