@@ -41,7 +41,8 @@ class Outcome:
     @property
     def fresh(self) -> bool:
         """Whether the folder already was what the spec says, a person's edits aside."""
-        return not self.problems and not self.changes
+        wrote = self.written is not None and (self.written.written or self.written.removed)
+        return not self.problems and not self.changes and not wrote
 
 
 @dataclass(frozen=True)

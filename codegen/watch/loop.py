@@ -135,7 +135,7 @@ def _step(state: _Watch, test: bool) -> Generator[Event, None, None]:
 
 def _to_test(outcomes: Sequence[Outcome], cut_off: Sequence[Outcome]) -> list[Outcome]:
     """The packages that were written, and those whose tests were ended by a save."""
-    written = [outcome for outcome in outcomes if not outcome.problems and outcome.changes]
+    written = [outcome for outcome in outcomes if not outcome.problems and not outcome.fresh]
     specs = {outcome.spec for outcome in written}
     there = {outcome.spec for outcome in outcomes}
     return [*written, *(o for o in cut_off if o.spec in there - specs)]

@@ -143,16 +143,20 @@ def test_a_save_during_a_build_is_built_next_and_never_taken_for_fresh(
     assert layers(project) == "layers: int = 7"
 
 
-def test_a_hand_edit_is_told_of_and_left_alone(project: Project) -> None:
+def test_a_hand_edit_is_carried_over_or_told_of_and_left_alone(project: Project) -> None:
     model = project.generated / "small/model.py"
-    _, edited, saved = follow(
+    layers = "layers: int = 3", "layers: int = 9"
+    _, edited, merged, _, disputed = follow(
         project,
         lambda: model.write_text(model.read_text() + "\n# mine\n"),
         spec(project, "small", SPEC.replace("layers: 2", "layers: 3")),
+        lambda: model.write_text(model.read_text().replace(*layers)),
+        spec(project, "small", SPEC.replace("layers: 2", "layers: 4")),
     )
     assert edited == []
-    assert outcomes(saved)["small.yaml"].exit_code == ExitCode.HAND_EDIT
-    assert model.read_text().endswith("# mine\n")
+    assert outcomes(merged)["small.yaml"].written
+    assert outcomes(disputed)["small.yaml"].exit_code == ExitCode.HAND_EDIT
+    assert model.read_text().endswith("# mine\n") and layers[1] in model.read_text()
 
 
 def test_a_deleted_spec_is_told_of_and_its_package_stays(project: Project) -> None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -125,16 +126,16 @@ def test_green_tests_are_remembered_of_what_was_tested_only(
     queue: TestQueue, package: Package, project: Project
 ) -> None:
     def keep(outcome: Outcome) -> None:
-        sources, output = [project.shown(outcome.spec)], outcome.folder
-        assert output is not None
-        outputs = [project.shown(output / f"test_{outcome.name}.py")]
-        known = freshness.digests(sources, project), freshness.digests(outputs, project)
-        verdict = freshness.Verdict(outcome.name, *known)
+        assert outcome.folder is not None
+        name = f"test_{outcome.name}.py"
+        outputs = {name: sha256((outcome.folder / name).read_bytes()).hexdigest()}
+        sources = {project.shown(outcome.spec): sha256(outcome.spec.read_bytes()).hexdigest()}
+        verdict = freshness.Verdict(sources, [freshness.FreshPackage(outcome.name, outputs)])
         freshness.remember_fresh(outcome.spec, project, project.generated, (), verdict)
 
     def remembered(outcome: Outcome) -> object:
         verdict = freshness.recall_fresh(outcome.spec, project, project.generated)
-        return verdict and verdict.tests
+        return verdict and verdict.packages[0].tests
 
     green, red, edited = package("a", PASSES), package("b", FAILS), package("c", PASSES)
     for outcome in (green, red, edited):
