@@ -72,10 +72,10 @@ def troubles_of_imports(files: Sequence[FileState]) -> list[FileState]:
     """Merged files that import from a sibling what that has no more are for a person to decide."""
     import ast  # slow to import, and a package without edits needs none
 
-    from codegen.refine import unresolved_imports
+    from codegen.refine import facts_of, unresolved_imports
 
     modules = {
-        file.name: ast.parse(file.wanted)
+        file.name: facts_of(ast.parse(file.wanted))
         for file in files
         if file.name.endswith(".py") and file.wanted is not None and not file.troubles
     }

@@ -6,7 +6,9 @@ import ast
 from collections.abc import Mapping
 
 from codegen.errors import Diagnostic, Position, TgenError
+from codegen.refine.facts import facts_of
 from codegen.refine.reach import imported_from_siblings, unreachable
+from codegen.refine.remove import remove_names
 from codegen.refine.resolve import unresolved_imports
 
 Files = Mapping[str, str]
@@ -15,28 +17,23 @@ Files = Mapping[str, str]
 def prune_package(files: Files, roots: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     """The files without definitions and imports that no root reaches; TgenError for a bad import.
 
-    `ast` decides; libcst, slow to import, is loaded only if there is something to remove.
+    libcst, slow to import, is loaded only where a part of an import goes.
     """
     modules = {path: _parse(path, text) for path, text in files.items() if path.endswith(".py")}
-    wanted = imported_from_siblings(modules)
-    pruned = dict(files)
-    for path, module in modules.items():
-        if path not in roots:
-            continue
-        dead = unreachable(module, {*roots[path], *wanted[path]})
-        if dead:
-            from codegen.refine.remove import remove_names
-
-            pruned[path] = remove_names(files[path], dead)
-            modules[path] = _parse(path, pruned[path])
-    _check_imports(modules)
-    return pruned
-
-
-def _check_imports(modules: Mapping[str, ast.Module]) -> None:
-    """A package whose files import what isn't there is never written."""
-    for path, sentences in unresolved_imports(modules).items():
+    facts = {path: facts_of(module) for path, module in modules.items()}
+    wanted = imported_from_siblings(facts)
+    dead = {
+        path: unreachable(facts[path], {*roots[path], *wanted[path]})
+        for path in modules
+        if path in roots
+    }
+    for path, sentences in unresolved_imports(facts, dead).items():
         raise TgenError(f"{path}: {'; '.join(sentences)}")
+    pruned = dict(files)
+    for path, names in dead.items():
+        if names:
+            pruned[path] = remove_names(files[path], modules[path], names)
+    return pruned
 
 
 def _parse(path: str, text: str) -> ast.Module:

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-import libcst as cst
+import ast
+from collections.abc import Collection
 
-Pruned = cst.BaseStatement | cst.FlattenSentinel[cst.BaseStatement] | cst.RemovalSentinel
-
-
-def remove_names(text: str, names: set[str]) -> str:
-    """The module without the top-level definitions and imports of `names`."""
-    module = cst.parse_module(text)
-    body = [kept for statement in module.body if (kept := _keep(statement, names)) is not None]
-    return module.with_changes(body=body).code
+from codegen.refine.facts import names_bound
 
 
-def _keep(
-    statement: cst.SimpleStatementLine | cst.BaseCompoundStatement, names: set[str]
-) -> cst.SimpleStatementLine | cst.BaseCompoundStatement | None:
-    if isinstance(statement, cst.FunctionDef | cst.ClassDef):
-        return None if statement.name.value in names else statement
-    if not isinstance(statement, cst.SimpleStatementLine):
-        return statement
-    kept = [small for part in statement.body if (small := _keep_small(part, names)) is not None]
-    return statement.with_changes(body=kept) if kept else None
+def remove_names(text: str, module: ast.Module, names: Collection[str]) -> str:
+    """The module without the top-level definitions and imports of `names`.
+
+    The comments above a statement go with it; those above the first belong to the file.
+    """
+    lines = text.split("\n")
+    kept: list[str] = []
+    end = 0  # lines that are dealt with
+    for index, statement in enumerate(module.body):
+        start, stop = _first_line(statement), statement.end_lineno or 0
+        bound = names_bound(statement)
+        dead = [name for name in bound if name in names]
+        above, own = lines[end:start], lines[start:stop]
+        if not dead:
+            kept += above + own
+        elif len(dead) < len(bound):
+            kept += above + _without("\n".join(own), dead).split("\n")
+        elif index == 0:
+            kept += above
+        end = max(end, stop)
+    return "\n".join(kept + lines[end:])
 
 
-def _keep_small(part: cst.BaseSmallStatement, names: set[str]) -> cst.BaseSmallStatement | None:
-    match part:
-        case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))]):
-            return None if name in names else part
-        case cst.AnnAssign(target=cst.Name(value=name)):
-            return None if name in names else part
-        case cst.Import() | cst.ImportFrom():
-            return _keep_import(part, names)
-    return part
+def _first_line(statement: ast.stmt) -> int:
+    """From 0, with its decorators."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(one.lineno for one in decorators)]) - 1
 
 
-def _keep_import(
-    part: cst.Import | cst.ImportFrom, names: set[str]
-) -> cst.Import | cst.ImportFrom | None:
-    if isinstance(part.names, cst.ImportStar):
-        return part
-    aliases = [alias for alias in part.names if _bound(alias) not in names]
-    if not aliases:
-        return None
+def _without(code: str, names: Collection[str]) -> str:
+    """An import without some of its names."""
+    import libcst as cst  # slow to import, and few packages drop a part of an import
+
+    module = cst.parse_module(code)
+    (statement,) = module.body
+    assert isinstance(statement, cst.SimpleStatementLine)
+    (part,) = statement.body
+    assert isinstance(part, cst.Import | cst.ImportFrom)
+    assert not isinstance(part.names, cst.ImportStar)
+    bound = {id(one): one.evaluated_alias or one.evaluated_name for one in part.names}
+    aliases = [one for one in part.names if bound[id(one)].partition(".")[0] not in names]
     aliases[-1] = aliases[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-    return part.with_changes(names=aliases)
-
-
-def _bound(alias: cst.ImportAlias) -> str:
-    return (alias.evaluated_alias or alias.evaluated_name).partition(".")[0]
+    line = statement.with_changes(body=[part.with_changes(names=aliases)])
+    return module.with_changes(body=[line]).code

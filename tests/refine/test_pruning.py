@@ -139,7 +139,7 @@ def test_a_name_in_an_annotation_written_as_text_is_kept() -> None:
 @pytest.mark.parametrize("exported", ['["load"]', '("load",)'])
 def test_what_all_names_stays(exported: str) -> None:
     text = f"from .disk import load\n\n__all__ = {exported}\n"
-    assert prune(text) == text
+    assert prune(text, disk="def load(): ...\n") == text
 
 
 def test_what_a_sibling_imports_stays() -> None:
@@ -168,20 +168,47 @@ def test_a_method_is_no_definition_of_the_module() -> None:
 def test_files_without_roots_and_files_that_are_no_python_are_left_alone() -> None:
     files = {"data.py": "import os\n", "README.md": "import os {{", "model.py": "import os\n"}
     done = prune_package(files, {"model.py": ()})
-    assert done == {"data.py": "import os\n", "README.md": "import os {{", "model.py": "\n"}
+    assert done == {"data.py": "import os\n", "README.md": "import os {{", "model.py": ""}
 
 
-def test_libcst_is_not_imported_when_there_is_nothing_to_remove() -> None:
+def test_libcst_is_imported_only_where_a_part_of_an_import_goes() -> None:
     code = """
 import sys
 from codegen.refine import prune_package
 prune_package({"model.py": "import os\\n\\n\\ndef f(): os\\n"}, {"model.py": ("f",)})
 assert "libcst" not in sys.modules
 prune_package({"model.py": "import os\\n"}, {"model.py": ()})
+assert "libcst" not in sys.modules
+prune_package({"model.py": "import os, re\\n\\n\\ndef f(): os\\n"}, {"model.py": ("f",)})
 assert "libcst" in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"model.py": "from .data import rows\n\nrows()\n"}, "the package has no data.py"),
+        ({"model.py": "from . import data\n\ndata.x\n"}, "the package has no data.py"),
+        (
+            {"model.py": "from .data import rows\n\nrows()\n", "data.py": "def cols(): ...\n"},
+            "data.py has no `rows`",
+        ),
+        ({"model.py": "import nowhere_at_all\n"}, "no module `nowhere_at_all`"),
+        ({"train.py": "from ..up import x\n\nx\n"}, "the package has no up.py"),
+    ],
+)
+def test_an_import_that_leads_nowhere_is_an_error(files: dict[str, str], said: str) -> None:
+    with pytest.raises(TgenError, match=f"line 1: .*{said}"):
+        prune_package(files, {"model.py": ("nowhere_at_all",)})
+
+
+def test_an_import_of_what_is_dropped_needs_no_module() -> None:
+    text = (
+        "from .data import rows\n\n\ndef unused():\n    from .disk import x\n    return rows(x)\n"
+    )
+    assert prune(text) == ""
 
 
 @pytest.mark.parametrize("text", ["def f(:\n", "x = 1\n\ny = = 2\n", "if x:\n", "a = '''\n", "\0"])

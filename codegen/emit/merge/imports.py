@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 import libcst as cst
 
 from codegen.emit.merge.pieces import Piece, code_of, import_source
-from codegen.refine import bound_names
-from codegen.refine.reach import names_used
+from codegen.refine import facts_of
 
 WIDTH = 100
 
@@ -28,9 +27,9 @@ def merge_from(base: Piece | None, theirs: Piece, new: Piece) -> cst.SimpleState
 
 def with_used(code: str, disputed: str, sides: Iterable[Piece]) -> list[Piece]:
     """The imports of either side that merged or `disputed` code uses, and the merged lacks."""
-    module = ast.parse(code)
-    used = names_used(module) | names_used(ast.parse(disputed))
-    missing = used - bound_names(module) - set(dir(builtins))
+    module = facts_of(ast.parse(code))
+    used = module.all_used | facts_of(ast.parse(disputed)).all_used
+    missing = used - module.top - set(dir(builtins))
     added: dict[str, Piece] = {}
     for piece in sides:
         for alias, name in _bindings(piece):
