@@ -1,4 +1,4 @@
-"""What a person may do to a generated file, drawn by hypothesis; made with `ast` positions."""
+"""What a person may do to a generated file, by chance; made with positions of `ast`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import itertools
 import subprocess
 from collections.abc import Callable, Iterator
 
-from hypothesis import strategies as st
-
-Draw = Callable[[st.SearchStrategy], object]
-Edit = Callable[[str, Draw, str], str]
+Choose = Callable[[int], int]  # a number below another
+Edit = Callable[[str, Choose, str], str]
 Definition = ast.FunctionDef | ast.ClassDef
 
 
@@ -24,8 +22,8 @@ def _bodies(text: str) -> Iterator[list[ast.stmt]]:
     yield from (node.body for node in module.body if isinstance(node, ast.ClassDef))
 
 
-def _pick(draw: Draw, items: list):
-    return items[draw(st.integers(0, len(items) - 1))] if items else None
+def _pick(choose: Choose, items: list):
+    return items[choose(len(items))] if items else None
 
 
 def _first_line(node: ast.stmt) -> int:
@@ -33,12 +31,12 @@ def _first_line(node: ast.stmt) -> int:
     return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
 
 
-def rename_a_local(text: str, draw: Draw, mark: str) -> str:
+def rename_a_local(text: str, choose: Choose, mark: str) -> str:
     """A local variable gets another name, wherever its function has it."""
     choices = [
         (function, name) for function in _functions(text) for name in sorted(_locals(function))
     ]
-    chosen = _pick(draw, choices)
+    chosen = _pick(choose, choices)
     if chosen is None:
         return text
     function, name = chosen
@@ -72,16 +70,16 @@ def _locals(function: ast.FunctionDef) -> set[str]:
     return stored - shared - declared - {argument.arg for argument in function.args.args}
 
 
-def add_a_function(text: str, draw: Draw, mark: str) -> str:
+def add_a_function(text: str, choose: Choose, mark: str) -> str:
     """A function or method of one's own, between two others or at the end."""
     lines = text.split("\n")
-    body = _pick(draw, [b for b in _bodies(text) if any(isinstance(n, Definition) for n in b)])
+    body = _pick(choose, [b for b in _bodies(text) if any(isinstance(n, Definition) for n in b)])
     places = [node for node in body if isinstance(node, Definition)]
-    node = _pick(draw, places)
+    node = _pick(choose, places)
     indent = " " * node.col_offset
     own = f"{indent}def mine_{mark}(x):\n{indent}    # why {mark}\n{indent}    return x * 2"
     gap = [""] if indent else ["", ""]
-    if draw(st.booleans()):
+    if choose(2):
         at = _first_line(node)
         while lines[at - 1].strip().startswith("#"):
             at -= 1
@@ -91,7 +89,7 @@ def add_a_function(text: str, draw: Draw, mark: str) -> str:
     return "\n".join(lines)
 
 
-def change_a_constant(text: str, draw: Draw, mark: str) -> str:
+def change_a_constant(text: str, choose: Choose, mark: str) -> str:
     """Another number somewhere."""
     numbers = [
         node
@@ -105,7 +103,7 @@ def change_a_constant(text: str, draw: Draw, mark: str) -> str:
         if isinstance(f, ast.JoinedStr)
         for n in ast.walk(f)
     }
-    node = _pick(draw, [n for n in numbers if id(n) not in joined])
+    node = _pick(choose, [n for n in numbers if id(n) not in joined])
     if node is None:
         return text
     lines = text.split("\n")
@@ -117,12 +115,12 @@ def change_a_constant(text: str, draw: Draw, mark: str) -> str:
     return "\n".join(lines)
 
 
-def comment(text: str, draw: Draw, mark: str) -> str:
+def comment(text: str, choose: Choose, mark: str) -> str:
     """A remark above a statement of a function."""
-    function = _pick(draw, _functions(text))
+    function = _pick(choose, _functions(text))
     if function is None:
         return text
-    node = _pick(draw, [n for n in function.body if n.lineno > function.lineno])
+    node = _pick(choose, [n for n in function.body if n.lineno > function.lineno])
     if node is None:
         return text
     lines = text.split("\n")
@@ -132,13 +130,13 @@ def comment(text: str, draw: Draw, mark: str) -> str:
     return "\n".join(lines)
 
 
-def delete_a_method(text: str, draw: Draw, mark: str) -> str:
+def delete_a_method(text: str, choose: Choose, mark: str) -> str:
     """A function or method goes, where its class keeps another."""
     bodies = [b for b in _bodies(text) if sum(isinstance(n, ast.FunctionDef) for n in b) > 1]
-    body = _pick(draw, bodies)
+    body = _pick(choose, bodies)
     if body is None:
         return text
-    node = _pick(draw, [n for n in body if isinstance(n, ast.FunctionDef)])
+    node = _pick(choose, [n for n in body if isinstance(n, ast.FunctionDef)])
     lines = text.split("\n")
     start = _first_line(node)
     while lines[start - 1].strip().startswith("#"):
@@ -147,7 +145,7 @@ def delete_a_method(text: str, draw: Draw, mark: str) -> str:
     return "\n".join(lines)
 
 
-def reorder(text: str, draw: Draw, mark: str) -> str:
+def reorder(text: str, choose: Choose, mark: str) -> str:
     """Two neighbours change places."""
     pairs = [
         (one, other)
@@ -155,7 +153,7 @@ def reorder(text: str, draw: Draw, mark: str) -> str:
         for one, other in itertools.pairwise(body)
         if isinstance(one, Definition) and isinstance(other, Definition)
     ]
-    pair = _pick(draw, pairs)
+    pair = _pick(choose, pairs)
     if pair is None:
         return text
     lines = text.split("\n")
@@ -169,11 +167,11 @@ def reorder(text: str, draw: Draw, mark: str) -> str:
     return "\n".join([*lines[:a], *lines[c:d], *lines[b:c], *lines[a:b], *lines[d:]])
 
 
-def reformat(text: str, draw: Draw, mark: str) -> str:
+def reformat(text: str, choose: Choose, mark: str) -> str:
     """The whole file in another style."""
-    width = draw(st.sampled_from([60, 79, 88, 120]))
+    width = _pick(choose, [60, 79, 88, 120])
     command = ["ruff", "format", "--isolated", f"--line-length={width}", "-"]
-    command += draw(st.sampled_from([[], ["--config", "format.quote-style='single'"]]))
+    command += _pick(choose, [[], ["--config", "format.quote-style='single'"]])
     return subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
 
 
@@ -189,15 +187,14 @@ EDITS: tuple[Edit, ...] = (
 GENTLE: tuple[Edit, ...] = (rename_a_local, add_a_function, comment, reformat)
 
 
-@st.composite
-def edited(draw: Draw, text: str, edits: tuple[Edit, ...] = EDITS) -> tuple[str, tuple[str, ...]]:
+def edited(
+    text: str, choose: Choose, edits: tuple[Edit, ...] = EDITS
+) -> tuple[str, tuple[str, ...]]:
     """The text after one to four edits, and the marks of those that can be found in it."""
     marks = []
-    for number in range(draw(st.integers(1, 4))):
-        edit = edits[draw(st.integers(0, len(edits) - 1))]
+    for number in range(1 + choose(4)):
         mark = f"z{number}q"
-        changed = edit(text, draw, mark)
-        ast.parse(changed)
-        text = changed
+        text = _pick(choose, list(edits))(text, choose, mark)
+        ast.parse(text)
         marks.append(mark)
     return text, tuple(mark for mark in marks if mark in text)

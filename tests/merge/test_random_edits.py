@@ -23,7 +23,7 @@ def scenes(draw) -> tuple[str, Sides[str], tuple[str, ...]]:
     new = draw(st.integers(0, len(made[name]) - 1))
     files = [f for f in FILES if f in made[name][base] and f in made[name][new]]
     file = draw(st.sampled_from(files))
-    theirs, marks = draw(edited(made[name][base][file]))
+    theirs, marks = edited(made[name][base][file], lambda n: draw(st.integers(0, n - 1)))
     return file, Sides(made[name][base][file], theirs, made[name][new][file]), marks
 
 
