@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.emit import (
-    Change,
     Package,
     Recovered,
     Side,
@@ -23,10 +22,11 @@ from codegen.emit import (
     write,
 )
 from codegen.errors import Diagnostic, ExitCode, TgenError
-from codegen.freshness import FreshPackage, Verdict, recall_fresh, remember_fresh
+from codegen.freshness import remember_all, split_fresh
 from codegen.outcome import Orphan, Outcome
+from codegen.progress import SILENT, Counted, Progress, unheard
 from codegen.project import Project, find_specs
-from codegen.proof import Progress, prove_rendered
+from codegen.proof import prove_rendered
 from codegen.rendering import Rendered, render_batches, render_specs
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def build(
     dry_run: bool = False,
     prove: bool | None = None,
     side: Side | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[Outcome]:
     """All stages: what is stale is rendered, written and tested; what is fresh is left alone.
 
@@ -64,21 +64,20 @@ def build(
     """
     recover(out)
     test = test and not dry_run
-    done, stale = _split_fresh(specs, project, out, overrides, test)
+    done, stale = split_fresh(specs, project, out, overrides, test)
     if prove:
         done, stale = [], list(specs)
     for rendered, broken in render_batches(
-        stale, project, overrides, out=out, jobs=jobs, taken=done
+        stale, project, overrides, out=out, jobs=jobs, taken=done, moved=progress.rendered
     ):
-        proven, failures = _proven(rendered, project, jobs, prove, progress)
+        proven, failures = _proven(rendered, project, jobs, prove, progress.compiled)
         emit = _compared if dry_run else functools.partial(_written, side=side)
-        done += [*broken, *failures, *(emit(item, out) for item in proven)]
-        if progress:
-            progress(len(done), len(specs), done[-1].name)
+        done += _told([*broken, *failures], progress)
+        done += _told((emit(item, out) for item in proven), progress)
     if test:
-        done = _test(done)
+        done = _test(done, progress.tested)
     if not dry_run:
-        _remember(done, project, out, overrides)
+        remember_all(done, project, out, overrides)
     return _in_order(done, specs)
 
 
@@ -88,7 +87,7 @@ def finish(
     """Stages 6 and 7: what is rendered is written and tested, and remembered as fresh."""
     done = [_written(item, out) for item in rendered]
     done = _test(done) if test else done
-    _remember(done, project, out, ())
+    remember_all(done, project, out, ())
     return done
 
 
@@ -98,16 +97,23 @@ def check(
     *,
     out: Path,
     jobs: int = 1,
-    progress: Progress | None = None,
+    edits: bool = False,
+    progress: Progress = SILENT,
 ) -> list[Outcome]:
-    """Whether packages are what the specs say, worked out in memory with all that `build` does."""
+    """Whether packages are what the specs say, worked out in memory with all that `build` does.
+
+    `edits` asks for the diffs of a person's edits too, of which a verdict knows only the files.
+    """
     recover(out)
-    done, stale = _split_fresh(specs, project, out, (), test=False)
-    for rendered, broken in render_batches(stale, project, out=out, jobs=jobs, taken=done):
-        done += [*broken, *(_judged(_compared(item, out)) for item in rendered)]
-        if progress:
-            progress(len(done), len(specs), done[-1].name)
-    _remember(done, project, out, ())
+    proven, stale = split_fresh(specs, project, out, (), test=False)
+    asked = list(dict.fromkeys(o.spec for o in proven if edits and o.edits))
+    done, stale = [o for o in proven if o.spec not in asked], [*stale, *asked]
+    for rendered, broken in render_batches(
+        stale, project, out=out, jobs=jobs, taken=done, moved=progress.rendered
+    ):
+        done += _told(broken, progress)
+        done += _told((_judged(_compared(item, out)) for item in rendered), progress)
+    remember_all([o for o in done if o.spec not in asked], project, out, ())
     return _in_order(done, specs)
 
 
@@ -123,7 +129,7 @@ def resolve_conflicts(
         for item, outcome in disputed
     ]
     done = _test(done) if test else done
-    _remember(done, project, out, ())
+    remember_all(done, project, out, ())
     return _in_order([*broken, *done], specs)
 
 
@@ -165,24 +171,11 @@ def _removed(orphan: Orphan, project: Project) -> Orphan:
         return replace(orphan, problems=error.diagnostics, exit_code=error.exit_code)
 
 
-def _split_fresh(
-    specs: Sequence[Path], project: Project, out: Path, overrides: Sequence[str], test: bool
-) -> tuple[list[Outcome], list[Path]]:
-    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest."""
-    fresh: list[Outcome] = []
-    stale: list[Path] = []
-    for spec in specs:
-        packages = recall_fresh(spec, project, out, overrides)
-        if not packages or (test and any(package.tests is None for package in packages)):
-            stale.append(spec)
-        else:
-            fresh += [_fresh(spec, package, out) for package in packages]
-    return fresh, stale
-
-
-def _fresh(spec: Path, package: FreshPackage, out: Path) -> Outcome:
-    edits = tuple(Change(path, "edited", diff="") for path in package.edits)
-    return Outcome(spec, package.name, out / package.name, edits=edits)
+def _told(outcomes: Iterable[Outcome], progress: Progress) -> Iterator[Outcome]:
+    """Each, once those who wait have heard of it."""
+    for outcome in outcomes:
+        progress.done(outcome)
+        yield outcome
 
 
 def _proven(
@@ -190,14 +183,14 @@ def _proven(
     project: Project,
     jobs: int,
     prove: bool | None,
-    progress: Progress | None,
+    moved: Counted,
 ) -> tuple[list[Rendered], list[Outcome]]:
     """Stage 5 for the packages that ask for it; those that failed it apart."""
     if prove is False:
         return list(rendered), []
     asked = [item for item in rendered if prove or item.plan.target not in ("any", "cpu")]
     rest = [item for item in rendered if item not in asked]
-    results = prove_rendered(asked, project, jobs, progress)
+    results = prove_rendered(asked, project, jobs, moved)
     proven = [item for item in results if isinstance(item, Rendered)]
     return rest + proven, [item for item in results if isinstance(item, Outcome)]
 
@@ -222,7 +215,13 @@ def _compared(item: Rendered, out: Path) -> Outcome:
     except TgenError as error:
         return replace(outcome, problems=error.diagnostics, exit_code=error.exit_code)
     digests = found.digests if found.settled else {}
-    return replace(outcome, changes=found.changes, edits=found.edits, digests=digests)
+    return replace(
+        outcome,
+        changes=found.changes,
+        edits=found.edits,
+        digests=digests,
+        settled=found.settled,
+    )
 
 
 def _written(
@@ -246,12 +245,12 @@ def _is_disputed(outcome: Outcome) -> bool:
     return any(change.kind == "conflict" for change in outcome.changes)
 
 
-def _test(outcomes: list[Outcome]) -> list[Outcome]:
+def _test(outcomes: list[Outcome], moved: Counted = unheard) -> list[Outcome]:
     """Stage 7 for every package that was written, in one run."""
     from codegen.verify import run_tests
 
     folders = {o.name: o.folder for o in outcomes if o.folder and o.written}
-    reports = run_tests(folders) if folders else {}
+    reports = run_tests(folders, moved) if folders else {}
     return [_tested(o, reports[o.name]) if o.name in reports else o for o in outcomes]
 
 
@@ -262,30 +261,6 @@ def _tested(outcome: Outcome, report: TestReport) -> Outcome:
     message = f"the smoke tests of {outcome.name} failed ({count})"
     problem = Diagnostic(message, hint=f"pytest {outcome.folder}")
     return replace(outcome, tests=report, problems=(problem,), exit_code=ExitCode.TESTS_FAILED)
-
-
-def _remember(
-    outcomes: Sequence[Outcome], project: Project, out: Path, overrides: Sequence[str]
-) -> None:
-    """Keep a verdict on each spec all of whose packages are what it says.
-
-    None on a doubtful spec, which is told of every time, nor on one that a verdict proved fresh.
-    """
-    by_spec: dict[Path, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_spec.setdefault(outcome.spec, []).append(outcome)
-    for spec, found in by_spec.items():
-        if any(not o.digests or o.problems or o.warnings for o in found):
-            continue
-        sources = {project.shown(path): digest for path, digest in found[0].sources.items()}
-        verdict = Verdict(sources, [_fresh_package(outcome) for outcome in found])
-        remember_fresh(spec, project, out, overrides, verdict)
-
-
-def _fresh_package(outcome: Outcome) -> FreshPackage:
-    edits = tuple(change.path for change in outcome.edits)
-    tests = {"passed": outcome.tests.passed} if outcome.tests else None
-    return FreshPackage(outcome.name, outcome.digests, edits, tests)
 
 
 def _in_order(outcomes: Sequence[Outcome], specs: Sequence[Path]) -> list[Outcome]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -20,7 +21,8 @@ Exit codes: 0 fine, 1 internal error, 2 bad spec or usage, 3 stale,
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tgen", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """A short YAML spec becomes the PyTorch you would have written by hand.
 
     \b
@@ -30,6 +32,8 @@ def cli() -> None:
     tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
     tgen check                         prove that the packages are what the specs say
     """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 for command in (build, import_, check, kernels, tune, plan, diff, new, mask, schema):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,11 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from codegen.progress import Counted, unheard
+
+OPTIONS = ("--no-header", "--tb=short", "-p", "no:cacheprovider")
+TEST_FILE = re.compile(r"\S*test_(\w+)\.py ")
 
 
 @dataclass(frozen=True)
@@ -34,24 +40,41 @@ class TestReport:
         return self.failed == 0 and self.passed > 0
 
 
-def run_tests(packages: Mapping[str, Path]) -> dict[str, TestReport]:
+def run_tests(packages: Mapping[str, Path], moved: Counted = unheard) -> dict[str, TestReport]:
     """The report of each package's tests; torch is imported once for all of them."""
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
         report = Path(folder) / "report.xml"
         files = [str(path / f"test_{name}.py") for name, path in packages.items()]
-        command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *OPTIONS]
         roots = {str(path.parent.parent) for path in packages.values()}
         command += ["-c", os.devnull, f"--rootdir={os.path.commonpath(roots)}"]
         command += ["-o", "junit_family=legacy", f"--junitxml={report}", *files]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        )
-        output = (done.stdout + done.stderr).strip()
+        output = _heard(command, len(packages), moved)
         cases = _cases(report)
     return {name: _report(name, cases, output) for name in packages}
+
+
+def _heard(command: list[str], count: int, moved: Counted) -> str:
+    """What pytest says; `moved` is called as each file of tests begins."""
+    unbuffered = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, **unbuffered}
+    said, begun = b"", 0
+    moved(0, count, "")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+    ) as process:
+        assert process.stdout is not None
+        try:
+            while data := os.read(process.stdout.fileno(), 65536):
+                said += data
+                names = TEST_FILE.findall(said.decode("utf-8", "replace"))
+                if begun < len(names) <= count:
+                    begun = len(names)
+                    moved(begun - 1, count, names[-1])
+        except BaseException:
+            process.kill()
+            raise
+    return said.decode("utf-8", "replace").strip()
 
 
 Cases = list[tuple[str, ElementTree.Element]]
