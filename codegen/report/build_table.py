@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.emit import LOCK_NAME
 from codegen.report.outcome import merged_text, state_of, written_names
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ COLOURS = {"conflict": "red", "failed": "red", "written": "green", "merged": "gr
 def done_line(outcome: Outcome) -> None:
     """A package's name and what was done, in short, as soon as that is known."""
     state = state_of(outcome)
-    shown = click.style(f"{state:9}", fg=COLOURS.get(state))
-    click.echo(f"{outcome.name:24} {shown} {'; '.join(_told(outcome))}".rstrip())
+    if state != "fresh":
+        shown = click.style(f"{state:9}", fg=COLOURS.get(state))
+        click.echo(f"{outcome.name:24} {shown} {'; '.join(_told(outcome))}")
 
 
 def _told(outcome: Outcome) -> Iterator[str]:
@@ -36,8 +38,10 @@ def _told(outcome: Outcome) -> Iterator[str]:
         if written.merged:
             yield merged_text(written.merged)
         names = [name for name in written_names(written.written) if name not in written.merged]
-        if names:
-            yield f"wrote {_counted(len(names), 'file')}"
+        if names == [LOCK_NAME]:
+            yield LOCK_NAME
+        elif names:
+            yield _counted(len(names), "file") + (" written" if written.merged else "")
         if written.removed:
             yield f"removed {' '.join(written.removed)}"
 
@@ -45,13 +49,14 @@ def _told(outcome: Outcome) -> Iterator[str]:
 def table(outcomes: Sequence[Outcome]) -> None:
     """A row a package; those that a verdict proves fresh are only counted."""
     told = [outcome for outcome in outcomes if outcome.cost or outcome.problems]
-    rows = [_row(outcome) for outcome in told]
-    if rows:
-        (_rich if sys.stdout.isatty() else _plain)(rows)
     rest = len(outcomes) - len(told)
-    if rest and rows:
-        more = "more " if rows else ""
-        click.echo(f"{_counted(rest, f'{more}package')} {'is' if rest == 1 else 'are'} fresh")
+    if told:
+        rows = [COLUMNS, *map(_row, told)]
+        filled = [column for column in zip(*rows, strict=True) if any(column[1:])]
+        click.echo()
+        (_rich if sys.stdout.isatty() else _plain)(filled)
+    if told and rest:
+        click.echo(f"and {rest} more, fresh already")
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
@@ -64,29 +69,27 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     return outcome.name, state_of(outcome), *sizes, said
 
 
-def _rich(rows: Sequence[tuple[str, ...]]) -> None:
+def _rich(columns: Sequence[tuple[str, ...]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in COLUMNS:
-        made.add_column(column, justify="left" if column in LEFT else "right")
-    for row in rows:
-        colour = COLOURS.get(row[1])
-        state = f"[{colour}]{row[1]}[/]" if colour else row[1]
-        made.add_row(row[0], state, *row[2:])
+    for head, *_ in columns:
+        made.add_column(head, justify="left" if head in LEFT else "right")
+    for row in zip(*(cells for _, *cells in columns), strict=True):
+        made.add_row(*(f"[{COLOURS[cell]}]{cell}[/]" if cell in COLOURS else cell for cell in row))
     Console(highlight=False).print(made)
 
 
-def _plain(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    for row in (COLUMNS, *rows):
-        cells = [
-            f"{cell:{'<' if column in LEFT else '>'}{width}}"
-            for cell, width, column in zip(row, widths, COLUMNS, strict=True)
-        ]
-        click.echo("  ".join(cells).rstrip())
+def _plain(columns: Sequence[tuple[str, ...]]) -> None:
+    """The same without a terminal: aligned text."""
+    aligned = []
+    for column in columns:
+        width, sign = max(map(len, column)), "<" if column[0] in LEFT else ">"
+        aligned.append([f"{cell:{sign}{width}}" for cell in column])
+    for row in zip(*aligned, strict=True):
+        click.echo("  ".join(row).rstrip())
 
 
 def _counted(number: int, what: str) -> str:
