@@ -46,7 +46,7 @@ def build_text(
                 click.echo(line)
     for orphan in orphans:
         click.echo(orphan_line(orphan, project), err=bool(orphan.problems))
-    show_problems(outcomes)
+    show_problems(*outcomes)
     click.echo(_summary(outcomes, dry_run, seconds))
 
 

@@ -32,7 +32,7 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
     click.echo(click.style(made.model.name, bold=True))
     for label, text in lines.items():
         click.echo(f"  {label:10} {text}")
-    show_problems([outcome])
+    show_problems(outcome)
     click.echo(f"imported in {seconds:.1f} s; next:")
     for command in _next(made, project):
         click.echo(f"  {command}")

@@ -55,7 +55,7 @@ def merged_text(merged: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{name} ({', '.join(parts)})" for name, parts in merged.items())
 
 
-def show_problems(outcomes: Sequence[Outcome]) -> None:
+def show_problems(*outcomes: Outcome) -> None:
     """Findings on standard error; what pytest said of failed tests, once for all of them."""
     outputs = [o.tests.output for o in outcomes if o.tests and not o.tests.green]
     for output in dict.fromkeys(outputs):
