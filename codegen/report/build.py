@@ -54,7 +54,7 @@ def _summary(outcomes: Sequence[Outcome], dry_run: bool, seconds: float) -> str:
     """How many packages were built, were fresh already, and failed."""
     states = [state_of(outcome) for outcome in outcomes]
     fresh, failed = states.count("fresh"), states.count("failed")
-    conflicts = 0 if dry_run else states.count("conflict")
+    conflicts = states.count("conflict")
     made = len(states) - fresh - failed - conflicts
     others = [(fresh, "fresh already"), (conflicts, "in conflict"), (failed, "failed")]
     tail = "".join(f", {number} {what}" for number, what in others if number)

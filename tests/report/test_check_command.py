@@ -76,10 +76,16 @@ def entry(text: str) -> str:
     return json.dumps({"sha256": sha256, "blob": blob.stdout.decode().strip()})
 
 
-def test_the_diffs_make_a_package_where_there_is_none(project: Path) -> None:
+@pytest.mark.parametrize("above", [False, True])
+def test_the_diffs_make_a_package_where_there_is_none(
+    project: Path, monkeypatch: pytest.MonkeyPatch, above: bool
+) -> None:
     shutil.rmtree(project / "generated")
-    git_apply(tgen("check", "--diff-only").out)
-    assert tgen("check").code == 0
+    if above:
+        monkeypatch.chdir(project.parent)
+    specs = ["part/specs"] if above else []
+    git_apply(tgen("check", "--diff-only", *specs).out)
+    assert tgen("check", *specs).code == 0
 
 
 def test_a_package_in_conflict_gets_no_diffs_that_would_hide_it(project: Path) -> None:

@@ -60,13 +60,13 @@ def command(checked: Checked) -> str | None:
         return "tgen check" if settled else None
     words = ["tgen", "build"]
     if not checked.orphans and len(stale) <= MOST_NAMED:
-        words += [_typed(outcome.spec) for outcome in stale]
+        words += [typed(outcome.spec) for outcome in stale]
     if checked.out:
-        words += ["--out", _typed(checked.out)]
+        words += ["--out", typed(checked.out)]
     return shlex.join(words)
 
 
-def _typed(path: Path) -> str:
+def typed(path: Path) -> str:
     """A path as it is typed in the current folder."""
     try:
         return Path(os.path.relpath(path)).as_posix()

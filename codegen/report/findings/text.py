@@ -10,13 +10,14 @@ import click
 from codegen.emit import LOCK_NAME
 from codegen.errors import Diagnostic
 from codegen.report.findings.checked import Checked
-from codegen.report.findings.collect import command, file_names, summary
+from codegen.report.findings.collect import command, file_names, summary, typed
 from codegen.report.findings.finding import Finding
 from codegen.report.recovered import recovered_text
 
 if TYPE_CHECKING:
     from codegen.emit import Change
     from codegen.outcome import Outcome
+    from codegen.project import Project
 
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -31,7 +32,7 @@ def text(checked: Checked, findings: Sequence[Finding], *, diff_only: bool = Fal
     for found in findings:
         _say(found, diff_only)
         if diff_only:
-            _diffs(found, findings)
+            _patches(found, findings, checked.project)
         else:
             for change in found.changes:
                 _show(change, alone=len(found.changes) == 1)
@@ -54,7 +55,7 @@ def _say(found: Finding, diff_only: bool) -> None:
     click.echo(str(Diagnostic(found.message, place, found.hint, found.level)), err=True)
 
 
-def _diffs(found: Finding, findings: Sequence[Finding]) -> None:
+def _patches(found: Finding, findings: Sequence[Finding], project: Project) -> None:
     """The diffs of a package that is stale; with a conflict in it, half of them would harm it."""
     if found.rule != "stale-package":
         return
@@ -62,7 +63,20 @@ def _diffs(found: Finding, findings: Sequence[Finding]) -> None:
         click.echo(f"{found.package}: no diffs, as it has a conflict", err=True)
         return
     for change in found.changes:
-        click.echo(change.diff, nl=False)
+        click.echo(_patch(change, project), nl=False)
+
+
+def _patch(change: Change, project: Project) -> str:
+    """A diff with paths from the current folder on, as `git apply` takes them in any folder.
+
+    It would take those of git's own headers from the repository's root, and skip what is not below
+    the current folder without a word.
+    """
+    path = typed(project.root / change.path)
+    old = "/dev/null" if change.kind == "missing" else f"a/{path}"
+    new = "/dev/null" if change.kind == "extra" else f"b/{path}"
+    hunks = change.diff[change.diff.find("\n@@ ") + 1 :]
+    return f"--- {old}\n+++ {new}\n{hunks}"
 
 
 def _show(change: Change, alone: bool) -> None:
