@@ -20,12 +20,13 @@ LEFT = ("package", "state", "tests")  # columns of words
 COLOURS = {"conflict": "red", "failed": "red", "written": "green", "merged": "green"}
 
 
-def done_line(outcome: Outcome) -> None:
-    """A package's name and what was done, in short, as soon as that is known."""
+def done_line(outcome: Outcome) -> str | None:
+    """A package's name and what was done, in short; None if that was nothing."""
     state = state_of(outcome)
-    if state != "fresh":
-        shown = click.style(f"{state:9}", fg=COLOURS.get(state))
-        click.echo(f"{outcome.name:24} {shown} {'; '.join(_told(outcome))}")
+    if state == "fresh":
+        return None
+    shown = click.style(f"{state:9}", fg=COLOURS.get(state))
+    return f"{outcome.name:24} {shown} {'; '.join(_told(outcome))}"
 
 
 def _told(outcome: Outcome) -> Iterator[str]:

@@ -8,9 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import click
+
 from codegen.progress import Counted, Progress, unheard
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from codegen.outcome import Outcome
 
 
@@ -27,54 +32,72 @@ class Stopwatch:
 
 
 @contextlib.contextmanager
-def following(shown: bool, done: Callable[[Outcome], None] = unheard) -> Iterator[Progress]:
-    """A bar on a terminal that follows a build or a check; `done` may print a line a package."""
-    with _bars(shown) as bar:
+def following(
+    shown: bool, line_of: Callable[[Outcome], str | None] = unheard
+) -> Iterator[Progress]:
+    """A bar on a terminal that follows a build or a check, above it a line a package."""
+    with contextlib.ExitStack() as stack:
+        bar = _Bar(stack, shown)
+
+        def done(outcome: Outcome) -> None:
+            if line := line_of(outcome):
+                bar.echo(line)
+
         yield Progress(
-            rendered=bar("rendering"),
-            compiled=bar("compiling kernels"),
+            rendered=bar.counted("rendering"),
+            compiled=bar.counted("compiling kernels"),
             done=done,
-            tested=bar("testing"),
+            tested=bar.counted("testing"),
         )
 
 
 @contextlib.contextmanager
 def counting(what: str, shown: bool) -> Iterator[Counted]:
     """A bar on a terminal, moved by calls with (done, of how many, the last one's name)."""
-    with _bars(shown) as bar:
-        yield bar(what)
-
-
-@contextlib.contextmanager
-def _bars(shown: bool) -> Iterator[Callable[[str], Counted]]:
-    """One bar on standard error that says what it counts now; made when there is something."""
-    if not (shown and sys.stderr.isatty()):
-        yield lambda what: unheard
-        return
     with contextlib.ExitStack() as stack:
-        started: list[Counted] = []
-
-        def bar(what: str) -> Counted:
-            def moved(done: int, total: int, name: str) -> None:
-                if not started:
-                    started.append(_started(stack))
-                started[0](done, total, f"{what} {name}")
-
-            return moved
-
-        yield bar
+        yield _Bar(stack, shown).counted(what)
 
 
-def _started(stack: contextlib.ExitStack) -> Counted:
+class _Bar:
+    """A bar on standard error, if that is a terminal; drawn once there is something to count."""
+
+    def __init__(self, stack: contextlib.ExitStack, shown: bool) -> None:
+        self._stack = stack
+        self._wanted = shown and sys.stderr.isatty()
+        self._drawn: tuple[Bar, TaskID] | None = None
+
+    def counted(self, what: str) -> Counted:
+        """A function that moves it and says what is counted."""
+
+        def moved(done: int, total: int, name: str) -> None:
+            if self._drawn is None:
+                self._drawn = _drawn(self._stack)
+            bar, task = self._drawn
+            bar.update(task, completed=done, total=total, description=f"{what} {name}")
+
+        return moved if self._wanted else unheard
+
+    def echo(self, line: str) -> None:
+        """A line on standard output, above the bar if both are on the terminal."""
+        if self._drawn and sys.stdout.isatty():
+            from rich.text import Text
+
+            self._drawn[0].console.print(Text.from_ansi(line))
+        else:
+            click.echo(line)
+
+
+def _drawn(stack: contextlib.ExitStack) -> tuple[Bar, TaskID]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    # Lines printed meanwhile go above the bar, but never from a file to the terminal.
-    here = sys.stdout.isatty()
-    bar = stack.enter_context(
-        Bar(*columns, console=Console(stderr=True), transient=True, redirect_stdout=here)
+    bar = Bar(
+        *columns,
+        console=Console(stderr=True, highlight=False),
+        transient=True,
+        redirect_stdout=False,
     )
-    task = bar.add_task("", total=None)
-    return lambda done, total, text: bar.update(task, completed=done, total=total, description=text)
+    stack.enter_context(bar)
+    return bar, bar.add_task("", total=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -190,6 +191,10 @@ def test_a_bar_runs_on_terminals_and_leaves_nothing_in_files(
     os.close(ours)
     assert running.wait() == ExitCode.HAND_EDIT
     assert b"rendering" in said
+    screen = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", said)
+    if not piped:  # each line stands alone, above the bar
+        assert re.search(rb"[\r\n] *a {24}merged", screen)
+        assert not re.search(rb"rendering \w+conflict", screen)
     written = (tmp_path / "out.txt").read_bytes()
     assert (b"in conflict, 1 failed" in written) is piped
     assert b"\x1b" not in written and b"rendering" not in written
