@@ -225,6 +225,20 @@ def test_a_spec_outside_the_specs_folder_is_checked_too(project: Path) -> None:
     assert tgen("check").code == 3
 
 
+@pytest.mark.parametrize("spec", ["specs/far.yaml", "elsewhere/far.yaml"])
+def test_a_damaged_lock_fails_its_own_package_only(project: Path, spec: str) -> None:
+    (project / "elsewhere").mkdir()
+    (project / spec).write_text(SPEC.replace("small", "far"))
+    assert tgen("build", spec, "--no-test").code == 0
+    (project / "generated/far/tgen.lock").write_text("{")
+    ran = tgen("check", "--json")
+    assert ran.code == (2 if spec.startswith("specs") else 3)
+    assert ran.json["packages"][0]["fresh"] or ran.json["packages"][1]["fresh"]
+    (finding,) = ran.json["findings"]
+    assert finding["package"] == "far"
+    assert finding["rule"] == ("not-checked" if spec.startswith("specs") else "orphan-package")
+
+
 def verdict_of(project: Path) -> Path:
     (path,) = (project / ".tgen/verdicts").iterdir()
     return path
