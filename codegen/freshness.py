@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codegen.emit import Change, code_digest, recall, remember, templates_digest, to_unix
-from codegen.outcome import Outcome
+from codegen.emit import code_digest, recall, remember, templates_digest, to_unix
 from codegen.project import Project, templates_folder
 
 TOOLS = ("jinja2", "libcst", "pydantic", "yaml", "ruff")
@@ -98,50 +97,6 @@ def remember_fresh(
     packages = [vars(package) for package in verdict.packages]
     content = {"sources": dict(verdict.sources), "packages": packages}
     remember(project.root, _key(spec, project, out, overrides), content)
-
-
-def split_fresh(
-    specs: Sequence[Path], project: Project, out: Path, overrides: Sequence[str], test: bool
-) -> tuple[list[Outcome], list[Path]]:
-    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest."""
-    fresh: list[Outcome] = []
-    stale: list[Path] = []
-    for spec in specs:
-        packages = recall_fresh(spec, project, out, overrides)
-        if not packages or (test and any(package.tests is None for package in packages)):
-            stale.append(spec)
-        else:
-            fresh += [_fresh(spec, package, out) for package in packages]
-    return fresh, stale
-
-
-def remember_all(
-    outcomes: Sequence[Outcome], project: Project, out: Path, overrides: Sequence[str]
-) -> None:
-    """Keep a verdict on each spec all of whose packages are what it says.
-
-    None on a doubtful spec, which is told of every time, nor on one that a verdict proved fresh.
-    """
-    by_spec: dict[Path, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_spec.setdefault(outcome.spec, []).append(outcome)
-    for spec, found in by_spec.items():
-        if any(not o.digests or o.problems or o.warnings for o in found):
-            continue
-        sources = {project.shown(path): digest for path, digest in found[0].sources.items()}
-        verdict = Verdict(sources, [_fresh_package(outcome) for outcome in found])
-        remember_fresh(spec, project, out, overrides, verdict)
-
-
-def _fresh(spec: Path, package: FreshPackage, out: Path) -> Outcome:
-    edits = tuple(Change(path, "edited", diff="") for path in package.edits)
-    return Outcome(spec, package.name, out / package.name, edits=edits)
-
-
-def _fresh_package(outcome: Outcome) -> FreshPackage:
-    edits = tuple(change.path for change in outcome.edits)
-    tests = {"passed": outcome.tests.passed} if outcome.tests else None
-    return FreshPackage(outcome.name, outcome.digests, edits, tests)
 
 
 def _digest(path: Path, text: bool = False) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.emit import (
+    Change,
     Package,
     Recovered,
     Side,
@@ -22,7 +23,7 @@ from codegen.emit import (
     write,
 )
 from codegen.errors import Diagnostic, ExitCode, TgenError
-from codegen.freshness import remember_all, split_fresh
+from codegen.freshness import FreshPackage, Verdict, recall_fresh, remember_fresh
 from codegen.outcome import Orphan, Outcome
 from codegen.progress import SILENT, Counted, Progress, unheard
 from codegen.project import Project, find_specs
@@ -64,7 +65,7 @@ def build(
     """
     recover(out)
     test = test and not dry_run
-    done, stale = split_fresh(specs, project, out, overrides, test)
+    done, stale = _split_fresh(specs, project, out, overrides, test)
     if prove:
         done, stale = [], list(specs)
     for rendered, broken in render_batches(
@@ -77,7 +78,7 @@ def build(
     if test:
         done = _test(done, progress.tested)
     if not dry_run:
-        remember_all(done, project, out, overrides)
+        _remember(done, project, out, overrides)
     return _in_order(done, specs)
 
 
@@ -87,7 +88,7 @@ def finish(
     """Stages 6 and 7: what is rendered is written and tested, and remembered as fresh."""
     done = [_written(item, out) for item in rendered]
     done = _test(done) if test else done
-    remember_all(done, project, out, ())
+    _remember(done, project, out, ())
     return done
 
 
@@ -105,7 +106,7 @@ def check(
     `edits` asks for the diffs of a person's edits too, of which a verdict knows only the files.
     """
     recover(out)
-    proven, stale = split_fresh(specs, project, out, (), test=False)
+    proven, stale = _split_fresh(specs, project, out, (), test=False)
     asked = list(dict.fromkeys(o.spec for o in proven if edits and o.edits))
     done, stale = [o for o in proven if o.spec not in asked], [*stale, *asked]
     for rendered, broken in render_batches(
@@ -113,7 +114,7 @@ def check(
     ):
         done += _told(broken, progress)
         done += _told((_judged(_compared(item, out)) for item in rendered), progress)
-    remember_all([o for o in done if o.spec not in asked], project, out, ())
+    _remember([o for o in done if o.spec not in asked], project, out, ())
     return _in_order(done, specs)
 
 
@@ -129,7 +130,7 @@ def resolve_conflicts(
         for item, outcome in disputed
     ]
     done = _test(done) if test else done
-    remember_all(done, project, out, ())
+    _remember(done, project, out, ())
     return _in_order([*broken, *done], specs)
 
 
@@ -176,6 +177,26 @@ def _told(outcomes: Iterable[Outcome], progress: Progress) -> Iterator[Outcome]:
     for outcome in outcomes:
         progress.done(outcome)
         yield outcome
+
+
+def _split_fresh(
+    specs: Sequence[Path], project: Project, out: Path, overrides: Sequence[str], test: bool
+) -> tuple[list[Outcome], list[Path]]:
+    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest."""
+    fresh: list[Outcome] = []
+    stale: list[Path] = []
+    for spec in specs:
+        packages = recall_fresh(spec, project, out, overrides)
+        if not packages or (test and any(package.tests is None for package in packages)):
+            stale.append(spec)
+        else:
+            fresh += [_fresh(spec, package, out) for package in packages]
+    return fresh, stale
+
+
+def _fresh(spec: Path, package: FreshPackage, out: Path) -> Outcome:
+    edits = tuple(Change(path, "edited", diff="") for path in package.edits)
+    return Outcome(spec, package.name, out / package.name, edits=edits)
 
 
 def _proven(
@@ -261,6 +282,30 @@ def _tested(outcome: Outcome, report: TestReport) -> Outcome:
     message = f"the smoke tests of {outcome.name} failed ({count})"
     problem = Diagnostic(message, hint=f"pytest {outcome.folder}")
     return replace(outcome, tests=report, problems=(problem,), exit_code=ExitCode.TESTS_FAILED)
+
+
+def _remember(
+    outcomes: Sequence[Outcome], project: Project, out: Path, overrides: Sequence[str]
+) -> None:
+    """Keep a verdict on each spec all of whose packages are what it says.
+
+    None on a doubtful spec, which is told of every time, nor on one that a verdict proved fresh.
+    """
+    by_spec: dict[Path, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_spec.setdefault(outcome.spec, []).append(outcome)
+    for spec, found in by_spec.items():
+        if any(not o.digests or o.problems or o.warnings for o in found):
+            continue
+        sources = {project.shown(path): digest for path, digest in found[0].sources.items()}
+        verdict = Verdict(sources, [_fresh_package(outcome) for outcome in found])
+        remember_fresh(spec, project, out, overrides, verdict)
+
+
+def _fresh_package(outcome: Outcome) -> FreshPackage:
+    edits = tuple(change.path for change in outcome.edits)
+    tests = {"passed": outcome.tests.passed} if outcome.tests else None
+    return FreshPackage(outcome.name, outcome.digests, edits, tests)
 
 
 def _in_order(outcomes: Sequence[Outcome], specs: Sequence[Path]) -> list[Outcome]:

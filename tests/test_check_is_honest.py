@@ -18,7 +18,7 @@ from codegen.emit import staging
 from codegen.emit.verdicts import recall, remember
 from codegen.errors import TgenError
 from codegen.refine import style
-from tests.projects import SPEC, tgen, write_project
+from tests.small_project import SPEC, tgen, write_project
 
 ROOT = Path(__file__).parent.parent
 CHECK = "import sys; from codegen.cli import main; main(args=['check'])"

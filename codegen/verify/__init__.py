@@ -1,5 +1,5 @@
 """Stage 7: the generated tests are run."""
 
-from codegen.verify.smoke import TestReport, run_tests
+from codegen.verify.smoke import RunningTests, TestReport, run_tests
 
-__all__ = ["TestReport", "run_tests"]
+__all__ = ["RunningTests", "TestReport", "run_tests"]

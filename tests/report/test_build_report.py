@@ -18,8 +18,8 @@ from codegen.errors import Diagnostic, ExitCode
 from codegen.outcome import Outcome
 from codegen.project import Project
 from codegen.report import build_text
-from tests.projects import SPEC, tgen, write_project
 from tests.report.outcomes import bad, outcome, project_at
+from tests.small_project import SPEC, tgen, write_project
 
 NAMES = ("a", "b", "c", "d")
 Capture = pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import SPEC, tgen, write_project
+from tests.small_project import SPEC, tgen, write_project
 
 EDIT = ("import os\n", "import os  # mine\n")
 

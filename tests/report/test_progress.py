@@ -9,8 +9,8 @@ import pytest
 from codegen import pipeline, verify
 from codegen.outcome import Outcome
 from codegen.progress import Progress
-from tests.projects import write_project
 from tests.report.outcomes import project_at
+from tests.small_project import write_project
 
 
 def test_a_run_of_tests_tells_whose_tests_are_run(tmp_path: Path) -> None:
