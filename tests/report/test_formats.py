@@ -60,7 +60,8 @@ def test_every_rule_has_a_finding_and_every_finding_a_rule(project: Project) -> 
 def test_people_see_each_file_with_its_diff_the_counts_and_what_to_run(
     project: Project, capsys: Capture
 ) -> None:
-    check_report(checked(project, stale(project), edited(project, "kept")), "text")
+    packages = [stale(project), edited(project, "kept")]
+    check_report(checked(project, *packages), "text")
     out, err = capsys.readouterr()
     assert out.count("-old\n+new\n") == 3, "the lock's digests are not shown"
     lines = out.splitlines()
@@ -85,6 +86,11 @@ def test_the_command_can_be_typed_where_the_person_is(
     assert capsys.readouterr().out.splitlines()[-1] == (
         "run: tgen build gpt.yaml --out '../try it'"
     )
+
+
+def test_a_spec_of_several_packages_is_named_once(project: Project, capsys: Capture) -> None:
+    check_report(checked(project, stale(project), stale(project)), "text")
+    assert capsys.readouterr().out.splitlines()[-1] == "run: tgen build specs/gpt.yaml"
 
 
 def test_many_stale_packages_are_mended_by_the_command_for_all(

@@ -54,13 +54,13 @@ def summary(checked: Checked) -> str:
 
 def command(checked: Checked) -> str | None:
     """What to run to have everything fresh, from the current folder; None if nothing helps."""
-    stale = [outcome for outcome in checked.outcomes if outcome.changes]
+    stale = list(dict.fromkeys(o.spec for o in checked.outcomes if o.changes))
     if not stale and not checked.orphans:
         settled = any(found.outcome != "discarded" for found in checked.interrupted)
         return "tgen check" if settled else None
     words = ["tgen", "build"]
     if not checked.orphans and len(stale) <= MOST_NAMED:
-        words += [typed(outcome.spec) for outcome in stale]
+        words += map(typed, stale)
     if checked.out:
         words += ["--out", typed(checked.out)]
     return shlex.join(words)
