@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codegen.emit import code_digest, recall, remember, templates_digest, to_unix
+from codegen.emit import Change, code_digest, recall, remember, templates_digest, to_unix
+from codegen.outcome import Outcome
 from codegen.project import Project, templates_folder
 
 TOOLS = ("jinja2", "libcst", "pydantic", "yaml", "ruff")
@@ -70,21 +71,67 @@ def forget_templates() -> None:
     environment.cache_clear()
 
 
+def split_fresh(
+    specs: Sequence[Path], project: Project, out: Path, overrides: Sequence[str], test: bool
+) -> tuple[list[Outcome], list[Path]]:
+    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest."""
+    fresh: list[Outcome] = []
+    stale: list[Path] = []
+    for spec in specs:
+        verdict = recall_fresh(spec, project, out, overrides)
+        if verdict is None or (test and any(package.tests is None for package in verdict.packages)):
+            stale.append(spec)
+        else:
+            fresh += [_fresh(spec, package, out) for package in verdict.packages]
+    return fresh, stale
+
+
+def _fresh(spec: Path, package: FreshPackage, out: Path) -> Outcome:
+    edits = tuple(Change(path, "edited", diff="") for path in package.edits)
+    return Outcome(spec, package.name, out / package.name, edits=edits)
+
+
+def remember_all(
+    outcomes: Sequence[Outcome], project: Project, out: Path, overrides: Sequence[str]
+) -> None:
+    """Keep a verdict on each spec all of whose packages are what it says.
+
+    None on a doubtful spec, which is told of every time, nor on one that a verdict proved fresh.
+    """
+    by_spec: dict[Path, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_spec.setdefault(outcome.spec, []).append(outcome)
+    for spec, found in by_spec.items():
+        if any(not o.digests or o.problems or o.warnings for o in found):
+            continue
+        sources = {project.shown(path): digest for path, digest in found[0].sources.items()}
+        verdict = Verdict(sources, [_fresh_package(outcome) for outcome in found])
+        remember_fresh(spec, project, out, overrides, verdict)
+
+
+def _fresh_package(outcome: Outcome) -> FreshPackage:
+    edits = tuple(change.path for change in outcome.edits)
+    tests = {"passed": outcome.tests.passed} if outcome.tests else None
+    return FreshPackage(outcome.name, outcome.digests, edits, tests)
+
+
 def recall_fresh(
     spec: Path, project: Project, out: Path, overrides: Sequence[str] = ()
 ) -> Verdict | None:
     """The verdict on a spec's packages, if every byte is still what it was then."""
     kept: Any = recall(project.root, _key(spec, project, out, overrides))
-    if kept is None:
+    try:
+        sources, packages = kept["sources"], [FreshPackage(**it) for it in kept["packages"]]
+        if project.shown(spec) not in sources or not all(it.outputs for it in packages):
+            return None
+    except (TypeError, KeyError):  # there is none, or it is of some other form
         return None
-    packages = tuple(FreshPackage(**package) for package in kept["packages"])
-    sources_same = all(_digest(project.root / path) == it for path, it in kept["sources"].items())
-    same = sources_same and all(
+    same = all(_digest(project.root / path) == it for path, it in sources.items()) and all(
         _digest(out / package.name / file, text=True) == it
         for package in packages
         for file, it in package.outputs.items()
     )
-    return Verdict(kept["sources"], packages) if same else None
+    return Verdict(sources, tuple(packages)) if same else None
 
 
 def remember_fresh(

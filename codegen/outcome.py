@@ -37,6 +37,7 @@ class Outcome:
     exit_code: int = ExitCode.FINE
     sources: Mapping[Path, str] = field(default_factory=dict)  # sha256 of what the spec was read of
     digests: Mapping[str, str] = field(default_factory=dict)  # of its files, where a build is done
+    settled: bool = True  # a build would write nothing, not even the record of an edit
 
     @property
     def fresh(self) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.emit import (
-    Change,
     Package,
     Recovered,
     Side,
@@ -24,10 +23,11 @@ from codegen.emit import (
 )
 from codegen.errors import Diagnostic, TgenError
 from codegen.exit_codes import ExitCode
-from codegen.freshness import FreshPackage, Verdict, recall_fresh, remember_fresh
+from codegen.freshness import remember_all, split_fresh
 from codegen.outcome import Orphan, Outcome
+from codegen.progress import SILENT, Counted, Progress, unheard
 from codegen.project import Project, find_specs
-from codegen.proof import Progress, prove_rendered
+from codegen.proof import prove_rendered
 from codegen.rendering import Rendered, render_batches, render_specs
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def build(
     dry_run: bool = False,
     prove: bool | None = None,
     side: Side | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     taken: Mapping[str, Path] | None = None,
 ) -> list[Outcome]:
     """All stages: what is stale is rendered, written and tested; what is fresh is left alone.
@@ -67,22 +67,21 @@ def build(
     """
     recover(out)
     test = test and not dry_run
-    done, stale = _split_fresh(specs, project, out, overrides, test)
+    done, stale = split_fresh(specs, project, out, overrides, test)
     if prove:
         done, stale = [], list(specs)
     names = {**(taken or {}), **{outcome.name: outcome.spec for outcome in done}}
     for rendered, broken in render_batches(
-        stale, project, overrides, out=out, jobs=jobs, taken=names
+        stale, project, overrides, out=out, jobs=jobs, taken=names, moved=progress.rendered
     ):
-        proven, failures = _proven(rendered, project, jobs, prove, progress)
+        proven, failures = _proven(rendered, project, jobs, prove, progress.compiled)
         emit = _compared if dry_run else functools.partial(_written, side=side)
-        done += [*broken, *failures, *(emit(item, out) for item in proven)]
-        if progress:
-            progress(len(done), len(specs), done[-1].name)
+        done += _told([*broken, *failures], progress)
+        done += _told((emit(item, out) for item in proven), progress)
     if test:
-        done = _test(done)
+        done = _test(done, progress.tested)
     if not dry_run:
-        _remember(done, project, out, overrides)
+        remember_all(done, project, out, overrides)
     return _in_order(done, specs)
 
 
@@ -92,7 +91,7 @@ def finish(
     """Stages 6 and 7: what is rendered is written and tested, and remembered as fresh."""
     done = [_written(item, out) for item in rendered]
     done = _test(done) if test else done
-    _remember(done, project, out, ())
+    remember_all(done, project, out, ())
     return done
 
 
@@ -102,17 +101,24 @@ def check(
     *,
     out: Path,
     jobs: int = 1,
-    progress: Progress | None = None,
+    edits: bool = False,
+    progress: Progress = SILENT,
 ) -> list[Outcome]:
-    """Whether packages are what the specs say, worked out in memory with all that `build` does."""
+    """Whether packages are what the specs say, worked out in memory with all that `build` does.
+
+    `edits` asks for the diffs of a person's edits too, of which a verdict knows only the files.
+    """
     recover(out)
-    done, stale = _split_fresh(specs, project, out, (), test=False)
+    proven, stale = split_fresh(specs, project, out, (), test=False)
+    asked = list(dict.fromkeys(o.spec for o in proven if edits and o.edits))
+    done, stale = [o for o in proven if o.spec not in asked], [*stale, *asked]
     names = {outcome.name: outcome.spec for outcome in done}
-    for rendered, broken in render_batches(stale, project, out=out, jobs=jobs, taken=names):
-        done += [*broken, *(_judged(_compared(item, out)) for item in rendered)]
-        if progress:
-            progress(len(done), len(specs), done[-1].name)
-    _remember(done, project, out, ())
+    for rendered, broken in render_batches(
+        stale, project, out=out, jobs=jobs, taken=names, moved=progress.rendered
+    ):
+        done += _told(broken, progress)
+        done += _told((_judged(_compared(item, out)) for item in rendered), progress)
+    remember_all([o for o in done if o.spec not in asked], project, out, ())
     return _in_order(done, specs)
 
 
@@ -136,7 +142,7 @@ def resolve_conflicts(
         for item, outcome in disputed
     ]
     done = _test(done) if test else done
-    _remember(done, project, out, ())
+    remember_all(done, project, out, ())
     return _in_order([*broken, *done], specs)
 
 
@@ -178,24 +184,11 @@ def _removed(orphan: Orphan, project: Project) -> Orphan:
         return replace(orphan, problems=error.diagnostics, exit_code=error.exit_code)
 
 
-def _split_fresh(
-    specs: Sequence[Path], project: Project, out: Path, overrides: Sequence[str], test: bool
-) -> tuple[list[Outcome], list[Path]]:
-    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest."""
-    fresh: list[Outcome] = []
-    stale: list[Path] = []
-    for spec in specs:
-        verdict = recall_fresh(spec, project, out, overrides)
-        if verdict is None or (test and any(package.tests is None for package in verdict.packages)):
-            stale.append(spec)
-        else:
-            fresh += [_fresh(spec, package, out) for package in verdict.packages]
-    return fresh, stale
-
-
-def _fresh(spec: Path, package: FreshPackage, out: Path) -> Outcome:
-    edits = tuple(Change(path, "edited", diff="") for path in package.edits)
-    return Outcome(spec, package.name, out / package.name, edits=edits)
+def _told(outcomes: Iterable[Outcome], progress: Progress) -> Iterator[Outcome]:
+    """Each, once those who wait have heard of it."""
+    for outcome in outcomes:
+        progress.done(outcome)
+        yield outcome
 
 
 def _proven(
@@ -203,14 +196,14 @@ def _proven(
     project: Project,
     jobs: int,
     prove: bool | None,
-    progress: Progress | None,
+    moved: Counted,
 ) -> tuple[list[Rendered], list[Outcome]]:
     """Stage 5 for the packages that ask for it; those that failed it apart."""
     if prove is False:
         return list(rendered), []
     asked = [item for item in rendered if prove or item.plan.target not in ("any", "cpu")]
     rest = [item for item in rendered if item not in asked]
-    results = prove_rendered(asked, project, jobs, progress)
+    results = prove_rendered(asked, project, jobs, moved)
     proven = [item for item in results if isinstance(item, Rendered)]
     return rest + proven, [item for item in results if isinstance(item, Outcome)]
 
@@ -235,7 +228,13 @@ def _compared(item: Rendered, out: Path, name_parts: bool = False) -> Outcome:
     except TgenError as error:
         return replace(outcome, problems=error.diagnostics, exit_code=error.exit_code)
     digests = found.digests if found.settled else {}
-    return replace(outcome, changes=found.changes, edits=found.edits, digests=digests)
+    return replace(
+        outcome,
+        changes=found.changes,
+        edits=found.edits,
+        digests=digests,
+        settled=found.settled,
+    )
 
 
 def _written(
@@ -259,12 +258,12 @@ def _is_disputed(outcome: Outcome) -> bool:
     return any(change.kind == "conflict" for change in outcome.changes)
 
 
-def _test(outcomes: list[Outcome]) -> list[Outcome]:
+def _test(outcomes: list[Outcome], moved: Counted = unheard) -> list[Outcome]:
     """Stage 7 for every package that was written, in one run."""
     from codegen.verify import run_tests
 
     folders = {o.name: o.folder for o in outcomes if o.folder and o.written}
-    reports = run_tests(folders) if folders else {}
+    reports = run_tests(folders, moved) if folders else {}
     return [tested(o, reports[o.name]) if o.name in reports else o for o in outcomes]
 
 
@@ -276,30 +275,6 @@ def tested(outcome: Outcome, report: TestReport) -> Outcome:
     message = f"the smoke tests of {outcome.name} failed ({count})"
     problem = Diagnostic(message, hint=f"pytest {outcome.folder}")
     return replace(outcome, tests=report, problems=(problem,), exit_code=ExitCode.TESTS_FAILED)
-
-
-def _remember(
-    outcomes: Sequence[Outcome], project: Project, out: Path, overrides: Sequence[str]
-) -> None:
-    """Keep a verdict on each spec all of whose packages are what it says.
-
-    None on a doubtful spec, which is told of every time, nor on one that a verdict proved fresh.
-    """
-    by_spec: dict[Path, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_spec.setdefault(outcome.spec, []).append(outcome)
-    for spec, found in by_spec.items():
-        if any(not o.digests or o.problems or o.warnings for o in found):
-            continue
-        sources = {project.shown(path): digest for path, digest in found[0].sources.items()}
-        verdict = Verdict(sources, [_fresh_package(outcome) for outcome in found])
-        remember_fresh(spec, project, out, overrides, verdict)
-
-
-def _fresh_package(outcome: Outcome) -> FreshPackage:
-    edits = tuple(change.path for change in outcome.edits)
-    tests = {"passed": outcome.tests.passed} if outcome.tests else None
-    return FreshPackage(outcome.name, outcome.digests, edits, tests)
 
 
 def _in_order(outcomes: Sequence[Outcome], specs: Sequence[Path]) -> list[Outcome]:

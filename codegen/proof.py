@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import Diagnostic, TgenError
 from codegen.locked import kernels_digest
 from codegen.outcome import Outcome, failed
+from codegen.progress import Counted, unheard
 from codegen.project import Project
 from codegen.rendering import Rendered, formatted, render
 
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from codegen.plan.tiles import Chosen
     from codegen.prove import Choice
 
-Progress = Callable[[int, int, str], None]
-
 
 def prove_rendered(
-    rendered: Sequence[Rendered], project: Project, jobs: int, progress: Progress | None
+    rendered: Sequence[Rendered], project: Project, jobs: int, moved: Counted
 ) -> list[Rendered | Outcome]:
     """Stage 5: tiles that fit, for packages that have kernels; rendered again with those."""
     from codegen.plan.kernel_plan import with_tiles
@@ -36,7 +35,7 @@ def prove_rendered(
             continue
         try:
             cache = project.root / ".tgen/kernels"
-            choices = prove_plan(item.plan, item.files["kernels.py"], cache, jobs, progress)
+            choices = prove_plan(item.plan, item.files["kernels.py"], cache, jobs, moved)
             chosen = chosen_tiles(choices, item.plan)
             plan = replace(item.plan, kernels=with_tiles(item.plan.kernels, chosen))
             (again,) = formatted([replace(item, plan=plan, files=render(plan, project))], project)
@@ -51,7 +50,7 @@ def prove_rendered(
 
 
 def prove_plan(
-    plan: Plan, source: str, cache: Path, jobs: int, progress: Progress | None = None
+    plan: Plan, source: str, cache: Path, jobs: int, moved: Counted = unheard
 ) -> list[Choice]:
     """A tile for each kernel of a package on each GPU it is for."""
     from codegen.plan.kernel_plan import kernels_of
@@ -61,7 +60,7 @@ def prove_plan(
     assert plan.kernels is not None
     kernels = kernels_of(plan.model, plan.kernels)
     fixed = fixed_tiles(kernels)
-    return prove(source, kernels, plan.kernels.targets, cache, jobs, progress, None, fixed)
+    return prove(source, kernels, plan.kernels.targets, cache, jobs, moved, None, fixed)
 
 
 def chosen_tiles(choices: Sequence[Choice], plan: Plan) -> Chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from codegen.emit import Package
 from codegen.errors import Diagnostic, SpecError, TgenError
 from codegen.locked import KERNELS, launched_as, locked_report, locked_tiles
 from codegen.outcome import Outcome, failed
+from codegen.progress import Counted, unheard
 from codegen.project import Project
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def render_batches(
     out: Path,
     jobs: int = 1,
     taken: Mapping[str, Path] | None = None,
+    moved: Counted = unheard,
 ) -> Iterator[tuple[list[Rendered], list[Outcome]]]:
     """The same for any number of specs, so many at a time that they fit in memory.
 
@@ -86,7 +89,7 @@ def render_batches(
         check_templates(project)
     names = dict(taken or {})
     work = [(spec, project, tuple(overrides), out) for spec in specs]
-    for results in _mapped(work, jobs):
+    for results in _mapped(work, jobs, moved):
         checked = _refuse_double_names([one for some in results for one in some], names)
         drafts = [result for result in checked if isinstance(result, Rendered)]
         yield (
@@ -95,11 +98,21 @@ def render_batches(
         )
 
 
-def _mapped(work: Sequence[Work], jobs: int) -> Iterator[list[list[Rendered | Outcome]]]:
+def _mapped(
+    work: Sequence[Work], jobs: int, moved: Counted
+) -> Iterator[list[list[Rendered | Outcome]]]:
     """The results of each batch; while one is used, workers are at the next."""
+    names, count = (spec.stem for spec, *_ in work), itertools.count(1)
+
+    def counted(result: list[Rendered | Outcome]) -> list[Rendered | Outcome]:
+        moved(next(count), len(work), next(names))
+        return result
+
     batches = [work[start : start + BATCH] for start in range(0, len(work), BATCH)]
+    if work:
+        moved(0, len(work), "")
     if jobs == 1 or len(work) < PARALLEL_FROM:
-        yield from ([render_one(item) for item in batch] for batch in batches)
+        yield from ([counted(render_one(item)) for item in batch] for batch in batches)
         return
     from concurrent.futures import ProcessPoolExecutor
 
@@ -107,7 +120,7 @@ def _mapped(work: Sequence[Work], jobs: int) -> Iterator[list[list[Rendered | Ou
         ahead = [pool.submit(render_one, item) for item in batches[0]]
         for batch in [*batches[1:], []]:
             now, ahead = ahead, [pool.submit(render_one, item) for item in batch]
-            yield [future.result() for future in now]
+            yield [counted(future.result()) for future in now]
 
 
 def finished(drafts: Sequence[Rendered], project: Project, out: Path) -> list[Rendered]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -26,7 +27,8 @@ EXIT_CODES = "\n".join(["\b", "Exit codes; of several findings, the largest:", *
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="tgen", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """A short YAML spec becomes the PyTorch you would have written by hand.
 
     \b
@@ -38,6 +40,8 @@ def cli() -> None:
     tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
     tgen check                         prove that the packages are what the specs say
     """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 PACKAGES = (init, build, import_, watch, check, edits, resolve, render)

@@ -18,9 +18,12 @@ from codegen.cli.options import (
     project_of,
     set_option,
 )
+from codegen.errors import TgenError
 
 if TYPE_CHECKING:
     from codegen.emit import Side
+    from codegen.project import Project
+    from codegen.report import Checked
 
 
 @click.command(epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out try")
@@ -58,14 +61,17 @@ def build(
     """Write and test the packages of SPECS (files or folders; by default all)."""
     from codegen import pipeline, report
     from codegen.emit import recover
+    from codegen.progress import unheard
 
     project = project_of(specs)
     folder = (out or project.generated).resolve()
     started = report.Stopwatch()
     report.recovered_text(recover(folder))
-    with report.working("building" if no_test else "building and testing", not as_json) as moved:
+    paths = pipeline.specs_to_build(specs, project, folder)
+    listed = len(paths) > report.FEW and not as_json
+    with report.following(not as_json, report.done_line if listed else unheard) as progress:
         outcomes = pipeline.build(
-            pipeline.specs_to_build(specs, project, folder),
+            paths,
             project,
             out=folder,
             overrides=overrides,
@@ -74,7 +80,7 @@ def build(
             dry_run=dry_run,
             side=side,
             prove=prove,
-            progress=moved,
+            progress=progress,
         )
     lost = [] if specs else pipeline.orphans(folder, outcomes)
     if not dry_run:
@@ -126,23 +132,72 @@ def import_(
 @click.command(epilog="Example: tgen check || tgen build")
 @paths_argument
 @out_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    help="For people, for programs, as annotations of a pull request, or for code scanning.",
+)
+@click.option("--json", "form", flag_value="json", help="Short for --format json.")
+@click.option(
+    "--diff-only", is_flag=True, help="Print only the diffs, for `git apply`; the rest to stderr."
+)
+@click.option("--no-edits", is_flag=True, help="Exit 4 if a package was edited by hand.")
 @jobs_option
-@json_option
-def check(specs: Sequence[Path], out: Path | None, jobs: int | None, as_json: bool) -> None:
-    """Exit 0 if the packages are what the specs say, 3 with a diff if not; writes nothing."""
+def check(
+    specs: Sequence[Path],
+    out: Path | None,
+    form: str,
+    diff_only: bool,
+    no_edits: bool,
+    jobs: int | None,
+) -> None:
+    """Exit 0 if the packages are what the specs say, 3 with a diff if not; writes no package.
+
+    What people edited by hand and a build would carry over is fresh, unless --no-edits is given.
+    """
+    from codegen import report
+
+    if diff_only and form != "text":
+        raise click.UsageError(f"--diff-only prints diffs, not {form}")
+    project = project_of(specs)
+    try:
+        found = _checked(specs, project, out, no_edits, jobs or default_jobs(), form)
+    except TgenError as error:
+        if form == "text":
+            raise
+        found = report.Checked(project, error.exit_code, errors=error.diagnostics)
+    report.check_report(found, form, diff_only=diff_only)
+    sys.exit(found.exit_code)
+
+
+def _checked(
+    specs: Sequence[Path], project: Project, out: Path | None, no_edits: bool, jobs: int, form: str
+) -> Checked:
+    """All that a check finds; machines are told of edits in full."""
     from codegen import pipeline, report
     from codegen.emit import recover
 
-    project = project_of(specs)
     folder = (out or project.generated).resolve()
     interrupted = recover(folder)
-    outcomes = pipeline.check(
-        pipeline.specs_to_build(specs, project, folder),
+    paths = pipeline.specs_to_build(specs, project, folder)
+    with report.following(form == "text") as progress:
+        outcomes = pipeline.check(
+            paths,
+            project,
+            out=folder,
+            jobs=jobs,
+            edits=no_edits or form == "json",
+            progress=progress,
+        )
+    orphans = [] if specs else pipeline.orphans(folder, outcomes)
+    return report.Checked(
         project,
-        out=folder,
-        jobs=jobs or default_jobs(),
+        pipeline.check_code(outcomes, orphans, interrupted, no_edits),
+        outcomes,
+        orphans,
+        interrupted,
+        no_edits=no_edits,
+        out=out,
     )
-    lost = [] if specs else pipeline.orphans(folder, outcomes)
-    printer = report.check_json if as_json else report.check_text
-    printer(outcomes, lost, interrupted, project)
-    sys.exit(pipeline.check_code(outcomes, lost, interrupted))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codegen.emit.file_state import FileState
 from codegen.emit.generated import find_generated
-from codegen.emit.lock import sha256_of
+from codegen.emit.lock import git_blob_of, sha256_of
 from codegen.emit.merge import Side, Sides, merge_texts
 
 NOT_OURS = "it is in the way: tgen didn't write it"
@@ -29,11 +29,34 @@ def carry(state: FileState, project: Path, side: Side | None = None) -> FileStat
     if rendered is None:
         return _no_more(state, side)
     if sha256_of(rendered) == state.locked.sha256:
-        return replace(state, wanted=disk, base=rendered)
+        return _kept(replace(state, base=rendered), disk, side)
     base = find_generated(project, state.locked, disk)
     if base is None:
         return _decided(state, side, NO_BASE)
     return _merged(replace(state, base=base), Sides(base, disk, rendered), side)
+
+
+def _kept(state: FileState, disk: bytes, side: Side | None) -> FileState:
+    """An edited file of which nothing new is rendered; cut off or half merged, it is no edit."""
+    trouble = _damage(state, disk)
+    return _decided(state, side, trouble) if trouble else replace(state, wanted=disk)
+
+
+def _damage(state: FileState, disk: bytes) -> str | None:
+    """Why a text can't be what a person wants of a file."""
+    import ast  # slow to import, and a package without edits needs none
+
+    edit = state.locked.edit if state.locked else None
+    if not disk and (edit is None or edit.blob != git_blob_of(disk)):
+        return "it is empty now"
+    if not state.name.endswith(".py"):
+        return None
+    try:
+        ast.parse(disk)
+    except (SyntaxError, ValueError) as error:  # ValueError: a NUL byte, before Python 3.12
+        line = getattr(error, "lineno", None) or 1
+        return f"line {line}: your text is no Python ({getattr(error, 'msg', error)}); mend it"
+    return None
 
 
 def _merged(state: FileState, sides: Sides[bytes], side: Side | None) -> FileState:

@@ -13,7 +13,7 @@ from codegen.emit.lock import read_lock
 from codegen.emit.package import LOCK_NAME
 from codegen.emit.shown import shown_path
 from codegen.emit.staging import commit, settle
-from codegen.errors import Diagnostic, HandEditError
+from codegen.errors import Diagnostic, HandEditError, OutputError
 
 
 def find_orphans(generated_root: Path, known_names: Collection[str]) -> tuple[Path, ...]:
@@ -31,11 +31,17 @@ def find_orphans(generated_root: Path, known_names: Collection[str]) -> tuple[Pa
 
 
 def specs_of_packages(generated_root: Path, project: Path) -> tuple[Path, ...]:
-    """The specs that exist of the packages below a folder, as their locks name them."""
+    """The specs that exist of the packages below a folder, as their locks name them.
+
+    A lock that can't be read names none; whoever looks at its package is told.
+    """
     found = []
     for folder in find_orphans(generated_root, ()):
-        with output_errors(folder, doing="read"):
-            lock = read_lock(folder)
+        try:
+            with output_errors(folder, doing="read"):
+                lock = read_lock(folder)
+        except OutputError:
+            continue
         path = (project / lock.spec_path).resolve() if lock else folder
         if path.is_relative_to(project.resolve()) and path.is_file():
             found.append(path)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from codegen.report.outcome import outcome_json, print_json, show_problems
+from codegen.report.build_table import FEW, table
+from codegen.report.outcome import (
+    WIDTH,
+    merged_text,
+    outcome_json,
+    print_json,
+    show_problems,
+    state_of,
+    written_names,
+)
 
 AS_PLANNED = ("the table's first", "launched in no other way")
 
@@ -28,49 +37,78 @@ def build_text(
     dry_run: bool,
     seconds: float,
 ) -> None:
-    """One paragraph a package, problems last."""
-    for outcome in outcomes:
-        for line in _build_lines(outcome, project, dry_run):
-            click.echo(line)
+    """A paragraph a package, or a table of many; problems last, and a line that sums it up."""
+    if len(outcomes) > FEW:
+        table(outcomes)
+    else:
+        for outcome in outcomes:
+            for line in _build_lines(outcome, project, dry_run):
+                click.echo(line)
     for orphan in orphans:
-        click.echo(orphan_line(orphan, project))
-    for outcome in outcomes:
-        show_problems(outcome)
-    made = sum(not outcome.problems for outcome in outcomes)
-    failed = len(outcomes) - made
-    verb = "planned" if dry_run else "built"
-    tail = f", {failed} failed" if failed else ""
-    click.echo(f"{verb} {made} package{'s' if made != 1 else ''} in {seconds:.1f} s{tail}")
+        click.echo(orphan_line(orphan, project), err=bool(orphan.problems))
+    show_problems(*outcomes)
+    click.echo(_summary(outcomes, dry_run, seconds))
+
+
+def _summary(outcomes: Sequence[Outcome], dry_run: bool, seconds: float) -> str:
+    """How many packages were built, were fresh already, and failed."""
+    states = [state_of(outcome) for outcome in outcomes]
+    fresh, failed = states.count("fresh"), states.count("failed")
+    conflicts = states.count("conflict")
+    made = len(states) - fresh - failed - conflicts
+    others = [(fresh, "fresh already"), (conflicts, "in conflict"), (failed, "failed")]
+    tail = "".join(f", {number} {what}" for number, what in others if number)
+    if fresh == len(states):
+        what = "package is" if fresh == 1 else "packages are"
+        return f"{fresh} {what} fresh ({seconds:.1f} s)"
+    verb = "would build" if dry_run else "built"
+    return f"{verb} {made} package{'s' if made != 1 else ''} in {seconds:.1f} s{tail}"
 
 
 def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[str]:
-    if outcome.folder is None:
+    if outcome.folder is None or (outcome.problems and not outcome.tests):
         return
-    where = project.shown(outcome.folder)
+    where = f"{project.shown(outcome.folder)}/"
     name = click.style(outcome.name, bold=True)
-    if outcome.fresh and outcome.cost is None:
-        yield f"{name}  {where}/ is fresh"
-        return
+    if state_of(outcome) == "fresh":
+        names = ", ".join(written_names(path.rsplit("/", 1)[-1] for path in _edited(outcome)))
+        yield f"{name}  {where} is fresh" + (f", with edits in {names}" if names else "")
+        if outcome.cost is None or dry_run:
+            return
+    else:
+        yield f"{name}  {where}"
     if dry_run:
-        yield f"{name}  {where}/" + ("" if outcome.changes else " is fresh")
         for change in outcome.changes:
             yield f"  {change.kind:8} {change.path}"
+            yield from (f"{'':11}{trouble}" for trouble in change.troubles)
         return
-    if outcome.written:
-        yield f"{name}  {where}/"
-        for label in ("written", "unchanged", "removed"):
-            names = getattr(outcome.written, label)
-            if names and (label != "unchanged" or not outcome.written.written):
-                shown = [name for name in names if name != "tgen.lock"] or ["tgen.lock"]
-                yield textwrap.fill(
-                    " ".join(shown), 98, initial_indent=f"  {label:10} ", subsequent_indent=" " * 13
-                )
+    yield from _written_lines(outcome)
     if outcome.cost:
         yield f"  {'model':10} {cost_line(outcome.cost)}"
     if outcome.report:
         yield from _kernel_lines(outcome.report)
     if outcome.tests:
         yield f"  {'tests':10} {verdict_line(outcome.tests)}"
+
+
+def _edited(outcome: Outcome) -> list[str]:
+    return [edit.path for edit in outcome.edits]
+
+
+def _written_lines(outcome: Outcome) -> Iterator[str]:
+    written = outcome.written
+    if written is None:
+        return
+    names = [name for name in written_names(written.written) if name not in written.merged]
+    parts = {
+        "merged": merged_text(written.merged),
+        "written": " ".join(names),
+        "removed": " ".join(written.removed),
+    }
+    for label, text in parts.items():
+        if text:
+            start = f"  {label:10} "
+            yield textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * 13)
 
 
 def verdict_line(tests: TestReport) -> str:
@@ -93,7 +131,7 @@ def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
                 line = f"{kernel} on {target}: not the table's first, as {why}"
                 indent = " " * 13
                 yield textwrap.fill(
-                    line, 98, initial_indent=indent, subsequent_indent=indent + "  "
+                    line, WIDTH, initial_indent=indent, subsequent_indent=indent + "  "
                 )
 
 
@@ -130,7 +168,9 @@ def build_json(
     packages = [
         {
             **outcome_json(outcome, project),
+            "state": state_of(outcome),
             "written": list(outcome.written.written) if outcome.written else [],
+            "merged": _merged_json(outcome),
             "removed": list(outcome.written.removed) if outcome.written else [],
             "cost": asdict(outcome.cost) if outcome.cost else None,
             "tests": _tests_json(outcome),
@@ -138,7 +178,21 @@ def build_json(
         for outcome in outcomes
     ]
     document = {"kind": "build", "dry_run": dry_run, "seconds": seconds, "packages": packages}
-    print_json(document)
+    print_json({**document, "orphans": [_orphan_json(orphan, project) for orphan in orphans]})
+
+
+def _merged_json(outcome: Outcome) -> dict[str, list[str]]:
+    merged = outcome.written.merged if outcome.written else {}
+    return {name: list(parts) for name, parts in merged.items()}
+
+
+def _orphan_json(orphan: Orphan, project: Project) -> dict[str, Any]:
+    return {
+        "folder": project.shown(orphan.folder),
+        "removed": list(orphan.removed),
+        "problems": [asdict(problem) for problem in orphan.problems],
+        "exit_code": int(orphan.exit_code),
+    }
 
 
 def _tests_json(outcome: Outcome) -> dict[str, Any] | None:

@@ -2,25 +2,94 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from codegen.emit import LOCK_NAME
+from codegen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from codegen.outcome import Outcome
     from codegen.project import Project
 
 JSON_VERSION = 1
+WIDTH = 98
+State = Literal["fresh", "stale", "written", "merged", "conflict", "failed"]
 
 
-def show_problems(outcome: Outcome) -> None:
-    """Findings on standard error, failed tests with what pytest said."""
-    if outcome.tests and not outcome.tests.green:
-        click.echo(outcome.tests.output, err=True)
-    for problem in (*outcome.warnings, *outcome.problems):
-        click.echo(str(problem), err=True)
+def state_of(outcome: Outcome) -> State:
+    """What became of a package, in a word; `stale` only where nothing was to be written."""
+    if outcome.exit_code == ExitCode.HAND_EDIT or _is_disputed(outcome):
+        return "conflict"
+    if outcome.problems:
+        return "failed"
+    if outcome.changes:
+        return "stale"
+    if outcome.written and outcome.written.merged:
+        return "merged"
+    return "written" if outcome.written and _wrote(outcome) else "fresh"
+
+
+def _is_disputed(outcome: Outcome) -> bool:
+    return any(change.kind == "conflict" for change in outcome.changes)
+
+
+def _wrote(outcome: Outcome) -> bool:
+    return bool(outcome.written and (outcome.written.written or outcome.written.removed))
+
+
+def written_names(names: Iterable[str]) -> list[str]:
+    """Names of files for people: the lock's only if it stands alone."""
+    named = list(names)
+    return [name for name in named if name != LOCK_NAME] or named
+
+
+def merged_text(merged: Mapping[str, Sequence[str]]) -> str:
+    """Files, and what a person changed of each: `model.py (Block.forward); train.py (main)`."""
+    return "; ".join(f"{name} ({', '.join(parts)})" for name, parts in merged.items())
+
+
+def show_problems(*outcomes: Outcome) -> None:
+    """Findings on standard error; what pytest said of failed tests, once for all of them."""
+    outputs = [o.tests.output for o in outcomes if o.tests and not o.tests.green]
+    for output in dict.fromkeys(outputs):
+        click.echo(output, err=True)
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            click.echo(str(warning), err=True)
+        if outcome.exit_code == ExitCode.HAND_EDIT:
+            click.echo("\n".join(_conflict_lines(outcome)), err=True)
+            continue
+        for problem in outcome.problems:
+            click.echo(str(problem), err=True)
+
+
+def _conflict_lines(outcome: Outcome) -> Iterator[str]:
+    """What only a person can decide in a package, and the commands for it."""
+    name = click.style(outcome.name, bold=True)
+    yield f"{click.style('conflict', fg='red')}: {name} is left as it was; it is for you to decide"
+    for hint, problems in itertools.groupby(outcome.problems, lambda problem: problem.hint):
+        for problem in problems:
+            yield _wrapped(problem.message, "  ")
+        for way in (hint or "").split("; "):
+            yield _wrapped(way, "      ")
+
+
+def _wrapped(text: str, indent: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def outcome_json(outcome: Outcome, project: Project) -> dict[str, Any]:
@@ -32,6 +101,7 @@ def outcome_json(outcome: Outcome, project: Project) -> dict[str, Any]:
         "fresh": outcome.fresh,
         "changes": [asdict(change) for change in outcome.changes],
         "edits": [asdict(change) for change in outcome.edits],
+        "recorded": outcome.settled,
         "problems": [asdict(problem) for problem in outcome.problems],
         "warnings": [asdict(warning) for warning in outcome.warnings],
         "exit_code": int(outcome.exit_code),

@@ -17,7 +17,12 @@ NOW = {
 }
 
 
+def recovered_line(found: Recovered) -> str:
+    """That a build was cut off, and which state its package has."""
+    return f"a build of {found.name} had been cut off: {NOW[found.outcome]}"
+
+
 def recovered_text(interrupted: Sequence[Recovered]) -> None:
     """A line a package on standard error."""
     for found in interrupted:
-        click.echo(f"a build of {found.name} had been cut off: {NOW[found.outcome]}", err=True)
+        click.echo(recovered_line(found), err=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from codegen.progress import Counted, unheard
+
+OPTIONS = ("--no-header", "--tb=short", "-p", "no:cacheprovider")
+ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+TEST_FILE = re.compile(r"\S*test_(\w+)\.py ")
+PAUSE = 0.1  # seconds between two looks at what they have said
 LOWER_PRIORITY = 10  # so that what a person waits for goes first
 
 
@@ -39,9 +47,10 @@ class TestReport:
         return self.failed == 0 and self.passed > 0
 
 
-def run_tests(packages: Mapping[str, Path]) -> dict[str, TestReport]:
+def run_tests(packages: Mapping[str, Path], moved: Counted = unheard) -> dict[str, TestReport]:
     """The report of each package's tests; torch is imported once for all of them."""
     with RunningTests(packages) as tests:
+        tests.follow(moved)
         return tests.wait()
 
 
@@ -64,7 +73,7 @@ class RunningTests:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={"OMP_NUM_THREADS": "1", **os.environ, **ENVIRONMENT},
                 start_new_session=self._background,
             )
         if self._background:
@@ -73,7 +82,7 @@ class RunningTests:
 
     def _command(self) -> list[str]:
         files = [str(path / f"test_{name}.py") for name, path in self.packages.items()]
-        command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *OPTIONS]
         roots = {str(path.parent.parent) for path in self.packages.values()}
         command += ["-c", os.devnull, f"--rootdir={os.path.commonpath(roots)}"]
         return [*command, "-o", "junit_family=legacy", f"--junitxml={self._report}", *files]
@@ -82,6 +91,17 @@ class RunningTests:
     def done(self) -> bool:
         """Whether they have ended; asked without waiting."""
         return self._process.poll() is not None
+
+    def follow(self, moved: Counted) -> None:
+        """Calls `moved` as each package's tests begin, until all have ended."""
+        begun, count = 0, len(self.packages)
+        moved(0, count, "")
+        while moved is not unheard and not self.done:
+            names = TEST_FILE.findall(self._output.read_text(encoding="utf-8", errors="replace"))
+            if begun < len(names) <= count:
+                begun = len(names)
+                moved(begun - 1, count, names[-1])
+            time.sleep(PAUSE)
 
     def wait(self) -> dict[str, TestReport]:
         """The report of each package, once they have ended."""

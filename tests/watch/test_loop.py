@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codegen import pipeline
-from codegen.errors import ExitCode
+from codegen.exit_codes import ExitCode
 from codegen.outcome import Outcome
 from codegen.project import Project
 from codegen.watch import Event, Gone, Rebuilt, Started, watch

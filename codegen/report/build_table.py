@@ -1,0 +1,97 @@
+"""What a build of many packages says: a line as each is done with, a table at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from codegen.emit import LOCK_NAME
+from codegen.report.outcome import merged_text, state_of, written_names
+
+if TYPE_CHECKING:
+    from codegen.outcome import Outcome
+
+FEW = 3  # packages that get a paragraph each
+COLUMNS = ("package", "state", "parameters", "FLOPs", "tests")
+LEFT = ("package", "state", "tests")  # columns of words
+COLOURS = {"conflict": "red", "failed": "red", "written": "green", "merged": "green"}
+
+
+def done_line(outcome: Outcome) -> str | None:
+    """A package's name and what was done, in short; None if that was nothing."""
+    state = state_of(outcome)
+    if state == "fresh":
+        return None
+    shown = click.style(f"{state:9}", fg=COLOURS.get(state))
+    return f"{outcome.name:24} {shown} {'; '.join(_told(outcome))}"
+
+
+def _told(outcome: Outcome) -> Iterator[str]:
+    if outcome.problems:
+        yield _counted(len(outcome.problems), "problem")
+    if changes := [change for change in outcome.changes if not outcome.problems]:
+        kinds = [change.kind for change in changes]
+        yield ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    if written := outcome.written:
+        if written.merged:
+            yield merged_text(written.merged)
+        names = [name for name in written_names(written.written) if name not in written.merged]
+        if names == [LOCK_NAME]:
+            yield LOCK_NAME
+        elif names:
+            yield _counted(len(names), "file") + (" written" if written.merged else "")
+        if written.removed:
+            yield f"removed {' '.join(written.removed)}"
+
+
+def table(outcomes: Sequence[Outcome]) -> None:
+    """A row a package; those that a verdict proves fresh are only counted."""
+    told = [outcome for outcome in outcomes if outcome.cost or outcome.problems]
+    rest = len(outcomes) - len(told)
+    if told:
+        rows = [COLUMNS, *map(_row, told)]
+        filled = [column for column in zip(*rows, strict=True) if any(column[1:])]
+        click.echo()
+        (_rich if sys.stdout.isatty() else _plain)(filled)
+    if told and rest:
+        click.echo(f"and {rest} more, fresh already")
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    from codegen.plan.amounts import human, human_flops
+
+    cost, tests = outcome.cost, outcome.tests
+    sizes = (human(cost.parameters), human_flops(cost.flops_train)) if cost else ("", "")
+    failed = f", {tests.failed} failed" if tests and tests.failed else ""
+    said = f"{tests.passed} passed{failed}" if tests else ""
+    return outcome.name, state_of(outcome), *sizes, said
+
+
+def _rich(columns: Sequence[tuple[str, ...]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head, *_ in columns:
+        made.add_column(head, justify="left" if head in LEFT else "right")
+    for row in zip(*(cells for _, *cells in columns), strict=True):
+        made.add_row(*(f"[{COLOURS[cell]}]{cell}[/]" if cell in COLOURS else cell for cell in row))
+    Console(highlight=False).print(made)
+
+
+def _plain(columns: Sequence[tuple[str, ...]]) -> None:
+    """The same without a terminal: aligned text."""
+    aligned = []
+    for column in columns:
+        width, sign = max(map(len, column)), "<" if column[0] in LEFT else ">"
+        aligned.append([f"{cell:{sign}{width}}" for cell in column])
+    for row in zip(*aligned, strict=True):
+        click.echo("  ".join(row).rstrip())
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"

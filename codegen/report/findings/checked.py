@@ -1,0 +1,33 @@
+"""All that one check found, before anybody is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codegen.errors import Diagnostic
+
+if TYPE_CHECKING:
+    from codegen.emit import Recovered
+    from codegen.outcome import Orphan, Outcome
+    from codegen.project import Project
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found, and the exit code that it ends with.
+
+    `errors` is what kept it from looking at all. `no_edits` makes an edit a finding, `out` is the
+    folder of packages that was asked for in place of the project's.
+    """
+
+    project: Project
+    exit_code: int
+    outcomes: Sequence[Outcome] = ()
+    orphans: Sequence[Orphan] = ()
+    interrupted: Sequence[Recovered] = ()
+    errors: Sequence[Diagnostic] = ()
+    no_edits: bool = False
+    out: Path | None = None

@@ -1,0 +1,100 @@
+"""A check for people: diffs of what is stale, what is edited, how many are fresh, what to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from codegen.emit import LOCK_NAME
+from codegen.errors import Diagnostic
+from codegen.report.findings.checked import Checked
+from codegen.report.findings.collect import command, file_names, summary, typed
+from codegen.report.findings.finding import Finding
+from codegen.report.recovered import recovered_text
+
+if TYPE_CHECKING:
+    from codegen.emit import Change
+    from codegen.outcome import Outcome
+    from codegen.project import Project
+
+COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def text(checked: Checked, findings: Sequence[Finding], *, diff_only: bool = False) -> None:
+    """Diffs on standard output, problems on standard error, a summary last.
+
+    With `diff_only` standard output holds what `git apply` makes the packages fresh with, and
+    standard error all the rest.
+    """
+    recovered_text(checked.interrupted)
+    for found in findings:
+        _say(found, diff_only)
+        if diff_only:
+            _patches(found, findings, checked.project)
+        else:
+            for change in found.changes:
+                _show(change, alone=len(found.changes) == 1)
+    for outcome in checked.outcomes:
+        if line := _edits_line(outcome):
+            click.echo(line, err=diff_only)
+    click.echo(summary(checked), err=diff_only)
+    if to_run := command(checked):
+        click.echo(f"run: {to_run}", err=diff_only)
+
+
+def _say(found: Finding, diff_only: bool) -> None:
+    """What no diff tells, problems on standard error."""
+    if found.rule in ("interrupted-build", "stale-package"):
+        return
+    if found.rule == "orphan-package":
+        click.echo(f"orphan: {found.message}; {found.hint}", err=diff_only)
+        return
+    place = found.place if found.exact else None
+    click.echo(str(Diagnostic(found.message, place, found.hint, found.level)), err=True)
+
+
+def _patches(found: Finding, findings: Sequence[Finding], project: Project) -> None:
+    """The diffs of a package that is stale; with a conflict in it, half of them would harm it."""
+    if found.rule != "stale-package":
+        return
+    if any(other.package == found.package for other in findings if other.rule == "edit-conflict"):
+        click.echo(f"{found.package}: no diffs, as it has a conflict", err=True)
+        return
+    for change in found.changes:
+        click.echo(_patch(change, project), nl=False)
+
+
+def _patch(change: Change, project: Project) -> str:
+    """A diff with paths from the current folder on, as `git apply` takes them in any folder.
+
+    It would take those of git's own headers from the repository's root, and skip what is not below
+    the current folder without a word.
+    """
+    path = typed(project.root / change.path)
+    old = "/dev/null" if change.kind == "missing" else f"a/{path}"
+    new = "/dev/null" if change.kind == "extra" else f"b/{path}"
+    hunks = change.diff[change.diff.find("\n@@ ") + 1 :]
+    return f"--- {old}\n+++ {new}\n{hunks}"
+
+
+def _show(change: Change, alone: bool) -> None:
+    """One file: a line, and its diff; a lock's digests tell people nothing beside others."""
+    click.echo(click.style(f"{change.kind}: {change.path}", bold=True))
+    if alone or not change.path.endswith(f"/{LOCK_NAME}"):
+        click.echo(_coloured(change.diff), nl=False)
+
+
+def _coloured(diff: str) -> str:
+    lines = diff.splitlines(keepends=True)
+    return "".join(click.style(line, fg=COLOURS.get(line[:1])) for line in lines)
+
+
+def _edits_line(outcome: Outcome) -> str | None:
+    if not outcome.edits or outcome.problems:
+        return None
+    names = ", ".join(file_names(outcome.edits))
+    if outcome.fresh:
+        return f"{outcome.name}: fresh, with edits in {names}"
+    return f"{outcome.name}: stale, with edits in {names} that a build carries over"
