@@ -59,7 +59,7 @@ def broken(*_: Any, **__: Any) -> NoReturn:
 
 
 STAGES = {
-    "spec": "codegen.spec.load_spec",
+    "spec": "codegen.spec.load_specs",
     "plan": "codegen.plan.lower",
     "render": "codegen.render.render_package",
     "prune": "codegen.refine.prune_package",

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,24 @@ def test_a_clone_can_merge_edits_of_edits(make: Make, model: Path, root: Path) -
     forget(root)
     write(package(make, NEW))
     assert model.read_text() == BOTH + "\n\ndef three():\n    return 3\n"
+
+
+def test_an_edit_is_kept_without_what_was_generated_before_if_that_is_what_is_now(
+    make: Make, model: Path, root: Path
+) -> None:
+    forget(root)
+    write(package(make, BASE))
+    assert model.read_text() == MINE
+
+
+def test_a_kept_text_that_is_not_what_it_was_is_not_believed(
+    make: Make, model: Path, root: Path
+) -> None:
+    (kept,) = (root.parent / ".tgen/generated").glob("*/*")
+    kept.write_bytes(zlib.compress(b"def one():\n    return 1\n"))
+    with pytest.raises(HandEditError, match="nor in git"):
+        write(package(make, NEW))
+    assert model.read_text() == MINE
 
 
 def test_an_edit_of_what_is_nowhere_to_be_found_is_for_a_person_to_decide(

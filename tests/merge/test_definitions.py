@@ -123,6 +123,14 @@ def test_an_edit_in_another_format_still_merges_by_lines() -> None:
     assert "b = 22" in merged.text and "return a - b - c" in merged.text
 
 
+def test_another_style_all_over_does_not_hide_what_changed() -> None:
+    plain = "        a = 1\n        b = 2\n        c = 3\n"
+    theirs = edit((plain, "        a=1\n        b=2\n        c=33\n"))
+    merged = merge(theirs, edit(("a = 1\n", "a = 11\n")))
+    assert merged.conflicts == ()
+    assert "a = 11\n        b = 2\n        c = 33\n" in merged.text
+
+
 def test_other_lines_of_one_function_merge() -> None:
     merged = merge(edit(("        a = 1", "        a = 11")), edit(("c = 3", "c = 33")))
     assert merged.conflicts == ()
@@ -250,6 +258,13 @@ def test_imports_merge_name_by_name() -> None:
     )
     merged = merge(theirs, new)
     assert merged.conflicts == ()
+    assert "from torch import Size, Tensor, nn, optim\n" in merged.text
+
+
+def test_an_import_that_nothing_uses_yet_is_kept_too() -> None:
+    names = "import Tensor, nn"
+    new = edit((names, "import Size, Tensor, nn"), ("return math.pi", "return Size()"))
+    merged = merge(edit((names, f"{names}, optim")), new)
     assert "from torch import Size, Tensor, nn, optim\n" in merged.text
 
 

@@ -81,7 +81,7 @@ def test_the_action_fails_with_a_note_where_a_package_is_stale(
     spec = project / "specs/small.yaml"
     spec.write_text(spec.read_text().replace("layers: 2", "layers: 3"))
     code, out = checked(shell, project)
-    assert code == 3 and re.search(r"^::error file=generated/small/model\.py,", out, re.MULTILINE)
+    assert code == 3 and re.search(r"^::error file=specs/small\.yaml,line=1,", out, re.MULTILINE)
 
 
 def test_the_action_checks_the_specs_it_is_given_and_no_word_more(
