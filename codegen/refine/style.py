@@ -13,8 +13,7 @@ from codegen.errors import Diagnostic, Position, TgenError
 
 VERSION = "0.17.5"  # its output drifts between releases; pyproject.toml pins the same
 INSTALL = f"pip install ruff=={VERSION}"
-WIDTH = 100
-COLUMNS = f"--line-length={WIDTH}"
+COLUMNS = "--line-length=100"
 OPTIONS = ("--isolated", "--no-cache", "--quiet", "--target-version=py310")
 FINDING = re.compile(r"^(.+?):(\d+):(\d+): (.+)$", re.MULTILINE)
 LINT = ("check", "--fix", "--select=I,F", "--force-exclude")
@@ -38,10 +37,9 @@ def format_files(files: Mapping[str, str]) -> dict[str, str]:
     return done
 
 
-def format_code(code: str, depth: int = 0) -> str:
-    """One piece of Python as it would be formatted where it stands `depth` levels deep."""
-    columns = f"--line-length={WIDTH - 4 * depth}"
-    done = _run("format", *OPTIONS, columns, "-", given=code)
+def format_code(code: str) -> str:
+    """A piece of Python, formatted."""
+    done = _run("format", *OPTIONS, COLUMNS, "-", given=code)
     return code if done.returncode else done.stdout
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from codegen.refine import format_code
+
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 Key = tuple[str, ...]  # what a piece is, and its name; a number where several have one name
 
@@ -54,11 +56,25 @@ def code_of(node: cst.CSTNode) -> str:
 
 def code_at(node: Statement, depth: int) -> str:
     """The same as it stands in `depth` classes; the lines inside of texts are never moved."""
+    lines = _in_classes(node, depth).split("\n")
+    return "\n".join(lines[depth:]).lstrip("\n")
+
+
+def formatted(node: Statement, depth: int) -> str:
+    """The code of a statement as it would be formatted in `depth` classes."""
+    body = cst.parse_module(format_code(_in_classes(node, depth))).body
+    for _ in range(depth):
+        (wrapper,) = body
+        assert isinstance(wrapper, cst.ClassDef) and isinstance(wrapper.body, cst.IndentedBlock)
+        body = wrapper.body.body
+    return code_of(body[0])
+
+
+def _in_classes(node: Statement, depth: int) -> str:
     wrapped: cst.BaseStatement = node
     for _ in range(depth):
         wrapped = cst.ClassDef(cst.Name("_"), cst.IndentedBlock([wrapped]))
-    lines = PRINTER.code_for_node(wrapped).split("\n")
-    return "\n".join(lines[depth:]).lstrip("\n")
+    return PRINTER.code_for_node(wrapped)
 
 
 def comments(lines: Sequence[cst.EmptyLine]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
@@ -23,9 +23,9 @@ from codegen.emit.merge.pieces import (
     code_of,
     comments,
     describe,
+    formatted,
     pieces_of,
 )
-from codegen.refine import format_code
 
 MADE = "# Made from "  # the line of a generated file that says what it is made from
 Lines = Sequence[cst.EmptyLine]
@@ -102,7 +102,8 @@ class _Merge:
         if one is None and theirs.key[0] == "from":
             one = merge_from(base, theirs, new)
         if one is None:
-            one = self.by_lines(Sides(base.code if base else "", theirs.code, new.code))
+            codes = Sides(base.code if base else "", theirs.code, new.code)
+            one = self.by_lines(codes, theirs.node)
             one = one and _spaced(one, like=new.node)
         if one is None and base:
             one = self.apart(Sides(base.node, theirs.node, new.node))
@@ -128,12 +129,12 @@ class _Merge:
         assert isinstance(top, cst.ClassDef)
         return top.with_changes(body=block)
 
-    def by_lines(self, codes: Sides[str]) -> Statement | None:
+    def by_lines(self, codes: Sides[str], theirs: Statement) -> Statement | None:
         """One definition's lines merged; None if they can't be."""
         merged = merge_lines(codes, self.side)
         if not merged.clean:  # the person's formatting may be all that is in the way
-            plain = format_code(codes.theirs, self.depth)
-            merged = merge_lines(Sides(codes.base, plain, codes.new), self.side)
+            plain = replace(codes, theirs=formatted(theirs, self.depth))
+            merged = merge_lines(plain, self.side)
         return _one_statement(merged.text) if merged.clean else None
 
     def apart(self, nodes: Sides[Statement]) -> Statement | None:
@@ -142,8 +143,8 @@ class _Merge:
         agreed = above.agreed(lambda one, other: one == other)
         if agreed is None:
             return None
-        below = nodes.each(lambda node: code_of(node.with_changes(leading_lines=())))
-        one = self.by_lines(below)
+        below = nodes.each(lambda node: node.with_changes(leading_lines=()))
+        one = self.by_lines(below.each(code_of), below.theirs)
         return one and one.with_changes(leading_lines=nodes.of(agreed).leading_lines)
 
     def conflict(self, name: str, reason: str, pieces: Sides[Piece | None]) -> Statement | None:
