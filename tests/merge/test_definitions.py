@@ -125,9 +125,11 @@ def test_an_edit_in_another_format_still_merges_by_lines() -> None:
 
 def test_another_style_all_over_does_not_hide_what_changed() -> None:
     plain = "        a = 1\n        b = 2\n        c = 3\n"
-    theirs = edit((plain, "        a=1\n        b=2\n        c=33\n"))
-    merged = merge(theirs, edit(("a = 1\n", "a = 11\n")))
+    mine = ("    def tiny", "    # mine\n    def tiny"), ("def first", "# mine too\ndef first")
+    theirs = edit((plain, "        a=1\n        b=2\n        c=33\n"), *mine)
+    merged = merge(theirs, edit(("a = 1\n", "a = 11\n"), ("(x: Tensor) ->", "(x: Tensor, y=1) ->")))
     assert merged.conflicts == ()
+    assert "    # mine\n    def tiny" in merged.text and "# mine too\ndef first" in merged.text
     assert "a = 11\n        b = 2\n        c = 33\n" in merged.text
 
 

@@ -62,12 +62,15 @@ def code_at(node: Statement, depth: int) -> str:
 
 def formatted(node: Statement, depth: int) -> str:
     """The code of a statement as it would be formatted in `depth` classes."""
-    body = cst.parse_module(format_code(_in_classes(node, depth))).body
+    module = cst.parse_module(format_code(_in_classes(node, depth)))
+    (one,) = module.body
     for _ in range(depth):
-        (wrapper,) = body
-        assert isinstance(wrapper, cst.ClassDef) and isinstance(wrapper.body, cst.IndentedBlock)
-        body = wrapper.body.body
-    return code_of(body[0])
+        assert isinstance(one, cst.ClassDef) and isinstance(one.body, cst.IndentedBlock)
+        (inner,) = one.body.body
+        assert isinstance(inner, Statement)
+        one = inner
+    above = [*module.header, *one.leading_lines]  # to a module, the first comments are its own
+    return code_of(one.with_changes(leading_lines=above))
 
 
 def _in_classes(node: Statement, depth: int) -> str:
