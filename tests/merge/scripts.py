@@ -116,11 +116,12 @@ def change_a_constant(text: str, choose: Choose, mark: str) -> str:
 
 
 def comment(text: str, choose: Choose, mark: str) -> str:
-    """A remark above a statement of a function."""
+    """A remark above a definition, or above a statement of a function."""
     function = _pick(choose, _functions(text))
     if function is None:
         return text
-    node = _pick(choose, [n for n in function.body if n.lineno > function.lineno])
+    inside = [n for n in function.body if n.lineno > function.lineno]
+    node = _pick(choose, inside) if choose(2) else function
     if node is None:
         return text
     lines = text.split("\n")
