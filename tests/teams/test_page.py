@@ -1,9 +1,11 @@
-"""docs/teams.md is run from top to bottom: its files are written, its commands say what it says."""
+"""Pages are run from top to bottom: their files are written, their commands say what they say."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+import pytest
 
 from codegen.exit_codes import ExitCode
 from tests.teams.conftest import ROOT, Shell
@@ -18,11 +20,15 @@ def matches(said: str, shown: str) -> bool:
     return re.fullmatch(pattern, said, re.DOTALL) is not None
 
 
-def test_every_command_of_the_page_says_what_the_page_says(shell: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "commands"), [("teams.md", 8), ("edits.md", 12)])
+def test_every_command_of_a_page_says_what_the_page_says(
+    name: str, commands: int, shell: Shell, tmp_path: Path
+) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     folder = tmp_path / "work"
     folder.mkdir()
     ran = 0
-    for kind, text in BLOCK.findall(PAGE):
+    for kind, text in BLOCK.findall(page):
         if kind == "toml":
             settings = folder / "pyproject.toml"
             assert "templates" in text or text == settings.read_text()  # as tgen init writes it
@@ -33,10 +39,10 @@ def test_every_command_of_the_page_says_what_the_page_says(shell: Shell, tmp_pat
             path.write_text(text)
         for session in text.split("$ ")[1:] if kind == "console" else ():
             command, _, shown = session.partition("\n")
-            done = shell(f"{command} || true", folder)
+            done = shell(f"{{ {command}; }} 2>&1 || true", folder)
             assert matches(done.stdout, shown), f"$ {command}\n{done.stdout}{done.stderr}"
             ran += 1
-    assert ran == 8
+    assert ran == commands
 
 
 def test_the_pages_exit_codes_are_the_ones_there_are() -> None:

@@ -99,6 +99,8 @@ class _Merge:
         one: Statement | None = None
         if base:
             one = self.as_class(name, Sides(base.node, theirs.node, new.node))
+            if one:
+                self.carried.remove(name)  # its members say it better
         if one is None and theirs.key[0] == "from":
             one = merge_from(base, theirs, new)
         if one is None:
