@@ -12,7 +12,7 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,22 @@ def code_key() -> str:
     for name in TOOLS:
         spec = importlib.util.find_spec(name)
         files = [Path(spec.origin)] if spec and spec.origin else []
+        parts += sorted(_versions(name, files))
         if name == "ruff":
             files += [p for p in (Path(sys.executable).with_name("ruff"),) if p.exists()]
         for file in files:
             stat = os.stat(file)
             parts.append(f"{name} {stat.st_size} {stat.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _versions(name: str, files: Sequence[Path]) -> Iterator[str]:
+    """The names of a tool's .dist-info, which hold its version; reading one takes far longer."""
+    project = {"yaml": "pyyaml"}.get(name, name)
+    for file in files:
+        with os.scandir(file.parent.parent) as entries:
+            names = [entry.name for entry in entries]
+        yield from (one for one in names if one.lower().startswith(f"{project}-"))
 
 
 @functools.cache

@@ -75,7 +75,7 @@ def build(
         stale, project, overrides, out=out, jobs=jobs, taken=names, moved=progress.rendered
     ):
         proven, failures = _proven(rendered, project, jobs, prove, progress.compiled)
-        emit = _compared if dry_run else functools.partial(_written, side=side)
+        emit = _foreseen if dry_run else functools.partial(_written, side=side)
         done += _told([*broken, *failures], progress)
         done += _told((emit(item, out) for item in proven), progress)
     if test:
@@ -248,6 +248,12 @@ def _written(
     except TgenError as error:
         return replace(outcome, problems=error.diagnostics, exit_code=error.exit_code)
     return replace(outcome, written=written, edits=written.edits, digests=written.digests)
+
+
+def _foreseen(item: Rendered, out: Path) -> Outcome:
+    """What a build would come to."""
+    outcome = _compared(item, out)
+    return replace(outcome, exit_code=ExitCode.HAND_EDIT) if _is_disputed(outcome) else outcome
 
 
 def _judged(outcome: Outcome) -> Outcome:
