@@ -13,7 +13,8 @@ from codegen.spec.source import Key
 from codegen.spec.transformer import Layers, TransformerSpec
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-MAX_LAYERS = 10_000
+MAX_LAYERS = 1_000
+MAX_KINDS = 64
 
 
 def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
@@ -53,8 +54,11 @@ def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
 def _check_kinds(kinds: Iterable[str]) -> Iterator[Finding]:
     """Names of block kinds make names of classes: `local` makes LocalBlock."""
     classes: dict[str, str] = {}
-    for kind in kinds:
+    for number, kind in enumerate(kinds):
         key: Key = ("model", "blocks", kind)
+        if number == MAX_KINDS:
+            yield Finding(key, f"more than {MAX_KINDS} kinds of blocks, each with code of its own")
+            return
         if not NAME.fullmatch(kind) or len(kind) > MAX_WORD:
             yield Finding(key, f"`{word(kind)}` can't be the name of a block kind")
             continue
@@ -71,11 +75,16 @@ def check_order(spec: TransformerSpec) -> Iterator[Finding]:
     if spec.task == "causal-lm":
         message = "a decoder passes each layer once: its cache has a place for each"
         yield Finding(("model", "order"), message)
+    if len(order) > MAX_LAYERS:
+        message = f"{len(order)} layers in a pass, more than {MAX_LAYERS:,}"
+        yield Finding(("model", "order"), message)
+        return
     for index, layer in enumerate(order):
         if layer >= layers:
             message = f"there is no layer {layer}: they are 0 to {layers - 1}"
             yield Finding(("model", "order", index), message)
+    passed = set(order)
     for layer in range(min(layers, MAX_LAYERS)):
-        if layer not in order:
+        if layer not in passed:
             yield Finding(("model", "order"), f"layer {layer} is never passed")
             return
