@@ -14,7 +14,6 @@ from codegen.spec.transformer import Layers, TransformerSpec
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 MAX_LAYERS = 1_000
-MAX_KINDS = 64
 
 
 def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
@@ -54,11 +53,8 @@ def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
 def _check_kinds(kinds: Iterable[str]) -> Iterator[Finding]:
     """Names of block kinds make names of classes: `local` makes LocalBlock."""
     classes: dict[str, str] = {}
-    for number, kind in enumerate(kinds):
+    for kind in kinds:
         key: Key = ("model", "blocks", kind)
-        if number == MAX_KINDS:
-            yield Finding(key, f"more than {MAX_KINDS} kinds of blocks, each with code of its own")
-            return
         if not NAME.fullmatch(kind) or len(kind) > MAX_WORD:
             yield Finding(key, f"`{word(kind)}` can't be the name of a block kind")
             continue

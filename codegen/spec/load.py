@@ -18,6 +18,7 @@ from codegen.spec.diagnose import diagnose, path_of, show, suggestion
 from codegen.spec.finding import Finding
 from codegen.spec.source import (
     MAX_DEPTH,
+    MAX_VALUES,
     Key,
     Span,
     Tree,
@@ -123,15 +124,19 @@ def merge(low: Tree, high: Tree) -> Tree:
 
 
 def _read_with_extends(
-    path: Path, root: Path, seen: tuple[Path, ...]
+    path: Path, root: Path, seen: tuple[Path, ...], values: int = 0
 ) -> tuple[Tree, tuple[Path, ...]]:
     name = shown(path, root)
     tree = parse(read_text(path, name), name)
+    values += len(tree.spans)
+    if values > MAX_VALUES:
+        message = f"with what extends it, the spec has more than {MAX_VALUES:,} values"
+        raise SpecError(Diagnostic(message, tree.position(())))
     here = (*seen, path.resolve())
     if not isinstance(tree.data, dict) or "extends" not in tree.data:
         return tree, (path,)
     other = _parent(path, root, here, tree.data.pop("extends"), tree.position(("extends",)))
-    low, sources = _read_with_extends(other, root, here)
+    low, sources = _read_with_extends(other, root, here, values)
     if isinstance(low.data, dict):
         low.data.pop("name", None)  # a variant has a name of its own
     elif low.data is not None:

@@ -20,6 +20,7 @@ from codegen.spec.characters import BREAK, Written, line_position, word
 Key = tuple["str | int", ...]  # where a value is: ("model", "layers", 0)
 
 MAX_TEXT = 1_000_000  # characters
+MAX_SCALAR = 2_000  # characters of one value
 MAX_VALUES = 20_000  # after aliases are expanded
 MAX_DEPTH = 50
 MAX_PROBLEMS = 100
@@ -193,6 +194,9 @@ class _Reader:
         self.count += 1
         if self.count > MAX_VALUES or depth > MAX_DEPTH:
             raise self._too_much(node, depth)
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_SCALAR:
+            message = f"a value of more than {MAX_SCALAR:,} characters"
+            raise SpecError(Diagnostic(message, self.spot(node)))
         self.tree.spans[key] = Span(self.spot(node), key_spot, self._written(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key, depth)
