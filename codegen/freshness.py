@@ -78,11 +78,16 @@ def digests(paths: Iterable[str] | Mapping[str, str], project: Project) -> dict[
     found = {}
     for path in paths:
         try:
-            with open(project.root / path, "rb") as file:
+            with open(project.root / path, "rb", opener=_without_waiting) as file:
                 found[path] = hashlib.sha256(file.read()).hexdigest()
         except OSError:
             found[path] = ""
     return found
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens what may have become a pipe that nobody writes to."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _key(spec: Path, project: Project, out: Path, overrides: Sequence[str]) -> str:

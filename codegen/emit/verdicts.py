@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from codegen.project import is_own_cache
+
 CODEGEN = Path(__file__).parent.parent
 CODE_SUFFIXES = (".py", ".yaml")
 
@@ -22,9 +24,13 @@ def remember(project: Path, key: str, verdict: Mapping[str, object]) -> None:
     body = json.dumps({"key": key, "verdict": dict(verdict)}, sort_keys=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with suppress(OSError):
+        if not is_own_cache(path.parent):
+            return
         _ensure_cache(project)
+        temporary.unlink(missing_ok=True)  # of a process of the same number, or a link
         try:
-            temporary.write_text(f"{_digest(body)}\n{body}\n", encoding="utf-8", newline="\n")
+            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
+                file.write(f"{_digest(body)}\n{body}\n")
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -78,7 +84,7 @@ def _ensure_cache(project: Path) -> None:
     cache = project / ".tgen"
     (cache / "verdicts").mkdir(parents=True, exist_ok=True)
     ignore = cache / ".gitignore"
-    if not ignore.exists():
+    if not os.path.lexists(ignore):
         ignore.write_text("*\n", encoding="utf-8")
 
 

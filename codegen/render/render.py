@@ -11,7 +11,7 @@ import jinja2
 
 from codegen.errors import TgenError
 from codegen.plan import Plan
-from codegen.project import templates_folder
+from codegen.project import is_own_cache, templates_folder
 from codegen.render.files import FILES
 from codegen.render.filters import FILTERS
 
@@ -22,7 +22,7 @@ MAX_COLUMNS = 100
 def environment(cache: Path | None = None) -> jinja2.Environment:
     """Strict templates in which a line that starts with `#%` is a statement."""
     bytecode = None
-    if cache is not None:
+    if cache is not None and is_own_cache(cache):
         try:
             cache.mkdir(parents=True, exist_ok=True)
             bytecode = jinja2.FileSystemBytecodeCache(str(cache))

@@ -47,9 +47,13 @@ class LoadedSpec:
 
 def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSpec:
     """Reads one spec; SpecError with all its mistakes. `overrides` are texts such as `a.b=c`."""
+    name = shown(path, root)
+    if not name.isprintable():  # it stands in the code that is made of it
+        hint = "rename the file or its folder"
+        raise SpecError(f"{word(name)}: a path with characters that nobody can read", hint)
     tree, sources = _read_with_extends(path, root, ())
     if not isinstance(tree.data, dict):
-        where = tree.position(()) or Position(shown(path, root), 1, 1)
+        where = tree.position(()) or Position(name, 1, 1)
         hint = "start with `name: my_model`"
         raise SpecError(Diagnostic("a spec is a mapping of fields", where, hint))
     problems: list[Diagnostic] = []
@@ -60,7 +64,7 @@ def load_spec(path: Path, root: Path, overrides: Iterable[str] = ()) -> LoadedSp
             problems += error.diagnostics
     if problems:
         raise SpecError(problems)
-    return LoadedSpec(_validate(tree), shown(path, root), tree, sources)
+    return LoadedSpec(_validate(tree), name, tree, sources)
 
 
 def load_text(text: str, path: str) -> LoadedSpec:

@@ -6,7 +6,9 @@ what a person sees is what they get; duplicate keys, tags and merge keys are ref
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +87,9 @@ def _order(problem: Diagnostic) -> tuple[str, int, int, str]:
 def read_text(path: Path, shown: str) -> str:
     """The text of a spec; SpecError if it can't be read or is no text."""
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a pipe could wait for ever
+            raise SpecError(f"{shown}: can't read the spec: it is no file", hint="check the path")
         with path.open("rb") as file:
             raw = file.read(4 * MAX_TEXT + 4)  # a character is four bytes at most
     except OSError as error:
