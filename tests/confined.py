@@ -24,19 +24,24 @@ PATHS = {  # of each event, its arguments that name what is changed, and those t
     "os.utime": ((0, 3),),
     "os.truncate": ((0, -1),),
 }
-PATIENT = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect")
+PROCESSES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect")
 
 
 class Escape(BaseException):
     """Something outside was written: not an Exception, so that nothing swallows it."""
 
 
-def confine(folders: Iterable[Path]) -> Callable[[str, tuple[Any, ...]], None]:
-    """An audit hook that lets nothing be written outside of some folders, nor started at all."""
+def confine(
+    folders: Iterable[Path | str], *, processes: bool = False
+) -> Callable[[str, tuple[Any, ...]], None]:
+    """An audit hook that lets nothing be written outside of some folders.
+
+    Nor are processes started, unless that is allowed.
+    """
     allowed = tuple(os.path.realpath(folder) + os.sep for folder in folders)
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event in PATIENT:
+        if event in PROCESSES and not processes:
             raise Escape(event, args)
         for path in _changed(event, args):
             if not (path + os.sep).startswith(allowed) and path != os.devnull:
@@ -51,6 +56,8 @@ def _changed(event: str, args: tuple[Any, ...]) -> list[str]:
         path, _, flags = args
         if not isinstance(path, str | bytes) or not (flags or 0) & WRITING:
             return []
+        if flags & (os.O_NOFOLLOW | os.O_EXCL):
+            return [_entry(path, -1)]
         return [os.path.realpath(os.fsdecode(path))]
     if event == "os.rename":
         return [_entry(args[0], args[2]), _entry(args[1], args[3])]

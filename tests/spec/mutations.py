@@ -43,9 +43,9 @@ ODD_PATHS = [
     "spec.yaml", ".", "..", "/", "/dev/null", "/dev/zero", "/etc/passwd", "../outside.yaml",
     "fifo.yaml", "folder.yaml", "link_out.yaml", "link_in.yaml", "loop.yaml", "huge.yaml",
     "huge.txt", "\x00", "~/x.yaml", "gpt.yaml/", "./gpt.yaml", "a/../gpt.yaml", "x" * 5_000,
-    "x/" * 500, "socket.yaml", "spec.yaml\n", "gpt.yaml", "llama.yaml", "t5_small.yaml", "vit_b16.yaml",
-    "empty.yaml", "list.yaml", "$HOME", "file:///etc/passwd", "http://localhost/x.yaml",
-    "dangling.yaml",
+    "x/" * 500, "socket.yaml", "spec.yaml\n", "gpt.yaml", "llama.yaml", "t5_small.yaml",
+    "vit_b16.yaml", "empty.yaml", "list.yaml", "$HOME", "file:///etc/passwd", "dangling.yaml",
+    "http://localhost/x.yaml",
 ]  # fmt: skip
 ATOMS = ["causal", "full", "prefix", "document", "padding", "foo", "q", "window", "q - k", "1"]
 NUMBERED = ["window({})", "window({}, {})", "prefix({})", "block({})", "sink({})", "global({})"]
