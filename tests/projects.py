@@ -13,7 +13,7 @@ MODEL = "model: {{vocab_size: 64, context_length: 32, d_model: {width}, layers: 
 FORMS = (  # of models, so that packages differ in their files
     MODEL + ", attention: {{heads: 4}}}}\n",
     MODEL + ", norm: layer, mlp: plain, attention: {{heads: 4, bias: true}}}}\n",
-    MODEL + ", embedding: {{tied: true, positions: learned}}}}\n",
+    MODEL + ", embedding: {{tied: true, positions: learned}}, attention: {{heads: 4}}}}\n",
     MODEL + ", attention: {{heads: 4, kv_heads: 2}}}}\ntrain: {{optimizer: muon}}\n",
     MODEL + ", attention: {{heads: 4, mask: causal & window(8)}}}}\n",  # has kernels
 )

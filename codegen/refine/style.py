@@ -8,27 +8,36 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from codegen.errors import TgenError
+from codegen.errors import OutputError, TgenError
 
 OPTIONS = ("--isolated", "--no-cache", "--quiet", "--line-length=100", "--target-version=py310")
 LINT = ("check", "--fix", "--select=I,F", "--force-exclude")
 
 
 def format_files(files: Mapping[str, str]) -> dict[str, str]:
-    """Imports sorted, code formatted; TgenError where a text is no clean Python."""
+    """Imports sorted, code formatted; TgenError where a text is no clean Python.
+
+    OutputError if there is no room for temporary files.
+    """
     python = {path: text for path, text in files.items() if path.endswith(".py")}
-    done = dict(files)
+    try:
+        return {**files, **_formatted(python)} if python else dict(files)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "free some space there, or set TMPDIR to another folder"
+        message = f"can't write temporary files for ruff: {reason}"
+        raise OutputError(message, hint=hint) from error
+
+
+def _formatted(python: Mapping[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
         root = Path(folder)
         for path, text in python.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8", newline="\n")
-        if python:
-            _ruff(*LINT, *OPTIONS, ".", cwd=root)
-            _ruff("format", *OPTIONS, ".", cwd=root)
-        for path in python:
-            done[path] = (root / path).read_text(encoding="utf-8")
-    return done
+        _ruff(*LINT, *OPTIONS, ".", cwd=root)
+        _ruff("format", *OPTIONS, ".", cwd=root)
+        return {path: (root / path).read_text(encoding="utf-8") for path in python}
 
 
 def _ruff(*arguments: str, cwd: Path) -> None:
