@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -11,12 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import command, environment, files_of, leftovers, tgen, write_specs
+from tests.projects import ROOT, command, environment, files_of, leftovers, tgen, write_specs
 
 PACKAGES = 4
 BUILD = ("build", "--no-test", "--jobs", "1")
 WIDTHS = (40, 48)
 Package = dict[str, bytes]
+SLOW = """
+import sys, time
+EVENTS = ("os.mkdir", "os.link", "os.rename")
+sys.addaudithook(lambda event, args: time.sleep(0.005) if event in EVENTS else None)
+"""
 
 
 def sets(width: int) -> tuple[str, str]:
@@ -30,7 +36,7 @@ def packages(project: Path) -> list[Package]:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, list[Package]]]:
     """A project, and its packages by the width that they were built with."""
-    project = tmp_path_factory.mktemp("alone")
+    project = tmp_path_factory.mktemp("alone") / "project"
     write_specs(project, PACKAGES, width=32)
     found = {}
     for width in (*WIDTHS, 32):
@@ -40,14 +46,18 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, lis
 
 
 def run_both(project: Path, both: Sequence[Sequence[str]], pause: float) -> list[int]:
-    """How two commands ended, the second started a moment after the first."""
+    """How two commands ended that write slowly, the second started a moment after the first."""
+    site = project.parent / "site"
+    site.mkdir(exist_ok=True)
+    (site / "sitecustomize.py").write_text(SLOW)
+    path = os.pathsep.join((str(site), str(ROOT)))
     running = []
     for arguments in both:
         running.append(
             subprocess.Popen(
                 command(*arguments),
                 cwd=project,
-                env=environment(),
+                env=environment(PYTHONPATH=path),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -64,7 +74,7 @@ def together(project: Path, found: dict[int, list[Package]], kind: str, seed: st
     draw = random.Random(seed)
     tgen(project, *BUILD, *sets(32))
     shutil.rmtree(project / ".tgen/verdicts", ignore_errors=True)
-    pause = draw.uniform(0, 0.6)
+    pause = draw.choice((0.0, draw.uniform(0, 0.6)))
     one, other = WIDTHS if draw.random() < 0.5 else WIDTHS[::-1]
     if kind == "check":
         second = ("check", "--jobs", "1")

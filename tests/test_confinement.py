@@ -65,6 +65,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert tgen(folder / "project", "build", "--no-test").returncode == 0
     (folder / "outside").mkdir()
     (folder / "outside" / VICTIM).write_text("theirs\n")
+    (folder / "outside/spec.yaml").write_text("model: {layers: 2}\n")
     return folder
 
 
@@ -141,7 +142,7 @@ TRAPS: dict[str, tuple[Callable[[Scene], None], set[int]]] = {
     "a journal's name": (journal_that_climbs, {2}),
     "a name that is a path": (named("name: ../../outside/x\n"), {2}),
     "a name that is absolute": (named("name: /outside\n"), {2}),
-    "extends": (named("name: model_0\nextends: ../../outside/victim.py\n"), {2}),
+    "extends": (named("name: model_0\nextends: ../../outside/spec.yaml\n"), {2}),
 }
 
 
