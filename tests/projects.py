@@ -56,6 +56,7 @@ def tgen(
         env=env or environment(),
         capture_output=True,
         text=True,
+        errors="replace",
         timeout=300,
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
