@@ -156,11 +156,16 @@ def remember_fresh(
 def _digest(path: Path, text: bool = False) -> str:
     """sha256 of a file, of a text with any line ends; empty if it is not there."""
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb", buffering=0, opener=_without_waiting) as file:
             data = file.read()
     except OSError:
         return ""
     return hashlib.sha256(to_unix(data) if text else data).hexdigest()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens what may have become a pipe that nobody writes to."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _key(spec: Path, project: Project, out: Path, overrides: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from codegen.emit.disk import refuse_link
 from codegen.errors import CheckpointError, Diagnostic, SpecError
 from codegen.importers.config import Config, read_config
 from codegen.importers.convert import Package, convert, imported, keep, staged
@@ -163,6 +164,8 @@ def import_folder(
     model = read_model(folder, name, project.shown(specs))
     files = weight_files(folder, allow_pickle) if folder.is_dir() else ()
     path, weights = specs / f"{model.name}.yaml", project.root / "weights" / model.name
+    for place in (path, weights, weights.parent):
+        refuse_link(place)
     with ExitStack() as stack:
         stack.enter_context(_written(path, model.text))
         rendered, failed = render_specs([path], project, out=out)
@@ -193,7 +196,8 @@ def _written(path: Path, text: str) -> Iterator[None]:
     folders = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     if not known:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with open(path, "x", encoding="utf-8", newline="\n") as file:  # through no link
+            file.write(text)
     try:
         yield
     except BaseException:

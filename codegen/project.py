@@ -33,6 +33,11 @@ class Project:
         return path.resolve().is_relative_to(self.root)
 
 
+def is_own_cache(folder: Path) -> bool:
+    """Whether a folder of .tgen/ is one, or may become one: a link may lead out of the project."""
+    return not folder.is_symlink() and not folder.parent.is_symlink()
+
+
 def templates_folder() -> Path:
     """Where the templates lie: inside an installed wheel, or beside codegen/ in a clone."""
     package = Path(__file__).parent

@@ -23,7 +23,7 @@ def write_variant(name: str, parent: Path, overrides: Sequence[str], project: Pr
     load_specs(parent, project.root)
     folder = parent.parent
     path = folder / f"{name}.yaml"
-    if path.exists():
+    if os.path.lexists(path):
         raise TgenError(f"{path} exists already", hint="choose another name, or edit it")
     tree = Tree(data={})
     for override in overrides:
@@ -33,7 +33,8 @@ def write_variant(name: str, parent: Path, overrides: Sequence[str], project: Pr
         sort_keys=False,
         default_flow_style=False,
     )
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with open(path, "x", encoding="utf-8", newline="\n") as file:
+        file.write(text)
     try:
         for made in load_specs(path, project.root):
             if isinstance(made, BrokenVariant):

@@ -121,7 +121,7 @@ def build(project: Project, prove: bool | None = None) -> Outcome:
 def check(project: Project) -> Outcome:
     """Without any verdict: all is rendered and compared."""
     shutil.rmtree(project.root / ".tgen", ignore_errors=True)
-    (outcome,), _ = pipeline.check([project.specs / "small.yaml"], project, out=project.generated)
+    (outcome,) = pipeline.check([project.specs / "small.yaml"], project, out=project.generated)
     return outcome
 
 

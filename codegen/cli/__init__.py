@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -63,6 +64,9 @@ def completion(shell: str) -> None:
 
 def main(**options: Any) -> None:
     """Runs the command line; what a user can cause ends in a message and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever a spec holds can be said somehow
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(standalone_mode=False, **options)
     except TgenError as error:

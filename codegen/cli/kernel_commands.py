@@ -62,12 +62,21 @@ def tune(spec: Path, target: str, write: Path | None) -> None:
         report.trials_text(trials, here or target, plan.name)
         return
     winners = tune.tune(plan, source, here, tune.bench, report.timed)
-    path = write or project.root / "tiles" / f"{plan.name}.yaml"
+    path = write or _tiles_path(project.root, plan.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(tune.tiles_yaml(project.shown(spec), here, winners), encoding="utf-8")
     click.echo(
         f"written {project.shown(path)}; add `extends: {_from_spec(path, spec)}` to the spec"
     )
+
+
+def _tiles_path(root: Path, name: str) -> Path:
+    from codegen.emit.disk import refuse_link
+
+    path = root / "tiles" / f"{name}.yaml"
+    for place in (path.parent, path):
+        refuse_link(place)
+    return path
 
 
 def _from_spec(path: Path, spec: Path) -> str:

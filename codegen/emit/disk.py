@@ -43,17 +43,22 @@ def encode(text: str) -> bytes:
     return to_unix(text.encode("utf-8"))
 
 
+def refuse_link(path: Path) -> None:
+    """Refuse a symbolic link; anything else is fine, and nothing at all."""
+    if path.is_symlink():
+        raise OutputError(
+            f"{path} is a symbolic link, and following it could lead out of the output folder",
+            hint="replace the link by what it points to, or remove it",
+        )
+
+
 def read_plain(path: Path) -> bytes | None:
     """A file's bytes with \\n for line ends, None if there is none; links are refused."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return None
-    if stat.S_ISLNK(mode):
-        raise OutputError(
-            f"{path} is a symbolic link, and following it could lead out of the output folder",
-            hint="replace the link by what it points to, or remove it",
-        )
+    refuse_link(path)
     if not stat.S_ISREG(mode):
         raise OutputError(f"{path} is in the way: it isn't a plain file", hint="move it away")
     return to_unix(path.read_bytes())
@@ -65,11 +70,7 @@ def check_folder(folder: Path) -> None:
         mode = os.lstat(folder).st_mode
     except FileNotFoundError:
         return
-    if stat.S_ISLNK(mode):
-        raise OutputError(
-            f"{folder} is a symbolic link, and following it could lead out of the output folder",
-            hint="make it a folder, or remove the link",
-        )
+    refuse_link(folder)
     if not stat.S_ISDIR(mode):
         raise OutputError(f"{folder} is in the way: it isn't a folder", hint="move it away")
 

@@ -12,6 +12,7 @@ from codegen.emit.disk import to_unix
 from codegen.emit.lock import FileDigest, git_blob_of, sha256_of
 from codegen.emit.undo import undone
 from codegen.emit.verdicts import ensure_cache
+from codegen.project import is_own_cache
 
 MOST = 50_000  # texts that are kept; the oldest go first
 GIT_PATIENCE = 20.0  # seconds; a partial clone may fetch
@@ -24,9 +25,13 @@ def keep_generated(root: Path, texts: Iterable[bytes]) -> None:
         if path.exists():
             continue
         with suppress(OSError):
+            if not (is_own_cache(path.parent.parent) and is_own_cache(path.parent)):
+                return
             ensure_cache(root, path.parent)
             temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            temporary.write_bytes(zlib.compress(text, 1))
+            temporary.unlink(missing_ok=True)  # of a process of the same number, or a link
+            with open(temporary, "xb") as file:
+                file.write(zlib.compress(text, 1))
             os.replace(temporary, path)
 
 

@@ -134,9 +134,13 @@ def _read_journal(path: Path) -> list[Move]:
             return moves
     except (ValueError, TypeError, RecursionError):
         pass
-    raise OutputError(
+    raise _damaged(path)
+
+
+def _damaged(path: Path) -> OutputError:
+    return OutputError(
         f"{path} is damaged, so an interrupted build can't be finished",
-        hint=f"delete {path.parent} and build again",
+        hint="delete the folder .tgen-NAME that it is in, and build again",
     )
 
 
@@ -158,6 +162,13 @@ def _carry_out(staging: Path, folder: Path) -> tuple[str, ...]:
     return kept
 
 
+def _check_staged(path: Path, digest: str) -> None:
+    """Refuse to move what isn't the file that the journal speaks of."""
+    data = read_plain(path)  # a link is refused
+    if data is not None and sha256_of(data) != digest:
+        raise _damaged(path)
+
+
 def _undo(staging: Path, folder: Path) -> None:
     moves = [move.reversed() for move in _read_journal(staging / UNDO)]
     _make_moves(moves, staging / "old", folder)
@@ -170,6 +181,7 @@ def _make_moves(moves: Sequence[Move], source: Path, folder: Path) -> tuple[str,
     """Carry out what isn't done yet, in order; a file that is neither old nor new is kept."""
     kept = []
     check_folder(folder)
+    check_folder(source)
     if not folder.exists():
         if all(move.new is None for move in moves):
             return ()
@@ -184,6 +196,7 @@ def _make_moves(moves: Sequence[Move], source: Path, folder: Path) -> tuple[str,
         elif move.new is None:
             os.unlink(folder / move.name)
         else:
+            _check_staged(source / move.name, move.new)
             os.replace(source / move.name, folder / move.name)
     sync_folder(folder)
     sync_folder(folder.parent)

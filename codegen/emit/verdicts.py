@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from codegen.emit.disk import output_errors
+from codegen.project import is_own_cache
 
 CODEGEN = Path(__file__).parent.parent
 CODE_SUFFIXES = (".py", ".yaml")
@@ -24,9 +25,13 @@ def remember(project: Path, key: str, verdict: Mapping[str, object]) -> None:
     body = json.dumps({"key": key, "verdict": dict(verdict)}, sort_keys=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with suppress(OSError):
+        if not is_own_cache(path.parent):
+            return
         ensure_cache(project, path.parent)
+        temporary.unlink(missing_ok=True)  # of a process of the same number, or a link
         try:
-            temporary.write_text(f"{_digest(body)}\n{body}\n", encoding="utf-8", newline="\n")
+            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
+                file.write(f"{_digest(body)}\n{body}\n")
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -89,7 +94,7 @@ def ensure_cache(project: Path, folder: Path) -> None:
     """Make a folder of the project's .tgen/, which git ignores."""
     folder.mkdir(parents=True, exist_ok=True)
     ignore = project / ".tgen" / ".gitignore"
-    if not ignore.exists():
+    if not os.path.lexists(ignore):
         ignore.write_text("*\n", encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from codegen.importers.mapping import read_mapping
 from codegen.plan.parts import BlockPlan
 from codegen.plan.tables import Parameter
 
+MAX_NAMED = 8  # parameters in a message
 INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name
 
 
@@ -161,8 +162,9 @@ def checkpoint_plan(
         housed.update(named)
     homeless = sorted({INDEX.sub("{layer}", name) for name in table.keys() - housed})
     if homeless:
-        names = ", ".join(f"`{name}`" for name in homeless)
-        message = f"Hugging Face's {model_type} has no place for {names}"
+        names = ", ".join(f"`{name}`" for name in homeless[:MAX_NAMED])
+        more = f" and {len(homeless) - MAX_NAMED} more" if len(homeless) > MAX_NAMED else ""
+        message = f"Hugging Face's {model_type} has no place for {names}{more}"
         raise SpecError(Diagnostic(message, position, "change the model or drop `checkpoint`"))
     told_apart = _told_apart([*keys, *others])
     keys, others = told_apart[: len(keys)], told_apart[len(keys) :]

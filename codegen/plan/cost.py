@@ -8,19 +8,19 @@ from itertools import pairwise
 
 from codegen.plan.attention import kept_numbers
 from codegen.plan.image import ImagePlan
-from codegen.plan.layer_masks import window_of
-from codegen.plan.masks import Inputs, Tile, key_ranges
+from codegen.plan.masks import Inputs, Tile, effort, key_ranges
 from codegen.plan.network import TransformerNetwork
 from codegen.plan.parts import LayerPlan
 from codegen.plan.plan import Cost, OptimizerPlan
 from codegen.plan.tables import Parameter
 from codegen.spec.mask import Atom, parse_mask
-from codegen.spec.reach import plain
+from codegen.spec.reach import plain, window_of
 from codegen.spec.resolve import output_width
 from codegen.spec.transformer import TransformerModel
 
 FLOAT32, BFLOAT16 = 4, 2
-SAMPLES = 256
+SAMPLES, LEAST = 256, 4  # queries
+STEPS = 20_000
 # What a classifier computes for the whole image, and not for each of its tokens.
 ONCE_AN_IMAGE = ("head.", "distillation_head.", "pool.q_proj", "pool.o_proj", "pool.mlp")
 
@@ -115,14 +115,16 @@ def cache_slots(mask: str, length: int) -> int:
 def visible_pairs(mask: str, length: int) -> int:
     """How many (query, key) pairs a mask shows in a sequence of `length`, in one document.
 
-    Counted for up to SAMPLES queries; the others see as much as those beside them.
+    Counted for up to SAMPLES queries, fewer where one takes long; the others see as much as those
+    beside them.
     """
     tree, inputs = plain(parse_mask(mask)), one_row(length)
     window = window_of(tree)
     if tree == Atom("causal") or window is not None:
         reach = min(window or length, length)
         return reach * (reach + 1) // 2 + (length - reach) * reach
-    edges = [length * i // SAMPLES for i in range(SAMPLES)] if length > SAMPLES else range(length)
+    samples = min(length, max(LEAST, min(SAMPLES, STEPS // effort(tree, length))))
+    edges = [length * i // samples for i in range(samples)]
     widths = [high - low for low, high in pairwise([*edges, length])]
     middles = [low + width // 2 for low, width in zip(edges, widths, strict=True)]
     seen = (key_ranges(tree, Tile(q, q + 1, length, inputs)).visited for q in middles)

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from codegen.plan.amounts import human
 from codegen.plan.image import ImagePlan
-from codegen.plan.layer_masks import window_of
 from codegen.plan.mask_words import sentence
 from codegen.plan.network import TransformerNetwork
 from codegen.plan.parts import LayerPlan
 from codegen.plan.plan import Description
 from codegen.spec.mask import Atom, parse_mask
-from codegen.spec.reach import plain
+from codegen.spec.reach import plain, window_of
 
 PAPERS = {
     "learned": "Gehring et al., Convolutional Sequence to Sequence Learning (arXiv:1705.03122)",
@@ -189,7 +188,7 @@ def _image(image: ImagePlan) -> Iterator[Fact]:
 
 def _masks(network: TransformerNetwork) -> Iterator[Fact]:
     """Windows by their sizes, other masks in words, and what is done to scores."""
-    masks = [plain(parse_mask(layer.mask)) for layer in network.layers]
+    masks = [plain(parse_mask(m)) for m in dict.fromkeys(layer.mask for layer in network.layers)]
     windows = sorted({n for mask in masks if (n := window_of(mask)) is not None})
     if windows:
         some = "some layers see" if any(window_of(m) is None for m in masks) else "layers see"

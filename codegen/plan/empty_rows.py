@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from codegen.errors import Diagnostic
 from codegen.plan.intervals import Intervals, union
-from codegen.plan.masks import Inputs, Tile, key_ranges, shows
+from codegen.plan.masks import Inputs, Tile, effort, key_ranges, shows
 from codegen.spec import LoadedSpec
 from codegen.spec.formula import formula_of
 from codegen.spec.mask import Mask, parse_mask
@@ -15,17 +16,19 @@ from codegen.spec.resolve import layer_kinds, resolve_block
 from codegen.spec.source import Key
 
 LOOKED_AT = 4096  # queries; a mask that is odd is so near its beginning
+STEPS = 200_000  # of the search in all masks of a spec
 
 
 def warn_of_empty_rows(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     """A warning for each mask of the spec under which some query sees nothing."""
     model = loaded.spec.model
     found: dict[Key, Diagnostic] = {}
-    for kind in dict.fromkeys(layer_kinds(model)):
+    kinds = dict.fromkeys(layer_kinds(model))
+    for kind in kinds:
         attention = resolve_block(model, kind).attention
         text, length = attention.mask, min(model.context_length, LOOKED_AT)
         heads = attention.heads if re.search(r"\bh\b", text) else 1
-        if not (empty := empty_rows(parse_mask(text), length, heads)):
+        if not (empty := empty_rows(parse_mask(text), length, heads, STEPS // len(kinds))):
             continue
         own = kind is not None and "mask" in model.blocks[kind].attention.model_fields_set
         key: Key = ("model", *(("blocks", str(kind)) if own else ()), "attention", "mask")
@@ -37,40 +40,55 @@ def warn_of_empty_rows(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     return tuple(found.values())
 
 
-def empty_rows(mask: Mask, length: int, heads: int = 1) -> Intervals:
-    """The queries of a row of `length` that see no key at all, in none of the first `heads`."""
+def empty_rows(mask: Mask, length: int, heads: int = 1, steps: int = STEPS) -> Intervals:
+    """The queries of a row of `length` that see no key at all, in none of the first `heads`.
+
+    Looked for from the first query on, until it has taken so many `steps`.
+    """
     inputs: Inputs = {
         "document_starts": 0,
         "document_ends": length,
         "lengths": length,
         "prefix_lengths": 1,
     }
-    return union(tuple(_empty(mask, Tile(0, length, length, inputs), heads)), ())
+    search = _Search(mask, heads, steps)
+    return union(tuple(search.empty(Tile(0, length, length, inputs))), ())
 
 
-def _empty(mask: Mask, tile: Tile, heads: int) -> Iterator[tuple[float, float]]:
-    """Halves the tile until its ranges tell."""
-    ranges = key_ranges(mask, tile)
-    if ranges.full:
-        return
-    if not ranges.partial:
-        yield (tile.start, tile.stop)
-    elif tile.stop - tile.start > 1:
-        middle = (tile.start + tile.stop) // 2
-        yield from _empty(mask, Tile(tile.start, middle, tile.length, tile.inputs), heads)
-        yield from _empty(mask, Tile(middle, tile.stop, tile.length, tile.inputs), heads)
-    elif not _sees_any(mask, tile, ranges.partial, heads):
-        yield (tile.start, tile.stop)
+class _Search:
+    def __init__(self, mask: Mask, heads: int, steps: int) -> None:
+        self.mask = mask
+        self.formula = formula_of(mask)
+        self.heads = heads
+        self.steps = steps  # left
 
+    def empty(self, tile: Tile) -> Iterator[tuple[float, float]]:
+        """Halves the tile until its ranges tell."""
+        self.steps -= effort(self.mask, tile.length)
+        if self.steps < 0:
+            return
+        ranges = key_ranges(self.mask, tile)
+        if ranges.full:
+            return
+        if not ranges.partial:
+            yield (tile.start, tile.stop)
+        elif tile.stop - tile.start > 1:
+            middle = (tile.start + tile.stop) // 2
+            yield from self.empty(replace(tile, stop=middle))
+            yield from self.empty(replace(tile, start=middle))
+        elif not self.sees_any(tile, ranges.partial):
+            yield (tile.start, tile.stop)
 
-def _sees_any(mask: Mask, tile: Tile, keys: Intervals, heads: int) -> bool:
-    formula = formula_of(mask)
-    return any(
-        shows(formula, tile.start, key, tile.inputs, head)
-        for head in range(heads)
-        for low, high in keys
-        for key in range(int(low), int(high))
-    )
+    def sees_any(self, tile: Tile, keys: Intervals) -> bool:
+        """Whether the tile's one query sees a key, by trying; true where that takes too long."""
+        each = effort(self.mask, 0)
+        for head in range(self.heads):
+            for low, high in keys:
+                for key in range(int(low), int(high)):
+                    self.steps -= each
+                    if self.steps < 0 or shows(self.formula, tile.start, key, tile.inputs, head):
+                        return True
+        return False
 
 
 def _span(low: int, high: int) -> str:

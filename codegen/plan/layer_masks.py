@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from codegen.plan.mask_numbers import MaskNumber
 from codegen.spec.mask import And, Atom, Mask, parse_mask
-from codegen.spec.reach import plain
+from codegen.spec.reach import plain, window_of
 from codegen.spec.transformer import Block, TransformerModel
 
 TINY_CONTEXT = 32
@@ -19,14 +19,6 @@ def layer_masks(model: TransformerModel, blocks: dict[str | None, Block]) -> dic
         everything = And(Atom("causal"), Atom("window", (model.context_length,)))
         masks = {k: everything if m == Atom("causal") else m for k, m in masks.items()}
     return masks
-
-
-def window_of(mask: Mask) -> int | None:
-    """n of exactly `causal & window(n)`."""
-    match mask:
-        case And(Atom("causal"), Atom("window", (int(window),))):
-            return window
-    return None
 
 
 def toy_values(

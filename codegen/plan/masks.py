@@ -7,6 +7,7 @@ Morgan. The sets may be loose (a tile visited or masked in vain), never wrong.
 
 from __future__ import annotations
 
+import functools
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,9 @@ from codegen.spec.atoms import (
 from codegen.spec.formula import formula_of
 from codegen.spec.mask import Mask
 from codegen.spec.solve import arithmetic
+
+OPAQUE = 10  # steps that a comparison takes, pair by pair
+MAX_RUNS = 4_096  # of a stride; where there are more, all is visited
 
 Inputs = Mapping[str, "Sequence[int] | int"]  # a value for each query, or one for the row
 
@@ -77,12 +81,35 @@ class Ranges:
 
 def key_ranges(mask: Mask, queries: Tile) -> Ranges:
     """The keys that a tile of queries visits."""
-    return _ranges(formula_of(mask), queries, _keys)
+    return _ranges(_formula_of(mask), queries, _keys)
+
+
+def effort(mask: Mask, length: int) -> int:
+    """About how many steps `key_ranges` takes for a tile, against `length` keys."""
+    parts = list(_leaves(_formula_of(mask)))
+    runs = sum(min(length // int(p.step), MAX_RUNS) for p in parts if isinstance(p, Stride))
+    pieces = 1 + sum(isinstance(part, Gate) for part in parts)
+    tried = OPAQUE * sum(isinstance(part, Opaque) for part in parts)
+    return pieces * (len(parts) + runs + tried)
 
 
 def query_ranges(mask: Mask, keys: Tile) -> Ranges:
     """The transpose: the queries that visit a tile of keys."""
-    return _ranges(formula_of(mask), keys, _queries)
+    return _ranges(_formula_of(mask), keys, _queries)
+
+
+_formula_of = functools.lru_cache(maxsize=64)(lambda mask: formula_of(mask))
+
+
+def _leaves(formula: Formula) -> Iterator[Formula]:
+    match formula:
+        case Both(left, right) | Either(left, right):
+            yield from _leaves(left)
+            yield from _leaves(right)
+        case Other(operand):
+            yield from _leaves(operand)
+        case _:
+            yield formula
 
 
 def bound_at(bound: Bound, query: int, inputs: Inputs) -> int:
@@ -215,7 +242,7 @@ def _strided(step: int, tile: Tile) -> Visible:
     width = tile.stop - tile.start
     if step == 1:
         return Visible(EVERYTHING, EVERYTHING)
-    if width >= step:
+    if width >= step or tile.length > MAX_RUNS * step:
         return Visible(EVERYTHING, NOTHING)
     starts = range(tile.start % step - step, tile.length, step)
     runs = tuple((low, low + width) for low in starts)

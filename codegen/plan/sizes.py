@@ -196,10 +196,11 @@ def kv_sources(
 ) -> tuple[int, ...]:
     """The layer whose keys and values each layer reads: its own, or the last before of a kind."""
     found = []
+    last: dict[str | None, int] = {}
     for layer, kind in enumerate(kinds):
         source = blocks[kind].attention.kv_of
-        before = [i for i, other in enumerate(kinds[:layer]) if other == source]
-        found.append(before[-1] if source and before else layer)
+        found.append(last.get(source, layer) if source else layer)
+        last[kind] = layer
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
+from codegen.project import is_own_cache
 from codegen.prove.usage import CRASHED, LATE, Request, Usage, usage_from
 
 
@@ -35,10 +36,14 @@ def remember(folder: Path, key: str, usage: Usage) -> None:
     path = _path(folder, key)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with suppress(OSError):
+        if not is_own_cache(folder):
+            return
         folder.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)  # of a process of the same number, or a link
         try:
             text = json.dumps({"key": key, "usage": asdict(usage)}, sort_keys=True)
-            temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
+                file.write(text + "\n")
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)

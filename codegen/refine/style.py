@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from codegen.errors import Diagnostic, Position, TgenError
+from codegen.errors import Diagnostic, OutputError, Position, TgenError
 
 VERSION = "0.17.5"  # its output drifts between releases; pyproject.toml pins the same
 INSTALL = f"pip install ruff=={VERSION}"
@@ -20,21 +20,30 @@ LINT = ("check", "--fix", "--select=I,F", "--force-exclude")
 
 
 def format_files(files: Mapping[str, str]) -> dict[str, str]:
-    """Imports sorted, code formatted; TgenError where a text is no clean Python."""
+    """Imports sorted, code formatted; TgenError where a text is no clean Python.
+
+    OutputError if there is no room for temporary files.
+    """
     python = {path: text for path, text in files.items() if path.endswith(".py")}
-    done = dict(files)
+    try:
+        return {**files, **_formatted(python)} if python else dict(files)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "free some space there, or set TMPDIR to another folder"
+        message = f"can't write temporary files for ruff: {reason}"
+        raise OutputError(message, hint=hint) from error
+
+
+def _formatted(python: Mapping[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
         root = Path(folder)
         for path, text in python.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8", newline="\n")
-        if python:
-            check_ruff()
-            _ruff(*LINT, *OPTIONS, COLUMNS, "--output-format=concise", ".", cwd=root)
-            _ruff("format", *OPTIONS, COLUMNS, ".", cwd=root)
-        for path in python:
-            done[path] = (root / path).read_text(encoding="utf-8")
-    return done
+        check_ruff()
+        _ruff(*LINT, *OPTIONS, COLUMNS, "--output-format=concise", ".", cwd=root)
+        _ruff("format", *OPTIONS, COLUMNS, ".", cwd=root)
+        return {path: (root / path).read_text(encoding="utf-8") for path in python}
 
 
 def format_code(code: str) -> str:

@@ -22,8 +22,7 @@ def literal(value: Any) -> str:
     if isinstance(value, float):
         return _float(value)
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
+        return '"' + value.encode("unicode_escape").decode("ascii").replace('"', '\\"') + '"'
     return _tuple(tuple(value))
 
 

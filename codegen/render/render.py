@@ -15,7 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from codegen.errors import Diagnostic, TgenError
 from codegen.plan import Plan
-from codegen.project import Project, templates_folder
+from codegen.project import Project, is_own_cache, templates_folder
 from codegen.render import filters
 from codegen.render.files import FILES, PackageFile
 from codegen.render.origin import origins
@@ -53,6 +53,8 @@ def environment(project: Project | None = None, stamp: Stamp = ()) -> jinja2.Env
 
 def _compiled(folder: Path) -> jinja2.FileSystemBytecodeCache | None:
     """Compiled templates, kept by name, path and text, and by what Jinja folds into them."""
+    if not is_own_cache(folder):
+        return None
     code = {inspect.getfile(one) for one in filters.FILTERS.values()}
     folded = [jinja2.__version__.encode(), *(Path(path).read_bytes() for path in sorted(code))]
     key = hashlib.sha256(b"\0".join(folded))

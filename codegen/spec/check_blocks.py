@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from codegen.spec.check_kv_of import check_kv_of
@@ -17,11 +18,15 @@ from codegen.spec.check_scores import (
 )
 from codegen.spec.finding import Finding
 from codegen.spec.formula import formula_of, terms_of
-from codegen.spec.mask import parse_mask
-from codegen.spec.reach import shows_the_future
-from codegen.spec.resolve import resolve_block, rotary_width
+from codegen.spec.mask import Mask, parse_mask
+from codegen.spec.reach import form, plain, shows_the_future, window_of
+from codegen.spec.resolve import head_dim, resolve_block, rotary_width, value_dim
 from codegen.spec.source import Key
 from codegen.spec.transformer import Block, TransformerModel, TransformerSpec
+
+MAX_HEAD_DIM = 2_048
+MAX_FORMS = 6
+MAX_MASK_WORDS = 192
 
 Place = Callable[[str, str], Key]  # of a field in a part of a block: where it is said
 
@@ -34,6 +39,7 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Finding]:
         kinds = {kind: resolve_block(model, kind) for kind in model.blocks}
     for kind, block in kinds.items():
         yield from _check_block(spec, kind, block)
+    yield from _check_masks(kinds)
     yield from check_kv_of(model, kinds, spec.task)
     yield from check_ropes(model, kinds)
     yield from check_gains(model, kinds)
@@ -53,6 +59,7 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         return ("model", "blocks", str(kind), part, field) if said else ("model", part, field)
 
     yield from check_scale(at("attention", "scale"), block.attention.scale, spec.model, block)
+    yield from check_scale(at("residual", "scale"), block.residual.scale, spec.model, block)
     yield from _check_heads(at, spec.model, block)
     yield from bias_without_place(at("norm", "bias"), block.norm)
     for (part, field), inner in inner_norms(block).items():
@@ -82,6 +89,15 @@ def _check_heads(at: Place, model: TransformerModel, block: Block) -> Iterator[F
         name = "rope_dim" if attention.latent else "head_dim"
         message = f"rotary positions need an even {name}, not {width}"
         yield Finding(at("attention", field), message)
+    yield from check_head_dims(model, block, at("attention", "head_dim"))
+
+
+def check_head_dims(model: TransformerModel, block: Block, key: Key) -> Iterator[Finding]:
+    """Heads are narrow enough for kernels, which hold them in registers."""
+    widest = max(head_dim(model, block), value_dim(model, block))
+    if widest > MAX_HEAD_DIM:
+        message = f"heads of {widest} dimensions: more than {MAX_HEAD_DIM:,}"
+        yield Finding(key, message, "more heads, or a smaller head_dim")
 
 
 def _check_layout(at: Place, block: Block) -> Iterator[Finding]:
@@ -121,6 +137,28 @@ def _check_mask(at: Place, block: Block, *, decodes: bool) -> Iterator[Finding]:
     if decodes and shows_the_future(mask):
         message = "a causal language model would see the token that it predicts"
         yield Finding(at("attention", "mask"), message, f"`causal & ({text})`")
+
+
+def _check_masks(kinds: dict[str | None, Block]) -> Iterator[Finding]:
+    """Each form of mask has kernels of its own, and a package is there to be read."""
+    forms: set[Mask] = set()
+    texts: set[str] = set()
+    for kind, block in kinds.items():
+        text = block.attention.mask
+        mask = plain(parse_mask(text))
+        if window_of(mask) is not None:
+            continue
+        forms.add(form(mask))
+        texts.add(text)
+        words = sum(len(re.findall(r"\w+", text)) for text in texts)
+        key: Key = ("model", "blocks", str(kind), "attention", "mask")
+        if len(forms) > MAX_FORMS:
+            yield Finding(key, f"more than {MAX_FORMS} forms of masks in a model, beside windows")
+            return
+        if words > MAX_MASK_WORDS:
+            message = f"masks of more than {MAX_MASK_WORDS} numbers and words in all"
+            yield Finding(key, message)
+            return
 
 
 def divisors(number: int) -> list[int]:

@@ -13,7 +13,7 @@ from codegen.spec.source import Key
 from codegen.spec.transformer import Layers, TransformerSpec
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-MAX_LAYERS = 10_000
+MAX_LAYERS = 1_000
 
 
 def check_layers(spec: TransformerSpec) -> Iterator[Finding]:
@@ -71,11 +71,16 @@ def check_order(spec: TransformerSpec) -> Iterator[Finding]:
     if spec.task == "causal-lm":
         message = "a decoder passes each layer once: its cache has a place for each"
         yield Finding(("model", "order"), message)
+    if len(order) > MAX_LAYERS:
+        message = f"{len(order)} layers in a pass, more than {MAX_LAYERS:,}"
+        yield Finding(("model", "order"), message)
+        return
     for index, layer in enumerate(order):
         if layer >= layers:
             message = f"there is no layer {layer}: they are 0 to {layers - 1}"
             yield Finding(("model", "order", index), message)
+    passed = set(order)
     for layer in range(min(layers, MAX_LAYERS)):
-        if layer not in order:
+        if layer not in passed:
             yield Finding(("model", "order"), f"layer {layer} is never passed")
             return

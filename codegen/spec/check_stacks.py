@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from codegen.spec.check_blocks import check_head_dims
 from codegen.spec.finding import Finding
 from codegen.spec.resolve import resolve_block
 from codegen.spec.rope import Rope
@@ -91,3 +92,5 @@ def _check_cross_attention(model: TransformerModel) -> Iterator[Finding]:
     elif cross.head_dim is None and model.d_model % cross.heads:
         message = f"d_model {model.d_model} is not divisible by {cross.heads} heads"
         yield Finding(("model", "cross_attention", "heads"), message, "set head_dim")
+    key: Key = ("model", "cross_attention", "head_dim")
+    yield from check_head_dims(model, cross_attention_block(model), key)

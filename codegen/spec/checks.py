@@ -80,7 +80,7 @@ def check_checkpoint(spec: TransformerSpec) -> Iterator[Finding]:
     known = sorted(path.stem for path in MAPPINGS.glob("*.yaml"))
     if wanted is not None and wanted not in known:
         hint = suggestion(wanted, known) or "docs/importing.md says how to add one"
-        message = f"no mapping for Hugging Face's `{wanted}`"
+        message = f"no mapping for Hugging Face's `{word(wanted)}`"
         yield Finding(("checkpoint", "huggingface"), message, hint)
 
 
@@ -90,7 +90,7 @@ def check_target(spec: TransformerSpec) -> Iterator[Finding]:
     known = sorted(path.stem for path in MAPPINGS.parent.parent.joinpath("targets").glob("*.yaml"))
     if arch is not None and arch not in known:
         hint = suggestion(arch, known) or f"known: {', '.join(known)}"
-        yield Finding(("target", "arch"), f"no device `{arch}`", hint)
+        yield Finding(("target", "arch"), f"no device `{word(arch)}`", hint)
 
 
 CHECKS: dict[str, tuple[Callable[[TransformerSpec], Iterator[Finding]], ...]] = {

@@ -125,7 +125,7 @@ def _diagnose_one(
         least, got = context["min_length"], context["actual_length"]
         return Diagnostic(f"expected {least} or more values, got {got}", position)
     if kind == "too_long":
-        most, got = context["max_length"], context["actual_length"]
+        most, got = context["max_length"], len(given)
         return Diagnostic(f"expected {most} values at most, got {got}", position)
     if kind in WORDS:
         return Diagnostic(f"{WORDS[kind]}, got {show(given)}", position)

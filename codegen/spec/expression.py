@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 40
+MAX_OPERANDS = 32  # numbers and words
 MAX_NUMBER = 2**48
 
 TOKEN = re.compile(
@@ -104,6 +105,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.end = 0
+        self.operands = 0
         self.advance()
 
     def advance(self) -> None:
@@ -120,6 +122,10 @@ class _Parser:
         self.token = match.group(self.kind)
         self.offset = match.start(self.kind)
         self.end = match.end()
+        self.operands += self.kind != "operator"
+        if self.operands > MAX_OPERANDS:
+            message = f"more than {MAX_OPERANDS} numbers and words"
+            raise ExpressionError(message, self.offset, len(self.token))
 
     def level(self, level: int, depth: int) -> Expression:
         """A chain of operators that bind as tightly as `level`."""

@@ -208,6 +208,8 @@ def _place(tree: Tree, finding: Finding) -> Diagnostic:
 
 def _salvage(model: type[Spec], data: Mapping[str, Any], error: ValidationError) -> Spec | None:
     """The spec without its wrong fields, so that the checks of combinations still run."""
+    if any(p["type"] == "too_long" and isinstance(p["input"], dict) for p in error.errors()):
+        return None  # without its kinds of blocks, all that names them would look wrong
     rest = copy.deepcopy(dict(data))
     wrong = {path_of(problem["loc"], data) for problem in error.errors()}
     for *parents, last in sorted((path for path in wrong if path), key=len, reverse=True):

@@ -21,6 +21,28 @@ def plain(mask: Mask) -> Mask:
     return And(Atom("causal"), Atom("window", (int(found[1]) + 1,)))
 
 
+def form(mask: Mask) -> Mask:
+    """The mask without the numbers of its atoms, which code reads from a config."""
+    match mask:
+        case Atom(name, numbers):
+            return Atom(name, (0,) * len(numbers))
+        case Not(operand):
+            return Not(form(operand))
+        case And(left, right):
+            return And(form(left), form(right))
+        case Or(left, right):
+            return Or(form(left), form(right))
+    return mask
+
+
+def window_of(mask: Mask) -> int | None:
+    """n of exactly `causal & window(n)`."""
+    match mask:
+        case And(Atom("causal"), Atom("window", (int(window),))):
+            return window
+    return None
+
+
 def is_causal(mask: Mask) -> bool:
     """Whether no query sees a later key."""
     return all(_is_causal(term) for term in terms_of(formula_of(mask)))

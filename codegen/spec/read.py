@@ -12,7 +12,7 @@ from codegen.errors import Diagnostic, Position, SpecError
 from codegen.spec.characters import word
 from codegen.spec.diagnose import suggestion
 from codegen.spec.merging import merge
-from codegen.spec.source import Tree, decode, parse, read_file
+from codegen.spec.source import MAX_VALUES, Tree, decode, parse, read_file
 from codegen.spec.versions import take_version
 
 MAX_EXTENDS = 16
@@ -33,6 +33,10 @@ class ReadSpec:
 
 def read_spec(path: Path, root: Path, texts: Texts | None = None) -> ReadSpec:
     """A spec and all that it extends; SpecError if one can't be read or is no mapping."""
+    name = shown(path, root)
+    if not name.isprintable():  # it stands in the code that is made of it
+        hint = "rename the file or its folder"
+        raise SpecError(f"{word(name)}: a path with characters that nobody can read", hint)
     read = _read(path, root, (), texts or {})
     if not isinstance(read.tree.data, dict):
         raise _no_mapping(read)
@@ -68,19 +72,26 @@ def _no_mapping(read: ReadSpec) -> SpecError:
     return SpecError(Diagnostic("a spec is a mapping of fields", where, hint))
 
 
-def _read(path: Path, root: Path, seen: tuple[Path, ...], texts: Texts) -> ReadSpec:
+def _read(
+    path: Path, root: Path, seen: tuple[Path, ...], texts: Texts, values: int = 0
+) -> ReadSpec:
     name, real = shown(path, root), path.resolve()
     if real in texts:
         text, sources = texts[real], {path: ""}
     else:
         raw = read_file(path, name)
         text, sources = decode(raw, name), {path: hashlib.sha256(raw).hexdigest()}
-    read = _taken_apart(parse(text, name), name, sources)
+    tree = parse(text, name)
+    values += len(tree.spans)
+    if values > MAX_VALUES:
+        message = f"with what extends it, the spec has more than {MAX_VALUES:,} values"
+        raise SpecError(Diagnostic(message, tree.position(())))
+    read = _taken_apart(tree, name, sources)
     here = (*seen, real)
     if not isinstance(read.tree.data, dict) or "extends" not in read.tree.data:
         return read
     target, where = read.tree.data.pop("extends"), read.tree.position(("extends",))
-    low = _read(_parent(path, root, here, target, where), root, here, texts)
+    low = _read(_parent(path, root, here, target, where), root, here, texts, values)
     if isinstance(low.tree.data, dict):
         low.tree.data.pop("name", None)  # a spec has a name of its own, and variants
     elif low.tree.data is not None:

@@ -6,7 +6,9 @@ what a person sees is what they get; duplicate keys, tags and merge keys are ref
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from codegen.spec.characters import BREAK, Written, line_position, word
 Key = tuple["str | int", ...]  # where a value is: ("model", "layers", 0)
 
 MAX_TEXT = 1_000_000  # characters
+MAX_SCALAR = 2_000  # characters of one value
 MAX_VALUES = 20_000  # after aliases are expanded
 MAX_DEPTH = 50
 MAX_PROBLEMS = 100
@@ -89,6 +92,9 @@ def _order(problem: Diagnostic) -> tuple[str, int, int, str]:
 def read_file(path: Path, shown: str) -> bytes:
     """A spec as it lies there; SpecError if it can't be read."""
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # reading a pipe could wait for ever
+            raise SpecError(f"{shown}: can't read the spec: it is no file", hint="check the path")
         with path.open("rb") as file:
             return file.read(4 * MAX_TEXT + 4)  # a character is four bytes at most
     except OSError as error:
@@ -202,6 +208,9 @@ class _Reader:
         self.count += 1
         if self.count > MAX_VALUES or depth > MAX_DEPTH:
             raise self._too_much(node, depth)
+        if isinstance(node, yaml.ScalarNode) and len(node.value) > MAX_SCALAR:
+            message = f"a value of more than {MAX_SCALAR:,} characters"
+            raise SpecError(Diagnostic(message, self.spot(node)))
         self.tree.spans[key] = self._span(node, name)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, key, depth)

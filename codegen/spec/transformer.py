@@ -87,6 +87,7 @@ class Block(Vocabulary):
     residual: Residual = Field(Residual(), description="fields of `model.residual`")
 
 
+Kinds = Annotated[dict[str, Block], Field(max_length=64)]  # each has code of its own
 LayerRun = str | Annotated[dict[str, Positive], Field(min_length=1, max_length=1)]
 
 
@@ -144,7 +145,7 @@ class Encoder(Vocabulary):
         None, description="fields of `model.mlp`"
     )
     residual: Residual | None = Field(None, description="fields of `model.residual`")
-    blocks: dict[str, Block] | None = Field(None, description="kinds of the encoder's blocks")
+    blocks: Kinds | None = Field(None, description="kinds of the encoder's blocks")
     embedding: Embedding | None = Field(None, description="fields of `model.embedding`")
 
 
@@ -172,7 +173,7 @@ class TransformerModel(Vocabulary):
     attention: Attention = Field(Attention(), description="attention of every block")
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
     residual: Residual = Field(Residual(), description="how sublayers meet the stream")
-    blocks: dict[str, Block] = Field({}, description="kinds of blocks by name, and how they differ")
+    blocks: Kinds = Field({}, description="kinds of blocks by name, and how they differ")
     encoder: Encoder = Field(
         Encoder(), description="of an encoder-decoder: how it differs from the decoder"
     )
