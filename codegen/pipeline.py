@@ -14,6 +14,7 @@ from codegen.emit import (
     Side,
     Written,
     compare,
+    drop_oldest,
     find_orphans,
     recover,
     remove_orphan,
@@ -82,6 +83,7 @@ def build(
         done = _test(done, progress.tested)
     if not dry_run:
         remember_all(done, project, out, overrides)
+        drop_oldest(project.root)
     return _in_order(done, specs)
 
 

@@ -6,6 +6,7 @@ Every command calls `recover` first; `compare` tells how the disk differs from a
 
 from codegen.emit.compare import Change, Comparison, Kind, compare
 from codegen.emit.disk import to_unix
+from codegen.emit.generated import drop_oldest
 from codegen.emit.lock import FileDigest, Lock, read_lock
 from codegen.emit.merge import Side
 from codegen.emit.orphans import find_orphans, remove_orphan, specs_of_packages
@@ -27,6 +28,7 @@ __all__ = [
     "Written",
     "code_digest",
     "compare",
+    "drop_oldest",
     "find_orphans",
     "read_lock",
     "recall",

@@ -14,7 +14,7 @@ from codegen.emit.undo import undone
 from codegen.emit.verdicts import ensure_cache
 from codegen.project import is_own_cache
 
-MOST = 50_000  # texts that are kept; the oldest go first
+MOST = 50_000  # files of a kind that are kept; the oldest go first
 GIT_PATIENCE = 20.0  # seconds; a partial clone may fetch
 
 
@@ -36,12 +36,12 @@ def keep_generated(root: Path, texts: Iterable[bytes]) -> None:
 
 
 def drop_oldest(root: Path, most: int = MOST) -> None:
-    """Let go of the texts that nobody has asked for longest."""
-    kept = list((root / ".tgen" / "generated").glob("??/*"))
-    if len(kept) > most:
-        kept.sort(key=lambda path: path.stat().st_mtime_ns)
-        for path in kept[: len(kept) - most]:
-            path.unlink(missing_ok=True)
+    """Let go of the oldest texts and verdicts, so that .tgen/ does not grow for ever."""
+    for pattern in ("generated/??/*", "verdicts/*.json"):
+        kept = [(path.lstat().st_mtime_ns, path) for path in (root / ".tgen").glob(pattern)]
+        for _, path in sorted(kept)[: max(0, len(kept) - most)]:
+            with suppress(OSError):  # another process was faster
+                path.unlink()
 
 
 def find_generated(root: Path, digest: FileDigest, disk: bytes) -> bytes | None:
