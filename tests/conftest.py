@@ -1,15 +1,37 @@
-"""Options that sample the long tests, so that CI runs a different part of them each time."""
+"""The command in this process; options that sample the long tests, each time another part."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
 
+from codegen.cli import main
+
 # How long an example takes depends on what else the machine does.
 settings.register_profile("tgen", deadline=None)
 settings.load_profile("tgen")
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command in this process; (exit code, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = 0
+        try:
+            main(args=list(arguments), prog_name="tgen")
+        except SystemExit as error:
+            code = int(error.code or 0)
+        return code, *capsys.readouterr()
+
+    return run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from codegen.cli import main
+from tests.conftest import Run
 
 ROOT = Path(__file__).parent.parent
 SPEC = """\
@@ -23,8 +22,6 @@ model:
   attention: {heads: 4, kv_heads: 2}
 """
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -34,23 +31,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "specs/small.yaml").write_text(SPEC)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; (exit code, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = 0
-        try:
-            main(args=list(arguments), prog_name="tgen")
-        except SystemExit as error:
-            code = int(error.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_build_writes_a_package_and_says_what_it_made(project: Path, tgen: Run) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from codegen.cli import main
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.conftest import Run
 
 OLD = "version: 1 # of the language\r\nname: old_model\r\ntrain:\r\n   'context' : 64  # c\r\n"
 NEW = OLD.replace("version: 1", "version: 2").replace("'context'", "'context_length'")
@@ -27,23 +24,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "specs/today.yaml").write_text("name: today_model\ntrain: {context_length: 64}\n")
     monkeypatch.chdir(root)
     return root
-
-
-@pytest.fixture
-def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; (exit code, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = 0
-        try:
-            main(args=list(arguments), prog_name="tgen")
-        except SystemExit as error:
-            code = int(error.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_an_old_spec_is_refused_and_says_how_to_migrate_it(project: Path, tgen: Run) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from codegen import pipeline, proof, rendering
-from codegen.cli import main
 from codegen.errors import OutputError, TgenError
 from codegen.locked import launched_as, locked_tiles
 from codegen.outcome import Outcome
@@ -27,6 +26,7 @@ from codegen.plan.tiles import fixed_tiles
 from codegen.project import Project, templates_folder
 from codegen.prove import Choice, Usage
 from codegen.render import render
+from tests.conftest import Run
 
 ROOT = Path(__file__).parent.parent
 SPEC = """\
@@ -44,8 +44,6 @@ TEXT = "BLOCK_Q=16 BLOCK_K=64 stages=5 warps=2"
 ROW = '"sm_90": {"BLOCK_Q": 16, "BLOCK_K": 64, "num_stages": 5, "num_warps": 2}'
 USAGE = Usage("compiled", shared=1024, registers=99, tensor_core=(("wgmma", 4),))
 KERNELS = ("attention_forward", "attention_dkdv", "attention_dq", "attention_decode")
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 class Gate:
@@ -89,22 +87,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (tmp_path / "specs/small.yaml").write_text(SPEC)
     monkeypatch.chdir(tmp_path)
     return Project(tmp_path, tmp_path / "specs", tmp_path / "generated")
-
-
-@pytest.fixture
-def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; (exit code, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = 0
-        try:
-            main(args=list(arguments), prog_name="tgen")
-        except SystemExit as error:
-            code = int(error.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def build(project: Project, prove: bool | None = None) -> Outcome:

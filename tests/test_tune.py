@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from codegen import rendering, tune
-from codegen.cli import main
 from codegen.errors import TgenError
 from codegen.plan import Plan
 from codegen.plan.kernels import Tile
 from codegen.plan.targets import candidates, known_targets, read_target, tile_row
 from codegen.project import Project
+from tests.conftest import Run
 
 ROOT = Path(__file__).parent.parent
 SPEC = """\
@@ -38,8 +38,6 @@ SMALL = {"context": 24, "kv_heads": 1, "attention": "mask: causal & window(8)"}
 TUNED = ("attention_forward", "attention_dkdv", "attention_dq")
 ALL = "mask: causal & document & window(8), softcap: 5, alibi: true, relative_bias: t5, sinks: true"
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
@@ -49,22 +47,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (tmp_path / "specs/small.yaml").write_text(SPEC.format(**SMALL))
     monkeypatch.chdir(tmp_path)
     return Project(tmp_path, tmp_path / "specs", tmp_path / "generated")
-
-
-@pytest.fixture
-def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; (exit code, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = 0
-        try:
-            main(args=list(arguments), prog_name="tgen")
-        except SystemExit as error:
-            code = int(error.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def plan_of(project: Project, **more: Any) -> Plan:

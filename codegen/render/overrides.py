@@ -83,7 +83,7 @@ def references(template: nodes.Template) -> Iterator[Reference]:
     """What a template includes, imports or extends, and where."""
     kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
     for node in template.find_all(kinds):
-        named = node.template  # type: ignore[attr-defined]
+        named = vars(node)["template"]
         choices = named.items if isinstance(named, nodes.Tuple | nodes.List) else [named]
         required = not getattr(node, "ignore_missing", False) and len(choices) == 1
         for choice in choices:

@@ -205,7 +205,6 @@ def _try_again(state: _Watch, touched: Touched) -> list[Outcome]:
 
 def _warm_up(state: _Watch) -> None:
     """What a build imports and reads is there before the first save: one package, in memory."""
-    from codegen.refine import remove  # noqa: F401
     from codegen.rendering import render_specs
 
     with suppress(Exception):  # whatever it is, the build has told of it

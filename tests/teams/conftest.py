@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from codegen.cli import main
 
 ROOT = Path(__file__).parents[2]
 SPEC = """\
@@ -24,8 +21,6 @@ model:
   attention: {heads: 4, kv_heads: 2}
 """
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -36,23 +31,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "specs/small.yaml").write_text(SPEC)
     monkeypatch.chdir(folder)
     return folder
-
-
-@pytest.fixture
-def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; (exit code, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = 0
-        try:
-            main(args=list(arguments), prog_name="tgen")
-        except SystemExit as error:
-            code = int(error.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @dataclass(frozen=True)

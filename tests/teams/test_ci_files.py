@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from codegen.cli import cli
-from tests.teams.conftest import ROOT, Run, Shell
+from tests.conftest import Run
+from tests.teams.conftest import ROOT, Shell
 
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())

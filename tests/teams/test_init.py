@@ -10,7 +10,7 @@ import tomllib
 import yaml
 
 from codegen import __version__, new_project
-from tests.teams.conftest import Run
+from tests.conftest import Run
 
 WRITTEN = {
     "pyproject.toml",

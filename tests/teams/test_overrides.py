@@ -11,7 +11,8 @@ from codegen.project import find_project, templates_folder
 from codegen.render import render, render_package
 from codegen.render.origin import origins
 from codegen.rendering import make_plan
-from tests.teams.conftest import ROOT, Run
+from tests.conftest import Run
+from tests.teams.conftest import ROOT
 
 MLP = "parts/mlp.py.jinja"
 ORIGINAL = '{% include "tgen/parts/mlp.py.jinja" %}'

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.teams.conftest import ROOT, SPEC, Run, Shell
+from tests.conftest import Run
+from tests.teams.conftest import ROOT, SPEC, Shell
 
 
 def texts(folder: Path) -> dict[str, str]:
