@@ -61,7 +61,7 @@ def _damage(state: FileState, disk: bytes) -> str | None:
 
 def _merged(state: FileState, sides: Sides[bytes], side: Side | None) -> FileState:
     try:
-        texts = sides.each(lambda data: data.decode("utf-8"))
+        texts = sides.each(lambda data: data.decode("utf-8-sig"))  # some editors add a mark
     except UnicodeDecodeError as error:
         return _decided(state, side, f"your text isn't UTF-8 ({error.reason})")
     merged = merge_texts(state.name, texts, side)
@@ -69,7 +69,8 @@ def _merged(state: FileState, sides: Sides[bytes], side: Side | None) -> FileSta
     if not merged.conflicts:
         return replace(state, wanted=text, merged=merged)
     troubles = tuple(map(str, merged.conflicts))
-    return replace(state, wanted=state.disk, merged=merged, troubles=troubles, marked=text)
+    marked = None if merged.text == texts.theirs else text
+    return replace(state, wanted=state.disk, merged=merged, troubles=troubles, marked=marked)
 
 
 def _in_the_way(state: FileState, side: Side | None) -> FileState:

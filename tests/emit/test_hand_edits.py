@@ -238,6 +238,23 @@ def test_a_file_of_bytes_is_never_merged(make: Make, model: Path) -> None:
     assert model.read_bytes() == b"\xff\xfe"
 
 
+def test_a_text_that_is_no_python_is_for_its_writer_to_mend(make: Make, model: Path) -> None:
+    model.write_text(MINE + "def three(:\n")
+    with pytest.raises(HandEditError, match=r"model\.py: line 7: your text is no Python"):
+        write(package(make, NEW))
+    assert model.read_text() == MINE + "def three(:\n"
+    assert not model.with_name("model.py.merge").exists()
+    model.write_text(MINE)
+    write(package(make, NEW))
+    assert model.read_text() == BOTH
+
+
+def test_the_mark_that_some_editors_put_first_is_no_edit(make: Make, model: Path) -> None:
+    model.write_text("\ufeff" + MINE, encoding="utf-8")
+    write(package(make, NEW))
+    assert model.read_text(encoding="utf-8") == BOTH
+
+
 def test_line_ends_of_windows_are_no_edit_and_no_conflict(make: Make, model: Path) -> None:
     model.write_bytes(MINE.replace("\n", "\r\n").encode())
     write(package(make, NEW))
