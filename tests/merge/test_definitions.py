@@ -291,6 +291,12 @@ def test_a_text_that_is_no_python_is_not_merged_but_told_of() -> None:
     assert merged.text == theirs
 
 
+def test_an_unresolved_merge_of_git_is_told_as_one() -> None:
+    theirs = edit(("WIDTH = 10\n", "<<<<<<< HEAD\nWIDTH = 10\n=======\nWIDTH = 11\n>>>>>>> b\n"))
+    merged = merge(theirs, edit(("c = 3", "c = 4")))
+    assert "line 7: your text holds an unresolved merge" in str(merged.conflicts[0])
+
+
 def test_other_files_merge_line_by_line() -> None:
     base = "# gpt\n\none\n\ntwo\n\nthree\n"
     sides = Sides(base, base.replace("one", "1"), base.replace("three", "3"))

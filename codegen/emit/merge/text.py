@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from codegen.emit.merge.lines import merge_lines
+from codegen.emit.merge.lines import has_markers, merge_lines
 from codegen.emit.merge.merged import Conflict, Merged, Side, Sides
 
 
@@ -33,4 +33,6 @@ def _not_python(error: Exception, texts: Sides[str], side: Side | None) -> Merge
         return Merged(texts.of(side))
     line = getattr(error, "lineno", None) or 1
     reason = f"your text is no Python ({getattr(error, 'msg', error)}); mend it first"
+    if has_markers(texts.theirs):
+        reason = "your text holds an unresolved merge; take either side of it, then build"
     return Merged(texts.theirs, (Conflict(f"line {line}", reason),))
