@@ -11,6 +11,7 @@ under a name and with a number of layers of its own; they are measured `--many` 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shutil
 import statistics
@@ -26,8 +27,6 @@ from benchmarks.tables import machine, markdown_table, replace_section
 
 ROOT = Path(__file__).parent.parent
 TGEN = str(Path(sys.executable).with_name("tgen"))
-HUGGING_FACE = 411  # s, one changed comment over the 92 files of its modular converter
-PEAK = "import resource, sys; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
 
 
 @dataclass(frozen=True)
@@ -219,9 +218,7 @@ def main() -> None:
         rows = measure(single_cases(), own, options.repeat)
         drop_import(own)
         for count in (100, 1000):
-            many = project_of(
-                Path(name) / str(count), lambda specs, count=count: write_specs(specs, count)
-            )
+            many = project_of(Path(name) / str(count), functools.partial(write_specs, count=count))
             rows += measure(many_cases(count), many, options.many if count == 100 else 1)
             shutil.rmtree(many)
         rows += measure(template_cases(own), own, options.many)
