@@ -47,7 +47,7 @@ def import_model(plan: Plan, folder: Path) -> Any:
 
     Pruned but not formatted, which would take longer than all else.
     """
-    texts = prune_package(render_package(plan, only=MODEL_FILES), package_roots(plan))
+    texts = prune_package(render_package(plan, only=MODEL_FILES), package_roots(plan), whole=False)
     for path, text in texts.items():
         (folder / path).write_text(text, encoding="utf-8")
     name = f"code_of_{plan.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import os
 import traceback
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -52,11 +53,17 @@ def environment(project: Project | None = None, stamp: Stamp = ()) -> jinja2.Env
 
 
 def _compiled(folder: Path) -> jinja2.FileSystemBytecodeCache | None:
-    """Compiled templates, kept by name, path and text, and by what Jinja folds into them."""
+    """Compiled templates, kept by name, path and text, and by what Jinja folds into them.
+
+    They are code. So that none is run which came with a clone, their names hold what only this
+    machine knows: which file Jinja is here, and when it was written.
+    """
     if not is_own_cache(folder):
         return None
     code = {inspect.getfile(one) for one in filters.FILTERS.values()}
-    folded = [jinja2.__version__.encode(), *(Path(path).read_bytes() for path in sorted(code))]
+    here = os.stat(jinja2.__file__)
+    folded = [f"{here.st_ino} {here.st_dev} {here.st_mtime_ns}".encode()]
+    folded += [jinja2.__version__.encode(), *(Path(path).read_bytes() for path in sorted(code))]
     key = hashlib.sha256(b"\0".join(folded))
     try:
         folder.mkdir(parents=True, exist_ok=True)

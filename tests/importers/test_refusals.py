@@ -301,7 +301,7 @@ def test_a_hand_edit_is_not_lost(folder: Path, project: Project) -> None:
     changed(folder, rms_norm_eps=0.5)
     (project.specs / "mine.yaml").unlink()
     before = (project.root / "weights/mine/weights.json").read_bytes()
-    with pytest.raises((HandEditError, CheckpointError), match="changed by hand"):
+    with pytest.raises((HandEditError, CheckpointError), match="you deleted it"):
         run(folder, project)
     assert edited.read_text() == "mine\n"
     assert not (project.specs / "mine.yaml").exists()

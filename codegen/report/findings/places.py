@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)")
 
 def name_line(spec: Path, project: Project) -> Position:
     """The line on which a spec names its package; the first, where there is none."""
-    try:
-        lines = spec.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError:
-        lines = []
+    lines: list[str] = []
+    with suppress(OSError):
+        if spec.is_file():  # a pipe would be waited for
+            lines = spec.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     for number, line in enumerate(lines, 1):
         if NAME.match(line):
             return Position(project.shown(spec), number, 1, line, len(line.rstrip()))
