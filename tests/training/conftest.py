@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -93,11 +94,13 @@ def trainer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Trainer:
+) -> Iterator[Trainer]:
     """A fresh working folder with the package and a corpus in it."""
     (tmp_path / "generated").symlink_to(package / "generated")
     (tmp_path / "corpus.txt").write_text(TEXT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(package / "generated")
     modules = {name: importlib.import_module(f"small.{name}") for name in ("train", "sample")}
-    return Trainer(tmp_path, modules, capsys)
+    yield Trainer(tmp_path, modules, capsys)
+    for name in [module for module in sys.modules if module.partition(".")[0] == "small"]:
+        del sys.modules[name]  # other tests have packages of that name
