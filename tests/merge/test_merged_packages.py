@@ -68,7 +68,7 @@ def judge(root: Path, seeds: range) -> int:
 
 
 def test_merged_packages_pass_where_both_sides_do(tmp_path: Path) -> None:
-    assert judge(tmp_path, range(2)) == 2
+    assert judge(tmp_path, range(1)) == 1
 
 
 @pytest.mark.long
