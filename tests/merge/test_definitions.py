@@ -77,6 +77,7 @@ def test_each_side_keeps_the_definitions_that_it_changed() -> None:
     )
     assert merged.conflicts == ()
     assert set(merged.carried) == {"Config.heads", "Config.large"}
+    assert merge(theirs, BASE).carried == ("Config.heads", "Config.large")
 
 
 def test_a_new_function_stands_where_the_person_put_it() -> None:

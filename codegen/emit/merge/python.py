@@ -85,11 +85,12 @@ class _Merge:
         """One piece of the three, or what becomes of it where both sides changed it."""
         theirs, new = sides.theirs, sides.new
         agreed = "theirs" if theirs and theirs.kept else sides.agreed(_alike)
-        if agreed != "new":
-            self.carried.append(name)
+        if agreed == "theirs":
+            self.carried += _edited_names(name, sides.base, theirs)
         if agreed:
             piece = sides.of(agreed)
             return piece.node if piece else None
+        self.carried.append(name)
         if theirs is None or new is None:
             return self.conflict(name, DELETED if new else GONE, sides)
         return self.both(name, sides.base, theirs, new)
@@ -207,6 +208,17 @@ class _Merge:
     def filled(self, code: str) -> str:
         """The code with the texts of its conflicts where they belong."""
         return "".join(self.blocks.get(line.strip(), line) for line in code.splitlines(True))
+
+
+def _edited_names(name: str, base: Piece | None, theirs: Piece | None) -> list[str]:
+    """What a person edited in a piece: of a class whose head is as it was, its members."""
+    if base is None or theirs is None or _block(base.node) is None or _block(theirs.node) is None:
+        return [name]
+    if not same(_head(base.node), _head(theirs.node)):
+        return [name]
+    members = _Merge(None)
+    members.as_class(name, Sides(base.node, theirs.node, base.node))
+    return members.carried or [name]
 
 
 def _alike(one: Piece | None, other: Piece | None) -> bool:
