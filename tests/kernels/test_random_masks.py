@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LIMITS = {"float32": 2e-5, "float16": 1e-3}  # of the largest
-FAST, LONG, PART = 20, 150, 10  # cases of the default run, of the long one, of a process
+FAST, LONG, PART = 10, 160, 10  # cases of the default run, of the long one, of a process
 HEAD_DIMS = (16, 64, 80, 96, 128, 192, 256)
 RATIOS = (1, 3, 8)
 BY_HEAD = ("h < 2", "h == 1 & causal", "(q + h) % 3 == 0", "k - q < 2 - h", "h < 1 | window(4)")

@@ -137,8 +137,8 @@ def check_findings(error: TgenError, index: int) -> None:
 
 def test_a_damaged_spec_is_a_package_or_an_error_with_a_place(tmp_path: Path) -> None:
     specs = project(tmp_path)
-    ends = in_child(lambda: survive(specs, 300, 0), [specs])
-    assert ends["refused"] > 150 and ends["built"] > 20, ends
+    ends = in_child(lambda: survive(specs, 200, 0), [specs])
+    assert ends["refused"] > 100 and ends["built"] > 10, ends
 
 
 def test_a_damaged_spec_is_migrated_or_a_spec_error() -> None:
