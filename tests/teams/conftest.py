@@ -10,16 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_project import SPEC
+
 ROOT = Path(__file__).parents[2]
-SPEC = """\
-name: small
-model:
-  vocab_size: 61
-  context_length: 32
-  d_model: 32
-  layers: 2
-  attention: {heads: 4, kv_heads: 2}
-"""
 
 
 @pytest.fixture
