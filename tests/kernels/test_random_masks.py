@@ -311,7 +311,7 @@ def test_kernels_of_random_masks_agree_with_float64(
 
 
 def test_some_of_the_cases_have_queries_that_see_nothing(outcomes: list[dict[str, Any]]) -> None:
-    assert sum(found.get("blind", 0) > 0 for found in outcomes) >= 3
+    assert sum(found.get("blind", 0) > 0 for found in outcomes) >= 2
 
 
 @pytest.mark.long
