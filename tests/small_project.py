@@ -45,6 +45,13 @@ def write_project(folder: Path, *names: str) -> Path:
     return folder
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    """The first place where a file says `old` says `new`."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
 def tgen(*arguments: str) -> Ran:
     """Runs a command in this process and the current folder."""
     code = 0

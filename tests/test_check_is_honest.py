@@ -18,7 +18,7 @@ from codegen.emit import staging
 from codegen.emit.verdicts import recall, remember
 from codegen.errors import TgenError
 from codegen.refine import style
-from tests.small_project import SPEC, tgen, write_project
+from tests.small_project import SPEC, edit, tgen, write_project
 
 ROOT = Path(__file__).parent.parent
 CHECK = "import sys; from codegen.cli import main; main(args=['check'])"
@@ -46,12 +46,6 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def forget(project: Path) -> None:
     shutil.rmtree(project / ".tgen")
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def broken(*_: Any, **__: Any) -> NoReturn:

@@ -20,7 +20,7 @@ from codegen.outcome import Outcome
 from codegen.project import Project
 from codegen.report import build_text
 from tests.report.outcomes import bad, outcome, project_at
-from tests.small_project import SPEC, tgen, write_project
+from tests.small_project import SPEC, edit, tgen, write_project
 
 NAMES = ("a", "b", "c", "d")
 Capture = pytest.CaptureFixture[str]
@@ -41,12 +41,6 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(built, tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")
     return tmp_path / "project"
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 def change_all(project: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small_project import SPEC, tgen, write_project
+from tests.small_project import SPEC, edit, tgen, write_project
 
 EDIT = ("import os\n", "import os  # mine\n")
 
@@ -32,12 +32,6 @@ def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(built, tmp_path / "repository")
     monkeypatch.chdir(tmp_path / "repository/part")
     return tmp_path / "repository/part"
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
 
 
 def git_apply(diff: str) -> None:

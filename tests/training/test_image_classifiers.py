@@ -38,12 +38,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "final_norm": False,
     },
 }
-FAST = "offsets"
 
 
-@pytest.mark.parametrize(
-    "variant", [pytest.param(v, marks=() if v == FAST else pytest.mark.long) for v in VARIANTS]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_a_classifier_keeps_its_promises(variant: str, tmp_path: Path) -> None:
     spec: dict[str, object] = {
         "name": f"some_{variant}",

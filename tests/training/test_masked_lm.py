@@ -22,12 +22,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "train": {"optimizer": "muon"},
     },
 }
-FAST = "documents"
 
 
-@pytest.mark.parametrize(
-    "variant", [pytest.param(v, marks=() if v == FAST else pytest.mark.long) for v in VARIANTS]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_an_encoder_keeps_its_promises(variant: str, tmp_path: Path) -> None:
     said = VARIANTS[variant]
     model = {**MODEL, **said["model"]}

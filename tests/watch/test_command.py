@@ -14,17 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_project import SPEC, write_project
+
 ROOT = Path(__file__).parent.parent.parent
 DEADLINE = 180  # seconds; a busy machine
-SPEC = """\
-name: small
-model:
-  vocab_size: 61
-  context_length: 32
-  d_model: 32
-  layers: 2
-  attention: {heads: 4}
-"""
 
 
 class Watch:
@@ -62,9 +55,7 @@ class Watch:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "pyproject.toml").write_text("[tool.tgen]\n")
-    (tmp_path / "specs").mkdir()
-    (tmp_path / "specs/small.yaml").write_text(SPEC)
+    write_project(tmp_path)
     for part in ("codegen", "templates"):
         skipped = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / part, tmp_path / "tool" / part, ignore=skipped)

@@ -15,24 +15,14 @@ from codegen.outcome import Outcome
 from codegen.project import Project
 from codegen.watch import Event, Gone, Rebuilt, Started, watch
 from codegen.watch.look import Folders
-
-SPEC = """\
-name: small
-model:
-  vocab_size: 61
-  context_length: 32
-  d_model: 32
-  layers: 2
-  attention: {heads: 4}
-"""
+from tests.small_project import SPEC, write_project
 
 Edit = Callable[[], object]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    (tmp_path / "specs").mkdir()
-    (tmp_path / "specs/small.yaml").write_text(SPEC)
+    write_project(tmp_path)
     return Project(tmp_path, tmp_path / "specs", tmp_path / "generated")
 
 
