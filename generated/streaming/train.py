@@ -48,6 +48,8 @@ from .options import Options, parse_options
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
 FLOPS_PER_TOKEN = 710_569_728  # forward and backward, at the training context
+
+
 # ---- device ----
 
 

@@ -56,6 +56,7 @@ from .options import Options, parse_options
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
 
+
 # ---- device ----
 
 

@@ -52,6 +52,8 @@ from .options import Options, parse_options
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
 FLOPS_PER_IMAGE = 105_382_975_344  # forward and backward
+
+
 # ---- device ----
 
 
