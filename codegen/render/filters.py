@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from codegen.plan.amounts import human_bytes, human_flops
@@ -28,6 +29,9 @@ def literal(value: Any) -> str:
 
 def _float(value: float) -> str:
     text = repr(value)
+    if text.endswith(".0") and abs(value) >= 1e9:  # 989.4e12
+        power = (len(f"{abs(value):.0f}") - 1) // 3 * 3
+        return f"{Decimal(value).scaleb(-power).normalize():f}e{power}"
     if text.endswith(".0") and abs(value) >= 10_000:
         return f"{int(value):_}.0"
     # 1e-05 -> 1e-5

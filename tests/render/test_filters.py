@@ -1,0 +1,36 @@
+"""Values in generated code: they read as a person would type them, and Python reads them back."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codegen.render.filters import literal
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+LARGE = st.integers(10**9, 10**17).map(float)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (50257, "50_257"),
+        (1024, "1024"),
+        (1e-5, "1e-5"),
+        (500000.0, "500_000.0"),
+        (989.4e12, "989.4e12"),
+        (1.3074e15, "1.3074e15"),
+        ((1024,) * 5, "(1024,) * 5"),
+    ],
+)
+def test_a_value_is_written_as_people_write_it(value: object, text: str) -> None:
+    assert literal(value) == text
+
+
+@given(NUMBERS | LARGE | st.text() | st.booleans() | st.none())
+def test_python_reads_the_value_back(value: object) -> None:
+    found = ast.literal_eval(literal(value))
+    assert found == value and type(found) is type(value)
