@@ -133,7 +133,7 @@ def rope_fields(
         of_kind = {kind: plan.kinds[0] for plan in plans for kind in plan.kinds}
         first = plans[0].kinds[0]
         true, tiny = (tuple(of_kind.get(k or "", first) for k in kinds) for kinds in order)
-        fields.append(ConfigField("ropes", "tuple[str, ...]", true, tiny, "of each layer"))
+        fields.append(ConfigField("ropes", "tuple[str, ...]", true, tiny, "by layer"))
     for structure, plan in zip(structures, plans, strict=True):
         name = plan.name
         toy_dim = toy_rotary_dim(structure.dim, structure.head_dim)

@@ -169,7 +169,7 @@ def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
     tiny = tuple(values.get(row.name, 0) for values in numbers.tiny)
     if numbers.uniform(row.name):
         return ConfigField(row.name, row.type, max(real), max(tiny), row.comment)
-    of_each = "of each layer" + (f", {row.of_each}" if row.of_each else "")
+    of_each = "by layer" + (f", {row.of_each}" if row.of_each else "")
     return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each)
 
 

@@ -29,7 +29,7 @@ def literal(value: Any) -> str:
 
 def _float(value: float) -> str:
     text = repr(value)
-    if text.endswith(".0") and abs(value) >= 1e9:  # 989.4e12
+    if text.endswith(".0") and abs(value) >= 1e6:  # 989.4e12
         power = (len(f"{abs(value):.0f}") - 1) // 3 * 3
         return f"{Decimal(value).scaleb(-power).normalize():f}e{power}"
     if text.endswith(".0") and abs(value) >= 10_000:
@@ -40,12 +40,18 @@ def _float(value: float) -> str:
 
 def _tuple(values: tuple[Any, ...]) -> str:
     """A tuple, its repetition shown as repetition."""
-    forms = [_run_lengths(values)]
+    return min(_run_lengths(values), _period(values), key=len)
+
+
+def _period(values: tuple[Any, ...]) -> str:
+    """(1, 2, 1, 2, 1) -> ((1, 2) * 2 + (1,)): its shortest part that repeats, and what is left."""
     for size in range(1, len(values) // 2 + 1):
         unit, times = values[:size], len(values) // size
-        if size * times == len(values) and unit * times == values:
-            forms.append(f"{_run_lengths(unit)} * {times}")
-    return min(forms, key=len)
+        rest = values[size * times :]
+        if unit * times + rest == values:
+            whole = f"{_run_lengths(unit)} * {times}"
+            return f"({whole} + {_run_lengths(rest)})" if rest else whole
+    return _run_lengths(values)
 
 
 def _run_lengths(values: tuple[Any, ...]) -> str:
@@ -58,7 +64,7 @@ def _run_lengths(values: tuple[Any, ...]) -> str:
             runs.append([value, 1])
     plain = "(" + ", ".join(map(literal, values)) + ("," if len(values) == 1 else "") + ")"
     parts = [f"({literal(value)},)" + (f" * {n}" if n > 1 else "") for value, n in runs]
-    short = "(" + " + ".join(parts) + ")" if len(parts) > 1 else parts[0]
+    short = "(" + " + ".join(parts) + ")" if len(parts) != 1 else parts[0]
     return short if len(short) < len(plain) else plain
 
 

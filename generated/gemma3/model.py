@@ -38,30 +38,10 @@ class Config:
     heads: int = 4
     kv_heads: int = 1
     head_dim: int = 256
-    windows: tuple[int, ...] = (
-        (512,) * 5
-        + (32_768,)
-        + (512,) * 5
-        + (32_768,)
-        + (512,) * 5
-        + (32_768,)
-        + (512,) * 5
-        + (32_768,)
-        + (512,) * 2
-    )  # of each layer, in keys
+    windows: tuple[int, ...] = ((512,) * 5 + (32_768,)) * 4 + (512, 512)  # by layer, in keys
     d_ff: int = 6912
     norm_eps: float = 1e-6
-    rope_thetas: tuple[float, ...] = (
-        (10_000.0,) * 5
-        + (1_000_000.0,)
-        + (10_000.0,) * 5
-        + (1_000_000.0,)
-        + (10_000.0,) * 5
-        + (1_000_000.0,)
-        + (10_000.0,) * 5
-        + (1_000_000.0,)
-        + (10_000.0,) * 2
-    )  # of each layer
+    rope_thetas: tuple[float, ...] = ((10_000.0,) * 5 + (1e6,)) * 4 + (10_000.0,) * 2  # by layer
     embedding_scale: float = 33.94112549695428  # sqrt(d_model)
     init_std: float = 0.02
 
@@ -76,7 +56,7 @@ class Config:
             head_dim=8,
             windows=(5, 32),
             d_ff=48,
-            rope_thetas=(10_000.0, 1_000_000.0),
+            rope_thetas=(10_000.0, 1e6),
             embedding_scale=5.656854249492381,
         )
 

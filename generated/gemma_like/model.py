@@ -39,10 +39,10 @@ class Config:
     heads: int = 8
     kv_heads: int = 2
     head_dim: int = 128
-    windows: tuple[int, ...] = ((1024,) * 5 + (8192,)) * 3  # of each layer, in keys
+    windows: tuple[int, ...] = ((1024,) * 5 + (8192,)) * 3  # by layer, in keys
     d_ff: int = 4096
     norm_eps: float = 1e-6
-    rope_thetas: tuple[float, ...] = ((10_000.0,) * 5 + (1_000_000.0,)) * 3  # of each layer
+    rope_thetas: tuple[float, ...] = ((10_000.0,) * 5 + (1e6,)) * 3  # by layer
     embedding_scale: float = 32.0  # sqrt(d_model)
     logit_softcap: float = 30.0
     init_std: float = 0.02
@@ -59,7 +59,7 @@ class Config:
             head_dim=8,
             windows=(5, 32),
             d_ff=48,
-            rope_thetas=(10_000.0, 1_000_000.0),
+            rope_thetas=(10_000.0, 1e6),
             embedding_scale=5.656854249492381,
         )
 

@@ -40,7 +40,7 @@ class Config:
     heads: int = 64
     kv_heads: int = 8
     head_dim: int = 64
-    windows: tuple[int, ...] = (128, 131_072) * 12  # of each layer, in keys
+    windows: tuple[int, ...] = (128, 131_072) * 12  # by layer, in keys
     activation_beta: float = 1.702  # silu is x * sigmoid(beta x)
     mlp_clamp: float = 7.0  # of what is gated
     up_offset: float = 1.0

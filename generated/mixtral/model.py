@@ -38,7 +38,7 @@ class Config:
     experts: int = 8
     active_experts: int = 2  # a token
     expert_d_ff: int = 14_336
-    rope_theta: float = 1_000_000.0
+    rope_theta: float = 1e6
     aux_loss: float = 0.02  # of unbalanced routers
     init_std: float = 0.02
 

@@ -36,7 +36,7 @@ class Config:
     head_dim: int = 128
     d_ff: int = 3072
     norm_eps: float = 1e-6
-    rope_theta: float = 1_000_000.0
+    rope_theta: float = 1e6
     init_std: float = 0.02
 
     @classmethod

@@ -21,13 +21,23 @@ LARGE = st.integers(10**9, 10**17).map(float)
         (1024, "1024"),
         (1e-5, "1e-5"),
         (500000.0, "500_000.0"),
+        (1e6, "1e6"),
         (989.4e12, "989.4e12"),
         (1.3074e15, "1.3074e15"),
         ((1024,) * 5, "(1024,) * 5"),
+        (((512,) * 5 + (None,)) * 4, "((512,) * 5 + (None,)) * 4"),
+        (((512,) * 5 + (None,)) * 4 + (512, 512), "(((512,) * 5 + (None,)) * 4 + (512, 512))"),
+        ((1, 2, 3), "(1, 2, 3)"),
     ],
 )
 def test_a_value_is_written_as_people_write_it(value: object, text: str) -> None:
     assert literal(value) == text
+
+
+@given(st.lists(st.integers(0, 2)), st.integers(0, 5), st.lists(st.integers(0, 2)))
+def test_python_computes_the_tuple(unit: list[int], times: int, rest: list[int]) -> None:
+    value = (*unit * times, *rest)
+    assert eval(literal(value)) == value
 
 
 @given(NUMBERS | LARGE | st.text() | st.booleans() | st.none())
