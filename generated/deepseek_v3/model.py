@@ -247,9 +247,7 @@ class MoE(nn.Module):
     def route(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The weights and numbers (N, K) of the experts of tokens (N, C)."""
         scores = torch.sigmoid(self.router(x).float())  # (N, E)
-        groups = torch.unflatten(
-            scores + self.correction_bias, -1, (self.groups, -1)
-        )  # (N, G, E / G)
+        groups = (scores + self.correction_bias).view(len(x), self.groups, -1)  # (N, G, E / G)
         best = groups.topk(2).values.sum(-1).topk(self.active_groups).indices
         closed = torch.ones_like(groups[..., 0], dtype=torch.bool).scatter(-1, best, False)
         choice = groups.masked_fill(closed[..., None], -math.inf).flatten(-2)  # (N, E)

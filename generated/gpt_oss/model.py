@@ -91,10 +91,8 @@ def rope(config: Config, positions: Tensor) -> Rotary:
     slowed = ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
     frequencies = frequencies * (1 - slowed) + frequencies / config.rope_factor * slowed
     angles = (positions[..., None] * frequencies).unsqueeze(-3)  # the same for all heads
-    cos, sin = (
-        angles.cos() * config.rope_attention_factor,
-        angles.sin() * config.rope_attention_factor,
-    )
+    scale = config.rope_attention_factor
+    cos, sin = scale * angles.cos(), scale * angles.sin()
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
@@ -322,10 +320,8 @@ class Model(nn.Module):
         )
         if self.training:
             counted = labels != -100
-            share = {"mean": torch.ones_like(loss), "sum": counted.sum(), "none": counted}[
-                reduction
-            ]
-            loss = loss + share * self.router_loss()
+            shares = {"mean": torch.ones_like(loss), "sum": counted.sum(), "none": counted}
+            loss = loss + shares[reduction] * self.router_loss()
         return loss.view_as(targets) if reduction == "none" else loss
 
     def router_loss(self) -> Tensor:

@@ -269,10 +269,8 @@ class Model(nn.Module):
         )
         if self.training:
             counted = labels != -100
-            share = {"mean": torch.ones_like(loss), "sum": counted.sum(), "none": counted}[
-                reduction
-            ]
-            loss = loss + share * self.router_loss()
+            shares = {"mean": torch.ones_like(loss), "sum": counted.sum(), "none": counted}
+            loss = loss + shares[reduction] * self.router_loss()
         return loss.view_as(targets) if reduction == "none" else loss
 
     def router_loss(self) -> Tensor:
