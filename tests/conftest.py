@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from jinja2.sandbox import SandboxedEnvironment
 
 from codegen.cli import main
 
@@ -32,6 +34,23 @@ def tgen(capsys: pytest.CaptureFixture[str]) -> Run:
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def templates_are_compiled_once() -> Iterator[None]:
+    """Projects keep their compiled templates apart, and nearly every test has one of its own."""
+    known: dict[object, Any] = {}
+    compiled = SandboxedEnvironment.compile
+
+    def compile_once(self: SandboxedEnvironment, *source: Any) -> Any:
+        key = (type(self), *source)
+        if key not in known:
+            known[key] = compiled(self, *source)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SandboxedEnvironment, "compile", compile_once)
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
