@@ -28,7 +28,7 @@ class Scope:
 
 def scope_of(paths: Sequence[Path], project: Project, out: Path) -> Scope:
     """What the arguments of the command name; the project's specs, if they name nothing."""
-    own: Path | None = getattr(project, "templates", None)
+    own = project.templates
     templates = (own, templates_folder()) if own else (templates_folder(),)
     return Scope(tuple(path.absolute() for path in paths or (project.specs,)), templates, out)
 
