@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codegen.emit.file_state import FileState
 from codegen.emit.generated import find_generated
 from codegen.emit.lock import git_blob_of, sha256_of
 from codegen.emit.merge import Side, Sides, merge_texts
+
+if TYPE_CHECKING:
+    from codegen.refine import Facts
 
 NOT_OURS = "it is in the way: tgen didn't write it"
 NO_LOCK = "it is in the way: without a tgen.lock beside it, it may be your work"
@@ -92,21 +96,39 @@ def _decided(state: FileState, side: Side | None, trouble: str) -> FileState:
     return replace(state, wanted=state.disk, troubles=(trouble,))
 
 
-def troubles_of_imports(files: Sequence[FileState]) -> list[FileState]:
-    """Merged files that import from a sibling what that has no more are for a person to decide."""
-    import ast  # slow to import, and a package without edits needs none
+def troubles_of_imports(files: Sequence[FileState], decided: Collection[str]) -> list[FileState]:
+    """Edited files that import from a sibling what that has no more are for a person to decide.
 
-    from codegen.refine import facts_of, unresolved_imports
+    `decided` are the names of those that a person has decided on.
+    """
+    from codegen.refine import lost_imports
 
-    modules = {
-        file.name: facts_of(ast.parse(file.wanted))
-        for file in files
-        if file.name.endswith(".py") and file.wanted is not None and not file.troubles
+    known = [file for file in files if file.name.endswith(".py") and not file.troubles]
+    texts = {text for file in known for text in (file.disk, file.rendered, file.wanted) if text}
+    facts = {text: found for text in texts if (found := _facts(text))}
+    modules = {file.name: facts[file.wanted] for file in known if file.wanted in facts}
+    had = {
+        file.name: {
+            name for text in (file.disk, file.rendered) if text in facts for name in facts[text].top
+        }
+        for file in known
+        if file.wanted is None or file.wanted in facts
     }
-    found = unresolved_imports(modules)
+    lost = lost_imports(modules, had)
     return [
-        replace(file, troubles=found[file.name], marked=file.wanted, wanted=file.disk)
-        if file.merged and file.name in found
+        replace(file, troubles=lost[file.name], marked=file.wanted, wanted=file.disk)
+        if file.edited and file.name in lost and file.name not in decided
         else file
         for file in files
     ]
+
+
+def _facts(text: bytes) -> Facts | None:
+    import ast  # slow to import, and a package without edits needs none
+
+    from codegen.refine import facts_of
+
+    try:
+        return facts_of(ast.parse(text))
+    except (SyntaxError, ValueError):
+        return None

@@ -36,6 +36,16 @@ class PackageState:
         return tuple(state for state in self.files if state.troubles)
 
     @property
+    def published(self) -> PackageState:
+        """The state once every file is what it should be."""
+        return PackageState(
+            tuple(
+                replace(file, disk=file.wanted, base=None if file.base is None else file.rendered)
+                for file in self.files
+            )
+        )
+
+    @property
     def edited(self) -> tuple[FileState, ...]:
         """The files that hold a person's edits."""
         return tuple(state for state in self.files if state.edited)
@@ -59,8 +69,8 @@ def observe(
         _observe_file(package, name, lock, side, resolved or {})
         for name in sorted({*package.files, *(lock.files if lock else ())})
     ]
-    if any(file.merged for file in files):
-        files = troubles_of_imports(files)
+    if any(file.edited for file in files):
+        files = troubles_of_imports(files, decided=resolved or {})
     return PackageState((*files, _observe_lock(package, files, lock_data, lock)))
 
 

@@ -99,8 +99,12 @@ def _ensure_package_root(root: Path) -> None:
 
 
 def _written(package: Package, state: PackageState) -> Written:
+    after = state.published
+    edited = {file.name for file in after.edited}
     merged = {
-        file.name: file.merged.carried for file in state.pending if file.merged and file.edited
+        file.name: file.merged.carried
+        for file in state.pending
+        if file.merged and file.name in edited
     }
     return Written(
         written=tuple(file.name for file in state.pending if file.wanted is not None),
@@ -109,6 +113,6 @@ def _written(package: Package, state: PackageState) -> Written:
         ),
         removed=tuple(file.name for file in state.pending if file.wanted is None),
         merged=merged,
-        edits=comparison(package, state).edits,
+        edits=comparison(package, after).edits,
         digests=state.digests,
     )

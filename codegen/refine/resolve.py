@@ -29,6 +29,32 @@ def unresolved_imports(
     return {path: sentences for path, sentences in found.items() if sentences}
 
 
+def lost_imports(
+    modules: Mapping[str, Facts], had: Mapping[str, Collection[str]]
+) -> dict[str, tuple[str, ...]]:
+    """By file, what a package's modules import from each other that is no more, as sentences.
+
+    `had` are the names that each file could have; of other files and names nothing is known, as a
+    person may have put them there.
+    """
+    found = {
+        path: tuple(dict.fromkeys(_lost(module, modules, had))) for path, module in modules.items()
+    }
+    return {path: sentences for path, sentences in found.items() if sentences}
+
+
+def _lost(
+    module: Facts, modules: Mapping[str, Facts], had: Mapping[str, Collection[str]]
+) -> Iterator[str]:
+    for one in module.imports:
+        path = f"{one.module or one.name}.py"
+        known = one.level == 1 and path in had
+        if known and (path not in modules or not one.module or one.name in had[path]):
+            missing = _missing(one, modules)
+            if missing:
+                yield f"line {one.line}: {missing}"
+
+
 def _unresolved(
     module: Facts, modules: Mapping[str, Facts], dropped: Collection[str]
 ) -> Iterator[str]:

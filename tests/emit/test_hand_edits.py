@@ -259,3 +259,51 @@ def test_line_ends_of_windows_are_no_edit_and_no_conflict(make: Make, model: Pat
     model.write_bytes(MINE.replace("\n", "\r\n").encode())
     write(package(make, NEW))
     assert model.read_text() == BOTH
+
+
+def test_formatting_that_a_new_rendering_replaces_is_no_edit_any_more(
+    make: Make, model: Path
+) -> None:
+    model.write_text(BASE.replace("return 2", "return (2)"))
+    written = write(package(make, NEW))
+    assert model.read_text() == NEW
+    assert written.written == ("model.py", "tgen.lock")
+    assert written.merged == {} and written.edits == ()
+    assert compare(package(make, NEW)).edits == ()
+
+
+HELPED = "from .helper import x\n\n"
+
+
+def test_modules_of_ones_own_are_nobody_elses_business(make: Make, model: Path) -> None:
+    model.with_name("helper.py").write_text("x = 1\n")
+    model.write_text(f"import not_installed_here\n{HELPED}{MINE}")
+    write(package(make, NEW))
+    assert model.read_text() == f"import not_installed_here\n{HELPED}{BOTH}"
+
+
+def test_a_conflict_in_one_file_is_none_in_those_that_import_it(make: Make, root: Path) -> None:
+    train = "from .model import one, two\n\nx = one()\n"
+    write(make({"model.py": BASE, "train.py": train}))
+    (root / "gpt/model.py").write_text(MINE)
+    (root / "gpt/train.py").write_text(train + "y = two()\n")
+    with pytest.raises(HandEditError) as raised:
+        write(make({"model.py": RIVAL, "train.py": train.replace("one()", "one() + 1")}))
+    assert [str(one.message) for one in raised.value.diagnostics] == [
+        "generated/gpt/model.py: two: you changed it, and so does the new rendering"
+    ]
+    assert not (root / "gpt/train.py.merge").exists()
+
+
+def test_what_a_person_decided_on_may_import_what_it_likes(make: Make, root: Path) -> None:
+    data = "def rows():\n    return 1\n\n\ndef cols():\n    return 1\n"
+    train = "from .data import rows\n\nx = rows()\n"
+    write(make({"data.py": data, "train.py": train}))
+    path = root / "gpt" / "train.py"
+    path.write_text(train + "try:\n    from .data import cols\nexcept ImportError:\n    pass\n")
+    new = make({"data.py": data[: data.index("\n\ndef cols")], "train.py": train})
+    with pytest.raises(HandEditError, match=r"train\.py: line 5: data\.py has no `cols`"):
+        write(new)
+    resolve(new)
+    assert compare(new).changes == () and "import cols" in path.read_text()
+    write(new)

@@ -76,8 +76,9 @@ class _Merge:
         if agreed is None:
             where = f"the order in {prefix[:-1]}" if prefix else "the order of the file"
             self.conflicts.append(Conflict(where, "you reordered it, and so does the rendering"))
-        if agreed != "new":  # then so are the blank lines between
-            for key in chosen.keys() & pieces.theirs.keys():
+        above = pieces.each(lambda found: dict(zip([*found][1:], found, strict=False)))
+        for key, over in zip(order, [None, *order], strict=False):  # blank lines as they were there
+            if above.new.get(key) != over == above.theirs.get(key) and key in pieces.theirs:
                 chosen[key] = _spaced(chosen[key], like=pieces.theirs[key].node)
         return [chosen[key] for key in order]
 
