@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from codegen.emit.disk import encode, read_plain
+from codegen.emit.merge import has_markers
 from codegen.emit.package import LOCK_NAME, Package, is_file_name, is_relative_posix
 from codegen.emit.undo import Edit, Step, undo_steps
 from codegen.errors import OutputError
@@ -122,8 +123,10 @@ def parse_lock(data: bytes, path: Path) -> Lock:
             raise OutputError(f"{path} is of a version that is no more: {version!r}", hint=ANEW)
         return _from_document(document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if has_markers(data.decode("utf-8", "replace")):
+            raise OutputError(f"{path} holds an unresolved merge", hint=_one_side(path)) from None
         raise OutputError(
-            f"{path} is damaged: {_reason(data, error)}",
+            f"{path} is damaged: {_reason(error)}",
             hint=f"restore it (git checkout -- {path}), or delete it and build again",
         ) from error
 
@@ -178,9 +181,12 @@ def _step(name: str, entry: object) -> Step:
     raise ValueError(f"the edit of {name!r} has a step that is none")
 
 
-def _reason(data: bytes, error: Exception) -> str:
-    if b"\n<<<<<<< " in b"\n" + data:
-        return "it holds an unresolved merge (take either side of it)"
+def _one_side(path: Path) -> str:
+    take = f"git checkout --theirs -- {path.parent}, or --ours"
+    return f"mend the spec, take the package whole from one side ({take}), then: tgen build"
+
+
+def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error.args[0]!r} is missing"
     return str(error)

@@ -24,6 +24,7 @@ Key = tuple["str | int", ...]  # where a value is: ("model", "layers", 0)
 MAX_TEXT = 1_000_000  # characters
 MAX_SCALAR = 2_000  # characters of one value
 MAX_VALUES = 20_000  # after aliases are expanded
+CONFLICT = "<" * 7 + " "  # as git marks one
 MAX_DEPTH = 50
 MAX_PROBLEMS = 100
 
@@ -190,6 +191,10 @@ class _Reader:
         return SpecError(Diagnostic(message, self.spot(node), hint))
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> Diagnostic:
+        left = next((n for n, line in enumerate(self.lines) if line.startswith(CONFLICT)), None)
+        if left is not None:
+            hint = "keep what is right of both sides, and remove git's markers"
+            return Diagnostic("an unresolved merge is left here", self.at(left, 0, 7), hint)
         mark = error.problem_mark or error.context_mark
         where = self.at(mark.line, mark.column) if mark else self.at(0, 0)
         message = " ".join(part for part in (error.problem, error.context) if part)

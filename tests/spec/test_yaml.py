@@ -130,6 +130,12 @@ def test_only_the_first_hundred_mistakes_are_said_and_the_rest_counted() -> None
     assert caught.value.diagnostics[-1].message == "and 200 more mistakes"
 
 
+def test_a_merge_that_is_not_done_is_called_that() -> None:
+    text = "name: a\n<<<<<<< HEAD\nlayers: 2\n=======\nlayers: 3\n>>>>>>> other\n"
+    with pytest.raises(SpecError, match=r"^a\.yaml:2:1: error: an unresolved merge is left here"):
+        parse(text, "a.yaml")
+
+
 def test_an_alias_stands_for_the_value_that_it_names() -> None:
     assert parse("a: &x {b: [1, 2]}\nc: *x", "x").data == {"a": {"b": [1, 2]}, "c": {"b": [1, 2]}}
 
