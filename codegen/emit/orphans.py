@@ -88,4 +88,6 @@ def remove_if_bare(folder: Path) -> None:
 def _edited(folder: Path, project: Path, name: str) -> Diagnostic:
     where = shown_path(folder, project)
     message = f"{where}/{name} was changed by hand, and {where} has no spec any more"
-    return Diagnostic(message, hint="restore the spec, rename the folder as the spec was, or remove it yourself")
+    return Diagnostic(
+        message, hint="restore the spec, rename the folder as the spec was, or remove it yourself"
+    )

@@ -64,6 +64,39 @@ def test_what_nobody_edited_is_the_new_rendering() -> None:
     assert merge(BASE, new) == Merged(new)
 
 
+USES = "\n\ndef mine(x):\n    return second(x) + WIDTH\n"
+GONE = BASE.index("\n\ndef second")
+
+
+def test_what_an_edit_uses_stays_though_the_new_rendering_drops_it() -> None:
+    new = BASE[:GONE].replace("(1111)", "(2222)").replace("WIDTH = 10\n\n\n", "\n")
+    merged = merge(BASE + USES, new.replace("Tensor, nn", "Tensor"))
+    assert merged.text == (BASE + USES).replace("(1111)", "(2222)")
+    assert merged.carried == ("mine", "WIDTH", "second") and not merged.conflicts
+
+
+def test_a_future_that_only_one_side_has_is_in_no_ones_way() -> None:
+    theirs = BASE.replace("import math\n", "from __future__ import annotations\n\nimport math\n")
+    merged = merge(theirs + USES, BASE[:GONE])
+    assert "from __future__ import annotations\n\nimport math" in merged.text
+    assert "def second" in merged.text and not merged.conflicts
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        "def mine(second):\n    return second\n",
+        "def mine():\n    second = 1\n    return [second for second in range(second)]\n",
+        "class Mine:\n    second = 1\n    third = second\n",
+        "from elsewhere import second\n\nsecond()\n",
+        "def mine(x):\n    return x.second\n",
+    ],
+)
+def test_a_name_of_an_edits_own_keeps_nothing(mine: str) -> None:
+    new = BASE[:GONE].replace(", nn", "")
+    assert "def second" not in merge(BASE + "\n\n" + mine, new).text
+
+
 def test_each_side_keeps_the_definitions_that_it_changed() -> None:
     theirs = edit(("return math.pi", "return math.e"), ("heads: int = 4", "heads: int = 8"))
     new = edit(NEW_LINE, ("layers: int = 2", "layers: int = 3"), ("c = 3", "c = 4"))

@@ -26,6 +26,7 @@ from codegen.emit.merge.pieces import (
     formatted,
     pieces_of,
 )
+from codegen.emit.merge.used import still_used
 
 MADE = "# Made from "  # the line of a generated file that says what it is made from
 Lines = Sequence[cst.EmptyLine]
@@ -72,6 +73,11 @@ class _Merge:
             node = self.piece(prefix + describe(key), three)
             if node is not None:
                 chosen[key] = node
+        if not prefix:
+            dropped = {k: p for k, p in pieces.theirs.items() if k not in chosen | pieces.new}
+            used = still_used(chosen, dropped)
+            self.carried += map(describe, used)
+            chosen |= used
         order, agreed = merged_order(pieces.each(list), chosen, self.side)
         if agreed is None:
             where = f"the order in {prefix[:-1]}" if prefix else "the order of the file"
