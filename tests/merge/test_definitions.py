@@ -82,6 +82,11 @@ def test_a_future_that_only_one_side_has_is_in_no_ones_way() -> None:
     assert "def second" in merged.text and not merged.conflicts
 
 
+@pytest.mark.parametrize("mine", ["def f(a, a):\n    pass\n", "nonlocal WIDTH\n"])
+def test_what_parses_and_does_not_run_is_merged_as_it_is(mine: str) -> None:
+    assert mine in merge(BASE + "\n\n" + mine, BASE[:GONE]).text
+
+
 @pytest.mark.parametrize(
     "mine",
     [

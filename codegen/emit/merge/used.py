@@ -21,7 +21,10 @@ def still_used(
     first = sorted(chosen, key=lambda key: key != ("from", "__future__"))  # or it is no module
     while left:
         code = cst.Module([*(chosen[key] for key in first), *used.values()]).code
-        missing = global_names(code) - facts_of(ast.parse(code)).top
+        try:
+            missing = global_names(code) - facts_of(ast.parse(code)).top
+        except SyntaxError:  # it parses, and Python won't run it: def f(a, a)
+            break
         needed = {key: node for key, node in left.items() if key[1] in missing}
         if not needed:
             break
