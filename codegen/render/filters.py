@@ -11,6 +11,7 @@ from typing import Any
 from codegen.plan.amounts import human_bytes, human_flops
 
 WIDTH = 98
+DIGITS = 5  # of a large round number
 FIELD = re.compile(r"\bconfig\.(\w+)")
 
 
@@ -29,7 +30,7 @@ def literal(value: Any) -> str:
 
 def _float(value: float) -> str:
     text = repr(value)
-    if text.endswith(".0") and abs(value) >= 1e6:  # 989.4e12
+    if text.endswith(".0") and abs(value) >= 1e6 and len(text.rstrip(".0")) <= DIGITS:  # 989.4e12
         power = (len(f"{abs(value):.0f}") - 1) // 3 * 3
         return f"{Decimal(value).scaleb(-power).normalize():f}e{power}"
     if text.endswith(".0") and abs(value) >= 10_000:

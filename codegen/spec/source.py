@@ -24,9 +24,9 @@ Key = tuple["str | int", ...]  # where a value is: ("model", "layers", 0)
 MAX_TEXT = 1_000_000  # characters
 MAX_SCALAR = 2_000  # characters of one value
 MAX_VALUES = 20_000  # after aliases are expanded
-CONFLICT = "<" * 7 + " "  # as git marks one
 MAX_DEPTH = 50
 MAX_PROBLEMS = 100
+CONFLICT = "<" * 7 + " "  # as git marks one
 
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
