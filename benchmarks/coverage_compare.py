@@ -28,14 +28,14 @@ from benchmarks.tiny_models import (
     reference_logits,
     tiny_model,
 )
-from codegen.errors import TgenError
-from codegen.importing import (
+from codegen.commands.import_ import (
     imported,
     open_tensors,
     read_model,
     unformatted,
     weight_files,
 )
+from codegen.errors import TgenError
 
 TOLERANCE = 1e-5  # of the largest logit, and of the largest gradient in the model
 DECODING = 1e-4  # of the largest logit

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from benchmarks.tables import markdown_table
 from codegen.errors import TgenError
-from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.kernels.kernel import Kernel, Tile
+from codegen.plan.kernels.tiles import fixed_tiles
 from codegen.plan.targets import ATTENTION_SIZES, known_targets, read_target
-from codegen.plan.tiles import fixed_tiles
 from codegen.project import find_project, find_specs
-from codegen.prove import Choice, Usage, describe, faults, measure, survey
+from codegen.prove import ChosenTile, Usage, describe, faults, measure, survey
 
 ROOT = Path(__file__).parent.parent
 PAGE = Path(__file__).parent / "kernels.md"
@@ -104,7 +104,7 @@ class Module:
 
 def modules_of(specs: Sequence[Path]) -> list[Module]:
     """The modules of all specs that have kernels."""
-    from codegen import rendering
+    from codegen.build import rendering
 
     project = find_project(ROOT)
     found = []
@@ -157,12 +157,12 @@ def row(
     ]
 
 
-def chosen_rows(module: str, found: Iterable[Choice | TgenError]) -> list[list[str]]:
+def chosen_rows(module: str, found: Iterable[ChosenTile | TgenError]) -> list[list[str]]:
     """One line for each kernel and target that a tile was chosen for."""
     return [
         row(module, c.kernel, c.target, c.tile, c.usage, "; ".join(c.faults) or "clean")
         for c in found
-        if isinstance(c, Choice)
+        if isinstance(c, ChosenTile)
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from codegen import pipeline
+from codegen.commands.build import build_packages
 from codegen.plan import Plan
 from codegen.project import Project
 from codegen.refine import prune_package
@@ -23,7 +23,7 @@ def write_package(folder: Path, spec: dict[str, object]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(spec), encoding="utf-8")
     project = Project(folder, folder / "specs", folder / "generated")
-    (outcome,) = pipeline.build([path], project, out=project.generated, test=False)
+    (outcome,) = build_packages([path], project, out=project.generated, test=False)
     assert not outcome.problems, "\n".join(map(str, outcome.problems))
     assert outcome.folder is not None
     return outcome.folder

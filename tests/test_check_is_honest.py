@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from codegen import rendering
+from codegen.build import rendering
 from codegen.emit import staging
 from codegen.emit.verdicts import recall, remember
 from codegen.errors import TgenError
@@ -58,7 +58,7 @@ STAGES = {
     "render": "codegen.render.render_package",
     "prune": "codegen.refine.prune_package",
     "format": "codegen.refine.format_files",
-    "emit": "codegen.pipeline.compare",
+    "emit": "codegen.build.steps.compare",
 }
 
 
@@ -318,7 +318,12 @@ VERSIONS = {
         "What training may show",
         3,
     ),
-    "other code": ("codegen/plan/describe.py", "a decoder-only", "an autoregressive", 3),
+    "other code": (
+        "codegen/plan/transformer/describe.py",
+        "a decoder-only",
+        "an autoregressive",
+        3,
+    ),
     "a broken template": ("templates/package/log.py.jinja", "What training", "{% if What", 2),
 }
 

@@ -57,8 +57,8 @@ def test_the_wheel_builds_a_spec_in_an_empty_folder(tmp_path: Path) -> None:
     with open(team / "pyproject.toml", "a", encoding="utf-8") as settings:
         settings.write('templates = "own"\n')
     (team / "own/parts").mkdir(parents=True)
-    part = '{% filter replace("F.silu", "F.gelu") %}{% include "tgen/parts/mlp.py.jinja" %}'
-    (team / "own/parts/mlp.py.jinja").write_text(part + "{% endfilter %}")
+    part = '{% filter replace("F.silu", "F.gelu") %}{% include "tgen/transformer/mlp.py.jinja" %}'
+    (team / "own/transformer/mlp.py.jinja").write_text(part + "{% endfilter %}")
     run(home / "bin/tgen", "build", "--no-test", cwd=team)
     model = (team / "generated/small_gpt/model.py").read_text()
     assert "F.gelu(self.gate_proj(x))" in model and "F.silu" not in model

@@ -166,7 +166,7 @@ def test_a_disk_that_is_full_is_a_clear_error(
 def test_a_file_that_changed_meanwhile_is_left_alone(
     project: Path, tgen: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from codegen import migrating
+    from codegen.commands import migrate as migrating
 
     load_specs = migrating.load_specs
 

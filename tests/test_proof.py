@@ -15,16 +15,18 @@ from typing import Any
 
 import pytest
 
-from codegen import pipeline, proof, rendering
+from codegen.build import proof, rendering
+from codegen.build.locked import launched_as, locked_tiles
+from codegen.build.outcome import Outcome
+from codegen.commands.build import build_packages
+from codegen.commands.check import check_packages
 from codegen.errors import OutputError, TgenError
-from codegen.locked import launched_as, locked_tiles
-from codegen.outcome import Outcome
 from codegen.plan import Plan
-from codegen.plan.kernel_plan import kernels_of
-from codegen.plan.kernels import Kernel, Tile
-from codegen.plan.tiles import fixed_tiles
+from codegen.plan.kernels.kernel import Kernel, Tile
+from codegen.plan.kernels.kernel_plan import kernels_of
+from codegen.plan.kernels.tiles import fixed_tiles
 from codegen.project import Project, templates_folder
-from codegen.prove import Choice, Usage
+from codegen.prove import ChosenTile, Usage
 from codegen.render import render
 from tests.conftest import Run
 
@@ -55,13 +57,13 @@ class Gate:
 
     def __call__(
         self, plan: Plan, source: str, cache: Path, jobs: int, progress: Any = None
-    ) -> list[Choice]:
+    ) -> list[ChosenTile]:
         assert plan.kernels is not None and "def attention_forward(" in source
         self.calls += 1
         kernels = kernels_of(plan.model, plan.kernels)
         fixed = fixed_tiles(kernels)
         return [
-            Choice(kernel, target, fixed.get(kernel) or self.fitted(kernel), USAGE, "the first",
+            ChosenTile(kernel, target, fixed.get(kernel) or self.fitted(kernel), USAGE, "the first",
                    self.faults if kernel.kind == "attention_dq" else ())
             for kernel in kernels
             for target in plan.kernels.targets
@@ -90,7 +92,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def build(project: Project, prove: bool | None = None) -> Outcome:
-    (outcome,) = pipeline.build(
+    (outcome,) = build_packages(
         [project.specs / "small.yaml"],
         project,
         out=project.generated,
@@ -103,7 +105,7 @@ def build(project: Project, prove: bool | None = None) -> Outcome:
 def check(project: Project) -> Outcome:
     """Without any verdict: all is rendered and compared."""
     shutil.rmtree(project.root / ".tgen", ignore_errors=True)
-    (outcome,) = pipeline.check([project.specs / "small.yaml"], project, out=project.generated)
+    (outcome,) = check_packages([project.specs / "small.yaml"], project, out=project.generated)
     return outcome
 
 
@@ -194,7 +196,7 @@ def test_a_package_elsewhere_has_tiles_of_its_own(project: Project, gate: Gate) 
     build(project, prove=True)
     spec = [project.specs / "small.yaml"]
     other = project.root / "other"
-    pipeline.build(spec, project, out=other, test=False, prove=False)
+    build_packages(spec, project, out=other, test=False, prove=False)
     assert ROW not in (other / "small/kernels.py").read_text()
     assert "tiles" not in json.loads((other / "small/tgen.lock").read_text())
 
@@ -372,7 +374,7 @@ def test_a_kernel_that_nothing_fits_fails_its_spec_and_no_other(
 ) -> None:
     (project.specs / "other.yaml").write_text(SPEC.replace("small", "other"))
 
-    def broken(plan: Plan, *rest: Any) -> list[Choice]:
+    def broken(plan: Plan, *rest: Any) -> list[ChosenTile]:
         if plan.name == "small":
             raise TgenError("no tile of attention_dq compiles for sm_90")
         return gate(plan, *rest)

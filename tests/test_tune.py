@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from codegen import rendering, tune
+from codegen.build import rendering
+from codegen.commands import tune
 from codegen.errors import TgenError
 from codegen.plan import Plan
-from codegen.plan.kernels import Tile
+from codegen.plan.kernels.kernel import Tile
 from codegen.plan.targets import candidates, known_targets, read_target, tile_row
 from codegen.project import Project
 from tests.conftest import Run

@@ -1,4 +1,4 @@
-"""The command line: options are parsed here, work is done by the pipeline, text made by report."""
+"""The command line: options are parsed here, work is done by `commands/`, text made by report."""
 
 from __future__ import annotations
 

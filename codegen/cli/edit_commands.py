@@ -18,18 +18,21 @@ from codegen.cli.options import default_jobs, json_option, out_option, paths_arg
 @json_option
 def edits(specs: Sequence[Path], out: Path | None, names: bool, as_json: bool) -> None:
     """Show what people changed in the packages of SPECS (by default all), as diffs."""
-    from codegen import pipeline, report
+    from codegen import report
+    from codegen.build.outcome import exit_code
+    from codegen.commands.build import specs_to_build
+    from codegen.commands.edits import list_edits
 
     project = project_of(specs)
     folder = (out or project.generated).resolve()
-    outcomes = pipeline.edits(
-        pipeline.specs_to_build(specs, project, folder), project, out=folder, jobs=default_jobs()
+    outcomes = list_edits(
+        specs_to_build(specs, project, folder), project, out=folder, jobs=default_jobs()
     )
     if as_json:
         report.edits_json(outcomes, project)
     else:
         report.edits_text(outcomes, diffs=not names)
-    sys.exit(pipeline.exit_code(outcomes))
+    sys.exit(exit_code(outcomes))
 
 
 @click.command(epilog="Example: tgen resolve specs/gpt.yaml")
@@ -38,13 +41,16 @@ def edits(specs: Sequence[Path], out: Path | None, names: bool, as_json: bool) -
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 def resolve(specs: Sequence[Path], out: Path | None, no_test: bool) -> None:
     """Take the conflicts of SPECS as resolved in their `.merge` files, and finish the build."""
-    from codegen import pipeline, report
+    from codegen import report
+    from codegen.build.outcome import exit_code
+    from codegen.commands.build import specs_to_build
+    from codegen.commands.resolve import resolve_conflicts
 
     project = project_of(specs)
     folder = (out or project.generated).resolve()
     started = report.Stopwatch()
-    outcomes = pipeline.resolve_conflicts(
-        pipeline.specs_to_build(specs, project, folder), project, out=folder, test=not no_test
+    outcomes = resolve_conflicts(
+        specs_to_build(specs, project, folder), project, out=folder, test=not no_test
     )
     report.build_text(outcomes, [], project, dry_run=False, seconds=started.seconds)
-    sys.exit(pipeline.exit_code(outcomes))
+    sys.exit(exit_code(outcomes))

@@ -29,8 +29,9 @@ def kernels(
     as_json: bool,
 ) -> None:
     """Compile SPEC's kernels for GPUs that need not be here, and show what they use."""
-    from codegen import prove, rendering, report
-    from codegen.plan.tiles import fixed_tiles
+    from codegen import prove, report
+    from codegen.build import rendering
+    from codegen.plan.kernels.tiles import fixed_tiles
 
     project = project_of([spec])
     plan, source, found = rendering.rendered_kernels(spec, project)
@@ -52,7 +53,9 @@ def tune(spec: Path, target: str, write: Path | None) -> None:
 
     The winners are a file of `tiles:` (by default tiles/NAME.yaml) that SPEC can `extends`.
     """
-    from codegen import rendering, report, tune
+    from codegen import report
+    from codegen.build import rendering
+    from codegen.commands import tune
 
     project = project_of([spec])
     plan, source, found = rendering.rendered_kernels(spec, project)
@@ -94,7 +97,7 @@ def _from_spec(path: Path, spec: Path) -> str:
 def mask(expression: str, length: int, tile: int, png: Path | None, code: bool) -> None:
     """Draw who sees whom under a mask EXPRESSION, and the work that its tiles skip."""
     from codegen.report import mask as pictures
-    from codegen.spec.mask import read_mask
+    from codegen.spec.masks.tree import read_mask
 
     picture = pictures.draw(expression, read_mask(expression), length, tile)
     pictures.show(picture)

@@ -59,18 +59,21 @@ def build(
     as_json: bool,
 ) -> None:
     """Write and test the packages of SPECS (files or folders; by default all)."""
-    from codegen import pipeline, report
+    from codegen import report
+    from codegen.build.orphans import orphans_of, remove_orphans
+    from codegen.build.outcome import exit_code
+    from codegen.build.progress import unheard
+    from codegen.commands.build import build_packages, specs_to_build
     from codegen.emit import recover
-    from codegen.progress import unheard
 
     project = project_of(specs)
     folder = (out or project.generated).resolve()
     started = report.Stopwatch()
     report.recovered_text(recover(folder))
-    paths = pipeline.specs_to_build(specs, project, folder)
+    paths = specs_to_build(specs, project, folder)
     listed = len(paths) > report.FEW and not as_json
     with report.following(not as_json, report.done_line if listed else unheard) as progress:
-        outcomes = pipeline.build(
+        outcomes = build_packages(
             paths,
             project,
             out=folder,
@@ -82,12 +85,12 @@ def build(
             prove=prove,
             progress=progress,
         )
-    lost = [] if specs else pipeline.orphans(folder, outcomes)
+    lost = [] if specs else orphans_of(folder, outcomes)
     if not dry_run:
-        lost = pipeline.remove_orphans(lost, project)
+        lost = remove_orphans(lost, project)
     printer = report.build_json if as_json else report.build_text
     printer(outcomes, lost, project, dry_run=dry_run, seconds=started.seconds)
-    sys.exit(pipeline.exit_code([*outcomes, *lost]))
+    sys.exit(exit_code([*outcomes, *lost]))
 
 
 @click.command("import", epilog="Example: tgen import checkpoints/Qwen3-0.6B --name qwen3")
@@ -109,7 +112,8 @@ def import_(
 
     Weights (*.safetensors) are converted into weights/NAME/, with tokenizer.json beside them.
     """
-    from codegen import importing, report
+    from codegen import report
+    from codegen.commands import import_ as importing
     from codegen.project import find_project
 
     project = find_project(specs or Path.cwd())
@@ -176,14 +180,17 @@ def _checked(
     specs: Sequence[Path], project: Project, out: Path | None, no_edits: bool, jobs: int, form: str
 ) -> Checked:
     """All that a check finds; machines are told of edits in full."""
-    from codegen import pipeline, report
+    from codegen import report
+    from codegen.build.orphans import orphans_of
+    from codegen.commands.build import specs_to_build
+    from codegen.commands.check import check_code, check_packages
     from codegen.emit import recover
 
     folder = (out or project.generated).resolve()
     interrupted = recover(folder)
-    paths = pipeline.specs_to_build(specs, project, folder)
+    paths = specs_to_build(specs, project, folder)
     with report.following(form == "text") as progress:
-        outcomes = pipeline.check(
+        outcomes = check_packages(
             paths,
             project,
             out=folder,
@@ -191,10 +198,10 @@ def _checked(
             edits=no_edits or form == "json",
             progress=progress,
         )
-    orphans = [] if specs else pipeline.orphans(folder, outcomes)
+    orphans = [] if specs else orphans_of(folder, outcomes)
     return report.Checked(
         project,
-        pipeline.check_code(outcomes, orphans, interrupted, no_edits),
+        check_code(outcomes, orphans, interrupted, no_edits),
         outcomes,
         orphans,
         interrupted,

@@ -44,7 +44,8 @@ def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool
 
     Each file comes after a line `# ---- PACKAGE/FILE ----`, a single one alone.
     """
-    from codegen import preview, report
+    from codegen import report
+    from codegen.commands import render as preview
 
     if str(spec) == "-":
         made = preview.preview_text(sys.stdin.buffer.read(), project_of([]), overrides)
@@ -62,8 +63,9 @@ def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool
 @json_option
 def diff(a: Path, b: Path, as_json: bool) -> None:
     """Show how the models of the specs A and B differ, knob by knob, and what each costs."""
-    from codegen import rendering, report
-    from codegen.spec.knobs import differences
+    from codegen import report
+    from codegen.build import rendering
+    from codegen.spec.transformer.knobs import differences
 
     (one, first), (other, second) = (rendering.spec_and_plan(p, project_of([p])) for p in (a, b))
     printer = report.diff_json if as_json else report.diff_text
@@ -78,7 +80,7 @@ def diff(a: Path, b: Path, as_json: bool) -> None:
 @set_option
 def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     """Write a spec NAME that extends another and says only what differs."""
-    from codegen import scaffold
+    from codegen.commands import new as scaffold
 
     path = scaffold.write_variant(name, parent, overrides, project_of([parent]))
     click.echo(f"wrote {path}\nnext: tgen build {path}")
@@ -94,7 +96,8 @@ def migrate(specs: Sequence[Path], dry_run: bool) -> None:
 
     Only the characters that must change do; the specs that they extend come along.
     """
-    from codegen import migrating, report
+    from codegen import report
+    from codegen.commands import migrate as migrating
     from codegen.project import find_specs
 
     project = project_of(specs)
@@ -107,7 +110,8 @@ def migrate(specs: Sequence[Path], dry_run: bool) -> None:
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 def init(folder: Path) -> None:
     """Make FOLDER (by default the current one) a project: settings, a first spec, CI."""
-    from codegen import new_project, report
+    from codegen import report
+    from codegen.commands import init as new_project
 
     report.init_text(new_project.init_project(folder), folder.resolve())
 

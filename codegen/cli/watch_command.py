@@ -24,7 +24,7 @@ def watch(specs: Sequence[Path], out: Path | None, no_test: bool, jobs: int | No
     built run in the background, until a newer save. Ctrl-C ends it.
     """
     from codegen import report
-    from codegen import watch as watching
+    from codegen.commands import watch as watching
 
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal ends it as Ctrl-C does
         number = getattr(signal, name, None)

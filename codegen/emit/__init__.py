@@ -4,7 +4,7 @@ Every command calls `recover` first; `compare` tells how the disk differs from a
 `write` makes it the same, unless that would lose something that a person wrote.
 """
 
-from codegen.emit.compare import Change, Comparison, Kind, compare
+from codegen.emit.compare import Change, Kind, PackageDiff, compare
 from codegen.emit.disk import to_unix
 from codegen.emit.generated import drop_oldest
 from codegen.emit.lock import FileDigest, Lock, read_lock
@@ -18,11 +18,11 @@ from codegen.emit.write import Written, resolve, write
 __all__ = [
     "LOCK_NAME",
     "Change",
-    "Comparison",
     "FileDigest",
     "Kind",
     "Lock",
     "Package",
+    "PackageDiff",
     "Recovered",
     "Side",
     "Written",

@@ -34,7 +34,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PackageDiff:
     """What is stale in a package, the lock last, and what a person has edited in it."""
 
     changes: tuple[Change, ...] = ()
@@ -43,7 +43,7 @@ class Comparison:
     digests: Mapping[str, str] = field(default_factory=dict)  # sha256 of what files should hold
 
 
-def compare(package: Package, name_parts: bool = False) -> Comparison:
+def compare(package: Package, name_parts: bool = False) -> PackageDiff:
     """How a package differs from its rendering; nothing is written.
 
     `name_parts` finds for each edit which definitions it is of, where no merge has found them.
@@ -65,12 +65,12 @@ def _with_parts(edit: Change, file: FileState) -> Change:
     return replace(edit, parts=merged.carried or ("formatting",))
 
 
-def comparison(package: Package, state: PackageState) -> Comparison:
+def comparison(package: Package, state: PackageState) -> PackageDiff:
     """The same of a state that was observed."""
     shown = shown_folder(package)
     changes = (_change(f"{shown}/{file.name}", file) for file in state.files if file.stale)
     edits = (edit_of(f"{shown}/{file.name}", file) for file in state.edited)
-    return Comparison(tuple(changes), tuple(edits), not state.pending, state.digests)
+    return PackageDiff(tuple(changes), tuple(edits), not state.pending, state.digests)
 
 
 def _change(path: str, file: FileState) -> Change:

@@ -30,7 +30,7 @@ _numbers = itertools.count()
 
 
 @dataclass(frozen=True)
-class Package:
+class ImportedPackage:
     """The modules of a package that was never written."""
 
     model: ModuleType
@@ -39,7 +39,7 @@ class Package:
 
 
 @contextmanager
-def imported(files: Mapping[str, str]) -> Iterator[Package]:
+def imported(files: Mapping[str, str]) -> Iterator[ImportedPackage]:
     """The model, weights and checkpoint modules of a rendered package, gone again afterwards."""
     name = f"tgen_import_{next(_numbers)}"
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
@@ -52,7 +52,7 @@ def imported(files: Mapping[str, str]) -> Iterator[Package]:
         try:
             importlib.invalidate_caches()
             parts = ("model", "weights", "checkpoint")
-            yield Package(*(importlib.import_module(f"{name}.{part}") for part in parts))
+            yield ImportedPackage(*(importlib.import_module(f"{name}.{part}") for part in parts))
         finally:
             sys.dont_write_bytecode = before
             for module in [one for one in sys.modules if one.partition(".")[0] == name]:
@@ -88,7 +88,11 @@ def keep(staging: Path, folder: Path) -> None:
 
 
 def convert(
-    package: Package, plan: Plan, files: tuple[Path, ...], to: Path, moved: Moved | None = None
+    package: ImportedPackage,
+    plan: Plan,
+    files: tuple[Path, ...],
+    to: Path,
+    moved: Moved | None = None,
 ) -> dict[str, Any]:
     """Writes checkpoint.safetensors, weights.json and tokenizer.json to a folder.
 
@@ -116,7 +120,7 @@ def convert(
     return record
 
 
-def empty_model(package: Package, plan: Plan, tensors: Mapping[str, Tensor]) -> nn.Module:
+def empty_model(package: ImportedPackage, plan: Plan, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The model with room for its weights in the number formats of the checkpoint."""
     import torch
 

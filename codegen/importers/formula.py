@@ -16,7 +16,7 @@ class FormulaError(Exception):
     """An expression that can't be computed; the message says why."""
 
 
-class Scope(Protocol):
+class Names(Protocol):
     """Where names get their values: `value` raises FormulaError for a name that has none."""
 
     def value(self, name: str) -> Any:
@@ -112,7 +112,7 @@ def names_in(text: str) -> frozenset[str]:
     return frozenset(names - own - FUNCTIONS.keys())
 
 
-def compute(text: str, scope: Scope) -> Any:
+def compute(text: str, scope: Names) -> Any:
     """The value of an expression; FormulaError where it has none."""
     try:
         return _Computation(scope, {}).of(parsed(text))
@@ -127,7 +127,7 @@ def compute(text: str, scope: Scope) -> Any:
 class _Computation:
     """One walk over a tree; `local` are the variables of comprehensions."""
 
-    def __init__(self, scope: Scope, local: Mapping[str, Any]) -> None:
+    def __init__(self, scope: Names, local: Mapping[str, Any]) -> None:
         self.scope = scope
         self.local = local
 

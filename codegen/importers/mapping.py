@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.errors import TgenError
-from codegen.spec.source import parse
+from codegen.spec.yaml.source import parse
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "huggingface"

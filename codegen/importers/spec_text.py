@@ -10,8 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from codegen.spec.load import FAMILIES
-from codegen.spec.source import core_scalar
-from codegen.spec.transformer import TASK_DEFAULTS
+from codegen.spec.transformer.vocabulary import TASK_DEFAULTS
+from codegen.spec.yaml.source import core_scalar
 
 WIDTH = 88
 PLAIN = re.compile(r"[A-Za-z_][\w ()&|~<>=.*/+-]*")

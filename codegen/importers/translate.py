@@ -13,7 +13,7 @@ from codegen.importers.formula import FormulaError, compute
 from codegen.importers.layers import with_layers
 from codegen.importers.mapping import Mapping, choose, known_types
 from codegen.importers.scope import MissingFieldError, Scope, fields_read, without_nulls
-from codegen.spec.source import Key
+from codegen.spec.yaml.source import Key
 
 SILENT = "to import it all the same, take the field out of config.json: the logits may differ"
 

@@ -11,8 +11,8 @@ from typing import Any
 from codegen.errors import Diagnostic, Position, SpecError
 from codegen.importers.formula import parsed
 from codegen.importers.mapping import read_mapping
-from codegen.plan.parts import BlockPlan
 from codegen.plan.tables import Parameter
+from codegen.plan.transformer.parts import BlockPlan
 
 MAX_NAMED = 8  # parameters in a message
 INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
-from codegen.plan.cost import forward_flops, transformer_cost
-from codegen.plan.describe import describe_transformer
-from codegen.plan.encoder_decoder import lower_encoder_decoder
-from codegen.plan.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
-from codegen.plan.kernels import Tile
+from codegen.plan.kernels.kernel import Tile
+from codegen.plan.kernels.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
+from codegen.plan.kernels.tiles import tile_for
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
 from codegen.plan.targets import device_names, known_targets, target_data, tile_of
-from codegen.plan.tiles import tile_for
-from codegen.plan.transformer import lower_network
+from codegen.plan.transformer.cost import forward_flops, transformer_cost
+from codegen.plan.transformer.describe import describe_transformer
+from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
+from codegen.plan.transformer.lower import lower_network
 from codegen.spec import LoadedSpec, Spec
-from codegen.spec.characters import word
-from codegen.spec.vocabulary import Muon, SpecHead, Target
+from codegen.spec.head import Muon, SpecHead, Target
+from codegen.spec.yaml.characters import word
 
 
 def lower(loaded: LoadedSpec) -> Plan:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from codegen.plan.checkpoint import CheckpointPlan
-from codegen.plan.kernel_plan import KernelPlan
-from codegen.plan.network import TransformerNetwork
+from codegen.plan.kernels.kernel_plan import KernelPlan
+from codegen.plan.transformer.network import TransformerNetwork
 
 PLAN_VERSION = 2  # of the JSON that `tgen plan --json` prints
 

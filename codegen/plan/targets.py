@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from codegen.errors import TgenError
-from codegen.plan.kernels import Tile
+from codegen.plan.kernels.kernel import Tile
 
 FOLDER = Path(__file__).parent.parent / "targets"
 ATTENTION_SIZES = ("BLOCK_Q", "BLOCK_K")  # what the short form of a candidate gives

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from codegen.errors import TgenError
-from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.kernels.kernel import Kernel, Tile
 from codegen.plan.targets import known_targets, read_target
 from codegen.prove.cache import recall, remember, request_key
-from codegen.prove.ladder import Choice, climb
+from codegen.prove.ladder import ChosenTile, climb
 from codegen.prove.pool import Pool, triton_version
 from codegen.prove.requests import requests
 from codegen.prove.usage import Request, Usage, worst
@@ -29,7 +29,7 @@ def prove(
     progress: Progress | None = None,
     keep: Path | None = None,
     fixed: Mapping[Kernel, Tile] | None = None,
-) -> list[Choice]:
+) -> list[ChosenTile]:
     """A tile for every kernel of the module `source` on every target, kernels outermost.
 
     `cache` is where compilations are remembered, `keep` a folder for the assembly of the chosen
@@ -40,7 +40,7 @@ def prove(
     errors = [error for error in found if isinstance(error, TgenError)]
     if errors:
         raise TgenError(finding for error in errors for finding in error.diagnostics)
-    return [choice for choice in found if isinstance(choice, Choice)]
+    return [choice for choice in found if isinstance(choice, ChosenTile)]
 
 
 def survey(
@@ -52,13 +52,13 @@ def survey(
     progress: Progress | None = None,
     keep: Path | None = None,
     fixed: Mapping[Kernel, Tile] | None = None,
-) -> list[Choice | TgenError]:
+) -> list[ChosenTile | TgenError]:
     """As `prove`, with the error in the place of a choice where there is none."""
     pairs = [(kernel, target) for kernel in kernels for target in targets]
     with Pool(jobs) as pool:
         compiler = _Compiler(source, cache, pool, fixed)
 
-        def choose(kernel: Kernel, target: str) -> Choice | TgenError:
+        def choose(kernel: Kernel, target: str) -> ChosenTile | TgenError:
             try:
                 return compiler.choose(kernel, target, _stem(keep, kernels, kernel, target))
             except TgenError as error:
@@ -108,7 +108,7 @@ class _Compiler:
         self.fixed = fixed or {}
         self.triton = triton_version()
 
-    def choose(self, kernel: Kernel, target: str, keep: Path | None) -> Choice:
+    def choose(self, kernel: Kernel, target: str, keep: Path | None) -> ChosenTile:
         facts = read_target(target)
         choice = climb(
             kernel,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from codegen.errors import Diagnostic, TgenError
-from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.kernels.kernel import Kernel, Tile
+from codegen.plan.kernels.tiles import ONE_LOOP, SPLIT
 from codegen.plan.targets import TargetFacts, candidates
-from codegen.plan.tiles import ONE_LOOP, SPLIT
 from codegen.prove.requests import can_be_split, can_have_one_loop, fitted
 from codegen.prove.usage import CRASHED, LATE, Usage
 
@@ -21,7 +21,7 @@ Sizes = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenTile:
     """The tile that a kernel gets on a target, what it uses there, and why not an earlier one."""
 
     kernel: Kernel
@@ -46,7 +46,7 @@ def climb(
     facts: TargetFacts,
     measure: Callable[[Tile], Usage],
     fixed: Tile | None = None,
-) -> Choice:
+) -> ChosenTile:
     """The first rung that compiles, fits the shared memory, spills nothing and has its dots.
 
     Where there is none, the one that spills least among those that can be launched; TgenError if
@@ -62,7 +62,7 @@ def climb(
         usage = measure(tile)
         found = faults(usage, kernel, facts)
         if not found:
-            return Choice(kernel, facts.name, tile, usage, _why(tried, fixed))
+            return ChosenTile(kernel, facts.name, tile, usage, _why(tried, fixed))
         if usage.compiled and not launches(usage, facts):
             too_big.add((tile.sizes, tile.stages))
         tried.append((tile, usage, found))
@@ -72,7 +72,7 @@ def climb(
     best = min(possible, key=lambda attempt: _badness(attempt[1], kernel))
     tile, usage, found = best
     others = [attempt for attempt in tried if attempt is not best]
-    return Choice(kernel, facts.name, tile, usage, _why(others, fixed, "none fits: "), found)
+    return ChosenTile(kernel, facts.name, tile, usage, _why(others, fixed, "none fits: "), found)
 
 
 def rungs(kernel: Kernel, facts: TargetFacts) -> Iterator[Tile]:

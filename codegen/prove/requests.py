@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen.errors import TgenError
-from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.kernels.kernel import Kernel, Tile
+from codegen.plan.kernels.tiles import ONE_LOOP, SPLIT
 from codegen.plan.targets import TargetFacts
-from codegen.plan.tiles import ONE_LOOP, SPLIT
 from codegen.prove.extract import kernel_source
 from codegen.prove.usage import Request
 

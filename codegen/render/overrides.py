@@ -15,7 +15,7 @@ from codegen.errors import Diagnostic, Position, TgenError
 from codegen.project import Project, template_files, templates_folder
 from codegen.render.template_errors import line_diagnostic
 
-ORIGINALS = "tgen"  # `tgen/parts/mlp.py.jinja` is tgen's own, whatever stands for it
+ORIGINALS = "tgen"  # `tgen/transformer/mlp.py.jinja` is tgen's own, whatever stands for it
 NO_TEMPLATES = ("README.md",)
 
 

@@ -23,7 +23,7 @@ from codegen.report.outcome import (
 AS_PLANNED = ("the table's first", "launched in no other way")
 
 if TYPE_CHECKING:
-    from codegen.outcome import Orphan, Outcome
+    from codegen.build.outcome import Orphan, Outcome
     from codegen.plan import Cost
     from codegen.project import Project
     from codegen.verify import TestReport

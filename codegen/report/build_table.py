@@ -12,7 +12,7 @@ from codegen.emit import LOCK_NAME
 from codegen.report.outcome import merged_text, state_of, written_names
 
 if TYPE_CHECKING:
-    from codegen.outcome import Outcome
+    from codegen.build.outcome import Outcome
 
 FEW = 3  # packages that get a paragraph each
 COLUMNS = ("package", "state", "parameters", "FLOPs", "tests")

@@ -11,7 +11,7 @@ import click
 from codegen.report.outcome import print_json, show_problems
 
 if TYPE_CHECKING:
-    from codegen.outcome import Outcome
+    from codegen.build.outcome import Outcome
     from codegen.project import Project
 
 

@@ -10,7 +10,7 @@ from codegen.report.build import cost_line, verdict_line
 from codegen.report.outcome import show_problems
 
 if TYPE_CHECKING:
-    from codegen.importing import Imported
+    from codegen.commands.import_ import Imported
     from codegen.project import Project
 
 

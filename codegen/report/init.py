@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from codegen.new_project import Piece
+    from codegen.commands.init import ProjectFile
 
 
-def init_text(pieces: Sequence[Piece], folder: Path) -> None:
+def init_text(pieces: Sequence[ProjectFile], folder: Path) -> None:
     """What was written, and the next two commands."""
-    from codegen.new_project import repository_root
+    from codegen.commands.init import repository_root
 
     if not pieces:
         click.echo(f"nothing to do: {folder} is a project already")

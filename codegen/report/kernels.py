@@ -13,7 +13,7 @@ from codegen.report.outcome import print_json
 if TYPE_CHECKING:
     from rich.console import JustifyMethod
 
-    from codegen.prove import Choice
+    from codegen.prove import ChosenTile
 
 COLUMNS = (
     "kernel", "head dim", "target", "tile", "stages", "warps", "registers", "spills",
@@ -22,7 +22,7 @@ COLUMNS = (
 NUMBERS = {"head dim", "stages", "warps", "registers", "spills", "shared memory"}
 
 
-def kernels_text(choices: Sequence[Choice]) -> None:
+def kernels_text(choices: Sequence[ChosenTile]) -> None:
     """A row for each kernel and target; what is wrong with the best there is, on standard error."""
     from rich.table import Table
 
@@ -44,7 +44,7 @@ def kernels_text(choices: Sequence[Choice]) -> None:
             click.echo(str(choice.warning), err=True)
 
 
-def kernel_row(choice: Choice) -> tuple[str, ...]:
+def kernel_row(choice: ChosenTile) -> tuple[str, ...]:
     """The choice in the words of `COLUMNS`."""
     from codegen.plan.targets import read_target
 
@@ -65,7 +65,7 @@ def kernel_row(choice: Choice) -> tuple[str, ...]:
     )
 
 
-def _blocks(choice: Choice) -> str:
+def _blocks(choice: ChosenTile) -> str:
     """`128x64`, with `one loop` or `split` where the launch is that."""
     from codegen.prove import describe
 
@@ -75,12 +75,12 @@ def _blocks(choice: Choice) -> str:
     )
 
 
-def kernels_json(choices: Sequence[Choice]) -> None:
+def kernels_json(choices: Sequence[ChosenTile]) -> None:
     """The same for machines."""
     print_json({"kind": "kernels", "kernels": [_document(choice) for choice in choices]})
 
 
-def _document(choice: Choice) -> dict[str, Any]:
+def _document(choice: ChosenTile) -> dict[str, Any]:
     from codegen.plan.targets import read_target
 
     return {

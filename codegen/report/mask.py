@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from codegen.errors import OutputError
-from codegen.plan.mask_words import sentence
-from codegen.plan.masks import Inputs, Ranges, Tile, key_ranges, shows
-from codegen.spec.formula import formula_of
-from codegen.spec.mask import Mask
+from codegen.plan.masks.ranges import AxisTile, Inputs, Ranges, key_ranges, shows
+from codegen.plan.masks.words import sentence
+from codegen.spec.masks.formula import formula_of
+from codegen.spec.masks.tree import Mask
 
 EMPTY, PARTIAL, FULL = 0, 1, 2
 COLOURS = {EMPTY: None, PARTIAL: "yellow", FULL: "green"}
@@ -72,7 +72,8 @@ def draw(text: str, mask: Mask, length: int, tile: int) -> Picture:
     inputs = example_inputs(length)
     starts = range(0, length, tile)
     tiles = tuple(
-        key_ranges(mask, Tile(start, min(start + tile, length), length, inputs)) for start in starts
+        key_ranges(mask, AxisTile(start, min(start + tile, length), length, inputs))
+        for start in starts
     )
     return Picture(text, mask, length, tile, inputs, tiles)
 
@@ -112,7 +113,7 @@ def show(picture: Picture) -> None:
 
 def show_code(picture: Picture) -> None:
     """The predicate of a pair and the ranges of a tile, as packages have them."""
-    from codegen.plan.mask_code import PYTHON, TRITON, mask_code
+    from codegen.plan.masks.code import PYTHON, TRITON, mask_code
 
     languages = (("Python: torch, numpy", PYTHON), ("Triton", TRITON))
     for title, language in languages:

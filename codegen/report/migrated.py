@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from codegen.migrating import Migration
+    from codegen.commands.migrate import Migration
 
 
 def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:

@@ -15,7 +15,7 @@ from codegen.emit import LOCK_NAME
 from codegen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from codegen.outcome import Outcome
+    from codegen.build.outcome import Outcome
     from codegen.project import Project
 
 JSON_VERSION = 1

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
-    from codegen.plan.parts import LayerPlan
+    from codegen.plan.transformer.parts import LayerPlan
 
 
 def plan_json(plan: Plan) -> None:
@@ -106,7 +106,7 @@ def _widths(plan: Plan, layer: LayerPlan) -> str:
 
 def _attention_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
     """What runs the attention of each kind of layer, and what its cache holds."""
-    from codegen.plan.cost import cache_slots
+    from codegen.plan.transformer.cost import cache_slots
 
     net, length = plan.model, plan.model.context_length
     for block in net.blocks:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.progress import Counted, Progress, unheard
+from codegen.build.progress import Counted, Progress, unheard
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from codegen.outcome import Outcome
+    from codegen.build.outcome import Outcome
 
 
 class Stopwatch:

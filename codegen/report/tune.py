@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from codegen.plan.kernels import Tile
-    from codegen.tune import Trial
+    from codegen.commands.tune import Trial
+    from codegen.plan.kernels.kernel import Tile
 
 
 def trials_text(found: Sequence[Trial], target: str, name: str) -> None:

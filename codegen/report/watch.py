@@ -14,9 +14,9 @@ from codegen.report.build import verdict_line
 from codegen.report.outcome import show_problems
 
 if TYPE_CHECKING:
-    from codegen.outcome import Outcome
+    from codegen.build.outcome import Outcome
+    from codegen.commands.watch import Event, Gone, Rebuilt, Started
     from codegen.project import Project
-    from codegen.watch import Event, Gone, Rebuilt, Started
 
 NAMED = 4  # packages of a rebuild; of more, their number is said
 Shown = Callable[[str], None]  # what goes on now
@@ -37,8 +37,8 @@ def status_line() -> Iterator[Shown]:
 
 def watch_text(event: Event, project: Project, shown: Shown) -> None:
     """Says what happened."""
-    from codegen.outcome import Outcome
-    from codegen.watch import Gone, Rebuilt, Started, Testing
+    from codegen.build.outcome import Outcome
+    from codegen.commands.watch import Gone, Rebuilt, Started, Testing
 
     match event:
         case Started():

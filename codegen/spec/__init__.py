@@ -8,7 +8,7 @@ from codegen.spec.load import (
     load_specs,
     load_text,
 )
-from codegen.spec.merging import parse_override
+from codegen.spec.yaml.merging import parse_override
 
 __all__ = [
     "BrokenVariant",

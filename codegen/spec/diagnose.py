@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from codegen.errors import Diagnostic
-from codegen.spec.characters import word
-from codegen.spec.file_fields import SpecFile
-from codegen.spec.migrations import outdated
-from codegen.spec.source import Key, Tree
+from codegen.spec.yaml.characters import word
+from codegen.spec.yaml.file_fields import SpecFile
+from codegen.spec.yaml.migrations import outdated
+from codegen.spec.yaml.source import Key, Tree
 
 SET = "--set "  # in place of a file, where an override is wrong
 

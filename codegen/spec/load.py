@@ -12,16 +12,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from codegen.errors import Diagnostic, SpecError
-from codegen.spec.blame import Alone, blamed
-from codegen.spec.characters import word
 from codegen.spec.checks import CHECKS, check_name
 from codegen.spec.diagnose import diagnose, path_of, show, suggestion
-from codegen.spec.finding import Finding
-from codegen.spec.merging import merge, parse_override
-from codegen.spec.read import ReadSpec, Texts, read_spec, read_text_as_spec
-from codegen.spec.source import Tree, spec_error
-from codegen.spec.transformer import TransformerSpec
-from codegen.spec.variants import Choice, Point, check_overrides, point_name, points_of
+from codegen.spec.mistake import Mistake
+from codegen.spec.transformer.vocabulary import TransformerSpec
+from codegen.spec.yaml.blame import Alone, blamed
+from codegen.spec.yaml.characters import word
+from codegen.spec.yaml.merging import merge, parse_override
+from codegen.spec.yaml.read import ReadSpec, Texts, read_spec, read_text_as_spec
+from codegen.spec.yaml.source import Tree, spec_error
+from codegen.spec.yaml.variants import Choice, Point, check_overrides, point_name, points_of
 
 Spec = TransformerSpec  # the union of the families
 
@@ -199,7 +199,7 @@ def _validate(tree: Tree, known: Iterable[Diagnostic] = ()) -> Spec:
     return spec
 
 
-def _place(tree: Tree, finding: Finding) -> Diagnostic:
+def _place(tree: Tree, finding: Mistake) -> Diagnostic:
     where = tree.position(finding.key)
     if finding.at is not None:
         where = tree.character(finding.key, *finding.at)

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from codegen.spec.atoms import ATOMS
 from codegen.spec.checks import MAX_NAME
-from codegen.spec.field_names import models_in
-from codegen.spec.file_fields import SpecFile
-from codegen.spec.migrations import CHANGES, LANGUAGE_VERSION
-from codegen.spec.scale import NAMES
-from codegen.spec.transformer import TransformerSpec
-from codegen.spec.variants import MAX_VARIANTS
+from codegen.spec.masks.atoms import ATOMS
+from codegen.spec.transformer.scale import NAMES
+from codegen.spec.transformer.vocabulary import TransformerSpec
+from codegen.spec.yaml.field_names import models_in
+from codegen.spec.yaml.file_fields import SpecFile
+from codegen.spec.yaml.migrations import CHANGES, LANGUAGE_VERSION
+from codegen.spec.yaml.variants import MAX_VARIANTS
 
 INTRODUCTION = """\
 # The spec language

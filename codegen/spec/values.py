@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from codegen.spec.expression import ExpressionError
-from codegen.spec.mask import parse_mask
-from codegen.spec.scale import parse_model_scale, parse_scale
-from codegen.spec.vocabulary import (
+from codegen.spec.head import (
     PositiveFloat,
     kind_only,
 )
+from codegen.spec.masks.expression import ExpressionError
+from codegen.spec.masks.tree import parse_mask
+from codegen.spec.transformer.scale import parse_model_scale, parse_scale
 
 
 def expression(parse: Any) -> Any:

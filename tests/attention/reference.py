@@ -13,10 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codegen.plan.attention import AttentionFunction, ScorePlan, attention_function, mask_plan
-from codegen.plan.mask_numbers import mask_numbers
+from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.transformer.attention_function import (
+    AttentionFunction,
+    ScorePlan,
+    attention_function,
+    mask_plan,
+)
 from codegen.render.render import environment
-from codegen.spec.mask import Mask, parse_mask
+from codegen.spec.masks.tree import Mask, parse_mask
 from tests import oracle
 from tests.plan.test_masks import Row
 

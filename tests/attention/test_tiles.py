@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from codegen.plan.attention import ScorePlan
+from codegen.plan.transformer.attention_function import ScorePlan
 from tests.attention.reference import Made, dense, made, seen_by_head
 from tests.plan.test_masks import NAMED, Row, random_mask, random_row
 

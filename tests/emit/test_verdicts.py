@@ -92,7 +92,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 CHANGES: dict[str, Callable[[Path], object]] = {
     "code": lambda at: (at / "codegen/plan/plan.py").write_text("d"),
     "data": lambda at: (at / "codegen/facts.yaml").write_text("x: 2"),
-    "a template": lambda at: (at / "templates/parts/mlp.jinja").write_text("n"),
+    "a template": lambda at: (at / "templates/transformer/mlp.jinja").write_text("n"),
     "a name": lambda at: (at / "codegen/cli.py").rename(at / "codegen/cla.py"),
     "a move": lambda at: (at / "codegen/plan/plan.py").rename(at / "codegen/plan.py"),
     "a new file": lambda at: (at / "codegen/empty.py").touch(),

@@ -15,8 +15,8 @@ import transformers
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from codegen.commands.import_ import import_folder
 from codegen.importers.convert import digest
-from codegen.importing import import_folder
 from codegen.project import Project, find_project
 from codegen.spec import load_spec
 from tests.importers.checkpoints import save
@@ -88,7 +88,8 @@ def test_importing_never_imports_transformers(tmp_path: Path, project: Project) 
     save(folder, "LlamaConfig")
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from codegen.importing import import_folder\nfrom codegen.project import find_project\n"
+        "from codegen.commands.import_ import import_folder\n"
+        "from codegen.project import find_project\n"
         f"import_folder(Path({str(folder)!r}), find_project(Path.cwd()), test=False)\n"
         "print('transformers' in sys.modules)"
     )
@@ -197,7 +198,7 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 import torch
-from codegen.importing import import_folder
+from codegen.commands.import_ import import_folder
 from codegen.project import find_project
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 
-from codegen.importing import loaded, open_tensors, read_model, weight_files
+from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
 
 TOLERANCE = 1e-5
 SIZES: dict[str, Any] = {

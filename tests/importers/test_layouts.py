@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from codegen.importers.convert import Package, imported
+from codegen.importers.convert import ImportedPackage, imported
 from codegen.importers.mapping import read_mapping
 from codegen.plan import checkpoint, lower
 from codegen.refine import format_files
@@ -157,7 +157,7 @@ EXPERT_LAYOUTS: dict[str, tuple[dict[str, Any], Any]] = {
 
 def package(
     monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any], spec: str = SPEC
-) -> Iterator[Package]:
+) -> Iterator[ImportedPackage]:
     """Llama's mapping, but with these keys first."""
     llama = read_mapping("llama")
     changed = {f"model.layers.{{layer}}.{name}": entry for name, entry in keys.items()}
@@ -174,7 +174,7 @@ def package(
         yield made
 
 
-def random_model(made: Package) -> Any:
+def random_model(made: ImportedPackage) -> Any:
     torch.manual_seed(0)
     model = made.model.Model(made.model.Config())
     with torch.no_grad():

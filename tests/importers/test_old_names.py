@@ -12,8 +12,8 @@ import transformers
 from safetensors.torch import save_file
 from torch import Tensor
 
+from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
 from codegen.importers.convert import dtypes_there
-from codegen.importing import loaded, open_tensors, read_model, weight_files
 from codegen.plan import lower
 from codegen.spec import load_text
 

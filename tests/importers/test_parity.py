@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from codegen.importing import loaded, open_tensors, read_model, weight_files
+from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
 from tests.importers.checkpoints import save
 
 TOLERANCE = 1e-5

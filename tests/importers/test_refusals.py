@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from codegen.commands.import_ import Imported, import_folder
 from codegen.errors import CheckpointError, HandEditError, TgenError
-from codegen.importing import Imported, import_folder
 from codegen.project import Project
 from tests.importers.checkpoints import save
 

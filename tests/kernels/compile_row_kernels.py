@@ -15,10 +15,9 @@ from triton import compile
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from codegen.plan import row_kernels
-from codegen.plan.kernels import Kernel
-from codegen.plan.parts import NormPlan
-from codegen.plan.row_kernels import (
+from codegen.plan.kernels import row_kernels
+from codegen.plan.kernels.kernel import Kernel
+from codegen.plan.kernels.row_kernels import (
     GluKernel,
     LossKernel,
     NormKernel,
@@ -29,6 +28,7 @@ from codegen.plan.row_kernels import (
     rope_kernels,
     row_tile,
 )
+from codegen.plan.transformer.parts import NormPlan
 
 NORM = NormPlan("rms", True, False, "d", "eps")
 KERNELS = (

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from codegen.plan.attention_kernels import attention_kernels
-from codegen.plan.attention_variant import AttentionVariant, pieces
+from codegen.plan.kernels.attention_kernels import attention_kernels
+from codegen.plan.kernels.attention_variant import AttentionVariant, pieces
 from tests.kernels.variants import MASKS, kernels_file, variant
 
 ROOT = Path(__file__).parent.parent.parent

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codegen.plan.attention import mask_plan
-from codegen.plan.attention_variant import AttentionVariant, pieces
-from codegen.plan.kernel_plan import COLLAPSED, KernelPlan
-from codegen.plan.kernels import Tile
-from codegen.plan.mask_numbers import mask_numbers
-from codegen.spec.mask import parse_mask
+from codegen.plan.kernels.attention_variant import AttentionVariant, pieces
+from codegen.plan.kernels.kernel import Tile
+from codegen.plan.kernels.kernel_plan import COLLAPSED, KernelPlan
+from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.transformer.attention_function import mask_plan
+from codegen.spec.masks.tree import parse_mask
 from tests.kernels.variants import kernels_file
 from tests.plan.test_masks import NAMED, Row, random_mask, random_row
 

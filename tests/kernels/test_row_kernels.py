@@ -11,15 +11,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from codegen.plan.kernel_plan import KernelPlan
-from codegen.plan.parts import NormPlan
-from codegen.plan.row_kernels import (
+from codegen.plan.kernels.kernel_plan import KernelPlan
+from codegen.plan.kernels.row_kernels import (
     GLU_NAMES,
     GluKernel,
     LossKernel,
     NormKernel,
     RopeKernel,
 )
+from codegen.plan.transformer.parts import NormPlan
 from codegen.refine.style import format_files
 from codegen.render.render import environment
 from tests.kernels.row_kernel_checks import CHECKS

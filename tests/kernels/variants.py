@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 
-from codegen.plan.attention_variant import AttentionVariant, pieces
-from codegen.plan.kernel_plan import KernelPlan
-from codegen.plan.kernels import MaskCode, RangeCode, Tile
+from codegen.plan.kernels.attention_variant import AttentionVariant, pieces
+from codegen.plan.kernels.kernel import MaskCode, RangeCode, Tile
+from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.refine.style import format_files
 from codegen.render.render import environment
 

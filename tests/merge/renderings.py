@@ -6,8 +6,8 @@ import functools
 import tempfile
 from pathlib import Path
 
+from codegen.build.rendering import Rendered, formatted, render_one
 from codegen.project import Project
-from codegen.rendering import Rendered, formatted, render_one
 
 ROOT = Path(__file__).parents[2]
 FREE = "checkpoint.huggingface=null"  # a model that no other library has

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from codegen import pipeline
-from codegen.outcome import Outcome
+from codegen.build.outcome import Outcome
+from codegen.commands.build import build_packages
 from codegen.project import Project
 from codegen.verify import run_tests
 from tests.merge.scripts import GENTLE, edited
@@ -29,7 +29,7 @@ def build(project: Project, model: str, name: str) -> Outcome:
     spec = project.specs / f"{name}.yaml"
     spec.parent.mkdir(parents=True, exist_ok=True)
     spec.write_text(SPEC.format(name=name, model=model))
-    (outcome,) = pipeline.build([spec], project, out=project.generated, test=False)
+    (outcome,) = build_packages([spec], project, out=project.generated, test=False)
     return outcome
 
 

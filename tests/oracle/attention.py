@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from codegen.plan.parts import AttentionPlan, NormPlan
+from codegen.plan.transformer.parts import AttentionPlan, NormPlan
 from tests.oracle.activations import sigmoid, softplus
 from tests.oracle.arrays import Array
 from tests.oracle.formulas import linear, norm, read_heads, split_heads

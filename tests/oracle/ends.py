@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from codegen.plan.network import TransformerNetwork
+from codegen.plan.transformer.network import TransformerNetwork
 from tests.oracle.activations import ACTIVATIONS
 from tests.oracle.arrays import Array, Inputs, Weights
 from tests.oracle.formulas import linear, norm, softcap

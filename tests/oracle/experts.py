@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from codegen.plan.experts import RouterPlan
-from codegen.plan.parts import LayerPlan, MlpPlan
+from codegen.plan.transformer.experts import RouterPlan
+from codegen.plan.transformer.parts import LayerPlan, MlpPlan
 from tests.oracle.activations import sigmoid
 from tests.oracle.arrays import Array, Weights
 from tests.oracle.formulas import linear, softcap

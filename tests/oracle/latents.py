@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from codegen.plan.parts import NormPlan
+from codegen.plan.transformer.parts import NormPlan
 from tests.oracle.arrays import Array
 from tests.oracle.formulas import linear, norm, split_heads
 from tests.oracle.numbers import inner_eps

@@ -6,8 +6,8 @@ import functools
 
 import numpy as np
 
-from codegen.plan.network import TransformerNetwork
-from codegen.plan.parts import MlpPlan
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parts import MlpPlan
 from tests.oracle.activations import ACTIVATIONS, sigmoid, softplus, xielu
 from tests.oracle.arrays import Array, Weights, part_of
 from tests.oracle.experts import mixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from codegen.plan.network import TransformerNetwork
-from codegen.plan.parts import NormPlan
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parts import NormPlan
 
 
 def fields(net: TransformerNetwork) -> dict[str, Any]:

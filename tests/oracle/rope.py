@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from codegen.plan.network import TransformerNetwork
-from codegen.plan.parts import LayerPlan, RopePlan
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parts import LayerPlan, RopePlan
 from tests.oracle.arrays import Array
 from tests.oracle.numbers import fields
 

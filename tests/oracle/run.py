@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from codegen.plan.network import TransformerNetwork
+from codegen.plan.transformer.network import TransformerNetwork
 from tests.oracle.arrays import Array, Inputs, Weights
 
 Cross = Callable[[str, Array], Array]

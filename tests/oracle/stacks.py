@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from codegen.plan import Plan
-from codegen.plan.network import TransformerNetwork
+from codegen.plan.transformer.network import TransformerNetwork
 from tests.oracle.arrays import Array, Inputs, Weights
 from tests.oracle.blocks import block
 from tests.oracle.ends import embed, end_norm, head

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from codegen.plan import Plan
-from codegen.plan.network import TransformerNetwork
+from codegen.plan.transformer.network import TransformerNetwork
 from tests.oracle.arrays import Array, Weights, part_of
 from tests.oracle.blocks import block
 from tests.oracle.formulas import linear, norm, read_heads, split_heads

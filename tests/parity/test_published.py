@@ -15,9 +15,9 @@ import pytest
 import torch
 import transformers
 
-from codegen.importing import ReadModel, read_model
+from codegen.commands.import_ import ReadModel, read_model
 from codegen.spec import load_spec, load_text
-from codegen.spec.knobs import differences
+from codegen.spec.transformer.knobs import differences
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parent / "published"

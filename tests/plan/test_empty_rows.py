@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from codegen.cli import main
-from codegen.plan.empty_rows import LOOKED_AT, empty_rows
-from codegen.spec.mask import parse_mask
+from codegen.plan.transformer.empty_rows import LOOKED_AT, empty_rows
+from codegen.spec.masks.tree import parse_mask
 from tests import oracle
 from tests.plan.test_masks import positions, random_mask
 

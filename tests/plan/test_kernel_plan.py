@@ -10,11 +10,11 @@ import pytest
 
 from codegen.errors import SpecError
 from codegen.plan import Plan, lower
-from codegen.plan.attention_variant import pieces
-from codegen.plan.kernel_plan import KernelPlan, kernels_of, tunable, with_tiles
-from codegen.plan.kernels import Tile
+from codegen.plan.kernels.attention_variant import pieces
+from codegen.plan.kernels.kernel import Tile
+from codegen.plan.kernels.kernel_plan import KernelPlan, kernels_of, tunable, with_tiles
+from codegen.plan.kernels.tiles import BLOCK_TILED, TILED, first_tile, fixed_tiles
 from codegen.plan.targets import candidates, known_targets, read_target, tile_of
-from codegen.plan.tiles import BLOCK_TILED, TILED, first_tile, fixed_tiles
 from codegen.render import render_package
 from codegen.spec import load_spec
 

@@ -7,11 +7,11 @@ import random
 import numpy as np
 import pytest
 
-from codegen.plan.kernels import RangeCode
-from codegen.plan.mask_code import PYTHON, mask_code
-from codegen.plan.mask_numbers import mask_numbers, with_names
-from codegen.spec.formula import formula_of
-from codegen.spec.mask import parse_mask
+from codegen.plan.kernels.kernel import RangeCode
+from codegen.plan.masks.code import PYTHON, mask_code
+from codegen.plan.masks.numbers import mask_numbers, with_names
+from codegen.spec.masks.formula import formula_of
+from codegen.spec.masks.tree import parse_mask
 from tests.plan.test_masks import NAMED, random_mask, random_row, sees
 
 

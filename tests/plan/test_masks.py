@@ -1,4 +1,4 @@
-"""Tile ranges of masks against brute force: every pair of positions tried."""
+"""AxisTile ranges of masks against brute force: every pair of positions tried."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from codegen.plan.masks import Ranges, Tile, key_ranges, query_ranges, shows
-from codegen.spec.expression import Binary, Expression, ExpressionError, Name, Number, Unary
-from codegen.spec.formula import formula_of
-from codegen.spec.mask import And, Atom, Comparison, Mask, Not, Or, parse_mask
+from codegen.plan.masks.ranges import AxisTile, Ranges, key_ranges, query_ranges, shows
+from codegen.spec.masks.expression import Binary, Expression, ExpressionError, Name, Number, Unary
+from codegen.spec.masks.formula import formula_of
+from codegen.spec.masks.tree import And, Atom, Comparison, Mask, Not, Or, parse_mask
 
 Row = dict[str, list[int] | int]
 NAMED = (
@@ -138,7 +138,7 @@ def check(text: str, draw: random.Random, *, exact: bool = False) -> None:
     row = random_row(draw, length)
     start = draw.randrange(length)
     stop = min(length, start + draw.choice([1, 2, 4, 8, 16]))
-    tile = Tile(start, stop, length, {k: v for k, v in row.items() if k != "document_ids"})
+    tile = AxisTile(start, stop, length, {k: v for k, v in row.items() if k != "document_ids"})
     inside = range(start, stop)
     formula, inputs = formula_of(mask), tile.inputs
     assert all(

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import lower
-from codegen.plan.attention import kept_by_cache, kept_numbers
-from codegen.plan.cost import SAMPLES, cache_slots, visible_pairs
-from codegen.plan.mask_numbers import mask_numbers
-from codegen.plan.transformer import loss_chunk
+from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.transformer.attention_function import kept_by_cache, kept_numbers
+from codegen.plan.transformer.cost import SAMPLES, cache_slots, visible_pairs
+from codegen.plan.transformer.lower import loss_chunk
 from codegen.spec import load_spec
-from codegen.spec.mask import Mask, parse_mask
-from codegen.spec.reach import is_causal, plain, shows_the_future
+from codegen.spec.masks.reach import is_causal, plain, shows_the_future
+from codegen.spec.masks.tree import Mask, parse_mask
 from tests.plan.models import ROOT, plan_of
 from tests.plan.test_masks import NAMED, Row, random_mask, random_row, sees
 

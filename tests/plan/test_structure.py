@@ -14,7 +14,7 @@ from codegen.errors import SpecError
 from codegen.plan import Plan, lower
 from codegen.plan.lower import spec_digest
 from codegen.spec import load_spec
-from codegen.spec.resolve import resolve_block, scale_numbers
+from codegen.spec.transformer.resolve import resolve_block, scale_numbers
 from tests.packages import import_model
 from tests.plan.models import ROOT, SPECS, plan_of
 

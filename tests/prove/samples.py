@@ -11,7 +11,7 @@ from pathlib import Path
 import triton
 import triton.language as tl
 
-from codegen.plan.kernels import Kernel
+from codegen.plan.kernels.kernel import Kernel
 
 SOURCE = Path(__file__).read_text(encoding="utf-8")
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from codegen.build.proof import entry_names
+from codegen.build.rendering import make_plan
 from codegen.emit import Lock, read_lock
 from codegen.plan import Plan
-from codegen.plan.kernel_plan import kernels_of
-from codegen.plan.kernels import Kernel
+from codegen.plan.kernels.kernel import Kernel
+from codegen.plan.kernels.kernel_plan import kernels_of
+from codegen.plan.kernels.tiles import fixed_tiles
 from codegen.plan.targets import known_targets, read_target, tile_from_text
-from codegen.plan.tiles import fixed_tiles
 from codegen.project import find_project
-from codegen.proof import entry_names
 from codegen.prove import measure
-from codegen.rendering import make_plan
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(path.parent.name for path in (ROOT / "generated").glob("*/kernels.py"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from codegen.errors import TgenError
-from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.kernels.kernel import Kernel, Tile
 from codegen.plan.targets import known_targets, read_target
 from codegen.prove import Usage, describe, faults, gate, measure, prove, targets_for
 from codegen.prove import pool as pools

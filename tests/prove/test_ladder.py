@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from codegen.errors import TgenError
-from codegen.plan.kernels import Kernel, Tile
+from codegen.plan.kernels.kernel import Kernel, Tile
 from codegen.plan.targets import candidates
 from codegen.prove.ladder import MAX_TRIES, climb, describe, rungs
 from codegen.prove.usage import COMPILED, CRASHED, Usage

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from codegen.build.outcome import Outcome
 from codegen.emit import Change
 from codegen.errors import Diagnostic, Position
 from codegen.exit_codes import ExitCode
-from codegen.outcome import Outcome
 from codegen.project import Project
 from codegen.report import Checked
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from codegen import verify
+from codegen.build.outcome import Outcome
 from codegen.emit import Change, Written
 from codegen.errors import Diagnostic
 from codegen.exit_codes import ExitCode
-from codegen.outcome import Outcome
 from codegen.project import Project
 from codegen.report import build_text
 from tests.report.outcomes import bad, outcome, project_at

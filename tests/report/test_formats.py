@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from codegen.build.outcome import Orphan
 from codegen.emit import Change, Recovered
 from codegen.errors import Diagnostic, Position
-from codegen.outcome import Orphan
 from codegen.project import Project
 from codegen.report import Checked, check_report
 from codegen.report.findings import RULES, findings_of

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from codegen import pipeline, verify
-from codegen.outcome import Outcome
-from codegen.progress import Progress
+from codegen import verify
+from codegen.build.outcome import Outcome
+from codegen.build.progress import Progress
+from codegen.commands.build import build_packages
 from tests.report.outcomes import project_at
 from tests.small_project import write_project
 
@@ -34,7 +35,7 @@ def test_a_build_tells_of_every_spec_and_package(tmp_path: Path, jobs: int) -> N
     rendered: list[tuple[int, int, str]] = []
     done: list[Outcome] = []
     progress = Progress(rendered=lambda *moved: rendered.append(moved), done=done.append)
-    outcomes = pipeline.build(
+    outcomes = build_packages(
         specs, project, out=project.generated, jobs=jobs, test=False, progress=progress
     )
     assert rendered == [(0, 4, ""), (1, 4, "a"), (2, 4, "b"), (3, 4, "c"), (4, 4, "d")]

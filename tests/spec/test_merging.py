@@ -9,8 +9,8 @@ import pytest
 
 from codegen.errors import SpecError
 from codegen.spec import LoadedSpec, load_spec
-from codegen.spec.merging import merge
-from codegen.spec.source import parse
+from codegen.spec.yaml.merging import merge
+from codegen.spec.yaml.source import parse
 
 NAME = "name: some_model\n"
 

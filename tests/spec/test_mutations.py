@@ -22,7 +22,7 @@ from codegen.plan import lower, warn_of_empty_rows
 from codegen.refine import prune_package
 from codegen.render import package_roots, render_package
 from codegen.spec import BrokenVariant, LoadedSpec, load_specs
-from codegen.spec.rewrite import rewrite
+from codegen.spec.yaml.rewrite import rewrite
 from tests.confined import in_child
 from tests.spec.mutations import SPECS, damaged, mutation
 

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from codegen.errors import SpecError
 from codegen.spec import load_text
-from codegen.spec.migrations import CHANGES, LANGUAGE_VERSION, Change, matches, outdated
-from codegen.spec.rewrite import rewrite
-from codegen.spec.source import parse
+from codegen.spec.yaml.migrations import CHANGES, LANGUAGE_VERSION, Migration, matches, outdated
+from codegen.spec.yaml.rewrite import rewrite
+from codegen.spec.yaml.source import parse
 from tests.spec.scribe import comments_of, written
 
 MADE_UP = (
-    Change(2, "garden.trees", "garden.plants"),
-    Change(2, "garden.trees.*.size", "garden.trees.*.height"),
-    Change(2, "**.soil", "**.soil", (("wet", "moist"), ("dry", 0), (True, "good"))),
-    Change(3, "garden", "park"),
-    Change(3, "garden.plants.*.height", "garden.plants.*.metres"),
-    Change(3, "garden.order.*", "garden.order.*", (("oak", "elm"),)),
+    Migration(2, "garden.trees", "garden.plants"),
+    Migration(2, "garden.trees.*.size", "garden.trees.*.height"),
+    Migration(2, "**.soil", "**.soil", (("wet", "moist"), ("dry", 0), (True, "good"))),
+    Migration(3, "garden", "park"),
+    Migration(3, "garden.plants.*.height", "garden.plants.*.metres"),
+    Migration(3, "garden.order.*", "garden.order.*", (("oak", "elm"),)),
 )
 
 
@@ -108,7 +108,7 @@ def test_what_can_not_be_rewritten_is_an_error_at_its_place(
 
 def test_a_row_renames_and_does_not_move() -> None:
     with pytest.raises(ValueError, match="moves a field"):
-        Change(2, "train.a", "model.a")
+        Migration(2, "train.a", "model.a")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from codegen.errors import SpecError
-from codegen.spec.source import MAX_PROBLEMS, MAX_TEXT, core_scalar, parse
+from codegen.spec.yaml.source import MAX_PROBLEMS, MAX_TEXT, core_scalar, parse
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,8 @@ def cpu_seconds() -> float:
 def test_hostile_text_is_refused_quickly_and_briefly(name: str) -> None:
     # In a process of its own: what is tested is that it doesn't crash.
     code = (
-        "import sys; from codegen.spec.source import parse; from codegen.errors import SpecError\n"
+        "import sys\nfrom codegen.spec.yaml.source import parse\n"
+        "from codegen.errors import SpecError\n"
         "try: parse(sys.stdin.read(), 'x')\n"
         "except SpecError as error: print(error)"
     )
@@ -146,7 +147,7 @@ def test_the_python_reader_says_the_same_as_libyaml(monkeypatch: pytest.MonkeyPa
     text = "a: &x {b: 'c', d: \"e\\n\"}\nf: [*x, !t 1]\n"
     with pytest.raises(SpecError) as fast:
         parse(text, "x")
-    monkeypatch.setattr("codegen.spec.source.Loader", yaml.SafeLoader)
+    monkeypatch.setattr("codegen.spec.yaml.source.Loader", yaml.SafeLoader)
     with pytest.raises(SpecError) as slow:
         parse(text, "x")
     assert str(fast.value) == str(slow.value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from codegen.spec.formula import formula_of, terms_of
-from codegen.spec.mask import parse_mask
+from codegen.spec.masks.formula import formula_of, terms_of
+from codegen.spec.masks.tree import parse_mask
 
 LOCAL_MASKS = st.one_of(
     st.just("causal"),

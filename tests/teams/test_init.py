@@ -9,7 +9,8 @@ import pytest
 import tomllib
 import yaml
 
-from codegen import __version__, new_project
+from codegen import __version__
+from codegen.commands import init as new_project
 from tests.conftest import Run
 
 WRITTEN = {

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from codegen.build.rendering import make_plan
 from codegen.plan import Plan
 from codegen.project import find_project, templates_folder
 from codegen.render import render, render_package
 from codegen.render.origin import origins
-from codegen.rendering import make_plan
 from tests.conftest import Run
 from tests.teams.conftest import ROOT
 
-MLP = "parts/mlp.py.jinja"
-ORIGINAL = '{% include "tgen/parts/mlp.py.jinja" %}'
+MLP = "transformer/mlp.py.jinja"
+ORIGINAL = '{% include "tgen/transformer/mlp.py.jinja" %}'
 GELU = f'{{% filter replace("F.silu", "F.gelu") %}}{ORIGINAL}{{% endfilter %}}'
 
 
@@ -44,8 +44,8 @@ def test_a_part_is_replaced_and_the_original_is_within_reach(
 def test_what_the_original_includes_may_be_replaced_as_well(
     project: Path, own: Path, tgen: Run
 ) -> None:
-    (own / MLP).write_text('{% include "tgen/parts/mlp.py.jinja" %}')
-    (own / "parts/gating_numbers.py.jinja").write_text("        # of our own\n")
+    (own / MLP).write_text('{% include "tgen/transformer/mlp.py.jinja" %}')
+    (own / "transformer/gating_numbers.py.jinja").write_text("        # of our own\n")
     assert tgen("build", "--no-test")[0] == 0
     assert "super().__init__()\n        # of our own\n        self.gate_proj" in model(project)
 
@@ -86,14 +86,14 @@ def test_two_templates_of_one_name_are_compiled_apart(project: Path, own: Path, 
 
 
 MISTAKES = {
-    "{{ mlp.nothing }}": ":3:8: error: 'codegen.plan.parts.MlpPlan object' has no attribute",
+    "{{ mlp.nothing }}": ":3:8: error: 'codegen.plan.transformer.parts.MlpPlan object' has",
     "{{ nothing }}": ":3:4: error: 'nothing' is undefined",
     "{{ 1 / 0 }}": ":3:1: error: ZeroDivisionError: division by zero",
     "{{ 'x'.__class__ }}": ":3:1: error: access to attribute '__class__' of 'str' object is unsafe",
     "{{ x | sum }}": ":3:4: error: 'x' is undefined",
     "#% iff x": ":3:1: error: Encountered unknown tag 'iff'",
     "{{ 'x' | nothing }}": ":3:1: error: No filter named 'nothing'",
-    '#% include "parts/mpl.py.jinja"': ":3:1: error: no template `parts/mpl.py.jinja`",
+    '#% include "transformer/mpl.py.jinja"': ":3:1: error: no template `transformer/mpl.py.jinja`",
     f'#% include "{MLP}"': ":3:1: error: it includes itself",
     '#% include "tgen/nowhere.jinja"': ":3:1: error: no template `tgen/nowhere.jinja`",
     '#% include "no" ~ "where"': ":3:1: error: no template `nowhere`",
@@ -127,11 +127,11 @@ def test_a_mistake_between_what_other_templates_make_is_shown_at_its_line(
 
 
 def test_what_ours_misses_names_both(project: Path, own: Path, tgen: Run) -> None:
-    (own / "parts/macros.jinja").write_text("{% macro nothing() %}{% endmacro %}")
+    (own / "transformer/macros.jinja").write_text("{% macro nothing() %}{% endmacro %}")
     code, _, err = tgen("build", "--no-test")
-    assert code == 2 and "can't use what mine/ gives it" in err and "error: tgen/parts/" in err
-    (own / "parts/macros.jinja").unlink()
-    (own / MLP).write_text('{% set mlp = {} %}\n{% include "tgen/parts/mlp.py.jinja" %}')
+    assert code == 2 and "can't use what mine/ gives it" in err and "tgen/transformer/" in err
+    (own / "transformer/macros.jinja").unlink()
+    (own / MLP).write_text('{% set mlp = {} %}\n{% include "tgen/transformer/mlp.py.jinja" %}')
     code, _, err = tgen("build", "--no-test")
     assert code == 2 and f"mine/{MLP}:2:1: error: 'dict object' has no attribute" in err
     assert f"what fails is tgen/{MLP}:1" in err
@@ -149,9 +149,9 @@ def test_templates_that_include_each_other_are_an_error(
 @pytest.mark.parametrize(
     ("name", "guess"),
     [
-        ("parts/mpl.py.jinja", MLP),
+        ("transformer/mpl.py.jinja", MLP),
         ("mlp.py.jinja", MLP),
-        ("parts/mlp.py", MLP),
+        ("transformer/mlp.py", MLP),
         (f"tgen/{MLP}", MLP),
         ("project/workflow.yml", "tgen's own lie in"),
     ],
@@ -169,11 +169,13 @@ def test_a_file_that_stands_for_nothing_is_refused(
 def test_partials_notes_and_what_editors_leave_are_fine(
     project: Path, own: Path, tgen: Run
 ) -> None:
-    (own / MLP).write_text('{% include "our/a.jinja" %}{% include "tgen/parts/mlp.py.jinja" %}')
+    (own / MLP).write_text(
+        '{% include "our/a.jinja" %}{% include "tgen/transformer/mlp.py.jinja" %}'
+    )
     (own / "our").mkdir()
     (own / "our/a.jinja").write_text('{% import "our/b.jinja" as b %}{{ b.note() }}\n')
     (own / "our/b.jinja").write_text("{% macro note() %}# ours{% endmacro %}")
-    for name in ("README.md", ".mlp.py.jinja.swp", "parts/mlp.py.jinja~"):
+    for name in ("README.md", ".mlp.py.jinja.swp", "transformer/mlp.py.jinja~"):
         (own / name).write_text("{{")
     assert tgen("build", "--no-test")[0] == 0
     assert "# ours\nclass MLP" in model(project)

@@ -39,7 +39,7 @@ def test_every_command_of_a_page_says_what_the_page_says(
             assert "templates" in text or text == settings.read_text()  # as tgen init writes it
             settings.write_text(text)
         elif kind == "jinja":
-            path = folder / "my_templates/parts/mlp.py.jinja"
+            path = folder / "my_templates/transformer/mlp.py.jinja"
             path.parent.mkdir(parents=True)
             path.write_text(text)
         for session in text.split("$ ")[1:] if kind == "console" else ():

@@ -7,17 +7,24 @@ from pathlib import Path
 
 import pytest
 
+from codegen.commands.watch.look import (
+    Watched,
+    folders_of,
+    list_specs,
+    list_templates,
+    scope_of,
+    states,
+)
 from codegen.project import Project, templates_folder
-from codegen.spec.sources import sources_of
-from codegen.watch.look import Scope, folders_of, list_specs, list_templates, scope_of, states
+from codegen.spec.yaml.sources import sources_of
 
 
 @pytest.fixture
-def scope(tmp_path: Path) -> Scope:
+def scope(tmp_path: Path) -> Watched:
     for name in ("specs/a.yaml", "specs/more/b.yml", "specs/notes.txt", "templates/m.py.jinja"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
-    return Scope((tmp_path / "specs",), (tmp_path / "templates",), tmp_path / "generated")
+    return Watched((tmp_path / "specs",), (tmp_path / "templates",), tmp_path / "generated")
 
 
 def names(paths: object) -> list[str]:
@@ -26,16 +33,16 @@ def names(paths: object) -> list[str]:
 
 
 def test_specs_are_found_in_all_folders_below_but_for_hidden_ones_and_packages(
-    scope: Scope, tmp_path: Path
+    scope: Watched, tmp_path: Path
 ) -> None:
     for folder in (".git", "generated"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "c.yaml").touch()
     assert names(list_specs(scope)) == ["a.yaml", "b.yml"]
-    assert names(list_specs(Scope((tmp_path,), (), scope.out))) == ["a.yaml", "b.yml"]
+    assert names(list_specs(Watched((tmp_path,), (), scope.out))) == ["a.yaml", "b.yml"]
 
 
-def test_what_editors_leave_beside_a_file_is_not_taken_for_one(scope: Scope) -> None:
+def test_what_editors_leave_beside_a_file_is_not_taken_for_one(scope: Watched) -> None:
     specs, templates = scope.specs[0], scope.templates[0]
     (specs / ".#a.yaml").symlink_to("someone@somewhere.1234")
     for name in ("a.yaml~", ".a.yaml.swp", "#a.yaml#", "4913"):
@@ -46,9 +53,9 @@ def test_what_editors_leave_beside_a_file_is_not_taken_for_one(scope: Scope) -> 
     assert names(list_templates(scope)) == ["m.py.jinja"]
 
 
-def test_a_spec_that_is_named_alone_counts_while_it_is_there(scope: Scope) -> None:
+def test_a_spec_that_is_named_alone_counts_while_it_is_there(scope: Watched) -> None:
     spec = scope.specs[0] / "a.yaml"
-    alone = Scope((spec, spec.parent / "none.yaml"), (), scope.out)
+    alone = Watched((spec, spec.parent / "none.yaml"), (), scope.out)
     assert list_specs(alone) == [spec]
     spec.unlink()
     assert list_specs(alone) == []
@@ -66,7 +73,7 @@ def test_a_state_differs_after_every_save_even_of_the_same_bytes(tmp_path: Path)
     assert states([path]) != second
 
 
-def test_every_folder_that_matters_is_waited_for(scope: Scope, tmp_path: Path) -> None:
+def test_every_folder_that_matters_is_waited_for(scope: Watched, tmp_path: Path) -> None:
     base = tmp_path / "shared/base.yaml"
     base.parent.mkdir()
     waited = {path for path, _ in folders_of(scope, [base])}
@@ -75,7 +82,7 @@ def test_every_folder_that_matters_is_waited_for(scope: Scope, tmp_path: Path) -
 
 
 def test_a_folder_that_is_gone_is_waited_for_around_it_and_one_made_anew_is_another(
-    scope: Scope, tmp_path: Path
+    scope: Watched, tmp_path: Path
 ) -> None:
     before = folders_of(scope, [])
     (tmp_path / "templates").rename(tmp_path / "kept")

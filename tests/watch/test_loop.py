@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from codegen import pipeline
+from codegen.build.outcome import Outcome
+from codegen.commands.build import build_packages
+from codegen.commands.watch import Event, Gone, Rebuilt, Started, loop, watch
+from codegen.commands.watch.look import Folders
 from codegen.exit_codes import ExitCode
-from codegen.outcome import Outcome
 from codegen.project import Project
-from codegen.watch import Event, Gone, Rebuilt, Started, watch
-from codegen.watch.look import Folders
 from tests.small_project import SPEC, write_project
 
 Edit = Callable[[], object]
@@ -117,7 +117,7 @@ def test_a_spec_follows_what_it_extends_though_that_was_missing_or_broken(
 def test_a_save_during_a_build_is_built_next_and_never_taken_for_fresh(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from codegen import rendering
+    from codegen.build import rendering
 
     render, path = rendering.render, project.specs / "small.yaml"
     saves = iter([SPEC.replace("layers: 2", "layers: 7")])
@@ -184,14 +184,14 @@ def test_a_name_that_is_taken_is_refused_until_it_is_free(project: Project) -> N
 def test_one_spec_that_no_stage_expected_stops_neither_the_watch_nor_the_others(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = pipeline.build
+    build = build_packages
 
     def fails_on_odd(specs: list[Path], *rest: object, **options: object) -> list[Outcome]:
         if any(path.stem == "odd" for path in specs):
             raise ZeroDivisionError("nobody thought of this")
         return build(specs, *rest, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(pipeline, "build", fails_on_odd)
+    monkeypatch.setattr(loop, "build_packages", fails_on_odd)
     spec(project, "odd", SPEC.replace("name: small", "name: odd"))()
     start, saved = follow(project, spec(project, "small", SPEC.replace("layers: 2", "layers: 3")))
     assert "nobody thought of this" in str(outcomes(start)["odd.yaml"].problems[0])
@@ -201,9 +201,10 @@ def test_one_spec_that_no_stage_expected_stops_neither_the_watch_nor_the_others(
 @pytest.fixture
 def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the templates, which everything reads instead."""
-    from codegen import freshness, project
+    from codegen import project
+    from codegen.build import freshness
+    from codegen.commands.watch import look
     from codegen.render import render
-    from codegen.watch import look
 
     copy = tmp_path / "templates"
     shutil.copytree(project.templates_folder(), copy)
@@ -219,8 +220,11 @@ def test_a_saved_template_even_an_included_one_is_in_every_package_at_once(
     project: Project, templates: Path
 ) -> None:
     spec(project, "other", SPEC.replace("name: small", "name: other"))()
-    part = templates / "parts/norm.py.jinja"
-    assert '#% include "parts/norm.py.jinja"' in (templates / "package/model.py.jinja").read_text()
+    part = templates / "transformer/norm.py.jinja"
+    assert (
+        '#% include "transformer/norm.py.jinja"'
+        in (templates / "package/model.py.jinja").read_text()
+    )
     text = part.read_text()
     added = '\n\nNORM_NOTE = "new"\n'
     model = templates / "package/model.py.jinja"
@@ -261,7 +265,7 @@ def test_verdicts_are_of_the_templates_that_were_read(project: Project, template
     first = model.read_text()
     second = first.replace("class Config:", "class Config:  # x")
     follow(project, lambda: model.write_text(second))
-    (now,) = pipeline.build([project.specs / "small.yaml"], project, out=project.generated)[:1]
+    (now,) = build_packages([project.specs / "small.yaml"], project, out=project.generated)[:1]
     assert now.fresh and "# x" in (project.generated / "small/model.py").read_text()
     model.write_text(first)
     follow(project)

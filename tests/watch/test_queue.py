@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from codegen import freshness
-from codegen.outcome import Outcome
+from codegen.build import freshness
+from codegen.build.outcome import Outcome
+from codegen.commands.watch.queue import TestQueue
 from codegen.project import Project
-from codegen.watch.queue import TestQueue
 
 PASSES = "def test_that_passes() -> None:\n    assert 1 == 1\n"
 FAILS = "def test_that_fails() -> None:\n    assert 1 == 2\n"

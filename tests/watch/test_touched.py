@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from codegen.watch.touched import Touched, changed, touched_by
+from codegen.commands.watch.touched import Touched, changed, touched_by
 
 GPT, KID, GRANDKID, LLAMA = (Path(f"specs/{n}.yaml") for n in ("gpt", "kid", "grandkid", "llama"))
 TEMPLATE = Path("templates/model.py.jinja")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from codegen.errors import Diagnostic
 
 if TYPE_CHECKING:
+    from codegen.build.outcome import Orphan, Outcome
     from codegen.emit import Recovered
-    from codegen.outcome import Orphan, Outcome
     from codegen.project import Project
 
 

@@ -15,9 +15,9 @@ from codegen.report.findings.places import first_change, name_line
 from codegen.report.recovered import recovered_line
 
 if TYPE_CHECKING:
+    from codegen.build.outcome import Outcome
     from codegen.emit import Change, Recovered
     from codegen.errors import Diagnostic
-    from codegen.outcome import Outcome
 
 MOST_NAMED = 8  # specs in a command; for more it is the command for all
 

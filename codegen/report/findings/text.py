@@ -15,8 +15,8 @@ from codegen.report.findings.finding import Finding
 from codegen.report.recovered import recovered_text
 
 if TYPE_CHECKING:
+    from codegen.build.outcome import Outcome
     from codegen.emit import Change
-    from codegen.outcome import Outcome
     from codegen.project import Project
 
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}

@@ -1,0 +1,1 @@
+"""Specs -> packages: the stages, joined."""

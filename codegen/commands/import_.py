@@ -1,0 +1,209 @@
+"""`tgen import`: a checkpoint folder -> a spec, its package, and its weights in our layout.
+
+In memory, for many models in one process (a tiny one takes some 0.1 s):
+
+    read = read_model(folder)                  # CheckpointError or SpecError says why not
+    with loaded(read) as package:              # package.model, package.weights, package.checkpoint
+        ours = package.model.Model(package.model.Config())
+        package.weights.load_huggingface(ours, open_tensors(weight_files(folder)))
+
+`read.text` is the spec, `read.plan` its plan; `unformatted(read)` gives the files, which
+`imported` takes in place of `loaded(read)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from codegen.build.outcome import Outcome
+from codegen.emit.disk import refuse_link
+from codegen.errors import CheckpointError, Diagnostic, SpecError
+from codegen.importers.config import Config, read_config
+from codegen.importers.convert import ImportedPackage, convert, imported, keep, staged
+from codegen.importers.spec_text import spec_text
+from codegen.importers.tensors import Moved, open_tensors, weight_files
+from codegen.importers.translate import Translated, mapping_for, translate
+from codegen.plan import Plan, lower
+from codegen.project import Project
+from codegen.spec import load_text
+from codegen.spec.checks import check_name
+from codegen.spec.yaml.source import parse
+
+__all__ = [
+    "import_folder",
+    "imported",
+    "loaded",
+    "open_tensors",
+    "read_model",
+    "unformatted",
+    "weight_files",
+]
+
+PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py")
+
+
+@dataclass(frozen=True)
+class ReadModel:
+    """What a config.json comes to: the text of a spec, and its plan."""
+
+    name: str
+    model_type: str
+    config: Config
+    text: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What `tgen import` made."""
+
+    folder: Path
+    model: ReadModel
+    spec: Path
+    outcome: Outcome
+    files: tuple[Path, ...] = ()  # of weights, there
+    weights: Path | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> ReadModel:
+    """The spec of a config.json and its plan. Nothing is written, torch is not imported.
+
+    `specs` is the folder of specs as the spec's own path shows it. CheckpointError says what of the
+    config can't be imported, at its place in the file.
+    """
+    config = read_config(folder)
+    mapping = mapping_for(config)
+    model_type = str(config.fields["model_type"])
+    name = default_name(model_type) if name is None else name
+    for problem in check_name(name):
+        raise CheckpointError(problem.message, problem.hint or "choose another with --name")
+    translated = translate(config, mapping)
+    where = folder if folder.is_dir() else folder.parent
+    part = "the text model of " if mapping.within else ""
+    comment = f"{part}{model_type}, from config.json of {where.resolve().name}"
+    text = spec_text(name, translated.spec, comment)
+    path = f"{specs}/{name}.yaml"
+    try:
+        plan = lower(load_text(text, path))
+    except SpecError as error:
+        raise _explained(error, text, path, translated) from None
+    return ReadModel(name, model_type, config, text, plan)
+
+
+def default_name(model_type: str) -> str:
+    """A package's name for a model type: `xlm-roberta` is xlm_roberta; `codegen` is taken."""
+    name = re.sub(r"\W+", "_", model_type.lower())
+    return f"{name}_model" if any(check_name(name)) else name
+
+
+def _explained(error: SpecError, text: str, path: str, translated: Translated) -> CheckpointError:
+    """What is wrong with a spec, at the config's fields that led to it."""
+    config = translated.config
+    keys = {}
+    for key, span in parse(text, path).spans.items():
+        for position in (span.key, span.value):
+            if position:
+                keys[position.line, position.column] = key
+    findings = []
+    for finding in error.diagnostics:
+        at = finding.position
+        key = keys.get((at.line, at.column), ()) if at else ()
+        fields = [name for name in config.fields if name in translated.origin(key)]
+        if fields:
+            said = ".".join(str(step) for step in key)
+            hint = f"it became `{said}` of the spec" + (f"; {finding.hint}" if finding.hint else "")
+            finding = Diagnostic(finding.message, config.position(fields[0]), hint)
+        elif at and at.line <= 1:
+            finding = replace(finding, position=None, message=f"{config.path}: {finding.message}")
+        findings.append(finding)
+    return CheckpointError(findings)
+
+
+def unformatted(model: ReadModel) -> dict[str, str]:
+    """The files that computing needs (model, weights, ...), whole, pruned, but not formatted.
+
+    `codegen.refine.format_files` formats the files of many models at once, with one ruff.
+    """
+    from codegen.refine import prune_package
+    from codegen.render import package_roots, render_package
+
+    plan = model.plan
+    pruned = prune_package(render_package(plan, only=PRUNED), package_roots(plan))
+    return {**pruned, **render_package(plan, only=("weights.py", "checkpoint.py"))}
+
+
+@contextmanager
+def loaded(model: ReadModel) -> Iterator[ImportedPackage]:
+    """The modules of the package, to use inside the `with`; nothing stays on the disk."""
+    with imported(unformatted(model)) as package:
+        yield package
+
+
+def import_folder(
+    folder: Path,
+    project: Project,
+    *,
+    name: str | None = None,
+    specs: Path | None = None,
+    out: Path | None = None,
+    test: bool = True,
+    allow_pickle: bool = False,
+    moved: Moved | None = None,
+) -> Imported:
+    """Spec, package and weights of a checkpoint folder; an error leaves none of them behind."""
+    from codegen.build.rendering import render_specs
+    from codegen.commands.build import finish
+
+    specs, out = specs or project.specs, out or project.generated
+    model = read_model(folder, name, project.shown(specs))
+    files = weight_files(folder, allow_pickle) if folder.is_dir() else ()
+    path, weights = specs / f"{model.name}.yaml", project.root / "weights" / model.name
+    for place in (path, weights, weights.parent):
+        refuse_link(place)
+    with ExitStack() as stack:
+        stack.enter_context(_written(path, model.text))
+        rendered, failed = render_specs([path], project, out=out)
+        if failed:
+            raise CheckpointError(failed[0].problems)
+        record = {}
+        if files:
+            staging = stack.enter_context(staged(weights))
+            with imported(rendered[0].files) as package:
+                record = convert(package, model.plan, files, staging, moved)
+        if moved:
+            moved(len(files), len(files), "writing" if not test else "writing and testing")
+        (outcome,) = finish(rendered, project, out=out, test=test)
+        if outcome.written is None:
+            raise CheckpointError(outcome.problems)
+        if files:
+            keep(staging, weights)
+    return Imported(folder, model, path, outcome, files, weights if files else None, record)
+
+
+@contextmanager
+def _written(path: Path, text: str) -> Iterator[None]:
+    """The spec on the disk, gone again if what follows fails and it is new."""
+    known = path.exists()
+    if known and path.read_text(encoding="utf-8") != text:
+        message = f"{path} exists already, and says something else"
+        raise CheckpointError(message, "choose another name with --name")
+    folders = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not known:
+        with open(path, "x", encoding="utf-8", newline="\n") as file:  # through no link
+            file.write(text)
+    try:
+        yield
+    except BaseException:
+        if not known:
+            path.unlink(missing_ok=True)
+            for made in folders:
+                with suppress(OSError):  # something else lies in it
+                    made.rmdir()
+        raise

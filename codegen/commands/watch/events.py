@@ -1,0 +1,44 @@
+"""What a watch tells of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.build.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Started:
+    """What is watched."""
+
+    paths: tuple[Path, ...]
+    specs: int
+    templates: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What became of the specs that a save touched."""
+
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A package that no spec describes any more; it is left as it is."""
+
+    name: str
+    spec: Path
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Testing:
+    """The package whose tests run now, if any do."""
+
+    name: str | None
+
+
+Event = Started | Rebuilt | Gone | Testing | Outcome  # an outcome: with what its tests said

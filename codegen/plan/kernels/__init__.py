@@ -1,0 +1,1 @@
+"""Which Triton kernels a package has, and with which tiles."""

@@ -1,0 +1,219 @@
+"""Attention as its Triton templates see it: what a variant's kernels take and depend on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from codegen.plan.kernels.kernel import MaskCode, RangeCode
+
+ARRAYS = ("document_starts", "document_ends")  # (B, T); the other inputs are (B,)
+
+
+LARGEST_PIECE = 128
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A parameter of a Python function: its name, type and default, as source text."""
+
+    name: str
+    type: str
+    default: str = ""
+
+
+@dataclass(frozen=True)
+class AttentionVariant:
+    """One kind of attention of a model: its mask in Triton, and what acts on its scores.
+
+    The mask's source reads its numbers in upper case. `collapsed` says that a query tile sees one
+    key tile alone (`block(n)`, n a power of two from 16 to 128): no sinks, relative bias, dropout.
+    """
+
+    name: str  # prefix of the functions' names: "" or "local_"
+    english: str  # who sees whom, the end of "Attention in which ..."
+    mask: MaskCode
+    numbers: tuple[str, ...] = ()  # lower case, in the order of the arguments
+    inputs: tuple[str, ...] = ()  # of document_starts, document_ends, prefix_lengths, lengths
+    causal: bool = False  # no query sees a later key
+    chunks: tuple[int, ...] = (64,)  # the head dimension in pieces, powers of two
+    grouped: bool = False
+    softcap: bool = False
+    alibi: bool = False
+    relative_bias: bool = False
+    sinks: bool = False
+    dropout: bool = False
+    collapsed: bool = False
+
+    @property
+    def constants(self) -> tuple[str, ...]:
+        """The mask's numbers as the kernels name them."""
+        return tuple(number.upper() for number in self.numbers)
+
+    @property
+    def key_inputs(self) -> tuple[str, ...]:
+        """Inputs that a tile of queries needs."""
+        return self._inputs(self.mask.keys)
+
+    @property
+    def query_inputs(self) -> tuple[str, ...]:
+        """Inputs that a tile of keys needs."""
+        return self._inputs(self.mask.queries)
+
+    @property
+    def key_edges(self) -> tuple[tuple[str, str, str], ...]:
+        """What inputs say at a query tile's ends: (name, array, `first` or `last`)."""
+        return _edges(self.mask.keys)
+
+    @property
+    def query_edges(self) -> tuple[tuple[str, str, str], ...]:
+        """What inputs say at a key tile's ends."""
+        return _edges(self.mask.queries)
+
+    @property
+    def row_inputs(self) -> tuple[str, ...]:
+        """Inputs that are one number for a row, and that the mask reads under a singular name."""
+        return tuple(name for name in self.inputs if name not in ARRAYS)
+
+    @property
+    def query_arrays(self) -> tuple[str, ...]:
+        """Inputs that the predicate reads for each query."""
+        return tuple(a for a in ARRAYS if re.search(rf"\b{a[:-1]}\b", self.mask.predicate))
+
+    @property
+    def predicate(self) -> str:
+        """Who sees whom inside a tile of queries that may see something; "" if all see all."""
+        return "" if self.mask.predicate == "True" else self.mask.predicate
+
+    @property
+    def visible(self) -> str:
+        """The predicate without keys past the end, which a causal mask never shows."""
+        if self.causal:
+            return self.predicate
+        return _both(self.predicate, "(k < time)") if self.predicate else "k < time"
+
+    @property
+    def left_edge(self) -> bool:
+        """Whether a range of keys may begin with tiles to mask."""
+        return not all(r.low == r.full_low == "0" for r in self.mask.keys)
+
+    def terms(self, arrays: bool = False) -> tuple[str, ...]:
+        """What scores and mask of a tile take besides queries, keys and their positions.
+
+        `arrays`: the inputs of each query as pointers, for a tile that walks over queries.
+        """
+        per_query = (a if arrays else a[:-1] for a in self.query_arrays)
+        rows = (r[:-1] for r in self.row_inputs if re.search(rf"\b{r[:-1]}\b", self.mask.predicate))
+        return (
+            *per_query,
+            *rows,
+            *(("h",) if self._reads("h") else ()),
+            *(("slope",) if self.alibi else ()),
+            *(("bias", "reach") if self.relative_bias else ()),
+            *(("seed", "stream") if self.dropout else ()),
+            "scale",
+            *(("softcap",) if self.softcap else ()),
+        )
+
+    @property
+    def fixed_terms(self) -> tuple[str, ...]:
+        """The compile-time numbers that scores and mask of a tile take."""
+        return (
+            *(number for number in self.constants if self._reads(number)),
+            *(("DROPOUT",) if self.dropout else ()),
+        )
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """What the registered operator takes after q, k and v."""
+        return (
+            *(Operand(number, "int") for number in self.numbers),
+            *(Operand(name, "Tensor") for name in self.inputs),
+            *((Operand("slopes", "Tensor"),) if self.alibi else ()),
+            *((Operand("bias", "Tensor"),) if self.relative_bias else ()),
+            *((Operand("buckets", "Tensor"),) if self.relative_bias else ()),
+            *((Operand("sinks", "Tensor"),) if self.sinks else ()),
+            *((Operand("softcap", "float"),) if self.softcap else ()),
+            Operand("scale", "float"),
+            *((Operand("dropout", "float"), Operand("seed", "Tensor")) if self.dropout else ()),
+        )
+
+    @property
+    def public_operands(self) -> tuple[Operand, ...]:
+        """What the function that models call takes after q, k and v."""
+        optional = {
+            "scale": Operand("scale", "float | None", "None"),
+            "dropout": Operand("dropout", "float", "0.0"),
+        }
+        return tuple(optional.get(o.name, o) for o in self.operands if o.name != "seed")
+
+    @property
+    def decode_operands(self) -> tuple[Operand, ...]:
+        """What the registered operator for one new token takes after q, k and v."""
+        placed = ("held", "positions") if self.alibi or self.relative_bias else ()
+        scores = ("slopes", "bias", "buckets", "sinks", "softcap", "scale")
+        return (
+            *(Operand(name, "Tensor") for name in ("visible", *placed)),
+            *(o for o in self.operands if o.name in scores),
+        )
+
+    @property
+    def public_decode_operands(self) -> tuple[Operand, ...]:
+        """What the function that models call for one new token takes after q, k and v."""
+        optional = Operand("scale", "float | None", "None")
+        return tuple(optional if o.name == "scale" else o for o in self.decode_operands)
+
+    @property
+    def block_visible(self) -> str:
+        """The predicate inside the one tile of a collapsed mask."""
+        return "k <= q" if self.causal else "k < time"
+
+    def reads(self, position: str) -> bool:
+        """Whether a tile's own positions, `q` or `k`, matter to its scores or its mask."""
+        placed = self.alibi or self.relative_bias or self.dropout
+        return placed or re.search(rf"\b{position}\b", self.predicate) is not None
+
+    def reads_last(self, ranges: tuple[RangeCode, ...]) -> bool:
+        """Whether ranges depend on a tile's last position."""
+        return re.search(r"(\b|_)last\b", _text(ranges)) is not None
+
+    def _reads(self, number: str) -> bool:
+        return re.search(rf"\b{number}\b", self.mask.predicate) is not None
+
+    def _inputs(self, ranges: Iterable[RangeCode]) -> tuple[str, ...]:
+        text = f"{self.mask.predicate} {_text(ranges)}"
+        return tuple(n for n in self.inputs if re.search(rf"\b{n[:-1]}(\b|s_(first|last))", text))
+
+
+def pieces(head_dim: int, count: int | None = None) -> tuple[int, ...]:
+    """A head dimension as a sum of powers of two, largest first: 96 = 64 + 32; multiples of 16.
+
+    `count` asks for more pieces than it needs, so that kernels of several head dims are alike; as
+    the package's own head_pieces() does, the last ones then hold nothing.
+    """
+    found: list[int] = []
+    rest = -(-head_dim // 16) * 16
+    while rest > 0 or (count and len(found) < count):
+        found.append(min(LARGEST_PIECE, max(16, 1 << max(0, rest.bit_length() - 1))))
+        rest -= found[-1]
+    return tuple(found)
+
+
+def _both(a: str, b: str) -> str:
+    """a & b, with the parentheses that a needs."""
+    depth, outside = 0, ""
+    for character in a:
+        depth += (character == "(") - (character == ")")
+        outside += character if depth == 0 else ""
+    plain = re.fullmatch(r"[\s)&]*", outside)
+    return f"{a} & {b}" if plain else f"({a}) & {b}"
+
+
+def _text(ranges: Iterable[RangeCode]) -> str:
+    return " ".join(f"{r.low} {r.high} {r.full_low} {r.full_high}" for r in ranges)
+
+
+def _edges(ranges: Iterable[RangeCode]) -> tuple[tuple[str, str, str], ...]:
+    found = set(re.findall(r"\b(document_(?:starts|ends))_(first|last)\b", _text(ranges)))
+    return tuple((f"{array}_{at}", array, at) for array, at in sorted(found))

@@ -1,0 +1,1 @@
+"""Masks as ranges, as code and in words."""

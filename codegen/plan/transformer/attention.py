@@ -1,0 +1,130 @@
+"""The structure of a block kind's attention, and the numbers that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from codegen.plan.transformer.attention_function import ScorePlan, attention_function, kept_by_cache
+from codegen.plan.transformer.mlps import norm_plan
+from codegen.plan.transformer.parts import AttentionPlan, LatentPlan, NormPlan
+from codegen.plan.transformer.sizes import LayerNumbers, dropout_access
+from codegen.spec.masks.tree import Atom
+from codegen.spec.transformer.attention import Alibi, Attention, ProjectionBias
+from codegen.spec.transformer.latent import Latent
+from codegen.spec.transformer.norms import InnerNorm
+from codegen.spec.transformer.resolve import head_dim, value_dim
+from codegen.spec.transformer.vocabulary import Block, TransformerModel
+
+
+def attention_plan(
+    model: TransformerModel,
+    kind: str | None,
+    block: Block,
+    numbers: LayerNumbers,
+    *,
+    decodes: bool,
+) -> AttentionPlan:
+    """A block kind's attention, its class still without a name."""
+    attention, mask = block.attention, numbers.masks[kind]
+    score = _score_plan(model, attention, scaled=numbers.used("attention_scale"))
+    own = [n.name for n in numbers.mask_numbers[kind]]
+    names = _numbers_read(attention, score, own)
+    access = {name: numbers.access(name) for name in names}
+    if attention.scale_by_layer:
+        access["attention_scale"] += " / (layer + 1)"
+    width = head_dim(model, block)
+    bias = attention.bias
+    if not isinstance(bias, ProjectionBias):
+        bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
+
+    def norm(given: InnerNorm | None, width: str, eps: str) -> NormPlan | None:
+        return norm_plan(given, width, numbers.access(eps)) if given else None
+
+    qk_norm = norm(attention.qk_norm, "self.head_dim", "qk_norm_eps")
+    values = "self.value_dim" if attention.value_dim else "self.head_dim"
+    v_norm = norm(attention.v_norm, values, "v_norm_eps")
+    output_norm = norm(attention.output_norm, f"self.heads * {values}", "output_norm_eps")
+    read = [access[name] for name in names if numbers.used(name)]
+    latent = attention.latent
+    latent_plan = _latent_plan(latent, numbers.access("latent_norm_eps"))
+    inner = (qk_norm, v_norm, output_norm, latent_plan and latent_plan.kv_norm)
+    differential = None
+    if attention.differential:
+        eps = numbers.access("norm_eps")
+        differential = NormPlan("rms", False, False, "2 * self.head_dim", eps)
+    read += [found.eps for found in inner if found]
+    grouped = numbers.used("kv_heads") and latent is None
+    own_values = latent is not None or attention.value_dim is not None
+    values_read = value_dim(model, block) * (2 if attention.differential else 1)
+    return AttentionPlan(
+        class_name="",
+        numbers=access,
+        per_layer=attention.differential
+        or any(block.attention.kv_of for block in numbers.blocks.values())
+        or any("layer]" in text or "(layer" in text for text in read),
+        bias=bias.model_dump() | {"gate": bias.q if bias.gate is None else bias.gate},
+        grouped=grouped,
+        qk_norm=qk_norm,
+        qk_norm_over=attention.qk_norm.over if attention.qk_norm else "head",
+        qk_norm_after_rope=bool(attention.qk_norm and attention.qk_norm.after_rope),
+        v_norm=v_norm,
+        output_norm=output_norm,
+        clip=attention.clip is not None,
+        temperature=attention.temperature is not None,
+        gate=attention.gate,
+        gate_activation=attention.gate_activation if attention.gate != "none" else "",
+        turned_values=attention.rope is not None and attention.rope.values,
+        rope=attention.rope is not None,
+        score=score,
+        dropout=dropout_access(model, "attention"),
+        mask=mask.name if isinstance(mask, Atom) else "",
+        function=attention_function(
+            mask, score, grouped, width, values_read, latent=latent is not None
+        ),
+        cached=decodes,
+        kept=kept_by_cache(mask),
+        own_values=own_values,
+        value_scale=attention.value_scale is not None,
+        differential=differential,
+        shared_kv=attention.kv_of is not None,
+        own_scale=numbers.used("attention_scale"),
+        latent=latent_plan,
+    )
+
+
+def _score_plan(model: TransformerModel, attention: Attention, *, scaled: bool) -> ScorePlan:
+    """What becomes of scores; `scaled` where any layer says a scale."""
+    alibi = attention.alibi if isinstance(attention.alibi, Alibi) else None
+    return ScorePlan(
+        scaled=scaled or attention.latent is not None,
+        softcap=attention.softcap is not None,
+        alibi=attention.alibi is not False,
+        alibi_slopes=alibi.slopes if alibi else "bloom",
+        alibi_most=float(alibi.most) if alibi else 8.0,
+        alibi_scaled=alibi is not None and alibi.scaled,
+        relative_bias=attention.relative_bias is not None,
+        shared_bias=attention.relative_bias is not None and attention.relative_bias.shared,
+        sinks=attention.sinks,
+        dropout=bool(dropout_access(model, "attention")),
+    )
+
+
+def _numbers_read(attention: Attention, score: ScorePlan, of_mask: Sequence[str]) -> list[str]:
+    latent = attention.latent
+    names = ["heads", "kv_heads", "head_dim", *of_mask]
+    names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
+    names += ["kv_rank", "nope_dim", "rope_dim"] * (latent is not None)
+    names += ["value_dim"] * bool(latent or attention.value_dim)
+    names += ["value_scale"] * (attention.value_scale is not None)
+    names += ["q_rank"] * bool(latent and latent.q_rank)
+    names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
+    names += ["attention_clip"] * (attention.clip is not None)
+    return names
+
+
+def _latent_plan(latent: Latent | None, eps: str) -> LatentPlan | None:
+    if latent is None:
+        return None
+    q_norm = NormPlan("rms", True, False, "self.q_rank", eps)
+    kv_norm = NormPlan("rms", True, False, "self.kv_rank", eps)
+    return LatentPlan(latent.bias, q_norm if latent.q_rank else None, kv_norm)

@@ -1,0 +1,240 @@
+"""How a layer attends: its mask as code, its cache, and whether PyTorch has it already."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from codegen.plan.amounts import joined
+from codegen.plan.kernels.attention_variant import pieces
+from codegen.plan.kernels.kernel import MaskCode
+from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code
+from codegen.plan.masks.numbers import mask_numbers, named_mask, with_names
+from codegen.plan.masks.words import sentence
+from codegen.spec.masks.amount import Amount
+from codegen.spec.masks.atoms import BlockEdge, Constant, Lookup, Shift
+from codegen.spec.masks.formula import Term, formula_of, terms_of
+from codegen.spec.masks.reach import is_causal
+from codegen.spec.masks.tree import Atom, Mask
+
+RANGES_OF_A_KERNEL = 4  # beyond them a tile visits one range around all
+RANGES_OF_A_TILE = 8
+
+
+@dataclass(frozen=True)
+class MaskPlan:
+    """Who sees whom, as code that reads the mask's numbers by name.
+
+    `inputs` are what it reads of each row at run time: document_starts, document_ends,
+    prefix_lengths or lengths. `window` says that it is no more than `causal & window(n)`, `block`
+    that it is `block(n)`, causal or not.
+    """
+
+    english: str
+    numbers: tuple[str, ...]
+    inputs: tuple[str, ...]
+    python: MaskCode
+    triton: MaskCode
+    causal: bool
+    sees_itself: bool
+    window: bool
+    block: bool
+    by_head: bool
+
+
+@dataclass(frozen=True)
+class ScorePlan:
+    """What becomes of scores before and after the softmax."""
+
+    scaled: bool = False
+    softcap: bool = False
+    alibi: bool = False
+    alibi_slopes: str = "bloom"  # whose, where heads are no power of two
+    alibi_most: float = 8.0
+    alibi_scaled: bool = False  # added before the scores are scaled
+    relative_bias: bool = False
+    shared_bias: bool = False  # its table is the model's, not the layer's
+    sinks: bool = False
+    dropout: bool = False
+
+    @property
+    def parameters(self) -> tuple[tuple[str, str, str], ...]:
+        """What the attention function takes for it: name, type, and what a layer gives."""
+        table = "bias_table" if self.shared_bias else "self.bias_table"
+        most = "" if self.alibi_slopes == "bloom" else f"{self.alibi_most:g}, "
+        slopes = f"alibi_slopes(self.heads, {most}q.device)"
+        if self.alibi_scaled:
+            slopes += " * self.scale" if self.scaled else " * self.head_dim**-0.5"
+        dropping = "self.dropout if self.training else 0.0"
+        rows = (
+            (self.scaled, "scale", "float", "self.scale"),
+            (self.softcap, "softcap", "float", "self.softcap"),
+            (self.alibi, "slopes", "Tensor", slopes),
+            (self.relative_bias, "bias_table", "Tensor", table),
+            (self.relative_bias, "max_distance", "int", "self.max_distance"),
+            (self.sinks, "sinks", "Tensor", "self.sinks"),
+            (self.dropout, "dropout", "float", dropping),
+        )
+        return tuple((name, kind, given) for present, name, kind, given in rows if present)
+
+    @property
+    def biased(self) -> bool:
+        """Whether something is added to the scores."""
+        return self.alibi or self.relative_bias
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether scaled_dot_product_attention has no place for it."""
+        return self.softcap or self.sinks
+
+
+@dataclass(frozen=True)
+class KeptPlan:
+    """What a cache keeps: the first `first` positions and a ring of the last `ring`.
+
+    Both are expressions over the attention's own numbers; no ring: everything.
+    """
+
+    first: str | None
+    ring: str | None
+
+
+@dataclass(frozen=True)
+class AttentionFunction:
+    """Attention as a function of q, k and v, for all layers whose code is the same.
+
+    `prefix` tells the functions of one package apart.
+    """
+
+    prefix: str
+    mask: MaskPlan
+    score: ScorePlan
+    grouped: bool
+    pieces: int  # powers of two that the head dim is a sum of
+    uneven: bool  # values are not as wide as keys: no kernel of ours
+    latent: bool  # heads share a cache of latents, for which each is a query
+
+
+PLAIN = (Atom("causal"), Atom("full"))  # masks that scaled_dot_product_attention has
+
+
+def attention_function(
+    mask: Mask,
+    score: ScorePlan,
+    grouped: bool,
+    head_dim: int,
+    value_dim: int,
+    latent: bool = False,
+) -> AttentionFunction | None:
+    """The function for a mask; None if scaled_dot_product_attention says it all."""
+    if mask in PLAIN and not (score.biased or score.by_hand):
+        return None
+    parts, uneven = len(pieces(head_dim)), latent or value_dim != head_dim
+    return AttentionFunction("", mask_plan(mask), score, grouped, parts, uneven, latent)
+
+
+def mask_plan(mask: Mask) -> MaskPlan:
+    """A mask as code, with its numbers by name."""
+    formula = with_names(mask)
+    terms = terms_of(formula_of(mask))
+    python = mask_code(formula, PYTHON, RANGES_OF_A_TILE)
+    words = set(re.findall(r"\w+", python.predicate))
+    lookups = {v: k for k, v in {**ROW_INPUTS, **OF_QUERY}.items()}
+    read = {lookups[word] for word in words & set(lookups)}
+    inputs = [name for name in (*OF_QUERY, *ROW_INPUTS) if name in read]
+    if read & set(OF_QUERY):  # the transposed ranges need both
+        inputs = [*OF_QUERY, *(name for name in inputs if name in ROW_INPUTS)]
+    return MaskPlan(
+        english=sentence(named_mask(mask), "the expression"),
+        numbers=tuple(number.name for number in mask_numbers(mask)),
+        inputs=tuple(inputs),
+        python=python,
+        triton=mask_code(formula, TRITON, RANGES_OF_A_KERNEL),
+        causal=is_causal(mask),
+        sees_itself=any(map(_sees_itself, terms)),
+        window=re.fullmatch(r"\(k <= q\) & \(k > q - window\)", python.predicate) is not None,
+        block=len(terms) == 1 and _is_block(terms[0]),
+        by_head="h" in words,
+    )
+
+
+def kept_by_cache(mask: Mask) -> KeptPlan:
+    """What a token to come may still see, of all that came before."""
+    return _kept(terms_of(with_names(mask)))
+
+
+def kept_numbers(mask: Mask) -> tuple[int, int | None]:
+    """The same as numbers: how many first positions, and how many of the last (None: all)."""
+    firsts, rings = [0], [0]
+    for term in terms_of(formula_of(mask)):
+        match _kept_by(term):
+            case ("first", amount):
+                firsts.append(int(amount))
+            case ("ring", amount):
+                rings.append(int(amount))
+            case _:
+                return 0, None
+    return max(firsts), max(1, *rings)
+
+
+def _kept(terms: tuple[Term, ...]) -> KeptPlan:
+    firsts: list[str] = []
+    rings: list[str] = []
+    for term in terms:
+        found = _kept_by(term)
+        if found is None:
+            return KeptPlan(None, None)
+        text = re.sub(r"\b([a-z]\w*)", r"self.\1", str(found[1]))
+        (firsts if found[0] == "first" else rings).append(text)
+    return KeptPlan(joined("max", firsts), joined("max", rings) or "1")
+
+
+def _kept_by(term: Term) -> tuple[str, Amount] | None:
+    """How far a term's keys are seen by later queries; None: for ever.
+
+    Queries go on: a key below a fixed bound is kept, one that an edge moves past may go.
+    """
+    for low in term.lows:
+        match low:
+            case Shift(by) if _is_ahead(by):
+                return "ring", 1  # keys that no token to come sees: it sees only what came before
+            case Shift(by):
+                return "ring", 1 - by
+            case BlockEdge(size, 0):
+                return "ring", size
+    for high in term.highs:
+        if isinstance(high, Constant):
+            return "first", high.value
+    return ("first", term.ends[0]) if term.ends else None
+
+
+def _is_ahead(by: Amount) -> bool:
+    """Whether a shift is to later positions; the numbers of masks are positive."""
+    return by > 0 if isinstance(by, int) else any(factor > 0 for _, factor in by.terms)
+
+
+def _is_block(term: Term) -> bool:
+    """Whether a query sees its own block alone, all of it or up to itself."""
+    sizes = {low.size for low in term.lows if isinstance(low, BlockEdge) and low.by == 0}
+    if len(term.lows) != 1 or len(sizes) != 1 or term.tested or term.begins or term.ends:
+        return False
+    return all(high in (Shift(1), BlockEdge(next(iter(sizes)), 1)) for high in term.highs)
+
+
+def _sees_itself(term: Term) -> bool:
+    """Whether the term shows every query its own key, by its form."""
+    if term.tested or term.begins or term.ends:
+        return False
+    lows = all(
+        (isinstance(low, Shift) and int(low.by) <= 0)
+        or (isinstance(low, BlockEdge) and low.by <= 0)
+        or low == Lookup("document_starts")
+        for low in term.lows
+    )
+    highs = all(
+        (isinstance(high, Shift) and int(high.by) >= 1)
+        or (isinstance(high, BlockEdge) and high.by >= 1)
+        or high == Lookup("document_ends")
+        for high in term.highs
+    )
+    return lows and highs

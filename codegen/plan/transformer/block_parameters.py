@@ -1,0 +1,215 @@
+"""The parameters of a block, as a reader meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from codegen.plan.tables import Init, Parameter
+from codegen.plan.transformer.experts import ExpertsPlan
+from codegen.plan.transformer.image_parameters import grid_bias_row
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parameter_rows import ZEROS, norm_rows, vector_row
+from codegen.plan.transformer.parts import (
+    BlockPlan,
+    CrossAttentionPlan,
+    LatentPlan,
+    LayerPlan,
+    MlpPlan,
+    NormPlan,
+)
+from codegen.spec.transformer.vocabulary import TransformerModel
+
+LAMBDAS = ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2")
+LAMBDA_STD = 0.1  # arXiv:2410.05258, appendix C
+
+# Axes that tensor parallelism splits: outputs, but for these; latents are whole everywhere.
+SHARDS: dict[str, int | None] = {"o_proj": 1, "down_proj": 1, "q_down": None, "kv_down": None}
+
+
+@dataclass(frozen=True)
+class BlockRows:
+    """A layer's block while its rows are made: what it is, and how its parameters start.
+
+    `residual` is how projections into the residual stream start, `normal` how the others do,
+    `gain` how LayerScale does.
+    """
+
+    prefix: str
+    plan: BlockPlan
+    layer: LayerPlan
+    width: int
+    normal: Init
+    residual: Init
+    gain: Init
+
+    def linear(self, name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
+        """A projection's weight, and its bias if it has one."""
+        role, at = name.rpartition(".")[2], f"{self.prefix}.{name}"
+        shard = SHARDS.get(role, 0)
+        yield Parameter(f"{at}.weight", (out, into), role, init, True, "matrix", shard)
+        if bias:
+            yield vector_row(f"{at}.bias", out, f"{role}_bias", ZEROS)
+
+    def reads(self, name: str, out: int, bias: bool) -> Iterator[Parameter]:
+        """A projection of what a sublayer reads."""
+        yield from self.linear(name, out, self.width, bias, self.normal)
+
+    def adds(self, name: str, into: int, bias: bool) -> Iterator[Parameter]:
+        """A projection to what a sublayer adds to the stream."""
+        yield from self.linear(name, self.width, into, bias, self.residual)
+
+    def norm(
+        self, name: str, norm: NormPlan | None, width: int, heads: int = 0
+    ) -> Iterator[Parameter]:
+        """A norm by its name in the block, if it is there."""
+        yield from norm_rows(f"{self.prefix}.{name}", norm, width, heads)
+
+    def vector(self, name: str, shape: tuple[int, ...], role: str, init: Init) -> Parameter:
+        """A parameter without weight decay."""
+        return Parameter(f"{self.prefix}.{name}", shape, role, init, decay=False, group="vector")
+
+
+def block_rows(
+    network: TransformerNetwork, model: TransformerModel, index: int, residual: Init
+) -> Iterator[Parameter]:
+    """All of a layer; `residual` is how projections into the residual stream start."""
+    layer = network.layers[index]
+    plan = next(block for block in network.blocks if block.class_name == layer.block)
+    normal, gain = Init("normal", model.init.std), Init("constant", value=model.layer_scale or 1.0)
+    block = BlockRows(f"blocks.{index}", plan, layer, model.d_model, normal, residual, gain)
+    if plan.shared_norm:
+        yield from block.norm("norm", plan.norm, model.d_model)
+    attention = _attention(block)
+    if network.image and "layer" in network.grid_bias:
+        table = grid_bias_row(f"{block.prefix}.attention.", network.image, layer.heads)
+        attention = chain(attention, [table])
+    yield from _sublayer(block, "attention", attention, normed=plan.attention_norm)
+    if plan.cross:
+        yield from _sublayer(block, "cross_attention", _cross_attention(block, plan.cross))
+    yield from _sublayer(block, "mlp", _mlp(block))
+
+
+def _sublayer(
+    block: BlockRows, name: str, rows: Iterable[Parameter], *, normed: bool = True
+) -> Iterator[Parameter]:
+    """A sublayer's rows between its norms; `normed` where the one before it is not left out."""
+    plan = block.plan
+    if plan.placement in ("pre", "sandwich") and not plan.shared_norm and normed:
+        yield from block.norm(f"{name}_norm", plan.norm, block.width)
+    yield from rows
+    if plan.layer_scale:
+        yield block.vector(f"{name}_layer_scale", (block.width,), "layer_scale", block.gain)
+    if plan.placement != "pre":
+        yield from block.norm(f"{name}_post_norm", plan.norm, block.width)
+
+
+def _attention(block: BlockRows) -> Iterator[Parameter]:
+    plan, layer = block.plan.attention, block.layer
+    values = layer.heads * layer.value_dim
+    yield from _latents(block, plan.latent) if plan.latent else _queries_keys_values(block)
+    yield from block.adds("attention.o_proj", values, plan.bias["o"])
+    if plan.gate != "none":
+        gates = values if plan.gate == "channel" else layer.heads
+        yield from block.reads("attention.gate_proj", gates, plan.bias["gate"])
+    if plan.qk_norm:
+        of_keys = () if plan.shared_kv else (("k_norm", layer.kv_heads),)
+        for name, heads in (("q_norm", layer.heads), *of_keys):
+            width = layer.head_dim * (heads if plan.qk_norm_over == "projection" else 1)
+            each = heads if plan.qk_norm_over == "each_head" else 0
+            yield from block.norm(f"attention.{name}", plan.qk_norm, width, each)
+    if plan.differential:
+        for name in LAMBDAS:
+            start = Init("normal", LAMBDA_STD)
+            yield block.vector(f"attention.{name}", (layer.head_dim,), "lambda", start)
+    if not plan.shared_kv:
+        yield from block.norm("attention.v_norm", plan.v_norm, layer.value_dim)
+    yield from block.norm("attention.output_norm", plan.output_norm, values)
+    if plan.score.relative_bias and not plan.score.shared_bias:
+        shape = (layer.relative_buckets, layer.heads)
+        yield block.vector("attention.bias_table", shape, "bias_table", block.normal)
+    if plan.score.sinks:
+        yield block.vector("attention.sinks", (layer.heads,), "sinks", block.normal)
+
+
+def _queries_keys_values(block: BlockRows) -> Iterator[Parameter]:
+    """Of layers without latents; some have only queries of their own."""
+    plan, layer = block.plan.attention, block.layer
+    yield from block.reads("attention.q_proj", layer.heads * layer.head_dim, plan.bias["q"])
+    if not plan.shared_kv:
+        keys, values = layer.kv_heads * layer.head_dim, layer.kv_heads * layer.value_dim
+        yield from block.reads("attention.k_proj", keys, plan.bias["k"])
+        yield from block.reads("attention.v_proj", values, plan.bias["v"])
+
+
+def _latents(block: BlockRows, plan: LatentPlan) -> Iterator[Parameter]:
+    """Queries, and keys and values, by way of a latent each; queries may do without."""
+    layer, sizes, normal = block.layer, block.layer.latent, block.normal
+    assert sizes is not None
+    queries = layer.heads * layer.head_dim
+    if plan.q_norm:
+        yield from block.reads("attention.q_down", sizes.q_rank, plan.bias)
+        yield from block.norm("attention.q_latent_norm", plan.q_norm, sizes.q_rank)
+        yield from block.linear("attention.q_up", queries, sizes.q_rank, False, normal)
+    else:
+        yield from block.reads("attention.q_proj", queries, False)
+    yield from block.reads("attention.kv_down", sizes.kv_rank + sizes.rope_dim, plan.bias)
+    yield from block.norm("attention.kv_latent_norm", plan.kv_norm, sizes.kv_rank)
+    made = layer.heads * (sizes.nope_dim + layer.value_dim)
+    yield from block.linear("attention.kv_up", made, sizes.kv_rank, False, normal)
+
+
+def _cross_attention(block: BlockRows, cross: CrossAttentionPlan) -> Iterator[Parameter]:
+    plan, width = cross.attention, int(cross.numbers["head_dim"])
+    queries, keys = (int(cross.numbers[name]) * width for name in ("heads", "kv_heads"))
+    for name, size in (("q", queries), ("k", keys), ("v", keys)):
+        yield from block.reads(f"cross_attention.{name}_proj", size, plan.bias[name])
+    yield from block.adds("cross_attention.o_proj", queries, plan.bias["o"])
+    for name in ("q_norm", "k_norm"):
+        yield from block.norm(f"cross_attention.{name}", plan.qk_norm, width)
+
+
+def _mlp(block: BlockRows) -> Iterator[Parameter]:
+    """An MLP; or experts, with an MLP for all tokens or none."""
+    mlp, layer = block.plan.mlp, block.layer
+    if mlp.experts is None:
+        yield from _one_mlp(block, "mlp", mlp, layer.d_ff)
+        return
+    yield from _experts(block, mlp, mlp.experts)
+    if mlp.experts.shared_gate:
+        yield from block.reads("mlp.shared_gate", 1, False)
+    if mlp.shared:
+        yield from _one_mlp(block, "mlp.shared", mlp.shared, int(layer.numbers["shared_d_ff"]))
+
+
+def _one_mlp(block: BlockRows, name: str, mlp: MlpPlan, d_ff: int) -> Iterator[Parameter]:
+    if mlp.kind == "gated":
+        yield from block.reads(f"{name}.gate_proj", d_ff, mlp.bias)
+    yield from block.reads(f"{name}.up_proj", d_ff, mlp.bias)
+    yield from block.norm(f"{name}.norm", mlp.norm, d_ff)
+    if mlp.activation == "xielu":
+        for slope in ("alpha_p", "alpha_n"):
+            yield block.vector(f"{name}.{slope}", (1,), slope, ZEROS)
+    yield from block.adds(f"{name}.down_proj", d_ff, mlp.down_bias)
+
+
+def _experts(block: BlockRows, mlp: MlpPlan, plan: ExpertsPlan) -> Iterator[Parameter]:
+    """The router, and the experts' projections stacked along the first axis."""
+    numbers, d_model = block.layer.numbers, block.width
+    count, d_ff = int(numbers["experts"]), int(numbers["expert_d_ff"])
+    name, shape = f"{block.prefix}.mlp.router.weight", (count, d_model)
+    yield Parameter(name, shape, "router", block.normal, True, "matrix")
+    if plan.router.bias:
+        yield block.vector("mlp.router.bias", (count,), "router_bias", ZEROS)
+    if plan.router.correction:
+        yield block.vector("mlp.correction_bias", (count,), "correction_bias", ZEROS)
+    up, down = (d_ff, d_model), (d_model, d_ff)
+    for role in ("gate_proj", "up_proj", "down_proj")[mlp.kind == "plain" :]:
+        last = role == "down_proj"
+        (out, into), init = (down, block.residual) if last else (up, block.normal)
+        name, shard = f"mlp.experts.{role}", 2 if last else 1
+        at = f"{block.prefix}.{name}"
+        yield Parameter(at, (count, out, into), role, init, True, "matrix", shard)
+        if plan.bias:
+            yield block.vector(f"{name}_bias", (count, out), f"{role}_bias", ZEROS)

@@ -1,0 +1,161 @@
+"""Spec -> Plan for encoder-decoders: two networks lowered alone, then joined to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from codegen.plan.tables import ConfigField, Parameter
+from codegen.plan.transformer.attention import attention_plan
+from codegen.plan.transformer.init_rules import init_plan
+from codegen.plan.transformer.lower import lower_network
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parameters import parameter_table
+from codegen.plan.transformer.parts import BlockPlan, CrossAttentionPlan
+from codegen.plan.transformer.sizes import LayerNumbers, config_fields
+from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
+from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpec
+
+Fields = tuple[ConfigField, ...]
+Part = TypeVar("Part")
+
+FIELD = re.compile(r"\bconfig\.(\w+)")  # as the plan's expressions read it
+OF_BOTH = ("token_embedding", "embedding_proj", "head")  # how parameters of no stack begin
+
+
+def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
+    """The decoder's network with its encoder in it; names tell apart what the two have."""
+    model = spec.model
+    decoder = lower_network(model, "causal-lm")
+    encoder = lower_network(encoder_model(model), "masked-lm")
+    cross, cross_fields = _cross_attention(model, decoder)
+    blocks = tuple(replace(block, cross=cross) for block in decoder.blocks)
+    decoder = replace(decoder, blocks=blocks)
+    decoder = replace(decoder, parameters=parameter_table(decoder, model))
+    own_fields, names = _told_apart(encoder.fields, decoder.fields, "encoder_")
+    own = not model.encoder.shared_embedding
+    encoder = replace(encoder, renamed_fields=names, own_embedding=own)
+    same_mlps = _nameless(_renamed(encoder, names)) == _nameless(decoder)
+    apart = bool(encoder.functions and decoder.functions)
+    network = replace(
+        _with_classes(decoder, "Decoder", same_mlps, "decoder_" if apart else ""),
+        task="seq2seq-lm",
+        stack="decoder",
+        fields=_joined((*decoder.fields,), (*cross_fields, *own_fields)),
+        encoder=replace(_with_classes(encoder, "Encoder", same_mlps, "encoder_"), stack="encoder"),
+        parameters=tuple(_parameters(encoder, decoder)),
+    )
+    return replace(network, init=init_plan(network, model))
+
+
+def _cross_attention(
+    model: TransformerModel, decoder: TransformerNetwork
+) -> tuple[CrossAttentionPlan, Fields]:
+    """The class that looks at the source, and the fields that the decoder lacks for it."""
+    block = cross_attention_block(model)
+    numbers = LayerNumbers(model, (None,), {None: block})
+    plan = attention_plan(model, None, block, numbers, decodes=False)
+    read: set[str] = set()
+
+    def note(text: str) -> str:
+        read.update(FIELD.findall(text))
+        return text
+
+    _mapped(plan, note)
+    of_it = tuple(f for f in config_fields(model, numbers, one_kind=True) if f.name in read)
+    own, names = _told_apart(of_it, decoder.fields, "cross_")
+    plan = replace(_renamed(plan, names), class_name="CrossAttention")
+    return CrossAttentionPlan(plan, dict(numbers.true[0])), own
+
+
+def _told_apart(own: Fields, others: Fields, prefix: str) -> tuple[Fields, dict[str, str]]:
+    """The fields that the others don't have just so, under names of their own, and these names.
+
+    Each stack has its number of layers, even where they are alike.
+    """
+    same = {(f.name, f.value, f.tiny) for f in others if f.name != "layers"}
+    differing = [f for f in own if (f.name, f.value, f.tiny) not in same]
+    names = {f.name: prefix + f.name for f in differing}
+    return tuple(replace(f, name=names[f.name]) for f in differing), names
+
+
+def _joined(decoder: Fields, more: Fields) -> Fields:
+    """Each field of another stack behind the decoder's of that name, or where those end."""
+    joined: list[ConfigField] = []
+    for field in decoder:
+        joined += [field, *(m for m in more if m.name.partition("_")[2] == field.name)]
+    left = tuple(m for m in more if m not in joined)
+    at = next(
+        (i for i, f in enumerate(joined) if f.name.endswith("dropout") or f.name == "init_std"),
+        len(joined),
+    )
+    return (*joined[:at], *left, *joined[at:])
+
+
+def _renamed(part: Part, names: dict[str, str]) -> Part:
+    """A part of a plan that reads fields of these names under their new ones."""
+
+    def new(found: re.Match[str]) -> str:
+        return f"config.{names.get(found[1], found[1])}"
+
+    renamed: Part = _mapped(part, lambda text: FIELD.sub(new, text))
+    return renamed
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """A plan with every text in it changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(_mapped(item, change) for item in value)
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(
+            value, **{f.name: _mapped(getattr(value, f.name), change) for f in fields(value)}
+        )
+    return value
+
+
+def _nameless(network: TransformerNetwork) -> set[str]:
+    """The structures of a stack's MLPs."""
+    return {repr(mlp) for mlp in network.mlps}
+
+
+def _with_classes(
+    network: TransformerNetwork, stack: str, same_mlps: bool, functions: str
+) -> TransformerNetwork:
+    """The stack with its name before those of its classes and of its attention functions."""
+
+    def renamed(block: BlockPlan) -> BlockPlan:
+        attention, mlp, function = block.attention, block.mlp, block.attention.function
+        return replace(
+            block,
+            class_name=stack + block.class_name,
+            attention=replace(
+                attention,
+                class_name=stack + attention.class_name,
+                function=function and replace(function, prefix=functions + function.prefix),
+            ),
+            mlp=mlp if same_mlps else replace(mlp, class_name=stack + mlp.class_name),
+        )
+
+    layers = tuple(replace(layer, block=stack + layer.block) for layer in network.layers)
+    return replace(network, blocks=tuple(map(renamed, network.blocks)), layers=layers)
+
+
+def _parameters(encoder: TransformerNetwork, decoder: TransformerNetwork) -> Iterator[Parameter]:
+    """The whole table: what both stacks share first, then each stack, then the head."""
+    residual = next(p.init for p in decoder.parameters if p.role == "o_proj")
+    of_both = [p for p in decoder.parameters if p.name.startswith(OF_BOTH)]
+    yield from (p for p in of_both if not p.name.startswith("head"))
+    for stack, network in (("encoder", encoder), ("decoder", decoder)):
+        for row in network.parameters:
+            if row.role in ("o_proj", "down_proj"):
+                row = replace(row, init=residual)
+            own = network.own_embedding and not row.name.startswith("head")
+            if own or not row.name.startswith(OF_BOTH):
+                yield replace(row, name=f"{stack}.{row.name}")
+    yield from (p for p in of_both if p.name.startswith("head"))

@@ -1,0 +1,134 @@
+"""What stands before and after the blocks: the embedding and the head, and their config fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codegen.plan.tables import ConfigField
+from codegen.plan.transformer.mlps import norm_plan
+from codegen.plan.transformer.numbers import TINY_MODEL, TOY_NUMBERS, scale_value, toy_scale
+from codegen.plan.transformer.parts import EmbeddingPlan, HeadPlan, NormPlan, TransformPlan
+from codegen.plan.transformer.sizes import LayerNumbers
+from codegen.spec.transformer.resolve import output_width, resolve_norm, scale_numbers
+from codegen.spec.transformer.vocabulary import Block, TransformerModel
+
+NARROW = TINY_MODEL // 2  # a width other than d_model, at toy size
+
+
+class Ends:
+    """A model's embedding, last norm and head; numbers that layers share are read from theirs."""
+
+    def __init__(self, model: TransformerModel, numbers: LayerNumbers) -> None:
+        self.model = model
+        transform = model.head.transform
+        self.norms = {
+            "final": resolve_norm(model, model.final_norm),
+            "embedding": resolve_norm(model, model.embedding.norm),
+            "head": resolve_norm(model, transform.norm) if transform else None,
+        }
+        self.epsilons: dict[float, str] = {}  # those that no block has, by the first that has one
+        for place, norm in self.norms.items():
+            if norm and not numbers.agrees("norm_eps", norm.eps):
+                self.epsilons.setdefault(norm.eps, f"{place}_norm_eps")
+        self.narrow = model.embedding.dim not in (None, model.d_model)
+        self.output_dim = output_width(model)
+
+    def _norm(self, place: str, width: str = "config.d_model") -> NormPlan | None:
+        norm = self.norms[place]
+        if norm is None:
+            return None
+        return norm_plan(norm, width, f"config.{self.epsilons.get(norm.eps, 'norm_eps')}")
+
+    @property
+    def final_norm(self) -> NormPlan | None:
+        """The norm after the last block."""
+        return self._norm("final")
+
+    def embedding(self) -> EmbeddingPlan:
+        """From tokens to the first block."""
+        spec = self.model.embedding
+        projected = spec.projected if self.narrow else ""
+        whole, narrow = "config.d_model", "config.embedding_dim"
+        offset = " + config.position_offset" if spec.position_offset else ""
+        types = {"token": spec.token_types, "task": spec.task_types}
+        extra = " + config.extra_tokens" if spec.extra_tokens else ""
+        return EmbeddingPlan(
+            tokens=f"config.vocab_size{extra}",
+            width=narrow if projected else whole,
+            scaled=spec.scale is not None,
+            token_shift=spec.token_shift,
+            positions=spec.positions,
+            rows=f"config.context_length{offset}",
+            sum_width=narrow if projected in ("sum", "norm") else whole,
+            offset=spec.position_offset > 0,
+            interleaved=spec.sinusoids.layout == "interleaved",
+            inclusive=spec.sinusoids.inclusive,
+            types=tuple(name for name, count in types.items() if count),
+            norm=self._norm("embedding", narrow if projected == "norm" else whole),
+            norm_first=spec.norm_of == "tokens",
+            projected=projected,
+            projection_bias=spec.projection_bias,
+        )
+
+    def head(self) -> HeadPlan:
+        """From the last block to logits."""
+        spec, tied = self.model.head, self.model.embedding.tied
+        width = "config.d_model"
+        if self.output_dim != self.model.d_model:
+            shared = self.output_dim == self.model.embedding.dim
+            width = "config.embedding_dim" if shared else "config.output_dim"
+        transform = None
+        if spec.transform:
+            norm = self._norm("head", width)
+            transform = TransformPlan(spec.transform.activation, spec.transform.bias, norm)
+        return HeadPlan(
+            tied=tied,
+            width=width,
+            transform=transform,
+            scaled=spec.scale is not None,
+            bias=bool(spec.bias),
+            bias_fixed=spec.bias == "fixed",
+            softcap=spec.softcap is not None,
+            z_loss=spec.z_loss is not None,
+        )
+
+    def norm_fields(self) -> Iterator[ConfigField]:
+        """The epsilons that are no block's."""
+        comments = {"final_norm_eps": "outside the blocks"}
+        for eps, name in self.epsilons.items():
+            yield ConfigField(name, "float", eps, eps, comments.get(name, ""))
+
+    def fields(self) -> Iterator[ConfigField]:
+        """What else the config says of embedding and head."""
+        spec, head = self.model.embedding, self.model.head
+        if self.narrow:
+            yield ConfigField("embedding_dim", "int", spec.dim or 0, NARROW)
+        if self.head().width == "config.output_dim":
+            yield ConfigField("output_dim", "int", self.output_dim, NARROW, "of the head's input")
+        if spec.extra_tokens:
+            extra = spec.extra_tokens
+            yield ConfigField("extra_tokens", "int", extra, min(extra, 2), "read, never predicted")
+        yield from self._scale("embedding_scale", spec.scale)
+        if spec.position_offset:
+            offset = spec.position_offset
+            yield ConfigField("position_offset", "int", offset, offset, "of the first token")
+        if spec.positions == "sinusoidal":
+            base = float(spec.sinusoids.base)
+            yield ConfigField("position_base", "float", base, base, "of the wavelengths")
+        for name, count in (("token_types", spec.token_types), ("task_types", spec.task_types)):
+            if count:
+                yield ConfigField(name, "int", count, count)
+        yield from self._scale("output_scale", head.scale)
+        if head.softcap is not None:
+            cap = float(head.softcap)
+            yield ConfigField("logit_softcap", "float", cap, cap)
+        if head.z_loss is not None:
+            factor = float(head.z_loss)
+            yield ConfigField("z_loss", "float", factor, factor, "of logsumexp^2, in training")
+
+    def _scale(self, name: str, scale: float | str | None) -> Iterator[ConfigField]:
+        if scale is None:
+            return
+        real = scale_value(scale, scale_numbers(self.model, Block()))
+        tiny = toy_scale(scale, TOY_NUMBERS, real)
+        yield ConfigField(name, "float", real, tiny, scale if isinstance(scale, str) else "")

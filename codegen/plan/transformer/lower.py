@@ -1,0 +1,141 @@
+"""Spec -> Plan for the transformer family: layers, classes, config fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from codegen.plan.tables import InitPlan, Number
+from codegen.plan.transformer.blocks import block_plans
+from codegen.plan.transformer.ends import Ends
+from codegen.plan.transformer.image import image_plan
+from codegen.plan.transformer.init_rules import init_plan
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parameters import parameter_table
+from codegen.plan.transformer.parts import BlockPlan, LatentSizes, LayerPlan, TemperaturePlan
+from codegen.plan.transformer.rope import rope_plans
+from codegen.plan.transformer.sizes import LayerNumbers, config_fields, dropout_access, kv_sources
+from codegen.spec.transformer.latent import Latent
+from codegen.spec.transformer.resolve import layer_kinds, resolve_block
+from codegen.spec.transformer.vocabulary import Block, TransformerModel
+
+
+def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
+    """The network of a model with one stack of layers; every number resolved."""
+    kinds = layer_kinds(model)
+    blocks = {kind: resolve_block(model, kind) for kind in dict.fromkeys(kinds)}
+    numbers = LayerNumbers(model, kinds, blocks)
+    plans = block_plans(model, blocks, numbers, decodes=task == "causal-lm")
+    of_kind = {kind: plan.class_name for plan in plans for kind in plan.kinds}
+    layers = tuple(
+        _layer(
+            kind or "",
+            of_kind[kind or ""],
+            blocks[kind],
+            values,
+            tuple(n.name for n in numbers.mask_numbers[kind]),
+            source,
+        )
+        for kind, values, source in zip(kinds, numbers.true, kv_sources(kinds, blocks), strict=True)
+    )
+    ends = Ends(model, numbers)
+    image = image_plan(model, model.image) if model.image else None
+    layer_count = "config.layers" if len(plans) == 1 else "len(config.layers)"
+    network = TransformerNetwork(
+        task=task,
+        class_name="Model",
+        context_length=image.tokens if image else model.context_length,
+        fields=config_fields(
+            model, numbers, image, ends.norm_fields(), ends.fields(), one_kind=len(plans) == 1
+        ),
+        blocks=plans,
+        layers=layers,
+        order=tuple(model.order or ()),
+        norm=ends.final_norm,
+        ropes=rope_plans(model, blocks),
+        temperature=temperature_plan(blocks),
+        image=image,
+        drop_path=_drop_path(model, layer_count),
+        embedding=ends.embedding(),
+        head=ends.head(),
+        aux_loss=any(b.mlp.experts and b.mlp.experts.aux_loss for b in blocks.values()),
+        router_z_loss=any(b.mlp.experts and b.mlp.experts.z_loss for b in blocks.values()),
+        loss_chunk=loss_chunk(model.vocab_size),
+        dropout=dropout_access(model, "embedding"),
+        init=InitPlan(model.init.residual, model.init.head),
+        layer_count=layer_count,
+        inputs=_inputs(plans),
+        parameters=(),
+    )
+    network = replace(network, parameters=parameter_table(network, model))
+    return replace(network, init=init_plan(network, model))
+
+
+def loss_chunk(vocab_size: int) -> int:
+    """Tokens whose logits fill 64 MB in float32: a power of two from 512, for speed, to 8192."""
+    fits = max(1, 2**24 // vocab_size)
+    return min(8192, max(512, 1 << (fits.bit_length() - 1)))
+
+
+def temperature_plan(blocks: Mapping[str | None, Block]) -> TemperaturePlan | None:
+    """The factor of queries, which all layers that have it share."""
+    found = [b.attention.temperature for b in blocks.values() if b.attention.temperature]
+    return TemperaturePlan(found[0].offset) if found else None
+
+
+def _drop_path(model: TransformerModel, layer_count: str) -> str:
+    """How often a layer's branches are skipped, as an expression; "" for never."""
+    if model.drop_path is None or not model.drop_path.rate:
+        return ""
+    share = f" * layer / max(1, {layer_count} - 1)" if model.drop_path.growing else ""
+    return f"config.drop_path{share}"
+
+
+def _layer(
+    kind: str,
+    class_name: str,
+    block: Block,
+    numbers: Mapping[str, Number],
+    of_mask: tuple[str, ...],
+    kv_source: int,
+) -> LayerPlan:
+    latent = block.attention.latent
+    return LayerPlan(
+        kind=kind,
+        block=class_name,
+        mask=block.attention.mask,
+        heads=int(numbers["heads"]),
+        kv_heads=int(numbers["kv_heads"]),
+        head_dim=latent.head_dim if latent else int(numbers["head_dim"]),
+        value_dim=latent.value_dim if latent else _value_dim(block, numbers),
+        latent=_latent_sizes(latent),
+        differential=block.attention.differential,
+        kv_source=kv_source,
+        d_ff=int(numbers["d_ff"]),
+        rope_theta=numbers["rope_theta"] if block.attention.rope else None,
+        relative_buckets=int(numbers["relative_buckets"]) if block.attention.relative_bias else 0,
+        mask_numbers=tuple((name, int(numbers[name])) for name in of_mask),
+        numbers=dict(numbers),
+    )
+
+
+def _value_dim(block: Block, numbers: Mapping[str, Number]) -> int:
+    return int(numbers["value_dim" if block.attention.value_dim else "head_dim"])
+
+
+def _latent_sizes(latent: Latent | None) -> LatentSizes | None:
+    if latent is None:
+        return None
+    return LatentSizes(latent.q_rank or 0, latent.kv_rank, latent.nope_dim, latent.rope_dim)
+
+
+def _inputs(plans: tuple[BlockPlan, ...]) -> tuple[str, ...]:
+    """What callers say of each row, as the masks need it; documents are said by their ids.
+
+    Always in the order of MaskInputs, whichever layer reads what first.
+    """
+    read = {n for p in plans if p.attention.function for n in p.attention.function.mask.inputs}
+    if any(p.attention.padded for p in plans):
+        read.add("lengths")
+    documents = ("document_ids",) if read & {"document_starts", "document_ends"} else ()
+    return (*documents, *(name for name in ("prefix_lengths", "lengths") if name in read))

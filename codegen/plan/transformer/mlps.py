@@ -1,0 +1,90 @@
+"""The position-wise part of a block: an MLP, or a mixture of experts that are MLPs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegen.plan.transformer.experts import ALIGNED, experts_bias, experts_plan
+from codegen.plan.transformer.parts import MlpPlan, NormPlan
+from codegen.plan.transformer.sizes import LayerNumbers
+from codegen.spec.transformer.experts import SharedExpert
+from codegen.spec.transformer.norms import InnerNorm, Norm
+from codegen.spec.transformer.vocabulary import Block, TransformerModel
+
+
+def norm_plan(norm: Norm | InnerNorm, width: str, eps: str) -> NormPlan:
+    """A norm's structure over that width."""
+    bias = norm.kind == "layer" and norm.weight if norm.bias is None else norm.bias
+    return NormPlan(norm.kind, norm.weight, bias, width, eps, norm.zero_centered and norm.weight)
+
+
+def mlp_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> MlpPlan:
+    """A block kind's MLP, its classes still without names."""
+    mlp, experts = block.mlp, block.mlp.experts
+    if experts is None:
+        return _one(block, numbers, "d_ff", mlp.bias)
+    shared = experts.shared
+    router = experts.router
+    names = ["experts", "active_experts"]
+    names += ["expert_groups", "active_groups"] * (router.groups > 1)
+    names += ["route_scale"] * (router.scale != 1) + ["route_power"] * (router.power != 1)
+    names += ["route_eps"] * (router.eps > 0) + ["route_softcap"] * (router.softcap is not None)
+    names += ["route_threshold"] * (router.scores == "sparsemixer")
+    one = _one(block, numbers, "expert_d_ff", experts_bias(mlp, experts))
+    access = {**one.numbers, **{name: numbers.access(name) for name in names}}
+    shared_plan = _shared(block, numbers, shared) if shared else None
+    each = [*access.values(), *(shared_plan.numbers.values() if shared_plan else ())]
+    widths = [model.d_model, *(int(v["expert_d_ff"]) for v in numbers.true)]
+    return replace(
+        one,
+        numbers=access,
+        per_layer=any("layer]" in text for text in each),
+        experts=experts_plan(mlp, aligned=all(width % ALIGNED == 0 for width in widths)),
+        shared=shared_plan and replace(shared_plan, class_name="SharedMLP"),
+    )
+
+
+def mlp_with_names(plan: MlpPlan, name: str) -> MlpPlan:
+    """The plan with the names of its classes: those of a mixture begin alike."""
+    prefix = name.removesuffix("MoE")
+    return replace(
+        plan,
+        class_name=name,
+        experts=plan.experts and replace(plan.experts, prefix=prefix),
+        shared=plan.shared and replace(plan.shared, class_name=f"{prefix}SharedMLP"),
+    )
+
+
+def _shared(block: Block, numbers: LayerNumbers, shared: SharedExpert) -> MlpPlan:
+    bias = block.mlp.bias if shared.bias is None else shared.bias
+    one = _one(block, numbers, "shared_d_ff", bias)
+    return replace(one, activation=shared.activation or one.activation)
+
+
+def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool | str) -> MlpPlan:
+    """An MLP whose width is that number."""
+    mlp = block.mlp
+    gated = mlp.kind == "gated"
+    access = {"d_ff": numbers.access(width)}
+    if mlp.beta is not None:
+        access["activation_beta"] = numbers.access("activation_beta")
+    if gated and mlp.clamp is not None:
+        access["mlp_clamp"] = numbers.access("mlp_clamp")
+    if gated and mlp.up_offset:
+        access["up_offset"] = numbers.access("up_offset")
+    norm = None
+    if mlp.norm:
+        norm = norm_plan(mlp.norm, access["d_ff"], numbers.access("mlp_norm_eps"))
+    return MlpPlan(
+        class_name="",
+        numbers=access,
+        per_layer=any("layer]" in text for text in (*access.values(), norm.eps if norm else "")),
+        kind=mlp.kind,
+        activation=mlp.activation,
+        bias=bias is True,
+        down_bias=bool(bias),
+        norm=norm,
+        beta=mlp.beta is not None,
+        clamped=gated and mlp.clamp is not None,
+        up_offset=gated and bool(mlp.up_offset),
+    )

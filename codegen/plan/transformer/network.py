@@ -1,0 +1,262 @@
+"""A network as the Plan has it: config fields, classes by structure, layers, parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from codegen.plan.tables import ConfigField, InitPlan, Parameter
+from codegen.plan.transformer.attention_function import AttentionFunction
+from codegen.plan.transformer.experts import ExpertsPlan
+from codegen.plan.transformer.image import ImagePlan
+from codegen.plan.transformer.parts import (
+    AttentionPlan,
+    BlockPlan,
+    CrossAttentionPlan,
+    EmbeddingPlan,
+    HeadPlan,
+    LayerPlan,
+    MlpPlan,
+    NormPlan,
+    RopePlan,
+    TemperaturePlan,
+)
+
+
+@dataclass(frozen=True)
+class TransformerNetwork:
+    """A decoder-only transformer, an encoder or, with its `encoder` in it, an encoder-decoder.
+
+    Its `task` says which. `fields`, `parameters` and `init` of an encoder-decoder are of both; its
+    encoder keeps the fields that it would have alone.
+    """
+
+    task: str
+    class_name: str
+    context_length: int
+    fields: tuple[ConfigField, ...]
+    blocks: tuple[BlockPlan, ...]
+    layers: tuple[LayerPlan, ...]
+    order: tuple[int, ...]  # in which layers are passed; empty: each once
+    norm: NormPlan | None
+    ropes: tuple[RopePlan, ...]
+    temperature: TemperaturePlan | None
+    image: ImagePlan | None
+    drop_path: str  # how often a layer's branch is skipped, as an expression; "" for never
+    aux_loss: bool  # routers' balance
+    router_z_loss: bool
+    embedding: EmbeddingPlan
+    head: HeadPlan
+    loss_chunk: int  # tokens whose logits the loss holds at one time
+    dropout: str  # how the config has the rate of embeddings; "" for none
+    init: InitPlan
+    layer_count: str
+    inputs: tuple[str, ...]  # what callers say of each row: document_ids, prefix_lengths, lengths
+    parameters: tuple[Parameter, ...]
+    encoder: TransformerNetwork | None = None
+    stack: str = ""  # which one it is, `encoder` or `decoder`, where there are two
+    renamed_fields: dict[str, str] = field(default_factory=dict)  # of an encoder, in the whole
+    own_embedding: bool = False  # of an encoder whose tokens are not the decoder's
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it makes tokens one by one, with a cache."""
+        return self.task in ("causal-lm", "seq2seq-lm")
+
+    @property
+    def stacks(self) -> tuple[TransformerNetwork, ...]:
+        """The encoder, if there is one, and the network itself."""
+        return (self.encoder, self) if self.encoder else (self,)
+
+    @property
+    def all_attentions(self) -> tuple[AttentionPlan, ...]:
+        """The distinct attention classes of all stacks."""
+        own = tuple(a for stack in self.stacks for a in stack.attentions)
+        return (*own, self.cross.attention) if self.cross else own
+
+    @property
+    def all_mlps(self) -> tuple[MlpPlan, ...]:
+        """The distinct MLP classes of all stacks."""
+        return tuple({m.class_name: m for stack in self.stacks for m in stack.mlps}.values())
+
+    @property
+    def cross(self) -> CrossAttentionPlan | None:
+        """How it reads a source."""
+        return self.blocks[0].cross
+
+    @property
+    def padded(self) -> bool:
+        """Whether attention is PyTorch's own, over the keys that are `seen`."""
+        return any(a.padded for a in self.attentions)
+
+    @property
+    def grid_bias(self) -> tuple[str, ...]:
+        """Whose tables of biases by the offset of patches: of each `layer`, or `shared` by all."""
+        said = self.image.relative_bias if self.image else "none"
+        return {"none": (), "both": ("layer", "shared")}.get(said, (said,))
+
+    @property
+    def grid_inputs(self) -> tuple[tuple[str, str], ...]:
+        """What blocks take for them: names and types."""
+        of = {"layer": ("grid", "tuple[int, int]"), "shared": ("bias", "Tensor")}
+        return tuple(of[table] for table in self.grid_bias)
+
+    @property
+    def drops(self) -> bool:
+        """Whether training drops numbers anywhere."""
+        blocks = [rate for b in self.blocks for rate in (b.dropout, b.attention.dropout)]
+        return any((self.dropout, *blocks))
+
+    @property
+    def rope(self) -> RopePlan | None:
+        """The first of them, which is the only one of most models."""
+        return self.ropes[0] if self.ropes else None
+
+    @property
+    def rotates(self) -> RopePlan | None:
+        """How heads are turned; all layers that do it do it alike but for the width."""
+        return next((r for r in self.ropes if r.partial), self.rope)
+
+    @property
+    def norms(self) -> tuple[NormPlan, ...]:
+        """Every norm that a class of the model may have."""
+        inner = [
+            norm
+            for a in self.all_attentions
+            for norm in (a.qk_norm, a.v_norm, a.output_norm)
+            if norm is not None
+        ]
+        inner += [mlp.norm for mlp in self.mlps if mlp.norm]
+        transform = self.head.transform
+        ends = (self.embedding.norm, self.norm, transform.norm if transform else None)
+        own = (*filter(None, ends), *(block.norm for block in self.blocks), *inner)
+        return (*self.encoder.norms, *own) if self.encoder else own
+
+    @property
+    def one_kind(self) -> bool:
+        """Whether all layers are of one class."""
+        return len(self.blocks) == 1
+
+    @property
+    def attentions(self) -> tuple[AttentionPlan, ...]:
+        """The distinct attention classes."""
+        return tuple({b.attention.class_name: b.attention for b in self.blocks}.values())
+
+    @property
+    def functions(self) -> tuple[AttentionFunction, ...]:
+        """The attention functions that PyTorch lacks."""
+        return tuple(
+            {
+                a.function.prefix: a.function
+                for stack in self.stacks
+                for a in stack.attentions
+                if a.function
+            }.values()
+        )
+
+    @property
+    def attention_names(self) -> tuple[str, ...]:
+        """What model.py may take from attention.py; what it doesn't use is dropped."""
+        kinds = ("attention", "cached_attention", "visible")
+        names = [f.prefix + kind for f in self.functions for kind in kinds]
+        return (*names, "alibi_slopes", "MaskInputs", "document_bounds")
+
+    @property
+    def masks_read(self) -> tuple[str, ...]:
+        """What the masks read of each row."""
+        functions = [a.function for a in self.attentions if a.function]
+        return tuple(dict.fromkeys(name for f in functions for name in f.mask.inputs))
+
+    @property
+    def mask_inputs(self) -> tuple[str, ...]:
+        """What the masks of all stacks read."""
+        return tuple(dict.fromkeys(name for s in self.stacks for name in s.masks_read))
+
+    @property
+    def own_loss(self) -> bool:
+        """Whether F.linear_cross_entropy lacks something of the loss."""
+        return self.head.softcap or self.head.z_loss
+
+    @property
+    def prefix(self) -> str:
+        """Whether the length of a prefix that sees itself is `given` or `fixed`; "" for none."""
+        if "prefix_lengths" in self.inputs:
+            return "given"
+        fixed = any("prefix" in f.mask.numbers and not f.mask.causal for f in self.functions)
+        return "fixed" if fixed else ""
+
+    @property
+    def prefix_length(self) -> str:
+        """The fixed prefix as the training script reads it: the longest that a layer has."""
+        shared = any(field.name == "prefix" for field in self.fields)
+        return "run.config.prefix" if shared else "max(run.config.prefixes)"
+
+    @property
+    def cache_first(self) -> bool:
+        """Whether some layer's cache keeps the first positions beside a ring."""
+        return any(a.kept.first for a in self.attentions)
+
+    @property
+    def cache_held(self) -> bool:
+        """Whether a cache has to say which position each slot holds."""
+        return any(a.kept.ring or a.function for a in self.attentions)
+
+    @property
+    def indexed(self) -> bool:
+        """Whether a number of some mask differs by layer."""
+        return any("[layer]" in number for a in self.attentions for number in a.mask_numbers)
+
+    @property
+    def latents(self) -> bool:
+        """Whether some layer's keys and values are made of a latent."""
+        return any(a.latent for a in self.attentions)
+
+    @property
+    def only_latents(self) -> bool:
+        """Whether all layers' are."""
+        return all(a.latent for a in self.attentions)
+
+    @property
+    def shares_kv(self) -> bool:
+        """Whether some layers attend to the keys and values of earlier ones."""
+        return any(a.shared_kv for a in self.attentions)
+
+    @property
+    def own_values(self) -> bool:
+        """Whether caches have to be told how wide values are."""
+        return any(a.own_values and not a.latent for a in self.attentions)
+
+    @property
+    def uneven(self) -> bool:
+        """Whether some layer's values are not as wide as its keys."""
+        return any(layer.latent or layer.value_dim != layer.head_dim for layer in self.layers)
+
+    @property
+    def windowed(self) -> bool:
+        """Whether some layer's cache is a ring."""
+        return any(a.kept.ring for a in self.attentions)
+
+    @property
+    def mlps(self) -> tuple[MlpPlan, ...]:
+        """The distinct MLP classes, shared experts before what they are part of."""
+        found = [mlp for b in self.blocks for mlp in (b.mlp.shared, b.mlp) if mlp]
+        return tuple({mlp.class_name: mlp for mlp in found}.values())
+
+    @property
+    def router_losses(self) -> bool:
+        """Whether training adds something of the routers to the loss."""
+        return self.aux_loss or self.router_z_loss
+
+    @property
+    def experts(self) -> tuple[ExpertsPlan, ...]:
+        """The distinct mixtures of experts."""
+        return tuple(mlp.experts for mlp in self.mlps if mlp.experts)
+
+    @property
+    def shared_bias(self) -> AttentionPlan | None:
+        """The first attention whose biases by distance are the model's."""
+        return next((a for a in self.attentions if a.score.shared_bias), None)
+
+    @property
+    def qk_normed(self) -> bool:
+        """Whether any attention normalises queries and keys."""
+        return any(a.qk_norm for a in self.attentions)

@@ -1,0 +1,215 @@
+"""Each layer's numbers, at true and at toy size, and the config fields that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.tables import ConfigField
+from codegen.plan.transformer.expert_numbers import EXPERT_ROWS
+from codegen.plan.transformer.head_numbers import HEAD_ROWS
+from codegen.plan.transformer.image import ImagePlan
+from codegen.plan.transformer.image_parameters import image_fields
+from codegen.plan.transformer.layer_masks import TINY_CONTEXT, layer_masks, toy_values
+from codegen.plan.transformer.layer_numbers import OTHER_ROWS
+from codegen.plan.transformer.numbers import (
+    TINY_MODEL,
+    TINY_VOCABULARY,
+    NumberRow,
+    Value,
+    layer_values,
+    mask_row,
+)
+from codegen.plan.transformer.rope import rope_fields
+from codegen.spec.transformer.vocabulary import Block, Dropout, TransformerModel
+
+
+class LayerNumbers:
+    """Each layer's numbers, true and toy, and how the config names them."""
+
+    def __init__(
+        self,
+        model: TransformerModel,
+        kinds: tuple[str | None, ...],
+        blocks: dict[str | None, Block],
+    ) -> None:
+        self.kinds = kinds
+        self.blocks = blocks
+        self.masks = layer_masks(model, blocks)
+        self.mask_numbers = {kind: mask_numbers(mask) for kind, mask in self.masks.items()}
+        knobs = {n.name: n.knob for numbers in self.mask_numbers.values() for n in numbers}
+        mask_rows = [mask_row(knob) for knob in knobs.values()]
+        plain_rows = (*OTHER_ROWS, *EXPERT_ROWS)
+        self.rows = {row.name: row for row in (*HEAD_ROWS, *mask_rows, *plain_rows)}
+        toys = toy_values(self.mask_numbers.values(), model.context_length)
+        by_kind, toy = {}, {}
+        for kind, block in blocks.items():
+            numbers = self.mask_numbers[kind]
+            mask = {n.name: min(n.value, model.context_length) for n in numbers}
+            toy_mask = {n.name: toys[n] for n in numbers}
+            by_kind[kind], toy[kind] = layer_values(
+                (*HEAD_ROWS, *plain_rows), model, block, mask, toy_mask
+            )
+        self._fill(by_kind)
+        self._fill(toy)
+        self.true = [by_kind[kind] for kind in kinds]
+        self.tiny_kinds = tuple(dict.fromkeys(kinds)) if len(blocks) > 1 else (kinds[0],) * 2
+        self.tiny = [toy[kind] for kind in self.tiny_kinds]
+
+    def _fill(self, by_kind: dict[str | None, dict[str, Value]]) -> None:
+        """Layers that don't read a number of their own hold that of the others."""
+        for row in self.rows.values():
+            if row.own and self.used(row.name):
+                most = max(by_kind[k][row.name] for k, b in self.blocks.items() if row.used(b))
+                for kind, block in self.blocks.items():
+                    if not row.used(block):
+                        by_kind[kind][row.name] = most
+
+    def used(self, name: str) -> bool:
+        """Whether any layer has the number at all."""
+        return name not in self.rows or any(map(self.rows[name].used, self.blocks.values()))
+
+    def uniform(self, name: str) -> bool:
+        """Whether all layers that have the number agree on it."""
+        return len({values[name] for values in self.true if name in values}) == 1
+
+    def agrees(self, name: str, value: float) -> bool:
+        """Whether all layers have this very number."""
+        return all(values[name] == value for values in self.true)
+
+    def access(self, name: str) -> str:
+        """How a constructor reads the number from its config."""
+        if not self.used(name):
+            name = self.rows[name].else_read or name
+        return f"config.{name}" if self.uniform(name) else f"config.{self.rows[name].plural}[layer]"
+
+
+def config_fields(
+    model: TransformerModel,
+    numbers: LayerNumbers,
+    image: ImagePlan | None = None,
+    norm_fields: Iterable[ConfigField] = (),
+    end_fields: Iterable[ConfigField] = (),
+    *,
+    one_kind: bool,
+) -> tuple[ConfigField, ...]:
+    """The knobs that this model has, in the order a reader expects.
+
+    Those of norms outside the blocks, and those of embedding and head, are given.
+    """
+    sizes = image_fields(image) if image else _token_fields(model)
+    fields = [
+        *sizes,
+        ConfigField("d_model", "int", model.d_model, TINY_MODEL),
+        _layers_field(numbers, one_kind),
+        *kv_source_fields(numbers),
+        *([_order_field(model.order, len(numbers.tiny_kinds))] if model.order else []),
+        *(
+            _number_field(numbers, row)
+            for row in numbers.rows.values()
+            if numbers.used(row.name) and row.name != "rope_theta"
+        ),
+    ]
+    fields += norm_fields
+    if numbers.used("rope_theta"):
+        order = (numbers.kinds, numbers.tiny_kinds)
+        theta = _number_field(numbers, numbers.rows["rope_theta"])
+        fields += rope_fields(model, numbers.blocks, order, theta)
+    fields += end_fields
+    fields += _router_loss_fields(numbers)
+    fields += dropout_fields(model)
+    if model.drop_path and model.drop_path.rate:
+        rate = float(model.drop_path.rate)
+        comment = "of branches, in the last layer" if model.drop_path.growing else "of branches"
+        fields.append(ConfigField("drop_path", "float", rate, rate, comment))
+    if model.layer_scale is not None:
+        start = float(model.layer_scale)
+        fields.append(ConfigField("layer_scale", "float", start, start, "at first"))
+    fields.append(ConfigField("init_std", "float", model.init.std, model.init.std))
+    if model.init.embedding_std is not None:
+        std = float(model.init.embedding_std)
+        fields.append(ConfigField("embedding_std", "float", std, std))
+    return tuple(fields)
+
+
+def _token_fields(model: TransformerModel) -> Iterator[ConfigField]:
+    yield ConfigField("vocab_size", "int", model.vocab_size, TINY_VOCABULARY)
+    yield ConfigField("context_length", "int", model.context_length, TINY_CONTEXT)
+
+
+def _router_loss_fields(numbers: LayerNumbers) -> Iterator[ConfigField]:
+    """Factors of what the routers add to the loss; all layers with experts share them."""
+    experts = [block.mlp.experts for block in numbers.blocks.values() if block.mlp.experts]
+    balance = max((float(e.aux_loss) for e in experts), default=0.0)
+    z_loss = max((float(e.z_loss) for e in experts), default=0.0)
+    if balance:
+        yield ConfigField("aux_loss", "float", balance, balance, "of unbalanced routers")
+    if z_loss:
+        comment = "of the routers' logsumexp^2"
+        yield ConfigField("router_z_loss", "float", z_loss, z_loss, comment)
+
+
+def _layers_field(numbers: LayerNumbers, one_kind: bool) -> ConfigField:
+    """A number of layers, or the kind of each where kinds differ in structure."""
+    if not one_kind:
+        kinds, tiny = (tuple(k or "" for k in n) for n in (numbers.kinds, numbers.tiny_kinds))
+        return ConfigField("layers", "tuple[str, ...]", kinds, tiny, "the kind of each block")
+    return ConfigField("layers", "int", len(numbers.kinds), len(numbers.tiny_kinds))
+
+
+def _order_field(order: list[int], tiny_layers: int) -> ConfigField:
+    """The layers as they are passed; at toy size all of them, twice."""
+    tiny = tuple(range(tiny_layers)) * 2
+    return ConfigField("order", "tuple[int, ...]", tuple(order), tiny, "in which layers are passed")
+
+
+def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
+    # A number of a mask that only some layers have stands as zero in the others.
+    real = tuple(values.get(row.name, 0) for values in numbers.true)
+    tiny = tuple(values.get(row.name, 0) for values in numbers.tiny)
+    if numbers.uniform(row.name):
+        return ConfigField(row.name, row.type, max(real), max(tiny), row.comment)
+    of_each = "by layer" + (f", {row.of_each}" if row.of_each else "")
+    return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each)
+
+
+def dropout_fields(model: TransformerModel) -> list[ConfigField]:
+    """One rate for all places, or those of the places that have one."""
+    said = model.dropout
+    rates = (
+        {f"{place}_dropout": rate for place, rate in said.model_dump().items()}
+        if isinstance(said, Dropout)
+        else {"dropout": said}
+    )
+    return [ConfigField(name, "float", rate, rate) for name, rate in rates.items() if rate]
+
+
+def dropout_access(model: TransformerModel, place: str) -> str:
+    """How the rate of a place is read from the config; "" where nothing is dropped."""
+    names = {field.name for field in dropout_fields(model)}
+    name = next((n for n in ("dropout", f"{place}_dropout") if n in names), None)
+    return f"config.{name}" if name else ""
+
+
+def kv_sources(
+    kinds: tuple[str | None, ...], blocks: Mapping[str | None, Block]
+) -> tuple[int, ...]:
+    """The layer whose keys and values each layer reads: its own, or the last before of a kind."""
+    found = []
+    last: dict[str | None, int] = {}
+    for layer, kind in enumerate(kinds):
+        source = blocks[kind].attention.kv_of
+        found.append(last.get(source, layer) if source else layer)
+        last[kind] = layer
+    return tuple(found)
+
+
+def kv_source_fields(numbers: LayerNumbers) -> list[ConfigField]:
+    """Where layers find keys and values, if some have none of their own."""
+    if not any(block.attention.kv_of for block in numbers.blocks.values()):
+        return []
+    true, tiny = (
+        kv_sources(kinds, numbers.blocks) for kinds in (numbers.kinds, numbers.tiny_kinds)
+    )
+    comment = "the layer whose keys and values each reads"
+    return [ConfigField("kv_sources", "tuple[int, ...]", true, tiny, comment)]

@@ -1,0 +1,1 @@
+"""The mask language: expressions over atoms, as formulas over edges."""

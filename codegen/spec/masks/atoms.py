@@ -1,0 +1,197 @@
+"""The atoms of the mask language, each one row: what it takes, what it means, how it is said.
+
+An atom means a formula over edges. An edge says `k < f(q)` for an f that never decreases in q, so
+that a tile of queries [q0, q1) needs f at its two ends only: some query sees k if k < f(q1 - 1),
+every query sees it if k < f(q0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codegen.spec.masks.amount import Amount
+from codegen.spec.masks.expression import Binary
+
+
+@dataclass(frozen=True)
+class Shift:
+    """f(q) = q + by."""
+
+    by: Amount
+
+
+@dataclass(frozen=True)
+class Constant:
+    """f(q) = value."""
+
+    value: Amount
+
+
+@dataclass(frozen=True)
+class BlockEdge:
+    """f(q) = (q // size + by) * size: where a block of `size` positions begins or ends."""
+
+    size: Amount
+    by: int
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """f(q) = what a run-time input says, for each query of a row or for the whole row."""
+
+    array: str
+
+
+Bound = Shift | Constant | BlockEdge | Lookup
+
+
+@dataclass(frozen=True)
+class Edge:
+    """k < bound(q)."""
+
+    bound: Bound
+
+
+@dataclass(frozen=True)
+class Gate:
+    """q < before, whatever the key."""
+
+    before: Amount
+
+
+@dataclass(frozen=True)
+class Stride:
+    """(q - k) % step == 0."""
+
+    step: Amount
+
+
+@dataclass(frozen=True)
+class Both:
+    """What both formulas show."""
+
+    left: Formula
+    right: Formula
+
+
+@dataclass(frozen=True)
+class Either:
+    """What either formula shows."""
+
+    left: Formula
+    right: Formula
+
+
+@dataclass(frozen=True)
+class Other:
+    """What the formula does not show."""
+
+    operand: Formula
+
+
+@dataclass(frozen=True)
+class Always:
+    """Every key."""
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """A comparison that only trying each pair decides."""
+
+    comparison: Binary
+
+
+Formula = Edge | Gate | Stride | Both | Either | Other | Always | Opaque
+
+
+def between(low: Bound, high: Bound) -> Formula:
+    """low(q) <= k < high(q)."""
+    return Both(Other(Edge(low)), Edge(high))
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A number of an atom, as the generated config has it.
+
+    At toy size the smallest number of this name is `toy`, the next `toy + step`, and so on.
+    """
+
+    name: str
+    plural: str
+    toy: int
+    comment: str
+    of_each: str = ""  # the comment on the plural
+    step: int = 1
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """An atom: how many whole numbers it may take, its formula, and what a token sees by it."""
+
+    takes: tuple[int, ...]
+    formula: Callable[..., Formula]
+    english: str
+    knobs: tuple[Knob, ...] = ()
+
+
+def window(left: Amount, right: Amount | None = None) -> Formula:
+    """q - left < k, and k < q + right if given."""
+    after = Other(Edge(Shift(1 - left)))
+    return after if right is None else Both(after, Edge(Shift(right)))
+
+
+def prefix(length: Amount | None = None) -> Formula:
+    """k < length, or the row's own prefix length."""
+    return Edge(Lookup("prefix_lengths") if length is None else Constant(length))
+
+
+ATOMS: dict[str, Pattern] = {
+    "causal": Pattern((0,), lambda: Edge(Shift(1)), "itself and all before it"),
+    "full": Pattern((0,), Always, "everything"),
+    "window": Pattern(
+        (1, 2),
+        window,
+        "the neighbours within {0}",
+        (
+            Knob("window", "windows", 5, "keys a query sees, itself included", "in keys", 2),
+            Knob("window_ahead", "windows_ahead", 3, "the same, ahead of it"),
+        ),
+    ),
+    "prefix": Pattern(
+        (0, 1),
+        prefix,
+        "the prefix",
+        (Knob("prefix", "prefixes", 6, "first keys, which all queries see"),),
+    ),
+    "document": Pattern(
+        (0,),
+        lambda: between(Lookup("document_starts"), Lookup("document_ends")),
+        "its own document",
+    ),
+    "padding": Pattern((0,), lambda: Edge(Lookup("lengths")), "no padding"),
+    "block": Pattern(
+        (1,),
+        lambda n: between(BlockEdge(n, 0), BlockEdge(n, 1)),
+        "its own block of {0}",
+        (Knob("block_size", "block_sizes", 16, "positions that see each other", step=16),),
+    ),
+    "sink": Pattern(
+        (1,),
+        lambda n: Edge(Constant(n)),
+        "the first {0}",
+        (Knob("sink", "sink_lengths", 2, "first keys, which all queries see"),),
+    ),
+    "global": Pattern(
+        (1,),
+        lambda n: Either(Edge(Constant(n)), Gate(n)),
+        "the first {0}, which see all",
+        (Knob("global_tokens", "global_lengths", 2, "first tokens: they see all, all see them"),),
+    ),
+    "dilated": Pattern(
+        (1,),
+        Stride,
+        "every token at a multiple of {0} from it",
+        (Knob("dilation", "dilations", 2, "steps between a query and the keys it sees"),),
+    ),
+}

@@ -1,0 +1,133 @@
+"""Which keys a query may see: the mask language of the spec, as a tree of atoms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegen.errors import Diagnostic, Position, SpecError
+from codegen.spec.masks.amount import Amount
+from codegen.spec.masks.atoms import ATOMS
+from codegen.spec.masks.expression import (
+    Binary,
+    Call,
+    Expression,
+    ExpressionError,
+    Name,
+    Number,
+    Unary,
+    parse_expression,
+)
+
+
+@dataclass(frozen=True)
+class Atom:
+    """A named pattern and its whole-number arguments (names, where a mask is put into words)."""
+
+    name: str
+    arguments: tuple[Amount, ...] = ()
+
+
+@dataclass(frozen=True)
+class Not:
+    """Sees exactly what the operand does not."""
+
+    operand: Mask
+
+
+@dataclass(frozen=True)
+class And:
+    """Sees what both see."""
+
+    left: Mask
+    right: Mask
+
+
+@dataclass(frozen=True)
+class Or:
+    """Sees what either sees."""
+
+    left: Mask
+    right: Mask
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A relation between q, k, h and whole numbers, such as `q - k < 256`."""
+
+    tree: Binary
+
+
+Mask = Atom | Comparison | Not | And | Or
+
+COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+VARIABLES = ("q", "k", "h")
+
+
+def parse_mask(text: str) -> Mask:
+    """The mask that `text` says; ExpressionError with the offending character."""
+    return _mask(parse_expression(text))
+
+
+def read_mask(text: str) -> Mask:
+    """The same for text that stands alone: SpecError with the character under a caret."""
+    try:
+        return parse_mask(text)
+    except ExpressionError as error:
+        column = min(error.offset, max(0, len(text) - 1)) + 1
+        where = Position("mask", 1, column, text, error.length)
+        raise SpecError(Diagnostic(error.message, where)) from None
+
+
+def _mask(tree: Expression) -> Mask:
+    match tree:
+        case Unary("~", operand):
+            return Not(_mask(operand))
+        case Binary("&", left, right):
+            return And(_mask(left), _mask(right))
+        case Binary("|", left, right):
+            return Or(_mask(left), _mask(right))
+        case Binary(symbol, left, right) if symbol in COMPARISONS:
+            _arithmetic(left)
+            _arithmetic(right)
+            return Comparison(tree)
+        case Name(name, offset):
+            return _atom(name, (), offset)
+        case Call(name, arguments, offset):
+            return _atom(name, arguments, offset)
+    raise ExpressionError("expected a mask such as `causal` or `window(256)`", tree.offset)
+
+
+def _atom(name: str, arguments: tuple[Expression, ...], offset: int) -> Atom:
+    if name not in ATOMS:
+        raise ExpressionError(f"unknown mask `{name}`", offset, len(name))
+    counts = ATOMS[name].takes
+    if len(arguments) not in counts:
+        takes = " or ".join(str(count) for count in counts)
+        message = f"`{name}` takes {takes} argument{'' if counts == (1,) else 's'}"
+        raise ExpressionError(f"{message}, not {len(arguments)}", offset, len(name))
+    numbers = []
+    for argument in arguments:
+        if not isinstance(argument, Number) or not isinstance(argument.value, int):
+            raise ExpressionError(f"`{name}` takes whole numbers", argument.offset)
+        if argument.value < 1:
+            raise ExpressionError(f"`{name}` needs at least 1", argument.offset)
+        numbers.append(argument.value)
+    return Atom(name, tuple(numbers))
+
+
+def _arithmetic(tree: Expression) -> None:
+    """Refuses what is no whole-number arithmetic over q, k and h."""
+    match tree:
+        case Number(value) if isinstance(value, int):
+            return
+        case Name(name) if name in VARIABLES:
+            return
+        case Unary("-", operand):
+            return _arithmetic(operand)
+        case Binary(("//" | "%"), left, Number(value)) if isinstance(value, int) and value > 0:
+            return _arithmetic(left)
+        case Binary(("+" | "-" | "*"), left, right):
+            _arithmetic(left)
+            return _arithmetic(right)
+    message = "a comparison is made of q, k, h, whole numbers, + - * and // % by a whole number"
+    raise ExpressionError(message, tree.offset)

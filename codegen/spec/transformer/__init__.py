@@ -1,0 +1,1 @@
+"""What a transformer spec may say, and what no transformer can be."""

@@ -1,0 +1,167 @@
+"""Kinds of blocks that no model can have: heads, norms and masks, alone and together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from codegen.spec.masks.formula import formula_of, terms_of
+from codegen.spec.masks.reach import form, plain, shows_the_future, window_of
+from codegen.spec.masks.tree import Mask, parse_mask
+from codegen.spec.mistake import Mistake
+from codegen.spec.transformer.check_kv_of import check_kv_of
+from codegen.spec.transformer.check_latent import check_differential, check_latent
+from codegen.spec.transformer.check_mlps import check_mlps
+from codegen.spec.transformer.check_norms import bias_without_place, check_gains, inner_norms
+from codegen.spec.transformer.check_rope import check_ropes
+from codegen.spec.transformer.check_scores import (
+    check_relative_bias,
+    check_scale,
+    check_shared_bias,
+    check_shared_scores,
+)
+from codegen.spec.transformer.resolve import head_dim, resolve_block, rotary_width, value_dim
+from codegen.spec.transformer.vocabulary import Block, TransformerModel, TransformerSpec
+from codegen.spec.yaml.source import Key
+
+MAX_HEAD_DIM = 2_048
+MAX_FORMS = 6
+MAX_MASK_WORDS = 192
+
+Place = Callable[[str, str], Key]  # of a field in a part of a block: where it is said
+
+
+def check_blocks(spec: TransformerSpec) -> Iterator[Mistake]:
+    """Heads divide, rotary dims are even, masks are masks a decoder can have."""
+    model = spec.model
+    kinds: dict[str | None, Block] = {None: resolve_block(model, None)}
+    if model.blocks:
+        kinds = {kind: resolve_block(model, kind) for kind in model.blocks}
+    for kind, block in kinds.items():
+        yield from _check_block(spec, kind, block)
+    yield from _check_masks(kinds)
+    yield from check_kv_of(model, kinds, spec.task)
+    yield from check_ropes(model, kinds)
+    yield from check_gains(model, kinds)
+    yield from check_shared_scores(kinds)
+    yield from check_mlps(model, kinds)
+    yield from check_shared_bias(kinds)
+    yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
+    yield from check_scale(("model", "head", "scale"), model.head.scale, model, Block())
+
+
+def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Iterator[Mistake]:
+    own = spec.model.blocks[kind] if kind else Block()
+
+    def at(part: str, field: str) -> Key:
+        """Where the field is said: in the block kind, or for all of them."""
+        said = field in getattr(own, part).model_fields_set
+        return ("model", "blocks", str(kind), part, field) if said else ("model", part, field)
+
+    yield from check_scale(at("attention", "scale"), block.attention.scale, spec.model, block)
+    yield from check_scale(at("residual", "scale"), block.residual.scale, spec.model, block)
+    yield from _check_heads(at, spec.model, block)
+    yield from bias_without_place(at("norm", "bias"), block.norm)
+    for (part, field), inner in inner_norms(block).items():
+        if inner:
+            yield from bias_without_place((*at(part, field), "bias"), inner)
+    yield from check_relative_bias(at("attention", "relative_bias"), block.attention)
+    yield from _check_layout(at, block)
+    yield from _check_qk_norm(at, block)
+    yield from _check_mask(at, block, decodes=spec.task in ("causal-lm", "seq2seq-lm"))
+
+
+def _check_heads(at: Place, model: TransformerModel, block: Block) -> Iterator[Mistake]:
+    attention = block.attention
+    heads, kv_heads = attention.heads, attention.kv_heads or attention.heads
+    if heads % kv_heads:
+        hint = f"divisors of {heads}: {', '.join(map(str, divisors(heads)))}"
+        message = f"{heads} heads can't share {kv_heads} key-value heads evenly"
+        yield Mistake(at("attention", "kv_heads"), message, hint)
+    for field, message, advice in (*check_latent(attention), *check_differential(attention)):
+        yield Mistake(at("attention", field), message, advice)
+    width = rotary_width(model, block)
+    if not (attention.latent or attention.head_dim) and model.d_model % heads:
+        message = f"d_model {model.d_model} is not divisible by {heads} heads"
+        yield Mistake(at("attention", "heads"), message, "set head_dim, or change one of them")
+    elif attention.rope is not None and attention.rope.dim is None and width % 2:
+        field = "latent" if attention.latent else "head_dim"
+        name = "rope_dim" if attention.latent else "head_dim"
+        message = f"rotary positions need an even {name}, not {width}"
+        yield Mistake(at("attention", field), message)
+    yield from check_head_dims(model, block, at("attention", "head_dim"))
+
+
+def check_head_dims(model: TransformerModel, block: Block, key: Key) -> Iterator[Mistake]:
+    """Heads are narrow enough for kernels, which hold them in registers."""
+    widest = max(head_dim(model, block), value_dim(model, block))
+    if widest > MAX_HEAD_DIM:
+        message = f"heads of {widest} dimensions: more than {MAX_HEAD_DIM:,}"
+        yield Mistake(key, message, "more heads, or a smaller head_dim")
+
+
+def _check_layout(at: Place, block: Block) -> Iterator[Mistake]:
+    """How sublayers are joined fits where their norms stand."""
+    residual, norm = block.residual, block.norm
+    if residual.layout == "parallel" and norm.placement != "pre":
+        hint = "`placement: pre`, or the sequential layout"
+        yield Mistake(at("norm", "placement"), "parallel sublayers have norms before them", hint)
+    if residual.normed and (residual.layout == "parallel" or norm.placement != "pre"):
+        message = "only sublayers that follow each other, with norms before, add to what is normed"
+        yield Mistake(at("residual", "normed"), message)
+    if residual.shared_norm and residual.layout != "parallel":
+        message = "sublayers that follow each other can't share a norm"
+        yield Mistake(at("residual", "shared_norm"), message, "`layout: parallel`")
+    before = norm.placement in ("pre", "sandwich")
+    if not residual.attention_norm and (residual.shared_norm or residual.normed or not before):
+        message = "there is no norm of attention's own before it that could be left out"
+        yield Mistake(at("residual", "attention_norm"), message)
+
+
+def _check_qk_norm(at: Place, block: Block) -> Iterator[Mistake]:
+    qk_norm = block.attention.qk_norm
+    if qk_norm and qk_norm.after_rope and qk_norm.over != "head":
+        message = "after rotary positions only whole heads are normalised"
+        yield Mistake(at("attention", "qk_norm"), message, "`over: head`")
+    if qk_norm and qk_norm.over == "each_head" and (qk_norm.bias or not qk_norm.weight):
+        message = "a norm with a gain for each head has a weight and no bias"
+        yield Mistake(at("attention", "qk_norm"), message)
+
+
+def _check_mask(at: Place, block: Block, *, decodes: bool) -> Iterator[Mistake]:
+    """Some key is seen, and what makes tokens one by one sees none that are to come."""
+    text = block.attention.mask
+    mask = parse_mask(text)
+    if not terms_of(formula_of(mask)):
+        yield Mistake(at("attention", "mask"), "no query sees any key under this mask")
+    if decodes and shows_the_future(mask):
+        message = "a causal language model would see the token that it predicts"
+        yield Mistake(at("attention", "mask"), message, f"`causal & ({text})`")
+
+
+def _check_masks(kinds: dict[str | None, Block]) -> Iterator[Mistake]:
+    """Each form of mask has kernels of its own, and a package is there to be read."""
+    forms: set[Mask] = set()
+    texts: set[str] = set()
+    for kind, block in kinds.items():
+        text = block.attention.mask
+        mask = plain(parse_mask(text))
+        if window_of(mask) is not None:
+            continue
+        forms.add(form(mask))
+        texts.add(text)
+        words = sum(len(re.findall(r"\w+", text)) for text in texts)
+        key: Key = ("model", "blocks", str(kind), "attention", "mask")
+        if len(forms) > MAX_FORMS:
+            yield Mistake(key, f"more than {MAX_FORMS} forms of masks in a model, beside windows")
+            return
+        if words > MAX_MASK_WORDS:
+            message = f"masks of more than {MAX_MASK_WORDS} numbers and words in all"
+            yield Mistake(key, message)
+            return
+
+
+def divisors(number: int) -> list[int]:
+    """The divisors of a number, the largest eight of them."""
+    small = [n for n in range(1, min(number, 4096) + 1) if number % n == 0]
+    return small[-8:]

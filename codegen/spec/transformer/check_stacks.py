@@ -1,0 +1,96 @@
+"""What an encoder-decoder may be, beside what each of its stacks may be alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from codegen.spec.mistake import Mistake
+from codegen.spec.transformer.check_blocks import check_head_dims
+from codegen.spec.transformer.resolve import resolve_block
+from codegen.spec.transformer.rope import Rope
+from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
+from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpec
+from codegen.spec.yaml.source import Key
+
+RUN_TIME_ATOMS = {"prefix", "padding", "document"}
+
+
+def check_stacks(spec: TransformerSpec) -> Iterator[Mistake]:
+    """Only an encoder-decoder has an encoder; its decoder reads tokens and a source."""
+    model = spec.model
+    if spec.task == "seq2seq-lm":
+        yield from _check_parts(model, ("model",))
+        yield from _check_parts(encoder_model(model), ("model", "encoder"))
+        yield from _check_decoder(model)
+        yield from _check_shared_rope(model)
+        yield from _check_cross_attention(model)
+        return
+    for part in ("encoder", "cross_attention"):
+        if part in model.model_fields_set:
+            hint = "task: seq2seq-lm"
+            yield Mistake(("model", part), f"only an encoder-decoder has `{part}`", hint)
+
+
+def _check_parts(model: TransformerModel, at: Key) -> Iterator[Mistake]:
+    """What a stack of two can't be yet."""
+    for kind in (None, *model.blocks):
+        attention = resolve_block(model, kind).attention
+        place: Key = (*at, "blocks", kind, "attention") if kind else (*at, "attention")
+        for part in ("latent", "differential"):
+            if getattr(attention, part):
+                yield Mistake((*place, part), f"an encoder-decoder has no {part} attention")
+    for part in ("order", "layer_scale", "drop_path"):
+        if getattr(model, part):
+            yield Mistake((*at, part), f"an encoder-decoder has no `{part}`")
+    for part in ("dim", "extra_tokens", "token_types", "task_types", "token_shift"):
+        if getattr(model.embedding, part):
+            yield Mistake((*at, "embedding", part), f"an encoder-decoder has no `{part}`")
+    if model.head.transform or model.head.dim:
+        yield Mistake((*at, "head"), "an encoder-decoder's head reads what the decoder gives it")
+
+
+def _check_decoder(model: TransformerModel) -> Iterator[Mistake]:
+    for kind in (None, *model.blocks):
+        block = resolve_block(model, kind)
+        at: Key = ("model", "blocks", kind) if kind else ("model",)
+        if block.residual.layout == "parallel":
+            place = (*at, "residual", "layout")
+            yield Mistake(place, "sublayers of a decoder with a source follow each other")
+        read = RUN_TIME_ATOMS & set(re.findall(r"\w+", block.attention.mask))
+        if read:
+            message = f"`{min(read)}` is no mask of a decoder with a source"
+            yield Mistake((*at, "attention", "mask"), message)
+
+
+def _check_shared_rope(model: TransformerModel) -> Iterator[Mistake]:
+    """Both stacks turn heads with the same functions, which are named after kinds of blocks."""
+    encoder = encoder_model(model)
+    ropes = [_ropes(stack) for stack in (model, encoder)]
+    distinct = {str(rope) for rope in ropes[0].values()}
+    if len(distinct) == 1 and {str(rope) for rope in ropes[1].values()} <= distinct:
+        return
+    if not ropes[1].items() <= ropes[0].items():
+        message = "an encoder has the rotary positions of its decoder, or none"
+        yield Mistake(("model", "encoder", "attention", "rope"), message)
+
+
+def _ropes(model: TransformerModel) -> dict[str | None, Rope]:
+    """The rotary positions of each kind of blocks that has any."""
+    found = {k: resolve_block(model, k).attention.rope for k in model.blocks or (None,)}
+    return {kind: rope for kind, rope in found.items() if rope}
+
+
+def _check_cross_attention(model: TransformerModel) -> Iterator[Mistake]:
+    cross = cross_attention_block(model).attention
+    if cross.qk_norm and cross.qk_norm.over != "head":
+        message = "attention to a source has norms over heads with one gain for all"
+        yield Mistake(("model", "cross_attention", "qk_norm"), message)
+    if cross.heads % (cross.kv_heads or cross.heads):
+        message = f"{cross.heads} heads can't share {cross.kv_heads} key-value heads evenly"
+        yield Mistake(("model", "cross_attention", "kv_heads"), message)
+    elif cross.head_dim is None and model.d_model % cross.heads:
+        message = f"d_model {model.d_model} is not divisible by {cross.heads} heads"
+        yield Mistake(("model", "cross_attention", "heads"), message, "set head_dim")
+    key: Key = ("model", "cross_attention", "head_dim")
+    yield from check_head_dims(model, cross_attention_block(model), key)

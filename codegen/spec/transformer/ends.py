@@ -1,0 +1,115 @@
+"""The vocabulary of both ends of a model: from tokens to vectors, and from vectors to logits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StrictBool
+
+from codegen.spec.head import (
+    Count,
+    Positive,
+    PositiveFloat,
+    Vocabulary,
+)
+from codegen.spec.transformer.activation import Activation
+from codegen.spec.transformer.norms import InnerNorm
+from codegen.spec.values import ModelScale, none_word, norm_kind
+
+
+class Sinusoids(Vocabulary):
+    """Fixed absolute positions: sines and cosines (arXiv:1706.03762, section 3.5)."""
+
+    layout: Literal["halves", "interleaved"] = Field(
+        "halves", description="all sines before all cosines, or by turns"
+    )
+    base: PositiveFloat = Field(10_000.0, description="of the wavelengths")
+    inclusive: bool = Field(
+        False,
+        description="the longest wavelength is 2 pi * base itself, as in tensor2tensor and fairseq",
+    )
+
+
+class Embedding(Vocabulary):
+    """From tokens to the residual stream."""
+
+    tied: bool = Field(False, description="the output head shares the token embedding")
+    extra_tokens: Count = Field(
+        0, description="tokens after the vocabulary that are read and never predicted"
+    )
+    scale: ModelScale | None = Field(
+        None, description="a factor such as `sqrt(d_model)`, of d_model, layers, vocab_size"
+    )
+    positions: Literal["none", "learned", "sinusoidal"] = Field(
+        "none", description="absolute positions, added to the embedding"
+    )
+    position_offset: Count = Field(
+        0, description="the first token has this position (2 in OPT; in RoBERTa after the padding)"
+    )
+    sinusoids: Sinusoids = Field(Sinusoids(), description="of sinusoidal positions")
+    token_types: Count = Field(
+        0,
+        description="learned vectors for types of tokens (segments, in BERT), given at run time "
+        "to an encoder; a decoder takes the first for all",
+    )
+    task_types: Count = Field(0, description="the same for types of tasks, as in ERNIE 2")
+    norm: Annotated[StrictBool | InnerNorm, BeforeValidator(norm_kind)] = Field(
+        False, description="a norm right after the embedding: that of the model, or as said here"
+    )
+    norm_of: Literal["sum", "tokens"] = Field(
+        "sum", description="what that norm is of: the sum with positions, or the token's vector"
+    )
+    dim: Positive | None = Field(
+        None,
+        description="width of the embedding, if it is not d_model: what is narrower is projected "
+        "(arXiv:1909.11942, section 3.1)",
+    )
+    projected: Literal["tokens", "sum", "norm"] = Field(
+        "norm",
+        description="with a `dim`, what is projected: the token's vector, its sum with that of the "
+        "position, or the sum after its norm",
+    )
+    projection_bias: bool = Field(True, description="a learned offset of that projection")
+    token_shift: bool = Field(
+        False,
+        description="adds the embedding of the token before, times a learned vector "
+        "(RWKV, arXiv:2305.13048, section 3.1, once for the whole model)",
+    )
+
+
+class HeadTransform(Vocabulary):
+    """A layer between the residual stream and the output embedding, as in BERT."""
+
+    activation: Activation = Field("gelu", description="of its output; `identity` for none")
+    norm: Annotated[StrictBool | InnerNorm, BeforeValidator(norm_kind)] = Field(
+        True, description="a norm after it: that of the model, or as said here"
+    )
+    bias: bool = Field(True, description="a learned offset of its projection")
+
+
+class Head(Vocabulary):
+    """From the residual stream to logits."""
+
+    transform: Annotated[HeadTransform | None, BeforeValidator(none_word)] = Field(
+        None, description="a dense layer before the logits; `{}` has its defaults"
+    )
+    dim: Positive | None = Field(
+        None,
+        description="width of the output embedding; by default that of a tied one, or d_model",
+    )
+    scale: ModelScale | None = Field(
+        None, description="a factor of what the logits are made from, such as `1 / sqrt(d_model)`"
+    )
+    softcap: PositiveFloat | None = Field(
+        None, description="logits become c * tanh(logits / c) (arXiv:2408.00118, section 2)"
+    )
+    z_loss: PositiveFloat | None = Field(
+        None,
+        description="in training, this much of the logits' squared logsumexp is added to the loss "
+        "(arXiv:2204.02311, section 5)",
+    )
+    bias: StrictBool | Literal["fixed"] = Field(
+        False,
+        description="a learned offset for each token of the vocabulary; `fixed` is not trained, as "
+        "in BART",
+    )

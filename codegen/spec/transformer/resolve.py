@@ -1,0 +1,130 @@
+"""From what a spec says to what each layer is: block kinds merged over the model's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from codegen.spec.transformer.norms import InnerNorm, Norm
+from codegen.spec.transformer.vocabulary import Block, LayerRun, TransformerModel
+
+
+def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
+    """The block kind of each layer, from the first; None where the model has one kind only."""
+    match model.layers:
+        case int(count):
+            kind = next(iter(model.blocks), None)
+            return (kind,) * count
+        case list(runs):
+            return tuple(_expanded(runs))
+        case layers:
+            kinds = tuple(_expanded(layers.pattern))
+            if layers.count is None:
+                return kinds * layers.repeat
+            return (kinds * -(-layers.count // len(kinds)))[: layers.count]
+
+
+def _expanded(runs: Sequence[LayerRun]) -> Iterator[str]:
+    for run in runs:
+        for kind, times in ({run: 1} if isinstance(run, str) else run).items():
+            yield from (kind,) * times
+
+
+def resolve_block(model: TransformerModel, kind: str | None) -> Block:
+    """All fields of a block kind: its own over the model's over the defaults."""
+    general = {
+        "attention": model.attention.model_dump(exclude_unset=True),
+        "mlp": model.mlp.model_dump(exclude_unset=True),
+        "norm": model.norm.model_dump(exclude_unset=True),
+        "residual": model.residual.model_dump(exclude_unset=True),
+    }
+    if model.embedding.positions != "none":
+        general["attention"].setdefault("rope", None)
+    own = model.blocks[kind].model_dump(exclude_unset=True) if kind else {}
+    if "scaling" in (own.get("attention", {}).get("rope") or {}) and general["attention"].get(
+        "rope"
+    ):
+        general["attention"]["rope"].pop("scaling", None)  # of another kind, with other fields
+    return Block.model_validate(merged(general, own))
+
+
+def resolve_norm(model: TransformerModel, own: bool | InnerNorm) -> Norm | None:
+    """A norm outside the blocks: none, that of the model, or what it says over that."""
+    if isinstance(own, bool):
+        return model.norm if own else None
+    high = own.model_dump(exclude_unset=True)
+    if own.eps is None:
+        high.pop("eps", None)
+    return Norm.model_validate({**model.norm.model_dump(exclude_unset=True), **high})
+
+
+def output_width(model: TransformerModel) -> int:
+    """The width of what the output embedding reads."""
+    tied = model.embedding.dim if model.embedding.tied else None
+    return model.head.dim or tied or model.d_model
+
+
+def scale_numbers(model: TransformerModel, block: Block) -> dict[str, int]:
+    """What the scale of a block's attention may name, at true size."""
+    attention, mlp = block.attention, block.mlp
+    plain = 4 * model.d_model
+    gated = -(-8 * model.d_model // (3 * 64)) * 64
+    return {
+        "d_model": model.d_model,
+        "vocab_size": model.vocab_size,
+        "layers": layer_count(model),
+        "heads": attention.heads,
+        "head_dim": head_dim(model, block),
+        "d_ff": mlp.d_ff or (plain if mlp.kind == "plain" else gated),
+    }
+
+
+def head_dim(model: TransformerModel, block: Block) -> int:
+    """Dimensions of a block's query and key heads."""
+    attention = block.attention
+    if attention.latent:
+        return attention.latent.head_dim
+    return attention.head_dim or model.d_model // attention.heads
+
+
+def value_dim(model: TransformerModel, block: Block) -> int:
+    """Dimensions of a block's value heads."""
+    attention = block.attention
+    if attention.latent:
+        return attention.latent.value_dim
+    return attention.value_dim or head_dim(model, block)
+
+
+def rotary_width(model: TransformerModel, block: Block) -> int:
+    """Dimensions of a head that rotary positions may turn."""
+    latent = block.attention.latent
+    return latent.rope_dim if latent else head_dim(model, block)
+
+
+def rotary_dim(model: TransformerModel, block: Block) -> int:
+    """How many dimensions of each head turn, where any do."""
+    rope = block.attention.rope
+    return (rope and rope.dim) or rotary_width(model, block)
+
+
+def layer_count(model: TransformerModel) -> int:
+    """How many layers there are, without a list of them."""
+    match model.layers:
+        case int(count):
+            return count
+        case list(runs):
+            return run_length(runs)
+        case layers:
+            return layers.count or run_length(layers.pattern) * layers.repeat
+
+
+def run_length(runs: Sequence[LayerRun]) -> int:
+    """How many layers a list of block kinds stands for."""
+    return sum(1 if isinstance(run, str) else sum(run.values()) for run in runs)
+
+
+def merged(low: Any, high: Any) -> Any:
+    """Plain mappings merged, the higher one's values winning."""
+    if isinstance(low, dict) and isinstance(high, dict):
+        return {k: merged(low.get(k), high[k]) if k in high else low[k] for k in {**low, **high}}
+    return high

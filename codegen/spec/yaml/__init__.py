@@ -1,0 +1,1 @@
+"""Text -> one tree with positions: YAML, `extends`, `variants`, overrides, versions."""

@@ -1,0 +1,92 @@
+"""The versions of the spec language: each change of an older form, one row.
+
+A spec of an older version is not read; `tgen migrate` brings it up to date by this table. A row's
+old form must be a mistake in the language of today, so that a spec without `version` can't mean
+something else by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codegen.spec.yaml.source import Key
+
+LANGUAGE_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A field that has another name since a version, or values that are said otherwise.
+
+    In a path `*` is any one step (a kind of blocks, a place in a list), `**` any number of them.
+    A field is renamed where it stands; `values` are pairs of an old scalar and the new one.
+    """
+
+    version: int
+    old: str
+    new: str
+    values: tuple[tuple[Any, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.old.split(".")[:-1] != self.new.split(".")[:-1]:
+            raise ValueError(f"{self.old} -> {self.new} moves a field; only names can change")
+
+
+CHANGES: tuple[Migration, ...] = (Migration(2, "train.context", "train.context_length"),)
+
+
+def renamed(path: Key, changes: Sequence[Migration]) -> Key:
+    """A path under its new names, by the changes of one version."""
+    names = list(path)
+    for end in range(1, len(path) + 1):
+        for change in changes:
+            if matches(change.old, path[:end]) and (new := _last(change.new)) != _last(change.old):
+                names[end - 1] = new
+    return tuple(names)
+
+
+def new_value(path: Key, value: Any, changes: Sequence[Migration]) -> Any:
+    """What a scalar at a path, under its old names, is called now; itself if nothing changed."""
+    for change in changes:
+        for old, new in change.values:
+            if type(old) is type(value) and old == value and matches(change.old, path):
+                return new
+    return value
+
+
+def matches(pattern: str, path: Key) -> bool:
+    """Whether a path fits a row's pattern."""
+    return _fits(pattern.split("."), [str(step) for step in path])
+
+
+def outdated_name(name: str, changes: Sequence[Migration] = CHANGES) -> str | None:
+    """What to write instead of a field's last name alone, if it is an old one."""
+    for change in changes:
+        if _last(change.old) == name != _last(change.new):
+            return f"`{change.new}` since version {change.version}"
+    return None
+
+
+def _fits(pattern: list[str], path: list[str]) -> bool:
+    if not pattern or not path:
+        return not path and all(step == "**" for step in pattern)
+    if pattern[0] == "**":
+        return _fits(pattern[1:], path) or _fits(pattern, path[1:])
+    return pattern[0] in ("*", path[0]) and _fits(pattern[1:], path[1:])
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def outdated(path: Key, value: Any, changes: Sequence[Migration] = CHANGES) -> str | None:
+    """How a field or its value is said since when, in words, if it is an old form."""
+    for version in sorted({change.version for change in changes}):
+        rows = [change for change in changes if change.version == version]
+        if (name := renamed(path, rows)) != path:
+            return f"renamed to `{name[-1]}` in version {version}"
+        if (new := new_value(path, value, rows)) is not value:
+            return f"called `{new}` since version {version}"
+    return None
