@@ -6,14 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codegen.counted import Counted, unheard
+
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
-
-Counted = Callable[[int, int, str], None]  # done, of how many, the last one's name
-
-
-def unheard(*_: object) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True)

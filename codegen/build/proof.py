@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.build.locked import kernels_digest
 from codegen.build.outcome import Outcome, failed
-from codegen.build.progress import Counted, unheard
 from codegen.build.rendering import Rendered, formatted, render
+from codegen.counted import Counted, unheard
 from codegen.errors import Diagnostic, TgenError
 from codegen.project import Project
 

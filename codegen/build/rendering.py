@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.build.locked import KERNELS, launched_as, locked_report, locked_tiles
 from codegen.build.outcome import Outcome, failed
-from codegen.build.progress import Counted, unheard
+from codegen.counted import Counted, unheard
 from codegen.emit import Package
 from codegen.errors import Diagnostic, SpecError, TgenError
 from codegen.project import Project

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.build.outcome import Outcome
-from codegen.build.progress import Counted, Progress, unheard
+from codegen.build.progress import Progress
 from codegen.build.proof import prove_rendered
 from codegen.build.rendering import Rendered
+from codegen.counted import Counted, unheard
 from codegen.emit import Package, Side, Written, compare, write
 from codegen.errors import Diagnostic, TgenError
 from codegen.exit_codes import ExitCode

@@ -62,8 +62,8 @@ def build(
     from codegen import report
     from codegen.build.orphans import orphans_of, remove_orphans
     from codegen.build.outcome import exit_code
-    from codegen.build.progress import unheard
     from codegen.commands.build import build_packages, specs_to_build
+    from codegen.counted import unheard
     from codegen.emit import recover
 
     project = project_of(specs)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.build.progress import Counted, Progress, unheard
+from codegen.build.progress import Progress
+from codegen.counted import Counted, unheard
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

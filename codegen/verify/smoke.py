@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from codegen.build.progress import Counted, unheard
+from codegen.counted import Counted, unheard
 
 OPTIONS = ("--no-header", "--tb=short", "-p", "no:cacheprovider")
 ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}

@@ -11,18 +11,24 @@ from hypothesis import strategies as st
 
 from codegen.errors import SpecError
 from codegen.spec import load_text
-from codegen.spec.yaml.migrations import CHANGES, LANGUAGE_VERSION, Migration, matches, outdated
+from codegen.spec.yaml.migrations import (
+    CHANGES,
+    LANGUAGE_VERSION,
+    LanguageChange,
+    matches,
+    outdated,
+)
 from codegen.spec.yaml.rewrite import rewrite
 from codegen.spec.yaml.source import parse
 from tests.spec.scribe import comments_of, written
 
 MADE_UP = (
-    Migration(2, "garden.trees", "garden.plants"),
-    Migration(2, "garden.trees.*.size", "garden.trees.*.height"),
-    Migration(2, "**.soil", "**.soil", (("wet", "moist"), ("dry", 0), (True, "good"))),
-    Migration(3, "garden", "park"),
-    Migration(3, "garden.plants.*.height", "garden.plants.*.metres"),
-    Migration(3, "garden.order.*", "garden.order.*", (("oak", "elm"),)),
+    LanguageChange(2, "garden.trees", "garden.plants"),
+    LanguageChange(2, "garden.trees.*.size", "garden.trees.*.height"),
+    LanguageChange(2, "**.soil", "**.soil", (("wet", "moist"), ("dry", 0), (True, "good"))),
+    LanguageChange(3, "garden", "park"),
+    LanguageChange(3, "garden.plants.*.height", "garden.plants.*.metres"),
+    LanguageChange(3, "garden.order.*", "garden.order.*", (("oak", "elm"),)),
 )
 
 
@@ -108,7 +114,7 @@ def test_what_can_not_be_rewritten_is_an_error_at_its_place(
 
 def test_a_row_renames_and_does_not_move() -> None:
     with pytest.raises(ValueError, match="moves a field"):
-        Migration(2, "train.a", "model.a")
+        LanguageChange(2, "train.a", "model.a")
 
 
 @pytest.mark.parametrize(

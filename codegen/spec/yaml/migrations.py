@@ -17,7 +17,7 @@ LANGUAGE_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Migration:
+class LanguageChange:
     """A field that has another name since a version, or values that are said otherwise.
 
     In a path `*` is any one step (a kind of blocks, a place in a list), `**` any number of them.
@@ -34,10 +34,10 @@ class Migration:
             raise ValueError(f"{self.old} -> {self.new} moves a field; only names can change")
 
 
-CHANGES: tuple[Migration, ...] = (Migration(2, "train.context", "train.context_length"),)
+CHANGES: tuple[LanguageChange, ...] = (LanguageChange(2, "train.context", "train.context_length"),)
 
 
-def renamed(path: Key, changes: Sequence[Migration]) -> Key:
+def renamed(path: Key, changes: Sequence[LanguageChange]) -> Key:
     """A path under its new names, by the changes of one version."""
     names = list(path)
     for end in range(1, len(path) + 1):
@@ -47,7 +47,7 @@ def renamed(path: Key, changes: Sequence[Migration]) -> Key:
     return tuple(names)
 
 
-def new_value(path: Key, value: Any, changes: Sequence[Migration]) -> Any:
+def new_value(path: Key, value: Any, changes: Sequence[LanguageChange]) -> Any:
     """What a scalar at a path, under its old names, is called now; itself if nothing changed."""
     for change in changes:
         for old, new in change.values:
@@ -61,7 +61,7 @@ def matches(pattern: str, path: Key) -> bool:
     return _fits(pattern.split("."), [str(step) for step in path])
 
 
-def outdated_name(name: str, changes: Sequence[Migration] = CHANGES) -> str | None:
+def outdated_name(name: str, changes: Sequence[LanguageChange] = CHANGES) -> str | None:
     """What to write instead of a field's last name alone, if it is an old one."""
     for change in changes:
         if _last(change.old) == name != _last(change.new):
@@ -81,7 +81,7 @@ def _last(path: str) -> str:
     return path.rpartition(".")[2]
 
 
-def outdated(path: Key, value: Any, changes: Sequence[Migration] = CHANGES) -> str | None:
+def outdated(path: Key, value: Any, changes: Sequence[LanguageChange] = CHANGES) -> str | None:
     """How a field or its value is said since when, in words, if it is an old form."""
     for version in sorted({change.version for change in changes}):
         rows = [change for change in changes if change.version == version]

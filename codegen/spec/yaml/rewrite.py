@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from codegen.errors import Diagnostic, Position, SpecError
-from codegen.spec.yaml.migrations import CHANGES, LANGUAGE_VERSION, Migration, new_value, renamed
+from codegen.spec.yaml.migrations import (
+    CHANGES,
+    LANGUAGE_VERSION,
+    LanguageChange,
+    new_value,
+    renamed,
+)
 from codegen.spec.yaml.source import Key, Tree, core_scalar, parse, spec_error
 from codegen.spec.yaml.versions import version_of
 
@@ -39,7 +45,7 @@ class _OldForm:
 def rewrite(
     text: str,
     shown: str,
-    changes: Sequence[Migration] = CHANGES,
+    changes: Sequence[LanguageChange] = CHANGES,
     version: int = LANGUAGE_VERSION,
 ) -> Rewritten:
     """A spec's text in the language of `version`, by the changes since its own.
@@ -60,7 +66,7 @@ def rewrite(
     return Rewritten(text, tuple(done))
 
 
-def _brought_to(text: str, shown: str, changes: Sequence[Migration]) -> tuple[str, list[str]]:
+def _brought_to(text: str, shown: str, changes: Sequence[LanguageChange]) -> tuple[str, list[str]]:
     """The text after the changes of one version, and what they were."""
     tree = parse(text, shown)
     forms = list(_old_forms(tree, changes))
@@ -91,7 +97,7 @@ def _edited(text: str, tree: Tree, forms: Sequence[_OldForm], expected: Any) -> 
     return text
 
 
-def _old_forms(tree: Tree, changes: Sequence[Migration]) -> Iterator[_OldForm]:
+def _old_forms(tree: Tree, changes: Sequence[LanguageChange]) -> Iterator[_OldForm]:
     for key, span in tree.spans.items():
         path, value = _path(key), _value(tree.data, key)
         now = ".".join(map(str, renamed(path, changes)))
@@ -111,7 +117,7 @@ def _shared(tree: Tree, forms: Sequence[_OldForm]) -> SpecError:
     return spec_error(Diagnostic(f"{message}: {f.said}", f.where, hint) for f in to_blame)
 
 
-def _migrated(tree: Tree, key: Key, value: Any, changes: Sequence[Migration]) -> Any:
+def _migrated(tree: Tree, key: Key, value: Any, changes: Sequence[LanguageChange]) -> Any:
     """The data as it should be after the changes of one version."""
     if isinstance(value, list):
         return [_migrated(tree, (*key, i), item, changes) for i, item in enumerate(value)]
@@ -135,7 +141,7 @@ def _path(key: Key) -> Key:
     return key
 
 
-def _new_name(key: Key, changes: Sequence[Migration]) -> Any:
+def _new_name(key: Key, changes: Sequence[LanguageChange]) -> Any:
     """The last step of a place, under its new name."""
     if len(key) == 2 and key[0] == "variants":
         return ".".join(map(str, renamed(_path(key), changes)))
