@@ -56,7 +56,7 @@ def test_the_wheel_builds_a_spec_in_an_empty_folder(tmp_path: Path) -> None:
     assert "wrote specs/small_gpt.yaml" in run(home / "bin/tgen", "init", team, cwd=tmp_path)
     with open(team / "pyproject.toml", "a", encoding="utf-8") as settings:
         settings.write('templates = "own"\n')
-    (team / "own/parts").mkdir(parents=True)
+    (team / "own/transformer").mkdir(parents=True)
     part = '{% filter replace("F.silu", "F.gelu") %}{% include "tgen/transformer/mlp.py.jinja" %}'
     (team / "own/transformer/mlp.py.jinja").write_text(part + "{% endfilter %}")
     run(home / "bin/tgen", "build", "--no-test", cwd=team)

@@ -138,8 +138,8 @@ def _useless(name: str, ours: set[str], project: Project) -> Diagnostic:
 
 
 def _closest(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    if not close:
-        end = name.rpartition("/")[2].partition(".")[0]
-        close = [other for other in sorted(known) if f"/{end}." in other][:1]
+    """The template of the same name in another folder, else one of a similar path."""
+    end = name.rpartition("/")[2].partition(".")[0]
+    close = [other for other in sorted(known) if f"/{end}." in other]
+    close = close or difflib.get_close_matches(name, sorted(known), n=1)
     return f"did you mean `{close[0]}`?" if close else f"tgen's own lie in {templates_folder()}"

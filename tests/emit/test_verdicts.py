@@ -79,12 +79,12 @@ def test_git_ignores_the_cache(tmp_path: Path) -> None:
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small tgen: code and templates in folders that a test may change."""
     code, templates = tmp_path / "codegen", tmp_path / "templates"
-    for folder in (code / "plan", templates / "parts"):
+    for folder in (code / "plan", templates / "transformer"):
         folder.mkdir(parents=True)
     (code / "cli.py").write_text("ab")
     (code / "plan" / "plan.py").write_text("c")
     (code / "facts.yaml").write_text("x: 1")
-    (templates / "parts" / "mlp.jinja").write_text("m")
+    (templates / "transformer" / "mlp.jinja").write_text("m")
     monkeypatch.setattr(verdicts, "CODEGEN", code)
     return tmp_path
 

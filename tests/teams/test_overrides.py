@@ -23,7 +23,7 @@ GELU = f'{{% filter replace("F.silu", "F.gelu") %}}{ORIGINAL}{{% endfilter %}}'
 def own(project: Path) -> Path:
     """The project's folder of templates, with nothing in it."""
     (project / "pyproject.toml").write_text('[tool.tgen]\ntemplates = "mine"\n')
-    (project / "mine/parts").mkdir(parents=True)
+    (project / "mine/transformer").mkdir(parents=True)
     return project / "mine"
 
 
@@ -75,7 +75,7 @@ def test_two_templates_of_one_name_are_compiled_apart(project: Path, own: Path, 
     original = (templates_folder() / MLP).read_text()
     (own / MLP).write_text(original.replace("class ", "# ours, changed\nclass "))
     assert "# ours, changed" in tgen("render", "specs/small.yaml")[1]
-    other = project / "other/parts"
+    other = project / "other/transformer"
     other.mkdir(parents=True)
     (other / "mlp.py.jinja").write_text(original.replace("class ", "# another\nclass "))
     (project / "pyproject.toml").write_text('[tool.tgen]\ntemplates = "other"\n')
