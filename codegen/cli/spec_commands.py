@@ -108,12 +108,18 @@ def migrate(specs: Sequence[Path], dry_run: bool) -> None:
 
 @click.command(epilog="Example: tgen init && tgen build && tgen check")
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
-def init(folder: Path) -> None:
+@click.option(
+    "--install-from",
+    metavar="URL",
+    help="Where CI installs tgen from: git+https://...@COMMIT; by default as this one was.",
+)
+def init(folder: Path, install_from: str | None) -> None:
     """Make FOLDER (by default the current one) a project: settings, a first spec, CI."""
     from codegen import report
     from codegen.commands import init as new_project
 
-    report.init_text(new_project.init_project(folder), folder.resolve())
+    made = new_project.init_project(folder, install_from)
+    report.init_text(made, folder.resolve())
 
 
 @click.command(epilog="Example: tgen schema > tgen.schema.json")

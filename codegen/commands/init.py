@@ -8,7 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen import __version__
+from codegen import DISTRIBUTION
+from codegen.commands.install_from import install_line, known_source
 from codegen.errors import Diagnostic, OutputError, TgenError
 from codegen.project import (
     SPEC_SUFFIXES,
@@ -29,7 +30,8 @@ class ProjectFile:
     path: Path
     old: bytes | None
     new: bytes
-    note: str = ""
+    note: str = ""  # what is added to a file that was there
+    warning: str = ""
 
     @property
     def done(self) -> bool:
@@ -37,16 +39,18 @@ class ProjectFile:
         return self.old == self.new
 
 
-def init_project(folder: Path) -> list[ProjectFile]:
+def init_project(folder: Path, install_from: str | None = None) -> list[ProjectFile]:
     """Makes a folder a project and returns what it wrote; nothing, if it is one already.
 
-    TgenError before anything is written if a file is in the way; an error on the way takes
-    everything back.
+    Its workflow installs tgen from the git URL `install_from`, by default from where the tgen that
+    runs was installed. TgenError before anything is written if a file is in the way; an error on
+    the way takes everything back.
     """
     folder = folder.resolve()
+    line = install_line(install_from) if install_from else None
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is in the way: it isn't a folder", hint="move it away")
-    pieces = [piece for piece in _pieces(folder) if not piece.done]
+    pieces = [piece for piece in _pieces(folder, line) if not piece.done]
     settings = folder / "pyproject.toml"
     if (raw := _read(settings)) is not None:
         parse_toml(settings, raw)
@@ -55,6 +59,9 @@ def init_project(folder: Path) -> list[ProjectFile]:
         missing = ", ".join(piece.path.relative_to(folder).as_posix() for piece in pieces)
         message = f"{settings} has [tool.tgen] already: this is a project of tgen's"
         raise TgenError(message, hint=f"nothing was written; what `tgen init` would add: {missing}")
+    if known and line and repository_root(folder) is None:
+        message = f"{folder} is a project already, and {WORKFLOW} is left as it is"
+        raise TgenError(message, hint=f"the line that installs tgen there is: {line}")
     if known:
         return []
     problems = [problem for piece in pieces for problem in _in_the_way(piece)]
@@ -73,23 +80,35 @@ def repository_root(folder: Path) -> Path | None:
     return around[0] if around and around[0] != folder else None
 
 
-def _pieces(folder: Path) -> Iterator[ProjectFile]:
+def _pieces(folder: Path, install: str | None) -> Iterator[ProjectFile]:
     """All but pyproject.toml."""
     specs, generated = folder / "specs", folder / "generated"
-    if settings_of(folder / "pyproject.toml") is not None:
+    known = settings_of(folder / "pyproject.toml") is not None
+    if known:
         project = find_project(folder)
         specs, generated = project.specs, project.generated
     if not _has_specs(specs):
         yield _file(specs / f"{SPEC}.yaml", _text("small_gpt.yaml"))
     if not (generated / "__init__.py").exists():
         yield _file(generated / "__init__.py", b"")
-    if repository_root(folder) is None:
-        text = _text("workflow.yml").replace(b"VERSION", __version__.encode())
-        yield _file(folder / WORKFLOW, text)
+    # A project's workflow is the project's: which tgen it installs is for people to change.
+    if repository_root(folder) is None and not (known and (folder / WORKFLOW).exists()):
+        yield _workflow(folder / WORKFLOW, install)
     name = generated.relative_to(folder).as_posix().encode()
     attributes = _text("gitattributes").replace(b"generated/", name + b"/", 1)
     yield _with_lines(folder / ".gitattributes", attributes)
     yield _with_lines(folder / ".gitignore", _text("gitignore"))
+
+
+def _workflow(path: Path, install: str | None) -> ProjectFile:
+    """The workflow with the line that installs this tgen; if none is known, one that fails."""
+    if install is None and (source := known_source()) is not None:
+        install = install_line(source)
+    lines = install or _text("install_unknown.sh").decode().replace("NAME", DISTRIBUTION)
+    step = "\n          ".join(lines.splitlines())
+    warning = "" if install else f"{WORKFLOW} fails until it says where to install tgen from"
+    text = _text("workflow.yml").replace(b"INSTALL", step.encode())
+    return ProjectFile(path, _read(path), text, warning=warning)
 
 
 def _has_specs(folder: Path) -> bool:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.errors import Diagnostic
+
 if TYPE_CHECKING:
     from codegen.commands.init import ProjectFile
 
@@ -22,6 +24,10 @@ def init_text(pieces: Sequence[ProjectFile], folder: Path) -> None:
     for piece in pieces:
         name = piece.path.relative_to(folder).as_posix()
         click.echo(f"wrote {name}" + (f" ({piece.note})" if piece.note else ""))
+    for piece in pieces:
+        if piece.warning:
+            hint = "replace the step `Install tgen` in it, or start anew with --install-from URL"
+            click.echo(str(Diagnostic(piece.warning, hint=hint, severity="warning")), err=True)
     root = repository_root(folder)
     if root is not None:
         inside = folder.relative_to(root).as_posix()

@@ -135,7 +135,7 @@ def save_png(picture: Picture, path: Path) -> None:
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
     except ImportError:
-        raise OutputError("--png needs matplotlib", hint="pip install 'tgen[plots]'") from None
+        raise OutputError("--png needs matplotlib", hint="pip install matplotlib") from None
     positions = range(picture.length)
     kinds = [[picture.kind(q, k) for k in positions] for q in positions]
     seen = [[0.0 if picture.sees(q, k) else 0.55 for k in positions] for q in positions]

@@ -18,6 +18,7 @@ from tests.teams.conftest import ROOT, Shell
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 INSTALL, CHECK = ACTION["runs"]["steps"][1:]
+URL = "git+https://github.com/o/r@0123456789abcdef0123456789abcdef01234567"
 WORKFLOW = (ROOT / "templates/project/workflow.yml").read_text()
 
 
@@ -57,15 +58,31 @@ def test_every_input_of_the_action_is_said_and_used() -> None:
     assert not re.search(r"\$\{\{", INSTALL["run"] + CHECK["run"])  # only through the environment
 
 
-@pytest.mark.parametrize(("version", "installed"), [("", "/the/action"), ("0.1.0", "tgen==0.1.0")])
-def test_the_action_installs_itself_or_the_version_asked_for(
-    shell: Shell, tmp_path: Path, version: str, installed: str
+@pytest.mark.parametrize(
+    ("given", "installed"),
+    [("", "/the/action"), (URL, f"tgen-compiler @ {URL}")],
+)
+def test_the_action_installs_itself_or_the_commit_asked_for(
+    shell: Shell, tmp_path: Path, given: str, installed: str
 ) -> None:
+    done = shell(INSTALL["run"], says_its_arguments(tmp_path), FROM=given, HERE="/the/action")
+    assert done.stdout == f"-m|pip|install|{installed}|"
+
+
+@pytest.mark.parametrize("given", ["tgen", "tgen==0.1.0", "0.1.0", "-r x", "git+https://a/b"])
+def test_the_action_installs_nothing_from_an_index(
+    shell: Shell, tmp_path: Path, given: str
+) -> None:
+    done = shell(INSTALL["run"], says_its_arguments(tmp_path), FROM=given, HERE="/the/action")
+    assert done.returncode == 1 and "pip" not in done.stdout and "no git URL" in done.stdout
+
+
+def says_its_arguments(tmp_path: Path) -> Path:
+    """A `python` on the shell's PATH that runs nothing."""
     python = tmp_path / "bin/python"
     python.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
     python.chmod(0o755)
-    done = shell(INSTALL["run"], tmp_path, VERSION=version, HERE="/the/action")
-    assert done.stdout == f"-m|pip|install|{installed}|"
+    return tmp_path
 
 
 def checked(shell: Shell, project: Path, **given: str) -> tuple[int, str]:

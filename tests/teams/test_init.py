@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 import tomllib
-import yaml
 
-from codegen import __version__
 from codegen.commands import init as new_project
 from tests.conftest import Run
 
@@ -46,14 +44,6 @@ def test_an_empty_folder_becomes_a_project_that_builds_and_is_fresh(
     assert out.endswith("next:\n  tgen build\n  tgen check\n")
     assert tgen("build", "--no-test")[0] == 0
     assert tgen("check")[0] == 0
-
-
-def test_the_workflow_checks_with_the_tgen_that_wrote_it(folder: Path, tgen: Run) -> None:
-    tgen("init")
-    workflow = yaml.safe_load((folder / ".github/workflows/tgen.yml").read_text())
-    steps = [step.get("run") for step in workflow["jobs"]["check"]["steps"]]
-    assert f"python -m pip install tgen=={__version__}" in steps
-    assert steps[-1] == "tgen check --format github"
 
 
 def test_a_second_time_there_is_nothing_to_do(folder: Path, tgen: Run) -> None:
