@@ -167,6 +167,39 @@ def test_a_conflict_stops_one_package_until_it_is_resolved(project: Path, tgen: 
     assert tgen("check")[0] == 0
 
 
+def test_what_is_dropped_for_the_new_rendering_is_said(project: Path, tgen: Run) -> None:
+    tgen("build", "--no-test")
+    model = project / "generated/small/model.py"
+    spec = project / "specs/small.yaml"
+    mine = model.read_text().replace("layers: int = 2", "layers: int = 7") + "\n\nMINE = 1\n"
+    model.write_text(mine)
+    (model.parent / "train.py").write_text("def (")
+    spec.write_text(SPEC.replace("layers: 2", "layers: 3"))
+    code, out, _ = tgen("build", "--no-test", "--take-new", "--json")
+    (package,) = json.loads(out)["packages"]
+    assert code == 0 and package["merged"] == {"model.py": ["MINE"]}
+    assert package["dropped"] == {"model.py": ["Config.layers"], "train.py": ["the whole file"]}
+    assert "layers: int = 3" in model.read_text() and "MINE = 1" in model.read_text()
+
+    model.write_text(model.read_text().replace("layers: int = 3", "layers: int = 7"))
+    spec.write_text(SPEC.replace("layers: 2", "layers: 4"))
+    _, out, _ = tgen("build", "--no-test", "--take-new")
+    assert "dropped    your text of Config.layers in model.py\n" in out
+    assert "layers: int = 4" in model.read_text()
+    _, out, _ = tgen("build", "--no-test", "--keep-mine")
+    assert "dropped" not in out
+
+
+@pytest.mark.parametrize(("old", "new"), [("--theirs", "--keep-mine"), ("--ours", "--take-new")])
+def test_the_old_names_of_the_sides_do_nothing_and_name_the_new(
+    project: Path, tgen: Run, old: str, new: str
+) -> None:
+    code, _, err = tgen("build", "--no-test", old)
+    assert code == 2 and f"{old} is no more" in err and new in err
+    assert not (project / "generated").exists()
+    assert f"{old} " not in tgen("build", "--help")[1]
+
+
 def test_one_broken_spec_does_not_stop_the_others(project: Path, tgen: Run) -> None:
     (project / "specs/broken.yaml").write_text("name: broken\nmodle: {}\n")
     code, out, err = tgen("build", "--no-test")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from codegen.project import Project
+
+Command = Callable[..., Any]
 
 paths_argument = click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
@@ -24,6 +26,18 @@ jobs_option = click.option(
     "--jobs", type=click.IntRange(1), default=None, help="Worker processes.  [default: the cores]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+def renamed_option(name: str, meaning: str) -> Callable[[Command], Command]:
+    """An option that is no more: whoever gives it is told what it did, and of its new name."""
+
+    def refuse(context: click.Context, _: click.Parameter, given: bool) -> None:
+        if given and not context.resilient_parsing:
+            raise click.UsageError(f"{name} is no more: it {meaning}")
+
+    return click.option(
+        name, is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=refuse
+    )
 
 
 def project_of(paths: Sequence[Path]) -> Project:

@@ -16,6 +16,7 @@ from codegen.cli.options import (
     out_option,
     paths_argument,
     project_of,
+    renamed_option,
     set_option,
 )
 from codegen.errors import TgenError
@@ -33,12 +34,16 @@ if TYPE_CHECKING:
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
 @click.option(
-    "--theirs",
+    "--keep-mine",
     "side",
-    flag_value="theirs",
+    flag_value="mine",
     help="Where you and the new rendering both changed something, keep your text.",
 )
-@click.option("--ours", "side", flag_value="ours", help="There, take the new rendering.")
+@click.option(
+    "--take-new", "side", flag_value="new", help="There, take the new rendering and drop yours."
+)
+@renamed_option("--theirs", "kept your text, which is --keep-mine now")
+@renamed_option("--ours", "dropped your text for the new rendering, which is --take-new now")
 @click.option(
     "--prove/--no-prove",
     default=None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from codegen.emit.file_state import FileState
 from codegen.emit.generated import find_generated
 from codegen.emit.lock import git_blob_of, sha256_of
-from codegen.emit.merge import Side, Sides, merge_texts
+from codegen.emit.merge import WHOLE, Side, Sides, merge_texts
 
 if TYPE_CHECKING:
     from codegen.refine import Facts
@@ -71,9 +71,9 @@ def _merged(state: FileState, sides: Sides[bytes], side: Side | None) -> FileSta
     merged = merge_texts(state.name, texts, side)
     text = merged.text.encode("utf-8")
     if not merged.conflicts:
-        return replace(state, wanted=text, merged=merged)
+        return replace(state, wanted=text, merged=merged, dropped=merged.dropped)
     troubles = tuple(map(str, merged.conflicts))
-    marked = None if merged.text == texts.theirs else text
+    marked = None if merged.text == texts.mine else text
     return replace(state, wanted=state.disk, merged=merged, troubles=troubles, marked=marked)
 
 
@@ -83,15 +83,17 @@ def _in_the_way(state: FileState, side: Side | None) -> FileState:
 
 def _no_more(state: FileState, side: Side | None) -> FileState:
     """An edited file that is no longer rendered; kept, it is the person's own from now on."""
-    if side:
-        return replace(state, wanted=state.disk if side == "theirs" else None)
+    if side == "mine":
+        return replace(state, wanted=state.disk)
+    if side == "new":
+        return replace(state, wanted=None, dropped=(WHOLE,))
     return replace(state, wanted=state.disk, troubles=(NO_MORE,))
 
 
 def _decided(state: FileState, side: Side | None, trouble: str) -> FileState:
-    if side == "ours":
-        return replace(state, wanted=state.rendered)
-    if side == "theirs":
+    if side == "new":
+        return replace(state, wanted=state.rendered, dropped=(WHOLE,))
+    if side == "mine":
         return replace(state, wanted=state.disk, base=state.rendered)
     return replace(state, wanted=state.disk, troubles=(trouble,))
 

@@ -60,8 +60,8 @@ def compare(package: Package, name_parts: bool = False) -> PackageDiff:
 def _with_parts(edit: Change, file: FileState) -> Change:
     if edit.parts or file.base is None or file.disk is None:
         return edit
-    base, theirs = (data.decode("utf-8", "replace") for data in (file.base, file.disk))
-    merged = merge_texts(file.name, Sides(base, theirs, base))
+    base, mine = (data.decode("utf-8", "replace") for data in (file.base, file.disk))
+    merged = merge_texts(file.name, Sides(base, mine, base))
     return replace(edit, parts=merged.carried or ("formatting",))
 
 

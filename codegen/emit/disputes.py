@@ -61,7 +61,7 @@ def clear_untouched(package: Package, names: Sequence[str]) -> None:
     """Remove the `.merge` files that a conflict left which is no more, if nobody touched them."""
     for name in names:
         path = merge_path(package, name)
-        if os.path.lexists(path) and _is_ours(package, name, read_plain(path)):
+        if os.path.lexists(path) and _is_untouched(package, name, read_plain(path)):
             clear(package, [name])
 
 
@@ -71,10 +71,10 @@ def _put(package: Package, file: FileState) -> list[Diagnostic]:
     shown = f"{shown_folder(package)}/{file.name}"
     spec = package.spec_path
     if file.marked is None:
-        hint = f"`tgen build {spec} --theirs` keeps your text, `--ours` takes the new one"
+        hint = f"`tgen build {spec} --keep-mine` keeps your text, `--take-new` drops it"
         return [Diagnostic(f"{shown}: {trouble}", hint=hint) for trouble in file.troubles]
     there = read_plain(path)
-    if there is None or _is_ours(package, file.name, there):
+    if there is None or _is_untouched(package, file.name, there):
         if there is not None:
             os.unlink(path)
         write_through(path, file.marked)
@@ -83,8 +83,8 @@ def _put(package: Package, file: FileState) -> list[Diagnostic]:
         hint = f"`tgen resolve {spec}` if it is done; or delete it and build again"
         return [Diagnostic(f"{shown}{SUFFIX} holds your work on an older conflict", hint=hint)]
     hint = (
-        f"mend {shown}{SUFFIX}, then `tgen resolve {spec}`; or `tgen build {spec} --theirs` keeps "
-        "your text where both changed, `--ours` takes the new one"
+        f"mend {shown}{SUFFIX}, then `tgen resolve {spec}`; or `tgen build {spec} --keep-mine` "
+        "keeps your text where both changed, `--take-new` drops it for the new one"
     )
     return [Diagnostic(f"{shown}: {trouble}", hint=hint) for trouble in file.troubles]
 
@@ -126,7 +126,7 @@ def _record(file: FileState) -> dict[str, object]:
     return {key: None if text is None else sha256_of(text) for key, text in texts.items()}
 
 
-def _is_ours(package: Package, name: str, text: bytes | None) -> bool:
+def _is_untouched(package: Package, name: str, text: bytes | None) -> bool:
     """Whether a `.merge` is as tgen wrote it."""
     record = recall(package.project, _key(package, name)) or {}
     return text is not None and record.get("marked") == sha256_of(text)

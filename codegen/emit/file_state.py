@@ -14,7 +14,8 @@ class FileState:
 
     None for: no such file, a file that the lock doesn't list, a file that isn't rendered. `base` is
     what was generated where a person has edited it. `troubles` say why only a person can decide;
-    `marked` is then a text for that, with the conflicts marked.
+    `marked` is then a text for that, with the conflicts marked. `dropped` are the definitions of
+    which a person's text is given up, as asked for.
     """
 
     name: str
@@ -28,6 +29,7 @@ class FileState:
     merged: Merged | None = None
     troubles: tuple[str, ...] = ()
     marked: bytes | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def current(self) -> bool:

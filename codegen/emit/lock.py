@@ -16,7 +16,10 @@ from codegen.emit.undo import Edit, Step, undo_steps
 from codegen.errors import OutputError
 
 VERSION = 1
-ANEW = "delete it; then `tgen build --theirs` keeps the files as they are, `--ours` makes them anew"
+ANEW = (
+    "delete it; then `tgen build --keep-mine` keeps the files as they are, `--take-new` makes "
+    "them anew"
+)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 SHA1 = re.compile(r"[0-9a-f]{40}")
 

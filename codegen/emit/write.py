@@ -25,14 +25,16 @@ MEANWHILE = "it was changed while tgen was writing; your text is kept"
 class Written:
     """The names of the files that were written, were right already, or were removed.
 
-    `merged` are those written that hold a person's edits, with what those are of; `edits` all that
-    hold any; `digests` are sha256 of what every file holds now.
+    `merged` are those written that hold a person's edits, with what those are of; `dropped` those
+    of which edits were given up for the rendering; `edits` all that hold any; `digests` are sha256
+    of what every file holds now.
     """
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]
     merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dropped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     edits: tuple[Change, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,8 +42,8 @@ class Written:
 def write(package: Package, side: Side | None = None) -> Written:
     """Bring a package's folder to its rendering and say what that took.
 
-    What a person edited is carried over. HandEditError if that can't be done without a decision of
-    theirs (`side` is one), OutputError if the folder can't be written; the old package is whole.
+    What a person edited is carried over. HandEditError if that needs their decision (`side` is
+    one), OutputError if the folder can't be written; the old package is whole.
     """
     folder, root = package.folder, package.folder.parent
     with output_errors(folder):
@@ -113,6 +115,7 @@ def _written(package: Package, state: PackageState) -> Written:
         ),
         removed=tuple(file.name for file in state.pending if file.wanted is None),
         merged=merged,
+        dropped={file.name: file.dropped for file in state.pending if file.dropped},
         edits=comparison(package, after).edits,
         digests=state.digests,
     )

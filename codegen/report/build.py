@@ -12,6 +12,7 @@ import click
 from codegen.report.build_table import FEW, table
 from codegen.report.outcome import (
     WIDTH,
+    dropped_text,
     merged_text,
     outcome_json,
     print_json,
@@ -102,6 +103,7 @@ def _written_lines(outcome: Outcome) -> Iterator[str]:
     names = [name for name in written_names(written.written) if name not in written.merged]
     parts = {
         "merged": merged_text(written.merged),
+        "dropped": dropped_text(written.dropped),
         "written": " ".join(names),
         "removed": " ".join(written.removed),
     }
@@ -170,7 +172,8 @@ def build_json(
             **outcome_json(outcome, project),
             "state": state_of(outcome),
             "written": list(outcome.written.written) if outcome.written else [],
-            "merged": _merged_json(outcome),
+            "merged": _parts_json(outcome.written.merged if outcome.written else {}),
+            "dropped": _parts_json(outcome.written.dropped if outcome.written else {}),
             "removed": list(outcome.written.removed) if outcome.written else [],
             "cost": asdict(outcome.cost) if outcome.cost else None,
             "tests": _tests_json(outcome),
@@ -181,9 +184,8 @@ def build_json(
     print_json({**document, "orphans": [_orphan_json(orphan, project) for orphan in orphans]})
 
 
-def _merged_json(outcome: Outcome) -> dict[str, list[str]]:
-    merged = outcome.written.merged if outcome.written else {}
-    return {name: list(parts) for name, parts in merged.items()}
+def _parts_json(parts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {name: list(names) for name, names in parts.items()}
 
 
 def _orphan_json(orphan: Orphan, project: Project) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.emit import LOCK_NAME
-from codegen.report.outcome import merged_text, state_of, written_names
+from codegen.report.outcome import dropped_text, merged_text, state_of, written_names
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
@@ -38,6 +38,8 @@ def _told(outcome: Outcome) -> Iterator[str]:
     if written := outcome.written:
         if written.merged:
             yield merged_text(written.merged)
+        if written.dropped:
+            yield f"dropped {dropped_text(written.dropped)}"
         names = [name for name in written_names(written.written) if name not in written.merged]
         if names == [LOCK_NAME]:
             yield LOCK_NAME

@@ -55,6 +55,15 @@ def merged_text(merged: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{name} ({', '.join(parts)})" for name, parts in merged.items())
 
 
+def dropped_text(dropped: Mapping[str, Sequence[str]]) -> str:
+    """What a person's text was given up of: `your text of Config.layers in model.py`."""
+    return "; ".join(
+        f"your text of {name if parts in (('the whole file',), ('the text',)) else within}"
+        for name, parts in dropped.items()
+        for within in [f"{', '.join(parts)} in {name}"]
+    )
+
+
 def show_problems(*outcomes: Outcome) -> None:
     """Findings on standard error; what pytest said of failed tests, once for all of them."""
     outputs = [o.tests.output for o in outcomes if o.tests and not o.tests.green]

@@ -122,15 +122,15 @@ def test_an_edit_of_what_is_nowhere_to_be_found_is_for_a_person_to_decide(
 ) -> None:
     forget(root)
     with pytest.raises(
-        HandEditError, match=r"neither in \.tgen/ nor in git(.|\n)*--theirs"
+        HandEditError, match=r"neither in \.tgen/ nor in git(.|\n)*--keep-mine"
     ) as caught:
         write(package(make, NEW))
     assert caught.value.exit_code == ExitCode.HAND_EDIT
     assert model.read_text() == MINE
-    write(package(make, NEW), "theirs")
+    write(package(make, NEW), "mine")
     assert model.read_text() == MINE
-    write(package(make, RIVAL), "ours")
-    assert model.read_text() == RIVAL
+    dropped = write(package(make, RIVAL), "new").dropped
+    assert model.read_text() == RIVAL and dropped == {"model.py": ("two",)}
 
 
 def test_a_conflict_stops_the_package_and_is_marked_beside(make: Make, model: Path) -> None:
@@ -148,11 +148,12 @@ def test_a_conflict_stops_the_package_and_is_marked_beside(make: Make, model: Pa
     assert change.kind == "conflict" and change.troubles
 
 
-@pytest.mark.parametrize(("side", "kept"), [("theirs", "22"), ("ours", "222")])
+@pytest.mark.parametrize(("side", "kept"), [("mine", "22"), ("new", "222")])
 def test_a_side_decides_a_conflict(make: Make, model: Path, side: str, kept: str) -> None:
     with pytest.raises(HandEditError):
         write(package(make, RIVAL))
-    write(package(make, RIVAL), side)  # type: ignore[arg-type]
+    written = write(package(make, RIVAL), side)  # type: ignore[arg-type]
+    assert written.dropped == ({"model.py": ("two",)} if side == "new" else {})
     assert model.read_text() == BASE.replace("return 2", f"return {kept}")
     assert not model.with_name("model.py.merge").exists()
 

@@ -91,7 +91,7 @@ DAMAGED = {
 def test_a_lock_of_a_form_that_is_no_more_says_what_to_do(make: Make, root: Path) -> None:
     write(make({"model.py": "hello\n"}))
     (root / "gpt" / LOCK_NAME).write_text(lock_with(version=0))
-    with pytest.raises(OutputError, match=r"no more: 0(.|\n)*tgen build --theirs"):
+    with pytest.raises(OutputError, match=r"no more: 0(.|\n)*tgen build --keep-mine"):
         read_lock(root / "gpt")
 
 

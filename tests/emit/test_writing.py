@@ -84,7 +84,7 @@ def test_an_edited_file_that_is_no_longer_rendered_is_not_removed(make: Make, ro
         write(new)
     assert caught.value.exit_code == ExitCode.HAND_EDIT
     assert texts(root / "gpt") == {"model.py": "a\n", "kernels.py": "mine\n"}
-    write(new, side="theirs")
+    write(new, side="mine")
     assert texts(root / "gpt") == {"model.py": "b\n", "kernels.py": "mine\n"}
     assert compare(new).edits == (), "a file that tgen doesn't render is nobody's but the person's"
 
@@ -94,7 +94,7 @@ def test_an_edited_file_that_is_no_longer_rendered_goes_if_that_is_said(
 ) -> None:
     write(make({"model.py": "a\n", "kernels.py": "k\n"}))
     (root / "gpt" / "kernels.py").write_text("mine\n")
-    assert write(make({"model.py": "a\n"}), side="ours").removed == ("kernels.py",)
+    assert write(make({"model.py": "a\n"}), side="new").removed == ("kernels.py",)
     assert texts(root / "gpt") == {"model.py": "a\n"}
 
 
@@ -114,15 +114,15 @@ def test_without_a_lock_nothing_that_differs_is_overwritten(make: Make, root: Pa
     assert write(make({"model.py": "a\n"})).written == ("tgen.lock",)
 
 
-@pytest.mark.parametrize("side", ["theirs", "ours"])
+@pytest.mark.parametrize("side", ["mine", "new"])
 def test_what_is_in_the_way_without_a_lock_is_adopted_or_replaced(
     make: Make, root: Path, side: Side
 ) -> None:
     write(make({"model.py": "a\n"}))
     (root / "gpt" / "tgen.lock").unlink()
     write(make({"model.py": "b\n"}), side)
-    assert texts(root / "gpt") == {"model.py": "a\n" if side == "theirs" else "b\n"}
-    assert len(compare(make({"model.py": "b\n"})).edits) == (side == "theirs")
+    assert texts(root / "gpt") == {"model.py": "a\n" if side == "mine" else "b\n"}
+    assert len(compare(make({"model.py": "b\n"})).edits) == (side == "mine")
 
 
 def test_an_edit_that_comes_to_the_same_as_the_rendering_is_no_edit(make: Make, root: Path) -> None:

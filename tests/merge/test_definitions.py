@@ -44,8 +44,8 @@ def second(x):
 '''
 
 
-def merge(theirs: str, new: str, side: Side | None = None) -> Merged:
-    return merge_texts("model.py", Sides(BASE, theirs, new), side)
+def merge(mine: str, new: str, side: Side | None = None) -> Merged:
+    return merge_texts("model.py", Sides(BASE, mine, new), side)
 
 
 def edit(*pairs: tuple[str, str]) -> str:
@@ -76,19 +76,19 @@ def test_what_an_edit_uses_stays_though_the_new_rendering_drops_it() -> None:
 
 
 def test_a_future_that_only_one_side_has_is_in_no_ones_way() -> None:
-    theirs = BASE.replace("import math\n", "from __future__ import annotations\n\nimport math\n")
-    merged = merge(theirs + USES, BASE[:GONE])
+    mine = BASE.replace("import math\n", "from __future__ import annotations\n\nimport math\n")
+    merged = merge(mine + USES, BASE[:GONE])
     assert "from __future__ import annotations\n\nimport math" in merged.text
     assert "def second" in merged.text and not merged.conflicts
 
 
-@pytest.mark.parametrize("mine", ["def f(a, a):\n    pass\n", "nonlocal WIDTH\n"])
-def test_what_parses_and_does_not_run_is_merged_as_it_is(mine: str) -> None:
-    assert mine in merge(BASE + "\n\n" + mine, BASE[:GONE]).text
+@pytest.mark.parametrize("own", ["def f(a, a):\n    pass\n", "nonlocal WIDTH\n"])
+def test_what_parses_and_does_not_run_is_merged_as_it_is(own: str) -> None:
+    assert own in merge(BASE + "\n\n" + own, BASE[:GONE]).text
 
 
 @pytest.mark.parametrize(
-    "mine",
+    "own",
     [
         "def mine(second):\n    return second\n",
         "def mine():\n    second = 1\n    return [second for second in range(second)]\n",
@@ -97,15 +97,15 @@ def test_what_parses_and_does_not_run_is_merged_as_it_is(mine: str) -> None:
         "def mine(x):\n    return x.second\n",
     ],
 )
-def test_a_name_of_an_edits_own_keeps_nothing(mine: str) -> None:
+def test_a_name_of_an_edits_own_keeps_nothing(own: str) -> None:
     new = BASE[:GONE].replace(", nn", "")
-    assert "def second" not in merge(BASE + "\n\n" + mine, new).text
+    assert "def second" not in merge(BASE + "\n\n" + own, new).text
 
 
 def test_each_side_keeps_the_definitions_that_it_changed() -> None:
-    theirs = edit(("return math.pi", "return math.e"), ("heads: int = 4", "heads: int = 8"))
+    mine = edit(("return math.pi", "return math.e"), ("heads: int = 4", "heads: int = 8"))
     new = edit(NEW_LINE, ("layers: int = 2", "layers: int = 3"), ("c = 3", "c = 4"))
-    merged = merge(theirs, new)
+    merged = merge(mine, new)
     assert merged.text == edit(
         NEW_LINE,
         ("return math.pi", "return math.e"),
@@ -115,7 +115,7 @@ def test_each_side_keeps_the_definitions_that_it_changed() -> None:
     )
     assert merged.conflicts == ()
     assert set(merged.carried) == {"Config.heads", "Config.large"}
-    assert merge(theirs, BASE).carried == ("Config.heads", "Config.large")
+    assert merge(mine, BASE).carried == ("Config.heads", "Config.large")
 
 
 def test_a_new_function_stands_where_the_person_put_it() -> None:
@@ -127,9 +127,9 @@ def test_a_new_function_stands_where_the_person_put_it() -> None:
 
 
 def test_a_remark_above_a_definition_is_kept_though_the_definition_changes() -> None:
-    theirs = edit(("def first", "# mine\ndef first"))
+    mine = edit(("def first", "# mine\ndef first"))
     new = edit(("def first(x: Tensor) -> Tensor:", "def first(x: Tensor, y: int) -> Tensor:"))
-    merged = merge(theirs, new)
+    merged = merge(mine, new)
     assert merged.conflicts == ()
     assert "# mine\ndef first(x: Tensor, y: int)" in merged.text
 
@@ -141,32 +141,32 @@ def test_a_remark_after_the_last_definition_is_kept() -> None:
 
 
 def test_formatting_alone_is_no_edit() -> None:
-    theirs = edit(
+    mine = edit(
         ('"""A model."""', "'''A model.'''"),
         ("return a + b + c", "return (a\n            + b + c)"),
         ("def first(x: Tensor) -> Tensor:", "def first(\n    x: Tensor,\n) -> Tensor:"),
     )
     new = edit(NEW_LINE, ("c = 3", "c = 4"), ("return x\n", "return -x\n"))
-    assert merge(theirs, new) == Merged(new)
+    assert merge(mine, new) == Merged(new)
 
 
 def test_an_edit_in_another_format_still_merges_by_lines() -> None:
-    theirs = edit(
+    mine = edit(
         (
             "        a = 1\n        b = 2\n",
             "        a = (\n            1\n        )\n        b = 22\n",
         )
     )
-    merged = merge(theirs, edit(("return a + b + c", "return a - b - c")))
+    merged = merge(mine, edit(("return a + b + c", "return a - b - c")))
     assert merged.conflicts == ()
     assert "b = 22" in merged.text and "return a - b - c" in merged.text
 
 
 def test_another_style_all_over_does_not_hide_what_changed() -> None:
     plain = "        a = 1\n        b = 2\n        c = 3\n"
-    mine = ("    def tiny", "    # mine\n    def tiny"), ("def first", "# mine too\ndef first")
-    theirs = edit((plain, "        a=1\n        b=2\n        c=33\n"), *mine)
-    merged = merge(theirs, edit(("a = 1\n", "a = 11\n"), ("(x: Tensor) ->", "(x: Tensor, y=1) ->")))
+    above = ("    def tiny", "    # mine\n    def tiny"), ("def first", "# mine too\ndef first")
+    mine = edit((plain, "        a=1\n        b=2\n        c=33\n"), *above)
+    merged = merge(mine, edit(("a = 1\n", "a = 11\n"), ("(x: Tensor) ->", "(x: Tensor, y=1) ->")))
     assert merged.conflicts == ()
     assert "    # mine\n    def tiny" in merged.text and "# mine too\ndef first" in merged.text
     assert "a = 11\n        b = 2\n        c = 33\n" in merged.text
@@ -197,33 +197,34 @@ CONFLICT = '''\
 
 
 def test_the_same_lines_of_one_function_are_a_conflict_shown_where_it_is() -> None:
-    theirs, new = edit(("b = 2\n", "b = 22\n")), edit(("b = 2\n", "b = 222\n"), NEW_LINE)
-    merged = merge(theirs, new)
+    mine, new = edit(("b = 2\n", "b = 22\n")), edit(("b = 2\n", "b = 222\n"), NEW_LINE)
+    merged = merge(mine, new)
     assert [conflict.where for conflict in merged.conflicts] == ["Config.tiny"]
     assert CONFLICT in merged.text and "(2222)" in merged.text
 
 
-@pytest.mark.parametrize(("side", "value"), [("theirs", "22\n"), ("ours", "222\n")])
+@pytest.mark.parametrize(("side", "value"), [("mine", "22\n"), ("new", "222\n")])
 def test_a_side_decides_on_the_disputed_lines_only(side: Side, value: str) -> None:
-    theirs = edit(("b = 2\n", "b = 22\n"), ("return math.pi", "return 3"))
+    mine = edit(("b = 2\n", "b = 22\n"), ("return math.pi", "return 3"))
     new = edit(("b = 2\n", "b = 222\n"), ("layers: int = 2", "layers: int = 3"))
-    merged = merge(theirs, new, side)
+    merged = merge(mine, new, side)
     assert merged.conflicts == ()
+    assert merged.dropped == (("Config.tiny",) if side == "new" else ())
     assert f"b = {value}" in merged.text
     assert "return 3" in merged.text and "layers: int = 3" in merged.text
 
 
 def test_what_was_deleted_and_is_the_same_stays_deleted() -> None:
-    theirs = BASE[: BASE.index("\n\ndef second")]
-    merged = merge(theirs, edit(("layers: int = 2", "layers: int = 3")))
+    mine = BASE[: BASE.index("\n\ndef second")]
+    merged = merge(mine, edit(("layers: int = 2", "layers: int = 3")))
     assert merged.conflicts == () and "second" not in merged.text
     assert "layers: int = 3" in merged.text
 
 
-@pytest.mark.parametrize(("side", "there"), [("theirs", False), ("ours", True), (None, True)])
+@pytest.mark.parametrize(("side", "there"), [("mine", False), ("new", True), (None, True)])
 def test_what_was_deleted_and_changes_is_a_conflict(side: Side | None, there: bool) -> None:
-    theirs = BASE[: BASE.index("\n\ndef second")]
-    merged = merge(theirs, edit(("nn.Linear(x)", "nn.Embedding(x)")), side)
+    mine = BASE[: BASE.index("\n\ndef second")]
+    merged = merge(mine, edit(("nn.Linear(x)", "nn.Embedding(x)")), side)
     assert ("nn.Embedding" in merged.text) is there
     assert [conflict.where for conflict in merged.conflicts] == ([] if side else ["second"])
 
@@ -242,9 +243,9 @@ def test_both_may_add_the_same_and_not_two_different_of_one_name() -> None:
 
 def test_what_a_person_reordered_stays_so() -> None:
     first, second = BASE[BASE.index("def first") :].strip().split("\n\n\n")
-    theirs = BASE[: BASE.index("def first")] + f"{second}\n\n\n{first}\n"
-    merged = merge(theirs, edit(("nn.Linear(x)", "nn.Embedding(x)")))
-    assert merged.text == theirs.replace("nn.Linear(x)", "nn.Embedding(x)")
+    mine = BASE[: BASE.index("def first")] + f"{second}\n\n\n{first}\n"
+    merged = merge(mine, edit(("nn.Linear(x)", "nn.Embedding(x)")))
+    assert merged.text == mine.replace("nn.Linear(x)", "nn.Embedding(x)")
     assert merged.conflicts == ()
 
 
@@ -263,41 +264,39 @@ KEPT = {
 
 @pytest.mark.parametrize("mark", KEPT.values(), ids=KEPT.keys())
 def test_what_is_marked_keep_is_never_touched(mark: tuple[str, str]) -> None:
-    theirs = edit(mark)
+    mine = edit(mark)
     for new in (
         edit(("return x\n", "return -x\n")),
         edit(("def first(x: Tensor) -> Tensor:\n    return x\n\n\n", "")),
     ):
-        merged = merge(theirs, new)
+        merged = merge(mine, new)
         assert merged.conflicts == () and "tgen: keep" in merged.text
         assert "    return x\n" in merged.text
 
 
 def test_assignments_methods_and_whole_classes_are_kept_too() -> None:
-    theirs = edit(
+    mine = edit(
         ("WIDTH = 10", "WIDTH = 10  # tgen: keep"),
         ("    def large(self):", "    # tgen: keep\n    def large(self):"),
     )
     new = edit(("WIDTH = 10", "WIDTH = 11"), ("math.pi", "math.e"), ("c = 3", "c = 4"))
-    text = merge(theirs, new).text
+    text = merge(mine, new).text
     assert "WIDTH = 10" in text and "math.pi" in text and "c = 4" in text
-    theirs = edit(("class Config:", "class Config:  # tgen: keep"))
-    assert "math.pi" in merge(theirs, new).text and "c = 3" in merge(theirs, new).text
+    mine = edit(("class Config:", "class Config:  # tgen: keep"))
+    assert "math.pi" in merge(mine, new).text and "c = 3" in merge(mine, new).text
 
 
 def test_a_file_marked_keep_at_its_top_is_kept_whole() -> None:
-    theirs = "# tgen: keep\n" + BASE
-    assert merge(theirs, edit(("c = 3", "c = 4"))).text == theirs
+    mine = "# tgen: keep\n" + BASE
+    assert merge(mine, edit(("c = 3", "c = 4"))).text == mine
 
 
 def test_imports_merge_name_by_name() -> None:
-    theirs = edit(
-        ("import Tensor, nn", "import Tensor, nn, optim"), ("return x\n", "return optim\n")
-    )
+    mine = edit(("import Tensor, nn", "import Tensor, nn, optim"), ("return x\n", "return optim\n"))
     new = edit(
         ("import Tensor, nn", "import Size, Tensor, nn"), ("return math.pi", "return Size()")
     )
-    merged = merge(theirs, new)
+    merged = merge(mine, new)
     assert merged.conflicts == ()
     assert "from torch import Size, Tensor, nn, optim\n" in merged.text
 
@@ -310,12 +309,12 @@ def test_an_import_that_nothing_uses_yet_is_kept_too() -> None:
 
 
 def test_an_import_that_one_side_dropped_stays_while_the_other_uses_it() -> None:
-    theirs = BASE + "\n\ndef mine():\n    return math.tau\n"
+    mine = BASE + "\n\ndef mine():\n    return math.tau\n"
     new = edit(("import math\n", ""), ("return math.pi", "return 3"))
-    assert "import math\n" in merge(theirs, new).text
-    theirs = edit(("import Tensor, nn", "import Tensor"), ("nn.Linear(x)", "x"))
+    assert "import math\n" in merge(mine, new).text
+    mine = edit(("import Tensor, nn", "import Tensor"), ("nn.Linear(x)", "x"))
     new = edit(("return math.pi", "return nn.Module"))
-    assert "from torch import Tensor, nn\n" in merge(theirs, new).text
+    assert "from torch import Tensor, nn\n" in merge(mine, new).text
 
 
 def test_an_import_that_nobody_uses_any_more_goes_with_its_side() -> None:
@@ -324,15 +323,15 @@ def test_an_import_that_nobody_uses_any_more_goes_with_its_side() -> None:
 
 
 def test_a_text_that_is_no_python_is_not_merged_but_told_of() -> None:
-    theirs = edit(("WIDTH = 10", "WIDTH = = 10"))
-    merged = merge(theirs, edit(("c = 3", "c = 4")))
+    mine = edit(("WIDTH = 10", "WIDTH = = 10"))
+    merged = merge(mine, edit(("c = 3", "c = 4")))
     assert "line 7: your text is no Python" in str(merged.conflicts[0])
-    assert merged.text == theirs
+    assert merged.text == mine
 
 
 def test_an_unresolved_merge_of_git_is_told_as_one() -> None:
-    theirs = edit(("WIDTH = 10\n", "<<<<<<< HEAD\nWIDTH = 10\n=======\nWIDTH = 11\n>>>>>>> b\n"))
-    merged = merge(theirs, edit(("c = 3", "c = 4")))
+    mine = edit(("WIDTH = 10\n", "<<<<<<< HEAD\nWIDTH = 10\n=======\nWIDTH = 11\n>>>>>>> b\n"))
+    merged = merge(mine, edit(("c = 3", "c = 4")))
     assert "line 7: your text holds an unresolved merge" in str(merged.conflicts[0])
 
 
@@ -342,13 +341,13 @@ def test_other_files_merge_line_by_line() -> None:
     assert merge_texts("README.md", sides).text == "# gpt\n\n1\n\ntwo\n\n3\n"
     sides = Sides(base, base.replace("one", "1"), base.replace("one", "eins"))
     assert merge_texts("README.md", sides).conflicts
-    assert merge_texts("README.md", sides, "ours").text == sides.new
+    assert merge_texts("README.md", sides, "new").text == sides.new
 
 
 def test_without_git_the_lines_of_one_function_are_a_conflict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    theirs, new = edit(("        a = 1", "        a = 11")), edit(("c = 3", "c = 33"))
-    assert [conflict.where for conflict in merge(theirs, new).conflicts] == ["Config.tiny"]
-    assert "a = 11" in merge(theirs, new, "theirs").text
+    mine, new = edit(("        a = 1", "        a = 11")), edit(("c = 3", "c = 33"))
+    assert [conflict.where for conflict in merge(mine, new).conflicts] == ["Config.tiny"]
+    assert "a = 11" in merge(mine, new, "mine").text

@@ -52,18 +52,18 @@ def failing(project: Project, names: list[str]) -> list[str]:
 def judge(root: Path, seeds: range) -> int:
     """How many merged packages pass; if one doesn't, one of its sides doesn't either."""
     sides = {side: Project(root / side, root / side / "specs", root / side / "generated")
-             for side in ("theirs", "new", "merged")}  # fmt: skip
+             for side in ("mine", "new", "merged")}  # fmt: skip
     merged = []
     for seed in seeds:
         name, (before, after) = f"edit{seed}", CHANGES[seed % len(CHANGES)]
-        assert not build(sides["theirs"], before, name).problems
-        edit(sides["theirs"].generated / name, seed)
+        assert not build(sides["mine"], before, name).problems
+        edit(sides["mine"].generated / name, seed)
         assert not build(sides["new"], after, name).problems
-        shutil.copytree(sides["theirs"].root, sides["merged"].root, dirs_exist_ok=True)
+        shutil.copytree(sides["mine"].root, sides["merged"].root, dirs_exist_ok=True)
         if not build(sides["merged"], after, name).problems:
             merged.append(name)
     lost = red = failing(sides["merged"], merged)
-    for side in ("theirs", "new"):
+    for side in ("mine", "new"):
         lost = [name for name in lost if name not in failing(sides[side], lost)]
     assert not lost, f"both sides pass, and merged they don't: {lost}"
     return len(merged) - len(red)

@@ -23,8 +23,8 @@ def scenes(draw) -> tuple[str, Sides[str], tuple[str, ...]]:
     new = draw(st.integers(0, len(made[name]) - 1))
     files = [f for f in FILES if f in made[name][base] and f in made[name][new]]
     file = draw(st.sampled_from(files))
-    theirs, marks = edited(made[name][base][file], lambda n: draw(st.integers(0, n - 1)))
-    return file, Sides(made[name][base][file], theirs, made[name][new][file]), marks
+    mine, marks = edited(made[name][base][file], lambda n: draw(st.integers(0, n - 1)))
+    return file, Sides(made[name][base][file], mine, made[name][new][file]), marks
 
 
 def judge(file: str, sides: Sides[str], marks: tuple[str, ...]) -> Merged:
@@ -32,15 +32,15 @@ def judge(file: str, sides: Sides[str], marks: tuple[str, ...]) -> Merged:
     for mark in marks:
         assert mark in merged.text, f"{mark} is lost"
     disputed = {conflict.where for conflict in merged.conflicts}
-    base, theirs, new = units(sides.base), units(sides.theirs), units(sides.new)
-    apart = not (touched(base, theirs) & touched(base, new))
-    moved = reordered(sides.base, sides.theirs) and reordered(sides.base, sides.new)
+    base, mine, new = units(sides.base), units(sides.mine), units(sides.new)
+    apart = not (touched(base, mine) & touched(base, new))
+    moved = reordered(sides.base, sides.mine) and reordered(sides.base, sides.new)
     if apart and not moved:
         assert not disputed, f"a conflict where both touch other definitions: {disputed}"
     if disputed:
         return merged
     ast.parse(merged.text)
-    judge_units(base, theirs, new, units(merged.text))
+    judge_units(base, mine, new, units(merged.text))
     judge_order(sides, merged.text)
     return merged
 
@@ -49,32 +49,32 @@ def touched(base: Units, other: Units) -> set[str]:
     return {name for name in {*base, *other} if base.get(name) != other.get(name)}
 
 
-def judge_units(base: Units, theirs: Units, new: Units, merged: Units) -> None:
+def judge_units(base: Units, mine: Units, new: Units, merged: Units) -> None:
     """Each unit is that of the side that changed it."""
-    for name in {*base, *theirs, *new}:
-        before, mine, now = base.get(name), theirs.get(name), new.get(name)
-        if mine in (before, now):
+    for name in {*base, *mine, *new}:
+        before, own, now = base.get(name), mine.get(name), new.get(name)
+        if own in (before, now):
             assert merged.get(name) == now, f"the new {name} is lost"
         elif now == before:
-            assert merged.get(name) == mine, f"the person's {name} is lost"
+            assert merged.get(name) == own, f"the person's {name} is lost"
         else:
             assert name in merged, f"{name} changed on both sides is gone"
-    assert set(merged) <= {*theirs, *new}, "something is there that neither side has"
+    assert set(merged) <= {*mine, *new}, "something is there that neither side has"
 
 
 def reordered(one: str, other: str) -> bool:
-    mine, theirs = order(one), order(other)
-    common = set(mine) & set(theirs)
-    return [n for n in mine if n in common] != [n for n in theirs if n in common]
+    first, second = order(one), order(other)
+    common = set(first) & set(second)
+    return [n for n in first if n in common] != [n for n in second if n in common]
 
 
 def judge_order(sides: Sides[str], merged: str) -> None:
     """What a person moved stays where they put it."""
-    if not reordered(sides.base, sides.theirs):
+    if not reordered(sides.base, sides.mine):
         return
-    common = set(order(sides.base)) & set(order(sides.theirs)) & set(order(sides.new))
+    common = set(order(sides.base)) & set(order(sides.mine)) & set(order(sides.new))
     kept = [name for name in order(merged) if name in common]
-    assert kept == [name for name in order(sides.theirs) if name in common]
+    assert kept == [name for name in order(sides.mine) if name in common]
 
 
 @settings(max_examples=25)

@@ -14,15 +14,15 @@ from codegen.refine import facts_of
 WIDTH = 100
 
 
-def merge_from(base: Piece | None, theirs: Piece, new: Piece) -> cst.SimpleStatementLine | None:
+def merge_from(base: Piece | None, mine: Piece, new: Piece) -> cst.SimpleStatementLine | None:
     """`from MODULE import ...` of both sides; None where that would lose a comment."""
-    before, mine, now = (_aliases(piece) if piece else [] for piece in (base, theirs, new))
-    wanted = [name for name in now if name in mine or name not in before]
-    wanted += [name for name in mine if name not in now and name not in before]
-    for piece, aliases in ((new, now), (theirs, mine)):
+    before, own, now = (_aliases(piece) if piece else [] for piece in (base, mine, new))
+    wanted = [name for name in now if name in own or name not in before]
+    wanted += [name for name in own if name not in now and name not in before]
+    for piece, aliases in ((new, now), (mine, own)):
         if set(wanted) == set(aliases) and isinstance(piece.node, cst.SimpleStatementLine):
             return piece.node
-    return None if "#" in theirs.code or not wanted else _statement(new, wanted)
+    return None if "#" in mine.code or not wanted else _statement(new, wanted)
 
 
 def with_used(code: str, disputed: str, sides: Iterable[Piece]) -> list[Piece]:

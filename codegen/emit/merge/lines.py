@@ -35,7 +35,7 @@ def marked(texts: Sides[str]) -> str:
     """All three, between markers."""
     yours, before, now = LABELS
     parts = (
-        (f"{BEGIN} {yours}", texts.theirs),
+        (f"{BEGIN} {yours}", texts.mine),
         (f"{BASE} {before}", texts.base),
         (MIDDLE, texts.new),
         (f"{END} {now}", ""),
@@ -53,12 +53,12 @@ def _by_git(texts: Sides[str], side: Side | None) -> LineMerge:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
-        paths = [Path(folder) / name for name in ("theirs", "base", "new")]
-        for path, text in zip(paths, (texts.theirs, texts.base, texts.new), strict=True):
+        paths = [Path(folder) / name for name in ("mine", "base", "new")]
+        for path, text in zip(paths, (texts.mine, texts.base, texts.new), strict=True):
             path.write_text(text, encoding="utf-8", newline="\n")
         labels = [option for label in LABELS for option in ("-L", label)]
         # to git, "ours" is the file that it merges into: the person's
-        favour = {"theirs": ["--ours"], "ours": ["--theirs"]}[side] if side else []
+        favour = {"mine": ["--ours"], "new": ["--theirs"]}[side] if side else []
         command = ["git", "merge-file", "-p", "--diff3", *favour, *labels, *map(str, paths)]
         done = subprocess.run(command, capture_output=True)
     if not 0 <= done.returncode < GAVE_UP:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-Side = Literal["theirs", "ours"]  # whose text stands where both changed: the person's, or tgen's
+Side = Literal["mine", "new"]  # whose text stands where both changed: the person's, or the new one
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -16,22 +16,22 @@ class Sides(Generic[T]):
     """What was generated, what a person made of it, and today's rendering."""
 
     base: T
-    theirs: T
+    mine: T
     new: T
 
     def each(self, function: Callable[[T], U]) -> Sides[U]:
         """The same of each."""
-        return Sides(function(self.base), function(self.theirs), function(self.new))
+        return Sides(function(self.base), function(self.mine), function(self.new))
 
-    def agreed(self, alike: Callable[[T, T], bool]) -> Literal["theirs", "new"] | None:
+    def agreed(self, alike: Callable[[T, T], bool]) -> Side | None:
         """The side that alone changed, `new` where the person changed nothing; None if both did."""
-        if alike(self.theirs, self.base) or alike(self.theirs, self.new):
+        if alike(self.mine, self.base) or alike(self.mine, self.new):
             return "new"
-        return "theirs" if alike(self.new, self.base) else None
+        return "mine" if alike(self.new, self.base) else None
 
-    def of(self, side: Side | Literal["new"]) -> T:
+    def of(self, side: Side) -> T:
         """The text of one side."""
-        return self.theirs if side == "theirs" else self.new
+        return self.mine if side == "mine" else self.new
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,12 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Merged:
-    """The merged text, with markers at its conflicts; `carried` are the definitions edited."""
+    """The merged text, with markers at its conflicts.
+
+    `carried` are the definitions edited, `dropped` those of which the person's text was given up.
+    """
 
     text: str
     conflicts: tuple[Conflict, ...] = ()
     carried: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()

@@ -40,8 +40,8 @@ GONE = "you changed it, and the new rendering has it no more"
 def merge_python(texts: Sides[str], side: Side | None = None) -> Merged:
     """A module's three texts merged; all three parse."""
     modules = texts.each(cst.parse_module)
-    if any(KEEP.search(comment) for comment in comments(modules.theirs.header)):
-        return Merged(texts.theirs, carried=("the whole file",))
+    if any(KEEP.search(comment) for comment in comments(modules.mine.header)):
+        return Merged(texts.mine, carried=("the whole file",))
     return _Merge(side).module(modules)
 
 
@@ -68,13 +68,13 @@ class _Merge:
     def body(self, pieces: Sides[dict[Key, Piece]], prefix: str) -> list[Statement]:
         """The statements of a module or a class, whose names begin with `prefix`."""
         chosen: dict[Key, Statement] = {}
-        for key in dict.fromkeys([*pieces.new, *pieces.theirs, *pieces.base]):
-            three = Sides(pieces.base.get(key), pieces.theirs.get(key), pieces.new.get(key))
+        for key in dict.fromkeys([*pieces.new, *pieces.mine, *pieces.base]):
+            three = Sides(pieces.base.get(key), pieces.mine.get(key), pieces.new.get(key))
             node = self.piece(prefix + describe(key), three)
             if node is not None:
                 chosen[key] = node
         if not prefix:
-            dropped = {k: p for k, p in pieces.theirs.items() if k not in chosen | pieces.new}
+            dropped = {k: p for k, p in pieces.mine.items() if k not in chosen | pieces.new}
             used = still_used(chosen, dropped)
             self.carried += map(describe, used)
             chosen |= used
@@ -84,53 +84,53 @@ class _Merge:
             self.conflicts.append(Conflict(where, "you reordered it, and so does the rendering"))
         above = pieces.each(lambda found: dict(zip([*found][1:], found, strict=False)))
         for key, over in zip(order, [None, *order], strict=False):  # blank lines as they were there
-            if above.new.get(key) != over == above.theirs.get(key) and key in pieces.theirs:
-                chosen[key] = _spaced(chosen[key], like=pieces.theirs[key].node)
+            if above.new.get(key) != over == above.mine.get(key) and key in pieces.mine:
+                chosen[key] = _spaced(chosen[key], like=pieces.mine[key].node)
         return [chosen[key] for key in order]
 
     def piece(self, name: str, sides: Sides[Piece | None]) -> Statement | None:
         """One piece of the three, or what becomes of it where both sides changed it."""
-        theirs, new = sides.theirs, sides.new
-        agreed = "theirs" if theirs and theirs.kept else sides.agreed(_alike)
-        if agreed == "theirs":
-            self.carried += _edited_names(name, sides.base, theirs)
+        mine, new = sides.mine, sides.new
+        agreed = "mine" if mine and mine.kept else sides.agreed(_alike)
+        if agreed == "mine":
+            self.carried += _edited_names(name, sides.base, mine)
         if agreed:
             piece = sides.of(agreed)
             return piece.node if piece else None
         self.carried.append(name)
-        if theirs is None or new is None:
+        if mine is None or new is None:
             return self.conflict(name, DELETED if new else GONE, sides)
-        return self.both(name, sides.base, theirs, new)
+        return self.both(name, sides.base, mine, new)
 
-    def both(self, name: str, base: Piece | None, theirs: Piece, new: Piece) -> Statement:
+    def both(self, name: str, base: Piece | None, mine: Piece, new: Piece) -> Statement:
         """A piece that both sides changed or made."""
         one: Statement | None = None
         if base:
-            one = self.as_class(name, Sides(base.node, theirs.node, new.node))
+            one = self.as_class(name, Sides(base.node, mine.node, new.node))
             if one:
                 self.carried.remove(name)  # its members say it better
-        if one is None and theirs.key[0] == "from":
-            one = merge_from(base, theirs, new)
+        if one is None and mine.key[0] == "from":
+            one = merge_from(base, mine, new)
         if one is None:
-            codes = Sides(base.code if base else "", theirs.code, new.code)
-            one = self.by_lines(codes, theirs.node)
+            codes = Sides(base.code if base else "", mine.code, new.code)
+            one = self.by_lines(codes, mine.node)
             one = one and _spaced(one, like=new.node)
         if one is None and base:
-            one = self.apart(Sides(base.node, theirs.node, new.node))
+            one = self.apart(Sides(base.node, mine.node, new.node))
         if one is None:
-            one = self.conflict(name, BOTH, Sides(base, theirs, new))
+            one = self.conflict(name, BOTH, Sides(base, mine, new))
         assert one is not None
         return one
 
     def as_class(self, name: str, nodes: Sides[Statement]) -> cst.ClassDef | None:
         """Both sides' class, member by member; None where it is none, or its head is disputed."""
         blocks = nodes.each(_block)
-        if blocks.base is None or blocks.theirs is None or blocks.new is None:
+        if blocks.base is None or blocks.mine is None or blocks.new is None:
             return None
         agreed = nodes.each(_head).agreed(same)
         if agreed is None:
             return None
-        full = Sides(blocks.base, blocks.theirs, blocks.new)
+        full = Sides(blocks.base, blocks.mine, blocks.new)
         self.depth += 1
         members = self.body(full.each(lambda block: pieces_of(block.body)), f"{name}.")
         foot = self.foot(f"the end of {name}", full.each(lambda block: block.footer), members)
@@ -139,11 +139,11 @@ class _Merge:
         assert isinstance(top, cst.ClassDef)
         return top.with_changes(body=block)
 
-    def by_lines(self, codes: Sides[str], theirs: Statement) -> Statement | None:
+    def by_lines(self, codes: Sides[str], mine: Statement) -> Statement | None:
         """One definition's lines merged; None if they can't be."""
         merged = merge_lines(codes, self.side)
         if not merged.clean:  # the person's formatting may be all that is in the way
-            plain = replace(codes, theirs=formatted(theirs, self.depth))
+            plain = replace(codes, mine=formatted(mine, self.depth))
             merged = merge_lines(plain, self.side)
         return _one_statement(merged.text) if merged.clean else None
 
@@ -154,7 +154,7 @@ class _Merge:
         if agreed is None:
             return None
         below = nodes.each(lambda node: node.with_changes(leading_lines=()))
-        one = self.by_lines(below.each(code_of), below.theirs)
+        one = self.by_lines(below.each(code_of), below.mine)
         return one and one.with_changes(leading_lines=nodes.of(agreed).leading_lines)
 
     def conflict(self, name: str, reason: str, pieces: Sides[Piece | None]) -> Statement | None:
@@ -165,7 +165,7 @@ class _Merge:
         self.conflicts.append(Conflict(name, reason))
         texts = pieces.each(lambda piece: code_at(piece.node, self.depth) if piece else "")
         merged = merge_lines(texts)
-        like = pieces.new or pieces.theirs
+        like = pieces.new or pieces.mine
         return self.place(marked(texts) if merged.clean else merged.text, like)
 
     def place(self, text: str, like: Piece | None = None) -> Statement:
@@ -185,7 +185,7 @@ class _Merge:
             texts = said.each(lambda lines: "".join(f"{indent}{line}\n" for line in lines))
             body.append(self.place(marked(texts)))
             return ()
-        if agreed == "theirs":
+        if agreed == "mine":
             self.carried.append(where)
         return ends.of(agreed)
 
@@ -195,16 +195,16 @@ class _Merge:
         agreed = rest.each(comments).agreed(lambda one, other: one == other) or self.side
         if agreed is None:
             self.conflicts.append(Conflict("the comments at the top", BOTH))
-        if agreed in ("new", "ours"):
+        if agreed == "new":
             return heads.new
         self.carried.append("the comments at the top")
-        wanted = any(map(_is_made, heads.theirs))
+        wanted = any(map(_is_made, heads.mine))
         made = [line for line in heads.new if wanted and _is_made(line)]
-        return [*made, *rest.theirs]
+        return [*made, *rest.mine]
 
     def with_imports(self, module: cst.Module, sides: Sides[dict[Key, Piece]]) -> list[Statement]:
         """The merged body with the imports that it uses and one of the sides dropped."""
-        candidates = [*sides.new.values(), *sides.theirs.values(), *sides.base.values()]
+        candidates = [*sides.new.values(), *sides.mine.values(), *sides.base.values()]
         # what is disputed may use what either side imports
         disputed = "\n".join(piece.code for piece in candidates) if self.blocks else ""
         body = list(_statements(module.body))
@@ -217,14 +217,14 @@ class _Merge:
         return "".join(self.blocks.get(line.strip(), line) for line in code.splitlines(True))
 
 
-def _edited_names(name: str, base: Piece | None, theirs: Piece | None) -> list[str]:
+def _edited_names(name: str, base: Piece | None, mine: Piece | None) -> list[str]:
     """What a person edited in a piece: of a class whose head is as it was, its members."""
-    if base is None or theirs is None or _block(base.node) is None or _block(theirs.node) is None:
+    if base is None or mine is None or _block(base.node) is None or _block(mine.node) is None:
         return [name]
-    if not same(_head(base.node), _head(theirs.node)):
+    if not same(_head(base.node), _head(mine.node)):
         return [name]
     members = _Merge(None)
-    members.as_class(name, Sides(base.node, theirs.node, base.node))
+    members.as_class(name, Sides(base.node, mine.node, base.node))
     return members.carried or [name]
 
 

@@ -89,7 +89,8 @@ def _of_outcome(outcome: Outcome, checked: Checked) -> Iterator[Finding]:
     for change in outcome.changes:
         if change.kind == "conflict":
             message = f"{change.path}: {'; '.join(change.troubles)}"
-            hint = f"`{build}` marks it in {change.path}.merge, `--theirs` or `--ours` decides it"
+            marks = f"`{build}` marks it in {change.path}.merge"
+            hint = f"{marks}, `--keep-mine` or `--take-new` decides it"
             yield Finding("edit-conflict", message, place, hint, name, changes=(change,))
     if checked.no_edits:
         for edit in outcome.edits:
