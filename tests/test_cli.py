@@ -167,6 +167,21 @@ def test_a_conflict_stops_one_package_until_it_is_resolved(project: Path, tgen: 
     assert tgen("check")[0] == 0
 
 
+def test_one_more_layer_changes_only_the_files_that_say_so(project: Path, tgen: Run) -> None:
+    tgen("build", "--no-test")
+    package = project / "generated/small"
+    before = {path.name: path.read_text() for path in package.iterdir()}
+    spec = project / "specs/small.yaml"
+    spec.write_text(SPEC.replace("layers: 2", "layers: 3"))
+    _, out, _ = tgen("build", "--no-test", "--json")
+    (built,) = json.loads(out)["packages"]
+    of_the_numbers = {"README.md", "__init__.py", "model.py", "test_small.py", "train.py"}
+    assert {*built["written"]} == {*of_the_numbers, "tgen.lock"}
+    for name in of_the_numbers:
+        body = (package / name).read_text().split("\n", 1)[1]
+        assert body != before[name].split("\n", 1)[1]
+
+
 def test_what_is_dropped_for_the_new_rendering_is_said(project: Path, tgen: Run) -> None:
     tgen("build", "--no-test")
     model = project / "generated/small/model.py"

@@ -73,8 +73,12 @@ def _compiled(folder: Path) -> jinja2.FileSystemBytecodeCache | None:
 
 
 def header(plan: Plan) -> str:
-    """The first line of every generated file: where it comes from and how to make it again."""
-    made = f"# Made from {plan.spec_path} ({plan.spec_digest[:12]}); make it again"
+    """The first line of every generated file: where it comes from and how to make it again.
+
+    Which state of the spec that was, the lock says: a change of the spec is to change only the
+    files that say something else.
+    """
+    made = f"# Made from {plan.spec_path}; make it again"
     again = f"{made}: tgen build {plan.spec_path}"
     return again if len(again) <= MAX_COLUMNS else f"{made} with tgen build"
 

@@ -56,7 +56,15 @@ def edit(*pairs: tuple[str, str]) -> str:
     return text
 
 
-NEW_LINE = ("(1111)", "(2222)")
+NEW_LINE = (" (1111)", "")  # packages once had the digest of their spec there
+
+
+def test_the_first_line_is_the_new_one_and_in_nobodys_way() -> None:
+    new = edit(NEW_LINE)
+    assert merge(BASE, new) == Merged(new)
+    mine = edit(("return x\n", "return -x\n"))
+    merged = merge(mine, new)
+    assert merged == Merged(mine.replace(*NEW_LINE), carried=("first",))
 
 
 def test_what_nobody_edited_is_the_new_rendering() -> None:
@@ -200,7 +208,8 @@ def test_the_same_lines_of_one_function_are_a_conflict_shown_where_it_is() -> No
     mine, new = edit(("b = 2\n", "b = 22\n")), edit(("b = 2\n", "b = 222\n"), NEW_LINE)
     merged = merge(mine, new)
     assert [conflict.where for conflict in merged.conflicts] == ["Config.tiny"]
-    assert CONFLICT in merged.text and "(2222)" in merged.text
+    assert CONFLICT in merged.text
+    assert merged.text.startswith("# Made from specs/a.yaml; make it again")
 
 
 @pytest.mark.parametrize(("side", "value"), [("mine", "22\n"), ("new", "222\n")])
