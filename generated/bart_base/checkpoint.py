@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """Pairs of texts to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

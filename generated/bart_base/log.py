@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

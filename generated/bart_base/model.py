@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """bart_base: an encoder-decoder transformer with 6 + 6 layers and 139 M parameters.
 
 Learned positions; LayerNorm on the stream after each sublayer; an MLP with GELU; input and output

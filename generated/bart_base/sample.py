@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """Let a trained bart_base answer sources.
 
     python -m generated.bart_base.sample --checkpoint out/bart_base --source "Once"

@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """What bart_base promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

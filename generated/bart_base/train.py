@@ -1,4 +1,4 @@
-# Made from specs/bart_base.yaml (f39e6d4b345f); make it again: tgen build specs/bart_base.yaml
+# Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """Train bart_base on pairs of texts.
 
     python -m generated.bart_base.train --data pairs.tsv  # lines of a source, a tab and a target

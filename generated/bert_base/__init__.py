@@ -1,4 +1,4 @@
-# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+# Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """bert_base: a bidirectional transformer encoder with 12 layers and 110 M parameters."""
 
 from .model import Config, Model

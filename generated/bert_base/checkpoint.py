@@ -1,4 +1,4 @@
-# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+# Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

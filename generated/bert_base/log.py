@@ -1,4 +1,4 @@
-# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+# Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+# Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """What bert_base promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+# Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """Train bert_base on text, some of whose tokens are masked.
 
     python -m generated.bert_base.train --data corpus.txt

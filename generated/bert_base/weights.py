@@ -1,4 +1,4 @@
-# Made from specs/bert_base.yaml (33548000ef89); make it again: tgen build specs/bert_base.yaml
+# Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """Weights from and to Hugging Face's bert checkpoints."""
 
 from __future__ import annotations

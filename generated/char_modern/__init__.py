@@ -1,4 +1,4 @@
-# Made from specs/char_modern.yaml (9384042a47dc); make it again: tgen build specs/char_modern.yaml
+# Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
 """char_modern: a decoder-only transformer with 4 layers and 803 k parameters."""
 
 from .model import Config, Model

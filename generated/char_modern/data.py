@@ -1,4 +1,4 @@
-# Made from specs/char_modern.yaml (9384042a47dc); make it again: tgen build specs/char_modern.yaml
+# Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

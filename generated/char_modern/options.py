@@ -1,4 +1,4 @@
-# Made from specs/char_modern.yaml (9384042a47dc); make it again: tgen build specs/char_modern.yaml
+# Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

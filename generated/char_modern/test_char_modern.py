@@ -1,4 +1,4 @@
-# Made from specs/char_modern.yaml (9384042a47dc); make it again: tgen build specs/char_modern.yaml
+# Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
 """What char_modern promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/char_modern.yaml (9384042a47dc); make it again: tgen build specs/char_modern.yaml
+# Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
 """Train char_modern on text.
 
     python -m generated.char_modern.train --data corpus.txt

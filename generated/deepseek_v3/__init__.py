@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (f04c7b865d56); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """deepseek_v3: a decoder-only transformer with 61 layers and 671 B parameters."""
 
 from .model import Config, Model

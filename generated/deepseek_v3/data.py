@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (f04c7b865d56); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

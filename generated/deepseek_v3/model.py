@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (f04c7b865d56); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """deepseek_v3: a decoder-only transformer with 61 layers and 671 B parameters.
 
 A latent of 512 numbers a token and a key of 64 are all that the heads share; rotary positions

@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (f04c7b865d56); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """Sample from a trained deepseek_v3.
 
     python -m generated.deepseek_v3.sample --checkpoint out/deepseek_v3 --prompt "Once"

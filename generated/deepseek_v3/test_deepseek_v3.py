@@ -1,4 +1,4 @@
-# Made from specs/deepseek_v3.yaml (f04c7b865d56); make it again: tgen build specs/deepseek_v3.yaml
+# Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """What deepseek_v3 promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

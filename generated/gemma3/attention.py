@@ -1,4 +1,4 @@
-# Made from specs/gemma3.yaml (148f2fda2ac0); make it again: tgen build specs/gemma3.yaml
+# Made from specs/gemma3.yaml; make it again: tgen build specs/gemma3.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

@@ -1,4 +1,4 @@
-# Made from specs/gemma3.yaml (148f2fda2ac0); make it again: tgen build specs/gemma3.yaml
+# Made from specs/gemma3.yaml; make it again: tgen build specs/gemma3.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/gemma3.yaml (148f2fda2ac0); make it again: tgen build specs/gemma3.yaml
+# Made from specs/gemma3.yaml; make it again: tgen build specs/gemma3.yaml
 """Triton kernels of gemma3, for GPUs and for Triton's interpreter (TRITON_INTERPRET=1).
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in

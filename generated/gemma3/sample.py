@@ -1,4 +1,4 @@
-# Made from specs/gemma3.yaml (148f2fda2ac0); make it again: tgen build specs/gemma3.yaml
+# Made from specs/gemma3.yaml; make it again: tgen build specs/gemma3.yaml
 """Sample from a trained gemma3.
 
     python -m generated.gemma3.sample --checkpoint out/gemma3 --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/gemma3.yaml (148f2fda2ac0); make it again: tgen build specs/gemma3.yaml
+# Made from specs/gemma3.yaml; make it again: tgen build specs/gemma3.yaml
 """Train gemma3 on text.
 
     python -m generated.gemma3.train --data corpus.txt

@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

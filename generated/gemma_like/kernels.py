@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """Triton kernels of gemma_like, for GPUs and for Triton's interpreter (TRITON_INTERPRET=1).
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in

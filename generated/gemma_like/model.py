@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """gemma_like: a decoder-only transformer with 18 layers and 307 M parameters.
 
 8 query heads share 2 key-value heads; some layers see only the last 1,024 tokens; rotary

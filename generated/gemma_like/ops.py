@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """Operations of gemma_like that are one kernel on a GPU, and plain PyTorch elsewhere."""
 
 from __future__ import annotations

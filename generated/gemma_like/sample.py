@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """Sample from a trained gemma_like.
 
     python -m generated.gemma_like.sample --checkpoint out/gemma_like --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/gemma_like.yaml (474c7fea8f13); make it again: tgen build specs/gemma_like.yaml
+# Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """What gemma_like promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/gpt.yaml (da659f0ca834); make it again: tgen build specs/gpt.yaml
+# Made from specs/gpt.yaml; make it again: tgen build specs/gpt.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/gpt.yaml (da659f0ca834); make it again: tgen build specs/gpt.yaml
+# Made from specs/gpt.yaml; make it again: tgen build specs/gpt.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/gpt.yaml (da659f0ca834); make it again: tgen build specs/gpt.yaml
+# Made from specs/gpt.yaml; make it again: tgen build specs/gpt.yaml
 """gpt: a decoder-only transformer with 12 layers and 124 M parameters.
 
 Learned positions; LayerNorm before each sublayer; an MLP with GELU (tanh approximation); input

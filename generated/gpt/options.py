@@ -1,4 +1,4 @@
-# Made from specs/gpt.yaml (da659f0ca834); make it again: tgen build specs/gpt.yaml
+# Made from specs/gpt.yaml; make it again: tgen build specs/gpt.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

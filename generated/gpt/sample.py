@@ -1,4 +1,4 @@
-# Made from specs/gpt.yaml (da659f0ca834); make it again: tgen build specs/gpt.yaml
+# Made from specs/gpt.yaml; make it again: tgen build specs/gpt.yaml
 """Sample from a trained gpt.
 
     python -m generated.gpt.sample --checkpoint out/gpt --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/gpt2.yaml (a7a81cce31a3); make it again: tgen build specs/gpt2.yaml
+# Made from specs/gpt2.yaml; make it again: tgen build specs/gpt2.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

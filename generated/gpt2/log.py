@@ -1,4 +1,4 @@
-# Made from specs/gpt2.yaml (a7a81cce31a3); make it again: tgen build specs/gpt2.yaml
+# Made from specs/gpt2.yaml; make it again: tgen build specs/gpt2.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

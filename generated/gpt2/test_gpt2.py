@@ -1,4 +1,4 @@
-# Made from specs/gpt2.yaml (a7a81cce31a3); make it again: tgen build specs/gpt2.yaml
+# Made from specs/gpt2.yaml; make it again: tgen build specs/gpt2.yaml
 """What gpt2 promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

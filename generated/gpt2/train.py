@@ -1,4 +1,4 @@
-# Made from specs/gpt2.yaml (a7a81cce31a3); make it again: tgen build specs/gpt2.yaml
+# Made from specs/gpt2.yaml; make it again: tgen build specs/gpt2.yaml
 """Train gpt2 on text.
 
     python -m generated.gpt2.train --data corpus.txt

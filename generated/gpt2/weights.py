@@ -1,4 +1,4 @@
-# Made from specs/gpt2.yaml (a7a81cce31a3); make it again: tgen build specs/gpt2.yaml
+# Made from specs/gpt2.yaml; make it again: tgen build specs/gpt2.yaml
 """Weights from and to Hugging Face's gpt2 checkpoints."""
 
 from __future__ import annotations

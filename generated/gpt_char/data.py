@@ -1,4 +1,4 @@
-# Made from specs/gpt_char.yaml (2bfe1b4b63f7); make it again: tgen build specs/gpt_char.yaml
+# Made from specs/gpt_char.yaml; make it again: tgen build specs/gpt_char.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/gpt_char.yaml (2bfe1b4b63f7); make it again: tgen build specs/gpt_char.yaml
+# Made from specs/gpt_char.yaml; make it again: tgen build specs/gpt_char.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/gpt_char.yaml (2bfe1b4b63f7); make it again: tgen build specs/gpt_char.yaml
+# Made from specs/gpt_char.yaml; make it again: tgen build specs/gpt_char.yaml
 """Sample from a trained gpt_char.
 
     python -m generated.gpt_char.sample --checkpoint out/gpt_char --prompt "Once"

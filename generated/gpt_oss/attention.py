@@ -1,4 +1,4 @@
-# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+# Made from specs/gpt_oss.yaml; make it again: tgen build specs/gpt_oss.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

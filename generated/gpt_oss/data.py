@@ -1,4 +1,4 @@
-# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+# Made from specs/gpt_oss.yaml; make it again: tgen build specs/gpt_oss.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

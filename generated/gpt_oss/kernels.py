@@ -1,4 +1,4 @@
-# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+# Made from specs/gpt_oss.yaml; make it again: tgen build specs/gpt_oss.yaml
 """Triton kernels of gpt_oss, for GPUs and for Triton's interpreter (TRITON_INTERPRET=1).
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in

@@ -1,4 +1,4 @@
-# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+# Made from specs/gpt_oss.yaml; make it again: tgen build specs/gpt_oss.yaml
 """gpt_oss: a decoder-only transformer with 24 layers and 20.9 B parameters.
 
 64 query heads share 8 key-value heads; some layers see only the last 128 tokens; a learned

@@ -1,4 +1,4 @@
-# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+# Made from specs/gpt_oss.yaml; make it again: tgen build specs/gpt_oss.yaml
 """Sample from a trained gpt_oss.
 
     python -m generated.gpt_oss.sample --checkpoint out/gpt_oss --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/gpt_oss.yaml (45c0b37b8922); make it again: tgen build specs/gpt_oss.yaml
+# Made from specs/gpt_oss.yaml; make it again: tgen build specs/gpt_oss.yaml
 """What gpt_oss promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

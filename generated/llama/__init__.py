@@ -1,4 +1,4 @@
-# Made from specs/llama.yaml (81223840adf4); make it again: tgen build specs/llama.yaml
+# Made from specs/llama.yaml; make it again: tgen build specs/llama.yaml
 """llama: a decoder-only transformer with 16 layers and 1.24 B parameters."""
 
 from .model import Config, Model

@@ -1,4 +1,4 @@
-# Made from specs/llama.yaml (81223840adf4); make it again: tgen build specs/llama.yaml
+# Made from specs/llama.yaml; make it again: tgen build specs/llama.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

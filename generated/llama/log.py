@@ -1,4 +1,4 @@
-# Made from specs/llama.yaml (81223840adf4); make it again: tgen build specs/llama.yaml
+# Made from specs/llama.yaml; make it again: tgen build specs/llama.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/llama.yaml (81223840adf4); make it again: tgen build specs/llama.yaml
+# Made from specs/llama.yaml; make it again: tgen build specs/llama.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/llama.yaml (81223840adf4); make it again: tgen build specs/llama.yaml
+# Made from specs/llama.yaml; make it again: tgen build specs/llama.yaml
 """Sample from a trained llama.
 
     python -m generated.llama.sample --checkpoint out/llama --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/llama_3_2_1b.yaml (44451ad18cbf); make it again with tgen build
+# Made from specs/llama_3_2_1b.yaml; make it again: tgen build specs/llama_3_2_1b.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/llama_3_2_1b.yaml (44451ad18cbf); make it again with tgen build
+# Made from specs/llama_3_2_1b.yaml; make it again: tgen build specs/llama_3_2_1b.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

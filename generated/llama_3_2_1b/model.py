@@ -1,4 +1,4 @@
-# Made from specs/llama_3_2_1b.yaml (44451ad18cbf); make it again with tgen build
+# Made from specs/llama_3_2_1b.yaml; make it again: tgen build specs/llama_3_2_1b.yaml
 """llama_3_2_1b: a decoder-only transformer with 16 layers and 1.24 B parameters.
 
 32 query heads share 8 key-value heads; rotary positions with Llama 3's stretch; RMSNorm before

@@ -1,4 +1,4 @@
-# Made from specs/llama_3_2_1b.yaml (44451ad18cbf); make it again with tgen build
+# Made from specs/llama_3_2_1b.yaml; make it again: tgen build specs/llama_3_2_1b.yaml
 """Sample from a trained llama_3_2_1b.
 
     python -m generated.llama_3_2_1b.sample --checkpoint out/llama_3_2_1b --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/llama_3_2_1b.yaml (44451ad18cbf); make it again with tgen build
+# Made from specs/llama_3_2_1b.yaml; make it again: tgen build specs/llama_3_2_1b.yaml
 """Train llama_3_2_1b on text.
 
     python -m generated.llama_3_2_1b.train --data corpus.txt

@@ -1,4 +1,4 @@
-# Made from specs/longformer_like.yaml (526ffa9fcac7); make it again with tgen build
+# Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

@@ -1,4 +1,4 @@
-# Made from specs/longformer_like.yaml (526ffa9fcac7); make it again with tgen build
+# Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/longformer_like.yaml (526ffa9fcac7); make it again with tgen build
+# Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """longformer_like: a decoder-only transformer with 12 layers and 127 M parameters.
 
 Each token sees itself and the 511 before it, and the first 16, which see all; learned positions;

@@ -1,4 +1,4 @@
-# Made from specs/longformer_like.yaml (526ffa9fcac7); make it again with tgen build
+# Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """Sample from a trained longformer_like.
 
     python -m generated.longformer_like.sample --checkpoint out/longformer_like --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/longformer_like.yaml (526ffa9fcac7); make it again with tgen build
+# Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """What longformer_like promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

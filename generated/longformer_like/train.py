@@ -1,4 +1,4 @@
-# Made from specs/longformer_like.yaml (526ffa9fcac7); make it again with tgen build
+# Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """Train longformer_like on text.
 
     python -m generated.longformer_like.train --data corpus.txt

@@ -1,4 +1,4 @@
-# Made from specs/mistral.yaml (3718338f2590); make it again: tgen build specs/mistral.yaml
+# Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

@@ -1,4 +1,4 @@
-# Made from specs/mistral.yaml (3718338f2590); make it again: tgen build specs/mistral.yaml
+# Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

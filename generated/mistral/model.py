@@ -1,4 +1,4 @@
-# Made from specs/mistral.yaml (3718338f2590); make it again: tgen build specs/mistral.yaml
+# Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
 """mistral: a decoder-only transformer with 32 layers and 7.24 B parameters.
 
 32 query heads share 8 key-value heads; layers see only the last 4,096 tokens; rotary positions;

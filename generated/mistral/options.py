@@ -1,4 +1,4 @@
-# Made from specs/mistral.yaml (3718338f2590); make it again: tgen build specs/mistral.yaml
+# Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/mistral.yaml (3718338f2590); make it again: tgen build specs/mistral.yaml
+# Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
 """Sample from a trained mistral.
 
     python -m generated.mistral.sample --checkpoint out/mistral --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/mistral.yaml (3718338f2590); make it again: tgen build specs/mistral.yaml
+# Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
 """What mistral promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

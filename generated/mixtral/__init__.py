@@ -1,4 +1,4 @@
-# Made from specs/mixtral.yaml (6fcc6681756e); make it again: tgen build specs/mixtral.yaml
+# Made from specs/mixtral.yaml; make it again: tgen build specs/mixtral.yaml
 """mixtral: a decoder-only transformer with 32 layers and 46.7 B parameters."""
 
 from .model import Config, Model

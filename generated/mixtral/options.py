@@ -1,4 +1,4 @@
-# Made from specs/mixtral.yaml (6fcc6681756e); make it again: tgen build specs/mixtral.yaml
+# Made from specs/mixtral.yaml; make it again: tgen build specs/mixtral.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

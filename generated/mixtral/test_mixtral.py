@@ -1,4 +1,4 @@
-# Made from specs/mixtral.yaml (6fcc6681756e); make it again: tgen build specs/mixtral.yaml
+# Made from specs/mixtral.yaml; make it again: tgen build specs/mixtral.yaml
 """What mixtral promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/mixtral.yaml (6fcc6681756e); make it again: tgen build specs/mixtral.yaml
+# Made from specs/mixtral.yaml; make it again: tgen build specs/mixtral.yaml
 """Weights from and to Hugging Face's mixtral checkpoints."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/modernbert.yaml (1fa1f8797266); make it again: tgen build specs/modernbert.yaml
+# Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """modernbert: a bidirectional transformer encoder with 22 layers and 150 M parameters."""
 
 from .model import Config, Model

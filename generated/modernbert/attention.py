@@ -1,4 +1,4 @@
-# Made from specs/modernbert.yaml (1fa1f8797266); make it again: tgen build specs/modernbert.yaml
+# Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

@@ -1,4 +1,4 @@
-# Made from specs/modernbert.yaml (1fa1f8797266); make it again: tgen build specs/modernbert.yaml
+# Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/modernbert.yaml (1fa1f8797266); make it again: tgen build specs/modernbert.yaml
+# Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """Triton kernels of modernbert, for GPUs and for Triton's interpreter (TRITON_INTERPRET=1).
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in

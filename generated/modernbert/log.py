@@ -1,4 +1,4 @@
-# Made from specs/modernbert.yaml (1fa1f8797266); make it again: tgen build specs/modernbert.yaml
+# Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/modernbert.yaml (1fa1f8797266); make it again: tgen build specs/modernbert.yaml
+# Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """Train modernbert on text, some of whose tokens are masked.
 
     python -m generated.modernbert.train --data corpus.txt

@@ -1,4 +1,4 @@
-# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+# Made from specs/olmo2.yaml; make it again: tgen build specs/olmo2.yaml
 """olmo2: a decoder-only transformer with 16 layers and 1.48 B parameters."""
 
 from .model import Config, Model

@@ -1,4 +1,4 @@
-# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+# Made from specs/olmo2.yaml; make it again: tgen build specs/olmo2.yaml
 """Text to tokens: tokenizers, corpora and batches."""
 
 from __future__ import annotations

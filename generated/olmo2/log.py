@@ -1,4 +1,4 @@
-# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+# Made from specs/olmo2.yaml; make it again: tgen build specs/olmo2.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+# Made from specs/olmo2.yaml; make it again: tgen build specs/olmo2.yaml
 """Sample from a trained olmo2.
 
     python -m generated.olmo2.sample --checkpoint out/olmo2 --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+# Made from specs/olmo2.yaml; make it again: tgen build specs/olmo2.yaml
 """What olmo2 promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

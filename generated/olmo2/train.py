@@ -1,4 +1,4 @@
-# Made from specs/olmo2.yaml (537050153d22); make it again: tgen build specs/olmo2.yaml
+# Made from specs/olmo2.yaml; make it again: tgen build specs/olmo2.yaml
 """Train olmo2 on text.
 
     python -m generated.olmo2.train --data corpus.txt

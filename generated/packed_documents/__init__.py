@@ -1,4 +1,4 @@
-# Made from specs/packed_documents.yaml (4a5f93fbb5d9); make it again with tgen build
+# Made from specs/packed_documents.yaml; make it again: tgen build specs/packed_documents.yaml
 """packed_documents: a decoder-only transformer with 12 layers and 153 M parameters."""
 
 from .model import Config, Model

@@ -1,4 +1,4 @@
-# Made from specs/packed_documents.yaml (4a5f93fbb5d9); make it again with tgen build
+# Made from specs/packed_documents.yaml; make it again: tgen build specs/packed_documents.yaml
 """Triton kernels of packed_documents, for GPUs and for Triton's interpreter (TRITON_INTERPRET=1).
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in

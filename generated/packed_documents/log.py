@@ -1,4 +1,4 @@
-# Made from specs/packed_documents.yaml (4a5f93fbb5d9); make it again with tgen build
+# Made from specs/packed_documents.yaml; make it again: tgen build specs/packed_documents.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/packed_documents.yaml (4a5f93fbb5d9); make it again with tgen build
+# Made from specs/packed_documents.yaml; make it again: tgen build specs/packed_documents.yaml
 """Operations of packed_documents that are one kernel on a GPU, and plain PyTorch elsewhere."""
 
 from __future__ import annotations

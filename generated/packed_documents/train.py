@@ -1,4 +1,4 @@
-# Made from specs/packed_documents.yaml (4a5f93fbb5d9); make it again with tgen build
+# Made from specs/packed_documents.yaml; make it again: tgen build specs/packed_documents.yaml
 """Train packed_documents on text.
 
     python -m generated.packed_documents.train --data corpus.txt

@@ -1,4 +1,4 @@
-# Made from specs/prefix_lm.yaml (f5b1b1c014d9); make it again: tgen build specs/prefix_lm.yaml
+# Made from specs/prefix_lm.yaml; make it again: tgen build specs/prefix_lm.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/prefix_lm.yaml (f5b1b1c014d9); make it again: tgen build specs/prefix_lm.yaml
+# Made from specs/prefix_lm.yaml; make it again: tgen build specs/prefix_lm.yaml
 """Triton kernels of prefix_lm, for GPUs and for Triton's interpreter (TRITON_INTERPRET=1).
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in

@@ -1,4 +1,4 @@
-# Made from specs/prefix_lm.yaml (f5b1b1c014d9); make it again: tgen build specs/prefix_lm.yaml
+# Made from specs/prefix_lm.yaml; make it again: tgen build specs/prefix_lm.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

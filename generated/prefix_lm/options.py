@@ -1,4 +1,4 @@
-# Made from specs/prefix_lm.yaml (f5b1b1c014d9); make it again: tgen build specs/prefix_lm.yaml
+# Made from specs/prefix_lm.yaml; make it again: tgen build specs/prefix_lm.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/prefix_lm.yaml (f5b1b1c014d9); make it again: tgen build specs/prefix_lm.yaml
+# Made from specs/prefix_lm.yaml; make it again: tgen build specs/prefix_lm.yaml
 """Sample from a trained prefix_lm.
 
     python -m generated.prefix_lm.sample --checkpoint out/prefix_lm --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/qwen3.yaml (7bd89e06b705); make it again: tgen build specs/qwen3.yaml
+# Made from specs/qwen3.yaml; make it again: tgen build specs/qwen3.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/qwen3.yaml (7bd89e06b705); make it again: tgen build specs/qwen3.yaml
+# Made from specs/qwen3.yaml; make it again: tgen build specs/qwen3.yaml
 """qwen3: a decoder-only transformer with 28 layers and 596 M parameters.
 
 16 query heads share 8 key-value heads; rotary positions; normalised queries and keys; RMSNorm

@@ -1,4 +1,4 @@
-# Made from specs/qwen3.yaml (7bd89e06b705); make it again: tgen build specs/qwen3.yaml
+# Made from specs/qwen3.yaml; make it again: tgen build specs/qwen3.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/qwen3.yaml (7bd89e06b705); make it again: tgen build specs/qwen3.yaml
+# Made from specs/qwen3.yaml; make it again: tgen build specs/qwen3.yaml
 """Sample from a trained qwen3.
 
     python -m generated.qwen3.sample --checkpoint out/qwen3 --prompt "Once"

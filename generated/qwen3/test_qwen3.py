@@ -1,4 +1,4 @@
-# Made from specs/qwen3.yaml (7bd89e06b705); make it again: tgen build specs/qwen3.yaml
+# Made from specs/qwen3.yaml; make it again: tgen build specs/qwen3.yaml
 """What qwen3 promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

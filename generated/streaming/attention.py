@@ -1,4 +1,4 @@
-# Made from specs/streaming.yaml (c77224416e67); make it again: tgen build specs/streaming.yaml
+# Made from specs/streaming.yaml; make it again: tgen build specs/streaming.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

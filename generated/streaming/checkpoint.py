@@ -1,4 +1,4 @@
-# Made from specs/streaming.yaml (c77224416e67); make it again: tgen build specs/streaming.yaml
+# Made from specs/streaming.yaml; make it again: tgen build specs/streaming.yaml
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/streaming.yaml (c77224416e67); make it again: tgen build specs/streaming.yaml
+# Made from specs/streaming.yaml; make it again: tgen build specs/streaming.yaml
 """Triton kernels of streaming, for GPUs and for Triton's interpreter (TRITON_INTERPRET=1).
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in

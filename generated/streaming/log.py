@@ -1,4 +1,4 @@
-# Made from specs/streaming.yaml (c77224416e67); make it again: tgen build specs/streaming.yaml
+# Made from specs/streaming.yaml; make it again: tgen build specs/streaming.yaml
 """What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
 
 from __future__ import annotations

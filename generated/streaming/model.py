@@ -1,4 +1,4 @@
-# Made from specs/streaming.yaml (c77224416e67); make it again: tgen build specs/streaming.yaml
+# Made from specs/streaming.yaml; make it again: tgen build specs/streaming.yaml
 """streaming: a decoder-only transformer with 12 layers and 125 M parameters.
 
 12 query heads share 4 key-value heads; each token sees itself and the 1,023 before it, and the

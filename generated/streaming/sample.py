@@ -1,4 +1,4 @@
-# Made from specs/streaming.yaml (c77224416e67); make it again: tgen build specs/streaming.yaml
+# Made from specs/streaming.yaml; make it again: tgen build specs/streaming.yaml
 """Sample from a trained streaming.
 
     python -m generated.streaming.sample --checkpoint out/streaming --prompt "Once"

@@ -1,4 +1,4 @@
-# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+# Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """t5_small: an encoder-decoder transformer with 6 + 6 layers and 60.5 M parameters."""
 
 from .model import Config, Model

@@ -1,4 +1,4 @@
-# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+# Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """Attention that visits only what the mask shows.
 
 A tile of queries takes the tiles of keys that one of its queries sees, found in closed form, and

@@ -1,4 +1,4 @@
-# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+# Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+# Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """Let a trained t5_small answer sources.
 
     python -m generated.t5_small.sample --checkpoint out/t5_small --source "Once"

@@ -1,4 +1,4 @@
-# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+# Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """What t5_small promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+# Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """Train t5_small on pairs of texts.
 
     python -m generated.t5_small.train --data pairs.tsv  # lines of a source, a tab and a target

@@ -1,4 +1,4 @@
-# Made from specs/t5_small.yaml (83ee46cdf1db); make it again: tgen build specs/t5_small.yaml
+# Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """Weights from and to Hugging Face's t5 checkpoints."""
 
 from __future__ import annotations

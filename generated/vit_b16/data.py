@@ -1,4 +1,4 @@
-# Made from specs/vit_b16.yaml (df22e3cd693f); make it again: tgen build specs/vit_b16.yaml
+# Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """Images with classes, held in memory as bytes: reading, splitting, batches, augmentation."""
 
 from __future__ import annotations

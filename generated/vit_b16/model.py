@@ -1,4 +1,4 @@
-# Made from specs/vit_b16.yaml (df22e3cd693f); make it again: tgen build specs/vit_b16.yaml
+# Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """vit_b16: a transformer that classifies images with 12 layers and 86.6 M parameters.
 
 Patches of 16 x 16 pixels; learned positions; classes are read from the class token; LayerNorm

@@ -1,4 +1,4 @@
-# Made from specs/vit_b16.yaml (df22e3cd693f); make it again: tgen build specs/vit_b16.yaml
+# Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations

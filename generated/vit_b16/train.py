@@ -1,4 +1,4 @@
-# Made from specs/vit_b16.yaml (df22e3cd693f); make it again: tgen build specs/vit_b16.yaml
+# Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """Train vit_b16 on images.
 
     python -m generated.vit_b16.train --data images/  # one folder a class

@@ -1,4 +1,4 @@
-# Made from specs/vit_b16.yaml (df22e3cd693f); make it again: tgen build specs/vit_b16.yaml
+# Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """Weights from and to Hugging Face's vit checkpoints."""
 
 from __future__ import annotations
