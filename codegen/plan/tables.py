@@ -22,6 +22,15 @@ class ConfigField:
 
 
 @dataclass(frozen=True)
+class Argument:
+    """What a generated function takes: its name, its type, and its default if it has one."""
+
+    name: str
+    type: str
+    default: str = ""
+
+
+@dataclass(frozen=True)
 class Init:
     """How a parameter starts: normal with `std`, `ones`, `zeros` or constant at `value`."""
 

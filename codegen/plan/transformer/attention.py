@@ -23,6 +23,7 @@ def attention_plan(
     numbers: LayerNumbers,
     *,
     decodes: bool,
+    cross: bool = False,
 ) -> AttentionPlan:
     """A block kind's attention, its class still without a name."""
     attention, mask = block.attention, numbers.masks[kind]
@@ -33,6 +34,7 @@ def attention_plan(
     if attention.scale_by_layer:
         access["attention_scale"] += " / (layer + 1)"
     width = head_dim(model, block)
+    lends_kv = any(block.attention.kv_of for block in numbers.blocks.values())
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
         bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
@@ -60,14 +62,14 @@ def attention_plan(
         class_name="",
         numbers=access,
         per_layer=attention.differential
-        or any(block.attention.kv_of for block in numbers.blocks.values())
+        or lends_kv
         or any("layer]" in text or "(layer" in text for text in read),
         bias=bias.model_dump() | {"gate": bias.q if bias.gate is None else bias.gate},
         grouped=grouped,
         qk_norm=qk_norm,
         qk_norm_over=attention.qk_norm.over if attention.qk_norm else "head",
         qk_norm_after_rope=bool(attention.qk_norm and attention.qk_norm.after_rope),
-        v_norm=v_norm,
+        v_norm=None if attention.kv_of else v_norm,
         output_norm=output_norm,
         clip=attention.clip is not None,
         temperature=attention.temperature is not None,
@@ -84,12 +86,21 @@ def attention_plan(
         cached=decodes,
         kept=kept_by_cache(mask),
         own_values=own_values,
-        value_scale=attention.value_scale is not None,
+        value_scale=attention.value_scale is not None and attention.kv_of is None,
         differential=differential,
         shared_kv=attention.kv_of is not None,
+        cross=cross,
+        lends_kv=lends_kv,
+        grid_bias=grid_bias(model),
         own_scale=numbers.used("attention_scale"),
         latent=latent_plan,
     )
+
+
+def grid_bias(model: TransformerModel) -> tuple[str, ...]:
+    """Whose tables of biases by the offset of patches: of each `layer`, or `shared` by all."""
+    said = model.image.relative_bias if model.image else "none"
+    return {"none": (), "both": ("layer", "shared")}.get(said, (said,))
 
 
 def _score_plan(model: TransformerModel, attention: Attention, *, scaled: bool) -> ScorePlan:

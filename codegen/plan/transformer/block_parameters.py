@@ -123,8 +123,7 @@ def _attention(block: BlockRows) -> Iterator[Parameter]:
         for name in LAMBDAS:
             start = Init("normal", LAMBDA_STD)
             yield block.vector(f"attention.{name}", (layer.head_dim,), "lambda", start)
-    if not plan.shared_kv:
-        yield from block.norm("attention.v_norm", plan.v_norm, layer.value_dim)
+    yield from block.norm("attention.v_norm", plan.v_norm, layer.value_dim)
     yield from block.norm("attention.output_norm", plan.output_norm, values)
     if plan.score.relative_bias and not plan.score.shared_bias:
         shape = (layer.relative_buckets, layer.heads)

@@ -56,7 +56,7 @@ def _cross_attention(
     """The class that looks at the source, and the fields that the decoder lacks for it."""
     block = cross_attention_block(model)
     numbers = LayerNumbers(model, (None,), {None: block})
-    plan = attention_plan(model, None, block, numbers, decodes=False)
+    plan = attention_plan(model, None, block, numbers, decodes=False, cross=True)
     read: set[str] = set()
 
     def note(text: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from codegen.plan.tables import ConfigField, InitPlan, Parameter
+from codegen.plan.tables import Argument, ConfigField, InitPlan, Parameter
+from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction
+from codegen.plan.transformer.cache import CachePlan, cache_plan
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.parts import (
@@ -91,14 +93,17 @@ class TransformerNetwork:
     @property
     def grid_bias(self) -> tuple[str, ...]:
         """Whose tables of biases by the offset of patches: of each `layer`, or `shared` by all."""
-        said = self.image.relative_bias if self.image else "none"
-        return {"none": (), "both": ("layer", "shared")}.get(said, (said,))
+        return self.blocks[0].attention.grid_bias
 
     @property
-    def grid_inputs(self) -> tuple[tuple[str, str], ...]:
-        """What blocks take for them: names and types."""
-        of = {"layer": ("grid", "tuple[int, int]"), "shared": ("bias", "Tensor")}
-        return tuple(of[table] for table in self.grid_bias)
+    def arguments(self) -> tuple[Argument, ...]:
+        """What blocks take beside the stream, all of them alike."""
+        return arguments(argument.name for block in self.blocks for argument in block.arguments)
+
+    @property
+    def cache(self) -> CachePlan:
+        """What decoding keeps of each layer."""
+        return cache_plan(self.attentions, self.layers)
 
     @property
     def drops(self) -> bool:
@@ -191,49 +196,14 @@ class TransformerNetwork:
         return "run.config.prefix" if shared else "max(run.config.prefixes)"
 
     @property
-    def cache_first(self) -> bool:
-        """Whether some layer's cache keeps the first positions beside a ring."""
-        return any(a.kept.first for a in self.attentions)
-
-    @property
-    def cache_held(self) -> bool:
-        """Whether a cache has to say which position each slot holds."""
-        return any(a.kept.ring or a.function for a in self.attentions)
-
-    @property
     def indexed(self) -> bool:
         """Whether a number of some mask differs by layer."""
         return any("[layer]" in number for a in self.attentions for number in a.mask_numbers)
 
     @property
-    def latents(self) -> bool:
-        """Whether some layer's keys and values are made of a latent."""
-        return any(a.latent for a in self.attentions)
-
-    @property
-    def only_latents(self) -> bool:
-        """Whether all layers' are."""
-        return all(a.latent for a in self.attentions)
-
-    @property
     def shares_kv(self) -> bool:
         """Whether some layers attend to the keys and values of earlier ones."""
         return any(a.shared_kv for a in self.attentions)
-
-    @property
-    def own_values(self) -> bool:
-        """Whether caches have to be told how wide values are."""
-        return any(a.own_values and not a.latent for a in self.attentions)
-
-    @property
-    def uneven(self) -> bool:
-        """Whether some layer's values are not as wide as its keys."""
-        return any(layer.latent or layer.value_dim != layer.head_dim for layer in self.layers)
-
-    @property
-    def windowed(self) -> bool:
-        """Whether some layer's cache is a ring."""
-        return any(a.kept.ring for a in self.attentions)
 
     @property
     def mlps(self) -> tuple[MlpPlan, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from codegen.plan.tables import Number
+from codegen.plan.tables import Argument, Number
+from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.transformer.experts import ExpertsPlan
 
@@ -125,6 +126,9 @@ class AttentionPlan:
     value_scale: bool
     shared_kv: bool  # keys and values are an earlier layer's
     differential: NormPlan | None  # of what is left of two heads
+    cross: bool  # keys and values are another stack's
+    lends_kv: bool  # in a model some of whose layers read an earlier one's
+    grid_bias: tuple[str, ...]  # whose biases by the offset of patches: `layer`'s, `shared` ones
 
     @property
     def padded(self) -> bool:
@@ -132,10 +136,71 @@ class AttentionPlan:
         return self.function is None and self.mask == "padding"
 
     @property
+    def keeps_kv(self) -> bool:
+        """Whether later layers may read its keys and values."""
+        return self.lends_kv and not self.shared_kv and self.latent is None
+
+    @property
+    def keys(self) -> str:
+        """The attribute that says how many heads keys and values have."""
+        return "kv_heads" if self.grouped else "heads"
+
+    @property
+    def values(self) -> str:
+        """The attribute that says how wide a head's values are."""
+        return "value_dim" if self.own_values else "head_dim"
+
+    @property
+    def normed_heads(self) -> tuple[tuple[str, str], ...]:
+        """What a norm goes over, and the attribute that says how many heads that has."""
+        if self.qk_norm is None:
+            return ()
+        queries = (("q", "heads"),)
+        return queries if self.shared_kv else (*queries, ("k", self.keys))
+
+    @property
+    def qk_norm_at(self) -> str:
+        """What the norm of queries and keys is of: the `projection`, `heads`, or heads `rotated`.
+
+        "" for none.
+        """
+        if self.qk_norm is None:
+            return ""
+        if self.qk_norm_over == "projection":
+            return "projection"
+        return "rotated" if self.qk_norm_after_rope else "heads"
+
+    @property
+    def mask_names(self) -> tuple[str, ...]:
+        """The numbers of the mask, by the names of the attributes that hold them."""
+        return self.function.mask.numbers if self.function else ()
+
+    @property
+    def mask_inputs(self) -> tuple[str, ...]:
+        """What the mask reads of each row at run time."""
+        return self.function.mask.inputs if self.function else ()
+
+    @property
     def mask_numbers(self) -> tuple[str, ...]:
         """How the numbers of the mask are read from the config."""
-        names = self.function.mask.numbers if self.function else ()
-        return tuple(self.numbers[name] for name in names)
+        return tuple(self.numbers[name] for name in self.mask_names)
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What its forward takes beside the stream."""
+        taken = {
+            "rotary": self.rope,
+            "temperature": self.temperature,
+            "inputs": bool(self.mask_inputs),
+            "bias_table": self.score.shared_bias,
+            "grid": "layer" in self.grid_bias,
+            "bias": "shared" in self.grid_bias,
+            "memory": self.cross,
+            "seen": self.cross or self.padded,
+            "kept": self.lends_kv,
+            "cache": self.cached,
+        }
+        return arguments(name for name, present in taken.items() if present)
 
 
 @dataclass(frozen=True)
@@ -156,6 +221,11 @@ class MlpPlan:
     experts: ExpertsPlan | None = None
     shared: MlpPlan | None = None  # the expert of all tokens
 
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What its forward takes beside the stream: nothing."""
+        return ()
+
 
 @dataclass(frozen=True)
 class CrossAttentionPlan:
@@ -163,6 +233,35 @@ class CrossAttentionPlan:
 
     attention: AttentionPlan
     numbers: dict[str, Number]
+
+
+@dataclass(frozen=True)
+class SublayerPlan:
+    """A part of a block, which reads the stream and adds to it.
+
+    `name` is the attribute's; `norm_before` says that it reads the stream by a norm of its own.
+    `norm_after` is of what: of its `branch`, or of the `sum` with the stream; "" for none.
+    """
+
+    name: str
+    plan: AttentionPlan | MlpPlan
+    norm_before: bool
+    norm_after: str
+
+    @property
+    def class_name(self) -> str:
+        """Of its class, which blocks may share."""
+        return self.plan.class_name
+
+    @property
+    def per_layer(self) -> bool:
+        """Whether it has to know which layer it is in."""
+        return self.plan.per_layer
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What its forward takes beside the stream."""
+        return self.plan.arguments
 
 
 @dataclass(frozen=True)
@@ -185,6 +284,31 @@ class BlockPlan:
     layer_scale: bool
     drop_path: bool
     cross: CrossAttentionPlan | None = field(default=None, kw_only=True)
+
+    @property
+    def sublayers(self) -> tuple[SublayerPlan, ...]:
+        """Its parts, in the order in which they read the stream."""
+        before = self.placement in ("pre", "sandwich") and not self.shared_norm
+        after = {"pre": "", "post_residual": "sum"}.get(self.placement, "branch")
+        found: dict[str, AttentionPlan | MlpPlan] = {"attention": self.attention}
+        if self.cross:
+            found["cross_attention"] = self.cross.attention
+        found["mlp"] = self.mlp
+        return tuple(
+            SublayerPlan(
+                name,
+                plan,
+                norm_before=before and (self.attention_norm or name != "attention"),
+                norm_after=after,
+            )
+            for name, plan in found.items()
+        )
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What its sublayers take beside the stream."""
+        taken = (argument.name for part in self.sublayers for argument in part.arguments)
+        return arguments(taken)
 
 
 @dataclass(frozen=True)

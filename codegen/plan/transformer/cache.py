@@ -1,0 +1,34 @@
+"""What decoding keeps of the layers of a network, whose caches are of one class or two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codegen.plan.transformer.parts import AttentionPlan, LayerPlan
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """The cache's structure: what some layer of the network needs of it."""
+
+    first: bool  # keeps the first positions beside a ring
+    windowed: bool  # is a ring
+    held: bool  # has to say which position each slot holds
+    latents: bool  # keeps latents, of which keys and values are made
+    only_latents: bool  # no layer keeps anything else
+    own_values: bool  # has to be told how wide values are
+    uneven: bool  # values are not as wide as keys
+
+
+def cache_plan(attentions: Sequence[AttentionPlan], layers: Sequence[LayerPlan]) -> CachePlan:
+    """The cache of layers that attend so."""
+    return CachePlan(
+        first=any(a.kept.first for a in attentions),
+        windowed=any(a.kept.ring for a in attentions),
+        held=any(a.kept.ring or a.function for a in attentions),
+        latents=any(a.latent for a in attentions),
+        only_latents=all(a.latent for a in attentions),
+        own_values=any(a.own_values and not a.latent for a in attentions),
+        uneven=any(layer.latent or layer.value_dim != layer.head_dim for layer in layers),
+    )
