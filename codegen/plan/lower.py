@@ -47,6 +47,9 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
             spec.checkpoint.huggingface, network.parameters, network.blocks, where
         )
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
+    kernels = _with_own_tiles(kernel_plan(network, spec.target), loaded)
+    if kernels and kernels.operations:
+        network = replace(network, operations=kernels.operation_names)
     context = spec.train.context_length or network.context_length
     train = train_plan(spec, context, 3 * forward_flops(network, spec.model, context))
     return Plan(
@@ -61,7 +64,7 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
         train=train,
         checkpoint=checkpoint,
         cost=transformer_cost(network, spec.model, train.optimizer),
-        kernels=_with_own_tiles(kernel_plan(network, spec.target), loaded),
+        kernels=kernels,
         own_tiles=tuple((target, k) for target, rows in spec.tiles.items() for k in rows),
         cpu_tile=cpu_tile(),
     )

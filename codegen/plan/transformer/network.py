@@ -8,6 +8,7 @@ from codegen.plan.tables import Argument, ConfigField, InitPlan, Parameter
 from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction
 from codegen.plan.transformer.cache import CachePlan, cache_plan
+from codegen.plan.transformer.classes import ClassPlan, ImportPlan, classes_of, imports_of
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.parts import (
@@ -58,6 +59,7 @@ class TransformerNetwork:
     stack: str = ""  # which one it is, `encoder` or `decoder`, where there are two
     renamed_fields: dict[str, str] = field(default_factory=dict)  # of an encoder, in the whole
     own_embedding: bool = False  # of an encoder whose tokens are not the decoder's
+    operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
 
     @property
     def decodes(self) -> bool:
@@ -122,6 +124,12 @@ class TransformerNetwork:
         return next((r for r in self.ropes if r.partial), self.rope)
 
     @property
+    def activations(self) -> tuple[str, ...]:
+        """Every activation that a class of the model may have."""
+        found = [mlp.activation for mlp in self.all_mlps]
+        return (*found, *([self.head.transform.activation] if self.head.transform else []))
+
+    @property
     def norms(self) -> tuple[NormPlan, ...]:
         """Every norm that a class of the model may have."""
         inner = [
@@ -159,13 +167,6 @@ class TransformerNetwork:
         )
 
     @property
-    def attention_names(self) -> tuple[str, ...]:
-        """What model.py may take from attention.py; what it doesn't use is dropped."""
-        kinds = ("attention", "cached_attention", "visible")
-        names = [f.prefix + kind for f in self.functions for kind in kinds]
-        return (*names, "alibi_slopes", "MaskInputs", "document_bounds")
-
-    @property
     def masks_read(self) -> tuple[str, ...]:
         """What the masks read of each row."""
         functions = [a.function for a in self.attentions if a.function]
@@ -180,6 +181,21 @@ class TransformerNetwork:
     def own_loss(self) -> bool:
         """Whether F.linear_cross_entropy lacks something of the loss."""
         return self.head.softcap or self.head.z_loss
+
+    @property
+    def chunked_loss(self) -> bool:
+        """Whether model.py has a loss of its own; else it is PyTorch's or a kernel."""
+        return self.own_loss and "linear_cross_entropy" not in self.operations
+
+    @property
+    def imports(self) -> tuple[ImportPlan, ...]:
+        """What model.py takes from elsewhere, beside what all do."""
+        return imports_of(self)
+
+    @property
+    def classes(self) -> tuple[ClassPlan, ...]:
+        """The definitions of model.py in reading order."""
+        return tuple(classes_of(self))
 
     @property
     def prefix(self) -> str:

@@ -1,0 +1,152 @@
+"""What model.py is made of: its imports, and its definitions in the order of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codegen.plan.transformer.parts import AttentionPlan, BlockPlan, MlpPlan, RopePlan
+
+if TYPE_CHECKING:
+    from codegen.plan.transformer.network import TransformerNetwork
+
+ATTENTION = "transformer/attention/attention.py.jinja"
+MODELS = {
+    "causal-lm": "transformer/transformer.py.jinja",
+    "masked-lm": "transformer/encoder.py.jinja",
+    "seq2seq-lm": "transformer/encoder_decoder.py.jinja",
+    "image-classification": "transformer/vision.py.jinja",
+}
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """Names that a file may take from a module; those that it doesn't use are dropped."""
+
+    module: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClassPlan:
+    """A class or function of model.py: its template, and the part of the plan that this prints.
+
+    `network` is the stack that it belongs to.
+    """
+
+    name: str
+    template: str
+    network: TransformerNetwork
+    plan: AttentionPlan | MlpPlan | BlockPlan | RopePlan | None = None
+
+
+def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
+    """What model.py takes from elsewhere, beside what all do."""
+    found = []
+    if network.chunked_loss:
+        found.append(ImportPlan("torch.utils.checkpoint", ("checkpoint",)))
+    if network.functions:
+        kinds = ("attention", "cached_attention", "visible")
+        names = [f.prefix + kind for f in network.functions for kind in kinds]
+        more = ("alibi_slopes", "MaskInputs", "document_bounds")
+        found.append(ImportPlan(".attention", (*names, *more)))
+    if network.operations:
+        found.append(ImportPlan(".ops", network.operations))
+    return tuple(found)
+
+
+def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    """From small functions over the sublayers to the model."""
+    yield ClassPlan("names", "transformer/names.py.jinja", network)
+    yield ClassPlan("Config", "package/config.py.jinja", network)
+    yield from _functions(network)
+    encoder = network.encoder
+    if encoder:
+        yield from _routing(network)
+        yield from _attentions(encoder)
+        yield from _mlps(encoder)
+        yield from _blocks(encoder)
+        yield ClassPlan("Encoder", "transformer/stacks/encoder.py.jinja", encoder)
+    yield from _attentions(network)
+    if not encoder:
+        yield from _routing(network)
+    yield from (row for row in _mlps(network) if not encoder or row.plan not in encoder.mlps)
+    if network.drop_path or (encoder and encoder.drop_path):
+        yield ClassPlan("DropPath", "transformer/drop_path.py.jinja", network)
+    if network.cross:
+        attention = network.cross.attention
+        yield ClassPlan(attention.class_name, ATTENTION, network, attention)
+    yield from _blocks(network)
+    yield from _ends(network)
+
+
+def _functions(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    """Small things that several classes read."""
+    for rope in network.ropes:
+        yield ClassPlan(rope.name, "transformer/rope/angles.py.jinja", network, rope)
+    if len(network.ropes) > 1:
+        yield ClassPlan("ROPES", "transformer/rope/table.py.jinja", network)
+    if network.ropes:
+        yield ClassPlan("rotate", "transformer/rope/rotate.py.jinja", network)
+    if network.temperature:
+        yield ClassPlan("temperature", "transformer/temperature.py.jinja", network)
+    for name in ("quick_gelu", "xielu"):
+        if name in network.activations:
+            yield ClassPlan(name, f"transformer/activations/{name}.py.jinja", network)
+    yield from _norms(network)
+    if network.grid_bias:
+        yield ClassPlan("GridBias", "transformer/grid_bias.py.jinja", network)
+    if any(stack.embedding.positions == "sinusoidal" for stack in network.stacks):
+        yield ClassPlan("sinusoids", "transformer/sinusoids.py.jinja", network)
+
+
+def _norms(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    """Those that PyTorch has no module for."""
+    templates = {"rms": "CenteredRMSNorm", "layer": "CenteredLayerNorm"}
+    for kind in dict.fromkeys(norm.kind for norm in network.norms if norm.zero_centered):
+        name = f"transformer/norms/centered_{kind}_norm.py.jinja"
+        yield ClassPlan(templates[kind], name, network)
+    found: set[str] = set()
+    for attention in network.all_attentions:
+        norm = attention.qk_norm
+        if norm and attention.qk_norm_over == "each_head" and norm.kind not in found:
+            found.add(norm.kind)
+            yield ClassPlan("HeadNorm", "transformer/norms/head_norm.py.jinja", network, attention)
+
+
+def _attentions(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    if any(attention.differential for attention in network.attentions):
+        yield ClassPlan("paired", "transformer/attention/paired.py.jinja", network)
+    for attention in network.attentions:
+        yield ClassPlan(attention.class_name, ATTENTION, network, attention)
+
+
+def _routing(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    """What all mixtures of experts share."""
+    if network.experts:
+        yield ClassPlan("grouped_linear", "transformer/routing.py.jinja", network)
+
+
+def _mlps(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    for mlp in network.mlps:
+        name = "experts" if mlp.experts else "mlp"
+        yield ClassPlan(mlp.class_name, f"transformer/{name}.py.jinja", network, mlp)
+
+
+def _blocks(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    for block in network.blocks:
+        yield ClassPlan(block.class_name, "transformer/block.py.jinja", network, block)
+
+
+def _ends(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    """What stands around the blocks."""
+    if network.decodes:
+        yield ClassPlan("Cache", "transformer/cache.py.jinja", network)
+    if network.chunked_loss:
+        yield ClassPlan("chunked_loss", "transformer/chunked_loss.py.jinja", network)
+    if network.image and network.image.pooling == "attention":
+        yield ClassPlan("AttentionPool", "transformer/attention_pool.py.jinja", network)
+    if network.encoder:
+        yield ClassPlan("Decoder", "transformer/stacks/decoder.py.jinja", network)
+    yield ClassPlan(network.class_name, MODELS[network.task], network)
