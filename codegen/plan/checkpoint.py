@@ -267,7 +267,8 @@ def _numbers(blocks: Sequence[BlockPlan]) -> dict[str, str]:
     """How the numbers that all blocks have alike are read: `heads` is model.config.heads."""
     found: dict[str, set[str]] = {}
     for block in blocks:
-        for name, code in (*block.attention.numbers.items(), *block.mlp.numbers.items()):
+        numbers = [a.numbers for a in block.attentions] + [mlp.numbers for mlp in block.mlps]
+        for name, code in (row for rows in numbers for row in rows.items()):
             found.setdefault(name, set()).add(f"model.{code}")
     return {name: min(codes) for name, codes in found.items() if len(codes) == 1}
 

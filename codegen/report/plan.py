@@ -96,7 +96,7 @@ def _layer_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
 
 def _widths(plan: Plan, layer: LayerPlan) -> str:
     """The width of an MLP, or how many experts of which width a token meets."""
-    block = next(b for b in plan.model.blocks if b.class_name == layer.block)
+    block = plan.model.block_of(layer)
     if block.mlp.experts is None:
         return f"{layer.d_ff:,}"
     number = layer.numbers
@@ -106,11 +106,11 @@ def _widths(plan: Plan, layer: LayerPlan) -> str:
 
 def _attention_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
     """What runs the attention of each kind of layer, and what its cache holds."""
-    from codegen.plan.transformer.cost import cache_slots
+    from codegen.plan.transformer.attention_cost import cache_slots
 
     net, length = plan.model, plan.model.context_length
     for block in net.blocks:
-        function = block.attention.function
+        function = next((a.function for a in block.attentions if a.function), None)
         layers = [layer for layer in net.layers if layer.block == block.class_name]
         kept = {cache_slots(layer.mask, length) for layer in layers}
         keeps = ", ".join(f"{slots:,}" for slots in sorted(kept)) + f" of {length:,} positions"

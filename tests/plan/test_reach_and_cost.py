@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from codegen.plan import lower
 from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.transformer.attention_cost import SAMPLES, cache_slots, visible_pairs
 from codegen.plan.transformer.attention_function import kept_by_cache, kept_numbers
-from codegen.plan.transformer.cost import SAMPLES, cache_slots, visible_pairs
 from codegen.plan.transformer.lower import loss_chunk
 from codegen.spec import load_spec
 from codegen.spec.masks.reach import is_causal, plain, shows_the_future

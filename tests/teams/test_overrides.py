@@ -134,7 +134,7 @@ def test_what_ours_misses_names_both(project: Path, own: Path, tgen: Run) -> Non
     (own / MLP).write_text('{% set mlp = {} %}\n{% include "tgen/transformer/mlp.py.jinja" %}')
     code, _, err = tgen("build", "--no-test")
     assert code == 2 and f"mine/{MLP}:2:1: error: 'dict object' has no attribute" in err
-    assert f"what fails is tgen/{MLP}:1" in err
+    assert f"what fails is tgen/{MLP}:2" in err
 
 
 def test_templates_that_include_each_other_are_an_error(

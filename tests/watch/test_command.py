@@ -106,8 +106,8 @@ def test_a_day_of_edits(folder: Path, watch: Callable[..., Watch], by_rename: bo
     running.until(running.holds("kid/model.py", "layers: int = 5"))
     running.until(running.tells(r"  small, kid  "))
 
-    model = folder / "tool/templates/package/model.py.jinja"
-    save(model, model.read_text().replace("class Config:", "class Config:  # ours"), by_rename)
+    config = folder / "tool/templates/package/config.py.jinja"
+    save(config, config.read_text().replace("class Config:", "class Config:  # ours"), by_rename)
     for name in ("kid", "small"):
         running.until(running.holds(f"{name}/model.py", "class Config:  # ours"))
 

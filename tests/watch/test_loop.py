@@ -220,17 +220,16 @@ def test_a_saved_template_even_an_included_one_is_in_every_package_at_once(
     project: Project, templates: Path
 ) -> None:
     spec(project, "other", SPEC.replace("name: small", "name: other"))()
-    part = templates / "transformer/norm.py.jinja"
-    assert (
-        '#% include "transformer/norm.py.jinja"'
-        in (templates / "package/model.py.jinja").read_text()
-    )
+    part = templates / "transformer/mlp.py.jinja"
+    assert "#% include part.template" in (templates / "transformer/classes.py.jinja").read_text()
     text = part.read_text()
-    added = '\n\nNORM_NOTE = "new"\n'
-    model = templates / "package/model.py.jinja"
+    added = '\n\nMLP_NOTE = "new"\n'
+    config = templates / "package/config.py.jinja"
     _, saved, broken, undefined, mended = follow(
         project,
-        lambda: model.write_text(model.read_text().replace("class Config:", "class Config:  # x")),
+        lambda: config.write_text(
+            config.read_text().replace("class Config:", "class Config:  # x")
+        ),
         lambda: part.write_text(text + "\n{% if %}\n"),
         lambda: part.write_text(text + "\n{{ nowhere.at_all }}\n"),
         lambda: part.write_text(text + added),
@@ -239,34 +238,34 @@ def test_a_saved_template_even_an_included_one_is_in_every_package_at_once(
     for name in ("small", "other"):
         assert "class Config:  # x" in (project.generated / name / "model.py").read_text()
     (problem,) = outcomes(broken)["small.yaml"].problems
-    assert "norm.py.jinja" in str(problem) and "broken" in str(problem)
+    assert "mlp.py.jinja" in str(problem) and "broken" in str(problem)
     (problem,) = outcomes(undefined)["other.yaml"].problems
     last = len(text.splitlines()) + 2
-    assert f"norm.py.jinja:{last}: the template is broken: 'nowhere' is undefined" in str(problem)
+    assert f"mlp.py.jinja:{last}: the template is broken: 'nowhere' is undefined" in str(problem)
     assert all(not outcome.problems for outcome in outcomes(mended).values())
 
 
 def test_a_template_counts_by_what_it_holds_not_by_when_it_was_saved(
     project: Project, templates: Path
 ) -> None:
-    model = templates / "package/model.py.jinja"
+    config = templates / "package/config.py.jinja"
 
     def restore_another_version() -> None:
-        saved = model.stat().st_mtime_ns
-        model.write_text(model.read_text().replace("class Config:", "class Config:  # x"))
-        os.utime(model, ns=(saved, saved))
+        saved = config.stat().st_mtime_ns
+        config.write_text(config.read_text().replace("class Config:", "class Config:  # x"))
+        os.utime(config, ns=(saved, saved))
 
     follow(project, restore_another_version)
     assert "class Config:  # x" in (project.generated / "small/model.py").read_text()
 
 
 def test_verdicts_are_of_the_templates_that_were_read(project: Project, templates: Path) -> None:
-    model = templates / "package/model.py.jinja"
-    first = model.read_text()
+    config = templates / "package/config.py.jinja"
+    first = config.read_text()
     second = first.replace("class Config:", "class Config:  # x")
-    follow(project, lambda: model.write_text(second))
+    follow(project, lambda: config.write_text(second))
     (now,) = build_packages([project.specs / "small.yaml"], project, out=project.generated)[:1]
     assert now.fresh and "# x" in (project.generated / "small/model.py").read_text()
-    model.write_text(first)
+    config.write_text(first)
     follow(project)
     assert "# x" not in (project.generated / "small/model.py").read_text()

@@ -208,7 +208,7 @@ def layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
         b.class_name
         for stack in network.stacks
         for b in stack.blocks
-        if b.attention.function and b.attention.function.prefix == prefix
+        if any(a.function and a.function.prefix == prefix for a in b.attentions)
     }
     layers = (layer for stack in network.stacks for layer in stack.layers)
     return next(layer for layer in layers if layer.block in classes)

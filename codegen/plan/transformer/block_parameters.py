@@ -1,17 +1,17 @@
-"""The parameters of a block, as a reader meets them."""
+"""The parameters of sublayers, as a reader meets them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 from codegen.plan.tables import Init, Parameter
 from codegen.plan.transformer.experts import ExpertsPlan
+from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import grid_bias_row
-from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameter_rows import ZEROS, norm_rows, vector_row
 from codegen.plan.transformer.parts import (
+    AttentionPlan,
     BlockPlan,
     CrossAttentionPlan,
     LatentPlan,
@@ -19,7 +19,6 @@ from codegen.plan.transformer.parts import (
     MlpPlan,
     NormPlan,
 )
-from codegen.spec.transformer.vocabulary import TransformerModel
 
 LAMBDAS = ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2")
 LAMBDA_STD = 0.1  # arXiv:2410.05258, appendix C
@@ -43,6 +42,7 @@ class BlockRows:
     normal: Init
     residual: Init
     gain: Init
+    image: ImagePlan | None = None
 
     def linear(self, name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
         """A projection's weight, and its bias if it has one."""
@@ -71,44 +71,11 @@ class BlockRows:
         return Parameter(f"{self.prefix}.{name}", shape, role, init, decay=False, group="vector")
 
 
-def block_rows(
-    network: TransformerNetwork, model: TransformerModel, index: int, residual: Init
-) -> Iterator[Parameter]:
-    """All of a layer; `residual` is how projections into the residual stream start."""
-    layer = network.layers[index]
-    plan = next(block for block in network.blocks if block.class_name == layer.block)
-    normal, gain = Init("normal", model.init.std), Init("constant", value=model.layer_scale or 1.0)
-    block = BlockRows(f"blocks.{index}", plan, layer, model.d_model, normal, residual, gain)
-    if plan.shared_norm:
-        yield from block.norm("norm", plan.norm, model.d_model)
-    attention = _attention(block)
-    if network.image and "layer" in network.grid_bias:
-        table = grid_bias_row(f"{block.prefix}.attention.", network.image, layer.heads)
-        attention = chain(attention, [table])
-    yield from _sublayer(block, "attention", attention, normed=plan.attention_norm)
-    if plan.cross:
-        yield from _sublayer(block, "cross_attention", _cross_attention(block, plan.cross))
-    yield from _sublayer(block, "mlp", _mlp(block))
-
-
-def _sublayer(
-    block: BlockRows, name: str, rows: Iterable[Parameter], *, normed: bool = True
-) -> Iterator[Parameter]:
-    """A sublayer's rows between its norms; `normed` where the one before it is not left out."""
-    plan = block.plan
-    if plan.placement in ("pre", "sandwich") and not plan.shared_norm and normed:
-        yield from block.norm(f"{name}_norm", plan.norm, block.width)
-    yield from rows
-    if plan.layer_scale:
-        yield block.vector(f"{name}_layer_scale", (block.width,), "layer_scale", block.gain)
-    if plan.placement != "pre":
-        yield from block.norm(f"{name}_post_norm", plan.norm, block.width)
-
-
-def _attention(block: BlockRows) -> Iterator[Parameter]:
-    plan, layer = block.plan.attention, block.layer
+def attention_rows(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]:
+    """An attention's projections, norms and what its scores have of their own."""
+    layer = block.layer
     values = layer.heads * layer.value_dim
-    yield from _latents(block, plan.latent) if plan.latent else _queries_keys_values(block)
+    yield from _latents(block, plan.latent) if plan.latent else _projections(block, plan)
     yield from block.adds("attention.o_proj", values, plan.bias["o"])
     if plan.gate != "none":
         gates = values if plan.gate == "channel" else layer.heads
@@ -130,11 +97,13 @@ def _attention(block: BlockRows) -> Iterator[Parameter]:
         yield block.vector("attention.bias_table", shape, "bias_table", block.normal)
     if plan.score.sinks:
         yield block.vector("attention.sinks", (layer.heads,), "sinks", block.normal)
+    if "layer" in plan.grid_bias and block.image:
+        yield grid_bias_row(f"{block.prefix}.attention.", block.image, layer.heads)
 
 
-def _queries_keys_values(block: BlockRows) -> Iterator[Parameter]:
+def _projections(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]:
     """Of layers without latents; some have only queries of their own."""
-    plan, layer = block.plan.attention, block.layer
+    layer = block.layer
     yield from block.reads("attention.q_proj", layer.heads * layer.head_dim, plan.bias["q"])
     if not plan.shared_kv:
         keys, values = layer.kv_heads * layer.head_dim, layer.kv_heads * layer.value_dim
@@ -159,7 +128,8 @@ def _latents(block: BlockRows, plan: LatentPlan) -> Iterator[Parameter]:
     yield from block.linear("attention.kv_up", made, sizes.kv_rank, False, normal)
 
 
-def _cross_attention(block: BlockRows, cross: CrossAttentionPlan) -> Iterator[Parameter]:
+def cross_attention_rows(block: BlockRows, cross: CrossAttentionPlan) -> Iterator[Parameter]:
+    """The projections of an attention to the source, and their norms."""
     plan, width = cross.attention, int(cross.numbers["head_dim"])
     queries, keys = (int(cross.numbers[name]) * width for name in ("heads", "kv_heads"))
     for name, size in (("q", queries), ("k", keys), ("v", keys)):
@@ -169,9 +139,9 @@ def _cross_attention(block: BlockRows, cross: CrossAttentionPlan) -> Iterator[Pa
         yield from block.norm(f"cross_attention.{name}", plan.qk_norm, width)
 
 
-def _mlp(block: BlockRows) -> Iterator[Parameter]:
+def mlp_rows(block: BlockRows, mlp: MlpPlan) -> Iterator[Parameter]:
     """An MLP; or experts, with an MLP for all tokens or none."""
-    mlp, layer = block.plan.mlp, block.layer
+    layer = block.layer
     if mlp.experts is None:
         yield from _one_mlp(block, "mlp", mlp, layer.d_ff)
         return

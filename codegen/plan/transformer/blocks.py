@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from codegen.plan.transformer.attention import attention_plan
-from codegen.plan.transformer.attention_function import AttentionFunction
-from codegen.plan.transformer.mlps import mlp_plan, mlp_with_names, norm_plan
-from codegen.plan.transformer.parts import BlockPlan
+from codegen.plan.transformer.mlps import mlp_plan, norm_plan
+from codegen.plan.transformer.parts import AttentionPlan, BlockPlan, Mixer, SublayerPlan
 from codegen.plan.transformer.sizes import LayerNumbers, dropout_access
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
@@ -26,33 +25,24 @@ def block_plans(
         for kind, block in blocks.items()
     }
     shapes = _without_functions(shapes) if not decodes else shapes
-    attentions = _class_names("Attention", {k: s.attention for k, s in shapes.items()})
-    prefixes = _function_prefixes({k: s.attention.function for k, s in shapes.items()})
-    mlps = {
-        **_class_names("MLP", {k: s.mlp for k, s in shapes.items() if not s.mlp.experts}),
-        **_class_names("MoE", {k: s.mlp for k, s in shapes.items() if s.mlp.experts}),
-    }
+    mixers = _mixer_names(shapes)
+    prefixes = _function_prefixes(shapes)
     names = _class_names("Block", shapes)
     # Classes that stand in one table are made alike.
     each = any(
         s.per_layer
-        or s.attention.per_layer
-        or s.mlp.per_layer
+        or any(sublayer.per_layer for sublayer in s.sublayers)
         or "layer]" in s.norm.eps + s.residual_scale
         for s in shapes.values()
     )
     found: dict[str, BlockPlan] = {}
     for kind, shape in shapes.items():
         earlier = found.get(names[kind])
-        function = shape.attention.function
-        function = function and replace(function, prefix=prefixes[kind])
         found[names[kind]] = replace(
-            shape,
+            _named(shape, mixers[kind], prefixes[kind]),
             class_name=names[kind],
             kinds=(*(earlier.kinds if earlier else ()), kind or ""),
             per_layer=each,
-            attention=replace(shape.attention, class_name=attentions[kind], function=function),
-            mlp=mlp_with_names(shape.mlp, mlps[kind]),
         )
     return tuple(found.values())
 
@@ -71,8 +61,13 @@ def _block_plan(
         class_name="",
         kinds=(),
         per_layer=_drops_more_later(model),
-        attention=attention_plan(model, kind, block, numbers, decodes=decodes),
-        mlp=mlp_plan(model, block, numbers),
+        sublayers=_sublayers(
+            block,
+            {
+                "attention": attention_plan(model, kind, block, numbers, decodes=decodes),
+                "mlp": mlp_plan(model, block, numbers),
+            },
+        ),
         norm=norm_plan(block.norm, "config.d_model", numbers.access("norm_eps")),
         placement=block.norm.placement,
         dropout=dropout_access(model, "residual"),
@@ -86,15 +81,70 @@ def _block_plan(
     )
 
 
+def _sublayers(block: Block, plans: Mapping[str, Mixer]) -> tuple[SublayerPlan, ...]:
+    """The sublayers of a block, each with its norms."""
+    placement, residual = block.norm.placement, block.residual
+    before = placement in ("pre", "sandwich") and not residual.shared_norm
+    after = {"pre": "", "post_residual": "sum"}.get(placement, "branch")
+    return tuple(
+        SublayerPlan(name, plan, before and (residual.attention_norm or name != "attention"), after)
+        for name, plan in plans.items()
+    )
+
+
+def with_sublayer(block: BlockPlan, name: str, plan: Mixer, before: str) -> BlockPlan:
+    """The block with one more sublayer before another, normed as that one is."""
+    found: list[SublayerPlan] = []
+    for sublayer in block.sublayers:
+        if sublayer.name == before:
+            found.append(replace(sublayer, name=name, plan=plan))
+        found.append(sublayer)
+    return replace(block, sublayers=tuple(found))
+
+
+Named = dict[str | None, dict[str, str]]  # class names by block kind and sublayer
+
+
+def _mixer_names(shapes: Mapping[str | None, BlockPlan]) -> Named:
+    """The class of each sublayer of each kind: one for each distinct structure."""
+    by_base: dict[tuple[str, str], dict[str | None, Mixer]] = {}
+    for kind, shape in shapes.items():
+        for sublayer in shape.sublayers:
+            key = (sublayer.plan.base_name, sublayer.name)
+            by_base.setdefault(key, {})[kind] = sublayer.plan
+    names: Named = {kind: {} for kind in shapes}
+    for (base, sublayer_name), plans in by_base.items():
+        for kind, name in _class_names(base, plans).items():
+            names[kind][sublayer_name] = name
+    return names
+
+
+def _named(shape: BlockPlan, names: Mapping[str, str], prefix: str) -> BlockPlan:
+    """The block with the names of its sublayers' classes and of its attention function."""
+    plans: dict[str, Mixer] = {}
+    for sublayer in shape.sublayers:
+        plan = sublayer.plan.named(names[sublayer.name])
+        if isinstance(plan, AttentionPlan) and plan.function:
+            plan = replace(plan, function=replace(plan.function, prefix=prefix))
+        plans[sublayer.name] = plan
+    return shape.with_plans(plans)
+
+
 def _without_functions(shapes: dict[str | None, BlockPlan]) -> dict[str | None, BlockPlan]:
     """Where padding is all that any mask is about, PyTorch's own attention does."""
-    for attention in (shape.attention for shape in shapes.values()):
+    for attention in (found for shape in shapes.values() for found in shape.attentions):
         score = attention.score
         own = attention.mask != "padding" or score.biased or score.by_hand
         if attention.function and own:
             return shapes
     return {
-        kind: replace(shape, attention=replace(shape.attention, function=None))
+        kind: shape.with_plans(
+            {
+                sublayer.name: replace(sublayer.plan, function=None)
+                for sublayer in shape.sublayers
+                if isinstance(sublayer.plan, AttentionPlan)
+            }
+        )
         for kind, shape in shapes.items()
     }
 
@@ -111,10 +161,12 @@ def _class_names(base: str, shapes: Mapping[str | None, object]) -> dict[str | N
     return names
 
 
-def _function_prefixes(
-    functions: Mapping[str | None, AttentionFunction | None],
-) -> dict[str | None, str]:
+def _function_prefixes(shapes: Mapping[str | None, BlockPlan]) -> dict[str | None, str]:
     """Nothing for the only attention function, else the name of the first kind that has it."""
+    functions = {
+        kind: next((a.function for a in shape.attentions if a.function), None)
+        for kind, shape in shapes.items()
+    }
     distinct = list(dict.fromkeys(f for f in functions.values() if f))
     if len(distinct) < 2:
         return dict.fromkeys(functions, "")

@@ -9,11 +9,18 @@ from typing import Any, TypeVar
 
 from codegen.plan.tables import ConfigField, Parameter
 from codegen.plan.transformer.attention import attention_plan
+from codegen.plan.transformer.blocks import with_sublayer
 from codegen.plan.transformer.init_rules import init_plan
 from codegen.plan.transformer.lower import lower_network
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
-from codegen.plan.transformer.parts import BlockPlan, CrossAttentionPlan
+from codegen.plan.transformer.parts import (
+    AttentionPlan,
+    BlockPlan,
+    CrossAttentionPlan,
+    Mixer,
+    MlpPlan,
+)
 from codegen.plan.transformer.sizes import LayerNumbers, config_fields
 from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
 from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpec
@@ -31,7 +38,9 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
     decoder = lower_network(model, "causal-lm")
     encoder = lower_network(encoder_model(model), "masked-lm")
     cross, cross_fields = _cross_attention(model, decoder)
-    blocks = tuple(replace(block, cross=cross) for block in decoder.blocks)
+    blocks = tuple(
+        with_sublayer(block, "cross_attention", cross, before="mlp") for block in decoder.blocks
+    )
     decoder = replace(decoder, blocks=blocks)
     decoder = replace(decoder, parameters=parameter_table(decoder, model))
     own_fields, names = _told_apart(encoder.fields, decoder.fields, "encoder_")
@@ -130,17 +139,17 @@ def _with_classes(
     """The stack with its name before those of its classes and of its attention functions."""
 
     def renamed(block: BlockPlan) -> BlockPlan:
-        attention, mlp, function = block.attention, block.mlp, block.attention.function
-        return replace(
-            block,
-            class_name=stack + block.class_name,
-            attention=replace(
-                attention,
-                class_name=stack + attention.class_name,
-                function=function and replace(function, prefix=functions + function.prefix),
-            ),
-            mlp=mlp if same_mlps else replace(mlp, class_name=stack + mlp.class_name),
-        )
+        plans: dict[str, Mixer] = {}
+        for sublayer in block.sublayers:
+            plan = sublayer.plan
+            if isinstance(plan, AttentionPlan):
+                function = plan.function
+                function = function and replace(function, prefix=functions + function.prefix)
+                plan = replace(plan, class_name=stack + plan.class_name, function=function)
+            elif isinstance(plan, MlpPlan) and not same_mlps:
+                plan = replace(plan, class_name=stack + plan.class_name)
+            plans[sublayer.name] = plan
+        return replace(block.with_plans(plans), class_name=stack + block.class_name)
 
     layers = tuple(replace(layer, block=stack + layer.block) for layer in network.layers)
     return replace(network, blocks=tuple(map(renamed, network.blocks)), layers=layers)

@@ -134,8 +134,9 @@ def _inputs(plans: tuple[BlockPlan, ...]) -> tuple[str, ...]:
 
     Always in the order of MaskInputs, whichever layer reads what first.
     """
-    read = {n for p in plans if p.attention.function for n in p.attention.function.mask.inputs}
-    if any(p.attention.padded for p in plans):
+    attentions = [attention for plan in plans for attention in plan.attentions]
+    read = {name for attention in attentions for name in attention.mask_inputs}
+    if any(attention.padded for attention in attentions):
         read.add("lengths")
     documents = ("document_ids",) if read & {"document_starts", "document_ends"} else ()
     return (*documents, *(name for name in ("prefix_lengths", "lengths") if name in read))

@@ -44,17 +44,6 @@ def mlp_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> Ml
     )
 
 
-def mlp_with_names(plan: MlpPlan, name: str) -> MlpPlan:
-    """The plan with the names of its classes: those of a mixture begin alike."""
-    prefix = name.removesuffix("MoE")
-    return replace(
-        plan,
-        class_name=name,
-        experts=plan.experts and replace(plan.experts, prefix=prefix),
-        shared=plan.shared and replace(plan.shared, class_name=f"{prefix}SharedMLP"),
-    )
-
-
 def _shared(block: Block, numbers: LayerNumbers, shared: SharedExpert) -> MlpPlan:
     bias = block.mlp.bias if shared.bias is None else shared.bias
     one = _one(block, numbers, "shared_d_ff", bias)

@@ -71,6 +71,10 @@ class TransformerNetwork:
         """The encoder, if there is one, and the network itself."""
         return (self.encoder, self) if self.encoder else (self,)
 
+    def block_of(self, layer: LayerPlan) -> BlockPlan:
+        """The class of one of its layers."""
+        return next(block for block in self.blocks if block.class_name == layer.block)
+
     @property
     def all_attentions(self) -> tuple[AttentionPlan, ...]:
         """The distinct attention classes of all stacks."""
@@ -95,7 +99,7 @@ class TransformerNetwork:
     @property
     def grid_bias(self) -> tuple[str, ...]:
         """Whose tables of biases by the offset of patches: of each `layer`, or `shared` by all."""
-        return self.blocks[0].attention.grid_bias
+        return next((a.grid_bias for a in self.attentions if a.grid_bias), ())
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
@@ -110,8 +114,8 @@ class TransformerNetwork:
     @property
     def drops(self) -> bool:
         """Whether training drops numbers anywhere."""
-        blocks = [rate for b in self.blocks for rate in (b.dropout, b.attention.dropout)]
-        return any((self.dropout, *blocks))
+        attention = (a.dropout for a in self.attentions)
+        return any((self.dropout, *attention, *(block.dropout for block in self.blocks)))
 
     @property
     def rope(self) -> RopePlan | None:
@@ -152,7 +156,7 @@ class TransformerNetwork:
     @property
     def attentions(self) -> tuple[AttentionPlan, ...]:
         """The distinct attention classes."""
-        return tuple({b.attention.class_name: b.attention for b in self.blocks}.values())
+        return tuple({a.class_name: a for b in self.blocks for a in b.attentions}.values())
 
     @property
     def functions(self) -> tuple[AttentionFunction, ...]:
@@ -224,7 +228,7 @@ class TransformerNetwork:
     @property
     def mlps(self) -> tuple[MlpPlan, ...]:
         """The distinct MLP classes, shared experts before what they are part of."""
-        found = [mlp for b in self.blocks for mlp in (b.mlp.shared, b.mlp) if mlp]
+        found = [mlp for b in self.blocks for one in b.mlps for mlp in (one.shared, one) if mlp]
         return tuple({mlp.class_name: mlp for mlp in found}.values())
 
     @property

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from codegen.plan.tables import Init, Parameter
-from codegen.plan.transformer.block_parameters import block_rows
 from codegen.plan.transformer.image_parameters import rows_after_blocks, rows_before_blocks
+from codegen.plan.transformer.layer_parameters import layer_rows
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameter_rows import (
     ZEROS,
@@ -32,7 +32,7 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
     if network.shared_bias:
         rows.append(_bias_table(network, "bias_table", normal))
     for index in range(len(network.layers)):
-        rows += block_rows(network, model, index, _residual_init(network, model))
+        rows += layer_rows(network, model, index, _residual_init(network, model))
     if not (network.image and network.image.pooling_norm == "after"):
         rows += norm_rows("norm", network.norm, model.d_model)
     if network.image:
@@ -85,7 +85,11 @@ def _head(network: TransformerNetwork, model: TransformerModel) -> Iterator[Para
 
 def _bias_table(network: TransformerNetwork, name: str, init: Init) -> Parameter:
     """The table that layers share; the spec's checks have seen to it that they fit it."""
-    classes = {b.class_name for b in network.blocks if b.attention.score.shared_bias}
+    classes = {
+        block.class_name
+        for block in network.blocks
+        if any(attention.score.shared_bias for attention in block.attentions)
+    }
     layer = next(layer for layer in network.layers if layer.block in classes)
     shape = (layer.relative_buckets, layer.heads)
     return Parameter(name, shape, "bias_table", init, decay=False, group="vector")

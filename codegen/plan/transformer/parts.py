@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from codegen.plan.tables import Argument, Number
 from codegen.plan.transformer.arguments import arguments
@@ -131,6 +132,15 @@ class AttentionPlan:
     grid_bias: tuple[str, ...]  # whose biases by the offset of patches: `layer`'s, `shared` ones
 
     @property
+    def base_name(self) -> str:
+        """How its class is called where the model has no other of its kind."""
+        return "Attention"
+
+    def named(self, class_name: str) -> AttentionPlan:
+        """The plan with the name of its class."""
+        return replace(self, class_name=class_name)
+
+    @property
     def padded(self) -> bool:
         """Whether it takes `seen`: the keys of each row that are no padding."""
         return self.function is None and self.mask == "padding"
@@ -222,6 +232,21 @@ class MlpPlan:
     shared: MlpPlan | None = None  # the expert of all tokens
 
     @property
+    def base_name(self) -> str:
+        """How its class is called where the model has no other of its kind."""
+        return "MoE" if self.experts else "MLP"
+
+    def named(self, class_name: str) -> MlpPlan:
+        """The plan with the names of its classes: those of a mixture begin alike."""
+        prefix = class_name.removesuffix("MoE")
+        return replace(
+            self,
+            class_name=class_name,
+            experts=self.experts and replace(self.experts, prefix=prefix),
+            shared=self.shared and replace(self.shared, class_name=f"{prefix}SharedMLP"),
+        )
+
+    @property
     def arguments(self) -> tuple[Argument, ...]:
         """What its forward takes beside the stream: nothing."""
         return ()
@@ -234,6 +259,33 @@ class CrossAttentionPlan:
     attention: AttentionPlan
     numbers: dict[str, Number]
 
+    @property
+    def class_name(self) -> str:
+        """Of the class of all layers."""
+        return self.attention.class_name
+
+    @property
+    def base_name(self) -> str:
+        """How its class is called."""
+        return "CrossAttention"
+
+    def named(self, class_name: str) -> CrossAttentionPlan:
+        """The plan with the name of its class."""
+        return replace(self, attention=self.attention.named(class_name))
+
+    @property
+    def per_layer(self) -> bool:
+        """Whether it has to know which layer it is in."""
+        return self.attention.per_layer
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What its forward takes beside the stream."""
+        return self.attention.arguments
+
+
+Mixer = AttentionPlan | CrossAttentionPlan | MlpPlan  # what a sublayer may be
+
 
 @dataclass(frozen=True)
 class SublayerPlan:
@@ -244,7 +296,7 @@ class SublayerPlan:
     """
 
     name: str
-    plan: AttentionPlan | MlpPlan
+    plan: Mixer
     norm_before: bool
     norm_after: str
 
@@ -266,13 +318,15 @@ class SublayerPlan:
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """One block class: the kinds of layers that share its structure."""
+    """One block class: the kinds of layers that share its structure.
+
+    Its sublayers stand in the order in which they read the stream.
+    """
 
     class_name: str
     kinds: tuple[str, ...]
     per_layer: bool
-    attention: AttentionPlan
-    mlp: MlpPlan
+    sublayers: tuple[SublayerPlan, ...]
     norm: NormPlan
     placement: str
     dropout: str  # how the config has the rate of what sublayers add; "" for none
@@ -283,32 +337,43 @@ class BlockPlan:
     residual_normed: bool
     layer_scale: bool
     drop_path: bool
-    cross: CrossAttentionPlan | None = field(default=None, kw_only=True)
-
-    @property
-    def sublayers(self) -> tuple[SublayerPlan, ...]:
-        """Its parts, in the order in which they read the stream."""
-        before = self.placement in ("pre", "sandwich") and not self.shared_norm
-        after = {"pre": "", "post_residual": "sum"}.get(self.placement, "branch")
-        found: dict[str, AttentionPlan | MlpPlan] = {"attention": self.attention}
-        if self.cross:
-            found["cross_attention"] = self.cross.attention
-        found["mlp"] = self.mlp
-        return tuple(
-            SublayerPlan(
-                name,
-                plan,
-                norm_before=before and (self.attention_norm or name != "attention"),
-                norm_after=after,
-            )
-            for name, plan in found.items()
-        )
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
         """What its sublayers take beside the stream."""
         taken = (argument.name for part in self.sublayers for argument in part.arguments)
         return arguments(taken)
+
+    @property
+    def attentions(self) -> tuple[AttentionPlan, ...]:
+        """Those of its sublayers that are attention to its own sequence."""
+        return tuple(s.plan for s in self.sublayers if isinstance(s.plan, AttentionPlan))
+
+    @property
+    def cross(self) -> CrossAttentionPlan | None:
+        """How it reads a source."""
+        found = (s.plan for s in self.sublayers if isinstance(s.plan, CrossAttentionPlan))
+        return next(found, None)
+
+    @property
+    def mlps(self) -> tuple[MlpPlan, ...]:
+        """Those of its sublayers that are MLPs or mixtures of them."""
+        return tuple(s.plan for s in self.sublayers if isinstance(s.plan, MlpPlan))
+
+    @property
+    def attention(self) -> AttentionPlan:
+        """The attention of a block that has one."""
+        return self.attentions[0]
+
+    @property
+    def mlp(self) -> MlpPlan:
+        """The MLP of a block that has one."""
+        return self.mlps[0]
+
+    def with_plans(self, plans: Mapping[str, Mixer]) -> BlockPlan:
+        """The block with other plans of its sublayers, by their names."""
+        found = (replace(s, plan=plans.get(s.name, s.plan)) for s in self.sublayers)
+        return replace(self, sublayers=tuple(found))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,38 @@
+"""The parameters of a layer: of each sublayer, between its norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codegen.plan.tables import Init, Parameter
+from codegen.plan.transformer.block_parameters import BlockRows
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parts import SublayerPlan
+from codegen.plan.transformer.sublayers import kind_of
+from codegen.spec.transformer.vocabulary import TransformerModel
+
+
+def layer_rows(
+    network: TransformerNetwork, model: TransformerModel, index: int, residual: Init
+) -> Iterator[Parameter]:
+    """All of a layer; `residual` is how projections into the residual stream start."""
+    layer = network.layers[index]
+    plan = next(block for block in network.blocks if block.class_name == layer.block)
+    normal, gain = Init("normal", model.init.std), Init("constant", value=model.layer_scale or 1.0)
+    at, image = f"blocks.{index}", network.image
+    block = BlockRows(at, plan, layer, model.d_model, normal, residual, gain, image)
+    if plan.shared_norm:
+        yield from block.norm("norm", plan.norm, model.d_model)
+    for sublayer in plan.sublayers:
+        yield from _sublayer_rows(block, sublayer)
+
+
+def _sublayer_rows(block: BlockRows, sublayer: SublayerPlan) -> Iterator[Parameter]:
+    plan, name = block.plan, sublayer.name
+    if sublayer.norm_before:
+        yield from block.norm(f"{name}_norm", plan.norm, block.width)
+    yield from kind_of(sublayer.plan).rows(block, sublayer.plan)
+    if plan.layer_scale:
+        yield block.vector(f"{name}_layer_scale", (block.width,), "layer_scale", block.gain)
+    if sublayer.norm_after:
+        yield from block.norm(f"{name}_post_norm", plan.norm, block.width)

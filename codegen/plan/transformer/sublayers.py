@@ -1,0 +1,59 @@
+"""Kinds of sublayers: what the tables and costs of a block have to know of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from codegen.plan.tables import Parameter
+from codegen.plan.transformer.attention_cost import (
+    attention_flops,
+    attention_kept,
+    cross_attention_flops,
+    cross_attention_kept,
+)
+from codegen.plan.transformer.block_parameters import (
+    BlockRows,
+    attention_rows,
+    cross_attention_rows,
+    mlp_rows,
+)
+from codegen.plan.transformer.parts import (
+    AttentionPlan,
+    CrossAttentionPlan,
+    LayerPlan,
+    Mixer,
+    MlpPlan,
+)
+
+
+def _nothing(plan: Mixer, layer: LayerPlan, length: int) -> int:
+    return 0
+
+
+@dataclass(frozen=True)
+class SublayerKind:
+    """One kind of mixer or MLP.
+
+    `flops` are a token's in a sequence of some length, besides those of its matrices; `kept` are
+    the numbers that decoding keeps of such a sequence.
+    """
+
+    rows: Callable[[BlockRows, Any], Iterator[Parameter]]
+    flops: Callable[[Any, LayerPlan, int], int] = _nothing
+    kept: Callable[[Any, LayerPlan, int], int] = _nothing
+
+
+KINDS: dict[type[Mixer], SublayerKind] = {
+    AttentionPlan: SublayerKind(attention_rows, attention_flops, attention_kept),
+    CrossAttentionPlan: SublayerKind(
+        cross_attention_rows, cross_attention_flops, cross_attention_kept
+    ),
+    MlpPlan: SublayerKind(mlp_rows),
+}
+
+
+def kind_of(plan: Mixer) -> SublayerKind:
+    """The kind of a sublayer's plan."""
+    return KINDS[type(plan)]
