@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 
 def human(count: float, giga: str = "B") -> str:
     """1_235_814_400 -> '1.24 B'; with giga="G" '1.24 G', as units have it."""
@@ -21,11 +19,3 @@ def human_bytes(count: int) -> str:
 def human_flops(count: int) -> str:
     """797_870_592 -> '798 MFLOPs'."""
     return human(count, "G") + "FLOPs"
-
-
-def joined(function: str, texts: Sequence[str]) -> str | None:
-    """`max(a, b)` of several expressions, one alone as it is, None for none."""
-    texts = list(dict.fromkeys(texts))
-    if len(texts) < 2:
-        return texts[0] if texts else None
-    return f"{function}({', '.join(texts)})"

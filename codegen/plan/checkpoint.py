@@ -268,8 +268,8 @@ def _numbers(blocks: Sequence[BlockPlan]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
     for block in blocks:
         numbers = [a.numbers for a in block.attentions] + [mlp.numbers for mlp in block.mlps]
-        for name, code in (row for rows in numbers for row in rows.items()):
-            found.setdefault(name, set()).add(f"model.{code}")
+        for name, read in (row for rows in numbers for row in rows.items()):
+            found.setdefault(name, set()).add(read.of("model.config"))
     return {name: min(codes) for name, codes in found.items() if len(codes) == 1}
 
 

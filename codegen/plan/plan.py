@@ -9,7 +9,7 @@ from codegen.plan.checkpoint import CheckpointPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.plan.transformer.network import TransformerNetwork
 
-PLAN_VERSION = 2  # of the JSON that `tgen plan --json` prints
+PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
 
 
 @dataclass(frozen=True)

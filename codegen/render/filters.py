@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 from codegen.plan.amounts import human_bytes, human_flops
+from codegen.plan.reads import Printed
+from codegen.spec.masks.amount import Amount, Sum
 
 WIDTH = 98
 DIGITS = 5  # of a large round number
@@ -101,6 +103,23 @@ def typed(parameter: Sequence[str]) -> str:
     return f"{parameter[0]}: {parameter[1]}"
 
 
+def of(read: Printed, config: str) -> str:
+    """A read as code that has the config under that name: `self.config.windows[layer]`."""
+    return read.of(config)
+
+
+def largest(amounts: Sequence[Amount]) -> str:
+    """The largest of amounts over a module's own numbers: `max(self.window, self.sink)`."""
+    texts = list(dict.fromkeys(str(_kept(amount)) for amount in amounts))
+    return texts[0] if len(texts) == 1 else f"max({', '.join(texts)})"
+
+
+def _kept(amount: Amount) -> Amount:
+    if isinstance(amount, int):
+        return amount
+    return Sum(tuple((f"self.{name}", factor) for name, factor in amount.terms), amount.constant)
+
+
 def suffixes(names: Sequence[str]) -> str:
     """The argument of str.endswith: one string, or a tuple of them."""
     return literal(names[0]) if len(names) == 1 else literal(tuple(names))
@@ -122,7 +141,9 @@ def with_fields(text: str, names: Mapping[str, str]) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
+    "largest": largest,
     "literal": literal,
+    "of": of,
     "sentence": sentence,
     "papers": papers,
     "bytes": human_bytes,

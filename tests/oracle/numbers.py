@@ -32,8 +32,9 @@ def norm_eps(net: TransformerNetwork, layer: int) -> float:
 
 
 def end_eps(net: TransformerNetwork, plan: NormPlan) -> float:
-    """Of a norm outside the blocks, which names its field."""
-    return number(net, plan.eps.removeprefix("config."))
+    """Of a norm outside the blocks, which names its field as the whole config does."""
+    alone = {whole: own for own, whole in net.renamed_fields.items()}
+    return number(net, alone.get(plan.eps.field, plan.eps.field))
 
 
 def inner_eps(net: TransformerNetwork, name: str, index: int) -> float:

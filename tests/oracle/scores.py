@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from codegen.plan.reads import OverLayer
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parts import AttentionPlan
 from tests.oracle.arrays import Array
@@ -20,7 +21,7 @@ def score_scale(net: TransformerNetwork, plan: AttentionPlan, index: int) -> flo
     scale = layer_number(net, "attention_scale", "attention_scales", index)
     scale = 1 / math.sqrt(net.layers[index].head_dim) if scale is None else scale
     return (
-        scale / (index + 1) if "(layer + 1)" in plan.numbers.get("attention_scale", "") else scale
+        scale / (index + 1) if isinstance(plan.numbers.get("attention_scale"), OverLayer) else scale
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codegen.plan.reads import OverLayer, Own, Read, own
 from codegen.plan.transformer.attention_function import ScorePlan, attention_function, kept_by_cache
 from codegen.plan.transformer.mlps import norm_plan
 from codegen.plan.transformer.parts import AttentionPlan, LatentPlan, NormPlan
-from codegen.plan.transformer.sizes import LayerNumbers, dropout_access
+from codegen.plan.transformer.sizes import LayerNumbers, dropout_read
 from codegen.spec.masks.tree import Atom
 from codegen.spec.transformer.attention import Alibi, Attention, ProjectionBias
 from codegen.spec.transformer.latent import Latent
@@ -28,42 +29,40 @@ def attention_plan(
     """A block kind's attention, its class still without a name."""
     attention, mask = block.attention, numbers.masks[kind]
     score = _score_plan(model, attention, scaled=numbers.used("attention_scale"))
-    own = [n.name for n in numbers.mask_numbers[kind]]
-    names = _numbers_read(attention, score, own)
-    access = {name: numbers.access(name) for name in names}
+    of_mask = [n.name for n in numbers.mask_numbers[kind]]
+    names = _numbers_read(attention, score, of_mask)
+    reads: dict[str, Read | OverLayer] = {name: numbers.read(name) for name in names}
     if attention.scale_by_layer:
-        access["attention_scale"] += " / (layer + 1)"
+        reads["attention_scale"] = OverLayer(numbers.read("attention_scale"))
     width = head_dim(model, block)
     lends_kv = any(block.attention.kv_of for block in numbers.blocks.values())
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
         bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
 
-    def norm(given: InnerNorm | None, width: str, eps: str) -> NormPlan | None:
-        return norm_plan(given, width, numbers.access(eps)) if given else None
+    def norm(given: InnerNorm | None, width: Own, eps: str) -> NormPlan | None:
+        return norm_plan(given, width, numbers.read(eps)) if given else None
 
-    qk_norm = norm(attention.qk_norm, "self.head_dim", "qk_norm_eps")
-    values = "self.value_dim" if attention.value_dim else "self.head_dim"
-    v_norm = norm(attention.v_norm, values, "v_norm_eps")
-    output_norm = norm(attention.output_norm, f"self.heads * {values}", "output_norm_eps")
-    read = [access[name] for name in names if numbers.used(name)]
+    qk_norm = norm(attention.qk_norm, own("head_dim"), "qk_norm_eps")
+    values = "value_dim" if attention.value_dim else "head_dim"
+    v_norm = norm(attention.v_norm, own(values), "v_norm_eps")
+    output_norm = norm(attention.output_norm, own("heads", values), "output_norm_eps")
+    read = [reads[name] for name in names if numbers.used(name)]
     latent = attention.latent
-    latent_plan = _latent_plan(latent, numbers.access("latent_norm_eps"))
+    latent_plan = _latent_plan(latent, numbers.read("latent_norm_eps"))
     inner = (qk_norm, v_norm, output_norm, latent_plan and latent_plan.kv_norm)
     differential = None
     if attention.differential:
-        eps = numbers.access("norm_eps")
-        differential = NormPlan("rms", False, False, "2 * self.head_dim", eps)
+        eps = numbers.read("norm_eps")
+        differential = NormPlan("rms", False, False, own(2, "head_dim"), eps)
     read += [found.eps for found in inner if found]
     grouped = numbers.used("kv_heads") and latent is None
     own_values = latent is not None or attention.value_dim is not None
     values_read = value_dim(model, block) * (2 if attention.differential else 1)
     return AttentionPlan(
         class_name="",
-        numbers=access,
-        per_layer=attention.differential
-        or lends_kv
-        or any("layer]" in text or "(layer" in text for text in read),
+        numbers=reads,
+        per_layer=attention.differential or lends_kv or any(number.by_layer for number in read),
         bias=bias.model_dump() | {"gate": bias.q if bias.gate is None else bias.gate},
         grouped=grouped,
         qk_norm=qk_norm,
@@ -78,7 +77,7 @@ def attention_plan(
         turned_values=attention.rope is not None and attention.rope.values,
         rope=attention.rope is not None,
         score=score,
-        dropout=dropout_access(model, "attention"),
+        dropout=dropout_read(model, "attention"),
         mask=mask.name if isinstance(mask, Atom) else "",
         function=attention_function(
             mask, score, grouped, width, values_read, latent=latent is not None
@@ -116,13 +115,13 @@ def _score_plan(model: TransformerModel, attention: Attention, *, scaled: bool) 
         relative_bias=attention.relative_bias is not None,
         shared_bias=attention.relative_bias is not None and attention.relative_bias.shared,
         sinks=attention.sinks,
-        dropout=bool(dropout_access(model, "attention")),
+        dropout=dropout_read(model, "attention") is not None,
     )
 
 
 def _numbers_read(attention: Attention, score: ScorePlan, of_mask: Sequence[str]) -> list[str]:
     latent = attention.latent
-    names = ["heads", "kv_heads", "head_dim", *of_mask]
+    names = ["heads", "kv_heads", *(["head_dim"] if latent is None else []), *of_mask]
     names += ["attention_scale"] * score.scaled + ["attention_softcap"] * score.softcap
     names += ["kv_rank", "nope_dim", "rope_dim"] * (latent is not None)
     names += ["value_dim"] * bool(latent or attention.value_dim)
@@ -133,9 +132,9 @@ def _numbers_read(attention: Attention, score: ScorePlan, of_mask: Sequence[str]
     return names
 
 
-def _latent_plan(latent: Latent | None, eps: str) -> LatentPlan | None:
+def _latent_plan(latent: Latent | None, eps: Read) -> LatentPlan | None:
     if latent is None:
         return None
-    q_norm = NormPlan("rms", True, False, "self.q_rank", eps)
-    kv_norm = NormPlan("rms", True, False, "self.kv_rank", eps)
+    q_norm = NormPlan("rms", True, False, own("q_rank"), eps)
+    kv_norm = NormPlan("rms", True, False, own("kv_rank"), eps)
     return LatentPlan(latent.bias, q_norm if latent.q_rank else None, kv_norm)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from codegen.plan.amounts import joined
 from codegen.plan.kernels.attention_variant import pieces
 from codegen.plan.kernels.kernel import MaskCode
 from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code
@@ -92,11 +91,12 @@ class ScorePlan:
 class KeptPlan:
     """What a cache keeps: the first `first` positions and a ring of the last `ring`.
 
-    Both are expressions over the attention's own numbers; no ring: everything.
+    Each is the largest of some amounts over the mask's numbers; no first positions, or no ring,
+    where there are none: without a ring everything is kept.
     """
 
-    first: str | None
-    ring: str | None
+    first: tuple[Amount, ...] = ()
+    ring: tuple[Amount, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,15 +178,14 @@ def kept_numbers(mask: Mask) -> tuple[int, int | None]:
 
 
 def _kept(terms: tuple[Term, ...]) -> KeptPlan:
-    firsts: list[str] = []
-    rings: list[str] = []
+    firsts: list[Amount] = []
+    rings: list[Amount] = []
     for term in terms:
         found = _kept_by(term)
         if found is None:
-            return KeptPlan(None, None)
-        text = re.sub(r"\b([a-z]\w*)", r"self.\1", str(found[1]))
-        (firsts if found[0] == "first" else rings).append(text)
-    return KeptPlan(joined("max", firsts), joined("max", rings) or "1")
+            return KeptPlan()
+        (firsts if found[0] == "first" else rings).append(found[1])
+    return KeptPlan(tuple(dict.fromkeys(firsts)), tuple(dict.fromkeys(rings)) or (1,))
 
 
 def _kept_by(term: Term) -> tuple[str, Amount] | None:

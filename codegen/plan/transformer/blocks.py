@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from codegen.plan.reads import Read
 from codegen.plan.transformer.attention import attention_plan
 from codegen.plan.transformer.mlps import mlp_plan, norm_plan
 from codegen.plan.transformer.parts import AttentionPlan, BlockPlan, Mixer, SublayerPlan
-from codegen.plan.transformer.sizes import LayerNumbers, dropout_access
+from codegen.plan.transformer.sizes import LayerNumbers, dropout_read
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
 
@@ -32,7 +33,8 @@ def block_plans(
     each = any(
         s.per_layer
         or any(sublayer.per_layer for sublayer in s.sublayers)
-        or "layer]" in s.norm.eps + s.residual_scale
+        or s.norm.eps.by_layer
+        or (s.residual_scale is not None and s.residual_scale.by_layer)
         for s in shapes.values()
     )
     found: dict[str, BlockPlan] = {}
@@ -68,13 +70,13 @@ def _block_plan(
                 "mlp": mlp_plan(model, block, numbers),
             },
         ),
-        norm=norm_plan(block.norm, "config.d_model", numbers.access("norm_eps")),
+        norm=norm_plan(block.norm, Read("d_model"), numbers.read("norm_eps")),
         placement=block.norm.placement,
-        dropout=dropout_access(model, "residual"),
+        dropout=dropout_read(model, "residual"),
         parallel=residual.layout == "parallel",
         shared_norm=residual.shared_norm,
         attention_norm=residual.attention_norm,
-        residual_scale=numbers.access("residual_scale") if residual.scale is not None else "",
+        residual_scale=None if residual.scale is None else numbers.read("residual_scale"),
         residual_normed=residual.normed,
         layer_scale=model.layer_scale is not None,
         drop_path=bool(model.drop_path and model.drop_path.rate),

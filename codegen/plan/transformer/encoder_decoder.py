@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeVar
 
+from codegen.plan.reads import reads_of, with_reads
 from codegen.plan.tables import ConfigField, Parameter
 from codegen.plan.transformer.attention import attention_plan
 from codegen.plan.transformer.blocks import with_sublayer
@@ -28,7 +28,6 @@ from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpe
 Fields = tuple[ConfigField, ...]
 Part = TypeVar("Part")
 
-FIELD = re.compile(r"\bconfig\.(\w+)")  # as the plan's expressions read it
 OF_BOTH = ("token_embedding", "embedding_proj", "head")  # how parameters of no stack begin
 
 
@@ -45,8 +44,8 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
     decoder = replace(decoder, parameters=parameter_table(decoder, model))
     own_fields, names = _told_apart(encoder.fields, decoder.fields, "encoder_")
     own = not model.encoder.shared_embedding
-    encoder = replace(encoder, renamed_fields=names, own_embedding=own)
-    same_mlps = _nameless(_renamed(encoder, names)) == _nameless(decoder)
+    encoder = replace(_renamed(encoder, names), renamed_fields=names, own_embedding=own)
+    same_mlps = set(map(repr, encoder.mlps)) == set(map(repr, decoder.mlps))
     apart = bool(encoder.functions and decoder.functions)
     network = replace(
         _with_classes(decoder, "Decoder", same_mlps, "decoder_" if apart else ""),
@@ -66,13 +65,7 @@ def _cross_attention(
     block = cross_attention_block(model)
     numbers = LayerNumbers(model, (None,), {None: block})
     plan = attention_plan(model, None, block, numbers, decodes=False, cross=True)
-    read: set[str] = set()
-
-    def note(text: str) -> str:
-        read.update(FIELD.findall(text))
-        return text
-
-    _mapped(plan, note)
+    read = {one.field for one in reads_of(plan)}
     of_it = tuple(f for f in config_fields(model, numbers, one_kind=True) if f.name in read)
     own, names = _told_apart(of_it, decoder.fields, "cross_")
     plan = replace(_renamed(plan, names), class_name="CrossAttention")
@@ -105,32 +98,7 @@ def _joined(decoder: Fields, more: Fields) -> Fields:
 
 def _renamed(part: Part, names: dict[str, str]) -> Part:
     """A part of a plan that reads fields of these names under their new ones."""
-
-    def new(found: re.Match[str]) -> str:
-        return f"config.{names.get(found[1], found[1])}"
-
-    renamed: Part = _mapped(part, lambda text: FIELD.sub(new, text))
-    return renamed
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    """A plan with every text in it changed."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, tuple):
-        return tuple(_mapped(item, change) for item in value)
-    if isinstance(value, dict):
-        return {key: _mapped(item, change) for key, item in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(
-            value, **{f.name: _mapped(getattr(value, f.name), change) for f in fields(value)}
-        )
-    return value
-
-
-def _nameless(network: TransformerNetwork) -> set[str]:
-    """The structures of a stack's MLPs."""
-    return {repr(mlp) for mlp in network.mlps}
+    return with_reads(part, lambda read: replace(read, field=names.get(read.field, read.field)))
 
 
 def _with_classes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codegen.plan.reads import Read, Total
 from codegen.plan.tables import ConfigField
 from codegen.plan.transformer.mlps import norm_plan
 from codegen.plan.transformer.numbers import TINY_MODEL, TOY_NUMBERS, scale_value, toy_scale
@@ -12,7 +13,8 @@ from codegen.plan.transformer.sizes import LayerNumbers
 from codegen.spec.transformer.resolve import output_width, resolve_norm, scale_numbers
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
-NARROW = TINY_MODEL // 2  # a width other than d_model, at toy size
+TINY_NARROW = TINY_MODEL // 2  # a width other than d_model, at toy size
+WHOLE, NARROW, OUTPUT = Read("d_model"), Read("embedding_dim"), Read("output_dim")
 
 
 class Ends:
@@ -33,11 +35,11 @@ class Ends:
         self.narrow = model.embedding.dim not in (None, model.d_model)
         self.output_dim = output_width(model)
 
-    def _norm(self, place: str, width: str = "config.d_model") -> NormPlan | None:
+    def _norm(self, place: str, width: Read = WHOLE) -> NormPlan | None:
         norm = self.norms[place]
         if norm is None:
             return None
-        return norm_plan(norm, width, f"config.{self.epsilons.get(norm.eps, 'norm_eps')}")
+        return norm_plan(norm, width, Read(self.epsilons.get(norm.eps, "norm_eps")))
 
     @property
     def final_norm(self) -> NormPlan | None:
@@ -48,23 +50,22 @@ class Ends:
         """From tokens to the first block."""
         spec = self.model.embedding
         projected = spec.projected if self.narrow else ""
-        whole, narrow = "config.d_model", "config.embedding_dim"
-        offset = " + config.position_offset" if spec.position_offset else ""
+        offset = [Read("position_offset")] if spec.position_offset else []
         types = {"token": spec.token_types, "task": spec.task_types}
-        extra = " + config.extra_tokens" if spec.extra_tokens else ""
+        extra = [Read("extra_tokens")] if spec.extra_tokens else []
         return EmbeddingPlan(
-            tokens=f"config.vocab_size{extra}",
-            width=narrow if projected else whole,
+            tokens=Total((Read("vocab_size"), *extra)),
+            width=NARROW if projected else WHOLE,
             scaled=spec.scale is not None,
             token_shift=spec.token_shift,
             positions=spec.positions,
-            rows=f"config.context_length{offset}",
-            sum_width=narrow if projected in ("sum", "norm") else whole,
+            rows=Total((Read("context_length"), *offset)),
+            sum_width=NARROW if projected in ("sum", "norm") else WHOLE,
             offset=spec.position_offset > 0,
             interleaved=spec.sinusoids.layout == "interleaved",
             inclusive=spec.sinusoids.inclusive,
             types=tuple(name for name, count in types.items() if count),
-            norm=self._norm("embedding", narrow if projected == "norm" else whole),
+            norm=self._norm("embedding", NARROW if projected == "norm" else WHOLE),
             norm_first=spec.norm_of == "tokens",
             projected=projected,
             projection_bias=spec.projection_bias,
@@ -73,10 +74,10 @@ class Ends:
     def head(self) -> HeadPlan:
         """From the last block to logits."""
         spec, tied = self.model.head, self.model.embedding.tied
-        width = "config.d_model"
+        width = WHOLE
         if self.output_dim != self.model.d_model:
             shared = self.output_dim == self.model.embedding.dim
-            width = "config.embedding_dim" if shared else "config.output_dim"
+            width = NARROW if shared else OUTPUT
         transform = None
         if spec.transform:
             norm = self._norm("head", width)
@@ -102,9 +103,11 @@ class Ends:
         """What else the config says of embedding and head."""
         spec, head = self.model.embedding, self.model.head
         if self.narrow:
-            yield ConfigField("embedding_dim", "int", spec.dim or 0, NARROW)
-        if self.head().width == "config.output_dim":
-            yield ConfigField("output_dim", "int", self.output_dim, NARROW, "of the head's input")
+            yield ConfigField("embedding_dim", "int", spec.dim or 0, TINY_NARROW)
+        if self.head().width == OUTPUT:
+            yield ConfigField(
+                "output_dim", "int", self.output_dim, TINY_NARROW, "of the head's input"
+            )
         if spec.extra_tokens:
             extra = spec.extra_tokens
             yield ConfigField("extra_tokens", "int", extra, min(extra, 2), "read, never predicted")

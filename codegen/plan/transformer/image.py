@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codegen.plan.reads import Read, Total
 from codegen.spec.transformer.image import Image
 from codegen.spec.transformer.vocabulary import TransformerModel
 
@@ -47,12 +48,10 @@ class ImagePlan:
         return len(self.placed) + self.registers
 
     @property
-    def first_text(self) -> str:
-        """The same as an expression in the model; "" for none."""
-        if not self.registers:
-            return str(len(self.placed)) if self.placed else ""
-        parts = ([str(len(self.placed))] if self.placed else []) + ["self.config.register_tokens"]
-        return " + ".join(parts)
+    def first_read(self) -> Total:
+        """The same as the model works it out."""
+        placed = [len(self.placed)] if self.placed else []
+        return Total((*placed, *([Read("register_tokens")] if self.registers else [])))
 
     @property
     def tokens(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from codegen.plan.reads import Growing, LayerCount, Read
 from codegen.plan.tables import InitPlan, Number
 from codegen.plan.transformer.blocks import block_plans
 from codegen.plan.transformer.ends import Ends
@@ -14,7 +15,7 @@ from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
 from codegen.plan.transformer.parts import BlockPlan, LatentSizes, LayerPlan, TemperaturePlan
 from codegen.plan.transformer.rope import rope_plans
-from codegen.plan.transformer.sizes import LayerNumbers, config_fields, dropout_access, kv_sources
+from codegen.plan.transformer.sizes import LayerNumbers, config_fields, dropout_read, kv_sources
 from codegen.spec.transformer.latent import Latent
 from codegen.spec.transformer.resolve import layer_kinds, resolve_block
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
@@ -40,7 +41,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
     )
     ends = Ends(model, numbers)
     image = image_plan(model, model.image) if model.image else None
-    layer_count = "config.layers" if len(plans) == 1 else "len(config.layers)"
+    layer_count = LayerCount(Read("layers"), kinds=len(plans) > 1)
     network = TransformerNetwork(
         task=task,
         class_name="Model",
@@ -61,7 +62,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         aux_loss=any(b.mlp.experts and b.mlp.experts.aux_loss for b in blocks.values()),
         router_z_loss=any(b.mlp.experts and b.mlp.experts.z_loss for b in blocks.values()),
         loss_chunk=loss_chunk(model.vocab_size),
-        dropout=dropout_access(model, "embedding"),
+        dropout=dropout_read(model, "embedding"),
         init=InitPlan(model.init.residual, model.init.head),
         layer_count=layer_count,
         inputs=_inputs(plans),
@@ -83,12 +84,12 @@ def temperature_plan(blocks: Mapping[str | None, Block]) -> TemperaturePlan | No
     return TemperaturePlan(found[0].offset) if found else None
 
 
-def _drop_path(model: TransformerModel, layer_count: str) -> str:
-    """How often a layer's branches are skipped, as an expression; "" for never."""
+def _drop_path(model: TransformerModel, layers: LayerCount) -> Read | Growing | None:
+    """How often a layer's branches are skipped."""
     if model.drop_path is None or not model.drop_path.rate:
-        return ""
-    share = f" * layer / max(1, {layer_count} - 1)" if model.drop_path.growing else ""
-    return f"config.drop_path{share}"
+        return None
+    rate = Read("drop_path")
+    return Growing(rate, layers) if model.drop_path.growing else rate
 
 
 def _layer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from codegen.plan.reads import Own, Read
 from codegen.plan.transformer.experts import ALIGNED, experts_bias, experts_plan
 from codegen.plan.transformer.parts import MlpPlan, NormPlan
 from codegen.plan.transformer.sizes import LayerNumbers
@@ -12,7 +13,7 @@ from codegen.spec.transformer.norms import InnerNorm, Norm
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
 
-def norm_plan(norm: Norm | InnerNorm, width: str, eps: str) -> NormPlan:
+def norm_plan(norm: Norm | InnerNorm, width: Read | Own, eps: Read) -> NormPlan:
     """A norm's structure over that width."""
     bias = norm.kind == "layer" and norm.weight if norm.bias is None else norm.bias
     return NormPlan(norm.kind, norm.weight, bias, width, eps, norm.zero_centered and norm.weight)
@@ -31,14 +32,14 @@ def mlp_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> Ml
     names += ["route_eps"] * (router.eps > 0) + ["route_softcap"] * (router.softcap is not None)
     names += ["route_threshold"] * (router.scores == "sparsemixer")
     one = _one(block, numbers, "expert_d_ff", experts_bias(mlp, experts))
-    access = {**one.numbers, **{name: numbers.access(name) for name in names}}
+    reads = {**one.numbers, **{name: numbers.read(name) for name in names}}
     shared_plan = _shared(block, numbers, shared) if shared else None
-    each = [*access.values(), *(shared_plan.numbers.values() if shared_plan else ())]
+    each = [*reads.values(), *(shared_plan.numbers.values() if shared_plan else ())]
     widths = [model.d_model, *(int(v["expert_d_ff"]) for v in numbers.true)]
     return replace(
         one,
-        numbers=access,
-        per_layer=any("layer]" in text for text in each),
+        numbers=reads,
+        per_layer=any(read.by_layer for read in each),
         experts=experts_plan(mlp, aligned=all(width % ALIGNED == 0 for width in widths)),
         shared=shared_plan and replace(shared_plan, class_name="SharedMLP"),
     )
@@ -54,20 +55,21 @@ def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool | str) -> M
     """An MLP whose width is that number."""
     mlp = block.mlp
     gated = mlp.kind == "gated"
-    access = {"d_ff": numbers.access(width)}
+    reads = {"d_ff": numbers.read(width)}
     if mlp.beta is not None:
-        access["activation_beta"] = numbers.access("activation_beta")
+        reads["activation_beta"] = numbers.read("activation_beta")
     if gated and mlp.clamp is not None:
-        access["mlp_clamp"] = numbers.access("mlp_clamp")
+        reads["mlp_clamp"] = numbers.read("mlp_clamp")
     if gated and mlp.up_offset:
-        access["up_offset"] = numbers.access("up_offset")
+        reads["up_offset"] = numbers.read("up_offset")
     norm = None
     if mlp.norm:
-        norm = norm_plan(mlp.norm, access["d_ff"], numbers.access("mlp_norm_eps"))
+        norm = norm_plan(mlp.norm, reads["d_ff"], numbers.read("mlp_norm_eps"))
+    each = [*reads.values(), *([norm.eps] if norm else [])]
     return MlpPlan(
         class_name="",
-        numbers=access,
-        per_layer=any("layer]" in text for text in (*access.values(), norm.eps if norm else "")),
+        numbers=reads,
+        per_layer=any(read.by_layer for read in each),
         kind=mlp.kind,
         activation=mlp.activation,
         bias=bias is True,

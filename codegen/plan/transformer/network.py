@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from codegen.plan.reads import Growing, Largest, LayerCount, Read
 from codegen.plan.tables import Argument, ConfigField, InitPlan, Parameter
 from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction
@@ -30,7 +31,7 @@ class TransformerNetwork:
     """A decoder-only transformer, an encoder or, with its `encoder` in it, an encoder-decoder.
 
     Its `task` says which. `fields`, `parameters` and `init` of an encoder-decoder are of both; its
-    encoder keeps the fields that it would have alone.
+    encoder keeps the fields that it would have alone, and reads them by their names in the whole.
     """
 
     task: str
@@ -44,15 +45,15 @@ class TransformerNetwork:
     ropes: tuple[RopePlan, ...]
     temperature: TemperaturePlan | None
     image: ImagePlan | None
-    drop_path: str  # how often a layer's branch is skipped, as an expression; "" for never
+    drop_path: Read | Growing | None  # how often a layer's branch is skipped
     aux_loss: bool  # routers' balance
     router_z_loss: bool
     embedding: EmbeddingPlan
     head: HeadPlan
     loss_chunk: int  # tokens whose logits the loss holds at one time
-    dropout: str  # how the config has the rate of embeddings; "" for none
+    dropout: Read | None  # the rate of embeddings
     init: InitPlan
-    layer_count: str
+    layer_count: LayerCount
     inputs: tuple[str, ...]  # what callers say of each row: document_ids, prefix_lengths, lengths
     parameters: tuple[Parameter, ...]
     encoder: TransformerNetwork | None = None
@@ -60,6 +61,12 @@ class TransformerNetwork:
     renamed_fields: dict[str, str] = field(default_factory=dict)  # of an encoder, in the whole
     own_embedding: bool = False  # of an encoder whose tokens are not the decoder's
     operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
+
+    @property
+    def reads(self) -> dict[str, Read]:
+        """How its classes read each of its fields, by the name that it would have alone."""
+        names = self.renamed_fields
+        return {f.name: Read(names.get(f.name, f.name)) for f in self.fields}
 
     @property
     def decodes(self) -> bool:
@@ -210,15 +217,15 @@ class TransformerNetwork:
         return "fixed" if fixed else ""
 
     @property
-    def prefix_length(self) -> str:
-        """The fixed prefix as the training script reads it: the longest that a layer has."""
+    def prefix_length(self) -> Read | Largest:
+        """The fixed prefix: the longest that a layer has."""
         shared = any(field.name == "prefix" for field in self.fields)
-        return "run.config.prefix" if shared else "max(run.config.prefixes)"
+        return Read("prefix") if shared else Largest(Read("prefixes"))
 
     @property
     def indexed(self) -> bool:
         """Whether a number of some mask differs by layer."""
-        return any("[layer]" in number for a in self.attentions for number in a.mask_numbers)
+        return any(number.by_layer for a in self.attentions for number in a.mask_numbers)
 
     @property
     def shares_kv(self) -> bool:

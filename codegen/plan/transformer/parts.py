@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from codegen.plan.reads import OverLayer, Own, Read, Total
 from codegen.plan.tables import Argument, Number
 from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction, KeptPlan, ScorePlan
@@ -13,13 +14,13 @@ from codegen.plan.transformer.experts import ExpertsPlan
 
 @dataclass(frozen=True)
 class NormPlan:
-    """A norm's structure; `width` and `eps` are expressions over the config."""
+    """A norm's structure, and where its width and its epsilon are read."""
 
     kind: str
     weight: bool
     bias: bool
-    width: str
-    eps: str
+    width: Read | Own
+    eps: Read
     zero_centered: bool = False
 
 
@@ -34,20 +35,20 @@ class LatentPlan:
 
 @dataclass(frozen=True)
 class EmbeddingPlan:
-    """From tokens to the first block; numbers are expressions over the config.
+    """From tokens to the first block.
 
     The table has a row for each of `tokens`, of `width`; positions and types have `sum_width`.
     `types` are kinds of types, each with a table. `projected` says what becomes d_model wide:
     `tokens`, `sum` or `norm`.
     """
 
-    tokens: str
-    width: str
+    tokens: Total
+    width: Read
     scaled: bool
     token_shift: bool
     positions: str  # none, learned or sinusoidal
-    rows: str  # of the table of learned positions
-    sum_width: str
+    rows: Total  # of the table of learned positions
+    sum_width: Read
     offset: bool
     interleaved: bool
     inclusive: bool
@@ -82,7 +83,7 @@ class HeadPlan:
     """From the last block to logits; `width` is what the output embedding reads."""
 
     tied: bool
-    width: str
+    width: Read
     transform: TransformPlan | None
     scaled: bool
     bias: bool
@@ -93,14 +94,14 @@ class HeadPlan:
 
 @dataclass(frozen=True)
 class AttentionPlan:
-    """One attention class. `numbers` are expressions: `config.heads`, `config.windows[layer]`.
+    """One attention class, and where each of its `numbers` is read.
 
     `function` is None where `mask` is one that PyTorch has: `causal`, `full` or `padding`. Only a
     layer that is `cached` decodes.
     """
 
     class_name: str
-    numbers: dict[str, str]
+    numbers: dict[str, Read | OverLayer]
     per_layer: bool
     bias: dict[str, bool]
     grouped: bool
@@ -116,7 +117,7 @@ class AttentionPlan:
     gate_activation: str  # nothing where there is no gate
     rope: bool
     score: ScorePlan
-    dropout: str  # how the config has the rate of attention's weights; "" for none
+    dropout: Read | None  # the rate of attention's weights
     mask: str
     function: AttentionFunction | None
     cached: bool
@@ -191,7 +192,7 @@ class AttentionPlan:
         return self.function.mask.inputs if self.function else ()
 
     @property
-    def mask_numbers(self) -> tuple[str, ...]:
+    def mask_numbers(self) -> tuple[Read | OverLayer, ...]:
         """How the numbers of the mask are read from the config."""
         return tuple(self.numbers[name] for name in self.mask_names)
 
@@ -218,7 +219,7 @@ class MlpPlan:
     """One MLP class, or a mixture of experts that are such MLPs."""
 
     class_name: str
-    numbers: dict[str, str]
+    numbers: dict[str, Read]
     per_layer: bool
     kind: str
     activation: str
@@ -329,11 +330,11 @@ class BlockPlan:
     sublayers: tuple[SublayerPlan, ...]
     norm: NormPlan
     placement: str
-    dropout: str  # how the config has the rate of what sublayers add; "" for none
+    dropout: Read | None  # the rate of what sublayers add
     parallel: bool
     shared_norm: bool
     attention_norm: bool  # before attention, where the others are before theirs
-    residual_scale: str  # how the config has the factor of what sublayers add; "" for none
+    residual_scale: Read | None  # the factor of what sublayers add
     residual_normed: bool
     layer_scale: bool
     drop_path: bool
@@ -411,14 +412,14 @@ class LayerPlan:
 class RopePlan:
     """One function that makes rotary angles; `kinds` are the block kinds whose layers read it.
 
-    `thetas` is true where its layers differ in theta. `dim` is the rotated width of a head, as an
-    expression over the config; `partial` says that the rest of the head stays.
+    `thetas` is true where its layers differ in theta. `dim` is the rotated width of a
+    head; `partial` says that the rest of the head stays.
     """
 
     name: str
     kinds: tuple[str, ...]
     thetas: bool
-    dim: str
+    dim: Read
     partial: bool
     pairs: str
     sign: int

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
 from codegen.plan.transformer.layer_masks import TINY_CONTEXT
 from codegen.plan.transformer.numbers import TINY_HEAD_DIM
@@ -82,7 +83,7 @@ def rope_plans(model: TransformerModel, blocks: Kinds) -> tuple[RopePlan, ...]:
                 name=name,
                 kinds=tuple(kind or "" for kind in structure.kinds),
                 thetas=alone and len(structure.thetas) > 1,
-                dim=f"config.{dim}",
+                dim=Read(dim),
                 partial=structure.dim < structure.head_dim,
                 pairs=structure.rope.pairs,
                 sign=structure.rope.sign,
@@ -127,7 +128,7 @@ def rope_fields(
     """
     structures, plans = rope_structures(model, blocks), rope_plans(model, blocks)
     latents = any(block.attention.latent for block in blocks.values())
-    held = ("config.head_dim", "config.rope_dim") if latents else ("config.head_dim",)
+    held = ("head_dim", "rope_dim") if latents else ("head_dim",)
     fields: list[ConfigField] = []
     if len(plans) > 1:
         of_kind = {kind: plan.kinds[0] for plan in plans for kind in plan.kinds}
@@ -137,10 +138,9 @@ def rope_fields(
     for structure, plan in zip(structures, plans, strict=True):
         name = plan.name
         toy_dim = toy_rotary_dim(structure.dim, structure.head_dim)
-        if plan.dim not in held:
+        if plan.dim.field not in held:
             comment = "of rotated heads" if not plan.partial else "dimensions of a head that turn"
-            field = plan.dim.removeprefix("config.")
-            fields.append(ConfigField(field, "int", structure.dim, toy_dim, comment))
+            fields.append(ConfigField(plan.dim.field, "int", structure.dim, toy_dim, comment))
         if len(plans) == 1:
             fields.append(theta)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
 from codegen.plan.transformer.expert_numbers import EXPERT_ROWS
 from codegen.plan.transformer.head_numbers import HEAD_ROWS
@@ -77,11 +78,11 @@ class LayerNumbers:
         """Whether all layers have this very number."""
         return all(values[name] == value for values in self.true)
 
-    def access(self, name: str) -> str:
+    def read(self, name: str) -> Read:
         """How a constructor reads the number from its config."""
         if not self.used(name):
             name = self.rows[name].else_read or name
-        return f"config.{name}" if self.uniform(name) else f"config.{self.rows[name].plural}[layer]"
+        return Read(name) if self.uniform(name) else Read(self.rows[name].plural, by_layer=True)
 
 
 def config_fields(
@@ -184,11 +185,11 @@ def dropout_fields(model: TransformerModel) -> list[ConfigField]:
     return [ConfigField(name, "float", rate, rate) for name, rate in rates.items() if rate]
 
 
-def dropout_access(model: TransformerModel, place: str) -> str:
-    """How the rate of a place is read from the config; "" where nothing is dropped."""
+def dropout_read(model: TransformerModel, place: str) -> Read | None:
+    """How the rate of a place is read from the config; None where nothing is dropped."""
     names = {field.name for field in dropout_fields(model)}
     name = next((n for n in ("dropout", f"{place}_dropout") if n in names), None)
-    return f"config.{name}" if name else ""
+    return Read(name) if name else None
 
 
 def kv_sources(
