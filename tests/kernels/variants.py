@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 from codegen.plan.kernels.attention_variant import AttentionVariant, pieces
@@ -15,7 +17,7 @@ WINDOW = RangeCode("first - WINDOW + 1", "last + 1", "last - WINDOW + 1", "first
 WINDOWED = RangeCode("first", "last + WINDOW", "last", "first + WINDOW")
 MASKS = {
     "full": MaskCode(
-        predicate="True",
+        predicate="",
         keys=(RangeCode("0", "time", "0", "time"),),
         queries=(RangeCode("0", "time", "0", "time"),),
     ),
@@ -108,6 +110,12 @@ MASKS = {
         ),
     ),
 }
+INPUTS_BY_WORD = {
+    "document_start": "document_starts",
+    "document_end": "document_ends",
+    "prefix_length": "prefix_lengths",
+    "length": "lengths",
+}
 NUMBERS = {
     "window": ("window",),
     "sink": ("window", "sink"),
@@ -130,11 +138,33 @@ SMALL = {
 }
 
 
+def read(text: str) -> frozenset[str]:
+    """What a text in Triton reads, by its words."""
+    found: set[str] = set()
+    for word in re.findall(r"(?<!\.)\b[A-Za-z]\w*", text):
+        name, _, end = word.rpartition("_")
+        looked_up = name in INPUTS_BY_WORD.values() and end in ("first", "last")
+        found |= {name, end} if looked_up else {INPUTS_BY_WORD.get(word, word.lower())}
+    return frozenset(found - {"tl"})
+
+
+def with_reads(code: MaskCode) -> MaskCode:
+    """The code with what each piece of it reads."""
+
+    def of(one: RangeCode) -> RangeCode:
+        texts = [getattr(one, f.name) for f in fields(one)[:4]]
+        edges = re.findall(r"\b(document_(?:starts|ends))_(first|last)\b", " ".join(texts))
+        return replace(one, reads=read(" ".join(texts)), edges=frozenset(edges))
+
+    keys, queries = (tuple(map(of, ranges)) for ranges in (code.keys, code.queries))
+    return replace(code, keys=keys, queries=queries, reads=read(code.predicate))
+
+
 def variant(mask: str, head_dim: int, name: str = "", **options: bool) -> AttentionVariant:
     return AttentionVariant(
         name=name,
         english=f"who sees whom is {mask}",
-        mask=MASKS[mask],
+        mask=with_reads(MASKS[mask]),
         numbers=NUMBERS.get(mask, ()),
         inputs=INPUTS.get(mask, ()),
         causal=mask in CAUSAL,

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from codegen.plan.kernels.kernel import RangeCode
-from codegen.plan.masks.code import PYTHON, mask_code
+from codegen.plan.masks.code import PYTHON, TRITON, Language, mask_code
 from codegen.plan.masks.numbers import mask_numbers, with_names
 from codegen.spec.masks.formula import formula_of
 from codegen.spec.masks.tree import parse_mask
+from tests.kernels.variants import with_reads
 from tests.plan.test_masks import NAMED, random_mask, random_row, sees
 
 
@@ -83,3 +84,48 @@ def test_what_random_masks_print_is_never_wrong(seed: int) -> None:
     draw = random.Random(seed)
     for _ in range(100):
         check(random_mask(draw), draw, exact=False, named=draw.random() < 0.5, most=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(q - ((k + 2) - q)) % 3 == 0",
+        "(k - ((q - 1) - (k + 1))) // 4 == 1",
+        "(q - ((k + 2) % 3 - q)) % 4 == 1",
+        "causal & (q - ((q + 1) - (k + 1))) % 5 < 2",
+    ],
+)
+def test_what_is_taken_away_is_taken_away_whole(text: str) -> None:
+    draw = random.Random(text)
+    for _ in range(20):
+        check(text, draw, exact=False, named=True, most=4)
+
+
+@pytest.mark.parametrize("language", [PYTHON, TRITON], ids=["python", "triton"])
+def test_code_says_all_that_it_reads_and_nothing_else(language: Language) -> None:
+    draw = random.Random(0)
+    for text in (*NAMED, "h < 2 & causal", *(random_mask(draw) for _ in range(150))):
+        code = mask_code(with_names(parse_mask(text)), language, 4)
+        if language is TRITON:
+            assert code.keys == with_reads(code).keys, text
+            assert code.queries == with_reads(code).queries, text
+            assert code.reads == with_reads(code).reads, text
+        else:
+            assert code.reads == read_by_names(code.predicate), text
+
+
+def read_by_names(text: str) -> set[str]:
+    """What Python finds in a text, its inputs by the names that callers use."""
+    inputs = {
+        "document_start": "document_starts",
+        "document_end": "document_ends",
+        "prefix_length": "prefix_lengths",
+        "length": "lengths",
+    }
+    return {inputs.get(name, name) for name in compile(text, "mask", "eval").co_names}
+
+
+def test_what_may_follow_a_predicate_is_known() -> None:
+    for text in ("causal", "causal & window(4)", "causal | window(4)", "block(4)", "full"):
+        code = mask_code(with_names(parse_mask(text)), TRITON, 4)
+        assert code.joined == (text in ("causal & window(4)", "full")), text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -79,19 +78,22 @@ class AttentionVariant:
     @property
     def query_arrays(self) -> tuple[str, ...]:
         """Inputs that the predicate reads for each query."""
-        return tuple(a for a in ARRAYS if re.search(rf"\b{a[:-1]}\b", self.mask.predicate))
+        return tuple(array for array in ARRAYS if array in self.mask.reads)
 
     @property
     def predicate(self) -> str:
         """Who sees whom inside a tile of queries that may see something; "" if all see all."""
-        return "" if self.mask.predicate == "True" else self.mask.predicate
+        return self.mask.predicate
 
     @property
     def visible(self) -> str:
         """The predicate without keys past the end, which a causal mask never shows."""
         if self.causal:
             return self.predicate
-        return _both(self.predicate, "(k < time)") if self.predicate else "k < time"
+        if not self.predicate:
+            return "k < time"
+        own = self.predicate if self.mask.joined else f"({self.predicate})"
+        return f"{own} & (k < time)"
 
     @property
     def left_edge(self) -> bool:
@@ -104,11 +106,11 @@ class AttentionVariant:
         `arrays`: the inputs of each query as pointers, for a tile that walks over queries.
         """
         per_query = (a if arrays else a[:-1] for a in self.query_arrays)
-        rows = (r[:-1] for r in self.row_inputs if re.search(rf"\b{r[:-1]}\b", self.mask.predicate))
+        rows = (row[:-1] for row in self.row_inputs if row in self.mask.reads)
         return (
             *per_query,
             *rows,
-            *(("h",) if self._reads("h") else ()),
+            *(("h",) if "h" in self.mask.reads else ()),
             *(("slope",) if self.alibi else ()),
             *(("bias", "reach") if self.relative_bias else ()),
             *(("seed", "stream") if self.dropout else ()),
@@ -120,7 +122,7 @@ class AttentionVariant:
     def fixed_terms(self) -> tuple[str, ...]:
         """The compile-time numbers that scores and mask of a tile take."""
         return (
-            *(number for number in self.constants if self._reads(number)),
+            *(number.upper() for number in self.numbers if number in self.mask.reads),
             *(("DROPOUT",) if self.dropout else ()),
         )
 
@@ -172,18 +174,15 @@ class AttentionVariant:
     def reads(self, position: str) -> bool:
         """Whether a tile's own positions, `q` or `k`, matter to its scores or its mask."""
         placed = self.alibi or self.relative_bias or self.dropout
-        return placed or re.search(rf"\b{position}\b", self.predicate) is not None
+        return placed or position in self.mask.reads
 
     def reads_last(self, ranges: tuple[RangeCode, ...]) -> bool:
         """Whether ranges depend on a tile's last position."""
-        return re.search(r"(\b|_)last\b", _text(ranges)) is not None
-
-    def _reads(self, number: str) -> bool:
-        return re.search(rf"\b{number}\b", self.mask.predicate) is not None
+        return any("last" in code.reads for code in ranges)
 
     def _inputs(self, ranges: Iterable[RangeCode]) -> tuple[str, ...]:
-        text = f"{self.mask.predicate} {_text(ranges)}"
-        return tuple(n for n in self.inputs if re.search(rf"\b{n[:-1]}(\b|s_(first|last))", text))
+        read = self.mask.reads.union(*(code.reads for code in ranges))
+        return tuple(name for name in self.inputs if name in read)
 
 
 def pieces(head_dim: int, count: int | None = None) -> tuple[int, ...]:
@@ -200,20 +199,6 @@ def pieces(head_dim: int, count: int | None = None) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _both(a: str, b: str) -> str:
-    """a & b, with the parentheses that a needs."""
-    depth, outside = 0, ""
-    for character in a:
-        depth += (character == "(") - (character == ")")
-        outside += character if depth == 0 else ""
-    plain = re.fullmatch(r"[\s)&]*", outside)
-    return f"{a} & {b}" if plain else f"({a}) & {b}"
-
-
-def _text(ranges: Iterable[RangeCode]) -> str:
-    return " ".join(f"{r.low} {r.high} {r.full_low} {r.full_high}" for r in ranges)
-
-
 def _edges(ranges: Iterable[RangeCode]) -> tuple[tuple[str, str, str], ...]:
-    found = set(re.findall(r"\b(document_(?:starts|ends))_(first|last)\b", _text(ranges)))
+    found = {edge for code in ranges for edge in code.edges}
     return tuple((f"{array}_{at}", array, at) for array, at in sorted(found))

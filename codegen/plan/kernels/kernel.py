@@ -20,6 +20,8 @@ class RangeCode:
     high: str
     full_low: str
     full_high: str
+    reads: frozenset[str] = frozenset()  # positions, numbers and inputs, by their names in the plan
+    edges: frozenset[tuple[str, str]] = frozenset()  # inputs looked up at `first` or `last`
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class MaskCode:
     predicate: str  # over `q`, `k`, the numbers, `document_start`, `document_end`, `length`, ...
     keys: tuple[RangeCode, ...]  # that a tile of queries visits
     queries: tuple[RangeCode, ...]  # that visit a tile of keys
+    reads: frozenset[str] = frozenset()  # what the predicate reads, by its names in the plan
+    joined: bool = False  # whether `& more` may follow the predicate as it is
 
 
 @dataclass(frozen=True)

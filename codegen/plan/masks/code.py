@@ -6,6 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from codegen.plan.kernels.kernel import MaskCode, RangeCode
+from codegen.plan.masks.source import (
+    ADDED,
+    BOTH,
+    CHOICE,
+    COMPARISON,
+    EITHER,
+    MULTIPLIED,
+    WHOLE,
+    Ends,
+    Source,
+    made,
+)
 from codegen.spec.masks.amount import Amount, Sum, named
 from codegen.spec.masks.atoms import (
     Always,
@@ -28,11 +40,12 @@ from codegen.spec.masks.formula import Term, terms_of
 
 FIRST, LAST, TIME = named("first"), named("last"), named("time")
 ROW_INPUTS = {"prefix_lengths": "prefix_length", "lengths": "length"}  # one number a row
+INPUT_OF = {name: array for array, name in ROW_INPUTS.items()}
 # The first query whose document ends beyond a key begins with the key's document, and so on.
 INVERSE = {"document_starts": "document_ends", "document_ends": "document_starts"}
 OF_QUERY = {"document_starts": "document_start", "document_ends": "document_end"}
 AS_THEY_ARE = ("q", "k", "first", "last", "time", *ROW_INPUTS.values())  # in every language
-TIGHTNESS = {"|": 1, "&": 2}  # as Python binds them; comparisons bind least
+ZERO, END = Source("0"), Source("time", frozenset({"time"}))
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class Language:
     least: Callable[[str, str], str]
     greatest: Callable[[str, str], str]
     choose: Callable[[str, str, str], str]  # condition, then, else
-    all_of: Callable[[Sequence[str]], str]
+    all_of: Callable[..., str]
     lookup: Callable[[str, str], str]  # what an array says at a position
     floor: Callable[[str, str], str]  # a quotient rounded down, of what may be negative
     remainder: Callable[[str, str], str]
@@ -54,7 +67,7 @@ PYTHON = Language(
     least="min({}, {})".format,
     greatest="max({}, {})".format,
     choose="{1} if {0} else {2}".format,
-    all_of=" and ".join,
+    all_of=lambda *all_: " and ".join(all_),
     lookup="{}[{}]".format,
     floor="{} // {}".format,
     remainder="{} % {}".format,
@@ -65,7 +78,7 @@ TRITON = Language(
     least="tl.minimum({}, {})".format,
     greatest="tl.maximum({}, {})".format,
     choose="tl.where({}, {}, {})".format,
-    all_of=lambda all_: all_[0] if len(all_) == 1 else " & ".join(f"({c})" for c in all_),
+    all_of=lambda *all_: all_[0] if len(all_) == 1 else " & ".join(f"({c})" for c in all_),
     lookup="{}_{}".format,
     floor="({0} - ({0} % {1} + {1}) % {1}) // {1}".format,
     remainder="({0} % {1} + {1}) % {1}".format,
@@ -78,11 +91,32 @@ def mask_code(formula: Formula, language: Language, most: int) -> MaskCode:
     terms = terms_of(formula)
     keys = [writer.keys(term) for term in terms]
     queries = [writer.queries(term, _beginnings(term, terms)) for term in terms]
+    predicate = writer.predicate(formula)
     return MaskCode(
-        writer.predicate(formula),
-        tuple(keys) if len(keys) <= most else (writer.hull(keys),),
-        tuple(queries) if len(queries) <= most else (writer.hull(queries),),
+        predicate.text,
+        tuple(r.code for r in keys) if len(keys) <= most else (writer.hull(keys).code,),
+        tuple(r.code for r in queries) if len(queries) <= most else (writer.hull(queries).code,),
+        predicate.reads,
+        joined=predicate.binds >= BOTH,
     )
+
+
+@dataclass(frozen=True)
+class _Range:
+    """A range in the making."""
+
+    low: Source
+    high: Source
+    full_low: Source = ZERO
+    full_high: Source = ZERO
+
+    @property
+    def code(self) -> RangeCode:
+        bounds = (self.low, self.high, self.full_low, self.full_high)
+        low, high, full_low, full_high = (bound.text for bound in bounds)
+        reads = frozenset[str]().union(*(bound.reads for bound in bounds))
+        edges = frozenset[Ends]().union(*(bound.edges for bound in bounds))
+        return RangeCode(low, high, full_low, full_high, reads, edges)
 
 
 class _Writer:
@@ -91,27 +125,37 @@ class _Writer:
 
     # Numbers
 
-    def amount(self, amount: Amount) -> str:
+    def amount(self, amount: Amount) -> Source:
         """A sum, its names as the language has them; `q`, `first` and their like stay."""
         if isinstance(amount, int):
-            return str(amount)
+            return Source(str(amount), binds=WHOLE if amount >= 0 else ADDED)
         terms = tuple(
             (n if n in AS_THEY_ARE else self.language.number(n), f) for n, f in amount.terms
         )
-        return str(Sum(terms, amount.constant))
+        one_name = len(terms) == 1 and terms[0][1] == 1 and not amount.constant
+        return Source(
+            str(Sum(terms, amount.constant)),
+            frozenset(INPUT_OF.get(n, n) for n, _ in amount.terms),
+            binds=WHOLE if one_name or (not terms and amount.constant >= 0) else ADDED,
+        )
 
-    def grouped(self, amount: Amount) -> str:
+    def grouped(self, amount: Amount) -> Source:
         """The same, in parentheses if it is more than one name or number."""
-        text = self.amount(amount)
-        return f"({text})" if " " in text or text.startswith("-") else text
+        return self.amount(amount).inside(WHOLE)
 
-    def block(self, position: Sum, size: Amount, by: int) -> str:
+    def block(self, position: Sum, size: Amount, by: int) -> Source:
         """Where the block of a position begins, or that of `by` blocks later."""
-        quotient = f"{self.grouped(position)} // {self.grouped(size)}"
-        quotient = f"({quotient}{_added(by)})" if by else quotient
-        return f"{quotient} * {self.grouped(size)}"
+        n = self.grouped(size)
+        form = f"({{}} // {{}}{_added(by)}) * {{}}" if by else "{} // {} * {}"
+        return made(form.format, self.grouped(position), n, n, binds=MULTIPLIED)
 
-    def at(self, bound: Bound, query: Sum) -> str:
+    def lookup(self, array: str, at: Sum) -> Source:
+        """What an array says at an end of a tile."""
+        position = self.amount(at)
+        text = self.language.lookup(array, position.text)
+        return Source(text, position.reads | {array}, frozenset({(array, position.text)}))
+
+    def at(self, bound: Bound, query: Sum) -> Source:
         """f(query)."""
         match bound:
             case Shift(by):
@@ -121,11 +165,11 @@ class _Writer:
             case BlockEdge(size, by):
                 return self.block(query, size, by)
             case Lookup(array) if array in ROW_INPUTS:
-                return ROW_INPUTS[array]
+                return self.amount(named(ROW_INPUTS[array]))
             case Lookup(array):
-                return self.language.lookup(array, self.amount(query))
+                return self.lookup(array, query)
 
-    def inverse(self, bound: Bound, key: Sum) -> str | None:
+    def inverse(self, bound: Bound, key: Sum) -> Source | None:
         """The first query with key < f(query); None if that does not depend on the query."""
         match bound:
             case Shift(by):
@@ -133,28 +177,28 @@ class _Writer:
             case BlockEdge(size, by):
                 return self.block(key, size, 1 - by)
             case Lookup(array) if array in INVERSE:
-                return self.language.lookup(INVERSE[array], self.amount(key))
+                return self.lookup(INVERSE[array], key)
         return None
 
     # Ranges
 
-    def keys(self, term: Term) -> RangeCode:
+    def keys(self, term: Term) -> _Range:
         """The keys that a tile of queries first..last visits for this term."""
         starts = [FIRST, *term.begins]  # the first query that can be meant is the latest of them
         ends = [LAST, *(n - 1 for n in term.ends)]
-        low = self.highest([t for bound in term.lows for t in self.each(bound, starts)], "0")
-        high = self.lowest([t for bound in term.highs for t in self.each(bound, ends)], "time")
-        full_low = self.highest([self.at(bound, LAST) for bound in term.lows], "0")
-        full_high = self.lowest([self.at(bound, FIRST) for bound in term.highs], "time")
-        some = [f"last >= {self.amount(n)}" for n in term.begins]
-        some += [f"first < {self.amount(n)}" for n in term.ends]
-        every = [f"first >= {self.amount(n)}" for n in term.begins]
-        every += [f"last < {self.amount(n)}" for n in term.ends]
+        low = self.highest([t for bound in term.lows for t in self.each(bound, starts)], ZERO)
+        high = self.lowest([t for bound in term.highs for t in self.each(bound, ends)], END)
+        full_low = self.highest([self.at(bound, LAST) for bound in term.lows], ZERO)
+        full_high = self.lowest([self.at(bound, FIRST) for bound in term.highs], END)
+        some = [self.compared(LAST, ">=", self.amount(n)) for n in term.begins]
+        some += [self.compared(FIRST, "<", self.amount(n)) for n in term.ends]
+        every = [self.compared(FIRST, ">=", self.amount(n)) for n in term.begins]
+        every += [self.compared(LAST, "<", self.amount(n)) for n in term.ends]
         if term.tested:
-            return RangeCode(low, self.when(some, high), "0", "0")
-        return RangeCode(low, self.when(some, high), full_low, self.when(every, full_high))
+            return _Range(low, self.when(some, high))
+        return _Range(low, self.when(some, high), full_low, self.when(every, full_high))
 
-    def queries(self, term: Term, beginnings: Sequence[Bound]) -> RangeCode:
+    def queries(self, term: Term, beginnings: Sequence[Bound]) -> _Range:
         """The queries that visit a tile of keys first..last for this term.
 
         `beginnings` are bounds below which another term shows what the lows of this one hide.
@@ -163,135 +207,153 @@ class _Writer:
         full_low, full_high = list(low), list(high)
         some, every = [], []
         for bound in term.highs:  # key < f(query)
-            if (after := self.inverse(bound, FIRST)) is not None:
+            after, last_after = self.inverse(bound, FIRST), self.inverse(bound, LAST)
+            if after and last_after:
                 low.append(after)
-                full_low.append(str(self.inverse(bound, LAST)))
+                full_low.append(last_after)
             else:
-                some.append(f"first < {self.at(bound, FIRST)}")
-                every.append(f"last < {self.at(bound, FIRST)}")
+                some.append(self.compared(FIRST, "<", self.at(bound, FIRST)))
+                every.append(self.compared(LAST, "<", self.at(bound, FIRST)))
         for bound in term.lows:  # key >= f(query)
-            if (until := self.inverse(bound, LAST)) is not None:
+            if until := self.inverse(bound, LAST):
                 high.append(until)
                 firsts = [FIRST, *map(self.position, beginnings)]
                 known = firsts[:1] if isinstance(bound, Lookup) else firsts
-                full_high.append(self.highest([str(self.inverse(bound, p)) for p in known], "0"))
+                found = (self.inverse(bound, position) for position in known)
+                full_high.append(self.highest([one for one in found if one], ZERO))
             else:
-                some.append(f"last >= {self.at(bound, FIRST)}")
-                every.append(f"first >= {self.at(bound, FIRST)}")
-        ends = self.when(some, self.lowest(high, "time"))
+                some.append(self.compared(LAST, ">=", self.at(bound, FIRST)))
+                every.append(self.compared(FIRST, ">=", self.at(bound, FIRST)))
+        ends = self.when(some, self.lowest(high, END))
         if term.tested:
-            return RangeCode(self.highest(low, "0"), ends, "0", "0")
-        full = self.when(every, self.lowest(full_high, "time"))
-        return RangeCode(self.highest(low, "0"), ends, self.highest(full_low, "0"), full)
+            return _Range(self.highest(low, ZERO), ends)
+        full = self.when(every, self.lowest(full_high, END))
+        return _Range(self.highest(low, ZERO), ends, self.highest(full_low, ZERO), full)
 
     def position(self, bound: Bound) -> Sum:
         """The key that a bound is at for all queries."""
-        return Sum() + bound.value if isinstance(bound, Constant) else named(self.at(bound, FIRST))
+        if isinstance(bound, Lookup):
+            return named(ROW_INPUTS[bound.array])
+        assert isinstance(bound, Constant)
+        return Sum() + bound.value
 
-    def hull(self, ranges: Sequence[RangeCode]) -> RangeCode:
+    def hull(self, ranges: Sequence[_Range]) -> _Range:
         """One range around all of them, masked throughout."""
-        low = self.lowest([r.low for r in ranges], "0")
-        return RangeCode(low, self.highest([r.high for r in ranges], "time"), "0", "0")
+        low = self.lowest([r.low for r in ranges], ZERO)
+        return _Range(low, self.highest([r.high for r in ranges], END))
 
-    def each(self, bound: Bound, positions: Sequence[Amount]) -> list[str]:
+    def each(self, bound: Bound, positions: Sequence[Amount]) -> list[Source]:
         """f at each position; what is looked up is known at the tile's ends only."""
         if isinstance(bound, Lookup):
             positions = positions[:1]
         return [self.at(bound, Sum() + position) for position in positions]
 
-    def highest(self, texts: Sequence[str], default: str) -> str:
-        return self.folded(texts, default, self.language.greatest)
+    def compared(self, position: Sum, symbol: str, bound: Source) -> Source:
+        """A comparison of one end of a tile."""
+        return made(f"{{}} {symbol} {{}}".format, self.amount(position), bound, binds=COMPARISON)
 
-    def lowest(self, texts: Sequence[str], default: str) -> str:
-        return self.folded(texts, default, self.language.least)
+    def highest(self, parts: Sequence[Source], default: Source) -> Source:
+        return self.folded(parts, default, self.language.greatest)
 
-    def folded(self, texts: Sequence[str], default: str, fold: Callable[[str, str], str]) -> str:
-        texts = list(dict.fromkeys(texts))
-        if not texts:
+    def lowest(self, parts: Sequence[Source], default: Source) -> Source:
+        return self.folded(parts, default, self.language.least)
+
+    def folded(
+        self, parts: Sequence[Source], default: Source, fold: Callable[[str, str], str]
+    ) -> Source:
+        parts = list(dict.fromkeys(parts))
+        if not parts:
             return default
-        result = texts[0]
-        for text in texts[1:]:
-            result = fold(result, text)
+        result = parts[0]
+        for part in parts[1:]:
+            result = made(fold, result, part)
         return result
 
-    def when(self, conditions: Sequence[str], high: str) -> str:
+    def when(self, conditions: Sequence[Source], high: Source) -> Source:
         """Where a range ends if all conditions hold, and zero if not."""
         if not conditions:
             return high
-        return self.language.choose(self.language.all_of(conditions), high, "0")
+        every = made(self.language.all_of, *conditions)
+        return made(self.language.choose, every, high, ZERO, binds=CHOICE)
 
     # The predicate
 
-    def predicate(self, formula: Formula) -> str:
+    def predicate(self, formula: Formula) -> Source:
         """Whether query q sees key k, for tensors that broadcast to all pairs."""
-        text = self.formula(formula, holds=True)[0]
-        words = set("".join(c if c.isalnum() or c == "_" else " " for c in text).split())
-        if "q" not in words and not words & set(OF_QUERY.values()):
-            return f"({text}) & (q >= 0)"
-        return text if "k" in words else f"({text}) & (k >= 0)"
+        found = self.formula(formula, holds=True)
+        if "q" not in found.reads and not found.reads & set(OF_QUERY):
+            return self.for_each("q", found)
+        return found if "k" in found.reads else self.for_each("k", found)
 
-    def formula(self, formula: Formula, *, holds: bool) -> tuple[str, int]:
-        """Source, and how tightly its outermost operator binds."""
+    def for_each(self, position: str, predicate: Source) -> Source:
+        """The same, as wide as there are queries or keys."""
+        wide = Source(f"{position} >= 0", frozenset(position), binds=COMPARISON)
+        return made("({}) & ({})".format, predicate, wide, binds=BOTH)
+
+    def formula(self, formula: Formula, *, holds: bool) -> Source:
+        """Whether a formula, or what it does not show, holds for a pair."""
         match formula:
             case Other(operand):
                 return self.formula(operand, holds=not holds)
             case Both(Other(Edge(BlockEdge(size, 0))), Edge(BlockEdge(same, 1))) if size == same:
-                n = self.grouped(size)
-                return f"q // {n} {'==' if holds else '!='} k // {n}", 0
+                return self.pair(f"q // {{0}} {'==' if holds else '!='} k // {{0}}", size)
             case Both(left, right) | Either(left, right):
-                symbol = "&" if isinstance(formula, Both) is holds else "|"
-                sides = [self.formula(side, holds=holds) for side in (left, right)]
-                texts = [t if p >= TIGHTNESS[symbol] else f"({t})" for t, p in sides]
-                return f" {symbol} ".join(texts), TIGHTNESS[symbol]
+                both = isinstance(formula, Both) is holds
+                binds = BOTH if both else EITHER
+                sides = [self.formula(s, holds=holds).inside(binds) for s in (left, right)]
+                return made("{} & {}".format if both else "{} | {}".format, *sides, binds=binds)
             case Always():
-                return ("q >= 0" if holds else "q < 0"), 0
+                return Source("q >= 0" if holds else "q < 0", frozenset("q"), binds=COMPARISON)
             case Edge(bound):
-                return self.edge(bound, holds), 0
+                return self.edge(bound, holds)
             case Gate(before):
-                return f"q {'<' if holds else '>='} {self.amount(before)}", 0
+                return self.compared(named("q"), "<" if holds else ">=", self.amount(before))
             case Stride(step):
-                return f"(q - k) % {self.grouped(step)} {'==' if holds else '!='} 0", 0
+                return self.pair(f"(q - k) % {{0}} {'==' if holds else '!='} 0", step)
             case Opaque(comparison):
                 symbol = comparison.operator if holds else NEGATED[comparison.operator]
                 pair = [self.arithmetic(s) for s in (comparison.left, comparison.right)]
-                return f" {symbol} ".join(pair), 0
+                return made(f"{{}} {symbol} {{}}".format, *pair, binds=COMPARISON)
         raise AssertionError(formula)
 
-    def edge(self, bound: Bound, holds: bool) -> str:
+    def edge(self, bound: Bound, holds: bool) -> Source:
         """k < f(q), or its contrary; `k <= q` rather than `k < q + 1`."""
+        below, up_to = ("<", "<=") if holds else (">=", ">")
         if isinstance(bound, Lookup):
             name = ROW_INPUTS.get(bound.array) or OF_QUERY[bound.array]
-            return f"k {'<' if holds else '>='} {name}"
+            return Source(f"k {below} {name}", frozenset({"k", bound.array}), binds=COMPARISON)
         if isinstance(bound, BlockEdge):
-            n, by = self.grouped(bound.size), bound.by
-            if by == 1:
-                return f"k // {n} {'<=' if holds else '>'} q // {n}"
-            return f"k // {n} {'<' if holds else '>='} q // {n}{_added(by)}"
+            if bound.by == 1:
+                return self.pair(f"k // {{0}} {up_to} q // {{0}}", bound.size)
+            return self.pair(f"k // {{0}} {below} q // {{0}}{_added(bound.by)}", bound.size)
         limit = named("q") + bound.by if isinstance(bound, Shift) else Sum() + bound.value
         if limit.constant > 0 and limit.terms:
-            return f"k {'<=' if holds else '>'} {self.amount(limit - 1)}"
-        return f"k {'<' if holds else '>='} {self.amount(limit)}"
+            return self.compared(named("k"), up_to, self.amount(limit - 1))
+        return self.compared(named("k"), below, self.amount(limit))
 
-    def arithmetic(self, tree: Expression) -> str:
+    def pair(self, form: str, size: Amount) -> Source:
+        """A comparison of both positions by a size, which `form` has a place for."""
+        n = self.grouped(size)
+        return Source(form.format(n.text), n.reads | {"q", "k"}, binds=COMPARISON)
+
+    def arithmetic(self, tree: Expression) -> Source:
         """A side of a comparison; // and % round down as the spec language has them."""
         match tree:
             case Number(value):
-                return str(value)
+                return Source(str(value))
             case Name(name):
-                return name
+                return Source(name, frozenset({name}))
             case Unary(_, operand):
-                return f"-({self.arithmetic(operand)})"
-            case Binary(("//" | "%") as symbol, left, right):
-                language = self.language if _may_be_negative(left) else PYTHON
-                form = language.floor if symbol == "//" else language.remainder
-                return f"({form(self.inner(left), self.inner(right))})"
+                return made("-({})".format, self.arithmetic(operand))
             case Binary(symbol, left, right):
-                return f"{self.inner(left)} {symbol} {self.inner(right)}"
+                sides = [self.arithmetic(side).inside(WHOLE) for side in (left, right)]
+                if symbol in ("//", "%"):
+                    language = self.language if _may_be_negative(left) else PYTHON
+                    form = language.floor if symbol == "//" else language.remainder
+                    return made("({})".format, made(form, *sides))
+                binds = MULTIPLIED if symbol == "*" else ADDED
+                return made(f"{{}} {symbol} {{}}".format, *sides, binds=binds)
         raise AssertionError(tree)
-
-    def inner(self, tree: Expression) -> str:
-        text = self.arithmetic(tree)
-        return f"({text})" if isinstance(tree, Binary) and not text.startswith("(") else text
 
 
 def _beginnings(term: Term, terms: Sequence[Term]) -> list[Bound]:

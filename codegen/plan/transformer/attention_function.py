@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from codegen.plan.kernels.attention_variant import pieces
@@ -10,8 +9,8 @@ from codegen.plan.kernels.kernel import MaskCode
 from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code
 from codegen.plan.masks.numbers import mask_numbers, named_mask, with_names
 from codegen.plan.masks.words import sentence
-from codegen.spec.masks.amount import Amount
-from codegen.spec.masks.atoms import BlockEdge, Constant, Lookup, Shift
+from codegen.spec.masks.amount import Amount, named
+from codegen.spec.masks.atoms import BlockEdge, Both, Constant, Edge, Lookup, Other, Shift
 from codegen.spec.masks.formula import Term, formula_of, terms_of
 from codegen.spec.masks.reach import is_causal
 from codegen.spec.masks.tree import Atom, Mask
@@ -115,6 +114,7 @@ class AttentionFunction:
     latent: bool  # heads share a cache of latents, for which each is a query
 
 
+WINDOW = Both(Edge(Shift(1)), Other(Edge(Shift(1 - named("window")))))  # causal & window(n)
 PLAIN = (Atom("causal"), Atom("full"))  # masks that scaled_dot_product_attention has
 
 
@@ -138,23 +138,19 @@ def mask_plan(mask: Mask) -> MaskPlan:
     formula = with_names(mask)
     terms = terms_of(formula_of(mask))
     python = mask_code(formula, PYTHON, RANGES_OF_A_TILE)
-    words = set(re.findall(r"\w+", python.predicate))
-    lookups = {v: k for k, v in {**ROW_INPUTS, **OF_QUERY}.items()}
-    read = {lookups[word] for word in words & set(lookups)}
-    inputs = [name for name in (*OF_QUERY, *ROW_INPUTS) if name in read]
-    if read & set(OF_QUERY):  # the transposed ranges need both
-        inputs = [*OF_QUERY, *(name for name in inputs if name in ROW_INPUTS)]
+    of_query = OF_QUERY if python.reads & set(OF_QUERY) else ()  # transposed ranges need both
+    inputs = (*of_query, *(name for name in ROW_INPUTS if name in python.reads))
     return MaskPlan(
         english=sentence(named_mask(mask), "the expression"),
         numbers=tuple(number.name for number in mask_numbers(mask)),
-        inputs=tuple(inputs),
+        inputs=inputs,
         python=python,
         triton=mask_code(formula, TRITON, RANGES_OF_A_KERNEL),
         causal=is_causal(mask),
         sees_itself=any(map(_sees_itself, terms)),
-        window=re.fullmatch(r"\(k <= q\) & \(k > q - window\)", python.predicate) is not None,
+        window=formula == WINDOW,
         block=len(terms) == 1 and _is_block(terms[0]),
-        by_head="h" in words,
+        by_head="h" in python.reads,
     )
 
 
