@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +13,6 @@ from codegen.spec.masks.amount import Amount, Sum
 
 WIDTH = 98
 DIGITS = 5  # of a large round number
-FIELD = re.compile(r"\bconfig\.(\w+)")
 
 
 def literal(value: Any) -> str:
@@ -135,11 +133,6 @@ def suffixed(name: str, suffix: str) -> str:
     return name + suffix
 
 
-def with_fields(text: str, names: Mapping[str, str]) -> str:
-    """Source that reads fields of the config under their names in a whole of several parts."""
-    return FIELD.sub(lambda found: f"config.{names.get(found[1], found[1])}", text)
-
-
 FILTERS: dict[str, Callable[..., str]] = {
     "largest": largest,
     "literal": literal,
@@ -153,6 +146,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "suffixed": suffixed,
     "typed": typed,
     "suffixes": suffixes,
-    "with_fields": with_fields,
     "wrapped": wrapped,
 }

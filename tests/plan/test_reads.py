@@ -72,9 +72,10 @@ def test_what_json_says_of_a_read_says_whether_it_differs_by_layer(tmp_path: Pat
     attention = "attention: {heads: 4, mask: causal & window(8)}"
     kinds = "blocks: {one: {}, two: {attention: {mask: causal & window(16)}}}, layers: [one, two]"
     plan = plan_of(tmp_path, f"{{{attention}, {kinds}}}")
-    numbers = json.loads(json.dumps(asdict(plan)))["networks"][0]["blocks"][0]["attention"]
-    assert numbers["numbers"]["window"] == {"field": "windows", "by_layer": True}
-    assert numbers["numbers"]["heads"] == {"field": "heads", "by_layer": False}
+    (block,) = json.loads(json.dumps(asdict(plan)))["networks"][0]["blocks"]
+    numbers = block["sublayers"][0]["plan"]["numbers"]
+    assert numbers["window"] == {"field": "windows", "by_layer": True}
+    assert numbers["heads"] == {"field": "heads", "by_layer": False}
 
 
 def texts(part: Any) -> Iterator[str]:
