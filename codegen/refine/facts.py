@@ -22,6 +22,7 @@ class Import:
     name: str | None  # None: of `import module`
     bound: str
     statement: int  # of the module, in which it stands
+    nested: bool  # inside of a function, an `if` or `try`
 
 
 @dataclass
@@ -30,8 +31,9 @@ class Facts:
 
     bound: list[list[str]] = field(default_factory=list)
     used: list[set[str]] = field(default_factory=list)
+    reads: list[set[tuple[str, str]]] = field(default_factory=list)  # `name.attribute`
     imports: list[Import] = field(default_factory=list)
-    reads: set[tuple[str, str]] = field(default_factory=set)  # `name.attribute`
+    completes: list[str | None] = field(default_factory=list)  # see `completed`
     top: set[str] = field(default_factory=set)  # bound at the top, under `if` and `try` too
 
     @property
@@ -45,6 +47,8 @@ def facts_of(module: ast.Module) -> Facts:
     facts = Facts()
     for index, statement in enumerate(module.body):
         facts.bound.append(names_bound(statement))
+        facts.reads.append(set())
+        facts.completes.append(completed(statement))
         facts.used.append(_read(statement, index, facts) | _exported(statement))
         facts.top |= _bound_at_top(statement)
     return facts
@@ -54,7 +58,7 @@ def names_bound(statement: ast.stmt) -> list[str]:
     """The names that a top-level definition or import binds; none for any other statement."""
     match statement:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
+            return [] if name == "_" else [name]  # nobody can call it: its decorators keep it
         case ast.ImportFrom(module="__future__"):
             return []
         case ast.Import(names=names) | ast.ImportFrom(names=names):
@@ -62,6 +66,19 @@ def names_bound(statement: ast.stmt) -> list[str]:
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
             return [] if name == "__all__" else [name]
     return []
+
+
+def completed(statement: ast.stmt) -> str | None:
+    """The name that a statement only adds something to, as `f.register(...)` and `@f.register` do.
+
+    Where the module itself defines that name, the statement goes with it.
+    """
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name)))):
+            return name
+        case ast.FunctionDef(name="_", decorator_list=[ast.Attribute(value=ast.Name(id=name))]):
+            return name
+    return None
 
 
 def _read(statement: ast.stmt, index: int, facts: Facts) -> set[str]:
@@ -75,7 +92,7 @@ def _read(statement: ast.stmt, index: int, facts: Facts) -> set[str]:
             continue
         match node:
             case ast.Attribute(value=ast.Name(id=name), attr=read):
-                facts.reads.add((name, read))
+                facts.reads[index].add((name, read))
             case ast.arg(annotation=ast.expr() as note) | ast.AnnAssign(annotation=note):
                 used |= _words_in_text(note)
             case (
@@ -84,7 +101,7 @@ def _read(statement: ast.stmt, index: int, facts: Facts) -> set[str]:
             ):
                 used |= _words_in_text(note)
             case ast.Import() | ast.ImportFrom():
-                facts.imports += _imports(node, index)
+                facts.imports += _imports(node, index, node is not statement)
         todo += _children(node)
     return used
 
@@ -114,13 +131,14 @@ def _exported(statement: ast.stmt) -> set[str]:
     return set()
 
 
-def _imports(node: ast.Import | ast.ImportFrom, index: int) -> Iterator[Import]:
+def _imports(node: ast.Import | ast.ImportFrom, index: int, nested: bool) -> Iterator[Import]:
     for alias in node.names:
         bound = (alias.asname or alias.name).partition(".")[0]
         if isinstance(node, ast.Import):
-            yield Import(node.lineno, 0, alias.name, None, bound, index)
+            yield Import(node.lineno, 0, alias.name, None, bound, index, nested)
         else:
-            yield Import(node.lineno, node.level, node.module or "", alias.name, bound, index)
+            module = node.module or ""
+            yield Import(node.lineno, node.level, module, alias.name, bound, index, nested)
 
 
 def _bound_at_top(statement: ast.stmt) -> set[str]:

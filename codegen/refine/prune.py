@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from codegen.errors import Diagnostic, Position, TgenError
 from codegen.refine.facts import facts_of
-from codegen.refine.reach import imported_from_siblings, unreachable
+from codegen.refine.reach import unreached
 from codegen.refine.remove import remove_names
 from codegen.refine.resolve import unresolved_imports
 
@@ -17,19 +17,14 @@ Files = Mapping[str, str]
 def prune_package(
     files: Files, roots: Mapping[str, tuple[str, ...]], *, whole: bool = True
 ) -> dict[str, str]:
-    """The files without definitions and imports that no root reaches.
+    """The files without definitions and imports that no root of the package reaches.
 
     TgenError for an import that leads nowhere, unless the files are not the `whole` package.
     libcst, slow to import, is loaded only where a part of an import goes.
     """
     modules = {path: _parse(path, text) for path, text in files.items() if path.endswith(".py")}
     facts = {path: facts_of(module) for path, module in modules.items()}
-    wanted = imported_from_siblings(facts)
-    dead = {
-        path: unreachable(facts[path], {*roots[path], *wanted[path]})
-        for path in modules
-        if path in roots
-    }
+    dead = unreached(facts, roots)
     for path, sentences in unresolved_imports(facts, dead).items() if whole else ():
         raise TgenError(f"{path}: {'; '.join(sentences)}")
     pruned = dict(files)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
-from codegen.refine.facts import names_bound
+from codegen.refine.facts import completed, names_bound
 
 
 def remove_names(text: str, module: ast.Module, names: Collection[str]) -> str:
     """The module without the top-level definitions and imports of `names`.
 
-    The comments above a statement go with it; those above the first belong to the file.
+    What completes a definition goes with it, and so do the comments above a statement; those above
+    the first belong to the file.
     """
     lines = text.split("\n")
     kept: list[str] = []
     end = 0  # lines that are dealt with
     for index, statement in enumerate(module.body):
         start, stop = _first_line(statement), statement.end_lineno or 0
-        bound = names_bound(statement)
+        bound = names_bound(statement) or [completed(statement) or ""]
         dead = [name for name in bound if name in names]
         above, own = lines[end:start], lines[start:stop]
         if not dead:

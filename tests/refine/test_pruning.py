@@ -144,9 +144,59 @@ def test_what_all_names_stays(exported: str) -> None:
 
 def test_what_a_sibling_imports_stays() -> None:
     text = "def a(): ...\n\n\ndef b(): ...\n"
-    assert prune(text, train="from .model import a, b\n") == text
+    assert prune(text, train="from .model import a, b\n\na(b)\n") == text
     assert prune(text, train="def main():\n    from .model import a, b\n") == text
+    assert prune(text, train="from . import model as m\n\nm.a(m.b)\n") == text
     assert "def b" not in prune(text, "a", train="from .other import b\n")
+
+
+def test_what_only_unreached_code_of_a_sibling_needs_is_dropped() -> None:
+    files = {
+        "model.py": "from .attention import attend, decode\n\n\ndef Model(): attend()\n",
+        "attention.py": (
+            "from . import kernels\n\n\ndef attend(): kernels.forward()\n"
+            "\n\ndef decode(): kernels.decode()\n"
+        ),
+        "kernels.py": "def forward(): ...\n\n\ndef decode(): split()\n\n\ndef split(): ...\n",
+    }
+    done = prune_package(files, {"model.py": ("Model",), "attention.py": (), "kernels.py": ()})
+    assert done == {
+        "model.py": "from .attention import attend\n\n\ndef Model(): attend()\n",
+        "attention.py": "from . import kernels\n\n\ndef attend(): kernels.forward()\n",
+        "kernels.py": "def forward(): ...\n",
+    }
+
+
+OPERATOR = """\
+@torch.library.custom_op("a")
+def a(x): return x
+
+
+"""
+REGISTERED = """\
+import torch
+
+
+@torch.library.custom_op("a")
+def a(x): return x
+
+
+@a.register_fake
+def _(x): return like(x)
+
+
+def like(x): return x
+
+
+a.register_autograd(like)
+"""
+
+
+def test_what_registers_something_for_a_function_goes_and_stays_with_it() -> None:
+    assert prune(REGISTERED, "a") == REGISTERED
+    assert prune(REGISTERED).strip() == ""
+    other = REGISTERED.replace("a.register", "torch.register")
+    assert prune(other) == other.replace(OPERATOR, "")
 
 
 def test_statements_that_run_stay_with_all_that_they_use() -> None:

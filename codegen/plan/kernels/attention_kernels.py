@@ -29,14 +29,15 @@ def attention_kernels(
     `attention_dk` and `attention_dv`.
     """
     make = _Maker(v, numbers, head_dim, group, dtype, dropout, buckets)
+    decode = make.decode() if v.decodes else ()
     if v.collapsed:
-        return (make.block_forward(), make.block_backward(), *make.decode())
+        return (make.block_forward(), make.block_backward(), *decode)
     both = make.dkdv("attention_dkdv", dk=True, dv=True)
     apart = (
         make.dkdv("attention_dk", dk=True, dv=False),
         make.dkdv("attention_dv", dk=False, dv=True),
     )
-    return (make.forward(), make.delta(), both, *apart, make.dq(), *make.decode())
+    return (make.forward(), make.delta(), both, *apart, make.dq(), *decode)
 
 
 Arguments = list[tuple[str, str]]

@@ -44,6 +44,7 @@ class AttentionVariant:
     sinks: bool = False
     dropout: bool = False
     collapsed: bool = False
+    decodes: bool = True  # a cache is attended to, by one token in each row
 
     @property
     def constants(self) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class KernelPlan:
         return {
             "softcap": any(v.softcap for v in variants),
             "dropout": any(v.dropout for v in variants),
-            "decode": bool(variants),
+            "decode": any(v.decodes for v in variants),
             "blocks": any(v.collapsed for v in variants),
             "general": not all(v.collapsed for v in variants),
             "ranges": max(ranges, default=0),
@@ -177,6 +177,7 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
 def _variant(network: TransformerNetwork, function: AttentionFunction) -> AttentionVariant:
     mask, score = function.mask, function.score
     layer = layer_of(network, function.prefix)
+    attending = (a for a in network.all_attentions if a.function == function)
     return AttentionVariant(
         name=function.prefix,
         english=mask.english,
@@ -192,6 +193,7 @@ def _variant(network: TransformerNetwork, function: AttentionFunction) -> Attent
         sinks=score.sinks,
         dropout=score.dropout,
         collapsed=mask.block and _collapses(layer, function),
+        decodes=not mask.by_head and any(a.cached for a in attending),
     )
 
 

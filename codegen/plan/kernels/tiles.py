@@ -31,7 +31,7 @@ def default_tiles(v: AttentionVariant, targets: tuple[str, ...], head_dim: int) 
     """The first candidate of each target's table, and small tiles for float32 and for tests."""
     kinds = BLOCK_TILED if v.collapsed else TILED
     tiles: dict[str, dict[str, Tile]] = {}
-    for kind in kinds:
+    for kind in kinds if v.decodes else kinds[:-1]:
         own = {name: first_tile(kind, name, head_dim) for name in targets}
         tiles[kind] = {**own, "float32": small_tile(kind, 32 if head_dim <= 64 else 16)}
         tiles[kind]["interpreter"] = small_tile(kind, 16)
