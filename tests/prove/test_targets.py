@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from codegen.errors import TgenError
-from codegen.plan import targets
+from codegen.plan import lower, targets
+from codegen.plan.kernels.kernel import Tile
 from codegen.plan.targets import candidates, known_targets, read_target
+from codegen.render import render_package
+from codegen.spec import load_spec
 
 KINDS = ("attention_forward", "attention_dkdv", "attention_dq", "attention_decode")
 
@@ -76,6 +80,24 @@ def test_a_new_gpu_is_one_file(folder: Path) -> None:
     (folder / "sm_130.yaml").write_text(text.replace("arch: 90", "arch: 130"), encoding="utf-8")
     assert known_targets()[5:7] == ("sm_120", "sm_130")
     assert read_target("sm_130").arch == 130
+
+
+def test_a_new_gpu_reaches_plan_tiles_and_kernels_by_its_file_alone(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = (folder / "sm_100.yaml").read_text(encoding="utf-8").replace("arch: 100", "arch: 103")
+    text = text.replace("64: [[128, 64, 3, 8],", "64: [[32, 32, 1, 2],")
+    (folder / "sm_103.yaml").write_text(text, encoding="utf-8")
+    path = tmp_path_factory.mktemp("specs") / "some_model.yaml"
+    attention = "{heads: 4, mask: causal & window(8)}"
+    path.write_text(f"name: some_model\nmodel: {{d_model: 256, attention: {attention}}}\n")
+    plan = lower(load_spec(path, path.parent))
+    assert plan.kernels is not None and "sm_103" in plan.kernels.targets
+    own = Tile((("BLOCK_Q", 32), ("BLOCK_K", 32)), 1, 2)
+    assert plan.kernels.tiles[""]["attention_forward"]["sm_103"] == own
+    code = render_package(plan)["kernels.py"]
+    assert re.search(r"^CUDA_ARCHS = \(.*\b100, 103, 120\b", code, re.MULTILINE)
+    assert '"sm_103": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 2}' in code
 
 
 def test_a_file_that_lacks_a_field_says_so(folder: Path) -> None:

@@ -44,6 +44,12 @@ class KernelPlan:
     tiles: Mapping[str, Tiles] = field(default_factory=dict)
 
     @property
+    def cuda_archs(self) -> tuple[int, ...]:
+        """The NVIDIA GPUs among the targets, as CUDA counts them: 90 for sm_90."""
+        facts = map(read_target, self.targets)
+        return tuple(int(one.arch) for one in facts if one.backend == "cuda")
+
+    @property
     def uses(self) -> dict[str, Any]:
         """What the functions that all attention kernels share are needed for."""
         variants = self.attentions
