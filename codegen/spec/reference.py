@@ -111,7 +111,8 @@ def markdown() -> str:
         f"A mask is made of {masks},\n"
         "of comparisons over q, k and whole numbers (`q - k < 256`), and of `&`, `|`, `~` and\n"
         "parentheses; `tgen mask` draws it. `causal & window(256)` shows a token itself and the\n"
-        "255 before it. Attention is generated for `causal` and `causal & window(n)`.\n\n"
+        "255 before it. Attention is generated for every mask, and visits only the tiles of keys\n"
+        "that it shows.\n\n"
         f"A scale is a number or an expression of {names}, `sqrt(...)` and `+ - * /`.\n"
     )
     return "\n".join(parts)

@@ -50,6 +50,12 @@ class KernelPlan:
         return tuple(int(one.arch) for one in facts if one.backend == "cuda")
 
     @property
+    def callers(self) -> tuple[str, ...]:
+        """The files that choose between kernels and plain PyTorch."""
+        operations = ("ops.py",) if self.operations else ()
+        return ("attention.py", *operations) if self.attentions else operations
+
+    @property
     def uses(self) -> dict[str, Any]:
         """What the functions that all attention kernels share are needed for."""
         variants = self.attentions

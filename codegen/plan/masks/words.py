@@ -6,6 +6,7 @@ from codegen.spec.masks.atoms import ATOMS
 from codegen.spec.masks.tree import And, Atom, Comparison, Mask, Not, Or
 
 Words = tuple[Mask, ...]  # what must all hold
+PADDING = Atom("padding")
 
 
 def sentence(mask: Mask, text: str) -> str:
@@ -45,7 +46,8 @@ def _phrase(conditions: Words) -> str:
         base = ATOMS["causal"].english
     else:
         base = _condition(rest.pop(0))
-    return " of ".join([base, *map(_condition, rest)])
+    aside = ", padding aside" if PADDING in rest else ""
+    return " of ".join([base, *(_condition(c) for c in rest if c != PADDING)]) + aside
 
 
 def _is_beginning(mask: Mask) -> bool:
@@ -58,8 +60,10 @@ def _condition(mask: Mask) -> str:
             return f"the {left - 1:,} before it, itself and the {right - 1:,} after it"
         case Atom("window", (left,)):
             return f"the {left - 1:,} before it, itself and all after it"
+        case Atom("prefix" | "sink", (1,)):
+            return "the first token"
         case Atom("prefix", (length,)):
-            return f"the first {length:,}"
+            return f"the first {length:,} tokens"
         case Atom(name, arguments):
             return ATOMS[name].english.format(*(f"{n:,}" for n in arguments))
         case Comparison():

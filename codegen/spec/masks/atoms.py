@@ -169,7 +169,7 @@ ATOMS: dict[str, Pattern] = {
         lambda: between(Lookup("document_starts"), Lookup("document_ends")),
         "its own document",
     ),
-    "padding": Pattern((0,), lambda: Edge(Lookup("lengths")), "no padding"),
+    "padding": Pattern((0,), lambda: Edge(Lookup("lengths")), "all but padding"),
     "block": Pattern(
         (1,),
         lambda n: between(BlockEdge(n, 0), BlockEdge(n, 1)),
@@ -179,7 +179,7 @@ ATOMS: dict[str, Pattern] = {
     "sink": Pattern(
         (1,),
         lambda n: Edge(Constant(n)),
-        "the first {0}",
+        "the first {0} tokens",
         (Knob("sink", "sink_lengths", 2, "first keys, which all queries see"),),
     ),
     "global": Pattern(
