@@ -3,7 +3,7 @@
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in
 float32, backward passes use no atomics and give the same bits each time, and rows are counted
-in 64 bits. ops.py chooses between these and plain PyTorch.
+in 64 bits. attention.py and ops.py choose between these and plain PyTorch.
 """
 
 from __future__ import annotations
@@ -20,22 +20,6 @@ from torch import Tensor
 
 IGNORED = tl.constexpr(-100)  # the target of tokens that don't count
 LOGITS_BYTES = 268_435_456  # of logits, if in float32, at one time
-
-
-def check_alike(first: Tensor, *others: Tensor) -> None:
-    """ValueError unless all lie on one device and hold numbers that the kernels read."""
-    for tensor in (first, *others):
-        if tensor.device != first.device:
-            raise ValueError(f"tensors on {first.device} and {tensor.device}")
-        if tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
-            raise ValueError(f"no kernel for {tensor.dtype}")
-
-
-@triton.jit
-def tanh(x):
-    return 2 * tl.sigmoid(2 * x) - 1
-
-
 ARCHS = (
     "sm_80",
     "sm_86",
@@ -54,23 +38,41 @@ CUDA_ARCHS = (
     100,
     120,
 )
-DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @functools.cache
 def device_name() -> str:
-    """The current device's row in the tables of tiles; a newer one takes the last before it."""
+    """The current device as ARCHS names it; an NVIDIA GPU newer than them is the last before it."""
     if os.environ.get("TRITON_INTERPRET") == "1":
         return "interpreter"
     if torch.version.hip:
-        name = torch.cuda.get_device_properties().gcnArchName.split(":")[0]
-    else:
-        major, minor = torch.cuda.get_device_capability()
-        arch = 10 * major + minor
-        name = f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
-    if name not in ARCHS:
-        raise ValueError(f"no kernel was made for {name}")
-    return name
+        return str(torch.cuda.get_device_properties().gcnArchName).split(":")[0]
+    major, minor = torch.cuda.get_device_capability()
+    arch = 10 * major + minor
+    return f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
+
+
+@torch.compiler.assume_constant_result
+def run_here() -> bool:
+    """Whether kernels were made for the current device; PyTorch's operations serve the others."""
+    return device_name() in ("interpreter", *ARCHS)
+
+
+def check_alike(first: Tensor, *others: Tensor) -> None:
+    """ValueError unless all lie on one device and hold numbers that the kernels read."""
+    for tensor in (first, *others):
+        if tensor.device != first.device:
+            raise ValueError(f"tensors on {first.device} and {tensor.device}")
+        if tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise ValueError(f"no kernel for {tensor.dtype}")
+
+
+@triton.jit
+def tanh(x):
+    return 2 * tl.sigmoid(2 * x) - 1
+
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def launch(tiles: dict[str, dict[str, int]], x: Tensor) -> dict[str, int]:
@@ -208,6 +210,8 @@ def check_heads(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"queries, keys and values on {q.device}, {k.device}, {v.device}")
     if not (q.is_cuda or device_name() == "interpreter"):
         raise ValueError(f"no kernel runs on {q.device}")
+    if not run_here():
+        raise ValueError(f"no kernel was made for {device_name()}")
     if q.stride(3) != 1 or k.stride(3) != 1 or v.stride(3) != 1:
         strides = ", ".join(str(x.stride()) for x in (q, k, v))
         raise ValueError(f"the head dimension isn't contiguous: strides {strides}")
@@ -224,7 +228,7 @@ def attend(
     BLOCK_K: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """One tile of keys more in a running softmax (arXiv:2205.14135, algorithm 1)."""
+    """Adds one tile of keys to a running softmax (arXiv:2205.14135, algorithm 1)."""
     queries, key, value, q, scale, time = tile
     peak, total, acc = state
     k = start + tl.arange(0, BLOCK_K)[None, :]
@@ -892,7 +896,7 @@ def cross_entropy_kernel(
     BLOCK: tl.constexpr,
     GRADIENT: tl.constexpr,
 ):
-    """One token a program: its loss, and the gradient in place of the logits if GRADIENT.
+    """One token per program: its loss, and the gradient in place of the logits if GRADIENT.
 
     With z = softcap * tanh(logit / softcap), p = exp(z - lse) and lse = log(sum(exp(z))):
     loss = lse - z[target], and its derivative by each logit is

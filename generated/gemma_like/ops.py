@@ -48,6 +48,6 @@ def linear_cross_entropy(
     x: Tensor, weight: Tensor, targets: Tensor, softcap: float, reduction: str = "mean"
 ) -> Tensor:
     """Cross entropy of x (N, C) under the head weight (V, C); targets (N,), -100 ignored."""
-    if x.is_cuda or INTERPRETED:
+    if INTERPRETED or (x.is_cuda and kernels.run_here()):
         return kernels.linear_cross_entropy(x, weight, targets, softcap, reduction)
     return chunked_loss(x, weight, targets, softcap, reduction)

@@ -66,7 +66,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, sinks: Tensor) 
 def attention(q: Tensor, k: Tensor, v: Tensor, window: int, sinks: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
     time = q.size(2)
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.attention(q.type_as(v), k.type_as(v), v, window, sinks)
     positions = torch.split(torch.arange(time, device=q.device), TILE)
     k_tiles, v_tiles = torch.split(k, TILE, dim=2), torch.split(v, TILE, dim=2)
@@ -88,6 +88,6 @@ def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor, sinks: Tenso
 
     seen is (B, 1, 1, S).
     """
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0], sinks)
     return attend(q, k, v, seen, sinks)

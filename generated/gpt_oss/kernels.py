@@ -3,7 +3,7 @@
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in
 float32, backward passes use no atomics and give the same bits each time, and rows are counted
-in 64 bits. ops.py chooses between these and plain PyTorch.
+in 64 bits. attention.py chooses between these and plain PyTorch.
 """
 
 from __future__ import annotations
@@ -36,23 +36,27 @@ CUDA_ARCHS = (
     100,
     120,
 )
-DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @functools.cache
 def device_name() -> str:
-    """The current device's row in the tables of tiles; a newer one takes the last before it."""
+    """The current device as ARCHS names it; an NVIDIA GPU newer than them is the last before it."""
     if os.environ.get("TRITON_INTERPRET") == "1":
         return "interpreter"
     if torch.version.hip:
-        name = torch.cuda.get_device_properties().gcnArchName.split(":")[0]
-    else:
-        major, minor = torch.cuda.get_device_capability()
-        arch = 10 * major + minor
-        name = f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
-    if name not in ARCHS:
-        raise ValueError(f"no kernel was made for {name}")
-    return name
+        return str(torch.cuda.get_device_properties().gcnArchName).split(":")[0]
+    major, minor = torch.cuda.get_device_capability()
+    arch = 10 * major + minor
+    return f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
+
+
+@torch.compiler.assume_constant_result
+def run_here() -> bool:
+    """Whether kernels were made for the current device; PyTorch's operations serve the others."""
+    return device_name() in ("interpreter", *ARCHS)
+
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def launch(tiles: dict[str, dict[str, int]], x: Tensor) -> dict[str, int]:
@@ -190,6 +194,8 @@ def check_heads(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"queries, keys and values on {q.device}, {k.device}, {v.device}")
     if not (q.is_cuda or device_name() == "interpreter"):
         raise ValueError(f"no kernel runs on {q.device}")
+    if not run_here():
+        raise ValueError(f"no kernel was made for {device_name()}")
     if q.stride(3) != 1 or k.stride(3) != 1 or v.stride(3) != 1:
         strides = ", ".join(str(x.stride()) for x in (q, k, v))
         raise ValueError(f"the head dimension isn't contiguous: strides {strides}")
@@ -206,7 +212,7 @@ def attend(
     BLOCK_K: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """One tile of keys more in a running softmax (arXiv:2205.14135, algorithm 1)."""
+    """Adds one tile of keys to a running softmax (arXiv:2205.14135, algorithm 1)."""
     queries, key, value, q, scale, time = tile
     peak, total, acc = state
     k = start + tl.arange(0, BLOCK_K)[None, :]

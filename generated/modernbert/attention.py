@@ -47,7 +47,7 @@ class MaskInputs(NamedTuple):
 
 
 def first_global_visible(q: Tensor, k: Tensor, length: Tensor | int) -> Tensor:
-    """Whether query q sees key k: each token sees no padding."""
+    """Whether query q sees key k: each token sees all but padding."""
     return (k < length) & (q >= 0)
 
 
@@ -81,7 +81,7 @@ def first_global_attention_of_row(q: Tensor, k: Tensor, v: Tensor, length: int) 
 
 def first_global_attention(q: Tensor, k: Tensor, v: Tensor, inputs: MaskInputs) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.first_global_attention(q.type_as(v), k.type_as(v), v, inputs.lengths.int())
     rows = zip(torch.split(q, 1), torch.split(k, 1), torch.split(v, 1), strict=True)
     outputs = [
@@ -91,21 +91,11 @@ def first_global_attention(q: Tensor, k: Tensor, v: Tensor, inputs: MaskInputs) 
     return torch.cat(outputs)
 
 
-def first_global_cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
-    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
-
-    seen is (B, 1, 1, S).
-    """
-    if q.is_cuda or INTERPRETED:
-        return kernels.first_global_decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-
-
 def later_local_visible(
     q: Tensor, k: Tensor, window: int, window_ahead: int, length: Tensor | int
 ) -> Tensor:
     """Whether query q sees key k: each token sees the window - 1 before it, itself and the
-    window_ahead - 1 after it of no padding.
+    window_ahead - 1 after it, padding aside.
     """
     return (k > q - window) & (k < q + window_ahead) & (k < length)
 
@@ -153,7 +143,7 @@ def later_local_attention(
     q: Tensor, k: Tensor, v: Tensor, window: int, window_ahead: int, inputs: MaskInputs
 ) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.later_local_attention(
             q.type_as(v), k.type_as(v), v, window, window_ahead, inputs.lengths.int()
         )
@@ -163,13 +153,3 @@ def later_local_attention(
         for index, row in enumerate(rows)
     ]
     return torch.cat(outputs)
-
-
-def later_local_cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
-    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
-
-    seen is (B, 1, 1, S).
-    """
-    if q.is_cuda or INTERPRETED:
-        return kernels.later_local_decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen)

@@ -3,7 +3,7 @@
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in
 float32, backward passes use no atomics and give the same bits each time, and rows are counted
-in 64 bits. ops.py chooses between these and plain PyTorch.
+in 64 bits. attention.py chooses between these and plain PyTorch.
 """
 
 from __future__ import annotations
@@ -36,23 +36,27 @@ CUDA_ARCHS = (
     100,
     120,
 )
-DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 @functools.cache
 def device_name() -> str:
-    """The current device's row in the tables of tiles; a newer one takes the last before it."""
+    """The current device as ARCHS names it; an NVIDIA GPU newer than them is the last before it."""
     if os.environ.get("TRITON_INTERPRET") == "1":
         return "interpreter"
     if torch.version.hip:
-        name = torch.cuda.get_device_properties().gcnArchName.split(":")[0]
-    else:
-        major, minor = torch.cuda.get_device_capability()
-        arch = 10 * major + minor
-        name = f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
-    if name not in ARCHS:
-        raise ValueError(f"no kernel was made for {name}")
-    return name
+        return str(torch.cuda.get_device_properties().gcnArchName).split(":")[0]
+    major, minor = torch.cuda.get_device_capability()
+    arch = 10 * major + minor
+    return f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
+
+
+@torch.compiler.assume_constant_result
+def run_here() -> bool:
+    """Whether kernels were made for the current device; PyTorch's operations serve the others."""
+    return device_name() in ("interpreter", *ARCHS)
+
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def launch(tiles: dict[str, dict[str, int]], x: Tensor) -> dict[str, int]:
@@ -161,17 +165,6 @@ def head_pieces(head_dim: int) -> dict[str, int]:
     return {"HEAD_DIM": head_dim, "DIM": max(16, triton.next_power_of_2(head_dim))}
 
 
-def split_slots(programs: int, slots: int, block: int) -> tuple[int, int]:
-    """How many splits of a cache fill the device twice over, and how many slots each takes."""
-    if device_name() == "interpreter":
-        processors = 4
-    else:
-        processors = torch.cuda.get_device_properties().multi_processor_count
-    splits = max(1, min(2 * processors // programs, triton.cdiv(slots, block)))
-    share = triton.cdiv(triton.cdiv(slots, splits), block) * block
-    return triton.cdiv(slots, share), share
-
-
 def check_heads(q: Tensor, k: Tensor, v: Tensor) -> None:
     """ValueError unless kernels take queries (B, H, T, D) with keys and values (B, K, S, D)."""
     if (
@@ -190,6 +183,8 @@ def check_heads(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"queries, keys and values on {q.device}, {k.device}, {v.device}")
     if not (q.is_cuda or device_name() == "interpreter"):
         raise ValueError(f"no kernel runs on {q.device}")
+    if not run_here():
+        raise ValueError(f"no kernel was made for {device_name()}")
     if q.stride(3) != 1 or k.stride(3) != 1 or v.stride(3) != 1:
         strides = ", ".join(str(x.stride()) for x in (q, k, v))
         raise ValueError(f"the head dimension isn't contiguous: strides {strides}")
@@ -205,7 +200,7 @@ def first_global_attend(
     BLOCK_K: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """One tile of keys more in a running softmax (arXiv:2205.14135, algorithm 1)."""
+    """Adds one tile of keys to a running softmax (arXiv:2205.14135, algorithm 1)."""
     queries, key, value, q, length, scale, time = tile
     peak, total, acc = state
     k = start + tl.arange(0, BLOCK_K)[None, :]
@@ -674,7 +669,7 @@ first_global_attention_op.register_autograd(
 def first_global_attention(
     q: Tensor, k: Tensor, v: Tensor, lengths: Tensor, scale: float | None = None
 ) -> Tensor:
-    """Attention in which each token sees no padding.
+    """Attention in which each token sees all but padding.
 
     q is (B, H, T, D), and so is what comes back; k and v are (B, H, T, D).
     lengths (B,), int32: of each row, how many tokens it has.
@@ -684,171 +679,6 @@ def first_global_attention(
         raise ValueError(f"{q.size(2)} queries for {k.size(2)} keys")
     scale = q.size(3) ** -0.5 if scale is None else scale
     return first_global_attention_op(q, k, v, lengths, scale)[0]
-
-
-@triton.jit
-def first_global_attention_decode(
-    query,  # (B, H, 1, D)
-    key,  # (B, H, S, D)
-    value,  # (B, H, S, D)
-    visible,  # (B, S)
-    partial,  # (B, H, splits, D)
-    lse,  # (B, H, splits)
-    query_batch,
-    query_head,
-    query_time,
-    key_batch,
-    key_head,
-    key_time,
-    value_batch,
-    value_head,
-    value_time,
-    slots,
-    share,
-    scale,
-    ROWS: tl.constexpr,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-):
-    """One token's attention to `share` slots of a cache: one split of them all.
-
-    The rows of a tile are one query head, padded to the least that a dot takes.
-    """
-    split, owner = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    batch = tl.program_id(2).to(tl.int64)
-    splits, heads = tl.num_programs(0), tl.num_programs(1)
-    visible += batch * slots
-    low = split * share
-    high = low
-    for start in range(low, tl.minimum(low + share, slots), BLOCK_K):  # unused slots are not read
-        k = start + tl.arange(0, BLOCK_K)
-        seen = tl.load(visible + k, mask=k < slots, other=0)
-        high = tl.where(tl.max(seen.to(tl.int32), 0) > 0, start + BLOCK_K, high)
-
-    rows, head = tl.arange(0, ROWS), owner
-    query = (query + batch * query_batch + head * query_head, query_head)
-    key = (key + batch * key_batch + owner * key_head, key_time)
-    value = (value + batch * value_batch + owner * value_head, value_time)
-    queries = load_tile(query, 0, 1, ROWS, HEAD_DIM, DIM, True)
-    peak = tl.full([ROWS], LOWEST, tl.float32)
-    total = tl.zeros([ROWS], tl.float32)
-    acc = tl.zeros([ROWS, DIM], tl.float32)
-    for start in range(low, high, BLOCK_K):
-        slot = start + tl.arange(0, BLOCK_K)[None, :]
-        keys = load_tile(key, start, slots, BLOCK_K, HEAD_DIM, DIM, True)
-        seen = tl.load(visible + slot, mask=slot < slots, other=0)
-        scores = dot_rows(queries, keys) * (scale * LOG2E)
-        scores = tl.where(seen != 0, scores, float("-inf"))
-        new_peak = tl.maximum(peak, tl.max(scores, 1))
-        shrink = tl.exp2(peak - new_peak)
-        weights = tl.exp2(scores - new_peak[:, None])
-        total = total * shrink + tl.sum(weights, 1)
-        values = load_tile(value, start, slots, BLOCK_K, HEAD_DIM, DIM, True)
-        acc = accumulate(acc * shrink[:, None], weights, values)
-        peak = new_peak
-
-    here = (batch * heads + head) * splits + split
-    seeing, total = total > 0, tl.where(total > 0, total, 1.0)
-    sums = tl.where(seeing, peak + tl.log2(total), float("-inf"))
-    tl.store(lse + here + rows * splits, sums, mask=rows < 1)
-    acc = acc / total[:, None]
-    store_tile((partial + here * HEAD_DIM, splits * HEAD_DIM), acc, 0, 1, ROWS, HEAD_DIM, DIM)
-
-
-@triton.jit
-def first_global_attention_combine(
-    partial,  # (B, H, splits, D)
-    lse,  # (B, H, splits)
-    out,  # (B, H, 1, D)
-    splits,
-    SPLITS: tl.constexpr,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-):
-    """The splits' results, weighed by what each had seen."""
-    head, batch = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
-    row = batch * tl.num_programs(0) + head
-    i = tl.arange(0, SPLITS)
-    seen = tl.load(lse + row * splits + i, mask=i < splits, other=float("-inf"))
-    weights = tl.exp2(seen - tl.maximum(tl.max(seen, 0), LOWEST))
-    total = tl.sum(weights, 0)
-    weights /= tl.where(total > 0, total, 1.0)
-    parts = load_tile(
-        (partial + row * splits * HEAD_DIM, HEAD_DIM), 0, splits, SPLITS, HEAD_DIM, DIM, True
-    )
-    acc = tl.sum(parts * weights[:, None], 0)[None, :]
-    store_tile((out + row * HEAD_DIM, HEAD_DIM), acc, 0, 1, 1, HEAD_DIM, DIM)
-
-
-FIRST_GLOBAL_DECODE_TILES = {
-    "sm_80": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_86": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_100": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_120": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "gfx942": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "gfx950": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "float32": {"BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
-    "interpreter": {"BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
-}
-
-
-@torch.library.custom_op("modernbert::first_global_attention_decode", mutates_args=())
-def first_global_attention_decode_op(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float
-) -> Tensor:
-    batch, heads, _, head_dim = q.shape
-    key_heads, slots = k.shape[1:3]
-    tile = launch(FIRST_GLOBAL_DECODE_TILES, q)
-    splits, share = split_slots(batch * key_heads, slots, tile["BLOCK_K"])
-    partial = q.new_empty(batch, heads, splits, head_dim, dtype=torch.float32)
-    lse = partial.new_empty(batch, heads, splits)
-    out = torch.empty_like(q, memory_format=torch.contiguous_format)
-    flags = visible.contiguous().view(torch.int8)
-    sizes = head_pieces(head_dim)
-    with torch.cuda.device_of(q):
-        first_global_attention_decode[splits, key_heads, batch](
-            q,
-            k,
-            v,
-            flags,
-            partial,
-            lse,
-            *q.stride()[:3],
-            *k.stride()[:3],
-            *v.stride()[:3],
-            slots,
-            share,
-            scale,
-            16,
-            **sizes,
-            **tile,
-        )
-        first_global_attention_combine[heads, batch](
-            partial, lse, out, splits, triton.next_power_of_2(splits), **sizes
-        )
-    return out
-
-
-@first_global_attention_decode_op.register_fake
-def _(q: Tensor, *_: object) -> Tensor:
-    return torch.empty_like(q, memory_format=torch.contiguous_format)
-
-
-def first_global_decode_attention(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float | None = None
-) -> Tensor:
-    """Attention of one new token in each row, q (B, H, 1, D), to a cache (B, H, S, D).
-
-    visible (B, S), bool, says which slots it sees.
-    """
-    check_heads(q, k, v)
-    if q.size(2) != 1 or visible.shape != (k.size(0), k.size(2)):
-        raise ValueError(f"{q.size(2)} tokens a row, slots {tuple(visible.shape)} for {k.size(2)}")
-    scale = q.size(3) ** -0.5 if scale is None else scale
-    return first_global_attention_decode_op(q, k, v, visible, scale)
 
 
 @triton.jit
@@ -863,7 +693,7 @@ def later_local_attend(
     BLOCK_K: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """One tile of keys more in a running softmax (arXiv:2205.14135, algorithm 1)."""
+    """Adds one tile of keys to a running softmax (arXiv:2205.14135, algorithm 1)."""
     queries, key, value, q, length, scale, time = tile
     peak, total, acc = state
     k = start + tl.arange(0, BLOCK_K)[None, :]
@@ -1453,7 +1283,7 @@ def later_local_attention(
     scale: float | None = None,
 ) -> Tensor:
     """Attention in which each token sees the window - 1 before it, itself and the window_ahead -
-    1 after it of no padding.
+    1 after it, padding aside.
 
     q is (B, H, T, D), and so is what comes back; k and v are (B, H, T, D).
     lengths (B,), int32: of each row, how many tokens it has.
@@ -1463,168 +1293,3 @@ def later_local_attention(
         raise ValueError(f"{q.size(2)} queries for {k.size(2)} keys")
     scale = q.size(3) ** -0.5 if scale is None else scale
     return later_local_attention_op(q, k, v, window, window_ahead, lengths, scale)[0]
-
-
-@triton.jit
-def later_local_attention_decode(
-    query,  # (B, H, 1, D)
-    key,  # (B, H, S, D)
-    value,  # (B, H, S, D)
-    visible,  # (B, S)
-    partial,  # (B, H, splits, D)
-    lse,  # (B, H, splits)
-    query_batch,
-    query_head,
-    query_time,
-    key_batch,
-    key_head,
-    key_time,
-    value_batch,
-    value_head,
-    value_time,
-    slots,
-    share,
-    scale,
-    ROWS: tl.constexpr,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-):
-    """One token's attention to `share` slots of a cache: one split of them all.
-
-    The rows of a tile are one query head, padded to the least that a dot takes.
-    """
-    split, owner = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    batch = tl.program_id(2).to(tl.int64)
-    splits, heads = tl.num_programs(0), tl.num_programs(1)
-    visible += batch * slots
-    low = split * share
-    high = low
-    for start in range(low, tl.minimum(low + share, slots), BLOCK_K):  # unused slots are not read
-        k = start + tl.arange(0, BLOCK_K)
-        seen = tl.load(visible + k, mask=k < slots, other=0)
-        high = tl.where(tl.max(seen.to(tl.int32), 0) > 0, start + BLOCK_K, high)
-
-    rows, head = tl.arange(0, ROWS), owner
-    query = (query + batch * query_batch + head * query_head, query_head)
-    key = (key + batch * key_batch + owner * key_head, key_time)
-    value = (value + batch * value_batch + owner * value_head, value_time)
-    queries = load_tile(query, 0, 1, ROWS, HEAD_DIM, DIM, True)
-    peak = tl.full([ROWS], LOWEST, tl.float32)
-    total = tl.zeros([ROWS], tl.float32)
-    acc = tl.zeros([ROWS, DIM], tl.float32)
-    for start in range(low, high, BLOCK_K):
-        slot = start + tl.arange(0, BLOCK_K)[None, :]
-        keys = load_tile(key, start, slots, BLOCK_K, HEAD_DIM, DIM, True)
-        seen = tl.load(visible + slot, mask=slot < slots, other=0)
-        scores = dot_rows(queries, keys) * (scale * LOG2E)
-        scores = tl.where(seen != 0, scores, float("-inf"))
-        new_peak = tl.maximum(peak, tl.max(scores, 1))
-        shrink = tl.exp2(peak - new_peak)
-        weights = tl.exp2(scores - new_peak[:, None])
-        total = total * shrink + tl.sum(weights, 1)
-        values = load_tile(value, start, slots, BLOCK_K, HEAD_DIM, DIM, True)
-        acc = accumulate(acc * shrink[:, None], weights, values)
-        peak = new_peak
-
-    here = (batch * heads + head) * splits + split
-    seeing, total = total > 0, tl.where(total > 0, total, 1.0)
-    sums = tl.where(seeing, peak + tl.log2(total), float("-inf"))
-    tl.store(lse + here + rows * splits, sums, mask=rows < 1)
-    acc = acc / total[:, None]
-    store_tile((partial + here * HEAD_DIM, splits * HEAD_DIM), acc, 0, 1, ROWS, HEAD_DIM, DIM)
-
-
-@triton.jit
-def later_local_attention_combine(
-    partial,  # (B, H, splits, D)
-    lse,  # (B, H, splits)
-    out,  # (B, H, 1, D)
-    splits,
-    SPLITS: tl.constexpr,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-):
-    """The splits' results, weighed by what each had seen."""
-    head, batch = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
-    row = batch * tl.num_programs(0) + head
-    i = tl.arange(0, SPLITS)
-    seen = tl.load(lse + row * splits + i, mask=i < splits, other=float("-inf"))
-    weights = tl.exp2(seen - tl.maximum(tl.max(seen, 0), LOWEST))
-    total = tl.sum(weights, 0)
-    weights /= tl.where(total > 0, total, 1.0)
-    parts = load_tile(
-        (partial + row * splits * HEAD_DIM, HEAD_DIM), 0, splits, SPLITS, HEAD_DIM, DIM, True
-    )
-    acc = tl.sum(parts * weights[:, None], 0)[None, :]
-    store_tile((out + row * HEAD_DIM, HEAD_DIM), acc, 0, 1, 1, HEAD_DIM, DIM)
-
-
-LATER_LOCAL_DECODE_TILES = {
-    "sm_80": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_86": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_100": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_120": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "gfx942": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "gfx950": {"BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "float32": {"BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
-    "interpreter": {"BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
-}
-
-
-@torch.library.custom_op("modernbert::later_local_attention_decode", mutates_args=())
-def later_local_attention_decode_op(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float
-) -> Tensor:
-    batch, heads, _, head_dim = q.shape
-    key_heads, slots = k.shape[1:3]
-    tile = launch(LATER_LOCAL_DECODE_TILES, q)
-    splits, share = split_slots(batch * key_heads, slots, tile["BLOCK_K"])
-    partial = q.new_empty(batch, heads, splits, head_dim, dtype=torch.float32)
-    lse = partial.new_empty(batch, heads, splits)
-    out = torch.empty_like(q, memory_format=torch.contiguous_format)
-    flags = visible.contiguous().view(torch.int8)
-    sizes = head_pieces(head_dim)
-    with torch.cuda.device_of(q):
-        later_local_attention_decode[splits, key_heads, batch](
-            q,
-            k,
-            v,
-            flags,
-            partial,
-            lse,
-            *q.stride()[:3],
-            *k.stride()[:3],
-            *v.stride()[:3],
-            slots,
-            share,
-            scale,
-            16,
-            **sizes,
-            **tile,
-        )
-        later_local_attention_combine[heads, batch](
-            partial, lse, out, splits, triton.next_power_of_2(splits), **sizes
-        )
-    return out
-
-
-@later_local_attention_decode_op.register_fake
-def _(q: Tensor, *_: object) -> Tensor:
-    return torch.empty_like(q, memory_format=torch.contiguous_format)
-
-
-def later_local_decode_attention(
-    q: Tensor, k: Tensor, v: Tensor, visible: Tensor, scale: float | None = None
-) -> Tensor:
-    """Attention of one new token in each row, q (B, H, 1, D), to a cache (B, H, S, D).
-
-    visible (B, S), bool, says which slots it sees.
-    """
-    check_heads(q, k, v)
-    if q.size(2) != 1 or visible.shape != (k.size(0), k.size(2)):
-        raise ValueError(f"{q.size(2)} tokens a row, slots {tuple(visible.shape)} for {k.size(2)}")
-    scale = q.size(3) ** -0.5 if scale is None else scale
-    return later_local_attention_decode_op(q, k, v, visible, scale)

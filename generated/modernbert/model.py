@@ -1,7 +1,7 @@
 # Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """modernbert: a bidirectional transformer encoder with 22 layers and 150 M parameters.
 
-Each token sees the 64 before it, itself and the 64 after it of no padding; rotary positions;
+Each token sees the 64 before it, itself and the 64 after it, padding aside; rotary positions;
 LayerNorm before each sublayer; attention without a norm before it in some layers; a gated MLP
 with GELU; input and output embeddings are tied.
 

@@ -102,7 +102,7 @@ def attention_of_row(
 
 def attention(q: Tensor, k: Tensor, v: Tensor, inputs: MaskInputs) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.attention(
             q.type_as(v), k.type_as(v), v, inputs.document_starts.int(), inputs.document_ends.int()
         )
@@ -119,6 +119,6 @@ def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
 
     seen is (B, 1, 1, S).
     """
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)

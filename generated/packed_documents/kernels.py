@@ -3,7 +3,7 @@
 
 Each is registered with torch.library, so that torch.compile keeps the graph whole. Sums are in
 float32, backward passes use no atomics and give the same bits each time, and rows are counted
-in 64 bits. ops.py chooses between these and plain PyTorch.
+in 64 bits. attention.py and ops.py choose between these and plain PyTorch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,43 @@ import triton.language as tl
 from torch import Tensor
 
 MAX_ROW = 65536  # numbers that one program can hold
-GLU_BLOCK = 1024  # numbers a program
+GLU_BLOCK = 1024  # numbers per program
+ARCHS = (
+    "sm_80",
+    "sm_86",
+    "sm_89",
+    "sm_90",
+    "sm_100",
+    "sm_120",
+    "gfx942",
+    "gfx950",
+)
+CUDA_ARCHS = (
+    80,
+    86,
+    89,
+    90,
+    100,
+    120,
+)
+
+
+@functools.cache
+def device_name() -> str:
+    """The current device as ARCHS names it; an NVIDIA GPU newer than them is the last before it."""
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        return "interpreter"
+    if torch.version.hip:
+        return str(torch.cuda.get_device_properties().gcnArchName).split(":")[0]
+    major, minor = torch.cuda.get_device_capability()
+    arch = 10 * major + minor
+    return f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
+
+
+@torch.compiler.assume_constant_result
+def run_here() -> bool:
+    """Whether kernels were made for the current device; PyTorch's operations serve the others."""
+    return device_name() in ("interpreter", *ARCHS)
 
 
 def check_alike(first: Tensor, *others: Tensor) -> None:
@@ -67,7 +103,7 @@ def head_blocks(head_dim: int, heads: int) -> tuple[int, int]:
 def add_rms_norm_kernel(
     branch, x, weight, normed, total, rstd, branch_stride, x_stride, width, eps, BLOCK: tl.constexpr
 ):
-    """One row a program: total = x + branch, normed = total * rstd * weight."""
+    """One row per program: total = x + branch, normed = total * rstd * weight."""
     row = tl.program_id(0).to(tl.int64)
     columns = tl.arange(0, BLOCK)
     inside = columns < width
@@ -96,7 +132,7 @@ def add_rms_norm_backward_kernel(
     width,
     BLOCK: tl.constexpr,
 ):
-    """Every so many rows a program, which keeps its share of the weight's gradient.
+    """Every so many rows per program, and its share of the weight's gradient.
 
     With u = total * rstd and g = grad_normed * weight:
     grad_x = (g - u * mean(g * u)) * rstd + grad_total.
@@ -206,7 +242,7 @@ def add_rms_norm(branch: Tensor, x: Tensor, weight: Tensor, eps: float) -> tuple
     """The RMSNorm of x + branch, times weight (C,); and x + branch itself. (..., C) each
 
     Fused: the sum is normalised before it leaves the registers. The backward pass keeps the sum
-    and one number a row. The norm has the type of branch, which is what the next layer computes
+    and one number per row. The norm has the type of branch, which is what the next layer computes
     in; the sum has the wider type of the two.
     """
     if branch.shape != x.shape or x.dim() < 2:
@@ -245,7 +281,7 @@ def norm_rope_qk_kernel(
     BLOCK: tl.constexpr,
     BLOCK_HEADS: tl.constexpr,
 ):
-    """BLOCK_HEADS heads of one token a program: first the heads of q, then those of k."""
+    """BLOCK_HEADS heads of one token per program: first the heads of q, then those of k."""
     token, first = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64) * BLOCK_HEADS
     column = tl.arange(0, BLOCK)[None, :]
     head = first + tl.arange(0, BLOCK_HEADS)[:, None]
@@ -303,7 +339,7 @@ def norm_rope_qk_backward_kernel(
     BLOCK: tl.constexpr,
     BLOCK_HEADS: tl.constexpr,
 ):
-    """BLOCK_HEADS heads of every so many tokens a program, and a share of their weight's gradient.
+    """BLOCK_HEADS heads of every so many tokens per program, and its share of their weights' gradient.
 
     With u = x * rstd and g the gradient turned back, times weight:
     grad_x = (g - u * mean(g * u)) * rstd.
@@ -506,41 +542,7 @@ def norm_rope_qk(
     return norm_rope_qk_forward(q, k, q_weight, k_weight, cos.contiguous(), sin.contiguous(), eps)
 
 
-ARCHS = (
-    "sm_80",
-    "sm_86",
-    "sm_89",
-    "sm_90",
-    "sm_100",
-    "sm_120",
-    "gfx942",
-    "gfx950",
-)
-CUDA_ARCHS = (
-    80,
-    86,
-    89,
-    90,
-    100,
-    120,
-)
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-
-
-@functools.cache
-def device_name() -> str:
-    """The current device's row in the tables of tiles; a newer one takes the last before it."""
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        return "interpreter"
-    if torch.version.hip:
-        name = torch.cuda.get_device_properties().gcnArchName.split(":")[0]
-    else:
-        major, minor = torch.cuda.get_device_capability()
-        arch = 10 * major + minor
-        name = f"sm_{max((known for known in CUDA_ARCHS if known <= arch), default=arch)}"
-    if name not in ARCHS:
-        raise ValueError(f"no kernel was made for {name}")
-    return name
 
 
 def launch(tiles: dict[str, dict[str, int]], x: Tensor) -> dict[str, int]:
@@ -678,6 +680,8 @@ def check_heads(q: Tensor, k: Tensor, v: Tensor) -> None:
         raise ValueError(f"queries, keys and values on {q.device}, {k.device}, {v.device}")
     if not (q.is_cuda or device_name() == "interpreter"):
         raise ValueError(f"no kernel runs on {q.device}")
+    if not run_here():
+        raise ValueError(f"no kernel was made for {device_name()}")
     if q.stride(3) != 1 or k.stride(3) != 1 or v.stride(3) != 1:
         strides = ", ".join(str(x.stride()) for x in (q, k, v))
         raise ValueError(f"the head dimension isn't contiguous: strides {strides}")
@@ -693,7 +697,7 @@ def attend(
     BLOCK_K: tl.constexpr,
     MASKED: tl.constexpr,
 ):
-    """One tile of keys more in a running softmax (arXiv:2205.14135, algorithm 1)."""
+    """Adds one tile of keys to a running softmax (arXiv:2205.14135, algorithm 1)."""
     queries, key, value, q, document_start, document_end, scale, time = tile
     peak, total, acc = state
     k = start + tl.arange(0, BLOCK_K)[None, :]
@@ -1426,7 +1430,7 @@ def decode_attention(
 
 @triton.jit
 def swiglu_kernel(gate, up, h, gate_stride, up_stride, width, BLOCK: tl.constexpr):
-    """A block of one row a program."""
+    """One block of one row per program."""
     row = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = columns < width
@@ -1439,7 +1443,7 @@ def swiglu_kernel(gate, up, h, gate_stride, up_stride, width, BLOCK: tl.constexp
 def swiglu_backward_kernel(
     grad_h, gate, up, grad_gate, grad_up, gate_stride, up_stride, width, BLOCK: tl.constexpr
 ):
-    """grad_up = act(gate) * grad_h, grad_gate = act'(gate) * up * grad_h: a block a program."""
+    """grad_up = act(gate) * grad_h, grad_gate = act'(gate) * up * grad_h: one block per program."""
     row = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = columns < width

@@ -18,7 +18,7 @@ Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 
 def add_rms_norm(branch: Tensor, x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The RMSNorm (arXiv:1910.07467) of x + branch; and x + branch. (..., C) each"""
-    if x.is_cuda or INTERPRETED:
+    if INTERPRETED or (x.is_cuda and kernels.run_here()):
         return kernels.add_rms_norm(branch, x, weight, eps)
     x = x + branch
     return F.rms_norm(x, x.shape[-1:], weight, eps).type_as(branch), x
@@ -36,7 +36,7 @@ def norm_rope_qk(
 ) -> tuple[Tensor, Tensor]:
     """q (B, T, H, D) and k (B, T, Hkv, D), normalised and then turned by their positions."""
     cos, sin = rotary
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.norm_rope_qk(q, k, q_weight, k_weight, cos, sin, eps)
     q = F.rms_norm(q, q.shape[-1:], q_weight, eps)
     k = F.rms_norm(k, k.shape[-1:], k_weight, eps)
@@ -45,6 +45,6 @@ def norm_rope_qk(
 
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     """silu(gate) * up (arXiv:2002.05202, section 2). (..., F) each"""
-    if gate.is_cuda or INTERPRETED:
+    if INTERPRETED or (gate.is_cuda and kernels.run_here()):
         return kernels.swiglu(gate, up)
     return F.silu(gate) * up

@@ -122,7 +122,7 @@ def attention(
     q: Tensor, k: Tensor, v: Tensor, inputs: MaskInputs, bias_table: Tensor, max_distance: int
 ) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         buckets = distance_buckets(bias_table.size(0), max_distance, q.device)
         return kernels.attention(
             q.type_as(v), k.type_as(v), v, inputs.prefix_lengths.int(), bias_table, buckets
@@ -149,7 +149,7 @@ def cached_attention(
 
     It stands `at` (B, 1, 1, 1), the keys at `held` and seen (B, 1, 1, S).
     """
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         buckets = distance_buckets(bias_table.size(0), max_distance, q.device)
         return kernels.decode_attention(
             q.type_as(k),

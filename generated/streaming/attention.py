@@ -41,7 +41,7 @@ def tiles_seen(ranges: list[Range], time: int) -> tuple[list[int], bool]:
 
 def visible(q: Tensor, k: Tensor, window: int, sink: int) -> Tensor:
     """Whether query q sees key k: each token sees itself and the window - 1 before it, and the
-    first sink.
+    first sink tokens.
     """
     return (k <= q) & ((k > q - window) | (k < sink))
 
@@ -57,7 +57,7 @@ def key_ranges(first: int, last: int, time: int, window: int, sink: int) -> list
 def attention(q: Tensor, k: Tensor, v: Tensor, window: int, sink: int) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
     time = q.size(2)
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.attention(q.type_as(v), k.type_as(v), v, window, sink)
     positions = torch.split(torch.arange(time, device=q.device), TILE)
     k_tiles, v_tiles = torch.split(k, TILE, dim=2), torch.split(v, TILE, dim=2)
@@ -81,6 +81,6 @@ def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
 
     seen is (B, 1, 1, S).
     """
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)

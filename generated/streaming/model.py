@@ -2,7 +2,7 @@
 """streaming: a decoder-only transformer with 12 layers and 125 M parameters.
 
 12 query heads share 4 key-value heads; each token sees itself and the 1,023 before it, and the
-first 4; rotary positions; RMSNorm before each sublayer; a gated MLP with SiLU.
+first 4 tokens; rotary positions; RMSNorm before each sublayer; a gated MLP with SiLU.
 
 Papers:
   Ainslie et al., GQA (arXiv:2305.13245)

@@ -48,7 +48,7 @@ class MaskInputs(NamedTuple):
 
 
 def encoder_visible(q: Tensor, k: Tensor, length: Tensor | int) -> Tensor:
-    """Whether query q sees key k: each token sees no padding."""
+    """Whether query q sees key k: each token sees all but padding."""
     return (k < length) & (q >= 0)
 
 
@@ -146,7 +146,7 @@ def encoder_attention(
     dropout: float,
 ) -> Tensor:
     """softmax(scale * q k^T) v over the visible keys, for q of (B, H, T, D)."""
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         buckets = encoder_distance_buckets(bias_table.size(0), max_distance, q.device)
         return kernels.encoder_attention(
             q.type_as(v),
@@ -166,37 +166,6 @@ def encoder_attention(
         for index, row in enumerate(rows)
     ]
     return torch.cat(outputs)
-
-
-def encoder_cached_attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    at: Tensor,
-    held: Tensor,
-    seen: Tensor,
-    scale: float,
-    bias_table: Tensor,
-    max_distance: int,
-) -> Tensor:
-    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
-
-    It stands `at` (B, 1, 1, 1), the keys at `held` and seen (B, 1, 1, S).
-    """
-    if q.is_cuda or INTERPRETED:
-        buckets = encoder_distance_buckets(bias_table.size(0), max_distance, q.device)
-        return kernels.encoder_decode_attention(
-            q.type_as(k),
-            k,
-            v,
-            seen[:, 0, 0],
-            held[:, 0, 0].int(),
-            at.flatten().int(),
-            bias_table,
-            buckets,
-            scale,
-        )
-    return encoder_attend(q, k, v, at - held, seen, scale, bias_table, max_distance, 0.0)
 
 
 def decoder_visible(q: Tensor, k: Tensor) -> Tensor:
@@ -261,7 +230,7 @@ def decoder_attention(
 ) -> Tensor:
     """softmax(scale * q k^T) v over the visible keys, for q of (B, H, T, D)."""
     time = q.size(2)
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         buckets = decoder_distance_buckets(bias_table.size(0), max_distance, q.device)
         return kernels.decoder_attention(
             q.type_as(v), k.type_as(v), v, bias_table, buckets, scale, dropout=dropout
@@ -301,7 +270,7 @@ def decoder_cached_attention(
 
     It stands `at` (B, 1, 1, 1), the keys at `held` and seen (B, 1, 1, S).
     """
-    if q.is_cuda or INTERPRETED:
+    if INTERPRETED or (q.is_cuda and kernels.run_here()):
         buckets = decoder_distance_buckets(bias_table.size(0), max_distance, q.device)
         return kernels.decoder_decode_attention(
             q.type_as(k),
