@@ -9,6 +9,7 @@ from codegen.plan.kernels.kernel import MaskCode
 from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code
 from codegen.plan.masks.numbers import mask_numbers, named_mask, with_names
 from codegen.plan.masks.words import sentence
+from codegen.plan.tables import Argument
 from codegen.spec.masks.amount import Amount, named
 from codegen.spec.masks.atoms import BlockEdge, Both, Constant, Edge, Lookup, Other, Shift
 from codegen.spec.masks.formula import Term, formula_of, terms_of
@@ -38,6 +39,49 @@ class MaskPlan:
     window: bool
     block: bool
     by_head: bool
+
+    @property
+    def of_query(self) -> tuple[str, ...]:
+        """What it reads of a query's place, by the names that the predicate has for it."""
+        return tuple(OF_QUERY[name] for name in self.inputs if name in OF_QUERY)
+
+    @property
+    def of_row(self) -> tuple[str, ...]:
+        """What it reads of a row: one number for all places."""
+        return tuple(ROW_INPUTS[name] for name in self.inputs if name in ROW_INPUTS)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What it reads of all queries' places."""
+        return tuple(name for name in self.inputs if name in OF_QUERY)
+
+    @property
+    def number_arguments(self) -> tuple[Argument, ...]:
+        """Its numbers, as functions take them."""
+        return tuple(Argument(name, "int") for name in self.numbers)
+
+    @property
+    def predicate_arguments(self) -> tuple[Argument, ...]:
+        """What the predicate takes besides q and k."""
+        heads = (Argument("h", "Tensor"),) if self.by_head else ()
+        places = (Argument(name, "Tensor") for name in self.of_query)
+        rows = (Argument(name, "Tensor | int") for name in self.of_row)
+        return (*self.number_arguments, *heads, *places, *rows)
+
+    @property
+    def range_arguments(self) -> tuple[Argument, ...]:
+        """What the ranges of a tile's keys are worked out from, for one row."""
+        return self._of_one_row("list[int]")
+
+    @property
+    def row_arguments(self) -> tuple[Argument, ...]:
+        """The same as attention of one row takes it."""
+        return self._of_one_row("Tensor")
+
+    def _of_one_row(self, kind: str) -> tuple[Argument, ...]:
+        places = (Argument(name, kind) for name in self.places)
+        rows = (Argument(name, "int") for name in self.of_row)
+        return (*self.number_arguments, *places, *rows)
 
 
 @dataclass(frozen=True)
@@ -74,6 +118,28 @@ class ScorePlan:
             (self.dropout, "dropout", "float", dropping),
         )
         return tuple((name, kind, given) for present, name, kind, given in rows if present)
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What the attention function takes for it."""
+        return tuple(Argument(name, kind) for name, kind, _ in self.parameters)
+
+    @property
+    def cached_arguments(self) -> tuple[Argument, ...]:
+        """The same of attention by a cache, where nothing is dropped."""
+        return tuple(argument for argument in self.arguments if argument.name != "dropout")
+
+    @property
+    def kernel_names(self) -> tuple[str, ...]:
+        """The same in the order of our kernels, which read biases by buckets."""
+        rows = (
+            (self.alibi, ("slopes",)),
+            (self.relative_bias, ("bias_table", "buckets")),
+            (self.sinks, ("sinks",)),
+            (self.softcap, ("softcap",)),
+            (self.scaled, ("scale",)),
+        )
+        return tuple(name for present, names in rows if present for name in names)
 
     @property
     def biased(self) -> bool:
