@@ -96,11 +96,6 @@ def wrapped(text: str, indent: int = 4) -> str:
     return ("\n" + " " * indent).join(textwrap.wrap(text, WIDTH - indent - 3))
 
 
-def typed(parameter: Sequence[str]) -> str:
-    """`name: type` of a pair that begins so."""
-    return f"{parameter[0]}: {parameter[1]}"
-
-
 def of(read: Printed, config: str) -> str:
     """A read as code that has the config under that name: `self.config.windows[layer]`."""
     return read.of(config)
@@ -123,16 +118,6 @@ def suffixes(names: Sequence[str]) -> str:
     return literal(names[0]) if len(names) == 1 else literal(tuple(names))
 
 
-def prefixed(name: str, prefix: str) -> str:
-    """A name with what stands before it."""
-    return prefix + name
-
-
-def suffixed(name: str, suffix: str) -> str:
-    """A name with what stands after it, such as its type."""
-    return name + suffix
-
-
 FILTERS: dict[str, Callable[..., str]] = {
     "largest": largest,
     "literal": literal,
@@ -142,9 +127,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "bytes": human_bytes,
     "flops": human_flops,
     "docstring": docstring,
-    "prefixed": prefixed,
-    "suffixed": suffixed,
-    "typed": typed,
     "suffixes": suffixes,
     "wrapped": wrapped,
 }

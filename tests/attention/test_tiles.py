@@ -88,7 +88,7 @@ class Case:
     def ours(self) -> dict[str, Tensor]:
         """The output, and the gradient of each part."""
         parts = {name: value.clone().requires_grad_() for name, value in self.parts.items()}
-        names = [name for name, _, _ in self.score.parameters]
+        names = [argument.name for argument in self.score.arguments]
         arguments = [parts[name] if name in parts else self.given[name] for name in names]
         q, k, v, *_ = parts.values()
         numbers, inputs = self.made.numbers, self.made.inputs(self.rows)
@@ -99,7 +99,7 @@ class Case:
     def wanted(self) -> dict[str, Tensor]:
         """The same by the dense formula, in float64."""
         parts = {n: value.double().requires_grad_() for n, value in self.parts.items()}
-        names = {name for name, _, _ in self.score.parameters}
+        names = {argument.name for argument in self.score.arguments}
         score = {name: value for name, value in {**self.given, **parts}.items() if name in names}
         seen = seen_by_head(self.made.text, self.rows, self.heads, self.length)
         q, k, v, *_ = parts.values()

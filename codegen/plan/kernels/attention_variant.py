@@ -6,20 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codegen.plan.kernels.kernel import MaskCode, RangeCode
+from codegen.plan.tables import Argument
 
 ARRAYS = ("document_starts", "document_ends")  # (B, T); the other inputs are (B,)
 
 
 LARGEST_PIECE = 128
-
-
-@dataclass(frozen=True)
-class Operand:
-    """A parameter of a Python function: its name, type and default, as source text."""
-
-    name: str
-    type: str
-    default: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,43 +120,43 @@ class AttentionVariant:
         )
 
     @property
-    def operands(self) -> tuple[Operand, ...]:
+    def operands(self) -> tuple[Argument, ...]:
         """What the registered operator takes after q, k and v."""
         return (
-            *(Operand(number, "int") for number in self.numbers),
-            *(Operand(name, "Tensor") for name in self.inputs),
-            *((Operand("slopes", "Tensor"),) if self.alibi else ()),
-            *((Operand("bias", "Tensor"),) if self.relative_bias else ()),
-            *((Operand("buckets", "Tensor"),) if self.relative_bias else ()),
-            *((Operand("sinks", "Tensor"),) if self.sinks else ()),
-            *((Operand("softcap", "float"),) if self.softcap else ()),
-            Operand("scale", "float"),
-            *((Operand("dropout", "float"), Operand("seed", "Tensor")) if self.dropout else ()),
+            *(Argument(number, "int") for number in self.numbers),
+            *(Argument(name, "Tensor") for name in self.inputs),
+            *((Argument("slopes", "Tensor"),) if self.alibi else ()),
+            *((Argument("bias", "Tensor"),) if self.relative_bias else ()),
+            *((Argument("buckets", "Tensor"),) if self.relative_bias else ()),
+            *((Argument("sinks", "Tensor"),) if self.sinks else ()),
+            *((Argument("softcap", "float"),) if self.softcap else ()),
+            Argument("scale", "float"),
+            *((Argument("dropout", "float"), Argument("seed", "Tensor")) if self.dropout else ()),
         )
 
     @property
-    def public_operands(self) -> tuple[Operand, ...]:
+    def public_operands(self) -> tuple[Argument, ...]:
         """What the function that models call takes after q, k and v."""
         optional = {
-            "scale": Operand("scale", "float | None", "None"),
-            "dropout": Operand("dropout", "float", "0.0"),
+            "scale": Argument("scale", "float | None", "None"),
+            "dropout": Argument("dropout", "float", "0.0"),
         }
         return tuple(optional.get(o.name, o) for o in self.operands if o.name != "seed")
 
     @property
-    def decode_operands(self) -> tuple[Operand, ...]:
+    def decode_operands(self) -> tuple[Argument, ...]:
         """What the registered operator for one new token takes after q, k and v."""
         placed = ("held", "positions") if self.alibi or self.relative_bias else ()
         scores = ("slopes", "bias", "buckets", "sinks", "softcap", "scale")
         return (
-            *(Operand(name, "Tensor") for name in ("visible", *placed)),
+            *(Argument(name, "Tensor") for name in ("visible", *placed)),
             *(o for o in self.operands if o.name in scores),
         )
 
     @property
-    def public_decode_operands(self) -> tuple[Operand, ...]:
+    def public_decode_operands(self) -> tuple[Argument, ...]:
         """What the function that models call for one new token takes after q, k and v."""
-        optional = Operand("scale", "float | None", "None")
+        optional = Argument("scale", "float | None", "None")
         return tuple(optional if o.name == "scale" else o for o in self.decode_operands)
 
     @property

@@ -100,29 +100,18 @@ class ScorePlan:
     dropout: bool = False
 
     @property
-    def parameters(self) -> tuple[tuple[str, str, str], ...]:
-        """What the attention function takes for it: name, type, and what a layer gives."""
-        table = "bias_table" if self.shared_bias else "self.bias_table"
-        most = "" if self.alibi_slopes == "bloom" else f"{self.alibi_most:g}, "
-        slopes = f"alibi_slopes(self.heads, {most}q.device)"
-        if self.alibi_scaled:
-            slopes += " * self.scale" if self.scaled else " * self.head_dim**-0.5"
-        dropping = "self.dropout if self.training else 0.0"
-        rows = (
-            (self.scaled, "scale", "float", "self.scale"),
-            (self.softcap, "softcap", "float", "self.softcap"),
-            (self.alibi, "slopes", "Tensor", slopes),
-            (self.relative_bias, "bias_table", "Tensor", table),
-            (self.relative_bias, "max_distance", "int", "self.max_distance"),
-            (self.sinks, "sinks", "Tensor", "self.sinks"),
-            (self.dropout, "dropout", "float", dropping),
-        )
-        return tuple((name, kind, given) for present, name, kind, given in rows if present)
-
-    @property
     def arguments(self) -> tuple[Argument, ...]:
         """What the attention function takes for it."""
-        return tuple(Argument(name, kind) for name, kind, _ in self.parameters)
+        rows = (
+            (self.scaled, "scale", "float"),
+            (self.softcap, "softcap", "float"),
+            (self.alibi, "slopes", "Tensor"),
+            (self.relative_bias, "bias_table", "Tensor"),
+            (self.relative_bias, "max_distance", "int"),
+            (self.sinks, "sinks", "Tensor"),
+            (self.dropout, "dropout", "float"),
+        )
+        return tuple(Argument(name, kind) for present, name, kind in rows if present)
 
     @property
     def cached_arguments(self) -> tuple[Argument, ...]:
