@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codegen.plan.transformer.parts import AttentionPlan, BlockPlan, MlpPlan, RopePlan
+from codegen.plan.transformer.parts import BlockPlan, Mixer, RopePlan
 
 if TYPE_CHECKING:
     from codegen.plan.transformer.network import TransformerNetwork
 
-ATTENTION = "transformer/attention/attention.py.jinja"
 MODELS = {
     "causal-lm": "transformer/transformer.py.jinja",
     "masked-lm": "transformer/encoder.py.jinja",
@@ -38,7 +37,7 @@ class ClassPlan:
     name: str
     template: str
     network: TransformerNetwork
-    plan: AttentionPlan | MlpPlan | BlockPlan | RopePlan | None = None
+    plan: Mixer | BlockPlan | RopePlan | None = None
 
 
 def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
@@ -64,11 +63,11 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
     encoder = network.encoder
     if encoder:
         yield from _routing(network)
-        yield from _attentions(encoder)
+        yield from _mixers(encoder)
         yield from _mlps(encoder)
         yield from _blocks(encoder)
         yield ClassPlan("Encoder", "transformer/stacks/encoder.py.jinja", encoder)
-    yield from _attentions(network)
+    yield from _mixers(network)
     if not encoder:
         yield from _routing(network)
     yield from (row for row in _mlps(network) if not encoder or row.plan not in encoder.mlps)
@@ -76,7 +75,7 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
         yield ClassPlan("DropPath", "transformer/drop_path.py.jinja", network)
     if network.cross:
         attention = network.cross.attention
-        yield ClassPlan(attention.class_name, ATTENTION, network, attention)
+        yield ClassPlan(attention.class_name, attention.template, network, attention)
     yield from _blocks(network)
     yield from _ends(network)
 
@@ -115,11 +114,12 @@ def _norms(network: TransformerNetwork) -> Iterator[ClassPlan]:
             yield ClassPlan("HeadNorm", "transformer/norms/head_norm.py.jinja", network, attention)
 
 
-def _attentions(network: TransformerNetwork) -> Iterator[ClassPlan]:
+def _mixers(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    """What mixes the positions of its own sequence."""
     if any(attention.differential for attention in network.attentions):
         yield ClassPlan("paired", "transformer/attention/paired.py.jinja", network)
-    for attention in network.attentions:
-        yield ClassPlan(attention.class_name, ATTENTION, network, attention)
+    for mixer in network.mixers:
+        yield ClassPlan(mixer.class_name, mixer.template, network, mixer)
 
 
 def _routing(network: TransformerNetwork) -> Iterator[ClassPlan]:
@@ -130,8 +130,7 @@ def _routing(network: TransformerNetwork) -> Iterator[ClassPlan]:
 
 def _mlps(network: TransformerNetwork) -> Iterator[ClassPlan]:
     for mlp in network.mlps:
-        name = "experts" if mlp.experts else "mlp"
-        yield ClassPlan(mlp.class_name, f"transformer/{name}.py.jinja", network, mlp)
+        yield ClassPlan(mlp.class_name, mlp.template, network, mlp)
 
 
 def _blocks(network: TransformerNetwork) -> Iterator[ClassPlan]:

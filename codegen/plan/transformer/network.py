@@ -19,6 +19,7 @@ from codegen.plan.transformer.parts import (
     EmbeddingPlan,
     HeadPlan,
     LayerPlan,
+    Mixer,
     MlpPlan,
     NormPlan,
     RopePlan,
@@ -159,6 +160,13 @@ class TransformerNetwork:
     def one_kind(self) -> bool:
         """Whether all layers are of one class."""
         return len(self.blocks) == 1
+
+    @property
+    def mixers(self) -> tuple[Mixer, ...]:
+        """The distinct sublayers that mix the positions of its own sequence."""
+        found = [s.plan for b in self.blocks for s in b.sublayers]
+        own = (p for p in found if not isinstance(p, CrossAttentionPlan | MlpPlan))
+        return tuple({plan.class_name: plan for plan in own}.values())
 
     @property
     def attentions(self) -> tuple[AttentionPlan, ...]:

@@ -11,6 +11,8 @@ from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.transformer.experts import ExpertsPlan
 
+ATTENTION = "transformer/attention/attention.py.jinja"
+
 
 @dataclass(frozen=True)
 class NormPlan:
@@ -133,6 +135,11 @@ class AttentionPlan:
     grid_bias: tuple[str, ...]  # whose biases by the offset of patches: `layer`'s, `shared` ones
 
     @property
+    def template(self) -> str:
+        """What makes its class."""
+        return ATTENTION
+
+    @property
     def base_name(self) -> str:
         """How its class is called where the model has no other of its kind."""
         return "Attention"
@@ -233,6 +240,11 @@ class MlpPlan:
     shared: MlpPlan | None = None  # the expert of all tokens
 
     @property
+    def template(self) -> str:
+        """What makes its class."""
+        return f"transformer/{'experts' if self.experts else 'mlp'}.py.jinja"
+
+    @property
     def base_name(self) -> str:
         """How its class is called where the model has no other of its kind."""
         return "MoE" if self.experts else "MLP"
@@ -264,6 +276,11 @@ class CrossAttentionPlan:
     def class_name(self) -> str:
         """Of the class of all layers."""
         return self.attention.class_name
+
+    @property
+    def template(self) -> str:
+        """What makes its class."""
+        return ATTENTION
 
     @property
     def base_name(self) -> str:
