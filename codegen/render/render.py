@@ -47,9 +47,20 @@ def environment(project: Project | None = None, stamp: Stamp = ()) -> jinja2.Env
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
+        finalize=printed,
     )
     env.filters.update(filters.FILTERS)
     return env
+
+
+def printed(value: Any) -> Any:
+    """What a template may print: a flag in the place of a rate would be True, and run.
+
+    TemplateRuntimeError at a flag and at None; who means the word prints it by `literal`.
+    """
+    if value is None or isinstance(value, bool):
+        raise jinja2.TemplateRuntimeError(f"{value} is printed: a flag or nothing, not a value")
+    return value
 
 
 def _compiled(folder: Path) -> jinja2.FileSystemBytecodeCache | None:
