@@ -40,6 +40,7 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
 
 
 MODEL_FILES = ("model.py", "attention.py", "ops.py")  # kernels.py is for GPUs
+TRAIN_FILES = ("train.py", "options.py", "data.py", "checkpoint.py", "log.py", "muon.py")
 
 
 def import_model(plan: Plan, folder: Path) -> Any:
@@ -47,7 +48,18 @@ def import_model(plan: Plan, folder: Path) -> Any:
 
     Pruned but not formatted, which would take longer than all else.
     """
-    texts = prune_package(render_package(plan, only=MODEL_FILES), package_roots(plan), whole=False)
+    return importlib.import_module(f"{_package_of(plan, folder, MODEL_FILES)}.model")
+
+
+def import_train(plan: Plan, folder: Path) -> Any:
+    """The module train.py of such a package."""
+    files = (*MODEL_FILES, *TRAIN_FILES)
+    return importlib.import_module(f"{_package_of(plan, folder, files)}.train")
+
+
+def _package_of(plan: Plan, folder: Path, files: tuple[str, ...]) -> str:
+    """The name under which a package with no more than `files` can be imported."""
+    texts = prune_package(render_package(plan, only=files), package_roots(plan), whole=False)
     for path, text in texts.items():
         (folder / path).write_text(text, encoding="utf-8")
     name = f"code_of_{plan.name}"
@@ -56,4 +68,4 @@ def import_model(plan: Plan, folder: Path) -> Any:
     package = sys.modules[name] = ModuleType(name)
     package.__path__ = [str(folder)]
     importlib.invalidate_caches()
-    return importlib.import_module(f"{name}.model")
+    return name

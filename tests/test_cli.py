@@ -90,7 +90,7 @@ def test_json_is_one_document_with_a_version(project: Path, tgen: Run) -> None:
         assert document["packages"][0]["name"] == "small"
     code, out, _ = tgen("plan", "specs/small.yaml", "--json")
     plan = json.loads(out)
-    assert plan["version"] == 2 and plan["networks"][0]["parameters"][0]["shape"] == [61, 32]
+    assert plan["version"] == 3 and plan["networks"][0]["parameters"][0]["shape"] == [61, 32]
 
 
 def test_check_is_green_only_when_the_package_is_what_the_spec_says(

@@ -11,6 +11,7 @@ from codegen.plan.checkpoint import checkpoint_plan, with_layout
 from codegen.plan.kernels.kernel import Tile
 from codegen.plan.kernels.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
 from codegen.plan.kernels.tiles import tile_for
+from codegen.plan.optimizer_groups import OptimizerGroups, optimizer_groups
 from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
 from codegen.plan.targets import device_names, known_targets, target_data, tile_of
 from codegen.plan.transformer.cost import forward_flops, transformer_cost
@@ -51,7 +52,8 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)
     context = spec.train.context_length or network.context_length
-    train = train_plan(spec, context, 3 * forward_flops(network, spec.model, context))
+    flops = 3 * forward_flops(network, spec.model, context)
+    train = train_plan(spec, context, flops, optimizer_groups(network.parameters))
     return Plan(
         name=spec.name,
         family=spec.family,
@@ -98,7 +100,9 @@ def cpu_tile() -> int:
     return int(target_data("cpu")["attention_tile"])
 
 
-def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
+def train_plan(
+    spec: SpecHead, context: int, flops_per_token: int, groups: OptimizerGroups
+) -> TrainPlan:
     """The training script's defaults."""
     train, optimizer = spec.train, spec.train.optimizer
     muon = optimizer if isinstance(optimizer, Muon) else None
@@ -113,6 +117,7 @@ def train_plan(spec: SpecHead, context: int, flops_per_token: int) -> TrainPlan:
             beta2=float(optimizer.betas[1]),
             eps=float(optimizer.eps),
             weight_decay=float(optimizer.weight_decay),
+            groups=groups,
             embedding_lr=float(muon.embedding_lr or muon.lr) if muon else None,
             head_lr=float(muon.head_lr or muon.lr) if muon else None,
             matrix_lr=float(muon.matrix_lr) if muon else None,

@@ -7,6 +7,7 @@ from typing import Literal
 
 from codegen.plan.checkpoint import CheckpointPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
+from codegen.plan.optimizer_groups import OptimizerGroups
 from codegen.plan.transformer.network import TransformerNetwork
 
 PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
@@ -22,6 +23,7 @@ class OptimizerPlan:
     beta2: float
     eps: float
     weight_decay: float
+    groups: OptimizerGroups
     embedding_lr: float | None = None
     head_lr: float | None = None
     matrix_lr: float | None = None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from codegen.plan.suffixes import SuffixRule
 
 Number = int | float
 
@@ -21,6 +24,9 @@ class ConfigField:
     comment: str = ""
 
 
+Group = Literal["matrix", "embedding", "head", "vector"]
+
+
 @dataclass(frozen=True)
 class Argument:
     """What a generated function takes: its name, its type, and its default if it has one."""
@@ -31,31 +37,41 @@ class Argument:
 
 
 @dataclass(frozen=True)
-class Init:
-    """How a parameter starts: normal with `std`, `ones`, `zeros` or constant at `value`."""
+class Start:
+    """How a parameter starts: normal with `std`, `ones`, `zeros` or constant at `value`.
+
+    `source` is the field of the config that says the number, or `residual_std` for init_std over
+    the root of twice the number of layers; "" where a paper gives it.
+    """
 
     kind: str
     std: float = 0.0
     value: float = 0.0
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A row of the parameter table, which everything about weights reads.
 
-    `role` says what it is for (embedding, q_proj, norm, ...), `group` which optimizer group has it
-    (matrix, embedding or vector), `shard` the axis that tensor parallelism splits, `layout` the
-    name it has in the other library's checkpoints.
+    `role` says what it is for (token_embedding, q_proj, norm, ...), `group` which optimizer group
+    has it, `shard` the axis that tensor parallelism splits, `layout` the name it has in the other
+    library's checkpoints. What is not `trained` is read from a checkpoint, or stays as it starts.
     """
 
     name: str
     shape: tuple[int, ...]
     role: str
-    init: Init
-    decay: bool
-    group: str
+    init: Start
+    group: Group
     shard: int | None = None
     layout: str | None = None
+    trained: bool = True
+
+    @property
+    def decay(self) -> bool:
+        """Whether weight decay shrinks it: gains, biases and the like it leaves alone."""
+        return self.group != "vector"
 
     @property
     def count(self) -> int:
@@ -67,23 +83,13 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class InitRule:
-    """Parameters whose names end in one of `suffixes` start as `kind`.
-
-    `std` and `value` are expressions.
-    """
-
-    suffixes: tuple[str, ...]
-    kind: str
-    std: str = ""
-    value: str = ""
-
-
-@dataclass(frozen=True)
 class InitPlan:
-    """How init_weights works: rules by name, and their table as people read it."""
+    """How init_weights works: what deviates, by ends of names, and as people read it."""
 
-    residual: str
-    head: str
-    rules: tuple[InitRule, ...] = ()
+    rules: tuple[SuffixRule[Start], ...] = ()
     table: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def residual(self) -> bool:
+        """Whether some start depends on the number of layers."""
+        return any(rule.fact.source == "residual_std" for rule in self.rules)

@@ -68,13 +68,13 @@ class Optimizer(Vocabulary):
 
 
 class AdamW(Optimizer):
-    """AdamW (arXiv:1711.05101); weight decay on matrices only."""
+    """AdamW (arXiv:1711.05101); weight decay on matrices and embeddings only."""
 
     kind: Literal["adamw"] = Field("adamw", description="the update rule")
 
 
 class Muon(Optimizer):
-    """Muon on the matrices inside the blocks, AdamW on all else."""
+    """Muon on matrices; AdamW on embeddings and heads, and without decay on gains and biases."""
 
     kind: Literal["muon"] = Field("muon", description="the update rule")
     matrix_lr: PositiveFloat = Field(0.02, description="Muon's peak learning rate")

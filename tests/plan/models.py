@@ -18,8 +18,8 @@ def plan_of(folder: Path, model: str, *overrides: str) -> Plan:
     return lower(load_spec(path, folder, overrides))
 
 
-def tiny_plan(path: Path) -> Plan:
-    """The plan of a spec at the sizes of its Config.tiny()."""
+def tiny_plan(path: Path, *more: str) -> Plan:
+    """The plan of a spec at the sizes of its Config.tiny(), with `more` overrides."""
     plan = lower(load_spec(path, ROOT))
     tiny = {field.name: field.tiny for field in plan.model.fields}
     places = {
@@ -53,4 +53,4 @@ def tiny_plan(path: Path) -> Plan:
     layers = tiny["layers"] if kinds == [""] else f"[{', '.join(kinds)}]"
     settings = ["checkpoint={huggingface: }", f"model.layers={layers}"]
     settings += [] if plan.model.image else ["train.context_length=8"]
-    return lower(load_spec(path, ROOT, [*overrides, *settings]))
+    return lower(load_spec(path, ROOT, [*overrides, *settings, *more]))

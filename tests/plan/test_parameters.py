@@ -109,7 +109,46 @@ def test_decay_is_for_matrices_and_every_row_has_a_group() -> None:
             # Of vectors and biases, those of experts too, none decays.
             matrix = len(row.shape) > 1 and not row.role.endswith(("bias", "bias_table"))
             assert row.decay == matrix, row.name
-            in_block = "blocks." in row.name
-            inner = in_block or row.role == "head_transform"
-            group = "vector" if not matrix else "matrix" if inner else "embedding"
-            assert row.group == group, row.name
+            inner = "blocks." in row.name or row.role == "head_transform"
+            group = "matrix" if inner else "head" if row.role == "head" else "embedding"
+            assert row.group == (group if matrix else "vector"), row.name
+
+
+def test_correction_biases_and_fixed_ones_are_not_trained() -> None:
+    plan = lower(load_spec(ROOT / "specs/deepseek_v3.yaml", ROOT))
+    left = {row.role for row in plan.model.parameters if not row.trained}
+    assert left == {"correction_bias"}
+
+
+TEXT = """{{
+  vocab_size: {vocab}, context_length: 16, d_model: 24, layers: [a, b], init: {{head: zero}},
+  attention: {{heads: {heads}, kv_heads: {kv_heads}, head_dim: 6, bias: true, sinks: true}},
+  norm: {{kind: layer}}, head: {{bias: true}},
+  mlp: {{d_ff: {d_ff}, bias: true, norm: rms}}, blocks: {{
+    a: {{attention: {{qk_norm: {{kind: rms, over: each_head}}, gate: channel, output_norm: rms,
+      relative_bias: {{buckets: 8, max_distance: 20}}}}, mlp: {{activation: xielu, kind: plain}}}},
+    b: {{attention: {{qk_norm: {{kind: rms, over: projection}}, gate: head}}, mlp: {{norm: none,
+      experts: {{count: 4, active: 2, d_ff: {d_ff}, bias: true, shared: {{d_ff: {d_ff}}},
+        router: {{bias: true}}}}}}}}}}}}"""
+LATENT = """{{
+  vocab_size: {vocab}, context_length: 16, d_model: 24, layers: 1, mlp: {{d_ff: {d_ff}}},
+  attention: {{heads: {heads}, rope: {{theta: 100}},
+    latent: {{q_rank: 6, kv_rank: 8, nope_dim: 6, rope_dim: 4, value_dim: 5}}}}}}"""
+IMAGE = """{{
+  image: {{size: 8, patch_size: 4, relative_bias: shared, pooling: attention}}, classes: 3,
+  d_model: 24, layers: 1, attention: {{heads: {heads}, head_dim: 6}},
+  mlp: {{d_ff: {d_ff}, kind: plain, bias: true}}, embedding: {{positions: none}}}}"""
+WHOLE = {"vocab": 40, "heads": 4, "kv_heads": 4, "d_ff": 32}
+
+
+@pytest.mark.parametrize("model", [TEXT, LATENT, IMAGE], ids=["text", "latent", "image"])
+def test_a_parameter_is_split_where_half_the_heads_and_units_halve_it(
+    model: str, tmp_path: Path
+) -> None:
+    task = ["task=image-classification"] if model is IMAGE else []
+    sizes = (WHOLE, {name: size // 2 for name, size in WHOLE.items()})
+    whole, half = (plan_of(tmp_path, model.format(**n), *task).model.parameters for n in sizes)
+    for row, part in zip(whole, half, strict=True):
+        axes = [axis for axis, size in enumerate(row.shape) if part.shape[axis] != size]
+        assert axes == ([] if row.shard is None else [row.shard]), row.name
+        assert all(2 * part.shape[axis] == row.shape[axis] for axis in axes), row.name

@@ -34,4 +34,4 @@ def test_layers_that_share_keys_drop_at_the_rate_of_the_others(tmp_path: Path) -
     text = render_package(plan_of(tmp_path, SHARING), only=("model.py",))["model.py"]
     rates = [line.strip() for line in text.splitlines() if "self.dropout = " in line]
     rates = [line for line in rates if "nn.Dropout" not in line]
-    assert rates == ["self.dropout = config.attention_dropout"] * 2
+    assert rates == ["self.dropout = config.dropout"] * 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codegen.plan.tables import Init, Parameter
+from codegen.plan.tables import Parameter, Start
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import grid_bias_row
-from codegen.plan.transformer.parameter_rows import ZEROS, norm_rows, vector_row
+from codegen.plan.transformer.parameter_rows import ZEROS, linear_rows, norm_rows
 from codegen.plan.transformer.parts import (
     AttentionPlan,
     BlockPlan,
@@ -22,9 +22,6 @@ from codegen.plan.transformer.parts import (
 
 LAMBDAS = ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2")
 LAMBDA_STD = 0.1  # arXiv:2410.05258, appendix C
-
-# Axes that tensor parallelism splits: outputs, but for these; latents are whole everywhere.
-SHARDS: dict[str, int | None] = {"o_proj": 1, "down_proj": 1, "q_down": None, "kv_down": None}
 
 
 @dataclass(frozen=True)
@@ -39,18 +36,16 @@ class BlockRows:
     plan: BlockPlan
     layer: LayerPlan
     width: int
-    normal: Init
-    residual: Init
-    gain: Init
+    normal: Start
+    residual: Start
+    gain: Start
     image: ImagePlan | None = None
 
-    def linear(self, name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
+    def linear(
+        self, name: str, out: int, into: int, bias: bool, init: Start
+    ) -> Iterator[Parameter]:
         """A projection's weight, and its bias if it has one."""
-        role, at = name.rpartition(".")[2], f"{self.prefix}.{name}"
-        shard = SHARDS.get(role, 0)
-        yield Parameter(f"{at}.weight", (out, into), role, init, True, "matrix", shard)
-        if bias:
-            yield vector_row(f"{at}.bias", out, f"{role}_bias", ZEROS)
+        yield from linear_rows(f"{self.prefix}.{name}", out, into, bias, init)
 
     def reads(self, name: str, out: int, bias: bool) -> Iterator[Parameter]:
         """A projection of what a sublayer reads."""
@@ -61,14 +56,28 @@ class BlockRows:
         yield from self.linear(name, self.width, into, bias, self.residual)
 
     def norm(
-        self, name: str, norm: NormPlan | None, width: int, heads: int = 0
+        self,
+        name: str,
+        norm: NormPlan | None,
+        width: int,
+        heads: int = 0,
+        shard: int | None = None,
     ) -> Iterator[Parameter]:
         """A norm by its name in the block, if it is there."""
-        yield from norm_rows(f"{self.prefix}.{name}", norm, width, heads)
+        yield from norm_rows(f"{self.prefix}.{name}", norm, width, heads, shard)
 
-    def vector(self, name: str, shape: tuple[int, ...], role: str, init: Init) -> Parameter:
+    def vector(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        role: str,
+        init: Start,
+        shard: int | None = None,
+        trained: bool = True,
+    ) -> Parameter:
         """A parameter without weight decay."""
-        return Parameter(f"{self.prefix}.{name}", shape, role, init, decay=False, group="vector")
+        at = f"{self.prefix}.{name}"
+        return Parameter(at, shape, role, init, "vector", shard, trained=trained)
 
 
 def attention_rows(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]:
@@ -85,18 +94,19 @@ def attention_rows(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]
         for name, heads in (("q_norm", layer.heads), *of_keys):
             width = layer.head_dim * (heads if plan.qk_norm_over == "projection" else 1)
             each = heads if plan.qk_norm_over == "each_head" else 0
-            yield from block.norm(f"attention.{name}", plan.qk_norm, width, each)
+            shard = None if plan.qk_norm_over == "head" else 0
+            yield from block.norm(f"attention.{name}", plan.qk_norm, width, each, shard)
     if plan.differential:
         for name in LAMBDAS:
-            start = Init("normal", LAMBDA_STD)
+            start = Start("normal", LAMBDA_STD)
             yield block.vector(f"attention.{name}", (layer.head_dim,), "lambda", start)
     yield from block.norm("attention.v_norm", plan.v_norm, layer.value_dim)
-    yield from block.norm("attention.output_norm", plan.output_norm, values)
+    yield from block.norm("attention.output_norm", plan.output_norm, values, shard=0)
     if plan.score.relative_bias and not plan.score.shared_bias:
         shape = (layer.relative_buckets, layer.heads)
-        yield block.vector("attention.bias_table", shape, "bias_table", block.normal)
+        yield block.vector("attention.bias_table", shape, "bias_table", block.normal, shard=1)
     if plan.score.sinks:
-        yield block.vector("attention.sinks", (layer.heads,), "sinks", block.normal)
+        yield block.vector("attention.sinks", (layer.heads,), "sinks", block.normal, shard=0)
     if "layer" in plan.grid_bias and block.image:
         yield grid_bias_row(f"{block.prefix}.attention.", block.image, layer.heads)
 
@@ -156,7 +166,7 @@ def _one_mlp(block: BlockRows, name: str, mlp: MlpPlan, d_ff: int) -> Iterator[P
     if mlp.kind == "gated":
         yield from block.reads(f"{name}.gate_proj", d_ff, mlp.bias)
     yield from block.reads(f"{name}.up_proj", d_ff, mlp.bias)
-    yield from block.norm(f"{name}.norm", mlp.norm, d_ff)
+    yield from block.norm(f"{name}.norm", mlp.norm, d_ff, shard=0)
     if mlp.activation == "xielu":
         for slope in ("alpha_p", "alpha_n"):
             yield block.vector(f"{name}.{slope}", (1,), slope, ZEROS)
@@ -168,17 +178,19 @@ def _experts(block: BlockRows, mlp: MlpPlan, plan: ExpertsPlan) -> Iterator[Para
     numbers, d_model = block.layer.numbers, block.width
     count, d_ff = int(numbers["experts"]), int(numbers["expert_d_ff"])
     name, shape = f"{block.prefix}.mlp.router.weight", (count, d_model)
-    yield Parameter(name, shape, "router", block.normal, True, "matrix")
+    yield Parameter(name, shape, "router", block.normal, "matrix")
     if plan.router.bias:
         yield block.vector("mlp.router.bias", (count,), "router_bias", ZEROS)
     if plan.router.correction:
-        yield block.vector("mlp.correction_bias", (count,), "correction_bias", ZEROS)
+        at, role = "mlp.correction_bias", "correction_bias"
+        yield block.vector(at, (count,), role, ZEROS, trained=False)
     up, down = (d_ff, d_model), (d_model, d_ff)
     for role in ("gate_proj", "up_proj", "down_proj")[mlp.kind == "plain" :]:
         last = role == "down_proj"
         (out, into), init = (down, block.residual) if last else (up, block.normal)
         name, shard = f"mlp.experts.{role}", 2 if last else 1
         at = f"{block.prefix}.{name}"
-        yield Parameter(at, (count, out, into), role, init, True, "matrix", shard)
+        yield Parameter(at, (count, out, into), role, init, "matrix", shard)
         if plan.bias:
-            yield block.vector(f"{name}_bias", (count, out), f"{role}_bias", ZEROS)
+            of_bias = None if last else 1
+            yield block.vector(f"{name}_bias", (count, out), f"{role}_bias", ZEROS, of_bias)

@@ -55,7 +55,7 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
         encoder=replace(_with_classes(encoder, "Encoder", same_mlps, "encoder_"), stack="encoder"),
         parameters=tuple(_parameters(encoder, decoder)),
     )
-    return replace(network, init=init_plan(network, model))
+    return replace(network, init=init_plan(network.parameters, model))
 
 
 def _cross_attention(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from codegen.plan.tables import ConfigField, Init, Parameter
+from codegen.plan.tables import ConfigField, Group, Parameter, Start
 from codegen.plan.transformer.image import (
     TINY_CLASSES,
     TINY_PATCH,
@@ -13,10 +13,16 @@ from codegen.plan.transformer.image import (
     ImagePlan,
 )
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import NormPlan
+from codegen.plan.transformer.parameter_rows import (
+    ZEROS,
+    linear_rows,
+    norm_rows,
+    normal,
+    of_embeddings,
+    of_heads,
+    vector_row,
+)
 from codegen.spec.transformer.vocabulary import TransformerModel
-
-ZEROS = Init("zeros")
 
 
 def image_fields(image: ImagePlan) -> Iterator[ConfigField]:
@@ -34,7 +40,7 @@ def rows_before_blocks(
     image: ImagePlan, model: TransformerModel, heads: int
 ) -> Iterator[Parameter]:
     """Patches, learned tokens, positions, and the biases that all layers share."""
-    width, start = model.d_model, Init("normal", model.init.embedding_std or model.init.std)
+    width, start = model.d_model, of_embeddings(model)
     patch = (image.channels, image.patch_size, image.patch_size)
     yield _table("patch_embedding.weight", (width, *patch), start)
     if image.patch_bias:
@@ -54,68 +60,49 @@ def grid_bias_row(prefix: str, image: ImagePlan, heads: int) -> Parameter:
     """A table of biases by the offset of patches, and three for the class token."""
     side = 2 * (image.size // image.patch_size) - 1
     shape = (side * side + 3, heads)
-    return Parameter(f"{prefix}grid_bias.table", shape, "grid_bias", ZEROS, False, "vector")
+    return Parameter(f"{prefix}grid_bias.table", shape, "grid_bias", ZEROS, "vector", 1)
 
 
 def rows_after_blocks(
-    network: TransformerNetwork, model: TransformerModel, residual: Init
+    network: TransformerNetwork, model: TransformerModel, residual: Start
 ) -> Iterator[Parameter]:
     """What pools, and the heads; `residual` is how projections into the stream start."""
     image = network.image
     assert image is not None
-    start = Init("normal", model.init.std)
     if image.pooling == "attention":
-        yield from _pool(network, model, start, residual)
+        yield from _pool(network, model, normal(model), residual)
     if network.norm and image.pooling_norm == "after":
-        yield from _norm("pool_norm", network.norm, model.d_model)
-    ends = ZEROS if network.init.head == "zero" else start
+        yield from norm_rows("pool_norm", network.norm, model.d_model)
     heads = ("head", "distillation_head")[: 1 + (image.pooling == "class_distillation")]
     for name in heads:
         shape = (image.classes, image.pooled * model.d_model)
-        yield _table(f"{name}.weight", shape, ends)
+        yield _table(f"{name}.weight", shape, of_heads(model), "head")
         if network.head.bias:
             yield _vector(f"{name}.bias", image.classes, ZEROS)
 
 
 def _pool(
-    network: TransformerNetwork, model: TransformerModel, start: Init, residual: Init
+    network: TransformerNetwork, model: TransformerModel, start: Start, residual: Start
 ) -> Iterator[Parameter]:
     """A learned query's attention and the MLP after it."""
     layer, mlp, width = network.layers[0], network.blocks[0].mlp, model.d_model
     inner = layer.heads * layer.head_dim
     yield _vector("pool.query", width, start)
     for name in ("q", "k", "v"):
-        yield from _linear(f"pool.{name}_proj", inner, width, True, start)
-    yield from _linear("pool.o_proj", width, inner, True, residual)
-    yield from _norm("pool.norm", network.norm or network.blocks[0].norm, width)
+        yield from linear_rows(f"pool.{name}_proj", inner, width, True, start)
+    yield from linear_rows("pool.o_proj", width, inner, True, residual)
+    yield from norm_rows("pool.norm", network.norm or network.blocks[0].norm, width)
     for name in ("gate", "up") if mlp.kind == "gated" else ("up",):
-        yield from _linear(f"pool.mlp.{name}_proj", layer.d_ff, width, mlp.bias, start)
-    if mlp.norm:
-        yield from _norm("pool.mlp.norm", mlp.norm, layer.d_ff)
+        yield from linear_rows(f"pool.mlp.{name}_proj", layer.d_ff, width, mlp.bias, start)
+    yield from norm_rows("pool.mlp.norm", mlp.norm, layer.d_ff, shard=0)
     for name in ("alpha_p", "alpha_n") if mlp.activation == "xielu" else ():
-        yield _vector(f"pool.mlp.{name}", 1, ZEROS)
-    yield from _linear("pool.mlp.down_proj", width, layer.d_ff, mlp.down_bias, residual)
+        yield vector_row(f"pool.mlp.{name}", 1, name, ZEROS)
+    yield from linear_rows("pool.mlp.down_proj", width, layer.d_ff, mlp.down_bias, residual)
 
 
-def _table(name: str, shape: tuple[int, ...], init: Init) -> Parameter:
-    role = name.removesuffix(".weight")
-    return Parameter(name, shape, role, init, decay=True, group="embedding", shard=0)
+def _table(name: str, shape: tuple[int, ...], init: Start, group: Group = "embedding") -> Parameter:
+    return Parameter(name, shape, name.removesuffix(".weight"), init, group)
 
 
-def _vector(name: str, size: int, init: Init) -> Parameter:
-    return Parameter(name, (size,), name.replace(".", "_"), init, decay=False, group="vector")
-
-
-def _linear(name: str, out: int, into: int, bias: bool, init: Init) -> Iterator[Parameter]:
-    role = name.rpartition(".")[2]
-    yield Parameter(f"{name}.weight", (out, into), role, init, True, "matrix", 0)
-    if bias:
-        yield _vector(f"{name}.bias", out, ZEROS)
-
-
-def _norm(name: str, norm: NormPlan, width: int) -> Iterator[Parameter]:
-    if norm.weight:
-        start = ZEROS if norm.zero_centered else Init("ones")
-        yield Parameter(f"{name}.weight", (width,), "norm", start, False, "vector")
-    if norm.bias:
-        yield _vector(f"{name}.bias", width, ZEROS)
+def _vector(name: str, size: int, init: Start) -> Parameter:
+    return vector_row(name, size, name.replace(".", "_"), init)

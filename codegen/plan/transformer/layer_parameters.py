@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from codegen.plan.tables import Init, Parameter
+from codegen.plan.tables import Parameter, Start
 from codegen.plan.transformer.block_parameters import BlockRows
 from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.parameter_rows import normal
 from codegen.plan.transformer.parts import SublayerPlan
 from codegen.plan.transformer.sublayers import kind_of
 from codegen.spec.transformer.vocabulary import TransformerModel
 
 
 def layer_rows(
-    network: TransformerNetwork, model: TransformerModel, index: int, residual: Init
+    network: TransformerNetwork, model: TransformerModel, index: int, residual: Start
 ) -> Iterator[Parameter]:
     """All of a layer; `residual` is how projections into the residual stream start."""
     layer = network.layers[index]
     plan = next(block for block in network.blocks if block.class_name == layer.block)
-    normal, gain = Init("normal", model.init.std), Init("constant", value=model.layer_scale or 1.0)
+    gain = Start("constant", value=model.layer_scale or 1.0, source="layer_scale")
     at, image = f"blocks.{index}", network.image
-    block = BlockRows(at, plan, layer, model.d_model, normal, residual, gain, image)
+    block = BlockRows(at, plan, layer, model.d_model, normal(model), residual, gain, image)
     if plan.shared_norm:
         yield from block.norm("norm", plan.norm, model.d_model)
     for sublayer in plan.sublayers:

@@ -63,13 +63,13 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         router_z_loss=any(b.mlp.experts and b.mlp.experts.z_loss for b in blocks.values()),
         loss_chunk=loss_chunk(model.vocab_size),
         dropout=dropout_read(model, "embedding"),
-        init=InitPlan(model.init.residual, model.init.head),
+        init=InitPlan(),
         layer_count=layer_count,
         inputs=_inputs(plans),
         parameters=(),
     )
     network = replace(network, parameters=parameter_table(network, model))
-    return replace(network, init=init_plan(network, model))
+    return replace(network, init=init_plan(network.parameters, model))
 
 
 def loss_chunk(vocab_size: int) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from codegen.plan.tables import Init, Parameter
+from codegen.plan.tables import Parameter, Start
 from codegen.plan.transformer.image_parameters import rows_after_blocks, rows_before_blocks
 from codegen.plan.transformer.layer_parameters import layer_rows
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameter_rows import (
     ZEROS,
-    embedding_row,
-    matrix_row,
     norm_rows,
+    normal,
+    of_embeddings,
+    of_heads,
+    of_residuals,
     vector_row,
 )
 from codegen.plan.transformer.parts import EmbeddingPlan
@@ -23,67 +24,71 @@ from codegen.spec.transformer.vocabulary import TransformerModel
 
 def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tuple[Parameter, ...]:
     """Every parameter with its shape and what happens to it, as a reader meets it."""
-    normal = Init("normal", model.init.std)
+    residual = of_residuals(model, len(network.layers))
     if network.image:
         rows = list(rows_before_blocks(network.image, model, network.layers[0].heads))
         rows += norm_rows("embedding_norm", network.embedding.norm, model.d_model)
     else:
         rows = list(_embeddings(network.embedding, model))
     if network.shared_bias:
-        rows.append(_bias_table(network, "bias_table", normal))
+        rows.append(_bias_table(network, "bias_table", normal(model)))
     for index in range(len(network.layers)):
-        rows += layer_rows(network, model, index, _residual_init(network, model))
+        rows += layer_rows(network, model, index, residual)
     if not (network.image and network.image.pooling_norm == "after"):
         rows += norm_rows("norm", network.norm, model.d_model)
     if network.image:
-        return (*rows, *rows_after_blocks(network, model, _residual_init(network, model)))
+        return (*rows, *rows_after_blocks(network, model, residual))
     rows += _head(network, model)
     return tuple(rows)
 
 
 def _embeddings(plan: EmbeddingPlan, model: TransformerModel) -> Iterator[Parameter]:
-    spec, normal = model.embedding, Init("normal", model.init.std)
-    table = Init("normal", model.init.embedding_std or model.init.std)
+    spec, start = model.embedding, of_embeddings(model)
     narrow = spec.dim or model.d_model
     width = narrow if plan.projected else model.d_model
     added = narrow if plan.projected in ("sum", "norm") else model.d_model
     shape = (model.vocab_size + spec.extra_tokens, width)
-    yield embedding_row("token_embedding.weight", shape, "token_embedding", table)
+    role = "token_embedding"
+    yield Parameter(f"{role}.weight", shape, role, start, "embedding", shard=0)
     if plan.learned:
         shape = (model.context_length + spec.position_offset, added)
-        yield embedding_row("position_embedding.weight", shape, "position_embedding", table)
+        role = "position_embedding"
+        yield Parameter(f"{role}.weight", shape, role, start, "embedding")
     for name, count in (("token", spec.token_types), ("task", spec.task_types)):
         if count:
             role = f"{name}_type_embedding"
-            yield embedding_row(f"{role}.weight", (count, added), role, table)
+            yield Parameter(f"{role}.weight", (count, added), role, start, "embedding")
     if plan.token_shift:
         yield vector_row("token_shift", model.d_model, "token_shift", ZEROS)
     normed = narrow if plan.projected == "norm" else model.d_model
     yield from norm_rows("embedding_norm", plan.norm, normed)
     if plan.projected:
         shape = (model.d_model, narrow)
-        yield matrix_row("embedding_proj.weight", shape, "embedding_proj", normal)
+        role = "embedding_proj"
+        yield Parameter(f"{role}.weight", shape, role, normal(model), "matrix")
         if plan.projection_bias:
             yield vector_row("embedding_proj.bias", model.d_model, "embedding_proj_bias", ZEROS)
 
 
 def _head(network: TransformerNetwork, model: TransformerModel) -> Iterator[Parameter]:
-    plan, normal = network.head, Init("normal", model.init.std)
+    plan = network.head
     width = output_width(model)
     if plan.transform:
         shape = (width, model.d_model)
-        yield matrix_row("head_transform.weight", shape, "head_transform", normal)
+        role = "head_transform"
+        yield Parameter(f"{role}.weight", shape, role, normal(model), "matrix")
         if plan.transform.bias:
             yield vector_row("head_transform.bias", width, "head_transform_bias", ZEROS)
         yield from norm_rows("head_norm", plan.transform.norm, width)
     if not plan.tied:
-        start = ZEROS if network.init.head == "zero" else normal
-        yield embedding_row("head.weight", (model.vocab_size, width), "head", start)
+        shape = (model.vocab_size, width)
+        yield Parameter("head.weight", shape, "head", of_heads(model), "head", shard=0)
     if plan.bias:
-        yield vector_row("head_bias", model.vocab_size, "head_bias", ZEROS)
+        size, trained = model.vocab_size, not plan.bias_fixed
+        yield vector_row("head_bias", size, "head_bias", ZEROS, shard=0, trained=trained)
 
 
-def _bias_table(network: TransformerNetwork, name: str, init: Init) -> Parameter:
+def _bias_table(network: TransformerNetwork, name: str, init: Start) -> Parameter:
     """The table that layers share; the spec's checks have seen to it that they fit it."""
     classes = {
         block.class_name
@@ -92,12 +97,4 @@ def _bias_table(network: TransformerNetwork, name: str, init: Init) -> Parameter
     }
     layer = next(layer for layer in network.layers if layer.block in classes)
     shape = (layer.relative_buckets, layer.heads)
-    return Parameter(name, shape, "bias_table", init, decay=False, group="vector")
-
-
-def _residual_init(network: TransformerNetwork, model: TransformerModel) -> Init:
-    """How projections into the residual stream start."""
-    if network.init.residual == "zero":
-        return ZEROS
-    scaled = network.init.residual == "scaled"
-    return Init("normal", model.init.std / (math.sqrt(2 * len(network.layers)) if scaled else 1))
+    return Parameter(name, shape, "bias_table", init, "vector", shard=1)

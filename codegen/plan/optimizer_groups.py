@@ -1,0 +1,36 @@
+"""Which of an optimizer's groups has which parameter, as rules by the ends of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from codegen.plan.suffixes import SuffixRule, suffix_rules
+from codegen.plan.tables import Group, Parameter
+
+
+@dataclass(frozen=True)
+class OptimizerGroups:
+    """How the training script tells a model's parameters apart.
+
+    Those of one axis are vectors, and of the others those whose names end in one of `vectors`. Of
+    what is left the first of `tables` that matches a name says whether it is of an embedding or of
+    a head; the rest are matrices. `frozen`: some parameters aren't trained.
+    """
+
+    vectors: tuple[str, ...]
+    tables: tuple[SuffixRule[Group], ...]
+    frozen: bool
+
+
+def optimizer_groups(parameters: Iterable[Parameter]) -> OptimizerGroups:
+    """The rules that give each trained parameter the group that the parameter table says."""
+    rows = tuple(parameters)
+    trained = [row for row in rows if row.trained]
+    of_one_axis = [row for row in trained if len(row.shape) < 2]
+    assert all(row.group == "vector" for row in of_one_axis), "what has one axis is a vector"
+    wide = [row for row in trained if len(row.shape) > 1]
+    vectors = suffix_rules({row.name: row.group == "vector" for row in wide}, otherwise=False)
+    left = {row.name: row.group for row in wide if row.group != "vector"}
+    ends = vectors[0].suffixes if vectors else ()
+    return OptimizerGroups(ends, suffix_rules(left, otherwise="matrix"), len(trained) < len(rows))
