@@ -81,7 +81,7 @@ def _suffixes(names: Collection[str], others: Collection[str]) -> tuple[str, ...
         if short is None:
             return ()
         found = [end for end in found if not end.endswith(short)] + [short]
-    return tuple(_whole(end, names) for end in found)
+    return tuple(_whole(end, names, {*names, *others}) for end in found)
 
 
 def _ends(name: str) -> Iterator[str]:
@@ -90,11 +90,16 @@ def _ends(name: str) -> Iterator[str]:
     return (name[start:] for start in reversed(starts))
 
 
-def _whole(end: str, names: Collection[str]) -> str:
-    """An end made longer if the same names end so: to a whole part of a name, of two words."""
+def _whole(end: str, names: Collection[str], table: Collection[str]) -> str:
+    """An end made longer if the same names end so: to a whole part of a name, of two words.
+
+    It gets the part before it too if names of the table go on after it: `experts.down_proj`, where
+    there is a `down_proj.weight`.
+    """
     having = [name for name in names if name.endswith(end)]
     common = [e for e in _ends(having[0]) if all(name.endswith(e) for name in having)]
     longer = [e for e in common if e.endswith(end)]
     whole = [e for e in longer if any(name.removesuffix(e)[-1:] in ("", ".") for name in having)]
-    spoken = [e for e in whole if len(WORD.findall(e)) > 1]
+    inner = [e for e in whole if any(f".{e}." in f".{name}" for name in table)]
+    spoken = [e for e in whole if e not in inner and len(WORD.findall(e)) > 1]
     return (spoken or whole or longer[::-1])[0]

@@ -83,3 +83,12 @@ def test_rules_are_the_same_whatever_the_hash_seed() -> None:
     assert rules == tuple(
         SuffixRule((f"{fact}_x.weight", f"{fact}_y.weight"), fact) for fact in "bcd"
     )
+
+
+def test_an_end_that_is_a_beginning_elsewhere_is_said_with_what_it_is_part_of() -> None:
+    table = {
+        "mlp.down_proj.weight": "normal",
+        "mlp.experts.down_proj": "scaled",
+        "mlp.experts.up_proj": "normal",
+    }
+    assert said(table) == [(("experts.down_proj",), "scaled")]

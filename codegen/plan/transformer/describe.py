@@ -249,7 +249,11 @@ def _experts(network: TransformerNetwork) -> Iterator[Fact]:
         ("sigmoid routers", any(r.scores == "sigmoid" for r in routers), "deepseek_v3"),
         ("SparseMixer routers", any(r.scores == "sparsemixer" for r in routers), "sparsemixer"),
         ("experts chosen from open groups", any(r.grouped for r in routers), "deepseek_v2"),
-        ("loads balanced by a correction bias", any(r.correction for r in routers), "balance"),
+        (
+            "experts chosen with the checkpoint's correction bias, which is not trained here",
+            any(r.correction for r in routers),
+            "balance",
+        ),
     ):
         if holds:
             yield words, (paper,)

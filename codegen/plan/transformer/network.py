@@ -126,6 +126,29 @@ class TransformerNetwork:
         return any((self.dropout, *attention, *(block.dropout for block in self.blocks)))
 
     @property
+    def drops_linearly(self) -> bool:
+        """Whether what attentions make is linear in the weights that training drops."""
+        return not any(a.output_norm or a.differential for a in self.all_attentions)
+
+    @property
+    def idle_routers(self) -> tuple[int, ...]:
+        """The layers whose router may have no gradient, as each expert chosen has all the weight.
+
+        So it is with one expert and normalised weights, and with SparseMixer where none is near.
+        """
+        routers = {b.class_name: b.mlp.experts.router for b in self.blocks if b.mlp.experts}
+        routed = [
+            (i, la, routers[la.block]) for i, la in enumerate(self.layers) if la.block in routers
+        ]
+        return tuple(
+            index
+            for index, layer, router in routed
+            if not router.kept
+            if router.scores == "sparsemixer"
+            or (router.normalize and layer.numbers["active_experts"] == 1)
+        )
+
+    @property
     def rope(self) -> RopePlan | None:
         """The first of them, which is the only one of most models."""
         return self.ropes[0] if self.ropes else None

@@ -32,8 +32,8 @@ class Router(Vocabulary):
     )
     correction: bool = Field(
         False,
-        description="an offset of the scores by which experts are chosen, not weighed; no gradient "
-        "reaches it (arXiv:2408.15664)",
+        description="an offset of the scores by which experts are chosen, not weighed; read "
+        "from checkpoints, and not trained here (arXiv:2408.15664)",
     )
     corrected: Literal["scores", "logits"] = Field(
         "scores", description="what the offset is added to"
