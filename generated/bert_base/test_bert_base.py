@@ -112,6 +112,42 @@ def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
 
 
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    tokens = random_tokens(8)
+    model(tokens, tokens, **mask_inputs(tokens)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
+@torch.no_grad()
+def test_what_drops_numbers_keeps_their_mean() -> None:
+    model = random_model()
+    calls: dict[torch.nn.Module, tuple[tuple[object, ...], Tensor]] = {}
+
+    def note(module: torch.nn.Module, given: tuple[object, ...], made: Tensor) -> None:
+        calls[module] = given, made
+
+    # What an attention makes is linear in the weights that it drops.
+    dropping = [m for m in model.modules() if isinstance(getattr(m, "dropout", None), float)]
+    dropping += [m for m in model.modules() if isinstance(m, torch.nn.Dropout)]
+    noting = [module.register_forward_hook(note) for module in dropping]
+    tokens = random_tokens(1)
+    model(tokens, **mask_inputs(tokens))
+    for each in noting:
+        each.remove()
+    for module in dropping:
+        given, whole = calls[module]
+        module.train()
+        parts = (
+            torch.stack([(module(*given) * whole).sum() for _ in range(200)]) / whole.square().sum()
+        )
+        assert float(parts.std()) > 0
+        assert float(parts.mean()) == pytest.approx(1, abs=0.05)
+
+
 def test_one_batch_can_be_overfitted() -> None:
     torch.manual_seed(0)
     model = Model(CONFIG).to(DEVICE)

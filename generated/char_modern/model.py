@@ -219,7 +219,7 @@ class Model(nn.Module):
         for name, parameter in self.named_parameters():
             if name.endswith(("token_shift", "o_proj.weight", "down_proj.weight", "head.weight")):
                 nn.init.zeros_(parameter)
-            elif name.endswith("embedding.weight"):
+            elif name.endswith("token_embedding.weight"):
                 nn.init.normal_(parameter, std=self.config.embedding_std)
             else:
                 nn.init.normal_(parameter, std=self.config.init_std)

@@ -1,5 +1,5 @@
 # Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
-"""Muon: momentum whose updates are orthogonalised, for the matrices inside the blocks."""
+"""Muon: momentum whose updates are orthogonalised, for matrices that are no tables."""
 
 from __future__ import annotations
 

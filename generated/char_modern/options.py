@@ -38,7 +38,7 @@ class Options:
     beta1: Annotated[float, "decay of AdamW's first moment"] = 0.8
     beta2: Annotated[float, "decay of AdamW's second moment"] = 0.95
     eps: Annotated[float, "of AdamW"] = 1e-8
-    weight_decay: Annotated[float, "of AdamW, on matrices only"] = 0.0
+    weight_decay: Annotated[float, "AdamW's, of embeddings and heads"] = 0.0
     warmup: Annotated[int, "steps of linear warm-up"] = 0
     min_lr_ratio: Annotated[float, "last learning rate / peak"] = 0.0
     decay_fraction: Annotated[float, "last part of the run, that decays"] = 0.6

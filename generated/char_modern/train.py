@@ -120,16 +120,26 @@ def read_data(options: Options) -> tuple[Corpus, Config]:
 
 
 def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the blocks, AdamW for all else; gains and biases don't decay."""
-    matrices, groups = [], []
-    rates = {"token_embedding": options.embedding_lr, "head": options.head_lr}
+    """Muon for matrices, AdamW for all else; gains and biases don't decay."""
+    matrices, vectors, embeddings, heads = [], [], [], []
     for name, parameter in model.named_parameters():
-        if name.startswith("blocks.") and parameter.ndim == 2:
-            matrices.append(parameter)
+        if parameter.ndim < 2:
+            vectors.append(parameter)
+        elif name.endswith("token_embedding.weight"):
+            embeddings.append(parameter)
+        elif name.endswith("head.weight"):
+            heads.append(parameter)
         else:
-            lr = rates.get(name.removesuffix(".weight"), options.lr)
-            decay = options.weight_decay if parameter.ndim == 2 else 0.0
-            groups.append({"params": [parameter], "base_lr": lr, "weight_decay": decay})
+            matrices.append(parameter)
+    groups: list[dict[str, Any]] = [
+        {
+            "params": embeddings,
+            "base_lr": options.embedding_lr,
+            "weight_decay": options.weight_decay,
+        },
+        {"params": heads, "base_lr": options.head_lr, "weight_decay": options.weight_decay},
+        {"params": vectors, "base_lr": options.lr, "weight_decay": 0.0},
+    ]
     betas = (options.beta1, options.beta2)
     adamw = torch.optim.AdamW(groups, options.lr, betas, options.eps, fused=True)
     steps, decay = options.newton_schulz_steps, options.matrix_weight_decay

@@ -4,7 +4,7 @@
 A latent of 512 numbers a token and a key of 64 are all that the heads share; rotary positions
 with YaRN's stretch; RMSNorm before each sublayer; a gated MLP with SiLU; 256 experts a layer, 8
 active a token in some layers; a shared expert for all tokens; sigmoid routers; experts chosen
-from open groups; loads balanced by a correction bias.
+from open groups; experts chosen with the checkpoint's correction bias, which is not trained here.
 
 Papers:
   DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1
@@ -239,7 +239,7 @@ class MoE(nn.Module):
         self.eps = config.route_eps
         self.scale = config.route_scale
         self.router = nn.Linear(config.d_model, config.experts, bias=False)
-        # For the choice of experts alone; no gradient reaches it (arXiv:2408.15664).
+        # For the choice of experts alone; read from checkpoints, not trained (arXiv:2408.15664).
         self.correction_bias = nn.Parameter(torch.zeros(config.experts), requires_grad=False)
         self.experts = Experts(config)
         self.shared = SharedMLP(config)
@@ -355,7 +355,7 @@ class Model(nn.Module):
         """
         residual_std = self.config.init_std / math.sqrt(2 * len(self.config.layers))
         for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
+            if name.endswith("correction_bias"):
                 nn.init.zeros_(parameter)
             elif name.endswith("norm.weight"):
                 nn.init.ones_(parameter)

@@ -286,7 +286,7 @@ class Model(nn.Module):
                 nn.init.zeros_(parameter)
             elif name.endswith("norm.weight"):
                 nn.init.ones_(parameter)
-            elif name.endswith(("o_proj.weight", "down_proj.weight", "experts.down_proj")):
+            elif name.endswith(("o_proj.weight", "down_proj")):
                 nn.init.normal_(parameter, std=residual_std)
             else:
                 nn.init.normal_(parameter, std=self.config.init_std)

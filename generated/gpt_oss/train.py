@@ -121,8 +121,8 @@ def read_data(options: Options) -> tuple[Corpus, Config]:
 def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
     """AdamW; weight decay shrinks matrices and embeddings only, not gains and biases."""
     named = list(model.named_parameters())
-    matrices = [p for name, p in named if p.ndim >= 2 and not name.endswith("bias")]
-    vectors = [p for name, p in named if p.ndim < 2 or name.endswith("bias")]
+    matrices = [p for name, p in named if p.ndim >= 2 and not name.endswith("proj_bias")]
+    vectors = [p for name, p in named if p.ndim < 2 or name.endswith("proj_bias")]
     groups: list[dict[str, Any]] = [
         {"params": matrices, "base_lr": options.lr, "weight_decay": options.weight_decay},
         {"params": vectors, "base_lr": options.lr, "weight_decay": 0.0},

@@ -235,7 +235,7 @@ class Model(nn.Module):
         for name, parameter in self.named_parameters():
             if name.endswith("norm.weight"):
                 nn.init.ones_(parameter)
-            elif name.endswith(("o_proj.weight", "down_proj.weight", "experts.down_proj")):
+            elif name.endswith(("o_proj.weight", "down_proj")):
                 nn.init.normal_(parameter, std=residual_std)
             else:
                 nn.init.normal_(parameter, std=self.config.init_std)

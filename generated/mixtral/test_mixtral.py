@@ -144,6 +144,16 @@ def test_in_training_the_routers_loss_is_added() -> None:
         torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    tokens = random_tokens(8)
+    model(tokens, tokens).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
 def test_one_batch_can_be_overfitted() -> None:
     torch.manual_seed(0)
     model = Model(CONFIG).to(DEVICE)

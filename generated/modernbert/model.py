@@ -208,7 +208,7 @@ class Model(nn.Module):
         """
         residual_std = self.config.init_std / math.sqrt(2 * len(self.config.layers))
         for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
+            if name.endswith("head_bias"):
                 nn.init.zeros_(parameter)
             elif name.endswith("norm.weight"):
                 nn.init.ones_(parameter)

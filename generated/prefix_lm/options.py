@@ -32,7 +32,7 @@ class Options:
     beta1: Annotated[float, "decay of AdamW's first moment"] = 0.9
     beta2: Annotated[float, "decay of AdamW's second moment"] = 0.95
     eps: Annotated[float, "of AdamW"] = 1e-8
-    weight_decay: Annotated[float, "of AdamW, on matrices only"] = 0.1
+    weight_decay: Annotated[float, "of AdamW, on matrices and embeddings"] = 0.1
     clip: Annotated[float, "largest norm of the gradients"] = 1.0
     warmup: Annotated[int, "steps of linear warm-up"] = 100
     min_lr_ratio: Annotated[float, "last learning rate / peak"] = 0.1

@@ -104,6 +104,16 @@ def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
 
 
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    tokens = random_tokens(8)
+    model(tokens, tokens).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
 def test_one_batch_can_be_overfitted() -> None:
     torch.manual_seed(0)
     model = Model(CONFIG).to(DEVICE)

@@ -127,8 +127,9 @@ def read_data(options: Options) -> tuple[Corpus, Config]:
 
 def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
     """AdamW; weight decay shrinks matrices and embeddings only, not gains and biases."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+    named = list(model.named_parameters())
+    matrices = [p for name, p in named if p.ndim >= 2 and not name.endswith("bias_table")]
+    vectors = [p for name, p in named if p.ndim < 2 or name.endswith("bias_table")]
     groups: list[dict[str, Any]] = [
         {"params": matrices, "base_lr": options.lr, "weight_decay": options.weight_decay},
         {"params": vectors, "base_lr": options.lr, "weight_decay": 0.0},

@@ -108,6 +108,15 @@ def test_the_loss_is_the_cross_entropy_of_the_scores() -> None:
     torch.testing.assert_close(model(images, targets), each.sum() / 4)
 
 
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    model(random_images(8), random_targets(8)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
 def test_one_batch_can_be_overfitted() -> None:
     torch.manual_seed(0)
     model = Model(CONFIG).to(DEVICE)
