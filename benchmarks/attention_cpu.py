@@ -90,7 +90,7 @@ def generated(mask: str, length: int) -> tuple[Attention, Predicate]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "measured.yaml"
         path.write_text(yaml.safe_dump({"name": "measured", "model": model}), encoding="utf-8")
-        plan = lower(load_spec(path, path.parent, ["train.context_length=64"]))
+        plan = lower(load_spec(path, path.parent, ["data.context_length=64"]))
     code = ModuleType("attention_measured")
     sys.modules[code.__name__] = code
     exec(compile(render_package(plan)["attention.py"], "attention.py", "exec"), code.__dict__)

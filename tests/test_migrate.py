@@ -11,7 +11,8 @@ import pytest
 from tests.conftest import Run
 
 OLD = "version: 1 # of the language\r\nname: old_model\r\ntrain:\r\n   'context' : 64  # c\r\n"
-NEW = OLD.replace("version: 1", "version: 2").replace("'context'", "'context_length'")
+NEW = OLD.replace("version: 1", "version: 3").replace("'context'", "'context_length'")
+NEW = NEW.replace("train:", "data:")
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "specs").mkdir(parents=True)
     (root / "pyproject.toml").write_text("[tool.tgen]\n")
     (root / "specs/old.yaml").write_bytes(OLD.encode())
-    (root / "specs/today.yaml").write_text("name: today_model\ntrain: {context_length: 64}\n")
+    (root / "specs/today.yaml").write_text("name: today_model\ndata: {context_length: 64}\n")
     monkeypatch.chdir(root)
     return root
 
@@ -29,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_old_spec_is_refused_and_says_how_to_migrate_it(project: Path, tgen: Run) -> None:
     code, _, err = tgen("plan", "specs/old.yaml")
     assert code == 2 and "written for version 1 of the language" in err
-    assert "unknown field `context`, renamed to `context_length` in version 2" in err
+    assert "unknown field `context`, moved to `data.context_length` in version 3" in err
     assert err.count("hint: tgen migrate specs/old.yaml") == 2
     assert tgen("migrate", "specs/old.yaml")[0] == 0
     assert tgen("plan", "specs/old.yaml")[0] == 0
@@ -40,7 +41,8 @@ def test_migrate_says_what_it_did_a_line_a_file(project: Path, tgen: Run) -> Non
     code, out, err = tgen("migrate")
     assert (code, err) == (0, "")
     assert out.splitlines() == [
-        "specs/old.yaml  train.context -> train.context_length; version 1 -> 2",
+        "specs/old.yaml  train.context -> train.context_length; "
+        "train.context_length -> data.context_length; version 1 -> 3",
         "specs/today.yaml  nothing to change",
         "changed 1 of 2 specs",
     ]
@@ -76,9 +78,9 @@ def test_what_a_spec_extends_comes_along(project: Path, tgen: Run) -> None:
     (project / "parts/low.yaml").write_text("train: {context: 32}  # no name, no version")
     (project / "specs/old.yaml").write_text("name: old_model\nextends: ../parts/base.yaml\n")
     code, out, _ = tgen("migrate", "specs/old.yaml")
-    assert code == 0 and "parts/low.yaml  train.context -> train.context_length\n" in out
+    assert code == 0 and "parts/low.yaml  train.context -> train.context_length; train." in out
     low = (project / "parts/low.yaml").read_text()
-    assert low == "train: {context_length: 32}  # no name, no version"
+    assert low == "data: {context_length: 32}  # no name, no version"
     assert tgen("plan", "specs/old.yaml")[0] == 0
 
 
@@ -86,7 +88,7 @@ def test_a_grid_of_packages_comes_up_to_date(project: Path, tgen: Run) -> None:
     path = project / "specs/old.yaml"
     path.write_text("name: grid\nvariants: {'train.context': [16, 32]} # both\n")
     assert tgen("migrate", "specs/old.yaml")[0] == 0
-    assert path.read_text() == "name: grid\nvariants: {'train.context_length': [16, 32]} # both\n"
+    assert path.read_text() == "name: grid\nvariants: {'data.context_length': [16, 32]} # both\n"
     assert tgen("plan", "specs/old.yaml", "--variant", "grid_context_length16")[0] == 0
 
 
@@ -96,7 +98,7 @@ def test_what_can_not_be_migrated_stays_and_the_others_go_on(project: Path, tgen
         "twice": "name: b_model\ntrain: {context: 1, context_length: 2}\n",
         "wrong": "version: 1\nname: c_model\ntrain: {context: 0}\n",
         "child": "version: 1\nname: d_model\nextends: wrong.yaml\n",
-        "newer": "version: 3\nname: e_model\n",
+        "newer": "version: 4\nname: e_model\n",
     }
     for name, text in broken.items():
         (project / f"specs/{name}.yaml").write_text(text)
@@ -110,8 +112,8 @@ def test_what_can_not_be_migrated_stays_and_the_others_go_on(project: Path, tgen
     for said in (
         "specs/no_yaml.yaml:2:1: error: not YAML",
         "specs/twice.yaml:2:9: error: `context` is called `context_length` now, which is there too",
-        "specs/wrong.yaml:3:25: error: expected a value greater than or equal to 1, got 0",
-        "specs/newer.yaml:1:10: error: written for version 3 of the language; this tgen knows",
+        "specs/wrong.yaml:3:24: error: expected a value greater than or equal to 1, got 0",
+        "specs/newer.yaml:1:10: error: written for version 4 of the language; this tgen knows",
         "specs/folder.yaml: can't read the spec",
     ):
         assert said in err, said

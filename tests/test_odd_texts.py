@@ -35,8 +35,8 @@ MASKED = "model: {attention: {mask: causal & document}}\n"
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
 def test_a_text_of_a_spec_is_the_same_in_its_package(text: str) -> None:
     escaped = "".join(f"\\U{ord(character):08x}" for character in text)
-    train = f'train: {{separator: "<{escaped}>"}}'
-    plan = lower(load_text(f"name: my_abc\n{MASKED}{train}\n", "specs/my_abc.yaml"))
+    data = f'data: {{separator: "<{escaped}>"}}'
+    plan = lower(load_text(f"name: my_abc\n{MASKED}{data}\n", "specs/my_abc.yaml"))
     source = prune_package(render_package(plan), package_roots(plan))["options.py"]
     source.encode("ascii")
     constants = [

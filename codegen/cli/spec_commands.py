@@ -65,7 +65,7 @@ def diff(a: Path, b: Path, as_json: bool) -> None:
     """Show how the models of the specs A and B differ, knob by knob, and what each costs."""
     from codegen import report
     from codegen.build import rendering
-    from codegen.spec.transformer.knobs import differences
+    from codegen.spec.knobs import differences
 
     (one, first), (other, second) = (rendering.spec_and_plan(p, project_of([p])) for p in (a, b))
     printer = report.diff_json if as_json else report.diff_text
@@ -126,6 +126,6 @@ def init(folder: Path, install_from: str | None) -> None:
 @click.option("--markdown", is_flag=True, help="The reference that is docs/spec.md.")
 def schema(markdown: bool) -> None:
     """Print the spec language: JSON Schema for editors, or Markdown for people."""
-    from codegen.spec import reference
+    from codegen.spec import json_schema, reference
 
-    click.echo(reference.markdown() if markdown else reference.json_schema(), nl=False)
+    click.echo(reference.markdown() if markdown else json_schema.json_schema(), nl=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from codegen.spec.load import FAMILIES
-from codegen.spec.transformer.vocabulary import TASK_DEFAULTS
+from codegen.spec.families import DEFAULT, language
+from codegen.spec.language import Language
 from codegen.spec.yaml.source import core_scalar
 
 WIDTH = 88
@@ -20,16 +20,15 @@ FIRST = ("name", "family", "task", "extends")
 
 def spec_text(name: str, data: dict[str, Any], comment: str) -> str:
     """The text of a spec: what is the vocabulary's default left out, in the vocabulary's order."""
-    family = FAMILIES[data.get("family", "transformer")]
-    said = shortened({"name": name, **data}, family)
+    said = shortened({"name": name, **data}, language(data.get("family", DEFAULT)))
     lines = [f"# {comment}", *_lines(said, 0)]
     return "\n".join(lines) + "\n"
 
 
-def shortened(data: dict[str, Any], family: type[BaseModel]) -> dict[str, Any]:
+def shortened(data: dict[str, Any], family: Language) -> dict[str, Any]:
     """Without what goes without saying, and in order."""
     model = dict(data.get("model", {}))
-    fields = family.model_fields["model"].annotation
+    fields = family.whole.model_fields["model"].annotation
     assert isinstance(fields, type) and issubclass(fields, BaseModel), fields
     attention = dict(model.get("attention", {}))
     heads, d_model = attention.get("heads"), model.get("d_model")
@@ -49,7 +48,7 @@ def shortened(data: dict[str, Any], family: type[BaseModel]) -> dict[str, Any]:
     short = without_defaults(model, fields)
     if learned and rope is not None and rope != "none":
         short.setdefault("attention", {})["rope"] = rope  # here the default is none
-    _say_for_the_task(short, model, data.get("task", ""), fields)
+    _say_for_the_task(short, model, family.defaults.get(data.get("task", ""), {}), fields)
     if blocks:
         short["blocks"] = blocks
     order = [*fields.model_fields]
@@ -60,10 +59,13 @@ def shortened(data: dict[str, Any], family: type[BaseModel]) -> dict[str, Any]:
 
 
 def _say_for_the_task(
-    short: dict[str, Any], model: dict[str, Any], task: str, fields: type[BaseModel]
+    short: dict[str, Any],
+    model: dict[str, Any],
+    own: Mapping[str, Mapping[str, Any]],
+    fields: type[BaseModel],
 ) -> None:
     """Says what differs from the task's own defaults, and nothing that doesn't."""
-    for part, defaults in TASK_DEFAULTS.get(task, {}).items():
+    for part, defaults in own.items():
         made = dict(short.get(part, {}))
         kinds = get_args(fields.model_fields[part].annotation)
         for kind in kinds[:1]:  # a part that only this task has

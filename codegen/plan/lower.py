@@ -20,6 +20,7 @@ from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
 from codegen.plan.transformer.lower import lower_network
 from codegen.spec import LoadedSpec, Spec
 from codegen.spec.head import Muon, SpecHead, Target
+from codegen.spec.transformer.vocabulary import TransformerSpec
 from codegen.spec.yaml.characters import word
 
 
@@ -37,6 +38,7 @@ def spec_digest(spec: Spec) -> str:
 
 def _lower_transformer(loaded: LoadedSpec) -> Plan:
     spec = loaded.spec
+    assert isinstance(spec, TransformerSpec), spec
     if spec.task == "seq2seq-lm":
         network = lower_encoder_decoder(spec)
     else:
@@ -51,7 +53,7 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
     kernels = _with_own_tiles(kernel_plan(network, spec.target), loaded)
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)
-    context = spec.train.context_length or network.context_length
+    context = getattr(spec.data, "context_length", None) or network.context_length
     flops = 3 * forward_flops(network, spec.model, context)
     train = train_plan(spec, context, flops, optimizer_groups(network.parameters))
     return Plan(
@@ -105,11 +107,13 @@ def train_plan(
 ) -> TrainPlan:
     """The training script's defaults."""
     train, optimizer = spec.train, spec.train.optimizer
+    tokenizer: str = getattr(spec.data, "tokenizer", "file")
+    separator: str | None = getattr(spec.data, "separator", None)
     muon = optimizer if isinstance(optimizer, Muon) else None
     return TrainPlan(
-        tokenizer=train.tokenizer,
-        separator=train.separator or ("<|endoftext|>" if train.tokenizer == "file" else "\n"),
-        mask_token=train.mask_token or "",
+        tokenizer=tokenizer,
+        separator=separator or ("<|endoftext|>" if tokenizer == "file" else "\n"),
+        mask_token=getattr(spec.data, "mask_token", None) or "",
         optimizer=OptimizerPlan(
             kind=optimizer.kind,
             lr=float(optimizer.lr),

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
-    from codegen.spec.transformer.knobs import Difference
+    from codegen.spec.knobs import Difference
 
 
 def diff_json(one: Plan, other: Plan, found: Sequence[Difference]) -> None:

@@ -1,9 +1,9 @@
 """Stage 1: YAML text -> Spec."""
 
+from codegen.spec.head import SpecHead as Spec
 from codegen.spec.load import (
     BrokenVariant,
     LoadedSpec,
-    Spec,
     load_spec,
     load_specs,
     load_text,

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from codegen.errors import Diagnostic
+from codegen.spec.families import FAMILIES, language
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.file_fields import SpecFile
 from codegen.spec.yaml.migrations import outdated
@@ -102,7 +103,8 @@ def _diagnose_one(
     if kind == "extra_forbidden":
         fields = fields_at(model, problem["loc"][:-1])
         fields += SpecFile.model_fields if len(problem["loc"]) == 1 else []
-        hint = suggestion(name, fields) or f"known here: {', '.join(fields)}"
+        hint = _of_another_task(name, path_of(problem["loc"][:-1], tree.data), model)
+        hint = hint or suggestion(name, fields) or f"known here: {', '.join(fields)}"
         return Diagnostic(f"unknown field `{word(name)}`", tree.position(key, of_key=True), hint)
     if kind == "missing":
         where = tree.position((*key, name))
@@ -132,6 +134,34 @@ def _diagnose_one(
     message = problem["msg"].removeprefix("Value error, ")
     message = message.replace("Input should be", "expected a value")
     return Diagnostic(f"{message}, got {show(given)}", position)
+
+
+def _of_another_task(name: str, place: Key, model: type[BaseModel]) -> str | None:
+    """Which other tasks, of the same family or of another, have such a field there."""
+    own = str(model.model_fields["family"].default)
+    if _has(model, place, name):
+        return None  # of another kind of the same mapping
+    for family in dict.fromkeys((own, *FAMILIES)):
+        spoken = language(family)
+        tasks = [task for task in spoken.tasks if _has(spoken.spec(task), place, name)]
+        if tasks:
+            several = [", ".join(f"`{task}`" for task in tasks[:-1])] if tasks[1:] else []
+            words = " or ".join([*several, f"`{tasks[-1]}`"])
+            return f"a field of the task {words}" + (f" in family `{family}`" * (family != own))
+    return None
+
+
+def _has(model: type[BaseModel], place: Key, name: str) -> bool:
+    """Whether a field may stand at a place of a spec."""
+    return all(_fits(model, place[:end], place[end]) for end in range(len(place))) and _fits(
+        model, place, name
+    )
+
+
+def _fits(model: type[BaseModel], place: Key, step: int | str) -> bool:
+    fields = fields_at(model, place)
+    named = place[-1:] == ("blocks",)  # a mapping whose keys are names
+    return named or isinstance(step, int) or step in fields
 
 
 def show(value: Any) -> str:

@@ -110,30 +110,12 @@ AnyOptimizer = Annotated[
 class Train(Vocabulary):
     """How the model is trained unless the command line says otherwise."""
 
-    tokenizer: Literal["char", "byte", "file"] = Field(
-        "file",
-        description="`char`: the corpus' own characters, `byte`: 256 bytes, "
-        "`file`: a `tokenizer.json` given at run time, or token ids in `.bin` files",
-    )
-    separator: str | None = Field(
-        None,
-        description="the token that ends a document, where the mask is of documents; by default "
-        "a line feed, or `<|endoftext|>` with a tokenizer from a file",
-    )
-    mask_token: str | None = Field(
-        None,
-        description="the token that hides others (`masked-lm`), its text or its number; by default "
-        "`[MASK]` or `<mask>` of a tokenizer from a file, else the last of the vocabulary",
-    )
     optimizer: AnyOptimizer = Field(AdamW(), description="update rule")
     schedule: Annotated[Schedule, BeforeValidator(kind_only)] = Field(
         Schedule(), description="learning rate over the run"
     )
     batch: Positive = Field(32, description="sequences a step, on each device")
     accumulation: Positive = Field(1, description="batches whose gradients add up to one step")
-    context_length: Positive | None = Field(
-        None, description="tokens a sequence; by default the model's"
-    )
     steps: Positive = Field(10_000, description="optimizer steps")
     clip: NotNegative = Field(1.0, description="gradient norm limit; 0 for none")
     validation: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -157,12 +139,9 @@ class SpecHead(Vocabulary):
     """The fields that every family shares."""
 
     name: str = Field(description="the package's name: lower-case letters, digits and `_`")
-    task: Literal["causal-lm", "masked-lm", "seq2seq-lm", "image-classification"] = Field(
-        "causal-lm",
-        description="what the model is trained to do: `causal-lm` predicts the next token, "
-        "`masked-lm` (an encoder) those that were masked, `seq2seq-lm` (an encoder and a decoder) "
-        "the next token of a target, given a source, `image-classification` the class of an image",
-    )
+    family: str = Field("transformer", description="the kind of model")
+    task: str = Field("causal-lm", description="what the model is trained to do")
+    data: Vocabulary = Field(Vocabulary(), description="what it learns from, by the task")
     target: Annotated[Target, BeforeValidator(_target)] = Field(
         Target(), description="where it runs"
     )

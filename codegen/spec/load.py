@@ -14,18 +14,17 @@ from pydantic import ValidationError
 from codegen.errors import Diagnostic, SpecError
 from codegen.spec.checks import CHECKS, check_name
 from codegen.spec.diagnose import diagnose, path_of, show, suggestion
+from codegen.spec.families import DEFAULT, FAMILIES, language
+from codegen.spec.head import SpecHead
+from codegen.spec.language import Language
 from codegen.spec.mistake import Mistake
-from codegen.spec.transformer.vocabulary import TransformerSpec
+from codegen.spec.tasks import TASKS
 from codegen.spec.yaml.blame import Alone, blamed
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.merging import merge, parse_override
 from codegen.spec.yaml.read import ReadSpec, Texts, read_spec, read_text_as_spec
 from codegen.spec.yaml.source import Tree, spec_error
 from codegen.spec.yaml.variants import Choice, Point, check_overrides, point_name, points_of
-
-Spec = TransformerSpec  # the union of the families
-
-FAMILIES: dict[str, type[TransformerSpec]] = {"transformer": TransformerSpec}
 
 MAX_NAMED = 4  # variants that a message lists
 
@@ -34,7 +33,7 @@ MAX_NAMED = 4  # variants that a message lists
 class LoadedSpec:
     """A valid spec, where each of its values stands, and the files it was read from."""
 
-    spec: Spec
+    spec: SpecHead
     path: str  # posix, relative to the project; of a variant, its file
     tree: Tree
     sources: Mapping[Path, str]  # its own file first, with the sha256 of what was read
@@ -157,8 +156,9 @@ class _Said:
     def points(self, variants: Tree) -> tuple[Point, ...]:
         """The variants of the spec; SpecError if they are none, or `--set` would undo one."""
         data = self.tree().data
-        family = FAMILIES.get(str(data.get("family")), TransformerSpec)
-        points = points_of(variants, str(data.get("name", "unnamed")), family)
+        family = data.get("family", DEFAULT)
+        spec = language(family if family in FAMILIES else DEFAULT).spec_of(data)
+        points = points_of(variants, str(data.get("name", "unnamed")), spec)
         for point in points:
             check_overrides(point, self.tree(point.choices))
         return points
@@ -172,28 +172,30 @@ class _Said:
             return BrokenVariant(point.name, spec_error(found))
 
 
-def _validate(tree: Tree, known: Iterable[Diagnostic] = ()) -> Spec:
+def _validate(tree: Tree, known: Iterable[Diagnostic] = ()) -> SpecHead:
     """The typed spec; what is wrong with single fields and with their combination, all at once."""
     data: Mapping[str, Any] = tree.data
-    family = data.get("family", "transformer")
+    family = data.get("family", DEFAULT)
     problems: list[Diagnostic] = list(known)
     if not isinstance(family, str) or family not in FAMILIES:
         message = f"unknown family, got {show(family)}"
         hint = suggestion(str(family), FAMILIES) or f"one of: {', '.join(FAMILIES)}"
         problems.append(Diagnostic(message, tree.position(("family",)), hint))
-        data = {**data, "family": "transformer"}
-        family = "transformer"
-    model = FAMILIES[family]
+        data = {**data, "family": DEFAULT}
+        family = DEFAULT
+    spoken = language(family)
+    model = spoken.spec_of(data)
     if isinstance(data.get("name"), str):
         problems += [_place(tree, finding) for finding in check_name(data["name"])]
-    spec: Spec | None = None
+    spec: SpecHead | None = None
     try:
         spec = model.model_validate(data)
     except ValidationError as error:
         problems += diagnose(error, tree, model)
-        spec = _salvage(model, data, error)
+        spec = _salvage(spoken, data, error)
     if spec is not None:
-        problems += [_place(tree, finding) for check in CHECKS[family] for finding in check(spec)]
+        checks = (*CHECKS, *spoken.checks, *TASKS[spec.task].checks)
+        problems += [_place(tree, finding) for check in checks for finding in check(spec)]
     if problems or spec is None:
         raise spec_error(problems)
     return spec
@@ -206,7 +208,7 @@ def _place(tree: Tree, finding: Mistake) -> Diagnostic:
     return Diagnostic(finding.message, where, finding.hint)
 
 
-def _salvage(model: type[Spec], data: Mapping[str, Any], error: ValidationError) -> Spec | None:
+def _salvage(spoken: Language, data: Mapping[str, Any], error: ValidationError) -> SpecHead | None:
     """The spec without its wrong fields, so that the checks of combinations still run."""
     if any(p["type"] == "too_long" and isinstance(p["input"], dict) for p in error.errors()):
         return None  # without its kinds of blocks, all that names them would look wrong
@@ -220,6 +222,6 @@ def _salvage(model: type[Spec], data: Mapping[str, Any], error: ValidationError)
             at.pop(last, None)
     rest.setdefault("name", "unnamed")
     try:
-        return model.model_validate(rest)
+        return spoken.spec_of(rest).model_validate(rest)
     except ValidationError:
         return None

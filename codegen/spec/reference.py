@@ -1,4 +1,4 @@
-"""The spec language as JSON Schema and as Markdown, both from the vocabulary itself."""
+"""The spec language as Markdown, from the vocabulary itself."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from codegen.spec.checks import MAX_NAME
-from codegen.spec.masks.atoms import ATOMS
-from codegen.spec.transformer.scale import NAMES
-from codegen.spec.transformer.vocabulary import TransformerSpec
+from codegen.spec.families import FAMILIES, language
+from codegen.spec.head import SpecHead
+from codegen.spec.owned import is_repeated, tasks_of
+from codegen.spec.tasks import TASKS
 from codegen.spec.yaml.field_names import models_in
 from codegen.spec.yaml.file_fields import SpecFile
 from codegen.spec.yaml.migrations import CHANGES, LANGUAGE_VERSION
@@ -85,37 +86,36 @@ which changes those characters and no others. A newer one needs a newer tgen.
 |---|---|---|
 """
 
-# whose fields are those of sections before
-SAID_BEFORE = ("model.blocks", "model.encoder", "model.cross_attention")
+TASK_TABLE = """\
+## Tasks
 
+What a model is trained to do. A task has fields of its own, which are unknown to specs of others;
+fields that only some tasks have say which.
 
-def json_schema() -> str:
-    """JSON Schema of a spec file, for editors."""
-    schema = TransformerSpec.model_json_schema()
-    schema["title"] = "tgen spec"
-    for name, field in SpecFile.model_json_schema()["properties"].items():
-        said = field.pop("anyOf", [{}])[0]  # what may be left out may not be empty
-        schema["properties"][name] = {**said, **{k: v for k, v in field.items() if v is not None}}
-    schema["required"] = []
-    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+"""
 
 
 def markdown() -> str:
     """The reference of every field: type, default, meaning."""
-    parts = [INTRODUCTION, _section("A spec", TransformerSpec), *_nested(TransformerSpec, "")]
+    parts = [INTRODUCTION, _section("A spec", SpecHead), *_nested(SpecHead, ""), _tasks()]
+    parts += [_section(f"`data` of `{task.name}`", task.data) for task in TASKS.values()]
+    for family in FAMILIES:
+        spoken = language(family)
+        (model,) = models_in(spoken.whole.model_fields["model"].annotation)
+        parts += [_section(f"`model` of `family: {family}`", model), *_nested(model, "model")]
+        parts += [spoken.notes()] if spoken.notes else []
     parts += [_section("A spec file", SpecFile), VARIANTS, VERSIONS + _changes()]
-    names = ", ".join(f"`{name}`" for name in NAMES)
-    masks = ", ".join(f"`{name}`" for name in ATOMS)
-    parts.append(
-        "## Expressions\n\n"
-        f"A mask is made of {masks},\n"
-        "of comparisons over q, k and whole numbers (`q - k < 256`), and of `&`, `|`, `~` and\n"
-        "parentheses; `tgen mask` draws it. `causal & window(256)` shows a token itself and the\n"
-        "255 before it. Attention is generated for every mask, and visits only the tiles of keys\n"
-        "that it shows.\n\n"
-        f"A scale is a number or an expression of {names}, `sqrt(...)` and `+ - * /`.\n"
-    )
     return "\n".join(parts)
+
+
+def _tasks() -> str:
+    """A row for each task, with the families whose models can be trained to do it."""
+    rows = ["| task | a model that | families |", "|---|---|---|"]
+    for name, task in TASKS.items():
+        having = [family for family in FAMILIES if name in language(family).tasks]
+        families = ", ".join(f"`{family}`" for family in having)
+        rows.append(f"| `{name}` | {task.summary} | {families} |")
+    return TASK_TABLE + "\n".join(rows) + "\n"
 
 
 def _nested(model: type[BaseModel], path: str) -> list[str]:
@@ -130,7 +130,7 @@ def _nested(model: type[BaseModel], path: str) -> list[str]:
             kind = inner.model_fields.get("kind")
             title = f"{place} (kind: {kind.default})" if several and kind else place
             parts.append(_section(f"`{title}`", inner))
-            if not place.startswith(SAID_BEFORE):
+            if not is_repeated(field):
                 parts += _nested(inner, place)
     return parts
 
@@ -150,6 +150,8 @@ def _section(title: str, model: type[BaseModel]) -> str:
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         meaning = (field.description or "").replace("|", "\\|")
+        if tasks := tasks_of(field):
+            meaning += f" ({', '.join(f'`{task}`' for task in tasks)})"
         rows.append(f"| `{name}` | {type_name(field.annotation)} | {_default(field)} | {meaning} |")
     return f"## {title}\n\n{document}\n\n" + "\n".join(rows) + "\n"
 

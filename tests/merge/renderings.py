@@ -27,7 +27,7 @@ CHANGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("train.steps=300", "model.head.softcap=20"),
         ("model.norm=layer", "model.attention.qk_norm=none"),
         ("model.attention.mask=causal & (window(16) | sink(2))",),
-        ("train.schedule={kind: cosine}", "train.tokenizer=byte", "model.vocab_size=256"),
+        ("train.schedule={kind: cosine}", "data.tokenizer=byte", "model.vocab_size=256"),
     ),
     "t5_small": (("model.layers=2",), (FREE, "model.norm=layer"), ("train.batch=4",)),
     "vit_b16": (("model.layers=3",), (FREE, "model.norm=rms"), (FREE, "model.drop_path=0.1")),

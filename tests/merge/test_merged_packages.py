@@ -15,7 +15,7 @@ from codegen.verify import run_tests
 from tests.merge.scripts import GENTLE, edited
 
 MODEL = "vocab_size: 67, context_length: 32, d_model: 32, layers: 2, attention: {heads: 4}"
-SPEC = "name: {name}\nmodel: {{{model}}}\ntrain: {{batch: 4, tokenizer: char}}\n"
+SPEC = "name: {name}\nmodel: {{{model}}}\ntrain: {{batch: 4}}\ndata: {{tokenizer: char}}\n"
 CHANGES = (
     (MODEL, MODEL.replace("layers: 2", "layers: 3")),
     (MODEL, MODEL + ", norm: {kind: layer}"),

@@ -126,7 +126,7 @@ def test_keys_that_only_earlier_queries_would_see_take_no_place_in_a_cache() -> 
 def test_a_known_model_computes_what_its_plan_says(name: str) -> None:
     sizes = ["vocab_size=29", "context_length=20", *SHRUNK[name]]
     overrides = [f"model.{size}" for size in sizes]
-    settings = ["train.context_length=8", "checkpoint={huggingface: }"]
+    settings = ["data.context_length=8", "checkpoint={huggingface: }"]
     plan = lower(load_spec(ROOT / f"specs/{name}.yaml", ROOT, [*overrides, *settings]))
     check_all(plan, seed=0)
 

@@ -52,5 +52,5 @@ def tiny_plan(path: Path, *more: str) -> Plan:
     kinds = list(dict.fromkeys(layer.kind for layer in plan.model.layers))
     layers = tiny["layers"] if kinds == [""] else f"[{', '.join(kinds)}]"
     settings = ["checkpoint={huggingface: }", f"model.layers={layers}"]
-    settings += [] if plan.model.image else ["train.context_length=8"]
+    settings += [] if plan.model.image else ["data.context_length=8"]
     return lower(load_spec(path, ROOT, [*overrides, *settings, *more]))

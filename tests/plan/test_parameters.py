@@ -88,7 +88,7 @@ BY_LAYER = """{
 @pytest.mark.parametrize("model", [ODD, PLAIN + "attention: {heads: 4}}", BY_LAYER])
 @pytest.mark.parametrize("residual", ["scaled", "normal", "zero"])
 def test_models_that_nobody_published_match_too(model: str, residual: str, tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, model, f"model.init.residual={residual}", "train.context_length=8")
+    plan = plan_of(tmp_path, model, f"model.init.residual={residual}", "data.context_length=8")
     code = import_model(plan, tmp_path)
     built = code.Model(code.Config())
     built.init_weights()

@@ -217,7 +217,7 @@ def test_flops_of_gpt_2_equal_a_count_by_hand() -> None:
 
 def test_a_window_bounds_the_cache_and_the_attention(tmp_path: Path) -> None:
     model = "{d_model: 64, context_length: 100, layers: 2, attention: {heads: 4, kv_heads: 2}}"
-    full = plan_of(tmp_path, model, "train.context_length=8").cost
+    full = plan_of(tmp_path, model, "data.context_length=8").cost
     windowed = plan_of(tmp_path, model, "model.attention.mask=causal & window(10)").cost
     assert full.kv_cache_bytes == 2 * 2 * 2 * 16 * 100 * 2
     assert windowed.kv_cache_bytes == 2 * 2 * 2 * 16 * 10 * 2
@@ -229,7 +229,7 @@ def test_a_latent_is_all_that_a_cache_keeps_of_a_token(tmp_path: Path) -> None:
     sizes = "{q_rank: 24, kv_rank: 32, nope_dim: 16, rope_dim: 8, value_dim: 12}"
     attention = f"{{heads: 4, latent: {sizes}}}"
     model = f"{{d_model: 64, context_length: 100, layers: 2, attention: {attention}}}"
-    plan = plan_of(tmp_path, model, "train.context_length=8")
+    plan = plan_of(tmp_path, model, "data.context_length=8")
     assert plan.cost.kv_cache_bytes == 2 * (32 + 8) * 100 * 2
     matrices = 24 * 64 + 4 * 24 * 24 + 40 * 64 + 32 * 4 * 28 + 4 * 12 * 64
     rows = [p for p in plan.model.parameters if p.name.startswith("blocks.0.attention.")]
@@ -239,7 +239,7 @@ def test_a_latent_is_all_that_a_cache_keeps_of_a_token(tmp_path: Path) -> None:
 def test_keys_and_values_that_layers_share_are_kept_once(tmp_path: Path) -> None:
     blocks = "{whole: {}, late: {attention: {kv_of: whole}}}"
     model = f"{{d_model: 64, context_length: 100, attention: {{heads: 4}}, blocks: {blocks}, "
-    plan = plan_of(tmp_path, model + "layers: [whole, late, late]}", "train.context_length=8")
+    plan = plan_of(tmp_path, model + "layers: [whole, late, late]}", "data.context_length=8")
     assert plan.cost.kv_cache_bytes == 2 * 64 * 100 * 2
     names = [p.name for p in plan.model.parameters]
     assert "blocks.0.attention.k_proj.weight" in names

@@ -50,7 +50,7 @@ def test_block_kinds_that_differ_in_numbers_share_one_class(
 ) -> None:
     one, two = differences
     model = BLOCKS + f"blocks: {{one: {{{one}}}, two: {{{two}}}}}, layers: [one, two, two]}}"
-    plan = plan_of(tmp_path, model, "train.context_length=8")
+    plan = plan_of(tmp_path, model, "data.context_length=8")
     assert len(plan.model.blocks) == 1 and plan.model.blocks[0].kinds == ("one", "two")
     assert classes(plan, tmp_path) == {"Attention", "MLP", "Block"}
     per_layer = [f for f in plan.model.fields if f.type.startswith("tuple[")]
@@ -78,7 +78,7 @@ def test_block_kinds_that_differ_in_structure_have_classes_of_their_own(
     difference: str, more: set[str], tmp_path: Path
 ) -> None:
     model = BLOCKS + f"blocks: {{one: {{}}, two: {{{difference}}}}}, layers: [one, two, one]}}"
-    plan = plan_of(tmp_path, model, "train.context_length=8")
+    plan = plan_of(tmp_path, model, "data.context_length=8")
     shared = {"Attention", "MLP"} - {name[3:] for name in more}
     assert classes(plan, tmp_path) == {"OneBlock", "TwoBlock"} | more | shared
     assert [layer.block for layer in plan.model.layers] == ["OneBlock", "TwoBlock", "OneBlock"]
@@ -91,7 +91,7 @@ def test_block_kinds_that_differ_in_structure_have_classes_of_their_own(
 
 def test_block_kinds_that_say_the_same_share_everything(tmp_path: Path) -> None:
     model = BLOCKS + "blocks: {one: {}, two: {mlp: {kind: gated}}}, layers: [one, two]}"
-    plan = plan_of(tmp_path, model, "train.context_length=8")
+    plan = plan_of(tmp_path, model, "data.context_length=8")
     assert len(plan.model.blocks) == 1
 
 
@@ -129,7 +129,7 @@ def test_toy_windows_differ_where_the_true_ones_do(tmp_path: Path) -> None:
         f"{k}: {{attention: {{mask: causal & window({9 - i})}}}}" for i, k in enumerate(kinds)
     )
     model = BLOCKS + f"blocks: {{{blocks}, f: {{}}}}, layers: [a, b, c, d, e, f]}}"
-    windows = toy(plan_of(tmp_path, model, "train.context_length=8"))["windows"]
+    windows = toy(plan_of(tmp_path, model, "data.context_length=8"))["windows"]
     assert windows == (13, 11, 9, 7, 5, 32)
 
 

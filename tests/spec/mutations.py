@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from codegen.spec.reference import json_schema
+from codegen.spec.json_schema import json_schema
 
 SPECS = sorted((Path(__file__).parents[2] / "specs").glob("*.yaml"))
 WORDS = [

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from codegen.spec import Spec, load_spec
-from codegen.spec.transformer.knobs import Difference, differences
+from codegen.spec.knobs import Difference, differences
 
 SMALL: dict[str, Any] = {"d_model": 32, "layers": 4, "attention": {"heads": 4}}
 

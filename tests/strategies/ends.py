@@ -36,7 +36,7 @@ def embeddings(draw: st.DrawFn) -> Fields:
         fields |= draw(some_of(projected=projected, projection_bias=coin()))
     elif draw(st.integers(0, 3)) == 0:
         fields["token_shift"] = True
-    elif draw(coin()):
+    elif fields.get("norm") and draw(coin()):
         fields["norm_of"] = draw(st.sampled_from(["tokens", "tokens", "sum"]))
     return fields
 

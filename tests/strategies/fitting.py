@@ -94,3 +94,19 @@ def subtracting(model: Fields) -> Fields:
             attention.pop(field, None)
     general["differential"] = True
     return model
+
+
+def without_idle_gates(model: Fields) -> Fields:
+    """What is said of a gate stays only where there is one."""
+    blocks = [block.get("attention", {}) for block in (model.get("blocks") or {}).values()]
+    idle = bool(blocks) and all(attention.get("gate") == "none" for attention in blocks)
+    made: Fields = {}
+    for name, value in model.items():
+        made[name] = without_idle_gates(value) if isinstance(value, dict) else value
+        if name != "attention" or not isinstance(value, dict):
+            continue
+        if idle or value.get("gate", "none") == "none":
+            made[name].pop("gate_activation", None)
+            if isinstance(value.get("bias"), dict):
+                made[name]["bias"].pop("gate", None)
+    return made

@@ -13,6 +13,7 @@ from tests.strategies.fitting import (
     reusing,
     sharing_bias,
     subtracting,
+    without_idle_gates,
     without_turned_values,
 )
 from tests.strategies.masks import ENCODER_MASKS
@@ -106,5 +107,6 @@ def specs(draw: st.DrawFn) -> Fields:
         model = draw(models())
         change = draw(st.sampled_from([None, None, None, subtracting, reusing, reusing]))
         model = change(model) if change else model
-        return {"name": "drawn_model", "model": model}
-    return {"name": "drawn_model", "task": "masked-lm", "model": draw(encoders())}
+        return {"name": "drawn_model", "model": without_idle_gates(model)}
+    model = without_idle_gates(draw(encoders()))
+    return {"name": "drawn_model", "task": "masked-lm", "model": model}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.attention import biases
 from tests.strategies.choices import ACTIVATIONS, Fields, coin, some_of
+from tests.strategies.fitting import without_idle_gates
 from tests.strategies.norms import norms, qk_norms
 from tests.strategies.residuals import gains
 
@@ -81,4 +82,4 @@ def models(draw: st.DrawFn) -> Fields:
 def specs() -> st.SearchStrategy[Fields]:
     """Small whole specs, as the mapping that a YAML file holds."""
     head = {"name": "drawn_classifier", "task": "image-classification"}
-    return models().map(lambda model: {**head, "model": model})
+    return models().map(lambda model: {**head, "model": without_idle_gates(model)})

@@ -84,7 +84,7 @@ class Trainer:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built once for all tests of training."""
     folder = tmp_path_factory.mktemp("training")
-    write_package(folder, {"name": "small", "model": MODEL, "train": {"tokenizer": "char"}})
+    write_package(folder, {"name": "small", "model": MODEL, "data": {"tokenizer": "char"}})
     return folder
 
 

@@ -40,7 +40,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One whose vocabulary is that of bytes, and a mask."""
     folder = tmp_path_factory.mktemp("masked")
     model = {**MODEL, "vocab_size": 257}
-    spec = {"name": "hidden", "task": "masked-lm", "model": model, "train": {"tokenizer": "byte"}}
+    spec = {"name": "hidden", "task": "masked-lm", "model": model, "data": {"tokenizer": "byte"}}
     write_package(folder, spec)
     return folder
 

@@ -82,7 +82,7 @@ EACH_HEAD = """{
 
 @pytest.mark.parametrize("override", [[], [MUON]], ids=["adamw", "muon"])
 def test_gains_and_biases_of_two_axes_are_vectors(override: list[str], tmp_path: Path) -> None:
-    plan = plan_of_model(tmp_path, EACH_HEAD, "train.context_length=8", *override)
+    plan = plan_of_model(tmp_path, EACH_HEAD, "data.context_length=8", *override)
     two_axes = {p.role for p in plan.model.parameters if p.group == "vector" and len(p.shape) > 1}
     assert two_axes == {"norm", "bias_table"}
     check(plan)

@@ -13,6 +13,7 @@ from codegen.spec import LoadedSpec
 from codegen.spec.masks.formula import formula_of
 from codegen.spec.masks.tree import Mask, parse_mask
 from codegen.spec.transformer.resolve import layer_kinds, resolve_block
+from codegen.spec.transformer.vocabulary import TransformerSpec
 from codegen.spec.yaml.source import Key
 
 LOOKED_AT = 4096  # queries; a mask that is odd is so near its beginning
@@ -21,6 +22,7 @@ STEPS = 200_000  # of the search in all masks of a spec
 
 def warn_of_empty_rows(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     """A warning for each mask of the spec under which some query sees nothing."""
+    assert isinstance(loaded.spec, TransformerSpec), loaded.spec
     model = loaded.spec.model
     found: dict[Key, Diagnostic] = {}
     kinds = dict.fromkeys(layer_kinds(model))

@@ -11,8 +11,15 @@ from codegen.spec.head import (
     PositiveFloat,
     Vocabulary,
 )
+from codegen.spec.switches import Needs
 from codegen.spec.transformer.latent import Latent
 from codegen.spec.transformer.norms import InnerNorm, QKNorm
+from codegen.spec.transformer.of_tasks import (
+    OF_DECODERS,
+    OF_ONE_STACK,
+    OF_TEXT,
+    OF_TEXT_IN_ONE_STACK,
+)
 from codegen.spec.transformer.rope import Rope
 from codegen.spec.values import MaskText, Scale, none_or_default, none_or_kind, none_word
 
@@ -24,7 +31,9 @@ class ProjectionBias(Vocabulary):
     k: bool = Field(False, description="keys")
     v: bool = Field(False, description="values")
     o: bool = Field(False, description="output")
-    gate: bool | None = Field(None, description="the output's gate; by default as queries")
+    gate: Annotated[bool | None, Needs("gate", above=1)] = Field(
+        None, description="the output's gate; by default as queries"
+    )
 
 
 class RelativeBias(Vocabulary):
@@ -85,7 +94,9 @@ class Attention(Vocabulary):
         description="a sigmoid of the input that each channel, or each head, of the output is "
         "multiplied by (arXiv:2505.06708)",
     )
-    gate_activation: Literal["sigmoid", "softplus"] = Field("sigmoid", description="of the gate")
+    gate_activation: Annotated[Literal["sigmoid", "softplus"], Needs("gate")] = Field(
+        "sigmoid", description="of the gate"
+    )
     rope: Annotated[Rope | None, BeforeValidator(none_word)] = Field(
         Rope(),
         description="rotary positions, or `none`; by default none with learned positions",
@@ -100,29 +111,29 @@ class Attention(Vocabulary):
         None, description="scores become c * tanh(scores / c) (arXiv:2408.00118, section 2)"
     )
     scale_by_layer: bool = Field(False, description="the scale is divided by 1, 2, ... of n layers")
-    alibi: StrictBool | Alibi = Field(
+    alibi: Annotated[StrictBool | Alibi, OF_TEXT] = Field(
         False, description="scores fall with distance, by a slope a head (arXiv:2108.12409)"
     )
-    temperature: Temperature | None = Field(
+    temperature: Annotated[Temperature | None, OF_TEXT] = Field(
         None, description="queries grow with their position (Llama 4)"
     )
-    relative_bias: Annotated[RelativeBias | None, BeforeValidator(none_or_default)] = Field(
-        None, description="a learned bias by distance, as in T5; `t5` for short"
+    relative_bias: Annotated[RelativeBias | None, BeforeValidator(none_or_default), OF_TEXT] = (
+        Field(None, description="a learned bias by distance, as in T5; `t5` for short")
     )
     value_dim: Positive | None = Field(
         None, description="dimensions of a value head; by default head_dim"
     )
     value_scale: PositiveFloat | None = Field(None, description="a factor of the values")
-    kv_of: str | None = Field(
+    kv_of: Annotated[str | None, OF_DECODERS] = Field(
         None,
         description="a kind of blocks: keys and values are those of the last such layer before",
     )
-    differential: bool = Field(
+    differential: Annotated[bool, OF_ONE_STACK] = Field(
         False,
         description="half of the heads is subtracted from the other, times a learned lambda "
         "(arXiv:2410.05258)",
     )
-    latent: Annotated[Latent | None, BeforeValidator(none_word)] = Field(
+    latent: Annotated[Latent | None, BeforeValidator(none_word), OF_TEXT_IN_ONE_STACK] = Field(
         None, description="multi-head latent attention: its heads are made of these numbers"
     )
     sinks: bool = Field(

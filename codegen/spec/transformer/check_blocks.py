@@ -40,7 +40,7 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Mistake]:
     for kind, block in kinds.items():
         yield from _check_block(spec, kind, block)
     yield from _check_masks(kinds)
-    yield from check_kv_of(model, kinds, spec.task)
+    yield from check_kv_of(model, kinds)
     yield from check_ropes(model, kinds)
     yield from check_gains(model, kinds)
     yield from check_shared_scores(kinds)

@@ -12,7 +12,6 @@ from codegen.spec.transformer.resolve import resolve_block
 from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpec
 from codegen.spec.yaml.source import Key
 
-SAID = {"embedding": {"positions", "norm"}, "head": {"bias"}}  # all that these say of images
 READS = {  # what each kind of pooling can't do without
     "class": ("class_token",),
     "class_mean": ("class_token",),
@@ -21,23 +20,13 @@ READS = {  # what each kind of pooling can't do without
 
 
 def check_image(spec: TransformerSpec) -> Iterator[Mistake]:
-    """An image classifier has patches and classes, and nothing of tokens; no other task has."""
-    model, images = spec.model, spec.task == "image-classification"
-    if not images:
-        if model.image is not None:
-            yield Mistake(("model", "image"), "only `task: image-classification` sees images")
+    """An image classifier has patches and classes, and no order of tokens."""
+    model = spec.model
+    if spec.task != "image-classification":
         return
     if model.image is None:
         yield Mistake(("model", "image"), "an image classifier needs to know its images")
         return
-    keys: list[Key] = [("model", name) for name in ("vocab_size", "context_length")]
-    keys = [key for key in keys if key[-1] in model.model_fields_set]
-    for part, known in SAID.items():
-        more = getattr(model, part).model_fields_set - known
-        keys += [("model", part, field) for field in sorted(more)]
-    keys += [("train", "context_length")] if spec.train.context_length else []
-    for key in keys:
-        yield Mistake(key, f"an image classifier has no `{key[-1]}`")
     if model.embedding.positions == "sinusoidal":
         message = "sinusoidal positions are for tokens in a row"
         yield Mistake(("model", "embedding", "positions"), message, "learned, or none")
@@ -69,8 +58,6 @@ def _check_attention(model: TransformerModel, image: Image) -> Iterator[Mistake]
         for field, message, hint in _attention_findings(block.attention, image):
             place: Key = ("model", "blocks", str(kind)) if field in own else ("model",)
             found.append(Mistake((*place, "attention", field), message, hint))
-        if block.mlp.experts:
-            found.append(Mistake(("model", "mlp", "experts"), "an image classifier has no experts"))
     yield from dict.fromkeys(found)
     if len(heads) > 1 and image.relative_bias != "none":
         message = "a bias by offset needs layers with the same number of heads"
@@ -84,10 +71,9 @@ def _attention_findings(attention: Attention, image: Image) -> Iterator[tuple[st
     """Fields that can't be said of patches: why not, and what to do."""
     if parse_mask(attention.mask) != Atom("full"):
         yield "mask", "patches all see each other", "mask: full"
-    for field in ("rope", "alibi", "relative_bias", "temperature", "latent"):
-        if getattr(attention, field):
-            message = f"`{field}` is for tokens in a row, and patches have two coordinates"
-            yield field, message, "image.relative_bias, or learned positions"
+    if attention.rope:
+        message = "`rope` is for tokens in a row, and patches have two coordinates"
+        yield "rope", message, "image.relative_bias, or learned positions"
     for field in ("softcap", "sinks"):
         if getattr(attention, field) and image.relative_bias != "none":
             message = f"`{field}` can't be combined with image.relative_bias"

@@ -12,9 +12,7 @@ from codegen.spec.yaml.source import Key
 LACKED = ("latent", "differential", "clip", "gate", "output_norm", "relative_bias")
 
 
-def check_kv_of(
-    model: TransformerModel, kinds: dict[str | None, Block], task: str
-) -> Iterator[Mistake]:
+def check_kv_of(model: TransformerModel, kinds: dict[str | None, Block]) -> Iterator[Mistake]:
     """The layers before have such keys and values, and nothing else is asked of them."""
     shared = [kind for kind, block in kinds.items() if block.attention.kv_of]
     if not shared:
@@ -23,7 +21,7 @@ def check_kv_of(
     for kind in shared:
         at: Key = ("model", "blocks", str(kind), "attention") if kind else ("model", "attention")
         block, source = kinds[kind], str(kinds[kind].attention.kv_of)
-        message = _misplaced(model, kinds, order, kind, source, task)
+        message = _misplaced(model, kinds, order, kind, source)
         if message:
             yield Mistake((*at, "kv_of"), message)
             continue
@@ -52,10 +50,7 @@ def _misplaced(
     order: tuple[str | None, ...],
     kind: str | None,
     source: str,
-    task: str,
 ) -> str:
-    if task != "causal-lm" or model.order:
-        return "only layers of a decoder that stand in their own order share keys and values"
     if source not in kinds or kinds[source].attention.kv_of:
         return f"`{source}` is no kind of blocks with keys and values of its own"
     if kinds[source].attention.latent or kinds[source].attention.differential:

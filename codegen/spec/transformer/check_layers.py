@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
+from codegen.spec.checks import NAME
 from codegen.spec.diagnose import suggestion
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.resolve import layer_count, layer_kinds
@@ -12,7 +12,6 @@ from codegen.spec.transformer.vocabulary import Layers, TransformerSpec
 from codegen.spec.yaml.characters import MAX_WORD, word
 from codegen.spec.yaml.source import Key
 
-NAME = re.compile(r"[a-z][a-z0-9_]*")
 MAX_LAYERS = 1_000
 
 
@@ -68,9 +67,6 @@ def check_order(spec: TransformerSpec) -> Iterator[Mistake]:
     order, layers = spec.model.order, layer_count(spec.model)
     if order is None:
         return
-    if spec.task == "causal-lm":
-        message = "a decoder passes each layer once: its cache has a place for each"
-        yield Mistake(("model", "order"), message)
     if len(order) > MAX_LAYERS:
         message = f"{len(order)} layers in a pass, more than {MAX_LAYERS:,}"
         yield Mistake(("model", "order"), message)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from codegen.spec.mistake import Mistake
-from codegen.spec.transformer.check_blocks import check_head_dims
+from codegen.spec.transformer.check_blocks import check_blocks, check_head_dims
+from codegen.spec.transformer.check_layers import check_layers
 from codegen.spec.transformer.resolve import resolve_block
 from codegen.spec.transformer.rope import Rope
 from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
@@ -17,37 +19,25 @@ RUN_TIME_ATOMS = {"prefix", "padding", "document"}
 
 
 def check_stacks(spec: TransformerSpec) -> Iterator[Mistake]:
-    """Only an encoder-decoder has an encoder; its decoder reads tokens and a source."""
+    """The decoder of an encoder-decoder reads tokens and a source."""
     model = spec.model
     if spec.task == "seq2seq-lm":
-        yield from _check_parts(model, ("model",))
-        yield from _check_parts(encoder_model(model), ("model", "encoder"))
         yield from _check_decoder(model)
         yield from _check_shared_rope(model)
         yield from _check_cross_attention(model)
-        return
-    for part in ("encoder", "cross_attention"):
-        if part in model.model_fields_set:
-            hint = "task: seq2seq-lm"
-            yield Mistake(("model", part), f"only an encoder-decoder has `{part}`", hint)
 
 
-def _check_parts(model: TransformerModel, at: Key) -> Iterator[Mistake]:
-    """What a stack of two can't be yet."""
-    for kind in (None, *model.blocks):
-        attention = resolve_block(model, kind).attention
-        place: Key = (*at, "blocks", kind, "attention") if kind else (*at, "attention")
-        for part in ("latent", "differential"):
-            if getattr(attention, part):
-                yield Mistake((*place, part), f"an encoder-decoder has no {part} attention")
-    for part in ("order", "layer_scale", "drop_path"):
-        if getattr(model, part):
-            yield Mistake((*at, part), f"an encoder-decoder has no `{part}`")
-    for part in ("dim", "extra_tokens", "token_types", "task_types", "token_shift"):
-        if getattr(model.embedding, part):
-            yield Mistake((*at, "embedding", part), f"an encoder-decoder has no `{part}`")
-    if model.head.transform or model.head.dim:
-        yield Mistake((*at, "head"), "an encoder-decoder's head reads what the decoder gives it")
+def check_encoder(spec: TransformerSpec) -> Iterator[Mistake]:
+    """The encoder of an encoder-decoder is an encoder by itself."""
+    if spec.task == "seq2seq-lm":
+        own = spec.model.encoder.embedding
+        if own and "tied" in own.model_fields_set:
+            key: Key = ("model", "encoder", "embedding", "tied")
+            yield Mistake(key, "an encoder has no head that its embedding could be tied to")
+        model = encoder_model(spec.model)
+        alone = spec.model_copy(update={"task": "masked-lm", "model": model})
+        for finding in (*check_layers(alone), *check_blocks(alone)):
+            yield replace(finding, key=("model", "encoder", *finding.key[1:]))
 
 
 def _check_decoder(model: TransformerModel) -> Iterator[Mistake]:

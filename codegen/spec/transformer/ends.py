@@ -12,9 +12,13 @@ from codegen.spec.head import (
     PositiveFloat,
     Vocabulary,
 )
+from codegen.spec.switches import Needs
 from codegen.spec.transformer.activation import Activation
 from codegen.spec.transformer.norms import InnerNorm
+from codegen.spec.transformer.of_tasks import OF_TEXT, OF_TEXT_IN_ONE_STACK
 from codegen.spec.values import ModelScale, none_word, norm_kind
+
+Projected = Literal["tokens", "sum", "norm"]
 
 
 class Sinusoids(Vocabulary):
@@ -33,44 +37,52 @@ class Sinusoids(Vocabulary):
 class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
-    tied: bool = Field(False, description="the output head shares the token embedding")
-    extra_tokens: Count = Field(
+    tied: Annotated[bool, OF_TEXT] = Field(
+        False, description="the output head shares the token embedding"
+    )
+    extra_tokens: Annotated[Count, OF_TEXT_IN_ONE_STACK] = Field(
         0, description="tokens after the vocabulary that are read and never predicted"
     )
-    scale: ModelScale | None = Field(
+    scale: Annotated[ModelScale | None, OF_TEXT] = Field(
         None, description="a factor such as `sqrt(d_model)`, of d_model, layers, vocab_size"
     )
     positions: Literal["none", "learned", "sinusoidal"] = Field(
         "none", description="absolute positions, added to the embedding"
     )
-    position_offset: Count = Field(
+    position_offset: Annotated[Count, OF_TEXT] = Field(
         0, description="the first token has this position (2 in OPT; in RoBERTa after the padding)"
     )
-    sinusoids: Sinusoids = Field(Sinusoids(), description="of sinusoidal positions")
-    token_types: Count = Field(
+    sinusoids: Annotated[Sinusoids, OF_TEXT, Needs("positions", on=("sinusoidal",))] = Field(
+        Sinusoids(), description="of sinusoidal positions"
+    )
+    token_types: Annotated[Count, OF_TEXT_IN_ONE_STACK] = Field(
         0,
         description="learned vectors for types of tokens (segments, in BERT), given at run time "
         "to an encoder; a decoder takes the first for all",
     )
-    task_types: Count = Field(0, description="the same for types of tasks, as in ERNIE 2")
+    task_types: Annotated[Count, OF_TEXT_IN_ONE_STACK] = Field(
+        0, description="the same for types of tasks, as in ERNIE 2"
+    )
     norm: Annotated[StrictBool | InnerNorm, BeforeValidator(norm_kind)] = Field(
         False, description="a norm right after the embedding: that of the model, or as said here"
     )
-    norm_of: Literal["sum", "tokens"] = Field(
+    norm_of: Annotated[Literal["sum", "tokens"], OF_TEXT, Needs("norm")] = Field(
         "sum", description="what that norm is of: the sum with positions, or the token's vector"
     )
-    dim: Positive | None = Field(
+    dim: Annotated[Positive | None, OF_TEXT_IN_ONE_STACK] = Field(
         None,
         description="width of the embedding, if it is not d_model: what is narrower is projected "
         "(arXiv:1909.11942, section 3.1)",
     )
-    projected: Literal["tokens", "sum", "norm"] = Field(
+    projected: Annotated[Projected, OF_TEXT_IN_ONE_STACK, Needs("dim")] = Field(
         "norm",
         description="with a `dim`, what is projected: the token's vector, its sum with that of the "
         "position, or the sum after its norm",
     )
-    projection_bias: bool = Field(True, description="a learned offset of that projection")
-    token_shift: bool = Field(
+    projection_bias: Annotated[bool, OF_TEXT_IN_ONE_STACK, Needs("dim")] = Field(
+        True, description="a learned offset of that projection"
+    )
+    token_shift: Annotated[bool, OF_TEXT_IN_ONE_STACK] = Field(
         False,
         description="adds the embedding of the token before, times a learned vector "
         "(RWKV, arXiv:2305.13048, section 3.1, once for the whole model)",
@@ -90,26 +102,25 @@ class HeadTransform(Vocabulary):
 class Head(Vocabulary):
     """From the residual stream to logits."""
 
-    transform: Annotated[HeadTransform | None, BeforeValidator(none_word)] = Field(
-        None, description="a dense layer before the logits; `{}` has its defaults"
+    transform: Annotated[HeadTransform | None, BeforeValidator(none_word), OF_TEXT_IN_ONE_STACK] = (
+        Field(None, description="a dense layer before the logits; `{}` has its defaults")
     )
-    dim: Positive | None = Field(
+    dim: Annotated[Positive | None, OF_TEXT_IN_ONE_STACK] = Field(
         None,
         description="width of the output embedding; by default that of a tied one, or d_model",
     )
-    scale: ModelScale | None = Field(
+    scale: Annotated[ModelScale | None, OF_TEXT] = Field(
         None, description="a factor of what the logits are made from, such as `1 / sqrt(d_model)`"
     )
-    softcap: PositiveFloat | None = Field(
+    softcap: Annotated[PositiveFloat | None, OF_TEXT] = Field(
         None, description="logits become c * tanh(logits / c) (arXiv:2408.00118, section 2)"
     )
-    z_loss: PositiveFloat | None = Field(
+    z_loss: Annotated[PositiveFloat | None, OF_TEXT] = Field(
         None,
         description="in training, this much of the logits' squared logsumexp is added to the loss "
         "(arXiv:2204.02311, section 5)",
     )
-    bias: StrictBool | Literal["fixed"] = Field(
+    bias: StrictBool | Annotated[Literal["fixed"], OF_TEXT] = Field(
         False,
-        description="a learned offset for each token of the vocabulary; `fixed` is not trained, as "
-        "in BART",
+        description="a learned offset for each token or class; `fixed` is not trained, as in BART",
     )

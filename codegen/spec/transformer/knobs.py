@@ -1,10 +1,9 @@
-"""A spec as a list of knobs in words, layer by layer resolved; and where two specs differ."""
+"""A spec as a list of knobs in words, layer by layer resolved."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -22,27 +21,10 @@ IN_LAYERS = tuple(Block.model_fields)  # what may differ by layer
 ELSEWHERE = ("blocks", "layers")  # said of each layer
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A knob that two models have in different positions."""
-
-    knob: str
-    one: str
-    other: str
-
-
-def differences(one: TransformerSpec, other: TransformerSpec) -> tuple[Difference, ...]:
-    """Every knob that differs, as docs/spec.md has them in order; names and targets are none."""
-    first, second = knobs(one), knobs(other)
-    order = [*first, *(name for name in second if name not in first)]
-    pairs = ((name, first.get(name, NONE), second.get(name, NONE)) for name in order)
-    return tuple(Difference(*pair) for pair in pairs if pair[1] != pair[2])
-
-
 def knobs(spec: TransformerSpec) -> dict[str, str]:
     """Each knob of a model and its position; where layers differ, how many have which."""
     model = spec.model
-    found: dict[str, str] = {"task": spec.task}
+    found: dict[str, str] = {}
     for name in type(model).model_fields:
         if name == "layers":
             found["layers"] = str(layer_count(model))

@@ -15,12 +15,20 @@ from codegen.spec.head import (
     Vocabulary,
     kind_only,
 )
+from codegen.spec.owned import Repeats
 from codegen.spec.transformer.activation import Activation
 from codegen.spec.transformer.attention import Attention, CrossAttention
 from codegen.spec.transformer.ends import Embedding, Head
 from codegen.spec.transformer.experts import Experts
 from codegen.spec.transformer.image import DropPath, Image, rate_only
 from codegen.spec.transformer.norms import InnerNorm, Norm
+from codegen.spec.transformer.of_tasks import (
+    OF_ENCODERS,
+    OF_IMAGES,
+    OF_ONE_STACK,
+    OF_PAIRS,
+    OF_TEXT,
+)
 from codegen.spec.values import Scale, none_or_kind, none_word, norm_kind
 
 
@@ -69,7 +77,7 @@ class Mlp(Vocabulary):
         None, description="a gated MLP's gate is at most this, and up between minus this and this"
     )
     up_offset: float = Field(0.0, description="added to up(x) where it is gated")
-    experts: Annotated[Experts | None, BeforeValidator(none_word)] = Field(
+    experts: Annotated[Experts | None, BeforeValidator(none_word), OF_TEXT] = Field(
         None, description="several such MLPs, of which a token goes to a few; or `none`"
     )
 
@@ -152,16 +160,22 @@ class Encoder(Vocabulary):
 class TransformerModel(Vocabulary):
     """The architecture."""
 
-    image: Image | None = Field(None, description="what an image classifier sees")
-    classes: Positive = Field(1000, description="that an image classifier tells apart")
-    vocab_size: Positive = Field(32_000, description="tokens")
-    context_length: Positive = Field(2048, description="tokens a sequence may have")
+    image: Annotated[Image | None, OF_IMAGES] = Field(
+        None, description="what an image classifier sees"
+    )
+    classes: Annotated[Positive, OF_IMAGES] = Field(
+        1000, description="that an image classifier tells apart"
+    )
+    vocab_size: Annotated[Positive, OF_TEXT] = Field(32_000, description="tokens")
+    context_length: Annotated[Positive, OF_TEXT] = Field(
+        2048, description="tokens a sequence may have"
+    )
     d_model: Positive = Field(768, description="width of the residual stream")
     layers: Positive | list[LayerRun] | Layers = Field(
         12,
         description="a number of layers, a list of block kinds, or `{pattern: [...], repeat: n}`",
     )
-    order: Annotated[list[Count], Field(min_length=1)] | None = Field(
+    order: Annotated[Annotated[list[Count], Field(min_length=1)] | None, OF_ENCODERS] = Field(
         None,
         description="the layers as they are passed, by number, if an encoder passes one more than "
         "once (arXiv:1909.11942, section 3.1); by default each once",
@@ -173,11 +187,13 @@ class TransformerModel(Vocabulary):
     attention: Attention = Field(Attention(), description="attention of every block")
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
     residual: Residual = Field(Residual(), description="how sublayers meet the stream")
-    blocks: Kinds = Field({}, description="kinds of blocks by name, and how they differ")
-    encoder: Encoder = Field(
+    blocks: Annotated[Kinds, Repeats()] = Field(
+        {}, description="kinds of blocks by name, and how they differ"
+    )
+    encoder: Annotated[Encoder, OF_PAIRS, Repeats()] = Field(
         Encoder(), description="of an encoder-decoder: how it differs from the decoder"
     )
-    cross_attention: CrossAttention = Field(
+    cross_attention: Annotated[CrossAttention, OF_PAIRS, Repeats()] = Field(
         CrossAttention(), description="of an encoder-decoder: how the decoder reads the source"
     )
     embedding: Embedding = Field(Embedding(), description="tokens to vectors")
@@ -185,12 +201,12 @@ class TransformerModel(Vocabulary):
     dropout: Rate | Dropout = Field(
         0.0, description="of embeddings, attention and sublayer outputs, or of each its own"
     )
-    layer_scale: PositiveFloat | None = Field(
+    layer_scale: Annotated[PositiveFloat | None, OF_ONE_STACK] = Field(
         None,
         description="a learned gain of each sublayer's output, for each channel, that starts at "
         "this (LayerScale, arXiv:2103.17239)",
     )
-    drop_path: Annotated[DropPath | None, BeforeValidator(rate_only)] = Field(
+    drop_path: Annotated[DropPath | None, BeforeValidator(rate_only), OF_ONE_STACK] = Field(
         None, description="branches that some samples skip in training; the rate for short"
     )
     init: Init = Field(Init(), description="initial weights")

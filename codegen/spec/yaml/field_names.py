@@ -8,9 +8,9 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from codegen.spec.owned import is_repeated
 from codegen.spec.yaml.source import Key
 
-REPEATED = {("model", "blocks"), ("model", "encoder"), ("model", "cross_attention")}
 MODEL_FIRST = 2  # of two fields so deep, that of the model
 
 
@@ -44,7 +44,7 @@ def _walk(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str,
     for name, field in model.model_fields.items():
         path = (*above, name)
         yield path
-        if path not in REPEATED and get_origin(field.annotation) is not dict:
+        if not is_repeated(field) and get_origin(field.annotation) is not dict:
             for inner in models_in(field.annotation):
                 yield from _walk(inner, path)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from codegen.spec.yaml.source import Key
 
-LANGUAGE_VERSION = 2
+LANGUAGE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class LanguageChange:
     """A field that has another name since a version, or values that are said otherwise.
 
     In a path `*` is any one step (a kind of blocks, a place in a list), `**` any number of them.
-    A field is renamed where it stands; `values` are pairs of an old scalar and the new one.
+    A field is renamed where it stands, or moves under its name from one mapping at the top to
+    another; `values` are pairs of an old scalar and the new one.
     """
 
     version: int
@@ -30,11 +31,25 @@ class LanguageChange:
     values: tuple[tuple[Any, Any], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.old.split(".")[:-1] != self.new.split(".")[:-1]:
-            raise ValueError(f"{self.old} -> {self.new} moves a field; only names can change")
+        paths = self.old.split("."), self.new.split(".")
+        plain = all(len(path) == 2 and "*" not in path for path in paths)
+        if self.moves and not (plain and paths[0][1] == paths[1][1]):
+            message = "moves a field, which goes from a mapping at the top to another, name kept"
+            raise ValueError(f"{self.old} -> {self.new} {message}")
+
+    @property
+    def moves(self) -> bool:
+        """Whether the field belongs to another mapping since."""
+        return self.old.split(".")[:-1] != self.new.split(".")[:-1]
 
 
-CHANGES: tuple[LanguageChange, ...] = (LanguageChange(2, "train.context", "train.context_length"),)
+CHANGES: tuple[LanguageChange, ...] = (
+    LanguageChange(2, "train.context", "train.context_length"),
+    LanguageChange(3, "train.tokenizer", "data.tokenizer"),
+    LanguageChange(3, "train.separator", "data.separator"),
+    LanguageChange(3, "train.mask_token", "data.mask_token"),
+    LanguageChange(3, "train.context_length", "data.context_length"),
+)
 
 
 def renamed(path: Key, changes: Sequence[LanguageChange]) -> Key:
@@ -42,8 +57,12 @@ def renamed(path: Key, changes: Sequence[LanguageChange]) -> Key:
     names = list(path)
     for end in range(1, len(path) + 1):
         for change in changes:
-            if matches(change.old, path[:end]) and (new := _last(change.new)) != _last(change.old):
-                names[end - 1] = new
+            if not matches(change.old, path[:end]) or change.new == change.old:
+                continue
+            if change.moves:
+                names[:end] = change.new.split(".")
+            elif _last(change.new) != _last(change.old):
+                names[end - 1] = _last(change.new)
     return tuple(names)
 
 
@@ -65,8 +84,19 @@ def outdated_name(name: str, changes: Sequence[LanguageChange] = CHANGES) -> str
     """What to write instead of a field's last name alone, if it is an old one."""
     for change in changes:
         if _last(change.old) == name != _last(change.new):
-            return f"`{change.new}` since version {change.version}"
+            path, version = _today(tuple(change.old.split(".")), changes)
+            return f"`{'.'.join(map(str, path))}` since version {version}"
     return None
+
+
+def _today(path: Key, changes: Sequence[LanguageChange]) -> tuple[Key, int]:
+    """What a path is called after all changes, and since when."""
+    since = 0
+    for version in sorted({change.version for change in changes}):
+        rows = [change for change in changes if change.version == version]
+        if (name := renamed(path, rows)) != path:
+            path, since = name, version
+    return path, since
 
 
 def _fits(pattern: list[str], path: list[str]) -> bool:
@@ -83,10 +113,13 @@ def _last(path: str) -> str:
 
 def outdated(path: Key, value: Any, changes: Sequence[LanguageChange] = CHANGES) -> str | None:
     """How a field or its value is said since when, in words, if it is an old form."""
+    name, since = _today(path, changes)
+    if name != path:
+        elsewhere = name[:-1] != path[:-1]
+        new_name = ".".join(map(str, name)) if elsewhere else name[-1]
+        return f"{'moved' if elsewhere else 'renamed'} to `{new_name}` in version {since}"
     for version in sorted({change.version for change in changes}):
         rows = [change for change in changes if change.version == version]
-        if (name := renamed(path, rows)) != path:
-            return f"renamed to `{name[-1]}` in version {version}"
         if (new := new_value(path, value, rows)) is not value:
             return f"called `{new}` since version {version}"
     return None

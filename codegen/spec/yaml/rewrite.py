@@ -17,6 +17,7 @@ from codegen.spec.yaml.migrations import (
     new_value,
     renamed,
 )
+from codegen.spec.yaml.moves import moved
 from codegen.spec.yaml.source import Key, Tree, core_scalar, parse, spec_error
 from codegen.spec.yaml.versions import version_of
 
@@ -70,10 +71,11 @@ def _brought_to(text: str, shown: str, changes: Sequence[LanguageChange]) -> tup
     """The text after the changes of one version, and what they were."""
     tree = parse(text, shown)
     forms = list(_old_forms(tree, changes))
-    if not forms:
-        return text, []
-    text = _edited(text, tree, forms, _migrated(tree, (), tree.data, changes))
-    return text, list(dict.fromkeys(form.said for form in forms))
+    if forms:
+        text = _edited(text, tree, forms, _migrated(tree, (), tree.data, changes))
+    moving = [change for change in changes if change.moves]
+    text, done = moved(text, shown, moving) if isinstance(tree.data, dict) else (text, [])
+    return text, [*dict.fromkeys(form.said for form in forms), *done]
 
 
 def _numbered(text: str, shown: str, version: int) -> str:
@@ -147,7 +149,7 @@ def _new_name(key: Key, changes: Sequence[LanguageChange]) -> Any:
         return ".".join(map(str, renamed(_path(key), changes)))
     if isinstance(key[-1], int):
         return key[-1]
-    return renamed(_path(key), changes)[-1]
+    return renamed(_path(key), [change for change in changes if not change.moves])[-1]
 
 
 def _value(data: Any, key: Key) -> Any:

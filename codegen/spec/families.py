@@ -1,0 +1,18 @@
+"""The families of models, a row each; a family's vocabulary is imported when a spec needs it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from codegen.spec.language import Language
+
+FAMILIES = {  # where each has its Language
+    "transformer": "codegen.spec.transformer.language",
+}
+DEFAULT = "transformer"  # of a spec that names none
+
+
+def language(family: str) -> Language:
+    """A family's vocabulary, tasks and checks."""
+    found: Language = import_module(FAMILIES[family]).LANGUAGE
+    return found

@@ -1,0 +1,11 @@
+"""What each task adds to a spec: one file a task, one row each."""
+
+from codegen.spec.tasks.causal_lm import CAUSAL_LM
+from codegen.spec.tasks.image_classification import IMAGE_CLASSIFICATION
+from codegen.spec.tasks.masked_lm import MASKED_LM
+from codegen.spec.tasks.seq2seq_lm import SEQ2SEQ_LM
+from codegen.spec.tasks.task import Task
+
+ROWS = (CAUSAL_LM, MASKED_LM, SEQ2SEQ_LM, IMAGE_CLASSIFICATION)
+
+TASKS: dict[str, Task] = {task.name: task for task in ROWS}

@@ -1,0 +1,13 @@
+"""`image-classification`: the class of an image."""
+
+from __future__ import annotations
+
+from codegen.spec.head import Vocabulary
+from codegen.spec.tasks.task import Task
+
+
+class ImageData(Vocabulary):
+    """Images in a folder for each class."""
+
+
+IMAGE_CLASSIFICATION = Task("image-classification", "tells the class of an image", ImageData)

@@ -1,0 +1,52 @@
+"""The transformer family: its vocabulary, its tasks, its checks."""
+
+from __future__ import annotations
+
+from codegen.spec.language import Language
+from codegen.spec.masks.atoms import ATOMS
+from codegen.spec.transformer.check_blocks import check_blocks
+from codegen.spec.transformer.check_data import check_separator
+from codegen.spec.transformer.check_ends import check_ends
+from codegen.spec.transformer.check_image import check_image
+from codegen.spec.transformer.check_layers import check_layers, check_order
+from codegen.spec.transformer.check_stacks import check_encoder, check_stacks
+from codegen.spec.transformer.check_switches import check_switches
+from codegen.spec.transformer.knobs import knobs
+from codegen.spec.transformer.scale import NAMES
+from codegen.spec.transformer.vocabulary import TASK_DEFAULTS, TransformerSpec
+
+
+def expressions() -> str:
+    """What masks and scales are written in, for the reference."""
+    names = ", ".join(f"`{name}`" for name in NAMES)
+    masks = ", ".join(f"`{name}`" for name in ATOMS)
+    return (
+        "## Expressions\n\n"
+        f"A mask is made of {masks},\n"
+        "of comparisons over q, k and whole numbers (`q - k < 256`), and of `&`, `|`, `~` and\n"
+        "parentheses; `tgen mask` draws it. `causal & window(256)` shows a token itself and the\n"
+        "255 before it. Attention is generated for every mask, and visits only the tiles of keys\n"
+        "that it shows.\n\n"
+        f"A scale is a number or an expression of {names}, `sqrt(...)` and `+ - * /`.\n"
+    )
+
+
+LANGUAGE = Language(
+    whole=TransformerSpec,
+    tasks=("causal-lm", "masked-lm", "seq2seq-lm", "image-classification"),
+    checks=(
+        check_layers,
+        check_blocks,
+        check_stacks,
+        check_encoder,
+        check_image,
+        check_ends,
+        check_order,
+        check_separator,
+        check_switches,
+    ),
+    knobs=knobs,
+    defaults=TASK_DEFAULTS,
+    default="causal-lm",
+    notes=expressions,
+)
