@@ -152,3 +152,14 @@ def test_a_parameter_is_split_where_half_the_heads_and_units_halve_it(
         axes = [axis for axis, size in enumerate(row.shape) if part.shape[axis] != size]
         assert axes == ([] if row.shard is None else [row.shard]), row.name
         assert all(2 * part.shape[axis] == row.shape[axis] for axis in axes), row.name
+
+
+def test_tables_of_images_start_as_embeddings_do(tmp_path: Path) -> None:
+    model = "{image: {size: 8, patch_size: 4}, classes: 3, d_model: 64, layers: 1, "
+    model += "attention: {heads: 4}, init: {embedding_std: 0.5}}"
+    plan = plan_of(tmp_path, model, "task=image-classification")
+    code = import_model(plan, tmp_path)
+    weights = code.Model(code.Config())
+    weights.init_weights()
+    for name in ("patch_embedding.weight", "class_token", "position_embedding"):
+        assert weights.get_parameter(name).detach().std().item() == pytest.approx(0.5, rel=0.3)
