@@ -339,7 +339,7 @@ def norm_rope_qk_backward_kernel(
     BLOCK: tl.constexpr,
     BLOCK_HEADS: tl.constexpr,
 ):
-    """BLOCK_HEADS heads of every so many tokens per program, and its share of their weights' gradient.
+    """BLOCK_HEADS heads of some tokens per program, and its share of their weights' gradient.
 
     With u = x * rstd and g the gradient turned back, times weight:
     grad_x = (g - u * mean(g * u)) * rstd.
