@@ -138,14 +138,14 @@ SMALL = {
 }
 
 
-def read(text: str) -> frozenset[str]:
+def read(text: str) -> tuple[str, ...]:
     """What a text in Triton reads, by its words."""
     found: set[str] = set()
     for word in re.findall(r"(?<!\.)\b[A-Za-z]\w*", text):
         name, _, end = word.rpartition("_")
         looked_up = name in INPUTS_BY_WORD.values() and end in ("first", "last")
         found |= {name, end} if looked_up else {INPUTS_BY_WORD.get(word, word.lower())}
-    return frozenset(found - {"tl"})
+    return tuple(sorted(found - {"tl"}))
 
 
 def with_reads(code: MaskCode) -> MaskCode:
@@ -154,7 +154,7 @@ def with_reads(code: MaskCode) -> MaskCode:
     def of(one: RangeCode) -> RangeCode:
         texts = [getattr(one, f.name) for f in fields(one)[:4]]
         edges = re.findall(r"\b(document_(?:starts|ends))_(first|last)\b", " ".join(texts))
-        return replace(one, reads=read(" ".join(texts)), edges=frozenset(edges))
+        return replace(one, reads=read(" ".join(texts)), edges=tuple(sorted(set(edges))))
 
     keys, queries = (tuple(map(of, ranges)) for ranges in (code.keys, code.queries))
     return replace(code, keys=keys, queries=queries, reads=read(code.predicate))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from codegen.plan import lower
+from codegen.plan.plan import PLAN_VERSION
 from codegen.plan.reads import (
     Growing,
     Largest,
@@ -57,7 +58,8 @@ def test_each_read_of_a_part_can_be_renamed_and_nothing_else_is() -> None:
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_a_network_holds_no_code_and_reads_only_fields_that_its_config_has(path: Path) -> None:
-    net = lower(load_spec(path, ROOT)).model
+    plan = lower(load_spec(path, ROOT))
+    net = plan.model
     names = {field.name for field in net.fields}
     for stack in net.stacks:
         tokens = () if stack.image else (stack.embedding,)  # images have none
@@ -66,6 +68,7 @@ def test_a_network_holds_no_code_and_reads_only_fields_that_its_config_has(path:
         read = {one.field for one in reads_of((*parts, stack.layer_count, stack.drop_path))}
         assert read <= names, read - names
         assert {one.field for one in stack.reads.values()} <= names
+    assert json.loads(json.dumps(asdict(plan)))["version"] == PLAN_VERSION
 
 
 def test_what_json_says_of_a_read_says_whether_it_differs_by_layer(tmp_path: Path) -> None:

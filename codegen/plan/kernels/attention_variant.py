@@ -174,7 +174,7 @@ class AttentionVariant:
         return any("last" in code.reads for code in ranges)
 
     def _inputs(self, ranges: Iterable[RangeCode]) -> tuple[str, ...]:
-        read = self.mask.reads.union(*(code.reads for code in ranges))
+        read = {*self.mask.reads, *(name for code in ranges for name in code.reads)}
         return tuple(name for name in self.inputs if name in read)
 
 

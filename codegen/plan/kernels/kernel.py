@@ -20,8 +20,8 @@ class RangeCode:
     high: str
     full_low: str
     full_high: str
-    reads: frozenset[str] = frozenset()  # positions, numbers and inputs, by their names in the plan
-    edges: frozenset[tuple[str, str]] = frozenset()  # inputs looked up at `first` or `last`
+    reads: tuple[str, ...] = ()  # positions, numbers and inputs, by their names in the plan
+    edges: tuple[tuple[str, str], ...] = ()  # inputs looked up at `first` or `last`
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MaskCode:
     predicate: str  # over `q`, `k`, the numbers, `document_start`, `document_end`, `length`, ...
     keys: tuple[RangeCode, ...]  # that a tile of queries visits
     queries: tuple[RangeCode, ...]  # that visit a tile of keys
-    reads: frozenset[str] = frozenset()  # what the predicate reads, by its names in the plan
+    reads: tuple[str, ...] = ()  # what the predicate reads, by its names in the plan
     joined: bool = False  # whether `& more` may follow the predicate as it is
 
 

@@ -96,7 +96,7 @@ def mask_code(formula: Formula, language: Language, most: int) -> MaskCode:
         predicate.text,
         tuple(r.code for r in keys) if len(keys) <= most else (writer.hull(keys).code,),
         tuple(r.code for r in queries) if len(queries) <= most else (writer.hull(queries).code,),
-        predicate.reads,
+        tuple(sorted(predicate.reads)),
         joined=predicate.binds >= BOTH,
     )
 
@@ -116,7 +116,8 @@ class _Range:
         low, high, full_low, full_high = (bound.text for bound in bounds)
         reads = frozenset[str]().union(*(bound.reads for bound in bounds))
         edges = frozenset[Ends]().union(*(bound.edges for bound in bounds))
-        return RangeCode(low, high, full_low, full_high, reads, edges)
+        found = tuple(sorted(reads)), tuple(sorted(edges))
+        return RangeCode(low, high, full_low, full_high, *found)
 
 
 class _Writer:

@@ -193,7 +193,7 @@ def mask_plan(mask: Mask) -> MaskPlan:
     formula = with_names(mask)
     terms = terms_of(formula_of(mask))
     python = mask_code(formula, PYTHON, RANGES_OF_A_TILE)
-    of_query = OF_QUERY if python.reads & set(OF_QUERY) else ()  # transposed ranges need both
+    of_query = OF_QUERY if set(python.reads) & set(OF_QUERY) else ()  # transposed ranges need both
     inputs = (*of_query, *(name for name in ROW_INPUTS if name in python.reads))
     return MaskPlan(
         english=sentence(named_mask(mask), "the expression"),
