@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +12,13 @@ from typing import Any
 from codegen.errors import Diagnostic, Position, SpecError
 from codegen.importers.formula import parsed
 from codegen.importers.mapping import read_mapping
+from codegen.plan.reads import OverLayer, Read
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.parts import BlockPlan
 
 MAX_NAMED = 8  # parameters in a message
+Number = Read | OverLayer
+
 INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name
 
 
@@ -245,7 +249,7 @@ def _key(
     ours: tuple[str, ...],
     entry: Mapping[str, Any],
     first: Parameter,
-    numbers: Mapping[str, str],
+    numbers: Mapping[str, Number],
 ) -> CheckpointKey:
     """One key; the outputs of stacked experts are their second axis, and the last if transposed."""
     transposed = bool(entry.get("transposed"))
@@ -263,27 +267,34 @@ def _key(
     )
 
 
-def _numbers(blocks: Sequence[BlockPlan]) -> dict[str, str]:
-    """How the numbers that all blocks have alike are read: `heads` is model.config.heads."""
-    found: dict[str, set[str]] = {}
+def _numbers(blocks: Sequence[BlockPlan]) -> dict[str, Number]:
+    """How the numbers that all blocks have alike are read."""
+    found: dict[str, set[Number]] = {}
     for block in blocks:
-        numbers = [a.numbers for a in block.attentions] + [mlp.numbers for mlp in block.mlps]
-        for name, read in (row for rows in numbers for row in rows.items()):
-            found.setdefault(name, set()).add(read.of("model.config"))
-    return {name: min(codes) for name, codes in found.items() if len(codes) == 1}
+        rows = [row for attention in block.attentions for row in attention.numbers.items()]
+        rows += [row for mlp in block.mlps for row in mlp.numbers.items()]
+        for name, read in rows:
+            found.setdefault(name, set()).add(read)
+    return {name: next(iter(reads)) for name, reads in found.items() if len(reads) == 1}
 
 
-def _code(value: Any, numbers: Mapping[str, str]) -> str:
+def _code(value: Any, numbers: Mapping[str, Number]) -> str:
     """A number of the mapping as code over the model: `=kv_heads` is model.config.kv_heads."""
     if not isinstance(value, str):
         return str(value)
-    tree = parsed(value.removeprefix("="))
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    text = ast.unparse(tree)
-    for name in sorted(names):
-        code = numbers.get(name, f"model.config.{name}")
-        text = re.sub(rf"(?<![\w.]){name}\b", code, text)
-    return text
+    tree = copy.deepcopy(parsed(value.removeprefix("=")))
+    return ast.unparse(_OverModel(numbers).visit(tree))
+
+
+class _OverModel(ast.NodeTransformer):
+    """An expression's names as the fields that hold their numbers."""
+
+    def __init__(self, numbers: Mapping[str, Number]) -> None:
+        self.numbers = numbers
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        """The number of that name, which is a field's where no layer says otherwise."""
+        return parsed(self.numbers.get(node.id, Read(node.id)).of("model.config"))
 
 
 def _layers_code(keys: Sequence[CheckpointKey]) -> str:

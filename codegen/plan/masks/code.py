@@ -101,6 +101,11 @@ def mask_code(formula: Formula, language: Language, most: int) -> MaskCode:
     )
 
 
+def reads_heads(formula: Formula) -> bool:
+    """Whether heads see different keys."""
+    return "h" in _Writer(PYTHON).predicate(formula).reads
+
+
 @dataclass(frozen=True)
 class _Range:
     """A range in the making."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from codegen.plan.kernels.attention_variant import pieces
 from codegen.plan.kernels.kernel import MaskCode
-from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code
+from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code, reads_heads
 from codegen.plan.masks.numbers import mask_numbers, named_mask, with_names
 from codegen.plan.masks.words import sentence
 from codegen.plan.tables import Argument
@@ -205,7 +205,7 @@ def mask_plan(mask: Mask) -> MaskPlan:
         sees_itself=any(map(_sees_itself, terms)),
         window=formula == WINDOW,
         block=len(terms) == 1 and _is_block(terms[0]),
-        by_head="h" in python.reads,
+        by_head=reads_heads(formula),
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from codegen.errors import Diagnostic
+from codegen.plan.masks.code import reads_heads
 from codegen.plan.masks.intervals import Intervals, union
 from codegen.plan.masks.ranges import AxisTile, Inputs, effort, key_ranges, shows
 from codegen.spec import LoadedSpec
@@ -29,8 +29,9 @@ def warn_of_empty_rows(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     for kind in kinds:
         attention = resolve_block(model, kind).attention
         text, length = attention.mask, min(model.context_length, LOOKED_AT)
-        heads = attention.heads if re.search(r"\bh\b", text) else 1
-        if not (empty := empty_rows(parse_mask(text), length, heads, STEPS // len(kinds))):
+        mask = parse_mask(text)
+        heads = attention.heads if reads_heads(formula_of(mask)) else 1
+        if not (empty := empty_rows(mask, length, heads, STEPS // len(kinds))):
             continue
         own = kind is not None and "mask" in model.blocks[kind].attention.model_fields_set
         key: Key = ("model", *(("blocks", str(kind)) if own else ()), "attention", "mask")
