@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from codegen.plan.amounts import human_bytes, human_flops
 from codegen.plan.reads import Printed
+from codegen.plan.units import human_bytes, human_flops
 from codegen.spec.masks.amount import Amount, Sum
 
 WIDTH = 98

@@ -139,7 +139,7 @@ def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def cost_line(cost: Cost) -> str:
     """Parameters, FLOPs and bytes in one line."""
-    from codegen.plan.amounts import human, human_bytes, human_flops
+    from codegen.plan.units import human, human_bytes, human_flops
 
     each = "an image" if cost.unit == "image" else "a token"
     flops = f"{human_flops(cost.flops_train)} {each} to train"

@@ -63,7 +63,7 @@ def table(outcomes: Sequence[Outcome]) -> None:
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
-    from codegen.plan.amounts import human, human_flops
+    from codegen.plan.units import human, human_flops
 
     cost, tests = outcome.cost, outcome.tests
     sizes = (human(cost.parameters), human_flops(cost.flops_train)) if cost else ("", "")

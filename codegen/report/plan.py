@@ -23,7 +23,7 @@ def plan_text(plan: Plan) -> None:
     """Two tables: layers, and what everything costs."""
     from rich.table import Table
 
-    from codegen.plan.amounts import human_bytes, human_flops
+    from codegen.plan.units import human_bytes, human_flops
     from codegen.report.console import table_console
 
     console = table_console(110)
@@ -65,7 +65,7 @@ def plan_text(plan: Plan) -> None:
 
 def _cache_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     """What decoding keeps, of a model that decodes."""
-    from codegen.plan.amounts import human_bytes
+    from codegen.plan.units import human_bytes
 
     if plan.cost.kv_cache_bytes:
         label = f"KV cache of {plan.model.context_length:,} tokens, bfloat16"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.masks.names import mask_numbers
 from codegen.plan.transformer.attention_function import (
     AttentionFunction,
     ScorePlan,

@@ -22,7 +22,7 @@ import pytest
 from codegen.plan.kernels.attention_variant import AttentionVariant, pieces
 from codegen.plan.kernels.kernel import Tile
 from codegen.plan.kernels.kernel_plan import COLLAPSED, KernelPlan
-from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.masks.names import mask_numbers
 from codegen.plan.transformer.attention_function import mask_plan
 from codegen.spec.masks.tree import parse_mask
 from tests.kernels.variants import kernels_file

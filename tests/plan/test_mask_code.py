@@ -9,7 +9,7 @@ import pytest
 
 from codegen.plan.kernels.kernel import RangeCode
 from codegen.plan.masks.code import PYTHON, TRITON, Language, mask_code
-from codegen.plan.masks.numbers import mask_numbers, with_names
+from codegen.plan.masks.names import mask_numbers, with_names
 from codegen.spec.masks.formula import formula_of
 from codegen.spec.masks.tree import parse_mask
 from tests.kernels.variants import with_reads

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import lower
-from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.masks.names import mask_numbers
 from codegen.plan.transformer.attention_cost import SAMPLES, cache_slots, visible_pairs
 from codegen.plan.transformer.attention_function import kept_by_cache, kept_numbers
 from codegen.plan.transformer.lower import loss_chunk

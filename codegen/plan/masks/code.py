@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from codegen.plan.kernels.kernel import MaskCode, RangeCode
-from codegen.plan.masks.source import (
+from codegen.plan.masks.fragment import (
     ADDED,
     BOTH,
     CHOICE,
@@ -15,7 +15,7 @@ from codegen.plan.masks.source import (
     MULTIPLIED,
     WHOLE,
     Ends,
-    Source,
+    Fragment,
     made,
 )
 from codegen.spec.masks.amount import Amount, Sum, named
@@ -45,7 +45,7 @@ INPUT_OF = {name: array for array, name in ROW_INPUTS.items()}
 INVERSE = {"document_starts": "document_ends", "document_ends": "document_starts"}
 OF_QUERY = {"document_starts": "document_start", "document_ends": "document_end"}
 AS_THEY_ARE = ("q", "k", "first", "last", "time", *ROW_INPUTS.values())  # in every language
-ZERO, END = Source("0"), Source("time", frozenset({"time"}))
+ZERO, END = Fragment("0"), Fragment("time", frozenset({"time"}))
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,10 @@ def reads_heads(formula: Formula) -> bool:
 class _Range:
     """A range in the making."""
 
-    low: Source
-    high: Source
-    full_low: Source = ZERO
-    full_high: Source = ZERO
+    low: Fragment
+    high: Fragment
+    full_low: Fragment = ZERO
+    full_high: Fragment = ZERO
 
     @property
     def code(self) -> RangeCode:
@@ -131,37 +131,37 @@ class _Writer:
 
     # Numbers
 
-    def amount(self, amount: Amount) -> Source:
+    def amount(self, amount: Amount) -> Fragment:
         """A sum, its names as the language has them; `q`, `first` and their like stay."""
         if isinstance(amount, int):
-            return Source(str(amount), binds=WHOLE if amount >= 0 else ADDED)
+            return Fragment(str(amount), binds=WHOLE if amount >= 0 else ADDED)
         terms = tuple(
             (n if n in AS_THEY_ARE else self.language.number(n), f) for n, f in amount.terms
         )
         one_name = len(terms) == 1 and terms[0][1] == 1 and not amount.constant
-        return Source(
+        return Fragment(
             str(Sum(terms, amount.constant)),
             frozenset(INPUT_OF.get(n, n) for n, _ in amount.terms),
             binds=WHOLE if one_name or (not terms and amount.constant >= 0) else ADDED,
         )
 
-    def grouped(self, amount: Amount) -> Source:
+    def grouped(self, amount: Amount) -> Fragment:
         """The same, in parentheses if it is more than one name or number."""
         return self.amount(amount).inside(WHOLE)
 
-    def block(self, position: Sum, size: Amount, by: int) -> Source:
+    def block(self, position: Sum, size: Amount, by: int) -> Fragment:
         """Where the block of a position begins, or that of `by` blocks later."""
         n = self.grouped(size)
         form = f"({{}} // {{}}{_added(by)}) * {{}}" if by else "{} // {} * {}"
         return made(form.format, self.grouped(position), n, n, binds=MULTIPLIED)
 
-    def lookup(self, array: str, at: Sum) -> Source:
+    def lookup(self, array: str, at: Sum) -> Fragment:
         """What an array says at an end of a tile."""
         position = self.amount(at)
         text = self.language.lookup(array, position.text)
-        return Source(text, position.reads | {array}, frozenset({(array, position.text)}))
+        return Fragment(text, position.reads | {array}, frozenset({(array, position.text)}))
 
-    def at(self, bound: Bound, query: Sum) -> Source:
+    def at(self, bound: Bound, query: Sum) -> Fragment:
         """f(query)."""
         match bound:
             case Shift(by):
@@ -175,7 +175,7 @@ class _Writer:
             case Lookup(array):
                 return self.lookup(array, query)
 
-    def inverse(self, bound: Bound, key: Sum) -> Source | None:
+    def inverse(self, bound: Bound, key: Sum) -> Fragment | None:
         """The first query with key < f(query); None if that does not depend on the query."""
         match bound:
             case Shift(by):
@@ -248,25 +248,25 @@ class _Writer:
         low = self.lowest([r.low for r in ranges], ZERO)
         return _Range(low, self.highest([r.high for r in ranges], END))
 
-    def each(self, bound: Bound, positions: Sequence[Amount]) -> list[Source]:
+    def each(self, bound: Bound, positions: Sequence[Amount]) -> list[Fragment]:
         """f at each position; what is looked up is known at the tile's ends only."""
         if isinstance(bound, Lookup):
             positions = positions[:1]
         return [self.at(bound, Sum() + position) for position in positions]
 
-    def compared(self, position: Sum, symbol: str, bound: Source) -> Source:
+    def compared(self, position: Sum, symbol: str, bound: Fragment) -> Fragment:
         """A comparison of one end of a tile."""
         return made(f"{{}} {symbol} {{}}".format, self.amount(position), bound, binds=COMPARISON)
 
-    def highest(self, parts: Sequence[Source], default: Source) -> Source:
+    def highest(self, parts: Sequence[Fragment], default: Fragment) -> Fragment:
         return self.folded(parts, default, self.language.greatest)
 
-    def lowest(self, parts: Sequence[Source], default: Source) -> Source:
+    def lowest(self, parts: Sequence[Fragment], default: Fragment) -> Fragment:
         return self.folded(parts, default, self.language.least)
 
     def folded(
-        self, parts: Sequence[Source], default: Source, fold: Callable[[str, str], str]
-    ) -> Source:
+        self, parts: Sequence[Fragment], default: Fragment, fold: Callable[[str, str], str]
+    ) -> Fragment:
         parts = list(dict.fromkeys(parts))
         if not parts:
             return default
@@ -275,7 +275,7 @@ class _Writer:
             result = made(fold, result, part)
         return result
 
-    def when(self, conditions: Sequence[Source], high: Source) -> Source:
+    def when(self, conditions: Sequence[Fragment], high: Fragment) -> Fragment:
         """Where a range ends if all conditions hold, and zero if not."""
         if not conditions:
             return high
@@ -284,19 +284,19 @@ class _Writer:
 
     # The predicate
 
-    def predicate(self, formula: Formula) -> Source:
+    def predicate(self, formula: Formula) -> Fragment:
         """Whether query q sees key k, for tensors that broadcast to all pairs."""
         found = self.formula(formula, holds=True)
         if "q" not in found.reads and not found.reads & set(OF_QUERY):
             return self.for_each("q", found)
         return found if "k" in found.reads else self.for_each("k", found)
 
-    def for_each(self, position: str, predicate: Source) -> Source:
+    def for_each(self, position: str, predicate: Fragment) -> Fragment:
         """The same, as wide as there are queries or keys."""
-        wide = Source(f"{position} >= 0", frozenset(position), binds=COMPARISON)
+        wide = Fragment(f"{position} >= 0", frozenset(position), binds=COMPARISON)
         return made("({}) & ({})".format, predicate, wide, binds=BOTH)
 
-    def formula(self, formula: Formula, *, holds: bool) -> Source:
+    def formula(self, formula: Formula, *, holds: bool) -> Fragment:
         """Whether a formula, or what it does not show, holds for a pair."""
         match formula:
             case Other(operand):
@@ -309,7 +309,7 @@ class _Writer:
                 sides = [self.formula(s, holds=holds).inside(binds) for s in (left, right)]
                 return made("{} & {}".format if both else "{} | {}".format, *sides, binds=binds)
             case Always():
-                return Source("q >= 0" if holds else "q < 0", frozenset("q"), binds=COMPARISON)
+                return Fragment("q >= 0" if holds else "q < 0", frozenset("q"), binds=COMPARISON)
             case Edge(bound):
                 return self.edge(bound, holds)
             case Gate(before):
@@ -322,12 +322,12 @@ class _Writer:
                 return made(f"{{}} {symbol} {{}}".format, *pair, binds=COMPARISON)
         raise AssertionError(formula)
 
-    def edge(self, bound: Bound, holds: bool) -> Source:
+    def edge(self, bound: Bound, holds: bool) -> Fragment:
         """k < f(q), or its contrary; `k <= q` rather than `k < q + 1`."""
         below, up_to = ("<", "<=") if holds else (">=", ">")
         if isinstance(bound, Lookup):
             name = ROW_INPUTS.get(bound.array) or OF_QUERY[bound.array]
-            return Source(f"k {below} {name}", frozenset({"k", bound.array}), binds=COMPARISON)
+            return Fragment(f"k {below} {name}", frozenset({"k", bound.array}), binds=COMPARISON)
         if isinstance(bound, BlockEdge):
             if bound.by == 1:
                 return self.pair(f"k // {{0}} {up_to} q // {{0}}", bound.size)
@@ -337,18 +337,18 @@ class _Writer:
             return self.compared(named("k"), up_to, self.amount(limit - 1))
         return self.compared(named("k"), below, self.amount(limit))
 
-    def pair(self, form: str, size: Amount) -> Source:
+    def pair(self, form: str, size: Amount) -> Fragment:
         """A comparison of both positions by a size, which `form` has a place for."""
         n = self.grouped(size)
-        return Source(form.format(n.text), n.reads | {"q", "k"}, binds=COMPARISON)
+        return Fragment(form.format(n.text), n.reads | {"q", "k"}, binds=COMPARISON)
 
-    def arithmetic(self, tree: Expression) -> Source:
+    def arithmetic(self, tree: Expression) -> Fragment:
         """A side of a comparison; // and % round down as the spec language has them."""
         match tree:
             case Number(value):
-                return Source(str(value))
+                return Fragment(str(value))
             case Name(name):
-                return Source(name, frozenset({name}))
+                return Fragment(name, frozenset({name}))
             case Unary(_, operand):
                 return made("-({})".format, self.arithmetic(operand))
             case Binary(symbol, left, right):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from codegen.plan.reads import OverLayer, Own, Read, own
 from codegen.plan.transformer.attention_function import ScorePlan, attention_function, kept_by_cache
+from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.mlps import norm_plan
 from codegen.plan.transformer.parts import AttentionPlan, LatentPlan, NormPlan
-from codegen.plan.transformer.sizes import LayerNumbers, dropout_read
 from codegen.spec.masks.tree import Atom
 from codegen.spec.transformer.attention import Alibi, Attention, ProjectionBias
 from codegen.spec.transformer.latent import Latent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from codegen.plan.kernels.attention_variant import pieces
 from codegen.plan.kernels.kernel import MaskCode
 from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code, reads_heads
-from codegen.plan.masks.numbers import mask_numbers, named_mask, with_names
+from codegen.plan.masks.names import mask_numbers, named_mask, with_names
 from codegen.plan.masks.words import sentence
 from codegen.plan.tables import Argument
 from codegen.spec.masks.amount import Amount, named

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from codegen.plan.reads import Read
 from codegen.plan.transformer.attention import attention_plan
+from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.mlps import mlp_plan, norm_plan
 from codegen.plan.transformer.parts import AttentionPlan, BlockPlan, Mixer, SublayerPlan
-from codegen.plan.transformer.sizes import LayerNumbers, dropout_read
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
 

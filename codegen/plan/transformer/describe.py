@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from codegen.plan.amounts import human
 from codegen.plan.masks.words import sentence
 from codegen.plan.plan import Description
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parts import LayerPlan
+from codegen.plan.units import human
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import Atom, parse_mask
 

@@ -11,6 +11,7 @@ from codegen.plan.tables import ConfigField, Parameter
 from codegen.plan.transformer.attention import attention_plan
 from codegen.plan.transformer.blocks import with_sublayer
 from codegen.plan.transformer.init_rules import init_plan
+from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, config_fields
 from codegen.plan.transformer.lower import lower_network
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
@@ -21,7 +22,6 @@ from codegen.plan.transformer.parts import (
     Mixer,
     MlpPlan,
 )
-from codegen.plan.transformer.sizes import LayerNumbers, config_fields
 from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
 from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpec
 

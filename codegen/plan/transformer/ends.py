@@ -6,10 +6,15 @@ from collections.abc import Iterator
 
 from codegen.plan.reads import Read, Total
 from codegen.plan.tables import ConfigField
+from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers
+from codegen.plan.transformer.layer_numbers.number_row import (
+    TINY_MODEL,
+    TOY_NUMBERS,
+    scale_value,
+    toy_scale,
+)
 from codegen.plan.transformer.mlps import norm_plan
-from codegen.plan.transformer.numbers import TINY_MODEL, TOY_NUMBERS, scale_value, toy_scale
 from codegen.plan.transformer.parts import EmbeddingPlan, HeadPlan, NormPlan, TransformPlan
-from codegen.plan.transformer.sizes import LayerNumbers
 from codegen.spec.transformer.resolve import output_width, resolve_norm, scale_numbers
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 

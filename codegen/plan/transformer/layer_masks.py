@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from codegen.plan.masks.numbers import MaskNumber
+from codegen.plan.masks.names import MaskNumber
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import And, Atom, Mask, parse_mask
 from codegen.spec.transformer.vocabulary import Block, TransformerModel

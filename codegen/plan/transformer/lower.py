@@ -11,11 +11,16 @@ from codegen.plan.transformer.blocks import block_plans
 from codegen.plan.transformer.ends import Ends
 from codegen.plan.transformer.image import image_plan
 from codegen.plan.transformer.init_rules import init_plan
+from codegen.plan.transformer.layer_numbers.config_fields import (
+    LayerNumbers,
+    config_fields,
+    dropout_read,
+    kv_sources,
+)
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
 from codegen.plan.transformer.parts import BlockPlan, LatentSizes, LayerPlan, TemperaturePlan
 from codegen.plan.transformer.rope import rope_plans
-from codegen.plan.transformer.sizes import LayerNumbers, config_fields, dropout_read, kv_sources
 from codegen.spec.transformer.latent import Latent
 from codegen.spec.transformer.resolve import layer_kinds, resolve_block
 from codegen.spec.transformer.vocabulary import Block, TransformerModel

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from codegen.plan.reads import Own, Read
 from codegen.plan.transformer.experts import ALIGNED, experts_bias, experts_plan
+from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers
 from codegen.plan.transformer.parts import MlpPlan, NormPlan
-from codegen.plan.transformer.sizes import LayerNumbers
 from codegen.spec.transformer.experts import SharedExpert
 from codegen.spec.transformer.norms import InnerNorm, Norm
 from codegen.spec.transformer.vocabulary import Block, TransformerModel

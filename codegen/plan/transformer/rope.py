@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
 from codegen.plan.transformer.layer_masks import TINY_CONTEXT
-from codegen.plan.transformer.numbers import TINY_HEAD_DIM
+from codegen.plan.transformer.layer_numbers.number_row import TINY_HEAD_DIM
 from codegen.plan.transformer.parts import RopePlan
 from codegen.spec.transformer.resolve import rotary_dim, rotary_width, scale_numbers
 from codegen.spec.transformer.rope import (

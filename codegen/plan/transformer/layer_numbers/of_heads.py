@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.plan.transformer.numbers import (
+from codegen.plan.transformer.layer_numbers.number_row import (
     TINY_HEAD_DIM,
     TINY_NOPE_DIM,
     TINY_VALUE_DIM,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.plan.transformer.numbers import Layer, NumberRow, Value, same
+from codegen.plan.transformer.layer_numbers.number_row import Layer, NumberRow, Value, same
 from codegen.spec.transformer.experts import Experts
 from codegen.spec.transformer.vocabulary import Block
 

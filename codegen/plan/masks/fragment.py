@@ -12,7 +12,7 @@ CHOICE, COMPARISON, EITHER, BOTH, ADDED, MULTIPLIED, WHOLE = range(7)
 
 
 @dataclass(frozen=True)
-class Source:
+class Fragment:
     """A piece of source. `reads` are what it takes: numbers of the mask and inputs by their names
     there, positions and `h`; `edges` what it looks up of them at a tile's ends.
     """
@@ -26,16 +26,16 @@ class Source:
         """The text."""
         return self.text
 
-    def inside(self, binds: int) -> Source:
+    def inside(self, binds: int) -> Fragment:
         """The same as an operand of what binds so tightly: in parentheses where it must be."""
         if self.binds >= binds:
             return self
-        return Source(f"({self.text})", self.reads, self.edges)
+        return Fragment(f"({self.text})", self.reads, self.edges)
 
 
-def made(form: Callable[..., str], *parts: Source, binds: int = WHOLE) -> Source:
+def made(form: Callable[..., str], *parts: Fragment, binds: int = WHOLE) -> Fragment:
     """A piece made of others: `form` takes their texts."""
-    return Source(
+    return Fragment(
         form(*(part.text for part in parts)),
         frozenset[str]().union(*(part.reads for part in parts)),
         frozenset[Ends]().union(*(part.edges for part in parts)),

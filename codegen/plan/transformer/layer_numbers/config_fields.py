@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from codegen.plan.masks.numbers import mask_numbers
+from codegen.plan.masks.names import mask_numbers
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
-from codegen.plan.transformer.expert_numbers import EXPERT_ROWS
-from codegen.plan.transformer.head_numbers import HEAD_ROWS
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import image_fields
 from codegen.plan.transformer.layer_masks import TINY_CONTEXT, layer_masks, toy_values
-from codegen.plan.transformer.layer_numbers import OTHER_ROWS
-from codegen.plan.transformer.numbers import (
+from codegen.plan.transformer.layer_numbers.number_row import (
     TINY_MODEL,
     TINY_VOCABULARY,
     NumberRow,
@@ -21,6 +18,9 @@ from codegen.plan.transformer.numbers import (
     layer_values,
     mask_row,
 )
+from codegen.plan.transformer.layer_numbers.of_experts import EXPERT_ROWS
+from codegen.plan.transformer.layer_numbers.of_heads import HEAD_ROWS
+from codegen.plan.transformer.layer_numbers.of_sublayers import OTHER_ROWS
 from codegen.plan.transformer.rope import rope_fields
 from codegen.spec.transformer.vocabulary import Block, Dropout, TransformerModel
 
