@@ -40,7 +40,15 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
 
 
 MODEL_FILES = ("model.py", "attention.py", "ops.py")  # kernels.py is for GPUs
-TRAIN_FILES = ("train.py", "options.py", "data.py", "checkpoint.py", "log.py", "muon.py")
+TRAIN_FILES = (
+    "train.py",
+    "options.py",
+    "data.py",
+    "checkpoint.py",
+    "log.py",
+    "process.py",
+    "muon.py",
+)
 
 
 def import_model(plan: Plan, folder: Path) -> Any:

@@ -65,6 +65,11 @@ def test_a_plain_decoder_is_at_most_250_lines(name: str) -> None:
     assert len(text.splitlines()) <= 250
 
 
+@pytest.mark.parametrize("path", sorted(GENERATED.glob("*/train.py")), ids=shown)
+def test_a_training_script_is_at_most_300_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
 def test_importing_a_model_needs_torch_and_nothing_else() -> None:
     code = (
         "import sys\nimport generated.llama.model\n"

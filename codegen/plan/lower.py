@@ -8,16 +8,21 @@ from dataclasses import replace
 
 from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
+from codegen.plan.files import package_files
 from codegen.plan.kernels.kernel import Tile
 from codegen.plan.kernels.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
 from codegen.plan.kernels.tiles import tile_for
 from codegen.plan.optimizer_groups import OptimizerGroups, optimizer_groups
-from codegen.plan.plan import OptimizerPlan, Plan, SchedulePlan, TrainPlan
+from codegen.plan.options import training_options
+from codegen.plan.plan import Plan
 from codegen.plan.targets import device_names, known_targets, target_data, tile_of
+from codegen.plan.tasks import task_plan
+from codegen.plan.train import OptimizerPlan, SchedulePlan, TrainPlan
 from codegen.plan.transformer.cost import forward_flops, transformer_cost
 from codegen.plan.transformer.describe import describe_transformer
 from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
 from codegen.plan.transformer.lower import lower_network
+from codegen.plan.transformer.package import transformer_files
 from codegen.spec import LoadedSpec, Spec
 from codegen.spec.head import Muon, SpecHead, Target
 from codegen.spec.transformer.vocabulary import TransformerSpec
@@ -54,18 +59,29 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)
     context = getattr(spec.data, "context_length", None) or network.context_length
-    flops = 3 * forward_flops(network, spec.model, context)
-    train = train_plan(spec, context, flops, optimizer_groups(network.parameters))
+    task = task_plan(spec, network, 3 * forward_flops(network, spec.model, context))
+    train = train_plan(spec, optimizer_groups(network.parameters))
     return Plan(
         name=spec.name,
         family=spec.family,
-        task=spec.task,
+        task=task,
         spec_path=loaded.path,
         spec_digest=spec_digest(spec),
         target=spec.target.arch or spec.target.device,
         description=describe_transformer(spec.name, network),
         networks=(network,),
         train=train,
+        techniques=(),
+        options=training_options(spec.name, train, task),
+        files=package_files(
+            spec.name,
+            transformer_files(network, kernels),
+            task.files,
+            test=task.parts["test"],
+            readme=task.parts["readme"],
+            muon=train.optimizer.kind == "muon",
+            checkpoint=checkpoint is not None,
+        ),
         checkpoint=checkpoint,
         cost=transformer_cost(network, spec.model, train.optimizer),
         kernels=kernels,
@@ -102,18 +118,11 @@ def cpu_tile() -> int:
     return int(target_data("cpu")["attention_tile"])
 
 
-def train_plan(
-    spec: SpecHead, context: int, flops_per_token: int, groups: OptimizerGroups
-) -> TrainPlan:
+def train_plan(spec: SpecHead, groups: OptimizerGroups) -> TrainPlan:
     """The training script's defaults."""
     train, optimizer = spec.train, spec.train.optimizer
-    tokenizer: str = getattr(spec.data, "tokenizer", "file")
-    separator: str | None = getattr(spec.data, "separator", None)
     muon = optimizer if isinstance(optimizer, Muon) else None
     return TrainPlan(
-        tokenizer=tokenizer,
-        separator=separator or ("<|endoftext|>" if tokenizer == "file" else "\n"),
-        mask_token=getattr(spec.data, "mask_token", None) or "",
         optimizer=OptimizerPlan(
             kind=optimizer.kind,
             lr=float(optimizer.lr),
@@ -137,7 +146,6 @@ def train_plan(
         ),
         batch=train.batch,
         accumulation=train.accumulation,
-        context_length=context,
         steps=train.steps,
         clip=float(train.clip),
         validation=float(train.validation),
@@ -146,7 +154,6 @@ def train_plan(
         log_every=train.log_every,
         seed=train.seed,
         dtype=spec.target.dtype,
-        flops_per_token=flops_per_token,
         peaks=device_peaks(spec.target),
     )
 

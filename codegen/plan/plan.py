@@ -6,64 +6,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from codegen.plan.checkpoint import CheckpointPlan
+from codegen.plan.files import FilePlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
-from codegen.plan.optimizer_groups import OptimizerGroups
+from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.plan.techniques import TechniquePlan
+from codegen.plan.train import TrainPlan
 from codegen.plan.transformer.network import TransformerNetwork
 
 PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
-
-
-@dataclass(frozen=True)
-class OptimizerPlan:
-    """The update rule's numbers; those of Muon are None under AdamW."""
-
-    kind: str
-    lr: float
-    beta1: float
-    beta2: float
-    eps: float
-    weight_decay: float
-    groups: OptimizerGroups
-    embedding_lr: float | None = None
-    head_lr: float | None = None
-    matrix_lr: float | None = None
-    momentum: float | None = None
-    newton_schulz_steps: int | None = None
-    matrix_weight_decay: float | None = None
-
-
-@dataclass(frozen=True)
-class SchedulePlan:
-    """The learning rate's course."""
-
-    kind: str
-    warmup: int
-    min_lr_ratio: float
-    decay_fraction: float
-
-
-@dataclass(frozen=True)
-class TrainPlan:
-    """Defaults of the training script."""
-
-    tokenizer: str
-    separator: str  # the token that ends a document
-    mask_token: str  # that hides others; "" for a tokenizer's own, or the last
-    optimizer: OptimizerPlan
-    schedule: SchedulePlan
-    batch: int
-    accumulation: int
-    context_length: int
-    steps: int
-    clip: float
-    validation: float
-    eval_every: int
-    checkpoint_every: int
-    log_every: int
-    seed: int
-    dtype: str
-    flops_per_token: int  # forward and backward, at the training context_length
-    peaks: dict[str, float]  # dense bfloat16 FLOP/s by device name
 
 
 @dataclass(frozen=True)
@@ -96,13 +46,16 @@ class Plan:
 
     name: str
     family: str
-    task: str
+    task: TaskPlan
     spec_path: str
     spec_digest: str
     target: str
     description: Description
     networks: tuple[TransformerNetwork, ...]
     train: TrainPlan
+    techniques: tuple[TechniquePlan, ...]  # in the order in which they act
+    options: tuple[OptionPlan, ...]  # of the training script
+    files: tuple[FilePlan, ...]
     checkpoint: CheckpointPlan | None
     cost: Cost
     kernels: KernelPlan | None
@@ -114,3 +67,12 @@ class Plan:
     def model(self) -> TransformerNetwork:
         """The network of a family that has one."""
         return self.networks[0]
+
+    @property
+    def measures_utilisation(self) -> bool:
+        """Whether a run can say which part of a device's peak it uses."""
+        return bool(self.train.peaks and self.task.flops)
+
+    def marked(self, place: str) -> tuple[str, ...]:
+        """The templates that techniques put at a place of train.py."""
+        return tuple(t.parts[place] for t in self.techniques if place in t.parts)

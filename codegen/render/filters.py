@@ -96,6 +96,11 @@ def wrapped(text: str, indent: int = 4) -> str:
     return ("\n" + " " * indent).join(textwrap.wrap(text, WIDTH - indent - 3))
 
 
+def fill(text: str) -> str:
+    """A paragraph in lines of the full width."""
+    return textwrap.fill(" ".join(text.split()), WIDTH + 2, break_on_hyphens=False) + "\n"
+
+
 def of(read: Printed, config: str) -> str:
     """A read as code that has the config under that name: `self.config.windows[layer]`."""
     return read.of(config)
@@ -127,6 +132,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "bytes": human_bytes,
     "flops": human_flops,
     "docstring": docstring,
+    "fill": fill,
     "suffixes": suffixes,
     "wrapped": wrapped,
 }

@@ -16,9 +16,9 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from codegen.errors import Diagnostic, TgenError
 from codegen.plan import Plan
+from codegen.plan.files import FilePlan
 from codegen.project import Project, is_own_cache, templates_folder
 from codegen.render import filters
-from codegen.render.files import FILES, PackageFile
 from codegen.render.origin import origins
 from codegen.render.overrides import Stamp, check_overrides, loader, stamp_of
 from codegen.render.template_errors import blame, line_of
@@ -102,11 +102,8 @@ def render_package(
     A mistake in one of the project's own templates is a TgenError at its line.
     """
     env = environment_of(project)
-    files = {}
-    for file in FILES[plan.family][plan.task]:
-        if file.when(plan) and (only is None or file.name(plan) in only):
-            files[file.name(plan)] = _render(env, file, plan, project)
-    return files
+    wanted = [file for file in plan.files if only is None or file.path in only]
+    return {file.path: _render(env, file, plan, project) for file in wanted}
 
 
 def _context(plan: Plan) -> dict[str, Any]:
@@ -114,6 +111,7 @@ def _context(plan: Plan) -> dict[str, Any]:
     return {
         "plan": plan,
         "net": plan.model,
+        "task": plan.task,
         "train": plan.train,
         "name": plan.name,
         "header": header(plan),
@@ -122,7 +120,7 @@ def _context(plan: Plan) -> dict[str, Any]:
 
 def package_roots(plan: Plan) -> dict[str, tuple[str, ...]]:
     """What users call in each file whose unreached definitions may go."""
-    return {f.name(plan): f.roots for f in FILES[plan.family][plan.task] if f.roots is not None}
+    return {file.path: file.roots for file in plan.files if file.roots is not None}
 
 
 def check_templates(project: Project) -> None:
@@ -146,13 +144,13 @@ def _at_template(finding: Diagnostic, plans: Mapping[str, Plan], project: Projec
         return finding
     folder, _, name = finding.position.path.rpartition("/")
     plan = plans[folder]
-    (file,) = (f for f in FILES[plan.family][plan.task] if f.name(plan) == name)
+    (file,) = (file for file in plan.files if file.path == name)
     made = origins(environment_of(project), file.template, _context(plan))
     return line_of(finding, made, f"{name} of {plan.name}", project)
 
 
-def _render(env: jinja2.Environment, file: PackageFile, plan: Plan, project: Project | None) -> str:
-    made = f"{file.name(plan)} of {plan.name}"
+def _render(env: jinja2.Environment, file: FilePlan, plan: Plan, project: Project | None) -> str:
+    made = f"{file.path} of {plan.name}"
     try:
         return env.get_template(file.template).render(_context(plan))
     except jinja2.TemplateSyntaxError as error:

@@ -214,8 +214,8 @@ def plan() -> Plan:
 
 @pytest.mark.parametrize("name", ["train.py", "model.py"])
 def test_a_line_that_only_one_template_has_comes_from_that_one(plan: Plan, name: str) -> None:
-    context = {"plan": plan, "net": plan.model, "train": plan.train, "name": plan.name}
-    context["header"] = render.header(plan)
+    context = {"plan": plan, "net": plan.model, "train": plan.train, "task": plan.task}
+    context |= {"name": plan.name, "header": render.header(plan)}
     found = origins(render.environment(), f"package/{name}.jinja", context)
     assert [line for line, _, _ in found] == render_package(plan, only=(name,))[name].split("\n")
     holders: dict[str, list[str]] = {}

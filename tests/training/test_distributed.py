@@ -14,11 +14,9 @@ from generated.small import train
 from generated.small.data import random_batches
 
 run = train.prepare(train.parse_options(sys.argv[2:]))
-options = run.options
-shape = (options.accumulation, options.batch, options.context_length)
-batches = random_batches(run.corpus.train, shape, train.RANK, train.WORLD, (options.seed, 0))
-for _, targets in batches:
-    targets[targets % 3 == 0] = -100
+batches = random_batches(run.data, run.options, 0, train.RANK, train.WORLD)
+for batch in batches:
+    batch.targets[batch.targets % 3 == 0] = -100
 train.backward(run, batches)
 if train.RANK == 0:
     torch.save({name: p.grad for name, p in run.model.named_parameters()}, sys.argv[1])

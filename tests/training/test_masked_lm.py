@@ -63,7 +63,7 @@ def mask_of(trainer: Trainer, *options: str) -> tuple[int, int]:
     """The mask token of a run, and the size of its vocabulary."""
     module = trainer.modules["train"]
     run = module.prepare(module.parse_options([*OPTIONS, "--overwrite", *options]))
-    return run.mask, run.config.vocab_size
+    return run.data.mask, run.config.vocab_size
 
 
 def save_tokenizer(path: Path, *special: str) -> None:
@@ -116,18 +116,22 @@ def test_what_is_masked_goes_with_a_window_not_with_a_batch(trainer: Trainer) ->
         trainer.train("--lr", "0", "--batch", batch, "--overwrite", "--steps", "1", "--out", "out")
         losses.add(round(trainer.log("out")[-1]["validation_loss"], 5))
     assert len(losses) == 1
-    data = importlib.import_module("hidden.data")
-    ids = np.arange(99, dtype=np.uint32)
-    ((whole, wanted),) = data.random_batches(ids, (1, 4, 16), 256, 257, 0, 1, (3, 5))
+    whole = batch_of(np.arange(99), "--batch", "4")
     for rank in range(2):
-        ((part, asked),) = data.random_batches(ids, (1, 2, 16), 256, 257, rank, 2, (3, 5))
-        assert torch.equal(part, whole.view(2, 2, 16)[rank])
-        assert torch.equal(asked, wanted.view(2, 2, 16)[rank])
+        part = batch_of(np.arange(99), "--batch", "2", rank=rank, world=2)
+        assert torch.equal(part.tokens, whole.tokens.view(2, 2, 16)[rank])
+        assert torch.equal(part.targets, whole.targets.view(2, 2, 16)[rank])
 
 
 def test_what_is_masked_is_drawn_anew_each_step(trainer: Trainer) -> None:
-    data = importlib.import_module("hidden.data")
-    ids = np.arange(16, dtype=np.uint32)  # a single window
-    steps = [data.random_batches(ids, (1, 1, 16), 256, 257, 0, 1, (3, step)) for step in (0, 1)]
-    (((_, first),), ((_, second),)) = steps
-    assert not torch.equal(first, second)
+    first, second = (batch_of(np.arange(16), "--batch", "1", step=step) for step in (0, 1))
+    assert not torch.equal(first.targets, second.targets)  # though there is a single window
+
+
+def batch_of(ids: np.ndarray, *arguments: str, step: int = 5, rank: int = 0, world: int = 1) -> Any:
+    """The batch of a step over these tokens."""
+    data, options = (importlib.import_module(f"hidden.{name}") for name in ("data", "options"))
+    corpus = data.Corpus(ids.astype(np.uint32), ids, None, vocab_size=257, mask=256)
+    given = options.parse_options(["--data", "any", "--context-length", "16", *arguments])
+    (batch,) = data.random_batches(corpus, given, step, rank, world)
+    return batch

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from codegen.plan.plan import Cost, OptimizerPlan
+from codegen.plan.plan import Cost
 from codegen.plan.tables import Parameter
+from codegen.plan.train import OptimizerPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.sublayers import kind_of

@@ -1,0 +1,60 @@
+"""causal-lm: the next token of a text."""
+
+from __future__ import annotations
+
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.text import (
+    DOCUMENTS,
+    TextTask,
+    documents_option,
+    separator_of,
+    tokenizer_option,
+    training_command,
+)
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.spec.head import SpecHead
+
+
+def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTask:
+    """Windows of a text, their targets one token on; sampling goes on from a prompt."""
+    train, context = spec.train, spec.train.context_length or network.context_length
+    data = "UTF-8 text, or a folder with train.bin and val.bin (uint16)"
+    held_out = "fraction of a text held out, its end"
+    documents = DOCUMENTS in network.inputs
+    return TextTask(
+        name="causal-lm",
+        data="text",
+        commands=(training_command("corpus.txt", train),),
+        kept="tokenizer.json",
+        drawn="Batches and dropout",
+        data_class="Corpus",
+        row="sequence",
+        unit="token",
+        units_in_row="context_length",
+        loss="loss (nats per token)",
+        flops=flops,
+        options=(
+            OptionPlan("data", "str", "", data),
+            tokenizer_option(train),
+            *((documents_option(train),) if documents else ()),
+            OptionPlan("validation", "float", float(train.validation), held_out),
+        ),
+        sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
+        parts={
+            "test": "package/test.py.jinja",
+            "readme": "package/README.md.jinja",
+            "measure": "package/train/measure.py.jinja",
+            "objective": "tasks/text/objective.py.jinja",
+            "trained": "tasks/causal_lm/trained.py.jinja",
+        },
+        files=(
+            FilePlan("data.py", "tasks/causal_lm/data.py.jinja", roots=()),
+            FilePlan("sample.py", "tasks/causal_lm/sample.py.jinja", roots=("main",)),
+        ),
+        tests=(),
+        inputs=network.inputs,
+        prefix=network.prefix,
+        prefix_length=network.prefix_length if network.prefix == "fixed" else None,
+        separator=separator_of(train),
+    )

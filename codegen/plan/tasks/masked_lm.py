@@ -1,0 +1,57 @@
+"""masked-lm: the tokens of a text that were masked."""
+
+from __future__ import annotations
+
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.text import (
+    DOCUMENTS,
+    TextTask,
+    documents_option,
+    separator_of,
+    tokenizer_option,
+    training_command,
+)
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.spec.head import SpecHead
+
+
+def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTask:
+    """Whole windows of a text, 15 % of whose tokens are targets."""
+    train, context = spec.train, spec.train.context_length or network.context_length
+    data = "UTF-8 text, or a folder with train.bin and val.bin (uint16)"
+    mask = "its text or number; else a file's own, else the last"
+    held_out = "fraction of a text held out, its end"
+    inputs = tuple(name for name in network.inputs if name != "lengths")  # windows are full
+    return TextTask(
+        name="masked-lm",
+        data="text, some of whose tokens are masked",
+        commands=(training_command("corpus.txt", train),),
+        kept="tokenizer.json",
+        drawn="Batches, what is masked in them and dropout",
+        data_class="Corpus",
+        row="sequence",
+        unit="token",
+        units_in_row="context_length",
+        loss="loss (nats per token)",
+        flops=flops,
+        options=(
+            OptionPlan("data", "str", "", data),
+            tokenizer_option(train),
+            *((documents_option(train),) if DOCUMENTS in inputs else ()),
+            OptionPlan("mask_token", "str", train.mask_token or "", mask),
+            OptionPlan("validation", "float", float(train.validation), held_out),
+        ),
+        sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
+        parts={
+            "test": "package/test_encoder.py.jinja",
+            "readme": "package/README_encoder.md.jinja",
+            "measure": "package/train/measure.py.jinja",
+            "objective": "tasks/text/objective.py.jinja",
+            "trained": "package/train/trained.py.jinja",
+        },
+        files=(FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()),),
+        tests=(),
+        inputs=inputs,
+        separator=separator_of(train),
+    )

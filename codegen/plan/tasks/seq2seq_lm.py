@@ -1,0 +1,69 @@
+"""seq2seq-lm: the next token of a target, given its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.text import TextTask, separator_of, tokenizer_option, training_command
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.spec.head import SpecHead
+
+
+@dataclass(frozen=True)
+class PairsTask(TextTask):
+    """The task with the fields of the config that bound both sides of a pair."""
+
+    length_fields: tuple[str, ...] = ()
+    vocabulary_fields: tuple[str, ...] = ()
+
+
+def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> PairsTask:
+    """Pairs of a source and a target; sampling answers a source."""
+    train, context = spec.train, spec.train.context_length or network.context_length
+    encoder = network.encoder
+    assert encoder is not None
+    data = "UTF-8 text, one pair per line: a source, a tab, a target"
+    separator = "the token before a target and at its end: its text or its number"
+    own_length = "context_length" in encoder.renamed_fields
+    own_vocabulary = encoder.own_embedding and "vocab_size" in encoder.renamed_fields
+    return PairsTask(
+        name="seq2seq-lm",
+        data="pairs of texts: lines of a source, a tab and a target",
+        commands=(training_command("pairs.tsv", train),),
+        kept="tokenizer.json",
+        drawn="Batches and dropout",
+        data_class="Corpus",
+        row="pair",
+        unit="pair",
+        loss="loss (nats per token)",
+        flops=0,
+        options=(
+            OptionPlan("data", "str", "", data),
+            tokenizer_option(train),
+            OptionPlan("separator", "str", separator_of(train), separator),
+            OptionPlan(
+                "validation",
+                "float",
+                float(train.validation),
+                "fraction of the pairs held out, the last ones",
+            ),
+        ),
+        sizes=(OptionPlan("context_length", "int", context, "most tokens per side of a pair"),),
+        parts={
+            "test": "package/test_encoder_decoder.py.jinja",
+            "readme": "package/README_encoder_decoder.md.jinja",
+            "measure": "package/train/measure.py.jinja",
+            "objective": "tasks/seq2seq_lm/objective.py.jinja",
+            "trained": "tasks/seq2seq_lm/trained.py.jinja",
+        },
+        files=(
+            FilePlan("data.py", "tasks/seq2seq_lm/data.py.jinja", roots=()),
+            FilePlan("sample.py", "tasks/seq2seq_lm/sample.py.jinja", roots=("main",)),
+        ),
+        tests=(),
+        separator=separator_of(train),
+        length_fields=("context_length", *(("encoder_context_length",) if own_length else ())),
+        vocabulary_fields=("vocab_size", *(("encoder_vocab_size",) if own_vocabulary else ())),
+    )

@@ -1,0 +1,50 @@
+"""A task as the plan has it: what the data are, what is minimised, how a model is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from codegen.plan.files import FilePlan
+
+
+@dataclass(frozen=True)
+class OptionPlan:
+    """An option of the training script, a field of its Options."""
+
+    name: str
+    type: str
+    default: bool | int | float | str
+    help: str
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """What a task puts into the frames of a package's files.
+
+    `parts` are templates by the place that they are for; `options` come first among the training
+    script's, `sizes` stand with the size of a batch. A `unit` is what speed is counted in.
+    """
+
+    name: str  # as specs say it, such as causal-lm
+    data: str  # what training reads, such as "text"
+    commands: tuple[str, ...]  # what `train` is started with, first the usual one
+    kept: str  # what is saved of the data beside checkpoints
+    drawn: str  # what is drawn at random in training
+    data_class: str  # of data.py
+    row: str  # a batch has several, such as "sequence"
+    unit: str
+    loss: str  # as an axis says it
+    flops: int  # of a unit, forward and backward; 0 where units differ
+    options: tuple[OptionPlan, ...]
+    parts: Mapping[str, str]
+    files: tuple[FilePlan, ...]
+    tests: tuple[str, ...]  # templates, in the order of the test file
+    sizes: tuple[OptionPlan, ...] = ()
+    units_in_row: str = ""  # the option that says how many; "" for one
+    figures: tuple[tuple[str, str], ...] = ()  # measured beside the loss: name and format
+
+    @property
+    def units(self) -> str:
+        """Several of them."""
+        return f"{self.unit}s"

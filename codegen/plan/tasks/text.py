@@ -1,0 +1,49 @@
+"""What the tasks of tokens share: tokenizers, the separator, the size of a sequence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegen.plan.reads import Largest, Read
+from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.spec.head import Train
+
+DOCUMENTS = "document_ids"
+TOKENIZER_FILE = "tokenizer.json"
+
+
+@dataclass(frozen=True)
+class TextTask(TaskPlan):
+    """A task of tokens; `inputs` are what the model reads of a batch beside them."""
+
+    inputs: tuple[str, ...] = ()
+    prefix: str = ""  # whether the length of one that sees itself is `given` or `fixed`
+    prefix_length: Read | Largest | None = None  # of a fixed one
+    separator: str = ""  # a document's, or a target's
+
+    @property
+    def documents(self) -> bool:
+        """Whether masks tell documents apart."""
+        return DOCUMENTS in self.inputs
+
+
+def separator_of(train: Train) -> str:
+    """The token that ends a document."""
+    return train.separator or ("<|endoftext|>" if train.tokenizer == "file" else "\n")
+
+
+def tokenizer_option(train: Train) -> OptionPlan:
+    """Which tokenizer; that from a file has no default."""
+    default = "" if train.tokenizer == "file" else train.tokenizer
+    return OptionPlan("tokenizer", "str", default, "char, byte or the path of a tokenizer.json")
+
+
+def documents_option(train: Train) -> OptionPlan:
+    """The separator of documents."""
+    help = "the token that ends a document: its text or its number"
+    return OptionPlan("separator", "str", separator_of(train), help)
+
+
+def training_command(data: str, train: Train) -> str:
+    """What a run on `data` is started with: a tokenizer's file has to be said."""
+    return f"--data {data}" + f" --tokenizer {TOKENIZER_FILE}" * (train.tokenizer == "file")
