@@ -18,12 +18,41 @@ class FilePlan:
     roots: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True)
+class TestsPlan:
+    """Templates of a test file: what it imports, its constants, and its fixtures and tests.
+
+    Parameters with `idle` in their names may have no gradient at times.
+    """
+
+    imports: tuple[str, ...]
+    constants: tuple[str, ...]
+    parts: tuple[str, ...]
+    idle: str = ""
+
+
+def package_tests(network: TestsPlan, task: TestsPlan, *, checkpoint: bool) -> TestsPlan:
+    """Those of the family's `network`, those of the task and those of every package."""
+    of_all = [
+        "package/tests/whole.py.jinja",
+        "package/tests/training.py.jinja",
+        "package/tests/resumed.py.jinja",
+        *(("package/tests/huggingface.py.jinja",) if checkpoint else ()),
+    ]
+    fixtures, *parts = task.parts
+    return TestsPlan(
+        (*network.imports, *task.imports),
+        (*network.constants, *task.constants),
+        (fixtures, "package/tests/fixtures.py.jinja", *network.parts, *parts, *of_all),
+        network.idle,
+    )
+
+
 def package_files(
     name: str,
     network: tuple[FilePlan, ...],
     task: tuple[FilePlan, ...],
     *,
-    test: str,
     readme: str,
     muon: bool,
     checkpoint: bool,
@@ -40,6 +69,6 @@ def package_files(
         FilePlan("process.py", "package/process.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((FilePlan("weights.py", "package/weights.py.jinja"),) if checkpoint else ()),
-        FilePlan(f"test_{name}.py", test),
+        FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", readme),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from codegen.errors import Diagnostic, SpecError
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
-from codegen.plan.files import package_files
+from codegen.plan.files import package_files, package_tests
 from codegen.plan.kernels.kernel import Tile
 from codegen.plan.kernels.kernel_plan import KernelPlan, kernel_plan, tunable, with_tiles
 from codegen.plan.kernels.tiles import tile_for
@@ -22,7 +22,7 @@ from codegen.plan.transformer.cost import forward_flops, transformer_cost
 from codegen.plan.transformer.describe import describe_transformer
 from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
 from codegen.plan.transformer.lower import lower_network
-from codegen.plan.transformer.package import transformer_files
+from codegen.plan.transformer.package import transformer_files, transformer_tests
 from codegen.spec import LoadedSpec, Spec
 from codegen.spec.head import Muon, SpecHead, Target
 from codegen.spec.transformer.vocabulary import TransformerSpec
@@ -77,10 +77,12 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
             spec.name,
             transformer_files(network, kernels),
             task.files,
-            test=task.parts["test"],
             readme=task.parts["readme"],
             muon=train.optimizer.kind == "muon",
             checkpoint=checkpoint is not None,
+        ),
+        tests=package_tests(
+            transformer_tests(network, kernels), task.tests, checkpoint=checkpoint is not None
         ),
         checkpoint=checkpoint,
         cost=transformer_cost(network, spec.model, train.optimizer),

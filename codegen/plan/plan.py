@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from codegen.plan.checkpoint import CheckpointPlan
-from codegen.plan.files import FilePlan
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques import TechniquePlan
@@ -56,6 +56,7 @@ class Plan:
     techniques: tuple[TechniquePlan, ...]  # in the order in which they act
     options: tuple[OptionPlan, ...]  # of the training script
     files: tuple[FilePlan, ...]
+    tests: TestsPlan
     checkpoint: CheckpointPlan | None
     cost: Cost
     kernels: KernelPlan | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import FilePlan
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     DOCUMENTS,
@@ -42,7 +42,7 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
-            "test": "package/test.py.jinja",
+            "on_kernels": "tasks/causal_lm/tests/on_kernels.py.jinja",
             "readme": "package/README.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
@@ -52,7 +52,18 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
             FilePlan("data.py", "tasks/causal_lm/data.py.jinja", roots=()),
             FilePlan("sample.py", "tasks/causal_lm/sample.py.jinja", roots=("main",)),
         ),
-        tests=(),
+        tests=TestsPlan(
+            imports=(),
+            constants=(),
+            parts=(
+                "tasks/text/tests/fixtures.py.jinja",
+                "tasks/text/tests/loss.py.jinja",
+                "tasks/causal_lm/tests/decoding.py.jinja",
+                "package/tests/overfit.py.jinja",
+                "tasks/causal_lm/tests/training.py.jinja",
+                "tasks/causal_lm/tests/sampling.py.jinja",
+            ),
+        ),
         inputs=network.inputs,
         prefix=network.prefix,
         prefix_length=network.prefix_length if network.prefix == "fixed" else None,

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import FilePlan
+from typing import Protocol
+
+from codegen.plan.files import FilePlan, TestsPlan
+from codegen.plan.tables import ConfigField
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 
+READABLE = (1, 3, 4)  # channels of files of pictures: grey, colours, or colours and alpha
 
-def image_classification(spec: SpecHead, network: object, flops: int) -> TaskPlan:
+
+class HasFields(Protocol):
+    """A network of any family."""
+
+    @property
+    def fields(self) -> tuple[ConfigField, ...]:
+        """Those of its config."""
+
+
+def image_classification(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
     """Images with classes. The model's config has fields image_size, channels and classes."""
     data = "a folder of one folder per class, or .npz with images and labels"
     augment = "flip and move the images of training at random"
+    (channels,) = (field.value for field in network.fields if field.name == "channels")
     held_out = "fraction of the images held out"
     return TaskPlan(
         name="image-classification",
@@ -32,13 +46,27 @@ def image_classification(spec: SpecHead, network: object, flops: int) -> TaskPla
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
         parts={
-            "test": "package/test_vision.py.jinja",
             "readme": "package/README_vision.md.jinja",
             "objective": "tasks/image_classification/objective.py.jinja",
             "measure": "tasks/image_classification/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },
         files=(FilePlan("data.py", "tasks/image_classification/data.py.jinja", roots=()),),
-        tests=(),
+        tests=TestsPlan(
+            imports=(),
+            constants=(),
+            parts=(
+                "tasks/image_classification/tests/fixtures.py.jinja",
+                "tasks/image_classification/tests/scores.py.jinja",
+                "package/tests/overfit.py.jinja",
+                "tasks/image_classification/tests/training.py.jinja",
+                *(
+                    ("tasks/image_classification/tests/folders.py.jinja",)
+                    if channels in READABLE
+                    else ()
+                ),
+            ),
+        ),
+        toy_lr=3e-3,
         figures=(("validation_accuracy", "accuracy {:.2%}"),),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import FilePlan
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     DOCUMENTS,
@@ -44,14 +44,23 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
-            "test": "package/test_encoder.py.jinja",
             "readme": "package/README_encoder.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },
         files=(FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()),),
-        tests=(),
+        tests=TestsPlan(
+            imports=(),
+            constants=(),
+            parts=(
+                "tasks/text/tests/fixtures.py.jinja",
+                "tasks/text/tests/loss.py.jinja",
+                "tasks/masked_lm/tests/masking.py.jinja",
+                "package/tests/overfit.py.jinja",
+                "tasks/masked_lm/tests/training.py.jinja",
+            ),
+        ),
         inputs=inputs,
         separator=separator_of(train),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen.plan.files import FilePlan
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import TextTask, separator_of, tokenizer_option, training_command
 from codegen.plan.transformer.network import TransformerNetwork
@@ -52,7 +52,7 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
         ),
         sizes=(OptionPlan("context_length", "int", context, "most tokens per side of a pair"),),
         parts={
-            "test": "package/test_encoder_decoder.py.jinja",
+            "on_kernels": "tasks/seq2seq_lm/tests/on_kernels.py.jinja",
             "readme": "package/README_encoder_decoder.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/seq2seq_lm/objective.py.jinja",
@@ -62,7 +62,18 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
             FilePlan("data.py", "tasks/seq2seq_lm/data.py.jinja", roots=()),
             FilePlan("sample.py", "tasks/seq2seq_lm/sample.py.jinja", roots=("main",)),
         ),
-        tests=(),
+        tests=TestsPlan(
+            imports=(),
+            constants=(),
+            parts=(
+                "tasks/seq2seq_lm/tests/fixtures.py.jinja",
+                "tasks/text/tests/loss.py.jinja",
+                "tasks/seq2seq_lm/tests/decoding.py.jinja",
+                "tasks/seq2seq_lm/tests/overfit.py.jinja",
+                "tasks/seq2seq_lm/tests/training.py.jinja",
+                "tasks/seq2seq_lm/tests/sampling.py.jinja",
+            ),
+        ),
         separator=separator_of(train),
         length_fields=("context_length", *(("encoder_context_length",) if own_length else ())),
         vocabulary_fields=("vocab_size", *(("encoder_vocab_size",) if own_vocabulary else ())),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codegen.plan.files import FilePlan
+from codegen.plan.files import FilePlan, TestsPlan
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class TaskPlan:
     options: tuple[OptionPlan, ...]
     parts: Mapping[str, str]
     files: tuple[FilePlan, ...]
-    tests: tuple[str, ...]  # templates, in the order of the test file
+    tests: TestsPlan  # its first part defines random_inputs and random_targets
+    toy_lr: float = 1e-2  # at which a toy model learns a batch by heart
     sizes: tuple[OptionPlan, ...] = ()
     units_in_row: str = ""  # the option that says how many; "" for one
     figures: tuple[tuple[str, str], ...] = ()  # measured beside the loss: name and format

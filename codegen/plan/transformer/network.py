@@ -255,8 +255,25 @@ class TransformerNetwork:
 
     @property
     def indexed(self) -> bool:
-        """Whether a number of some mask differs by layer."""
-        return any(number.by_layer for a in self.attentions for number in a.mask_numbers)
+        """Whether a number of some mask, or how many heads one tells apart, differs by layer."""
+        numbers = [number for a in self.attentions for number in a.mask_numbers]
+        numbers += [
+            a.numbers["heads"] for a in self.attentions if a.function and a.function.mask.by_head
+        ]
+        return any(number.by_layer for number in numbers)
+
+    @property
+    def tested_names(self) -> tuple[str, ...]:
+        """What the tests of its packages take from model.py beside Config and Model."""
+        moes = [mlp.class_name for mlp in self.mlps if mlp.experts]
+        return (
+            *(() if self.one_kind else (block.class_name for block in self.blocks)),
+            *((*moes, "grouped_linear") if moes else ()),
+            *((self.cross.attention.class_name,) if self.cross else ()),
+            *(("ROPES",) if len(self.ropes) > 1 else ("rope",) if self.ropes else ()),
+            *(("temperature",) if self.temperature else ()),
+            *(("DropPath",) if self.drop_path else ()),
+        )
 
     @property
     def shares_kv(self) -> bool:

@@ -1,8 +1,10 @@
-"""What a transformer adds to a generated package: its files."""
+"""What a transformer adds to a generated package: its files, and parts of its tests."""
 
 from __future__ import annotations
 
-from codegen.plan.files import FilePlan
+from collections.abc import Iterator
+
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.plan.transformer.network import TransformerNetwork
 
@@ -21,3 +23,38 @@ def transformer_files(
         *((operations,) if kernels and kernels.operations else ()),
         *((triton,) if kernels else ()),
     )
+
+
+def transformer_tests(network: TransformerNetwork, kernels: KernelPlan | None) -> TestsPlan:
+    """What is tested of its layers, its routers and its kernels."""
+    imports = ("transformer/tests/imports.py.jinja",) if network.tested_names else ()
+    constants = ("transformer/tests/side.py.jinja",) if network.image else ()
+    idle = ".router." if network.idle_routers else ""
+    return TestsPlan(imports, constants, tuple(_tests(network, kernels)), idle)
+
+
+def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[str]:
+    folder = "transformer/tests"
+    if network.drops:
+        yield f"{folder}/dropout.py.jinja"
+    if network.image:
+        yield f"{folder}/patches.py.jinja"
+        return
+    if network.functions:
+        yield f"{folder}/tiles.py.jinja"
+    if not network.encoder:
+        yield f"{folder}/mask_inputs.py.jinja"
+        yield f"{folder}/layers.py.jinja"
+    if network.task == "masked-lm":
+        if "lengths" in network.inputs:
+            yield f"{folder}/padding.py.jinja"
+        yield f"{folder}/token_types.py.jinja"
+    if network.task == "causal-lm":
+        if network.experts:
+            yield f"{folder}/experts.py.jinja"
+        if network.head.z_loss and not network.drops:
+            yield f"{folder}/z_loss.py.jinja"
+        if network.router_losses and not network.drops and not network.head.z_loss:
+            yield f"{folder}/router_loss.py.jinja"
+    if network.decodes and kernels:
+        yield f"{folder}/kernels.py.jinja"
