@@ -53,7 +53,6 @@ def package_files(
     network: tuple[FilePlan, ...],
     task: tuple[FilePlan, ...],
     *,
-    readme: str,
     muon: bool,
     checkpoint: bool,
 ) -> tuple[FilePlan, ...]:
@@ -70,5 +69,5 @@ def package_files(
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((FilePlan("weights.py", "package/weights.py.jinja"),) if checkpoint else ()),
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
-        FilePlan("README.md", readme),
+        FilePlan("README.md", "package/README.md.jinja"),
     )

@@ -77,7 +77,6 @@ def _lower_transformer(loaded: LoadedSpec) -> Plan:
             spec.name,
             transformer_files(network, kernels),
             task.files,
-            readme=task.parts["readme"],
             muon=train.optimizer.kind == "muon",
             checkpoint=checkpoint is not None,
         ),

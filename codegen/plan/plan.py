@@ -38,6 +38,7 @@ class Description:
     title: str
     notable: tuple[str, ...]
     papers: tuple[str, ...]
+    remarks: tuple[str, ...] = ()  # on how it may be used
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from codegen.plan.tasks.text import (
     DOCUMENTS,
     TextTask,
     documents_option,
+    sampling_options,
     separator_of,
     tokenizer_option,
     training_command,
@@ -33,6 +34,9 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         unit="token",
         units_in_row="context_length",
         loss="loss (nats per token)",
+        flops_of="token",
+        uses=(f'sample --checkpoint out/{spec.name} --prompt "Once"',),
+        cached=f"{network.context_length:,} tokens",
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
@@ -43,14 +47,16 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
             "on_kernels": "tasks/causal_lm/tests/on_kernels.py.jinja",
-            "readme": "package/README.md.jinja",
+            "usage": "tasks/text/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
+            "generate": "tasks/causal_lm/generate.py.jinja",
+            "generate_arguments": "tasks/causal_lm/generate_arguments.py.jinja",
             "trained": "tasks/causal_lm/trained.py.jinja",
         },
         files=(
             FilePlan("data.py", "tasks/causal_lm/data.py.jinja", roots=()),
-            FilePlan("sample.py", "tasks/causal_lm/sample.py.jinja", roots=("main",)),
+            FilePlan("sample.py", "tasks/text/sample.py.jinja", roots=("main",)),
         ),
         tests=TestsPlan(
             imports=(),
@@ -68,4 +74,9 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         prefix=network.prefix,
         prefix_length=network.prefix_length if network.prefix == "fixed" else None,
         separator=separator_of(train),
+        sampling=f"Sample from a trained {spec.name}",
+        prompt="prompt",
+        prompt_help="text to go on from",
+        default_prompt="\n",
+        sampling_options=sampling_options("prompt", "how many to make", 0.8),
     )

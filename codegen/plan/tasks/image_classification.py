@@ -24,7 +24,8 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
     """Images with classes. The model's config has fields image_size, channels and classes."""
     data = "a folder of one folder per class, or .npz with images and labels"
     augment = "flip and move the images of training at random"
-    (channels,) = (field.value for field in network.fields if field.name == "channels")
+    numbers = {field.name: field.value for field in network.fields}
+    size, channels = numbers["image_size"], numbers["channels"]
     held_out = "fraction of the images held out"
     return TaskPlan(
         name="image-classification",
@@ -39,6 +40,8 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
         row="image",
         unit="image",
         loss="loss (nats per image)",
+        flops_of=f"image of {size} x {size} pixels",
+        needs="; reading folders of pictures needs Pillow",
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
@@ -46,7 +49,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
         parts={
-            "readme": "package/README_vision.md.jinja",
+            "usage": "tasks/image_classification/usage.md.jinja",
             "objective": "tasks/image_classification/objective.py.jinja",
             "measure": "tasks/image_classification/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",

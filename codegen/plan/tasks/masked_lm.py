@@ -34,6 +34,7 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         unit="token",
         units_in_row="context_length",
         loss="loss (nats per token)",
+        flops_of="token",
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
@@ -44,7 +45,8 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
-            "readme": "package/README_encoder.md.jinja",
+            "usage": "tasks/text/usage.md.jinja",
+            "notes": "tasks/masked_lm/notes.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
             "trained": "package/train/trained.py.jinja",

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
-from codegen.plan.tasks.text import TextTask, separator_of, tokenizer_option, training_command
+from codegen.plan.tasks.text import (
+    TextTask,
+    sampling_options,
+    separator_of,
+    tokenizer_option,
+    training_command,
+)
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec.head import SpecHead
 
@@ -38,6 +44,9 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
         row="pair",
         unit="pair",
         loss="loss (nats per token)",
+        flops_of="token of each side",
+        uses=(f'sample --checkpoint out/{spec.name} --source "Once"',),
+        cached="a full source and target",
         flops=0,
         options=(
             OptionPlan("data", "str", "", data),
@@ -53,14 +62,16 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
         sizes=(OptionPlan("context_length", "int", context, "most tokens per side of a pair"),),
         parts={
             "on_kernels": "tasks/seq2seq_lm/tests/on_kernels.py.jinja",
-            "readme": "package/README_encoder_decoder.md.jinja",
+            "usage": "tasks/seq2seq_lm/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/seq2seq_lm/objective.py.jinja",
+            "generate": "tasks/seq2seq_lm/generate.py.jinja",
+            "generate_arguments": "tasks/seq2seq_lm/generate_arguments.py.jinja",
             "trained": "tasks/seq2seq_lm/trained.py.jinja",
         },
         files=(
             FilePlan("data.py", "tasks/seq2seq_lm/data.py.jinja", roots=()),
-            FilePlan("sample.py", "tasks/seq2seq_lm/sample.py.jinja", roots=("main",)),
+            FilePlan("sample.py", "tasks/text/sample.py.jinja", roots=("main",)),
         ),
         tests=TestsPlan(
             imports=(),
@@ -75,6 +86,15 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
             ),
         ),
         separator=separator_of(train),
+        sampling=f"Let a trained {spec.name} answer sources",
+        prompt="source",
+        prompt_help="text",
+        sampling_options=(
+            OptionPlan(
+                "separator", "str", separator_of(train), "the token before a target and at its end"
+            ),
+            *sampling_options("source", "how many to make at most", 0.0),
+        ),
         length_fields=("context_length", *(("encoder_context_length",) if own_length else ())),
         vocabulary_fields=("vocab_size", *(("encoder_vocab_size",) if own_vocabulary else ())),
     )

@@ -17,6 +17,11 @@ class OptionPlan:
     default: bool | int | float | str
     help: str
 
+    @property
+    def flag(self) -> str:
+        """On the command line, behind two dashes."""
+        return self.name.replace("_", "-")
+
 
 @dataclass(frozen=True)
 class TaskPlan:
@@ -35,6 +40,7 @@ class TaskPlan:
     row: str  # a batch has several, such as "sequence"
     unit: str
     loss: str  # as an axis says it
+    flops_of: str  # what the plan's cost counts them for
     flops: int  # of a unit, forward and backward; 0 where units differ
     options: tuple[OptionPlan, ...]
     parts: Mapping[str, str]
@@ -42,6 +48,9 @@ class TaskPlan:
     tests: TestsPlan  # its first part defines random_inputs and random_targets
     toy_lr: float = 1e-2  # at which a toy model learns a batch by heart
     sizes: tuple[OptionPlan, ...] = ()
+    uses: tuple[str, ...] = ()  # commands of a trained model: a module and its options
+    cached: str = ""  # what the plan's cost counts the bytes of a cache for
+    needs: str = ""  # what else it needs, as the end of a sentence
     units_in_row: str = ""  # the option that says how many; "" for one
     figures: tuple[tuple[str, str], ...] = ()  # measured beside the loss: name and format
 

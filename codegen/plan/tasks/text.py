@@ -20,6 +20,11 @@ class TextTask(TaskPlan):
     prefix: str = ""  # whether the length of one that sees itself is `given` or `fixed`
     prefix_length: Read | Largest | None = None  # of a fixed one
     separator: str = ""  # a document's, or a target's
+    sampling: str = ""  # what sample.py does, as a sentence
+    prompt: str = ""  # what it goes on from, such as "prompt"
+    prompt_help: str = ""
+    default_prompt: str = ""  # "" where one has to be given
+    sampling_options: tuple[OptionPlan, ...] = ()
 
     @property
     def documents(self) -> bool:
@@ -47,3 +52,17 @@ def documents_option(train: Train) -> OptionPlan:
 def training_command(data: str, train: Train) -> str:
     """What a run on `data` is started with: a tokenizer's file has to be said."""
     return f"--data {data}" + f" --tokenizer {TOKENIZER_FILE}" * (train.tokenizer == "file")
+
+
+def sampling_options(prompt: str, tokens: str, temperature: float) -> tuple[OptionPlan, ...]:
+    """How many tokens sample.py makes, and how it draws them."""
+    top_k = "draw from the k likeliest tokens only; 0: from all"
+    top_p = "draw from the likeliest with this share only"
+    return (
+        OptionPlan("tokens", "int", 200, tokens),
+        OptionPlan("samples", "int", 1, f"of each {prompt}"),
+        OptionPlan("temperature", "float", temperature, "0: always the likeliest token"),
+        OptionPlan("top_k", "int", 0, top_k),
+        OptionPlan("top_p", "float", 1.0, top_p),
+        OptionPlan("seed", "int", 1, "of the draws"),
+    )

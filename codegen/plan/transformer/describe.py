@@ -113,8 +113,25 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     facts = [*_attention(network), *_layout(network), *_experts(network), *_ends(network)]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)
     return Description(
-        title, tuple(fact for fact, _ in facts), tuple(PAPERS[key] for key in papers)
+        title,
+        tuple(fact for fact, _ in facts),
+        tuple(PAPERS[key] for key in papers),
+        tuple(_remarks(network)),
     )
+
+
+def _remarks(network: TransformerNetwork) -> Iterator[str]:
+    """On the images that it takes, and the types that its tokens may have."""
+    learned = "positions" if network.image and network.image.positions else "biases"
+    if network.image and (network.image.positions or network.grid_bias):
+        size = network.image.size
+        yield (
+            f"Images may have other sizes than {size} x {size}: {learned} between those learned "
+            "are interpolated."
+        )
+    for name in network.embedding.type_inputs:
+        what = "each token's task" if name == "task_types" else "each token"
+        yield f"`{name}` (batch, time): the type of {what}; left out, 0."
 
 
 Fact = tuple[str, tuple[str, ...]]  # what is notable, and the papers it comes from
