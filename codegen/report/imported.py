@@ -53,10 +53,12 @@ def _next(made: Imported, project: Project) -> list[str]:
     if not all(part.isidentifier() for part in parts):
         return commands
     module = ".".join(parts)
-    if made.weights and (made.outcome.folder / "sample.py").is_file():
-        given = "" if (made.weights / "tokenizer.json").is_file() else " --tokenizer TOKENIZER.json"
-        folder = project.shown(made.weights)
-        commands.append(f"python -m {module}.sample --checkpoint {folder}{given} --prompt Once")
+    task = made.model.plan.task
     if not made.weights:
-        commands.append(f"python -m {module}.train --data FILE")
-    return commands
+        return [*commands, f"python -m {module}.train {task.commands[0]}"]
+    given = "" if (made.weights / "tokenizer.json").is_file() else " --tokenizer TOKENIZER.json"
+    checkpoint = f"--checkpoint {project.shown(made.weights)}{given}"
+    return [
+        *commands,
+        *(f"python -m {module}.{use} {checkpoint} {asked}" for use, asked in task.uses),
+    ]

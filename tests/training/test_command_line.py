@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shlex
 import signal
 import subprocess
 import time
@@ -21,6 +22,9 @@ def test_a_run_leaves_log_plot_tokenizer_and_checkpoints(trainer: Trainer) -> No
     assert names - {"loss.png"} == files
     steps = [record["step"] for record in trainer.log() if "loss" in record]
     assert steps == [1, 2, 3, 4, 5, 6]
+    command = shlex.split(done.stdout.splitlines()[-1])
+    assert command[:3] == ["python", "-m", "small.sample"]
+    trainer.run("sample", *command[3:])
     done = trainer.run("sample", "--prompt", "9 green", "--tokens", "50")
     assert done.stdout.startswith("9 green") and len(done.stdout) >= 50
 

@@ -35,7 +35,7 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         units_in_row="context_length",
         loss="loss (nats per token)",
         flops_of="token",
-        uses=(f'sample --checkpoint out/{spec.name} --prompt "Once"',),
+        uses=(("sample", "--prompt Once"),),
         cached=f"{network.context_length:,} tokens",
         flops=flops,
         options=(

@@ -45,7 +45,7 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
         unit="pair",
         loss="loss (nats per token)",
         flops_of="token of each side",
-        uses=(f'sample --checkpoint out/{spec.name} --source "Once"',),
+        uses=(("sample", "--source Once"),),
         cached="a full source and target",
         flops=0,
         options=(

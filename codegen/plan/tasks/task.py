@@ -48,7 +48,7 @@ class TaskPlan:
     tests: TestsPlan  # its first part defines random_inputs and random_targets
     toy_lr: float = 1e-2  # at which a toy model learns a batch by heart
     sizes: tuple[OptionPlan, ...] = ()
-    uses: tuple[str, ...] = ()  # commands of a trained model: a module and its options
+    uses: tuple[tuple[str, str], ...] = ()  # of a trained model: a module, and what it is asked
     cached: str = ""  # what the plan's cost counts the bytes of a cache for
     needs: str = ""  # what else it needs, as the end of a sentence
     units_in_row: str = ""  # the option that says how many; "" for one
