@@ -13,7 +13,7 @@ from .checkpoint import differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "UTF-8 text, a line a pair: a source, a tab, a target"] = ""
+    data: Annotated[str, "UTF-8 text, one pair per line: a source, a tab, a target"] = ""
     tokenizer: Annotated[str, "char, byte or the path of a tokenizer.json"] = ""
     separator: Annotated[
         str, "the token before a target and at its end: its text or its number"
@@ -27,9 +27,9 @@ class Options:
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
     seed: Annotated[int, "of weights, batches and dropout"] = 1337
-    context_length: Annotated[int, "most tokens a side of a pair"] = 1024
-    batch: Annotated[int, "pairs a micro-batch, on each rank"] = 32
-    accumulation: Annotated[int, "micro-batches a step"] = 1
+    context_length: Annotated[int, "most tokens per side of a pair"] = 1024
+    batch: Annotated[int, "pairs per micro-batch, on each rank"] = 32
+    accumulation: Annotated[int, "micro-batches per step"] = 1
     steps: Annotated[int, "steps of the whole run"] = 10_000
     lr: Annotated[float, "peak learning rate"] = 0.0003
     beta1: Annotated[float, "decay of AdamW's first moment"] = 0.9
@@ -56,7 +56,7 @@ def parse_options(arguments: list[str] | None) -> Options:
     """The options given, else those of the run to resume, else the defaults."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.train",
-        description="Train bart_base on pairs of texts.",
+        description="Train bart_base on pairs of texts: lines of a source, a tab and a target.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, hint in get_type_hints(Options, include_extras=True).items():

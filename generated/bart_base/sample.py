@@ -1,7 +1,7 @@
 # Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """Let a trained bart_base answer sources.
 
-    python -m generated.bart_base.sample --checkpoint out/bart_base --source "Once"
+    python -m generated.bart_base.sample --checkpoint out/bart_base --source Once
 
 Several sources, of whatever lengths, and several samples of each are decoded as one batch.
 """
@@ -23,7 +23,7 @@ from .model import Config, Model
 def pick(
     logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
 ) -> Tensor:
-    """One token a row (B,) of the logits (B, V).
+    """One token per row (B,) of the logits (B, V).
 
     Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
     top_p of the probability; temperature 0 takes the likeliest.
@@ -98,8 +98,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", type=Path, default="out/bart_base", help="a run's folder or one file")
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
-    add("--separator", default="<|endoftext|>", help="the token before a target and at its end")
     add("--source", action="append", required=True, help="text; may be given several times")
+    add("--separator", default="<|endoftext|>", help="the token before a target and at its end")
     add("--tokens", type=int, default=200, help="how many to make at most")
     add("--samples", type=int, default=1, help="of each source")
     add("--temperature", type=float, default=0.0, help="0: always the likeliest token")
@@ -126,9 +126,10 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
 
 
 def encode_sources(options: argparse.Namespace, tokenizer: Tokenizer) -> list[list[int]]:
-    sources = [tokenizer.encode(text) for text in options.source]
+    texts = options.source
+    sources = [tokenizer.encode(text) for text in texts]
     if not all(sources):
-        raise ValueError("an empty source gives the model nothing to read")
+        raise ValueError("an empty source gives the model nothing to go on from")
     return [source for source in sources for _ in range(options.samples)]
 
 

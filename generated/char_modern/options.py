@@ -24,9 +24,9 @@ class Options:
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
     seed: Annotated[int, "of weights, batches and dropout"] = 1337
-    context_length: Annotated[int, "tokens a sequence"] = 64
-    batch: Annotated[int, "sequences a micro-batch, on each rank"] = 12
-    accumulation: Annotated[int, "micro-batches a step"] = 1
+    context_length: Annotated[int, "tokens per sequence"] = 64
+    batch: Annotated[int, "sequences per micro-batch, on each rank"] = 12
+    accumulation: Annotated[int, "micro-batches per step"] = 1
     steps: Annotated[int, "steps of the whole run"] = 2000
     matrix_lr: Annotated[float, "Muon's peak learning rate"] = 0.02
     momentum: Annotated[float, "decay of Muon's momentum"] = 0.95

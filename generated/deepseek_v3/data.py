@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .model import Config
+from .options import Options
 
 IGNORE = -100  # a target that the loss leaves out
 
@@ -30,7 +33,7 @@ class Tokenizer(Protocol):
 
 
 class CharTokenizer:
-    """One token a character, numbered in the order of `characters`."""
+    """One token per character, numbered in the order of `characters`."""
 
     def __init__(self, characters: str) -> None:
         self.characters = characters
@@ -53,7 +56,7 @@ class CharTokenizer:
 
 
 class ByteTokenizer:
-    """One token a byte of UTF-8."""
+    """One token per byte of UTF-8."""
 
     vocab_size = 256
 
@@ -137,6 +140,28 @@ class Corpus:
                 )
         return vocab_size
 
+    def save(self, folder: Path) -> None:
+        """What sampling needs to know of the data."""
+        (folder / "tokenizer.json").unlink(missing_ok=True)
+        if self.tokenizer is not None:
+            self.tokenizer.save(folder / "tokenizer.json")
+
+
+def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
+    """The corpus, and the config with its vocabulary.
+
+    A resumed run keeps its vocabulary, whatever has become of the corpus.
+    """
+    kept = Path(options.out) / "tokenizer.json"
+    tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
+    corpus = read_corpus(Path(options.data), tokenizer, options.validation)
+    if options.context_length > config.context_length:
+        raise ValueError(
+            f"--context-length is {options.context_length}, the model's is {config.context_length}"
+        )
+    vocab_size = corpus.fit(options.context_length, config.vocab_size)
+    return corpus, replace(config, vocab_size=vocab_size)
+
 
 def read_corpus(path: Path, tokenizer: str, validation: float) -> Corpus:
     """`tokenizer` is char, byte or the path of a tokenizer.json.
@@ -196,35 +221,50 @@ def read_binaries(folder: Path, tokenizer: str) -> Corpus:
 # ---- batches ----
 
 
-def random_batches(
-    ids: np.ndarray, shape: tuple[int, int, int], rank: int, world: int, seed: tuple[int, int]
-) -> list[tuple[Tensor, Tensor]]:
-    """This rank's part of one step's random windows; shape is (accumulation, batch, context).
+class Batch(NamedTuple):
+    """Windows of the text, (B, T), and the tokens that follow each of theirs."""
+
+    tokens: Tensor
+    targets: Tensor
+
+    @property
+    def target_count(self) -> int:
+        """Targets that the loss counts."""
+        return int((self.targets != IGNORE).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cuda":
+            return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
+        return Batch(*(part.to(device) for part in self))
+
+
+def random_batches(data: Corpus, options: Options, step: int, rank: int, world: int) -> list[Batch]:
+    """This rank's part of one step's random windows, one batch per micro-batch.
 
     All ranks draw the same starts and each takes its slice, so that two ranks with a batch of b
     see what one process with a batch of 2b sees.
     """
-    accumulation, batch, context = shape
-    generator = np.random.default_rng(seed)
-    starts = generator.integers(len(ids) - context, size=(accumulation, world, batch))
-    return [windows(ids, mine, batch, context) for mine in starts[:, rank]]
+    generator = np.random.default_rng((options.seed, step))
+    size = (options.accumulation, world, options.batch)
+    starts = generator.integers(len(data.train) - options.context_length, size=size)[:, rank]
+    return [windows(data.train, mine, options) for mine in starts]
 
 
-def validation_batches(
-    ids: np.ndarray, batch: int, context: int, rank: int, world: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+def validation_batches(data: Corpus, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the whole split in consecutive windows; every target comes once."""
-    starts = np.arange(0, len(ids) - 1, context)
-    for first in range(rank * batch, len(starts), world * batch):
-        yield windows(ids, starts[first : first + batch], batch, context)
+    starts = np.arange(0, len(data.validation) - 1, options.context_length)
+    for first in range(rank * options.batch, len(starts), world * options.batch):
+        mine = starts[first : first + options.batch]
+        yield windows(data.validation, mine, options)
 
 
-def windows(ids: np.ndarray, starts: np.ndarray, batch: int, context: int) -> tuple[Tensor, Tensor]:
-    """Tokens and targets (batch, context); what the split does not fill is ignored."""
-    tokens = torch.zeros(batch, context, dtype=torch.int64)
-    targets = torch.full((batch, context), IGNORE)
+def windows(ids: np.ndarray, starts: np.ndarray, options: Options) -> Batch:
+    """The windows from these places on; what the split does not fill is ignored."""
+    context = options.context_length
+    tokens = torch.zeros(options.batch, context, dtype=torch.int64)
+    targets = torch.full((options.batch, context), IGNORE)
     for row, start in enumerate(starts):
         window = torch.from_numpy(ids[start : start + context + 1].astype(np.int64))
         tokens[row, : len(window) - 1] = window[:-1]
         targets[row, : len(window) - 1] = window[1:]
-    return tokens, targets
+    return Batch(tokens, targets)

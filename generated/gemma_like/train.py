@@ -1,9 +1,9 @@
 # Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """Train gemma_like on text.
 
-    python -m generated.gemma_like.train --data corpus.txt
+    python -m generated.gemma_like.train --data corpus.txt --tokenizer tokenizer.json
     python -m generated.gemma_like.train --resume
-    torchrun --nproc-per-node 2 -m generated.gemma_like.train --data corpus.txt
+    torchrun --nproc-per-node 2 -m generated.gemma_like.train --resume  # on two devices
 
 OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
 lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C ends the step and saves.
@@ -14,17 +14,15 @@ position and every random state, and a resumed run repeats the uninterrupted one
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import signal
+import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,42 +39,14 @@ from .checkpoint import (
     weights,
     write_checkpoint,
 )
-from .data import IGNORE, Corpus, random_batches, read_corpus, validation_batches
-from .log import open_log, peak_flops, plot_losses, progress
+from .data import Batch, Corpus, random_batches, read_data, validation_batches
+from .log import Log, open_log, peak_flops, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
+from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
 
-RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
-FLOPS_PER_TOKEN = 2_079_367_680  # forward and backward, at the training context
-
-
-# ---- device ----
-
-
-def start_device(name: str) -> torch.device:
-    """The device of this process, ready for its part in a run of WORLD processes."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    try:
-        device = torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {name} can't be used: {error}") from None
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-        torch.set_float32_matmul_precision("high")
-    if WORLD > 1:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    return device
-
-
-def sum_over_ranks(value: float) -> float:
-    """Over gloo on the CPU, so that no device has to finish its work first."""
-    total = torch.tensor(value, dtype=torch.float64)
-    if WORLD > 1:
-        dist.all_reduce(total)
-    return total.item()
+# Forward and backward, at the default length.
+FLOPS_PER_TOKEN = 2_079_367_680
 
 
 # ---- run ----
@@ -86,7 +56,7 @@ def sum_over_ranks(value: float) -> float:
 class Run:
     options: Options
     device: torch.device
-    corpus: Corpus
+    data: Corpus
     config: Config
     model: Model
     network: nn.Module  # the model, inside DDP where there are several ranks
@@ -102,20 +72,6 @@ class Run:
         auto = self.options.dtype == "auto" and self.device.type == "cuda"
         wanted = auto or self.options.dtype == "bfloat16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
-
-
-def read_data(options: Options) -> tuple[Corpus, Config]:
-    # A resumed run keeps its vocabulary, whatever has become of the corpus.
-    kept = Path(options.out) / "tokenizer.json"
-    tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
-    corpus = read_corpus(Path(options.data), tokenizer, options.validation)
-    config = Config.tiny() if options.tiny else Config()
-    if options.context_length > config.context_length:
-        raise ValueError(
-            f"--context-length is {options.context_length}, the model's is {config.context_length}"
-        )
-    vocab_size = corpus.fit(options.context_length, config.vocab_size)
-    return corpus, replace(config, vocab_size=vocab_size)
 
 
 def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
@@ -134,13 +90,13 @@ def prepare(options: Options) -> Run:
     out = Path(options.out)
     if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
         raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
-    corpus, config = read_data(options)
+    data, config = read_data(options, Config.tiny() if options.tiny else Config())
     device = start_device(options.device)
     torch.manual_seed(options.seed)
     with device:
         model = Model(config)
     model.init_weights()
-    run = Run(options, device, corpus, config, model, model, make_optimizers(model, options))
+    run = Run(options, device, data, config, model, model, make_optimizers(model, options))
     if options.resume:
         load(run)
     if options.compile:
@@ -149,10 +105,9 @@ def prepare(options: Options) -> Run:
         run.network = DistributedDataParallel(model)
     if RANK == 0 and not options.resume:
         out.mkdir(parents=True, exist_ok=True)
-        for name in ("checkpoint.safetensors", "best.safetensors", "tokenizer.json", "log.jsonl"):
+        for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
             (out / name).unlink(missing_ok=True)
-        if corpus.tokenizer is not None:
-            corpus.tokenizer.save(out / "tokenizer.json")
+        data.save(out)
     return run
 
 
@@ -196,27 +151,24 @@ def lr_multiplier(step: int, options: Options) -> float:
     return options.min_lr_ratio + (1 - options.min_lr_ratio) * left
 
 
-def sum_of_losses(run: Run, network: nn.Module, tokens: Tensor, targets: Tensor) -> Tensor:
-    if run.device.type == "cuda":
-        tokens, targets = tokens.pin_memory(), targets.pin_memory()
-    tokens = tokens.to(run.device, non_blocking=True)
-    targets = targets.to(run.device, non_blocking=True)
+def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
     with run.autocast():
-        loss: Tensor = network(tokens, targets, reduction="sum")
+        loss: Tensor = network(batch.tokens, batch.targets, reduction="sum")
     return loss
 
 
-def backward(run: Run, batches: list[tuple[Tensor, Tensor]]) -> Tensor:
+def backward(run: Run, batches: list[Batch]) -> Tensor:
     """Gradients of the mean loss over every target of all batches and ranks.
 
     Returns this rank's part of that mean.
     """
-    count = sum_over_ranks(sum(int((targets != IGNORE).sum()) for _, targets in batches))
+    count = sum_over_ranks(sum(batch.target_count for batch in batches))
     total = torch.zeros((), device=run.device)
-    for index, (tokens, targets) in enumerate(batches, 1):
+    for index, batch in enumerate(batches, 1):
+        batch = batch.to(run.device)
         ddp = run.network if isinstance(run.network, DistributedDataParallel) else None
         with ddp.no_sync() if ddp and index < len(batches) else nullcontext():
-            part = sum_of_losses(run, run.network, tokens, targets) / count
+            part = sum_of_losses(run, run.network, batch) / count
             torch.autograd.backward(part * WORLD)  # DDP takes the mean over ranks, we the sum
         total += part.detach()
     return total
@@ -227,9 +179,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     options = run.options
     seed = np.random.SeedSequence((options.seed, run.step, RANK)).generate_state(1)
     torch.manual_seed(int(seed[0]))
-    shape = (options.accumulation, options.batch, options.context_length)
-    seeds = (options.seed, run.step)
-    loss = backward(run, random_batches(run.corpus.train, shape, RANK, WORLD, seeds))
+    loss = backward(run, random_batches(run.data, options, run.step, RANK, WORLD))
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), options.clip)
     for optimizer in run.optimizers:
         for group in optimizer.param_groups:
@@ -241,57 +191,38 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def evaluate(run: Run, log: TextIO) -> None:
-    """The mean loss over every target of the validation split; the lowest so far is kept."""
-    ids, batch, context = run.corpus.validation, run.options.batch, run.options.context_length
-    total = torch.zeros((), device=run.device)
+def evaluate(run: Run, log: Log) -> None:
+    """The mean loss over every target that is held out; the weights of the lowest are kept."""
     run.model.eval()
-    for tokens, targets in validation_batches(ids, batch, context, RANK, WORLD):
-        total += sum_of_losses(run, run.model, tokens, targets)
+    batches = validation_batches(run.data, run.options, RANK, WORLD)
+    total, count = torch.zeros((), device=run.device), 0
+    for batch in batches:
+        total += sum_of_losses(run, run.model, batch.to(run.device))
+        count += batch.target_count
+    loss = sum_over_ranks(total.item()) / sum_over_ranks(count)
+    figures = {"validation_loss": loss}
     run.model.train()
-    loss = sum_over_ranks(total.item()) / (len(ids) - 1)
-    print(f"{counter(run)}  validation loss {loss:.4f}" + "  (lowest so far)" * (loss < run.best))
-    log.write(json.dumps({"step": run.step, "validation_loss": loss}) + "\n")
+    lowest = "  (lowest so far)" * (loss < run.best)
+    log.write(run.step, figures, lowest)
     if loss < run.best:
         run.best = loss
         save(run, "best.safetensors")
 
 
-def report(run: Run, log: TextIO, loss: float, lr: float, norm: float, seconds: float) -> None:
-    """One line for a step, on the terminal and as JSON."""
+def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
     if not math.isfinite(loss):
         raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --lr")
     options = run.options
     tokens = WORLD * options.accumulation * options.batch * options.context_length
-    record = {"step": run.step, "loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
-    record["tokens_per_second"] = tokens / seconds
-    line = f"{counter(run)}  loss {loss:7.4f}  lr {lr:.2e}  norm {norm:8.3f}"
-    line += f"  {1e3 * seconds:8.1f} ms  {tokens / seconds:>11,.0f} tokens/s"
+    figures = {"loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
+    figures["tokens_per_second"] = tokens / seconds
     if peak := peak_flops(run.device):
-        record["mfu"] = FLOPS_PER_TOKEN * tokens / seconds / (peak * WORLD)
-        line += f"  MFU {record['mfu']:6.1%}"
-    print(line)
-    log.write(json.dumps(record) + "\n")
+        flops = FLOPS_PER_TOKEN * tokens / seconds
+        figures["mfu"] = flops / (peak * WORLD)
+    log.write(run.step, figures)
 
 
-def counter(run: Run) -> str:
-    return f"step {run.step:>{len(str(run.options.steps))}}/{run.options.steps}"
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM, collected, so that the current step ends and is saved."""
-    received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda which, _: received.append(which)) for number in numbers]
-    try:
-        yield received
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
-def train(run: Run, log: TextIO, signals: list[int]) -> None:
+def train(run: Run, log: Log, signals: list[int]) -> None:
     """Steps to the end, or to the first signal that any rank gets."""
     options = run.options
     intervals = (options.log_every, options.eval_every, options.checkpoint_every)
@@ -321,9 +252,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with stop_signals() as signals:
             run = prepare(parse_options(arguments))
-            with open_log(
-                run.path("log.jsonl") if RANK == 0 else Path(os.devnull), run.step
-            ) as log:
+            path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
+            with open_log(path, run.step, run.options.steps) as log:
                 train(run, log, signals)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -336,7 +266,8 @@ def main(arguments: list[str] | None = None) -> int:
     if RANK == 0:
         plot_losses(run.path("log.jsonl"), run.path("loss.png"))
     print(f"best validation loss {run.best:.4f}; sample with")
-    print(f"python -m {__package__}.sample --checkpoint {run.options.out}")
+    command = f"python -m {__package__}.sample --checkpoint {shlex.quote(run.options.out)}"
+    print(command if run.data.tokenizer else f"{command} --tokenizer tokenizer.json")
     return 0
 
 

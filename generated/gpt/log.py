@@ -1,16 +1,27 @@
 # Made from specs/gpt.yaml; make it again: tgen build specs/gpt.yaml
-"""What training shows: the log as JSON lines, a progress bar, a plot of the loss."""
+"""What training shows: aligned lines, the same as JSON lines, a progress bar, a plot."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 import torch
 
+FORMATS = {  # of each figure on the terminal
+    "loss": "loss {:7.4f}",
+    "lr": "lr {:.2e}",
+    "norm": "norm {:8.3f}",
+    "ms": "{:8.1f} ms",
+    "tokens_per_second": "{:>11,.0f} tokens/s",
+    "mfu": "MFU {:6.1%}",  # model FLOPs utilisation, of the device's peak
+    "validation_loss": "validation loss {:.4f}",
+}
 # Dense bfloat16 FLOP/s by what the device's name contains; the longest name that fits counts.
 PEAK_FLOPS = {
     "MI300X": 1.3074e15,
@@ -44,16 +55,32 @@ def peak_flops(device: torch.device) -> float:
     return max(((len(k), peak) for k, peak in PEAK_FLOPS.items() if k in name), default=(0, 0.0))[1]
 
 
-def open_log(path: Path, step: int) -> TextIO:
+@dataclass(frozen=True)
+class Log:
+    """The log of a run of so many steps."""
+
+    file: TextIO
+    steps: int
+
+    def write(self, step: int, figures: dict[str, float], remark: str = "") -> None:
+        """One line on the terminal, and one of JSON in the file."""
+        shown = [FORMATS[name].format(figure) for name, figure in figures.items()]
+        counter = f"step {step:>{len(str(self.steps))}}/{self.steps}"
+        print("  ".join([counter, *shown]) + remark)
+        self.file.write(json.dumps({"step": step, **figures}) + "\n")
+
+
+@contextmanager
+def open_log(path: Path, step: int, steps: int) -> Iterator[Log]:
     """The log to append to, less what an earlier run wrote after the step."""
-    log = path.open("a", buffering=1)
-    lines, size = path.read_bytes().splitlines(keepends=True), 0
-    for line in lines:
-        if not line.endswith(b"\n") or json.loads(line)["step"] > step:
-            log.truncate(size)
-            break
-        size += len(line)
-    return log
+    with path.open("a", buffering=1) as file:
+        size = 0
+        for line in path.read_bytes().splitlines(keepends=True):
+            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+                file.truncate(size)
+                break
+            size += len(line)
+        yield Log(file, steps)
 
 
 def progress(start: int, stop: int) -> Iterable[int]:
@@ -78,7 +105,7 @@ def plot_losses(log: Path, picture: Path) -> None:
     for key, label in (("loss", "training"), ("validation_loss", "validation")):
         points = [(record["step"], record[key]) for record in records if key in record]
         axes.plot(*zip(*points, strict=True), label=label)
-    axes.set(xlabel="step", ylabel="loss (nats a token)", title="gpt")
+    axes.set(xlabel="step", ylabel="loss (nats per token)", title="gpt")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(picture, dpi=150)

@@ -24,9 +24,9 @@ class Options:
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
     seed: Annotated[int, "of weights, batches and dropout"] = 1337
-    context_length: Annotated[int, "tokens a sequence"] = 8192
-    batch: Annotated[int, "sequences a micro-batch, on each rank"] = 1
-    accumulation: Annotated[int, "micro-batches a step"] = 16
+    context_length: Annotated[int, "tokens per sequence"] = 8192
+    batch: Annotated[int, "sequences per micro-batch, on each rank"] = 1
+    accumulation: Annotated[int, "micro-batches per step"] = 16
     steps: Annotated[int, "steps of the whole run"] = 10_000
     lr: Annotated[float, "peak learning rate"] = 0.0003
     beta1: Annotated[float, "decay of AdamW's first moment"] = 0.9

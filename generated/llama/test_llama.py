@@ -21,6 +21,23 @@ CONFIG = Config.tiny()
 TIME = CONFIG.context_length
 
 
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def random_inputs(batch: int, time: int = TIME) -> dict[str, Tensor]:
+    return {"tokens": random_tokens(batch, time)}
+
+
+def random_targets(batch: int) -> Tensor:
+    return random_tokens(batch)
+
+
+def small_batch() -> tuple[dict[str, Tensor], Tensor]:
+    """Inputs and targets that a toy model can learn by heart."""
+    return random_inputs(4, 16), random_tokens(4, 16)
+
+
 @pytest.fixture(autouse=True)
 def device_is_reported(record_property: Callable[[str, object], None]) -> None:
     record_property("device", DEVICE)
@@ -36,10 +53,6 @@ def random_model() -> Model:
     return model
 
 
-def random_tokens(batch: int, time: int = TIME) -> Tensor:
-    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
-
-
 def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
     model = random_model()
     x = torch.randn(1, TIME, CONFIG.d_model, device=DEVICE, requires_grad=True)
@@ -51,6 +64,23 @@ def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
             (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)
             visible[query][query] = True  # past the attention
             assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    inputs, targets = random_inputs(20), random_targets(20)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(**inputs, targets=targets, reduction=reduction)
+        logits = model(**inputs).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), parameters)
+        wanted = torch.autograd.grad(expected.sum(), parameters)
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for ours, theirs in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
 
 
 def test_a_token_never_sees_the_future() -> None:
@@ -88,59 +118,18 @@ def test_a_cache_that_is_full_says_so() -> None:
         model.decode(random_tokens(1, 1)[0], cache)
 
 
-def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
-    model = random_model()
-    tokens, targets = random_tokens(20), random_tokens(20)
-    targets[:, ::3] = -100
-    for reduction in ("mean", "sum", "none"):
-        loss = model(tokens, targets, reduction=reduction)
-        logits = model(tokens).flatten(0, 1)
-        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
-        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
-        gradients = torch.autograd.grad(loss.sum(), list(model.parameters()))
-        wanted = torch.autograd.grad(expected.sum(), list(model.parameters()))
-        scale = max(float(gradient.abs().max()) for gradient in wanted)
-        for ours, theirs in zip(gradients, wanted, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
-
-
-def test_training_moves_every_parameter() -> None:
-    model = random_model().train()
-    tokens = random_tokens(8)
-    model(tokens, tokens).backward()
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            assert parameter.grad is not None, name
-            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
-
-
 def test_one_batch_can_be_overfitted() -> None:
     torch.manual_seed(0)
     model = Model(CONFIG).to(DEVICE)
     model.init_weights()
-    tokens, targets = random_tokens(4, 16), random_tokens(4, 16)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    first = model(tokens, targets).item()
+    inputs, targets = small_batch()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    first = model.eval()(**inputs, targets=targets).item()
     for _ in range(100):
         optimizer.zero_grad()
-        model(tokens, targets).backward()
+        model.train()(**inputs, targets=targets).backward()
         optimizer.step()
-    assert model(tokens, targets).item() < 0.2 * first
-
-
-def test_the_full_model_has_the_planned_number_of_parameters() -> None:
-    with torch.device("meta"):
-        model = Model(Config())
-    assert sum(parameter.numel() for parameter in model.parameters()) == 1_235_814_400
-
-
-def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
-    with torch.device("meta"):
-        model = Model(CONFIG)
-    model.to_empty(device=DEVICE)
-    model.init_weights()
-    tokens = random_tokens(1)
-    assert bool(torch.isfinite(model(tokens)).all())
+    assert model.eval()(**inputs, targets=targets).item() < 0.2 * first
 
 
 def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
@@ -152,25 +141,6 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     given += ["--warmup", "1", "--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
     assert train.main([*given, *options]) == 0
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-def test_a_resumed_run_repeats_the_uninterrupted_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train_briefly(tmp_path / "whole")
-    step = train.train_step
-
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
-        if run.step == 4:
-            raise RuntimeError("killed")
-        return step(run, lr_scale)
-
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
-        patch.setattr(train, "train_step", killed_at_step_4)
-        train_briefly(tmp_path / "resumed")
-    resumed = train_briefly(tmp_path / "resumed", "--resume")
-    losses = [{key: line.get(key) for key in ("step", "loss", "validation_loss")} for line in whole]
-    assert losses == [{key: line.get(key) for key in losses[0]} for line in resumed]
 
 
 @pytest.mark.parametrize("temperature", ["0", "0.8"])
@@ -191,11 +161,56 @@ def test_prompts_of_different_length_are_sampled_as_if_alone() -> None:
     assert together == [sample.generate(model, [p], 8, temperature=0)[0] for p in prompts]
 
 
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == 1_235_814_400
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    assert bool(torch.isfinite(model(**random_inputs(1))).all())
+
+
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    model(**random_inputs(8), targets=random_targets(8)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    timed = ("ms", "tokens_per_second", "mfu")
+    for before, after in zip(whole, resumed, strict=True):
+        assert before.keys() == after.keys()
+        assert all(after[key] == before[key] for key in before if key not in timed)
+
+
 def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
     model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
     load_huggingface(other, save_huggingface(model))
-    tokens = random_tokens(1)
-    assert torch.equal(other(tokens), model(tokens))
+    inputs = random_inputs(1)
+    assert torch.equal(other(**inputs), model(**inputs))
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .model import Config
+from .options import Options
 
 IGNORE = -100  # a target that the loss leaves out
 CHOSEN = 0.15  # of the tokens, which are targets (BERT, section 3.1)
@@ -31,7 +34,7 @@ class Tokenizer(Protocol):
 
 
 class CharTokenizer:
-    """One token a character, numbered in the order of `characters`."""
+    """One token per character, numbered in the order of `characters`."""
 
     def __init__(self, characters: str) -> None:
         self.characters = characters
@@ -54,7 +57,7 @@ class CharTokenizer:
 
 
 class ByteTokenizer:
-    """One token a byte of UTF-8."""
+    """One token per byte of UTF-8."""
 
     vocab_size = 256
 
@@ -117,6 +120,8 @@ class Corpus:
     train: np.ndarray
     validation: np.ndarray
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
+    vocab_size: int = 0  # the model's
+    mask: int = 0  # the token that hides others
 
     def fit(self, context: int, vocab_size: int) -> int:
         """The model's vocabulary: the characters and the mask, else its own, which must do."""
@@ -167,6 +172,30 @@ class Corpus:
                 f"{vocab_size}; give it a vocabulary of one more, or say --mask-token NUMBER"
             )
         return vocab_size - 1
+
+    def save(self, folder: Path) -> None:
+        """What sampling needs to know of the data."""
+        (folder / "tokenizer.json").unlink(missing_ok=True)
+        if self.tokenizer is not None:
+            self.tokenizer.save(folder / "tokenizer.json")
+
+
+def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
+    """The corpus, and the config with its vocabulary.
+
+    A resumed run keeps its vocabulary, whatever has become of the corpus.
+    """
+    kept = Path(options.out) / "tokenizer.json"
+    tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
+    corpus = read_corpus(Path(options.data), tokenizer, options.validation)
+    if options.context_length > config.context_length:
+        raise ValueError(
+            f"--context-length is {options.context_length}, the model's is {config.context_length}"
+        )
+    vocab_size = corpus.fit(options.context_length, config.vocab_size)
+    mask = corpus.mask_id(options.mask_token, vocab_size)
+    corpus = replace(corpus, vocab_size=vocab_size, mask=mask)
+    return corpus, replace(config, vocab_size=vocab_size)
 
 
 def read_corpus(path: Path, tokenizer: str, validation: float) -> Corpus:
@@ -227,48 +256,59 @@ def read_binaries(folder: Path, tokenizer: str) -> Corpus:
 # ---- batches ----
 
 
-def random_batches(
-    ids: np.ndarray,
-    shape: tuple[int, int, int],
-    mask: int,
-    vocab_size: int,
-    rank: int,
-    world: int,
-    seed: tuple[int, int],
-) -> list[tuple[Tensor, Tensor]]:
-    """This rank's part of one step's random windows; shape is (accumulation, batch, context).
+class Batch(NamedTuple):
+    """Windows of the text, (B, T): as the model reads them, and what was masked in them."""
+
+    tokens: Tensor
+    targets: Tensor
+
+    @property
+    def target_count(self) -> int:
+        """Targets that the loss counts."""
+        return int((self.targets != IGNORE).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cuda":
+            return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
+        return Batch(*(part.to(device) for part in self))
+
+
+def random_batches(data: Corpus, options: Options, step: int, rank: int, world: int) -> list[Batch]:
+    """This rank's part of one step's random windows, one batch per micro-batch.
 
     What is masked is drawn anew each step (RoBERTa, arXiv:1907.11692, section 4.1). All ranks draw
     the same and each takes its slice, so that two ranks with a batch of b see what one process with
     a batch of 2b sees.
     """
-    accumulation, batch, context = shape
-    generator = np.random.default_rng(seed)
-    size = (accumulation, world, batch)
-    starts = generator.integers(len(ids) - context + 1, size=size)[:, rank]
+    generator = np.random.default_rng((options.seed, step))
+    size = (options.accumulation, world, options.batch)
+    last = len(data.train) - options.context_length
+    starts = generator.integers(last + 1, size=size)[:, rank]
     seeds = generator.integers(2**63, size=size)[:, rank]
-    return [
-        masked(windows(ids, mine, context), mask, vocab_size, of_rows)
-        for mine, of_rows in zip(starts, seeds, strict=True)
-    ]
+    parts = zip(starts, seeds, strict=True)
+    return [windows(data, data.train, mine, options, of_rows) for mine, of_rows in parts]
 
 
-def validation_batches(
-    ids: np.ndarray, batch: int, context: int, mask: int, vocab_size: int, rank: int, world: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+def validation_batches(data: Corpus, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the whole split in consecutive windows, the last one at its end.
 
     The same tokens are masked each time, so that losses can be compared.
     """
+    ids, context = data.validation, options.context_length
     starts = np.minimum(np.arange(0, len(ids), context), len(ids) - context)
-    for first in range(rank * batch, len(starts), world * batch):
-        mine = starts[first : first + batch]
-        yield masked(windows(ids, mine, context), mask, vocab_size, mine)
+    for first in range(rank * options.batch, len(starts), world * options.batch):
+        mine = starts[first : first + options.batch]
+        yield windows(data, ids, mine, options, mine)
 
 
-def windows(ids: np.ndarray, starts: np.ndarray, context: int) -> np.ndarray:
-    """Tokens (rows, context) from these places on."""
-    return np.stack([ids[start : start + context].astype(np.int64) for start in starts])
+def windows(
+    data: Corpus, ids: np.ndarray, starts: np.ndarray, options: Options, seeds: np.ndarray
+) -> Batch:
+    """The windows from these places on, masked by a seed per row."""
+    context = options.context_length
+    whole = np.stack([ids[start : start + context].astype(np.int64) for start in starts])
+    tokens, targets = masked(whole, data.mask, data.vocab_size, seeds)
+    return Batch(tokens, targets)
 
 
 def masked(

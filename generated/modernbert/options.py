@@ -25,9 +25,9 @@ class Options:
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
     seed: Annotated[int, "of weights, batches and dropout"] = 1337
-    context_length: Annotated[int, "tokens a sequence"] = 8192
-    batch: Annotated[int, "sequences a micro-batch, on each rank"] = 32
-    accumulation: Annotated[int, "micro-batches a step"] = 1
+    context_length: Annotated[int, "tokens per sequence"] = 8192
+    batch: Annotated[int, "sequences per micro-batch, on each rank"] = 32
+    accumulation: Annotated[int, "micro-batches per step"] = 1
     steps: Annotated[int, "steps of the whole run"] = 10_000
     lr: Annotated[float, "peak learning rate"] = 0.0003
     beta1: Annotated[float, "decay of AdamW's first moment"] = 0.9
@@ -54,7 +54,7 @@ def parse_options(arguments: list[str] | None) -> Options:
     """The options given, else those of the run to resume, else the defaults."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.train",
-        description="Train modernbert on text.",
+        description="Train modernbert on text, some of whose tokens are masked.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, hint in get_type_hints(Options, include_extras=True).items():

@@ -1,7 +1,7 @@
 # Made from specs/packed_documents.yaml; make it again: tgen build specs/packed_documents.yaml
 """Sample from a trained packed_documents.
 
-    python -m generated.packed_documents.sample --checkpoint out/packed_documents --prompt "Once"
+    python -m generated.packed_documents.sample --checkpoint out/packed_documents --prompt Once
 
 Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
 """
@@ -23,7 +23,7 @@ from .model import Config, Model
 def pick(
     logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
 ) -> Tensor:
-    """One token a row (B,) of the logits (B, V).
+    """One token per row (B,) of the logits (B, V).
 
     Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
     top_p of the probability; temperature 0 takes the likeliest.
@@ -130,7 +130,8 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
 
 
 def encode_prompts(options: argparse.Namespace, tokenizer: Tokenizer) -> list[list[int]]:
-    prompts = [tokenizer.encode(text) for text in options.prompt or ["\n"]]
+    texts = options.prompt or ["\n"]
+    prompts = [tokenizer.encode(text) for text in texts]
     if not all(prompts):
         raise ValueError("an empty prompt gives the model nothing to go on from")
     return [prompt for prompt in prompts for _ in range(options.samples)]
@@ -141,19 +142,18 @@ def main(arguments: list[str] | None = None) -> int:
         options = parse_options(arguments)
         model = load(options.checkpoint, options.device)
         tokenizer = find_tokenizer(options)
-        prompts = encode_prompts(options, tokenizer)
+        rows = generate(
+            model,
+            encode_prompts(options, tokenizer),
+            options.tokens,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            generator=torch.Generator(options.device).manual_seed(options.seed),
+        )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    rows = generate(
-        model,
-        prompts,
-        options.tokens,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        generator=torch.Generator(options.device).manual_seed(options.seed),
-    )
     print(f"\n{'-' * 80}\n".join(tokenizer.decode(row) for row in rows))
     return 0
 

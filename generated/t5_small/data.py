@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .model import Config
+from .options import Options
 
 IGNORE = -100  # a target that the loss leaves out
 
@@ -30,7 +33,7 @@ class Tokenizer(Protocol):
 
 
 class CharTokenizer:
-    """One token a character, numbered in the order of `characters`."""
+    """One token per character, numbered in the order of `characters`."""
 
     def __init__(self, characters: str) -> None:
         self.characters = characters
@@ -53,7 +56,7 @@ class CharTokenizer:
 
 
 class ByteTokenizer:
-    """One token a byte of UTF-8."""
+    """One token per byte of UTF-8."""
 
     vocab_size = 256
 
@@ -119,6 +122,7 @@ class Corpus:
     train: list[Pair]
     validation: list[Pair]
     tokenizer: Tokenizer
+    separator: int = 0  # the token before each target and at its end
 
     def fit(self, vocab_size: int) -> int:
         """The model's vocabulary: that of the characters, else its own, which must do."""
@@ -129,6 +133,26 @@ class Corpus:
                 f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
             )
         return vocab_size
+
+    def save(self, folder: Path) -> None:
+        """What sampling needs to know of the data."""
+        self.tokenizer.save(folder / "tokenizer.json")
+
+
+def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
+    """The corpus, and the config with its vocabulary.
+
+    A resumed run keeps its vocabulary, whatever has become of the corpus.
+    """
+    kept = Path(options.out) / "tokenizer.json"
+    tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
+    corpus = read_corpus(Path(options.data), tokenizer, options.validation)
+    if options.context_length > config.context_length:
+        raise ValueError(
+            f"--context-length is {options.context_length}, the model's is {config.context_length}"
+        )
+    corpus = replace(corpus, separator=separator_id(options.separator, corpus.tokenizer))
+    return corpus, replace(config, vocab_size=corpus.fit(config.vocab_size))
 
 
 def read_corpus(path: Path, tokenizer: str, validation: float) -> Corpus:
@@ -196,48 +220,55 @@ class Batch(NamedTuple):
     source: Tensor  # (B, S)
     source_lengths: Tensor  # (B,)
     tokens: Tensor  # (B, T)
+    targets: Tensor  # (B, T), what follows each token
+
+    @property
+    def target_count(self) -> int:
+        """Targets that the loss counts."""
+        return int((self.targets != IGNORE).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cuda":
+            return Batch(*(part.pin_memory().to(device, non_blocking=True) for part in self))
+        return Batch(*(part.to(device) for part in self))
 
 
-def random_batches(
-    pairs: list[Pair],
-    shape: tuple[int, int],
-    context: int,
-    separator: int,
-    rank: int,
-    world: int,
-    seed: tuple[int, int],
-) -> list[tuple[Batch, Tensor]]:
-    """This rank's part of one step's random pairs; shape is (accumulation, batch).
+def random_batches(data: Corpus, options: Options, step: int, rank: int, world: int) -> list[Batch]:
+    """This rank's part of one step's random pairs, one batch per micro-batch.
 
     All ranks draw the same pairs and each takes its slice, so that two ranks with a batch of b
     see what one process with a batch of 2b sees.
     """
-    accumulation, batch = shape
-    drawn = np.random.default_rng(seed).integers(len(pairs), size=(accumulation, world, batch))
-    return [padded([pairs[i] for i in mine], context, separator) for mine in drawn[:, rank]]
+    generator = np.random.default_rng((options.seed, step))
+    size = (options.accumulation, world, options.batch)
+    drawn = generator.integers(len(data.train), size=size)[:, rank]
+    return [
+        padded([data.train[i] for i in mine], options.context_length, data.separator)
+        for mine in drawn
+    ]
 
 
-def validation_batches(
-    pairs: list[Pair], batch: int, context: int, separator: int, rank: int, world: int
-) -> Iterator[tuple[Batch, Tensor]]:
+def validation_batches(data: Corpus, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the whole split."""
-    for first in range(rank * batch, len(pairs), world * batch):
-        yield padded(pairs[first : first + batch], context, separator)
+    pairs = data.validation
+    for first in range(rank * options.batch, len(pairs), world * options.batch):
+        mine = pairs[first : first + options.batch]
+        yield padded(mine, options.context_length, data.separator)
 
 
-def padded(pairs: list[Pair], context: int, separator: int) -> tuple[Batch, Tensor]:
-    """Pairs of at most `context` tokens a side, and what each token of the targets is followed by.
+def padded(pairs: list[Pair], context: int, separator: int) -> Batch:
+    """Pairs of at most `context` tokens per side, and what follows each token of the targets.
 
     The separator stands before each target and ends it.
     """
     sources = [source[:context] for source, _ in pairs]
-    targets = [[separator, *target[: context - 1], separator] for _, target in pairs]
+    whole = [[separator, *target[: context - 1], separator] for _, target in pairs]
     source_lengths = torch.tensor([len(source) for source in sources])
     source = torch.zeros(len(pairs), int(source_lengths.max()), dtype=torch.int64)
-    tokens = torch.full((len(pairs), max(map(len, targets)) - 1), separator)
-    wanted = torch.full(tokens.shape, IGNORE)
-    for row, (left, right) in enumerate(zip(sources, targets, strict=True)):
+    tokens = torch.full((len(pairs), max(map(len, whole)) - 1), separator)
+    targets = torch.full(tokens.shape, IGNORE)
+    for row, (left, right) in enumerate(zip(sources, whole, strict=True)):
         source[row, : len(left)] = torch.tensor(left)
         tokens[row, : len(right) - 1] = torch.tensor(right[:-1])
-        wanted[row, : len(right) - 1] = torch.tensor(right[1:])
-    return Batch(source, source_lengths, tokens), wanted
+        targets[row, : len(right) - 1] = torch.tensor(right[1:])
+    return Batch(source, source_lengths, tokens, targets)

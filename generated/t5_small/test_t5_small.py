@@ -25,15 +25,21 @@ CONFIG = Config.tiny()
 TIME = CONFIG.context_length
 
 
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def random_inputs(batch: int) -> dict[str, Tensor]:
+    return {"source": random_tokens(batch), "tokens": random_tokens(batch)}
+
+
+def random_targets(batch: int) -> Tensor:
+    return random_tokens(batch)
+
+
 @pytest.fixture(autouse=True)
 def device_is_reported(record_property: Callable[[str, object], None]) -> None:
     record_property("device", DEVICE)
-
-
-@pytest.fixture(autouse=True)
-def tiles_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a toy sequence has several."""
-    monkeypatch.setattr(attention, "TILE", 8)
 
 
 def random_model() -> Model:
@@ -46,8 +52,88 @@ def random_model() -> Model:
     return model
 
 
-def random_tokens(batch: int, time: int = TIME) -> Tensor:
-    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+@torch.no_grad()
+def test_what_drops_numbers_keeps_their_mean() -> None:
+    model = random_model()
+    calls: dict[torch.nn.Module, tuple[tuple[object, ...], Tensor]] = {}
+
+    def note(module: torch.nn.Module, given: tuple[object, ...], made: Tensor) -> None:
+        calls[module] = given, made
+
+    # What an attention makes is linear in the weights that it drops.
+    dropping = [m for m in model.modules() if isinstance(getattr(m, "dropout", None), float)]
+    dropping += [m for m in model.modules() if isinstance(m, torch.nn.Dropout)]
+    noting = [module.register_forward_hook(note) for module in dropping]
+    model(**random_inputs(1))
+    for each in noting:
+        each.remove()
+    for module in dropping:
+        given, whole = calls[module]
+        module.train()
+        made = torch.stack([(module(*given) * whole).sum() for _ in range(200)])
+        parts = made / whole.square().sum()
+        assert float(parts.std()) > 0
+        assert float(parts.mean()) == pytest.approx(1, abs=0.05)
+
+
+@pytest.fixture(autouse=True)
+def tiles_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a toy sequence has several."""
+    monkeypatch.setattr(attention, "TILE", 8)
+
+
+def on_kernels(run: Callable[[], list[Tensor]], wanted: bool) -> list[Tensor]:
+    """What `run` gives with the Triton kernels (interpreted where there is no GPU), or without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "INTERPRETED", wanted)
+        return run()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+def test_kernels_compute_what_plain_pytorch_computes() -> None:
+    if os.environ.get("TRITON_INTERPRET") != "1":  # it must be set before triton is imported
+        command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "kernels_compute"]
+        done = subprocess.run(
+            command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
+        return
+    torch.manual_seed(0)
+    model = random_model().cpu()
+    source, tokens = (torch.randint(0, CONFIG.vocab_size, (2, time)) for time in (23, 19))
+    lengths = torch.tensor([23, 11])
+
+    def run() -> list[Tensor]:
+        loss = model(source, tokens, tokens, source_lengths=lengths)
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            cache = model.new_cache(2, 20)
+            prompt = model.prefill(source, tokens, cache, source_lengths=lengths)
+            return [loss, prompt, model.decode(tokens[:, 0], cache), *gradients]
+
+    kernels, plain = on_kernels(run, True), on_kernels(run, False)
+    scale = max(float(gradient.abs().max()) for gradient in plain[3:])
+    for index, (ours, theirs) in enumerate(zip(kernels, plain, strict=True)):
+        atol = 1e-5 * (scale if index > 2 else float(theirs.abs().max()))
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    inputs, targets = random_inputs(20), random_targets(20)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(**inputs, targets=targets, reduction=reduction)
+        logits = model(**inputs).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), parameters)
+        wanted = torch.autograd.grad(expected.sum(), parameters)
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for ours, theirs in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
 
 
 @torch.no_grad()
@@ -125,94 +211,6 @@ def test_lengths_of_sources_are_one_a_row() -> None:
         random_model()(random_tokens(2), random_tokens(2), source_lengths=torch.tensor([3]))
 
 
-def on_kernels(run: Callable[[], list[Tensor]], wanted: bool) -> list[Tensor]:
-    """What `run` gives with the Triton kernels (interpreted where there is no GPU), or without."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention, "INTERPRETED", wanted)
-        return run()
-
-
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
-def test_kernels_compute_what_plain_pytorch_computes() -> None:
-    if os.environ.get("TRITON_INTERPRET") != "1":  # it must be set before triton is imported
-        command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "kernels_compute"]
-        done = subprocess.run(
-            command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout
-        return
-    torch.manual_seed(0)
-    model = random_model().cpu()
-    source, tokens = (torch.randint(0, CONFIG.vocab_size, (2, time)) for time in (23, 19))
-    lengths = torch.tensor([23, 11])
-
-    def run() -> list[Tensor]:
-        loss = model(source, tokens, tokens, source_lengths=lengths)
-        gradients = torch.autograd.grad(loss, list(model.parameters()))
-        with torch.no_grad():
-            cache = model.new_cache(2, 20)
-            prompt = model.prefill(source, tokens, cache, source_lengths=lengths)
-            return [loss, prompt, model.decode(tokens[:, 0], cache), *gradients]
-
-    kernels, plain = on_kernels(run, True), on_kernels(run, False)
-    scale = max(float(gradient.abs().max()) for gradient in plain[3:])
-    for index, (ours, theirs) in enumerate(zip(kernels, plain, strict=True)):
-        atol = 1e-5 * (scale if index > 2 else float(theirs.abs().max()))
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
-
-
-def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
-    model = random_model()
-    source, tokens, targets = random_tokens(20), random_tokens(20), random_tokens(20)
-    targets[:, ::3] = -100
-    for reduction in ("mean", "sum", "none"):
-        loss = model(source, tokens, targets, reduction=reduction)
-        logits = model(source, tokens).flatten(0, 1)
-        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
-        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
-        gradients = torch.autograd.grad(loss.sum(), list(model.parameters()))
-        wanted = torch.autograd.grad(expected.sum(), list(model.parameters()))
-        scale = max(float(gradient.abs().max()) for gradient in wanted)
-        for ours, theirs in zip(gradients, wanted, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
-
-
-def test_training_moves_every_parameter() -> None:
-    model = random_model().train()
-    tokens = random_tokens(8)
-    model(random_tokens(8), tokens, tokens).backward()
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            assert parameter.grad is not None, name
-            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
-
-
-@torch.no_grad()
-def test_what_drops_numbers_keeps_their_mean() -> None:
-    model = random_model()
-    calls: dict[torch.nn.Module, tuple[tuple[object, ...], Tensor]] = {}
-
-    def note(module: torch.nn.Module, given: tuple[object, ...], made: Tensor) -> None:
-        calls[module] = given, made
-
-    # What an attention makes is linear in the weights that it drops.
-    dropping = [m for m in model.modules() if isinstance(getattr(m, "dropout", None), float)]
-    dropping += [m for m in model.modules() if isinstance(m, torch.nn.Dropout)]
-    noting = [module.register_forward_hook(note) for module in dropping]
-    tokens = random_tokens(1)
-    model(random_tokens(1), tokens)
-    for each in noting:
-        each.remove()
-    for module in dropping:
-        given, whole = calls[module]
-        module.train()
-        parts = (
-            torch.stack([(module(*given) * whole).sum() for _ in range(200)]) / whole.square().sum()
-        )
-        assert float(parts.std()) > 0
-        assert float(parts.mean()) == pytest.approx(1, abs=0.05)
-
-
 def test_a_batch_of_pairs_can_be_overfitted() -> None:
     torch.manual_seed(0)
     model = Model(CONFIG).to(DEVICE)
@@ -228,21 +226,6 @@ def test_a_batch_of_pairs_can_be_overfitted() -> None:
     assert model(source, tokens, targets).item() < 0.2 * first
 
 
-def test_the_full_model_has_the_planned_number_of_parameters() -> None:
-    with torch.device("meta"):
-        model = Model(Config())
-    assert sum(parameter.numel() for parameter in model.parameters()) == 60_506_624
-
-
-def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
-    with torch.device("meta"):
-        model = Model(CONFIG)
-    model.to_empty(device=DEVICE)
-    model.init_weights()
-    tokens = random_tokens(1)
-    assert bool(torch.isfinite(model(tokens, tokens)).all())
-
-
 def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     """The log of a run of six steps that spells words backwards."""
     words = ["quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
@@ -254,25 +237,6 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
     assert train.main([*given, *options]) == 0
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-def test_a_resumed_run_repeats_the_uninterrupted_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train_briefly(tmp_path / "whole")
-    step = train.train_step
-
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
-        if run.step == 4:
-            raise RuntimeError("killed")
-        return step(run, lr_scale)
-
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
-        patch.setattr(train, "train_step", killed_at_step_4)
-        train_briefly(tmp_path / "resumed")
-    resumed = train_briefly(tmp_path / "resumed", "--resume")
-    losses = [{key: line.get(key) for key in ("step", "loss", "validation_loss")} for line in whole]
-    assert losses == [{key: line.get(key) for key in losses[0]} for line in resumed]
 
 
 def test_a_trained_model_answers_sources(
@@ -291,11 +255,56 @@ def test_sources_of_different_length_are_answered_as_if_alone() -> None:
     assert together == [sample.generate(model, [s], 0, 8, temperature=0)[0] for s in sources]
 
 
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == 60_506_624
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    assert bool(torch.isfinite(model(**random_inputs(1))).all())
+
+
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    model(**random_inputs(8), targets=random_targets(8)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    timed = ("ms", "pairs_per_second", "mfu")
+    for before, after in zip(whole, resumed, strict=True):
+        assert before.keys() == after.keys()
+        assert all(after[key] == before[key] for key in before if key not in timed)
+
+
 def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
     model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
     load_huggingface(other, save_huggingface(model))
-    tokens = random_tokens(1)
-    assert torch.equal(other(tokens, tokens), model(tokens, tokens))
+    inputs = random_inputs(1)
+    assert torch.equal(other(**inputs), model(**inputs))
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .model import Config
+from .options import Options
 
 IGNORE = -100  # a target that the loss leaves out
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -32,19 +37,26 @@ class Images:
     mean: Tensor
     deviation: Tensor
 
-    def facts(self) -> dict[str, list[str] | list[float]]:
+    def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""
         mean, deviation = self.mean.flatten().tolist(), self.deviation.flatten().tolist()
-        return {"classes": self.classes, "mean": mean, "deviation": deviation}
+        facts = {"classes": self.classes, "mean": mean, "deviation": deviation}
+        (folder / "images.json").write_text(json.dumps(facts, indent=2) + "\n")
 
-    def normal(self, images: Tensor) -> Tensor:
-        """Bytes as the model sees them: mean 0 and deviation 1 over the training split."""
-        mean, deviation = self.mean.to(images.device), self.deviation.to(images.device)
-        return (images.float() / 255 - mean) / deviation
+    def normalised(self, images: Tensor) -> Tensor:
+        """Pixels from 0 to 1 as the model sees them: in training, of mean 0 and deviation 1."""
+        return (images - self.mean.to(images.device)) / self.deviation.to(images.device)
+
+
+def read_data(options: Options, config: Config) -> tuple[Images, Config]:
+    """The images, and the config with the number of their classes."""
+    size, channels = config.image_size, config.channels
+    data = read_images(Path(options.data), size, channels, options.validation, options.seed)
+    return data, replace(config, classes=len(data.classes))
 
 
 def read_images(path: Path, size: int, channels: int, validation: float, seed: int) -> Images:
-    """An .npz file, or a folder of one folder a class; a part, drawn by seed, is held out."""
+    """An .npz file, or a folder of one folder per class; a part, drawn by seed, is held out."""
     if path.suffix == ".npz":
         images, targets, classes = read_npz(path, size, channels)
     elif path.is_dir():
@@ -125,6 +137,23 @@ def read_folder(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor, l
     return images, torch.tensor([target for _, target in found]), classes
 
 
+class Batch(NamedTuple):
+    images: Tensor  # (B, C, H, W): bytes, and on a device numbers from 0 to 1
+    targets: Tensor  # (B,)
+
+    @property
+    def target_count(self) -> int:
+        """Targets that the loss counts."""
+        return int((self.targets != IGNORE).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        images, targets = self
+        if device.type == "cuda":
+            images, targets = images.pin_memory(), targets.pin_memory()
+        images = images.to(device, non_blocking=True).float() / 255
+        return Batch(images, targets.to(device, non_blocking=True))
+
+
 def augmented(images: Tensor, random: np.random.Generator) -> Tensor:
     """Each image turned left to right or not, and moved by up to an eighth of its size."""
     most = images.size(3) // 8
@@ -137,31 +166,26 @@ def augmented(images: Tensor, random: np.random.Generator) -> Tensor:
     return moved
 
 
-def random_batches(
-    split: Split,
-    shape: tuple[int, int],
-    rank: int,
-    world: int,
-    seeds: tuple[int, ...],
-    augment: bool,
-) -> list[tuple[Tensor, Tensor]]:
-    """(accumulation, batch) images and targets of a rank, drawn from the seeds alone."""
-    accumulation, batch = shape
-    random = np.random.default_rng(seeds)
-    drawn = random.integers(0, len(split.images), (world, accumulation, batch))[rank]
-    random = np.random.default_rng((*seeds, rank))  # each rank changes its images in its own way
+def random_batches(data: Images, options: Options, step: int, rank: int, world: int) -> list[Batch]:
+    """This rank's part of one step's random images, one batch per micro-batch."""
+    split = data.train
+    random = np.random.default_rng((options.seed, step))
+    size = (world, options.accumulation, options.batch)
+    drawn = random.integers(0, len(split.images), size)[rank]
+    # Each rank changes its images in its own way.
+    random = np.random.default_rng((options.seed, step, rank))
     batches = []
     for rows in torch.from_numpy(drawn):
         images = split.images[rows]
-        batches.append((augmented(images, random) if augment else images, split.targets[rows]))
+        images = augmented(images, random) if options.augment else images
+        batches.append(Batch(images, split.targets[rows]))
     return batches
 
 
-def validation_batches(
-    split: Split, batch: int, rank: int, world: int
-) -> Iterator[tuple[Tensor, Tensor]]:
+def validation_batches(data: Images, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the held-out images, as they are."""
+    split = data.validation
     rows = range(rank, len(split.images), world)
-    for start in range(0, len(rows), batch):
-        chosen = list(rows[start : start + batch])
-        yield split.images[chosen], split.targets[chosen]
+    for start in range(0, len(rows), options.batch):
+        chosen = list(rows[start : start + options.batch])
+        yield Batch(split.images[chosen], split.targets[chosen])

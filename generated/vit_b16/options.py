@@ -13,8 +13,8 @@ from .checkpoint import differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "a folder of one folder a class, or .npz with images and labels"] = ""
-    augment: Annotated[bool, "turn and move the images of training at random"] = True
+    data: Annotated[str, "a folder of one folder per class, or .npz with images and labels"] = ""
+    augment: Annotated[bool, "flip and move the images of training at random"] = True
     validation: Annotated[float, "fraction of the images held out"] = 0.1
     out: Annotated[str, "folder for checkpoints and logs"] = "out/vit_b16"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
@@ -24,8 +24,8 @@ class Options:
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
     seed: Annotated[int, "of weights, batches and dropout"] = 1337
-    batch: Annotated[int, "images a micro-batch, on each rank"] = 32
-    accumulation: Annotated[int, "micro-batches a step"] = 1
+    batch: Annotated[int, "images per micro-batch, on each rank"] = 32
+    accumulation: Annotated[int, "micro-batches per step"] = 1
     steps: Annotated[int, "steps of the whole run"] = 10_000
     lr: Annotated[float, "peak learning rate"] = 0.0003
     beta1: Annotated[float, "decay of AdamW's first moment"] = 0.9

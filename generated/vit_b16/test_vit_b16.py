@@ -22,6 +22,24 @@ CONFIG = Config.tiny()
 SIDE = CONFIG.image_size // CONFIG.patch_size
 
 
+def random_images(batch: int) -> Tensor:
+    size = CONFIG.image_size
+    return torch.randn(batch, CONFIG.channels, size, size, device=DEVICE)
+
+
+def random_inputs(batch: int) -> dict[str, Tensor]:
+    return {"images": random_images(batch)}
+
+
+def random_targets(batch: int) -> Tensor:
+    return torch.randint(0, CONFIG.classes, (batch,), device=DEVICE)
+
+
+def small_batch() -> tuple[dict[str, Tensor], Tensor]:
+    """Inputs and targets that a toy model can learn by heart."""
+    return random_inputs(8), random_targets(8)
+
+
 @pytest.fixture(autouse=True)
 def device_is_reported(record_property: Callable[[str, object], None]) -> None:
     record_property("device", DEVICE)
@@ -35,16 +53,6 @@ def random_model() -> Model:
         for parameter in model.parameters():
             parameter.normal_(std=0.3)
     return model
-
-
-def random_images(
-    batch: int, height: int = CONFIG.image_size, width: int = CONFIG.image_size
-) -> Tensor:
-    return torch.randn(batch, CONFIG.channels, height, width, device=DEVICE)
-
-
-def random_targets(batch: int) -> Tensor:
-    return torch.randint(0, CONFIG.classes, (batch,), device=DEVICE)
 
 
 def test_every_patch_matters_to_every_score() -> None:
@@ -64,15 +72,11 @@ def test_patches_that_change_places_change_the_scores() -> None:
     assert not torch.allclose(model(images), model(turned), rtol=0.01)
 
 
-def test_images_of_a_batch_do_not_see_each_other() -> None:
-    model, images = random_model(), random_images(3)
-    alone = torch.cat([model(image[None]) for image in images])
-    torch.testing.assert_close(model(images), alone, rtol=1e-4, atol=1e-4)
-
-
 def test_images_of_another_size_are_scored_too() -> None:
     model = random_model()
-    scores = model(random_images(2, CONFIG.image_size + CONFIG.patch_size, CONFIG.image_size * 2))
+    size, patch = CONFIG.image_size, CONFIG.patch_size
+    images = torch.randn(2, CONFIG.channels, size + patch, 2 * size, device=DEVICE)
+    scores = model(images)
     assert scores.shape == (2, CONFIG.classes)
     assert bool(torch.isfinite(scores).all())
 
@@ -87,6 +91,12 @@ def test_positions_of_another_grid_lie_between_those_learned() -> None:
         model.position_embedding.fill_(0.7)
     same = model.positions(SIDE + 1, SIDE + 3)
     torch.testing.assert_close(same, torch.full_like(same, 0.7))
+
+
+def test_images_of_a_batch_do_not_see_each_other() -> None:
+    model, images = random_model(), random_images(3)
+    alone = torch.cat([model(image[None]) for image in images])
+    torch.testing.assert_close(model(images), alone, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -108,41 +118,18 @@ def test_the_loss_is_the_cross_entropy_of_the_scores() -> None:
     torch.testing.assert_close(model(images, targets), each.sum() / 4)
 
 
-def test_training_moves_every_parameter() -> None:
-    model = random_model().train()
-    model(random_images(8), random_targets(8)).backward()
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            assert parameter.grad is not None, name
-            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
-
-
 def test_one_batch_can_be_overfitted() -> None:
     torch.manual_seed(0)
     model = Model(CONFIG).to(DEVICE)
     model.init_weights()
-    images, targets = random_images(8), random_targets(8)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    first = model.eval()(images, targets).item()
+    inputs, targets = small_batch()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
+    first = model.eval()(**inputs, targets=targets).item()
     for _ in range(100):
         optimizer.zero_grad()
-        model.train()(images, targets).backward()
+        model.train()(**inputs, targets=targets).backward()
         optimizer.step()
-    assert model.eval()(images, targets).item() < 0.2 * first
-
-
-def test_the_full_model_has_the_planned_number_of_parameters() -> None:
-    with torch.device("meta"):
-        model = Model(Config())
-    assert sum(parameter.numel() for parameter in model.parameters()) == 86_567_656
-
-
-def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
-    with torch.device("meta"):
-        model = Model(CONFIG)
-    model.to_empty(device=DEVICE)
-    model.init_weights()
-    assert bool(torch.isfinite(model(random_images(1))).all())
+    assert model.eval()(**inputs, targets=targets).item() < 0.2 * first
 
 
 def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
@@ -157,26 +144,6 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
     assert train.main([*given, *options]) == 0
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-def test_a_resumed_run_repeats_the_uninterrupted_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = train_briefly(tmp_path / "whole")
-    step = train.train_step
-
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
-        if run.step == 4:
-            raise RuntimeError("killed")
-        return step(run, lr_scale)
-
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
-        patch.setattr(train, "train_step", killed_at_step_4)
-        train_briefly(tmp_path / "resumed")
-    resumed = train_briefly(tmp_path / "resumed", "--resume")
-    names = ("step", "loss", "validation_loss", "validation_accuracy")
-    losses = [{key: line.get(key) for key in names} for line in whole]
-    assert losses == [{key: line.get(key) for key in names} for line in resumed]
 
 
 def test_folders_of_pictures_are_read_by_class(tmp_path: Path) -> None:
@@ -195,11 +162,56 @@ def test_folders_of_pictures_are_read_by_class(tmp_path: Path) -> None:
         assert torch.equal(shades, torch.tensor([10, 240], dtype=torch.uint8)[split.targets])
 
 
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == 86_567_656
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    assert bool(torch.isfinite(model(**random_inputs(1))).all())
+
+
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    model(**random_inputs(8), targets=random_targets(8)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    timed = ("ms", "images_per_second", "mfu")
+    for before, after in zip(whole, resumed, strict=True):
+        assert before.keys() == after.keys()
+        assert all(after[key] == before[key] for key in before if key not in timed)
+
+
 def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
     model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
     load_huggingface(other, save_huggingface(model))
-    images = random_images(1)
-    assert torch.equal(other(images), model(images))
+    inputs = random_inputs(1)
+    assert torch.equal(other(**inputs), model(**inputs))
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:

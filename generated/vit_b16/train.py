@@ -1,10 +1,10 @@
 # Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """Train vit_b16 on images.
 
-    python -m generated.vit_b16.train --data images/  # one folder a class
+    python -m generated.vit_b16.train --data images/  # one folder per class
     python -m generated.vit_b16.train --data digits.npz  # arrays `images` and `labels`
     python -m generated.vit_b16.train --resume
-    torchrun --nproc-per-node 2 -m generated.vit_b16.train --data images/
+    torchrun --nproc-per-node 2 -m generated.vit_b16.train --resume  # on two devices
 
 OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
 lowest validation loss), images.json (the classes' names; mean and deviation of the channels),
@@ -17,17 +17,14 @@ uninterrupted one bit for bit.
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,42 +42,14 @@ from .checkpoint import (
     weights,
     write_checkpoint,
 )
-from .data import IGNORE, Images, random_batches, read_images, validation_batches
-from .log import open_log, peak_flops, plot_losses, progress
+from .data import Batch, Images, random_batches, read_data, validation_batches
+from .log import Log, open_log, peak_flops, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
+from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
 
-RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
-FLOPS_PER_IMAGE = 105_382_975_344  # forward and backward
-
-
-# ---- device ----
-
-
-def start_device(name: str) -> torch.device:
-    """The device of this process, ready for its part in a run of WORLD processes."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    try:
-        device = torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {name} can't be used: {error}") from None
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-        torch.set_float32_matmul_precision("high")
-    if WORLD > 1:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    return device
-
-
-def sum_over_ranks(value: float) -> float:
-    """Over gloo on the CPU, so that no device has to finish its work first."""
-    total = torch.tensor(value, dtype=torch.float64)
-    if WORLD > 1:
-        dist.all_reduce(total)
-    return total.item()
+# Forward and backward.
+FLOPS_PER_IMAGE = 105_382_975_344
 
 
 # ---- run ----
@@ -108,13 +77,6 @@ class Run:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
 
 
-def read_data(options: Options) -> tuple[Images, Config]:
-    config = Config.tiny() if options.tiny else Config()
-    size, channels = config.image_size, config.channels
-    data = read_images(Path(options.data), size, channels, options.validation, options.seed)
-    return data, replace(config, classes=len(data.classes))
-
-
 def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
     """AdamW; weight decay shrinks matrices and embeddings only, not gains and biases."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
@@ -131,7 +93,7 @@ def prepare(options: Options) -> Run:
     out = Path(options.out)
     if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
         raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
-    data, config = read_data(options)
+    data, config = read_data(options, Config.tiny() if options.tiny else Config())
     device = start_device(options.device)
     torch.manual_seed(options.seed)
     with device:
@@ -148,7 +110,7 @@ def prepare(options: Options) -> Run:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
             (out / name).unlink(missing_ok=True)
-        (out / "images.json").write_text(json.dumps(data.facts(), indent=2) + "\n")
+        data.save(out)
     return run
 
 
@@ -192,27 +154,25 @@ def lr_multiplier(step: int, options: Options) -> float:
     return options.min_lr_ratio + (1 - options.min_lr_ratio) * left
 
 
-def sum_of_losses(run: Run, network: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    if run.device.type == "cuda":
-        images, targets = images.pin_memory(), targets.pin_memory()
-    images = run.data.normal(images.to(run.device, non_blocking=True))
-    targets = targets.to(run.device, non_blocking=True)
+def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
+    images = run.data.normalised(batch.images)
     with run.autocast():
-        loss: Tensor = network(images, targets, reduction="sum")
+        loss: Tensor = network(images, batch.targets, reduction="sum")
     return loss
 
 
-def backward(run: Run, batches: list[tuple[Tensor, Tensor]]) -> Tensor:
+def backward(run: Run, batches: list[Batch]) -> Tensor:
     """Gradients of the mean loss over every target of all batches and ranks.
 
     Returns this rank's part of that mean.
     """
-    count = sum_over_ranks(sum(int((targets != IGNORE).sum()) for _, targets in batches))
+    count = sum_over_ranks(sum(batch.target_count for batch in batches))
     total = torch.zeros((), device=run.device)
-    for index, (images, targets) in enumerate(batches, 1):
+    for index, batch in enumerate(batches, 1):
+        batch = batch.to(run.device)
         ddp = run.network if isinstance(run.network, DistributedDataParallel) else None
         with ddp.no_sync() if ddp and index < len(batches) else nullcontext():
-            part = sum_of_losses(run, run.network, images, targets) / count
+            part = sum_of_losses(run, run.network, batch) / count
             torch.autograd.backward(part * WORLD)  # DDP takes the mean over ranks, we the sum
         total += part.detach()
     return total
@@ -223,9 +183,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     options = run.options
     seed = np.random.SeedSequence((options.seed, run.step, RANK)).generate_state(1)
     torch.manual_seed(int(seed[0]))
-    shape = (options.accumulation, options.batch)
-    seeds = (options.seed, run.step)
-    loss = backward(run, random_batches(run.data.train, shape, RANK, WORLD, seeds, options.augment))
+    loss = backward(run, random_batches(run.data, options, run.step, RANK, WORLD))
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), options.clip)
     for optimizer in run.optimizers:
         for group in optimizer.param_groups:
@@ -237,64 +195,42 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def evaluate(run: Run, log: TextIO) -> None:
-    """Mean loss and accuracy over the held-out images; the weights of the lowest loss are kept."""
-    split = run.data.validation
-    total, right = torch.zeros((), device=run.device), torch.zeros((), device=run.device)
+def evaluate(run: Run, log: Log) -> None:
+    """The mean loss over every target that is held out; the weights of the lowest are kept."""
     run.model.eval()
-    for images, targets in validation_batches(split, run.options.batch, RANK, WORLD):
-        images, targets = images.to(run.device), targets.to(run.device)
+    batches = validation_batches(run.data, run.options, RANK, WORLD)
+    total, right = torch.zeros((), device=run.device), torch.zeros((), device=run.device)
+    for batch in batches:
+        images, targets = batch.to(run.device)
         with run.autocast():
-            scores = run.model(run.data.normal(images))
+            scores = run.model(run.data.normalised(images))
         total += F.cross_entropy(scores.float(), targets, reduction="sum")
         right += (scores.argmax(-1) == targets).sum()
-    run.model.train()
-    count = len(split.images)
+    count = len(run.data.validation.images)
     loss, accuracy = sum_over_ranks(total.item()) / count, sum_over_ranks(right.item()) / count
-    line = f"{counter(run)}  validation loss {loss:.4f}  accuracy {accuracy:.2%}"
-    print(line + "  (lowest loss so far)" * (loss < run.best))
-    record = {"step": run.step, "validation_loss": loss, "validation_accuracy": accuracy}
-    log.write(json.dumps(record) + "\n")
+    figures = {"validation_loss": loss, "validation_accuracy": accuracy}
+    run.model.train()
+    lowest = "  (lowest loss so far)" * (loss < run.best)
+    log.write(run.step, figures, lowest)
     if loss < run.best:
         run.best = loss
         save(run, "best.safetensors")
 
 
-def report(run: Run, log: TextIO, loss: float, lr: float, norm: float, seconds: float) -> None:
-    """One line for a step, on the terminal and as JSON."""
+def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
     if not math.isfinite(loss):
         raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --lr")
     options = run.options
     images = WORLD * options.accumulation * options.batch
-    record = {"step": run.step, "loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
-    record["images_per_second"] = images / seconds
-    line = f"{counter(run)}  loss {loss:7.4f}  lr {lr:.2e}  norm {norm:8.3f}"
-    line += f"  {1e3 * seconds:8.1f} ms  {images / seconds:>9,.0f} images/s"
+    figures = {"loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
+    figures["images_per_second"] = images / seconds
     if peak := peak_flops(run.device):
-        record["mfu"] = FLOPS_PER_IMAGE * images / seconds / (peak * WORLD)
-        line += f"  MFU {record['mfu']:6.1%}"
-    print(line)
-    log.write(json.dumps(record) + "\n")
+        flops = FLOPS_PER_IMAGE * images / seconds
+        figures["mfu"] = flops / (peak * WORLD)
+    log.write(run.step, figures)
 
 
-def counter(run: Run) -> str:
-    return f"step {run.step:>{len(str(run.options.steps))}}/{run.options.steps}"
-
-
-@contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM, collected, so that the current step ends and is saved."""
-    received: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda which, _: received.append(which)) for number in numbers]
-    try:
-        yield received
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
-def train(run: Run, log: TextIO, signals: list[int]) -> None:
+def train(run: Run, log: Log, signals: list[int]) -> None:
     """Steps to the end, or to the first signal that any rank gets."""
     options = run.options
     intervals = (options.log_every, options.eval_every, options.checkpoint_every)
@@ -324,9 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with stop_signals() as signals:
             run = prepare(parse_options(arguments))
-            with open_log(
-                run.path("log.jsonl") if RANK == 0 else Path(os.devnull), run.step
-            ) as log:
+            path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
+            with open_log(path, run.step, run.options.steps) as log:
                 train(run, log, signals)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -338,9 +273,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     if RANK == 0:
         plot_losses(run.path("log.jsonl"), run.path("loss.png"))
-    print(
-        f"best validation loss {run.best:.4f}, with the weights in {run.path('best.safetensors')}"
-    )
+    best = run.path("best.safetensors")
+    print(f"best validation loss {run.best:.4f}, with the weights in {best}")
     return 0
 
 

@@ -15,18 +15,22 @@ from codegen.plan.tasks.text import (
 )
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec.head import SpecHead
+from codegen.spec.tasks.causal_lm import CorpusData
 
 
 def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTask:
     """Windows of a text, their targets one token on; sampling goes on from a prompt."""
-    train, context = spec.train, spec.train.context_length or network.context_length
+    said = spec.data
+    assert isinstance(said, CorpusData)
+    context = said.context_length or network.context_length
+    separator = separator_of(said, said.separator)
     data = "UTF-8 text, or a folder with train.bin and val.bin (uint16)"
     held_out = "fraction of a text held out, its end"
     documents = DOCUMENTS in network.inputs
     return TextTask(
         name="causal-lm",
         data="text",
-        commands=(training_command("corpus.txt", train),),
+        commands=(training_command("corpus.txt", said),),
         kept="tokenizer.json",
         drawn="Batches and dropout",
         data_class="Corpus",
@@ -40,9 +44,9 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
-            tokenizer_option(train),
-            *((documents_option(train),) if documents else ()),
-            OptionPlan("validation", "float", float(train.validation), held_out),
+            tokenizer_option(said),
+            *((documents_option(separator),) if documents else ()),
+            OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
@@ -73,7 +77,7 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         inputs=network.inputs,
         prefix=network.prefix,
         prefix_length=network.prefix_length if network.prefix == "fixed" else None,
-        separator=separator_of(train),
+        separator=separator,
         sampling=f"Sample from a trained {spec.name}",
         prompt="prompt",
         prompt_help="text to go on from",

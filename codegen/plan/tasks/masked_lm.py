@@ -14,11 +14,15 @@ from codegen.plan.tasks.text import (
 )
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec.head import SpecHead
+from codegen.spec.tasks.masked_lm import MaskedData
 
 
 def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTask:
     """Whole windows of a text, 15 % of whose tokens are targets."""
-    train, context = spec.train, spec.train.context_length or network.context_length
+    said = spec.data
+    assert isinstance(said, MaskedData)
+    context = said.context_length or network.context_length
+    separator = separator_of(said, said.separator)
     data = "UTF-8 text, or a folder with train.bin and val.bin (uint16)"
     mask = "its text or number; else a file's own, else the last"
     held_out = "fraction of a text held out, its end"
@@ -26,7 +30,7 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
     return TextTask(
         name="masked-lm",
         data="text, some of whose tokens are masked",
-        commands=(training_command("corpus.txt", train),),
+        commands=(training_command("corpus.txt", said),),
         kept="tokenizer.json",
         drawn="Batches, what is masked in them and dropout",
         data_class="Corpus",
@@ -38,10 +42,10 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
-            tokenizer_option(train),
-            *((documents_option(train),) if DOCUMENTS in inputs else ()),
-            OptionPlan("mask_token", "str", train.mask_token or "", mask),
-            OptionPlan("validation", "float", float(train.validation), held_out),
+            tokenizer_option(said),
+            *((documents_option(separator),) if DOCUMENTS in inputs else ()),
+            OptionPlan("mask_token", "str", said.mask_token or "", mask),
+            OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
@@ -64,5 +68,5 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
             ),
         ),
         inputs=inputs,
-        separator=separator_of(train),
+        separator=separator,
     )

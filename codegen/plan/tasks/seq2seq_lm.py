@@ -15,6 +15,7 @@ from codegen.plan.tasks.text import (
 )
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec.head import SpecHead
+from codegen.spec.tasks.seq2seq_lm import PairData
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,20 @@ class PairsTask(TextTask):
 
 def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> PairsTask:
     """Pairs of a source and a target; sampling answers a source."""
-    train, context = spec.train, spec.train.context_length or network.context_length
+    said = spec.data
+    assert isinstance(said, PairData)
+    context = said.context_length or network.context_length
+    separator = separator_of(said, said.separator)
     encoder = network.encoder
     assert encoder is not None
     data = "UTF-8 text, one pair per line: a source, a tab, a target"
-    separator = "the token before a target and at its end: its text or its number"
+    separator_help = "the token before a target and at its end: its text or its number"
     own_length = "context_length" in encoder.renamed_fields
     own_vocabulary = encoder.own_embedding and "vocab_size" in encoder.renamed_fields
     return PairsTask(
         name="seq2seq-lm",
         data="pairs of texts: lines of a source, a tab and a target",
-        commands=(training_command("pairs.tsv", train),),
+        commands=(training_command("pairs.tsv", said),),
         kept="tokenizer.json",
         drawn="Batches and dropout",
         data_class="Corpus",
@@ -50,12 +54,12 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
         flops=0,
         options=(
             OptionPlan("data", "str", "", data),
-            tokenizer_option(train),
-            OptionPlan("separator", "str", separator_of(train), separator),
+            tokenizer_option(said),
+            OptionPlan("separator", "str", separator, separator_help),
             OptionPlan(
                 "validation",
                 "float",
-                float(train.validation),
+                float(spec.train.validation),
                 "fraction of the pairs held out, the last ones",
             ),
         ),
@@ -85,14 +89,12 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
                 "tasks/seq2seq_lm/tests/sampling.py.jinja",
             ),
         ),
-        separator=separator_of(train),
+        separator=separator,
         sampling=f"Let a trained {spec.name} answer sources",
         prompt="source",
         prompt_help="text",
         sampling_options=(
-            OptionPlan(
-                "separator", "str", separator_of(train), "the token before a target and at its end"
-            ),
+            OptionPlan("separator", "str", separator, "the token before a target and at its end"),
             *sampling_options("source", "how many to make at most", 0.0),
         ),
         length_fields=("context_length", *(("encoder_context_length",) if own_length else ())),

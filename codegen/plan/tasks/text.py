@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from codegen.plan.reads import Largest, Read
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
-from codegen.spec.head import Train
+from codegen.spec.tasks.text import TextData
 
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
@@ -32,26 +32,26 @@ class TextTask(TaskPlan):
         return DOCUMENTS in self.inputs
 
 
-def separator_of(train: Train) -> str:
+def separator_of(data: TextData, said: str | None) -> str:
     """The token that ends a document."""
-    return train.separator or ("<|endoftext|>" if train.tokenizer == "file" else "\n")
+    return said or ("<|endoftext|>" if data.tokenizer == "file" else "\n")
 
 
-def tokenizer_option(train: Train) -> OptionPlan:
+def tokenizer_option(data: TextData) -> OptionPlan:
     """Which tokenizer; that from a file has no default."""
-    default = "" if train.tokenizer == "file" else train.tokenizer
+    default = "" if data.tokenizer == "file" else data.tokenizer
     return OptionPlan("tokenizer", "str", default, "char, byte or the path of a tokenizer.json")
 
 
-def documents_option(train: Train) -> OptionPlan:
+def documents_option(separator: str) -> OptionPlan:
     """The separator of documents."""
     help = "the token that ends a document: its text or its number"
-    return OptionPlan("separator", "str", separator_of(train), help)
+    return OptionPlan("separator", "str", separator, help)
 
 
-def training_command(data: str, train: Train) -> str:
-    """What a run on `data` is started with: a tokenizer's file has to be said."""
-    return f"--data {data}" + f" --tokenizer {TOKENIZER_FILE}" * (train.tokenizer == "file")
+def training_command(path: str, data: TextData) -> str:
+    """What a run on `path` is started with: a tokenizer's file has to be said."""
+    return f"--data {path}" + f" --tokenizer {TOKENIZER_FILE}" * (data.tokenizer == "file")
 
 
 def sampling_options(prompt: str, tokens: str, temperature: float) -> tuple[OptionPlan, ...]:
