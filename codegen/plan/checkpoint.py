@@ -14,10 +14,11 @@ from codegen.importers.formula import parsed
 from codegen.importers.mapping import read_mapping
 from codegen.plan.reads import OverLayer, Read
 from codegen.plan.tables import Parameter
+from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.parts import BlockPlan
 
 MAX_NAMED = 8  # parameters in a message
-Number = Read | OverLayer
+Number = Read | OverLayer | Formula
 
 INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name
 

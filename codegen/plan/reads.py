@@ -24,6 +24,10 @@ class Printed:
         """As code that has the config under that name."""
         raise NotImplementedError
 
+    def as_factor(self, config: str) -> str:
+        """The same, to multiply by."""
+        return self.of(config)
+
 
 @dataclass(frozen=True)
 class Read(Printed):
@@ -41,7 +45,7 @@ class Read(Printed):
 class OverLayer(Printed):
     """A number that the layers divide by their places: by one in the first, by two in the next."""
 
-    read: Read
+    read: Printed
 
     @property
     def by_layer(self) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from codegen.plan.suffixes import SuffixRule
+from codegen.spec.masks.expression import Expression
 
 Number = int | float
 
@@ -15,13 +16,17 @@ ConfigValue = Number | str | tuple["Number | str", ...]
 
 @dataclass(frozen=True)
 class ConfigField:
-    """One knob of the generated Config: its value, and its value in Config.tiny()."""
+    """One knob of the generated Config: its value, and its value in Config.tiny().
+
+    One that has a `formula` is no knob: those who need it work it out from the others.
+    """
 
     name: str
     type: str
     value: ConfigValue
     tiny: ConfigValue
     comment: str = ""
+    formula: Expression | None = None
 
 
 Group = Literal["matrix", "embedding", "head", "vector"]

@@ -31,7 +31,7 @@ def embed(run: Run, tokens: Array) -> Array:
     net, weights, positions = run.net, run.weights, run.positions
     plan = net.embedding
     x = weights["token_embedding.weight"][tokens]
-    if plan.scaled:
+    if plan.scale:
         x = x * number(net, "embedding_scale")
     if plan.projected == "tokens":
         x = linear(weights, "embedding_proj", x)
@@ -83,7 +83,7 @@ def head(net: TransformerNetwork, weights: Weights, x: Array) -> Array:
         if plan.transform.norm:
             eps = end_eps(net, plan.transform.norm)
             x = norm(plan.transform.norm, eps, weights, "head_norm", x)
-    if plan.scaled:
+    if plan.scale:
         x = x * number(net, "output_scale")
     out = x @ weights["token_embedding.weight" if plan.tied else "head.weight"].T
     if plan.bias:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from codegen.plan.reads import OverLayer, Own, Read, own
 from codegen.plan.transformer.attention_function import ScorePlan, attention_function, kept_by_cache
+from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.mlps import norm_plan
 from codegen.plan.transformer.parts import AttentionPlan, LatentPlan, NormPlan
@@ -31,9 +32,11 @@ def attention_plan(
     score = _score_plan(model, attention, scaled=numbers.used("attention_scale"))
     of_mask = [n.name for n in numbers.mask_numbers[kind]]
     names = _numbers_read(attention, score, of_mask)
-    reads: dict[str, Read | OverLayer] = {name: numbers.read(name) for name in names}
-    if attention.scale_by_layer:
-        reads["attention_scale"] = OverLayer(numbers.read("attention_scale"))
+    reads: dict[str, Read | OverLayer | Formula] = {name: numbers.read(name) for name in names}
+    if score.scaled:
+        scale = numbers.scale("attention_scale")
+        reads["attention_scale"] = OverLayer(scale) if attention.scale_by_layer else scale
+    formula = numbers.formula("attention_scale")
     width = head_dim(model, block)
     lends_kv = any(block.attention.kv_of for block in numbers.blocks.values())
     bias = attention.bias
@@ -92,6 +95,7 @@ def attention_plan(
         lends_kv=lends_kv,
         grid_bias=grid_bias(model),
         own_scale=numbers.used("attention_scale"),
+        stretched_scale=bool(formula and formula.names("rope_factor")),
         latent=latent_plan,
     )
 

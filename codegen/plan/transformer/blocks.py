@@ -76,7 +76,7 @@ def _block_plan(
         parallel=residual.layout == "parallel",
         shared_norm=residual.shared_norm,
         attention_norm=residual.attention_norm,
-        residual_scale=None if residual.scale is None else numbers.read("residual_scale"),
+        residual_scale=None if residual.scale is None else numbers.scale("residual_scale"),
         residual_normed=residual.normed,
         layer_scale=model.layer_scale is not None,
         drop_path=bool(model.drop_path and model.drop_path.rate),

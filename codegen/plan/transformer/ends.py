@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from codegen.plan.reads import Read, Total
+from codegen.plan.reads import LayerCount, Read, Total
 from codegen.plan.tables import ConfigField
+from codegen.plan.transformer.formula import Formula, Size, agreed_tree, formula_of, holds
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers
 from codegen.plan.transformer.layer_numbers.number_row import (
     TINY_MODEL,
@@ -25,8 +26,12 @@ WHOLE, NARROW, OUTPUT = Read("d_model"), Read("embedding_dim"), Read("output_dim
 class Ends:
     """A model's embedding, last norm and head; numbers that layers share are read from theirs."""
 
-    def __init__(self, model: TransformerModel, numbers: LayerNumbers) -> None:
+    def __init__(self, model: TransformerModel, numbers: LayerNumbers, layers: LayerCount) -> None:
         self.model = model
+        self.sizes: dict[str, Size] = {"d_model": WHOLE, "layers": layers}
+        if model.image is None:
+            self.sizes["vocab_size"] = Read("vocab_size")
+        self.toy_sizes = {**TOY_NUMBERS, "layers": len(numbers.tiny)}
         transform = model.head.transform
         self.norms = {
             "final": resolve_norm(model, model.final_norm),
@@ -61,7 +66,7 @@ class Ends:
         return EmbeddingPlan(
             tokens=Total((Read("vocab_size"), *extra)),
             width=NARROW if projected else WHOLE,
-            scaled=spec.scale is not None,
+            scale=self._read_scale("embedding_scale", spec.scale),
             token_shift=spec.token_shift,
             positions=spec.positions,
             rows=Total((Read("context_length"), *offset)),
@@ -91,7 +96,7 @@ class Ends:
             tied=tied,
             width=width,
             transform=transform,
-            scaled=spec.scale is not None,
+            scale=self._read_scale("output_scale", spec.scale),
             bias=bool(spec.bias),
             bias_fixed=spec.bias == "fixed",
             softcap=spec.softcap is not None,
@@ -134,9 +139,20 @@ class Ends:
             factor = float(head.z_loss)
             yield ConfigField("z_loss", "float", factor, factor, "of logsumexp^2, in training")
 
+    def _formula(self, scale: float | str | None) -> Formula | None:
+        """A scale as it follows from sizes; None where it is a number of its own."""
+        found = formula_of(agreed_tree([scale]), self.sizes)
+        return found if found and holds(found.tree, self.toy_sizes) else None
+
+    def _read_scale(self, name: str, scale: float | str | None) -> Read | Formula | None:
+        """How a model reads a scale."""
+        return None if scale is None else self._formula(scale) or Read(name)
+
     def _scale(self, name: str, scale: float | str | None) -> Iterator[ConfigField]:
         if scale is None:
             return
         real = scale_value(scale, scale_numbers(self.model, Block()))
         tiny = toy_scale(scale, TOY_NUMBERS, real)
-        yield ConfigField(name, "float", real, tiny, scale if isinstance(scale, str) else "")
+        comment = scale if isinstance(scale, str) else ""
+        formula = self._formula(scale)
+        yield ConfigField(name, "float", real, tiny, comment, formula.tree if formula else None)

@@ -44,9 +44,9 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         )
         for kind, values, source in zip(kinds, numbers.true, kv_sources(kinds, blocks), strict=True)
     )
-    ends = Ends(model, numbers)
-    image = image_plan(model, model.image) if model.image else None
     layer_count = LayerCount(Read("layers"), kinds=len(plans) > 1)
+    ends = Ends(model, numbers, layer_count)
+    image = image_plan(model, model.image) if model.image else None
     network = TransformerNetwork(
         task=task,
         class_name="Model",

@@ -10,6 +10,7 @@ from codegen.plan.tables import Argument, Number
 from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.transformer.experts import ExpertsPlan
+from codegen.plan.transformer.formula import Formula
 
 ATTENTION = "transformer/attention/attention.py.jinja"
 
@@ -46,7 +47,7 @@ class EmbeddingPlan:
 
     tokens: Total
     width: Read
-    scaled: bool
+    scale: Read | Formula | None
     token_shift: bool
     positions: str  # none, learned or sinusoidal
     rows: Total  # of the table of learned positions
@@ -87,7 +88,7 @@ class HeadPlan:
     tied: bool
     width: Read
     transform: TransformPlan | None
-    scaled: bool
+    scale: Read | Formula | None  # of what the output embedding reads
     bias: bool
     bias_fixed: bool
     softcap: bool
@@ -103,7 +104,7 @@ class AttentionPlan:
     """
 
     class_name: str
-    numbers: dict[str, Read | OverLayer]
+    numbers: dict[str, Read | OverLayer | Formula]
     per_layer: bool
     bias: dict[str, bool]
     grouped: bool
@@ -125,7 +126,8 @@ class AttentionPlan:
     cached: bool
     kept: KeptPlan
     latent: LatentPlan | None
-    own_scale: bool  # the config has a scale of the scores
+    own_scale: bool  # a scale of the scores other than by the width of a head
+    stretched_scale: bool  # that grows with the stretch of rotary positions
     own_values: bool  # value heads have a width of their own
     value_scale: bool
     shared_kv: bool  # keys and values are an earlier layer's
@@ -199,7 +201,7 @@ class AttentionPlan:
         return self.function.mask.inputs if self.function else ()
 
     @property
-    def mask_numbers(self) -> tuple[Read | OverLayer, ...]:
+    def mask_numbers(self) -> tuple[Read | OverLayer | Formula, ...]:
         """How the numbers of the mask are read from the config."""
         return tuple(self.numbers[name] for name in self.mask_names)
 
@@ -351,7 +353,7 @@ class BlockPlan:
     parallel: bool
     shared_norm: bool
     attention_norm: bool  # before attention, where the others are before theirs
-    residual_scale: Read | None  # the factor of what sublayers add
+    residual_scale: Read | Formula | None  # the factor of what sublayers add
     residual_normed: bool
     layer_scale: bool
     drop_path: bool
@@ -444,6 +446,7 @@ class RopePlan:
     factor: bool
     truncate: bool
     attention_factor: bool
+    own_attention_factor: bool  # not the one that follows from the stretch
     long_attention_factor: bool
 
     @property

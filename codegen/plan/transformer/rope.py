@@ -22,6 +22,7 @@ from codegen.spec.transformer.rope import (
     Rope,
     YarnScaling,
 )
+from codegen.spec.transformer.scale import parse_scale
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
 Kinds = Mapping[str | None, Block]
@@ -91,6 +92,7 @@ def rope_plans(model: TransformerModel, blocks: Kinds) -> tuple[RopePlan, ...]:
                 factor=isinstance(scaling, ProportionalScaling) and scaling.factor != 1,
                 truncate=isinstance(scaling, YarnScaling) and scaling.truncate,
                 attention_factor=factor != 1 or long_factor != factor,
+                own_attention_factor=not by_formula(scaling),
                 long_attention_factor=long_factor != factor,
             )
         )
@@ -100,6 +102,11 @@ def rope_plans(model: TransformerModel, blocks: Kinds) -> tuple[RopePlan, ...]:
 def has_own_dim(structure: RopeStructure, alone: bool) -> bool:
     """Whether the rotated width is a number of its own beside head_dim."""
     return structure.dim != structure.head_dim or not alone
+
+
+def by_formula(scaling: AnyScaling | None) -> bool:
+    """Whether rotated queries and keys grow as YaRN says (arXiv:2309.00071, section 3.4)."""
+    return isinstance(scaling, YarnScaling) and scaling.attention_factor is None
 
 
 def attention_factors(scaling: AnyScaling | None) -> tuple[float, float]:
@@ -204,7 +211,9 @@ def _scaling_fields(
     short, long = attention_factors(scaling)
     if plan.attention_factor:
         comment = "of rotated queries and keys"
-        fields.append(ConfigField(f"{name}_attention_factor", "float", short, short, comment))
+        tree = parse_scale("0.1 * log(rope_factor) + 1") if by_formula(scaling) else None
+        own = f"{name}_attention_factor"
+        fields.append(ConfigField(own, "float", short, short, comment, tree))
     if plan.long_attention_factor:
         comment = "the same in long sequences"
         fields.append(ConfigField(f"{name}_long_attention_factor", "float", long, long, comment))

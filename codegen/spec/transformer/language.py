@@ -27,7 +27,8 @@ def expressions() -> str:
         "parentheses; `tgen mask` draws it. `causal & window(256)` shows a token itself and the\n"
         "255 before it. Attention is generated for every mask, and visits only the tiles of keys\n"
         "that it shows.\n\n"
-        f"A scale is a number or an expression of {names}, `sqrt(...)` and `+ - * /`.\n"
+        f"A scale is a number or an expression of {names}, `sqrt(...)`, `log(...)` and "
+        "`+ - * /`.\n"
     )
 
 

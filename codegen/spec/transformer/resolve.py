@@ -64,8 +64,13 @@ def output_width(model: TransformerModel) -> int:
     return model.head.dim or tied or model.d_model
 
 
-def scale_numbers(model: TransformerModel, block: Block) -> dict[str, int]:
+def scale_numbers(model: TransformerModel, block: Block) -> dict[str, float]:
     """What the scale of a block's attention may name, at true size."""
+    stretch = getattr(block.attention.rope and block.attention.rope.scaling, "factor", None)
+    return {**_sizes(model, block), **({} if stretch is None else {"rope_factor": stretch})}
+
+
+def _sizes(model: TransformerModel, block: Block) -> dict[str, int]:
     attention, mlp = block.attention, block.mlp
     plain = 4 * model.d_model
     gated = -(-8 * model.d_model // (3 * 64)) * 64

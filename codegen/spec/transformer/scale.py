@@ -23,7 +23,7 @@ ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "*": operator.mul,
     "/": operator.truediv,
 }
-NAMES = ("d_model", "head_dim", "heads", "layers", "d_ff", "vocab_size")
+NAMES = ("d_model", "head_dim", "heads", "layers", "d_ff", "vocab_size", "rope_factor")
 MODEL_NAMES = ("d_model", "layers", "vocab_size")  # what does not differ by layer
 
 
@@ -48,15 +48,31 @@ def _check(tree: Expression, names: tuple[str, ...]) -> None:
                 known = ", ".join(names)
                 raise ExpressionError(f"unknown `{name}`; known: {known}", offset, len(name))
             return
-        case Call("sqrt", (inside,)) | Unary("-", inside):
+        case Call("sqrt" | "log", (inside,)) | Unary("-", inside):
             return _check(inside, names)
         case Binary(symbol, left, right) if symbol in ARITHMETIC:
             _check(left, names)
             return _check(right, names)
-    raise ExpressionError("a scale is made of numbers, names, sqrt(...) and + - * /", tree.offset)
+    raise ExpressionError(
+        "a scale is made of numbers, names, sqrt(...), log(...) and + - * /", tree.offset
+    )
 
 
-def evaluate(tree: Expression, numbers: Mapping[str, int]) -> float:
+def names_of(tree: Expression | None) -> set[str]:
+    """The sizes that a scale names."""
+    match tree:
+        case Name(name):
+            return {name}
+        case Call(_, arguments):
+            return {name for argument in arguments for name in names_of(argument)}
+        case Unary(_, operand):
+            return names_of(operand)
+        case Binary(_, left, right):
+            return names_of(left) | names_of(right)
+    return set()
+
+
+def evaluate(tree: Expression, numbers: Mapping[str, float]) -> float:
     """The value of a scale; ExpressionError where it has none."""
     match tree:
         case Number(value):
@@ -70,6 +86,11 @@ def evaluate(tree: Expression, numbers: Mapping[str, int]) -> float:
             if value < 0:
                 raise ExpressionError("the root of a negative number", offset)
             return math.sqrt(value)
+        case Call("log", (argument,), offset):
+            value = evaluate(argument, numbers)
+            if value <= 0:
+                raise ExpressionError("the logarithm of what is not above zero", offset)
+            return math.log(value)
         case Unary("-", operand):
             return -evaluate(operand, numbers)
         case Binary(symbol, left, right, offset) if symbol in ARITHMETIC:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 
 from codegen.plan.masks.names import mask_numbers
-from codegen.plan.reads import Read
+from codegen.plan.reads import LayerCount, Read
 from codegen.plan.tables import ConfigField
+from codegen.plan.transformer.formula import (
+    Formula,
+    Local,
+    Size,
+    agreed_tree,
+    formula_of,
+    holds,
+)
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import image_fields
 from codegen.plan.transformer.layer_masks import TINY_CONTEXT, layer_masks, toy_values
 from codegen.plan.transformer.layer_numbers.number_row import (
     TINY_MODEL,
     TINY_VOCABULARY,
+    TOY_NUMBERS,
     NumberRow,
     Value,
     layer_values,
@@ -21,8 +31,15 @@ from codegen.plan.transformer.layer_numbers.number_row import (
 from codegen.plan.transformer.layer_numbers.of_experts import EXPERT_ROWS
 from codegen.plan.transformer.layer_numbers.of_heads import HEAD_ROWS
 from codegen.plan.transformer.layer_numbers.of_sublayers import OTHER_ROWS
-from codegen.plan.transformer.rope import rope_fields
+from codegen.plan.transformer.rope import rope_fields, rope_plans
+from codegen.spec.transformer.resolve import scale_numbers
 from codegen.spec.transformer.vocabulary import Block, Dropout, TransformerModel
+
+# What is said of scales that may follow from sizes.
+SCALES: Mapping[str, Callable[[Block], float | str | None]] = {
+    "attention_scale": lambda block: block.attention.scale,
+    "residual_scale": lambda block: block.residual.scale,
+}
 
 
 class LayerNumbers:
@@ -34,6 +51,7 @@ class LayerNumbers:
         kinds: tuple[str | None, ...],
         blocks: dict[str | None, Block],
     ) -> None:
+        self.model = model
         self.kinds = kinds
         self.blocks = blocks
         self.masks = layer_masks(model, blocks)
@@ -77,6 +95,49 @@ class LayerNumbers:
     def agrees(self, name: str, value: float) -> bool:
         """Whether all layers have this very number."""
         return all(values[name] == value for values in self.true)
+
+    def formula(self, name: str) -> Formula | None:
+        """The scale of all layers that follows from their sizes; None for any other number."""
+        if name not in SCALES or not self.used(name):
+            return None
+        row, blocks = self.rows[name], self.blocks.values()
+        tree = agreed_tree(SCALES[name](b) for b in blocks if row.used(b) or not row.own)
+        latent = name == "attention_scale" and all(b.attention.latent for b in blocks)
+        sizes = {**self._sizes, "head_dim": Local("head_dim")} if latent else self._sizes
+        found = formula_of(tree, sizes)
+        return found if found and holds(found.tree, *self._toy_sizes()) else None
+
+    @cached_property
+    def _sizes(self) -> dict[str, Size]:
+        """How a constructor reads the sizes that a scale may name."""
+        blocks = self.blocks.values()
+        found: dict[str, Size] = {"d_model": Read("d_model"), "heads": self.read("heads")}
+        if self.model.image is None:
+            found["vocab_size"] = Read("vocab_size")
+        if len(self.blocks) == 1:
+            found["layers"] = LayerCount(Read("layers"), kinds=False)
+        if all(b.mlp.experts is None for b in blocks):
+            found["d_ff"] = self.read("d_ff")
+        if all(b.attention.latent is None for b in blocks):
+            found["head_dim"] = self.read("head_dim")
+        ropes = rope_plans(self.model, self.blocks)
+        if len(ropes) == 1 and all(b.attention.rope for b in blocks):
+            found["rope_factor"] = Read(f"{ropes[0].name}_factor")
+        return found
+
+    def _toy_sizes(self) -> Iterator[dict[str, float]]:
+        for values, kind in zip(self.tiny, self.tiny_kinds, strict=True):
+            stretch = scale_numbers(self.model, self.blocks[kind]).get("rope_factor", 1.0)
+            yield {
+                **TOY_NUMBERS,
+                **{name: values[name] for name in ("heads", "head_dim", "d_ff")},
+                "layers": len(self.tiny),
+                "rope_factor": stretch,
+            }
+
+    def scale(self, name: str) -> Read | Formula:
+        """How a constructor reads a scale from its config, or works it out from sizes."""
+        return self.formula(name) or self.read(name)
 
     def read(self, name: str) -> Read:
         """How a constructor reads the number from its config."""
@@ -168,10 +229,12 @@ def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
     # A number of a mask that only some layers have stands as zero in the others.
     real = tuple(values.get(row.name, 0) for values in numbers.true)
     tiny = tuple(values.get(row.name, 0) for values in numbers.tiny)
+    formula = numbers.formula(row.name)
+    tree = formula.tree if formula else None
     if numbers.uniform(row.name):
-        return ConfigField(row.name, row.type, max(real), max(tiny), row.comment)
+        return ConfigField(row.name, row.type, max(real), max(tiny), row.comment, tree)
     of_each = "by layer" + (f", {row.of_each}" if row.of_each else "")
-    return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each)
+    return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each, tree)
 
 
 def dropout_fields(model: TransformerModel) -> list[ConfigField]:

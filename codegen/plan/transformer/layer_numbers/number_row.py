@@ -39,7 +39,7 @@ class Layer:
     toy: Values
 
     @property
-    def named(self) -> Mapping[str, int]:
+    def named(self) -> Mapping[str, float]:
         """What the expression of a scale may name, at true size."""
         return scale_numbers(self.model, self.block)
 
@@ -89,14 +89,14 @@ def _none(layer: Layer) -> int:
     return 0
 
 
-def scale_value(scale: float | str | None, numbers: Mapping[str, int]) -> float:
+def scale_value(scale: float | str | None, numbers: Mapping[str, float]) -> float:
     """A scale's number; 0 where none is given. The spec's checks have evaluated it before."""
     if scale is None or not isinstance(scale, str):
         return float(scale or 0.0)
     return evaluate(parse_scale(scale), numbers)
 
 
-def toy_scale(scale: float | str | None, numbers: Mapping[str, int], real: float) -> float:
+def toy_scale(scale: float | str | None, numbers: Mapping[str, float], real: float) -> float:
     """The same at toy size; the true value where the expression has none there."""
     try:
         return scale_value(scale, numbers) or real
