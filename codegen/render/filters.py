@@ -20,6 +20,8 @@ def literal(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return repr(value)
     if isinstance(value, int):
+        if value >= 2**30 and value.bit_count() == 1:
+            return f"2**{value.bit_length() - 1}"
         return f"{value:_}" if abs(value) >= 10_000 else str(value)
     if isinstance(value, float):
         return _float(value)

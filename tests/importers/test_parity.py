@@ -88,3 +88,42 @@ def test_logits_are_those_of_the_saved_model(case: str, length: int, tmp_path: P
         saved, state_dict = package.weights.save_huggingface(ours), reference.state_dict()
         assert saved.keys() == state_dict.keys()
         assert all(torch.equal(saved[name], tensor) for name, tensor in state_dict.items())
+
+
+MIXED = {"max_position_embeddings": 16, "sliding_window": 5}  # and layers that see everything
+TURNS = {"layer_types": ["sliding_attention", "full_attention"] * 2, **MIXED}
+BEYOND: dict[str, tuple[str, dict[str, Any]]] = {
+    "cohere2": ("Cohere2Config", {"sliding_window_pattern": 2, **MIXED}),
+    "exaone4": ("Exaone4Config", TURNS),
+    "gemma2": ("Gemma2Config", {"head_dim": 8, "query_pre_attn_scalar": 8, **TURNS}),
+    "gemma3": ("Gemma3TextConfig", {"head_dim": 8, "query_pre_attn_scalar": 8, **TURNS}),
+    "gpt_oss": ("GptOssConfig", {"head_dim": 8, "num_local_experts": 4, **TURNS}),
+    "olmo3": ("Olmo3Config", TURNS),
+    "qwen3": (
+        "Qwen3Config",
+        {"head_dim": 8, "use_sliding_window": True, "max_window_layers": 2, **MIXED},
+    ),
+    "smollm3": ("SmolLM3Config", {"use_sliding_window": True, "pad_token_id": 0, **TURNS}),
+}
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_full_layers_are_full_beyond_the_context_length(case: str, tmp_path: Path) -> None:
+    given = dict(BEYOND[case][1])
+    if case == "gpt_oss":  # its default would stretch positions
+        given["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000.0}
+    reference = save(tmp_path, BEYOND[case][0], **given)
+    tokens = torch.randint(0, 67, (2, 50), generator=torch.Generator().manual_seed(1))
+    with loaded(read_model(tmp_path)) as package, torch.no_grad():
+        ours = package.model.Model(package.model.Config()).eval()
+        package.weights.load_huggingface(ours, open_tensors(weight_files(tmp_path)))
+        wanted = reference(tokens).logits
+        bound = TOLERANCE * float(wanted.abs().max())
+        torch.testing.assert_close(ours(tokens), wanted, rtol=0, atol=bound)
+        cache = ours.new_cache(2, tokens.size(1))
+        torch.testing.assert_close(
+            ours.prefill(tokens[:, :30], cache), wanted[:, 29], rtol=0, atol=bound
+        )
+        for at in range(30, tokens.size(1)):
+            logits = ours.decode(tokens[:, at], cache)
+            torch.testing.assert_close(logits, wanted[:, at], rtol=0, atol=bound)

@@ -18,7 +18,13 @@ from codegen.plan.transformer.formula import (
 )
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import image_fields
-from codegen.plan.transformer.layer_masks import TINY_CONTEXT, layer_masks, toy_values
+from codegen.plan.transformer.layer_masks import (
+    EVERYTHING,
+    TINY_CONTEXT,
+    layer_masks,
+    toy_values,
+    true_value,
+)
 from codegen.plan.transformer.layer_numbers.number_row import (
     TINY_MODEL,
     TINY_VOCABULARY,
@@ -64,7 +70,7 @@ class LayerNumbers:
         by_kind, toy = {}, {}
         for kind, block in blocks.items():
             numbers = self.mask_numbers[kind]
-            mask = {n.name: min(n.value, model.context_length) for n in numbers}
+            mask = {n.name: true_value(n, model.context_length) for n in numbers}
             toy_mask = {n.name: toys[n] for n in numbers}
             by_kind[kind], toy[kind] = layer_values(
                 (*HEAD_ROWS, *plain_rows), model, block, mask, toy_mask
@@ -234,6 +240,8 @@ def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
     if numbers.uniform(row.name):
         return ConfigField(row.name, row.type, max(real), max(tiny), row.comment, tree)
     of_each = "by layer" + (f", {row.of_each}" if row.of_each else "")
+    if EVERYTHING in real:
+        of_each += "; 2**30 is all of them"
     return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each, tree)
 
 
