@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_build_writes_a_package_and_says_what_it_made(project: Path, tgen: Run) -> None:
     code, out, _ = tgen("build", "--no-test")
     assert code == 0
-    assert "generated/small/" in out and "parameters" in out and "FLOPs a token" in out
+    assert "generated/small/" in out and "parameters" in out and "FLOPs per token" in out
     assert (project / "generated/small/model.py").exists()
 
 

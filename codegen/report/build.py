@@ -141,7 +141,7 @@ def cost_line(cost: Cost) -> str:
     """Parameters, FLOPs and bytes in one line."""
     from codegen.plan.units import human, human_bytes, human_flops
 
-    each = "an image" if cost.unit == "image" else "a token"
+    each = f"per {cost.unit}"
     flops = f"{human_flops(cost.flops_train)} {each} to train"
     return (
         f"{human(cost.parameters)} parameters, {flops}, {human_bytes(cost.weight_bytes)} in float32"

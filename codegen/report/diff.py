@@ -56,7 +56,7 @@ def _costs(one: Plan, other: Plan) -> list[tuple[str, int, int]]:
             if one.model.experts or other.model.experts
             else []
         ),
-        ("FLOPs a token, forward", a.flops_forward, b.flops_forward),
+        ("FLOPs per token, forward", a.flops_forward, b.flops_forward),
         ("KV cache of a full sequence, bytes", a.kv_cache_bytes, b.kv_cache_bytes),
         ("training state, bytes", a.training_bytes, b.training_bytes),
     ]

@@ -58,7 +58,7 @@ KINDS = {
     "causal-lm": "a decoder-only transformer",
     "masked-lm": "a bidirectional transformer encoder",
     "seq2seq-lm": "an encoder-decoder transformer",
-    "image-classification": "a transformer that classifies images",
+    "image-classification": "a vision transformer",
 }
 PLAIN = (Atom("causal"), Atom("full"), Atom("padding"))  # masks that say nothing special
 TABLES = {
@@ -109,7 +109,8 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     count = sum(p.count for p in network.parameters)
     layers = " + ".join(str(len(stack.layers)) for stack in network.stacks)
     size = f"{layers} layers and {human(count)} parameters"
-    title = f"{name}: {KINDS[network.task]} with {size}."
+    purpose = ", for image classification" if network.image else ""
+    title = f"{name}: {KINDS[network.task]} with {size}{purpose}."
     facts = [*_attention(network), *_layout(network), *_experts(network), *_ends(network)]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)
     return Description(
@@ -182,7 +183,7 @@ def _latents(layers: Sequence[LayerPlan]) -> Iterator[Fact]:
     sizes = dict.fromkeys((la.latent.kv_rank, la.latent.rope_dim) for la in layers if la.latent)
     where = _where([la.latent is not None for la in layers])
     for kv_rank, rope_dim in sizes:
-        kept = f"a latent of {kv_rank:,} numbers a token and a key of {rope_dim}"
+        kept = f"a latent of {kv_rank:,} numbers per token and a key of {rope_dim}"
         yield f"{kept} are all that the heads share{where}", ("mla",)
 
 
@@ -258,7 +259,7 @@ def _experts(network: TransformerNetwork) -> Iterator[Fact]:
         if la.block in routed
     ]
     for count, active in dict.fromkeys(sizes):
-        yield f"{count} experts a layer, {active} active a token{where}", ("experts",)
+        yield f"{count} experts per layer, {active} active per token{where}", ("experts",)
     if any(mlp.shared for mlp in network.mlps):
         yield "a shared expert for all tokens", ("shared",)
     routers = [experts.router for experts in network.experts]
