@@ -220,7 +220,7 @@ class Cache:
         self.length = length  # tokens that a row may have
         self.used = 0  # tokens in the longest row
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
-        self.memories: list[Memory] = []  # of the sources, one a layer
+        self.memories: list[Memory] = []  # of the sources, one per layer
         self.seen: Tensor | None = None  # what of them is no padding
 
     def advance(self, lengths: Tensor, used: int) -> None:
@@ -325,7 +325,7 @@ class Model(nn.Module):
 
         source_lengths (B,): tokens of each source that are no padding; by default all.
         targets (B, T): -100 is ignored.
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         """
         if tokens.size(1) > self.config.context_length:
             raise ValueError(

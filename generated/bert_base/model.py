@@ -174,7 +174,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         token_types (B, T): the type of each token, below token_types; by default 0.
         lengths (B,): tokens of each row that are no padding; by default all.
         """

@@ -1,9 +1,9 @@
 # Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """deepseek_v3: a decoder-only transformer with 61 layers and 671 B parameters.
 
-A latent of 512 numbers a token and a key of 64 are all that the heads share; rotary positions
-with YaRN's stretch; RMSNorm before each sublayer; a gated MLP with SiLU; 256 experts a layer, 8
-active a token in some layers; a shared expert for all tokens; sigmoid routers; experts chosen
+A latent of 512 numbers per token and a key of 64 are all that the heads share; rotary positions
+with YaRN's stretch; RMSNorm before each sublayer; a gated MLP with SiLU; 256 experts per layer, 8
+active per token in some layers; a shared expert for all tokens; sigmoid routers; experts chosen
 from open groups; experts chosen with the checkpoint's correction bias, which is not trained here.
 
 Papers:
@@ -44,7 +44,6 @@ class Config:
     nope_dim: int = 128  # of a head, without positions
     rope_dim: int = 64  # of a head, with them; one key for all heads
     value_dim: int = 128  # of a value head
-    attention_scale: float = 0.1352337788608801  # of the scores, before softmax
     d_ff: int = 18_432
     norm_eps: float = 1e-6
     experts: int = 256
@@ -124,7 +123,8 @@ class Attention(nn.Module):
         self.nope_dim, self.rope_dim = config.nope_dim, config.rope_dim
         self.value_dim = config.value_dim
         head_dim = self.nope_dim + self.rope_dim
-        self.scale = config.attention_scale
+        # Scores grow with the stretch of the positions (YaRN, arXiv:2309.00071, section 3.4).
+        self.scale = (0.1 * math.log(config.rope_factor) + 1) ** 2 * head_dim**-0.5
         self.q_down = nn.Linear(config.d_model, self.q_rank, bias=False)
         self.q_latent_norm = nn.RMSNorm(self.q_rank, eps=config.norm_eps)
         self.q_up = nn.Linear(self.q_rank, self.heads * head_dim, bias=False)
@@ -177,7 +177,7 @@ class Attention(nn.Module):
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Rows x (M, I), those of expert e up to ends[e], times its own of the weights (E, O, I)."""
+    """Each expert's rows of x (M, I), which end at ends[e], times its weights of (E, O, I)."""
     if torch.is_autocast_enabled(x.device.type):  # F.grouped_mm does not know of it
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(dtype), weight.to(dtype)
@@ -381,7 +381,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         """
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
         if targets is None:

@@ -38,11 +38,13 @@ class Config:
     heads: int = 4
     kv_heads: int = 1
     head_dim: int = 256
-    windows: tuple[int, ...] = ((512,) * 5 + (32_768,)) * 4 + (512, 512)  # by layer, in keys
+    windows: tuple[int, ...] = ((512,) * 5 + (2**30,)) * 4 + (
+        512,
+        512,
+    )  # by layer, in keys; 2**30 is all of them
     d_ff: int = 6912
     norm_eps: float = 1e-6
     rope_thetas: tuple[float, ...] = ((10_000.0,) * 5 + (1e6,)) * 4 + (10_000.0,) * 2  # by layer
-    embedding_scale: float = 33.94112549695428  # sqrt(d_model)
     init_std: float = 0.02
 
     @classmethod
@@ -54,10 +56,9 @@ class Config:
             d_model=32,
             layers=2,
             head_dim=8,
-            windows=(5, 32),
+            windows=(5, 2**30),
             d_ff=48,
             rope_thetas=(10_000.0, 1e6),
-            embedding_scale=5.656854249492381,
         )
 
 
@@ -216,7 +217,7 @@ class Model(nn.Module):
 
     def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
         """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
-        x = self.token_embedding(tokens) * self.config.embedding_scale  # (B, T, C)
+        x = self.token_embedding(tokens) * self.config.d_model**0.5  # (B, T, C)
         rotary = {
             theta: rope(self.config, theta, positions)
             for theta in sorted(set(self.config.rope_thetas))
@@ -235,7 +236,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         """
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
         if targets is None:

@@ -3,7 +3,7 @@
 
 64 query heads share 8 key-value heads; some layers see only the last 128 tokens; a learned
 attention sink a head; rotary positions with YaRN's stretch; RMSNorm before each sublayer; a gated
-MLP with SiLU; 32 experts a layer, 4 active a token.
+MLP with SiLU; 32 experts per layer, 4 active per token.
 
 Papers:
   Ainslie et al., GQA (arXiv:2305.13245)
@@ -40,7 +40,7 @@ class Config:
     heads: int = 64
     kv_heads: int = 8
     head_dim: int = 64
-    windows: tuple[int, ...] = (128, 131_072) * 12  # by layer, in keys
+    windows: tuple[int, ...] = (128, 2**30) * 12  # by layer, in keys; 2**30 is all of them
     activation_beta: float = 1.702  # silu is x * sigmoid(beta x)
     mlp_clamp: float = 7.0  # of what is gated
     up_offset: float = 1.0
@@ -53,7 +53,6 @@ class Config:
     rope_beta_fast: float = 32.0  # waves per original context left alone
     rope_beta_slow: float = 1.0  # waves per original context fully stretched
     rope_original_context_length: int = 4096
-    rope_attention_factor: float = 1.3465735902799727  # of rotated queries and keys
     aux_loss: float = 0.9  # of unbalanced routers
     init_std: float = 0.02
 
@@ -68,7 +67,7 @@ class Config:
             heads=4,
             kv_heads=2,
             head_dim=8,
-            windows=(5, 32),
+            windows=(5, 2**30),
             experts=4,
             active_experts=2,
             expert_d_ff=16,
@@ -91,7 +90,8 @@ def rope(config: Config, positions: Tensor) -> Rotary:
     slowed = ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
     frequencies = frequencies * (1 - slowed) + frequencies / config.rope_factor * slowed
     angles = (positions[..., None] * frequencies).unsqueeze(-3)  # the same for all heads
-    scale = config.rope_attention_factor
+    # Scores grow with the stretch, through queries and keys (arXiv:2309.00071, section 3.4).
+    scale = 0.1 * math.log(config.rope_factor) + 1
     cos, sin = scale * angles.cos(), scale * angles.sin()
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
@@ -136,7 +136,7 @@ class Attention(nn.Module):
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Rows x (M, I), those of expert e up to ends[e], times its own of the weights (E, O, I)."""
+    """Each expert's rows of x (M, I), which end at ends[e], times its weights of (E, O, I)."""
     if torch.is_autocast_enabled(x.device.type):  # F.grouped_mm does not know of it
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(dtype), weight.to(dtype)
@@ -308,7 +308,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         In training router_loss() is added for each target.
         """
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))

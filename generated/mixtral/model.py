@@ -2,7 +2,7 @@
 """mixtral: a decoder-only transformer with 32 layers and 46.7 B parameters.
 
 32 query heads share 8 key-value heads; rotary positions; RMSNorm before each sublayer; a gated
-MLP with SiLU; 8 experts a layer, 2 active a token.
+MLP with SiLU; 8 experts per layer, 2 active per token.
 
 Papers:
   Ainslie et al., GQA (arXiv:2305.13245)
@@ -105,7 +105,7 @@ class Attention(nn.Module):
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
-    """Rows x (M, I), those of expert e up to ends[e], times its own of the weights (E, O, I)."""
+    """Each expert's rows of x (M, I), which end at ends[e], times its weights of (E, O, I)."""
     if torch.is_autocast_enabled(x.device.type):  # F.grouped_mm does not know of it
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight = x.to(dtype), weight.to(dtype)
@@ -257,7 +257,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         In training router_loss() is added for each target.
         """
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))

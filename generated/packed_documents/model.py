@@ -247,7 +247,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         document_ids (B, T): a run of one id is a document, which sees and is counted from itself.
         """
         inputs = self.mask_inputs(tokens, document_ids)

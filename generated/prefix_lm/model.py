@@ -224,7 +224,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         prefix_lengths (B,): tokens at the beginning of each row that see each other.
         """
         inputs = self.mask_inputs(tokens, prefix_lengths)

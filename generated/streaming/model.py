@@ -233,7 +233,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         """
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
         if targets is None:

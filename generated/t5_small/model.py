@@ -44,7 +44,6 @@ class Config:
     relative_max_distance: int = 128  # all beyond are alike
     d_ff: int = 2048
     norm_eps: float = 1e-6
-    output_scale: float = 0.044194173824159216  # 1 / sqrt(d_model)
     dropout: float = 0.1
     init_std: float = 0.02
 
@@ -62,7 +61,6 @@ class Config:
             relative_buckets=8,
             relative_max_distance=16,
             d_ff=64,
-            output_scale=0.17677669529663687,
         )
 
 
@@ -276,7 +274,7 @@ class Cache:
         self.length = length  # tokens that a row may have
         self.used = 0  # tokens in the longest row
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
-        self.memories: list[Memory] = []  # of the sources, one a layer
+        self.memories: list[Memory] = []  # of the sources, one per layer
         self.seen: Tensor | None = None  # what of them is no padding
 
     def advance(self, lengths: Tensor, used: int) -> None:
@@ -306,7 +304,7 @@ class Decoder(nn.Module):
             x = block(
                 x, self.bias_table, memories[layer], seen, cache.layers[layer] if cache else None
             )
-        return self.norm(x) * self.config.output_scale
+        return self.norm(x) * self.config.d_model**-0.5
 
 
 class Model(nn.Module):
@@ -367,7 +365,7 @@ class Model(nn.Module):
 
         source_lengths (B,): tokens of each source that are no padding; by default all.
         targets (B, T): -100 is ignored.
-        reduction: "mean" or "sum" over the targets, or "none" for a loss a token (B, T).
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         """
         memories, seen = self.encode(source, source_lengths)
         x = self.decoder(self.token_embedding(tokens), memories, seen)

@@ -1,5 +1,5 @@
 # Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
-"""vit_b16: a transformer that classifies images with 12 layers and 86.6 M parameters.
+"""vit_b16: a vision transformer with 12 layers and 86.6 M parameters, for image classification.
 
 Patches of 16 x 16 pixels; learned positions; classes are read from the class token; LayerNorm
 before each sublayer; an MLP with GELU.
@@ -150,7 +150,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """Scores (B, classes) of images (B, channels, H, W); with targets (B,), the cross entropy.
 
-        reduction: "mean" or "sum" over targets that are not -100, or "none" for a loss an image.
+        reduction: "mean" or "sum" over targets that are not -100, or "none" for the loss per image.
         """
         channels, patch_size = self.config.channels, self.config.patch_size
         if images.ndim != 4 or images.size(1) != channels or min(images.shape[2:]) < patch_size:
