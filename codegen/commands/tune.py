@@ -58,7 +58,7 @@ def trials(plan: Plan, target: str) -> tuple[Trial, ...]:
 
     found = []
     for v in plan.kernels.attentions if plan.kernels else ():
-        layer, length = layer_of(plan.model, v.name), plan.model.context_length
+        layer, length = layer_of(plan.model, v.functions[0]), plan.model.context_length
         time = min(length, TOKENS)
         heads = (layer.heads, layer.kv_heads)
         shape = Shape(max(1, TOKENS // time), *heads, time, layer.head_dim)

@@ -348,3 +348,50 @@ def test_kernels_of_several_head_dimensions_have_as_many_pieces(tmp_path: Path) 
     plan = lowered(path).kernels
     assert plan is not None
     assert {v.name: v.chunks for v in plan.attentions} == {"a_": (64, 32), "b_": (64, 16)}
+
+
+# One kernel for layers that differ in a window
+
+
+def encoder_kernels(folder: Path, masks: tuple[str, str]) -> KernelPlan:
+    path = folder / "spec.yaml"
+    blocks = f"a: {{attention: {{mask: {masks[0]}}}}}, b: {{attention: {{mask: {masks[1]}}}}}"
+    model = f"attention: {{heads: 4}}, blocks: {{{blocks}}}, layers: [a, b]"
+    path.write_text(f"name: some_model\ntask: masked-lm\nmodel: {{d_model: 64, {model}}}\n")
+    kernels = lowered(path).kernels
+    assert kernels is not None
+    return kernels
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        ('"window(5, 3) & padding"', "padding"),
+        ("padding", '"padding & window(5, 3)"'),
+        ("causal & document & window(5)", "causal & document"),
+    ],
+)
+def test_layers_without_a_window_take_the_kernels_of_those_with_one(
+    masks: tuple[str, str], tmp_path: Path
+) -> None:
+    kernels = encoder_kernels(tmp_path, masks)
+    (one,) = kernels.attentions
+    windowed = "a" if "window" in masks[0] else "b"
+    assert one.name == "" and one.functions[0] == f"{windowed}_" and len(one.functions) == 2
+    assert tuple(kernels.tiles) == ("",)
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        ("padding", "full & document"),  # other inputs
+        ('"window(5, 1) & padding"', "padding & document"),
+        ("window(5) & document", '"window(5, 3) & document"'),  # both have one
+        ("causal & document & window(5)", "document"),  # not causal
+    ],
+)
+def test_layers_that_differ_in_more_keep_kernels_of_their_own(
+    masks: tuple[str, str], tmp_path: Path
+) -> None:
+    kernels = encoder_kernels(tmp_path, masks)
+    assert {v.functions for v in kernels.attentions} == {("a_",), ("b_",)}

@@ -37,6 +37,16 @@ class AttentionVariant:
     dropout: bool = False
     collapsed: bool = False
     decodes: bool = True  # a cache is attended to, by one token in each row
+    served: tuple[str, ...] = ()  # prefixes of the attention functions that call it; (): its name
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """The prefixes of the attention functions that call it, that of its own numbers first."""
+        return self.served or (self.name,)
+
+    def numbers_given(self, numbers: tuple[str, ...]) -> tuple[str, ...]:
+        """Its numbers as a function that has `numbers` gives them; a window it lacks shows all."""
+        return tuple(name if name in numbers else "EVERYTHING" for name in self.numbers)
 
     @property
     def constants(self) -> tuple[str, ...]:

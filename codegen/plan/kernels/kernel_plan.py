@@ -84,9 +84,14 @@ class KernelPlan:
             tiles["attention_dk"] = tiles["attention_dv"] = halves
         return tiles
 
-    def attends(self, function: AttentionFunction) -> bool:
-        """Whether an attention function has kernels."""
-        return any(variant.name == function.prefix for variant in self.attentions)
+    def variant_of(self, function: AttentionFunction) -> AttentionVariant | None:
+        """The kernels of an attention function."""
+        return next((v for v in self.attentions if function.prefix in v.functions), None)
+
+    @property
+    def widens(self) -> bool:
+        """Whether kernels of a window serve layers without one."""
+        return any(len(v.functions) > 1 for v in self.attentions)
 
     @property
     def operation_names(self) -> tuple[str, ...]:
@@ -121,7 +126,7 @@ def kernel_plan(network: TransformerNetwork, target: Target) -> KernelPlan | Non
     targets = targets_of(target)
     if target.kernels == "none" or not targets:
         return None
-    attentions = tuple(_variant(network, f) for f in network.functions if not f.uneven)
+    attentions = tuple(_variants(network))
     plan = KernelPlan(targets, attentions)
     plan = replace(
         plan, tiles={v.name: default_tiles(v, targets, _head_dim(network, v)) for v in attentions}
@@ -167,7 +172,7 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
     sizes = {f.name: f.value for f in network.fields if isinstance(f.value, int | float)}
     d_model, vocab_size = int(sizes["d_model"]), int(sizes["vocab_size"])
     for v in plan.attentions:
-        layer = layer_of(network, v.name)
+        layer = layer_of(network, v.functions[0])
         numbers, group = dict(layer.mask_numbers), layer.heads // layer.kv_heads
         dropout = float(sizes.get("attention_dropout", sizes.get("dropout", 0.0)))
         buckets = 1 << max(0, layer.relative_buckets - 1).bit_length()
@@ -186,12 +191,51 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
         yield from loss_kernels(plan.loss, vocab_size)
 
 
-def _variant(network: TransformerNetwork, function: AttentionFunction) -> AttentionVariant:
+def _variants(network: TransformerNetwork) -> Iterator[AttentionVariant]:
+    """Kernels for each function; those without a window may take the kernels of one that has."""
+    functions = [f for f in network.functions if not f.uneven]
+    host = {
+        wide.prefix: narrow
+        for wide in functions
+        for narrow in functions
+        if _is_widened(network, wide, narrow)
+    }
+    for function in functions:
+        if function.prefix not in host:
+            wide = tuple(f for f in functions if host.get(f.prefix) == function)
+            alone = len(functions) == 1 + len(wide)
+            name = "" if wide and alone else function.prefix
+            yield _variant(network, name, (function, *wide))
+
+
+def _is_widened(
+    network: TransformerNetwork, wide: AttentionFunction, narrow: AttentionFunction
+) -> bool:
+    """Whether a function is another one whose window shows everything."""
+    a, b = layer_of(network, wide.prefix), layer_of(network, narrow.prefix)
+    alike = (a.head_dim, a.heads, a.kv_heads) == (b.head_dim, b.heads, b.kv_heads)
+    alike = alike and wide.mask.causal == narrow.mask.causal and not wide.mask.block
+    numbers = tuple(n for n in narrow.mask.numbers if n not in narrow.mask.windows)
+    return (
+        alike
+        and wide.score == narrow.score
+        and not wide.mask.windows
+        and bool(narrow.mask.windows)
+        and wide.mask.numbers == numbers
+        and wide.mask.inputs == narrow.mask.inputs
+        and wide.mask.unbounded == narrow.mask.unbounded
+    )
+
+
+def _variant(
+    network: TransformerNetwork, name: str, served: tuple[AttentionFunction, ...]
+) -> AttentionVariant:
+    function = served[0]
     mask, score = function.mask, function.score
     layer = layer_of(network, function.prefix)
-    attending = (a for a in network.all_attentions if a.function == function)
+    attending = (a for a in network.all_attentions if a.function in served)
     return AttentionVariant(
-        name=function.prefix,
+        name=name,
         english=mask.english,
         mask=mask.triton,
         numbers=mask.numbers,
@@ -206,6 +250,7 @@ def _variant(network: TransformerNetwork, function: AttentionFunction) -> Attent
         dropout=score.dropout,
         collapsed=mask.block and _collapses(layer, function),
         decodes=not mask.by_head and any(a.cached for a in attending),
+        served=tuple(f.prefix for f in served),
     )
 
 
@@ -229,7 +274,7 @@ def layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
 
 
 def _head_dim(network: TransformerNetwork, v: AttentionVariant) -> int:
-    return layer_of(network, v.name).head_dim
+    return layer_of(network, v.functions[0]).head_dim
 
 
 def _loss(network: TransformerNetwork) -> LossKernel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.plan.kernels.attention_variant import pieces
@@ -14,7 +15,7 @@ from codegen.spec.masks.amount import Amount, named
 from codegen.spec.masks.atoms import BlockEdge, Both, Constant, Edge, Lookup, Other, Shift
 from codegen.spec.masks.formula import Term, formula_of, terms_of
 from codegen.spec.masks.reach import is_causal
-from codegen.spec.masks.tree import Atom, Mask
+from codegen.spec.masks.tree import And, Atom, Mask
 
 RANGES_OF_A_KERNEL = 4  # beyond them a tile visits one range around all
 RANGES_OF_A_TILE = 8
@@ -39,6 +40,8 @@ class MaskPlan:
     window: bool
     block: bool
     by_head: bool
+    windows: tuple[str, ...] = ()  # the numbers that only bound how far is seen
+    unbounded: tuple[str, ...] = ()  # what must hold besides, in one order, numbers by name
 
     @property
     def of_query(self) -> tuple[str, ...]:
@@ -195,6 +198,8 @@ def mask_plan(mask: Mask) -> MaskPlan:
     python = mask_code(formula, PYTHON, RANGES_OF_A_TILE)
     of_query = OF_QUERY if set(python.reads) & set(OF_QUERY) else ()  # transposed ranges need both
     inputs = (*of_query, *(name for name in ROW_INPUTS if name in python.reads))
+    conditions = frozenset(_conditions(named_mask(mask)))
+    windows = {part for part in conditions if isinstance(part, Atom) and part.name == "window"}
     return MaskPlan(
         english=sentence(named_mask(mask), "the expression"),
         numbers=tuple(number.name for number in mask_numbers(mask)),
@@ -206,7 +211,18 @@ def mask_plan(mask: Mask) -> MaskPlan:
         window=formula == WINDOW,
         block=len(terms) == 1 and _is_block(terms[0]),
         by_head=reads_heads(formula),
+        windows=tuple(sorted(str(number) for part in windows for number in part.arguments)),
+        unbounded=tuple(sorted(map(repr, conditions - windows - {Atom("full")}))),
     )
+
+
+def _conditions(mask: Mask) -> Iterator[Mask]:
+    """What must all hold, each by itself."""
+    if isinstance(mask, And):
+        yield from _conditions(mask.left)
+        yield from _conditions(mask.right)
+    else:
+        yield mask
 
 
 def kept_by_cache(mask: Mask) -> KeptPlan:
