@@ -12,6 +12,11 @@ ARRAYS = ("document_starts", "document_ends")  # (B, T); the other inputs are (B
 
 
 LARGEST_PIECE = 128
+SORTING = {  # networks that put so many ranges in order: whom to compare, one after the other
+    2: ((0, 1),),
+    3: ((0, 1), (1, 2), (0, 1)),
+    4: ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)),
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,73 @@ class AttentionVariant:
     def numbers_given(self, numbers: tuple[str, ...]) -> tuple[str, ...]:
         """Its numbers as a function that has `numbers` gives them; a window it lacks shows all."""
         return tuple(name if name in numbers else "EVERYTHING" for name in self.numbers)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its constants begin with."""
+        return self.name.upper()
+
+    @property
+    def key_axis(self) -> str:
+        """The heads of keys and values in a shape: K where query heads share them."""
+        return "K" if self.grouped else "H"
+
+    @property
+    def key_head(self) -> str:
+        """The key head of a query head."""
+        return "head // GROUP" if self.grouped else "head"
+
+    @property
+    def owner(self) -> str:
+        """What a program that has a key head calls it."""
+        return "owner" if self.grouped else "head"
+
+    @property
+    def owners(self) -> str:
+        """How many of those there are."""
+        return "key_heads" if self.grouped else "heads"
+
+    @property
+    def query_tile(self) -> tuple[str, ...]:
+        """What acts on the scores of a tile of queries, their own positions first."""
+        return (*(("q",) if self.reads("q") else ()), *self.terms())
+
+    @property
+    def key_tile(self) -> tuple[str, ...]:
+        """The same of a tile of keys, which walks over queries."""
+        return (*(("k",) if self.reads("k") else ()), *self.terms(arrays=True))
+
+    @property
+    def gradients(self) -> tuple[str, ...]:
+        """What the backward pass makes."""
+        bias = ("dbias",) if self.relative_bias else ()
+        return ("dq", "dk", "dv", *bias, *(("dsinks",) if self.sinks else ()))
+
+    @property
+    def tensor_names(self) -> tuple[str, ...]:
+        """The operands that are saved as tensors for the backward pass."""
+        return tuple(o.name for o in self.operands if o.type == "Tensor")
+
+    @property
+    def plain_names(self) -> tuple[str, ...]:
+        """The operands that are saved as they are."""
+        return tuple(o.name for o in self.operands if o.type != "Tensor")
+
+    @property
+    def score_pointers(self) -> tuple[str, ...]:
+        """The tensors that act on scores, in the order of a kernel's arguments."""
+        found = ((self.alibi, "slopes"), (self.relative_bias, "profile"), (self.dropout, "seed"))
+        return tuple(name for present, name in found if present)
+
+    @property
+    def launch_numbers(self) -> tuple[str, ...]:
+        """The mask's numbers and the others that a launch gives at compile time."""
+        group = ("group",) if self.grouped else ()
+        return (*self.numbers, *group, *(("dropout",) if self.dropout else ()))
+
+    def sorting(self, ranges: tuple[RangeCode, ...]) -> tuple[tuple[int, int], ...]:
+        """Which of a tile's ranges to compare, one pair after the other, to have them in order."""
+        return SORTING.get(len(ranges), ())
 
     @property
     def constants(self) -> tuple[str, ...]:
