@@ -95,6 +95,12 @@ class AttentionVariant:
         return ("dq", "dk", "dv", *bias, *(("dsinks",) if self.sinks else ()))
 
     @property
+    def operand_gradients(self) -> tuple[str, ...]:
+        """Of each operand its gradient's name, or None."""
+        named = {"bias": "dbias", "sinks": "dsinks"}
+        return tuple(named.get(operand.name, "None") for operand in self.operands)
+
+    @property
     def tensor_names(self) -> tuple[str, ...]:
         """The operands that are saved as tensors for the backward pass."""
         return tuple(o.name for o in self.operands if o.type == "Tensor")
@@ -115,6 +121,10 @@ class AttentionVariant:
         """The mask's numbers and the others that a launch gives at compile time."""
         group = ("group",) if self.grouped else ()
         return (*self.numbers, *group, *(("dropout",) if self.dropout else ()))
+
+    def columns_before(self, piece: int) -> str:
+        """Where a piece of the head dimension begins."""
+        return " + ".join(f"DIM_{number}" for number in range(piece)) or "0"
 
     def sorting(self, ranges: tuple[RangeCode, ...]) -> tuple[tuple[int, int], ...]:
         """Which of a tile's ranges to compare, one pair after the other, to have them in order."""
