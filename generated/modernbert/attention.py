@@ -18,6 +18,7 @@ INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"  # kernels run on the CP
 if torch.cuda.is_available() or INTERPRETED:
     from . import kernels
 
+EVERYTHING = 2**30  # a window that no sequence fills, for kernels that take one
 TILE = 128  # queries, and keys, that are looked at together
 
 Range = tuple[int, int, int, int]  # keys low to high, and those of them that all queries see
@@ -82,7 +83,9 @@ def first_global_attention_of_row(q: Tensor, k: Tensor, v: Tensor, length: int) 
 def first_global_attention(q: Tensor, k: Tensor, v: Tensor, inputs: MaskInputs) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
     if INTERPRETED or (q.is_cuda and kernels.run_here()):
-        return kernels.first_global_attention(q.type_as(v), k.type_as(v), v, inputs.lengths.int())
+        return kernels.attention(
+            q.type_as(v), k.type_as(v), v, EVERYTHING, EVERYTHING, inputs.lengths.int()
+        )
     rows = zip(torch.split(q, 1), torch.split(k, 1), torch.split(v, 1), strict=True)
     outputs = [
         first_global_attention_of_row(*row, int(inputs.lengths[index]))
@@ -144,7 +147,7 @@ def later_local_attention(
 ) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the visible keys, for q of (B, H, T, D)."""
     if INTERPRETED or (q.is_cuda and kernels.run_here()):
-        return kernels.later_local_attention(
+        return kernels.attention(
             q.type_as(v), k.type_as(v), v, window, window_ahead, inputs.lengths.int()
         )
     rows = zip(torch.split(q, 1), torch.split(k, 1), torch.split(v, 1), strict=True)

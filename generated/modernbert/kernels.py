@@ -191,498 +191,7 @@ def check_heads(q: Tensor, k: Tensor, v: Tensor) -> None:
 
 
 @triton.jit
-def first_global_attend(
-    state,
-    start,
-    tile,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    MASKED: tl.constexpr,
-):
-    """Adds one tile of keys to a running softmax (arXiv:2205.14135, algorithm 1)."""
-    queries, key, value, q, length, scale, time = tile
-    peak, total, acc = state
-    k = start + tl.arange(0, BLOCK_K)[None, :]
-    keys = load_tile(key, start, time, BLOCK_K, HEAD_DIM, DIM, MASKED)
-    scores = dot_rows(queries, keys) * (scale * LOG2E)
-    if MASKED:
-        scores = tl.where((k < length) & (q >= 0) & (k < time), scores, float("-inf"))
-    new_peak = tl.maximum(peak, tl.max(scores, 1))
-    shrink = tl.exp2(peak - new_peak)
-    weights = tl.exp2(scores - new_peak[:, None])
-    total = total * shrink + tl.sum(weights, 1)
-    values = load_tile(value, start, time, BLOCK_K, HEAD_DIM, DIM, MASKED)
-    acc = accumulate(acc * shrink[:, None], weights, values)
-    return new_peak, total, acc
-
-
-@triton.jit
-def first_global_attend_span(
-    state,
-    span,
-    tile,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    ONE_LOOP: tl.constexpr,
-):
-    """A range of keys: masked where the mask's edge may run, plainly where all is seen."""
-    low, _, full_high, high = span
-    if ONE_LOOP:
-        for start in range(low, high, BLOCK_K):
-            state = first_global_attend(state, start, tile, HEAD_DIM, DIM, BLOCK_K, True)
-    else:
-        for start in range(low, full_high, BLOCK_K):
-            state = first_global_attend(state, start, tile, HEAD_DIM, DIM, BLOCK_K, False)
-        for start in range(full_high, high, BLOCK_K):
-            state = first_global_attend(state, start, tile, HEAD_DIM, DIM, BLOCK_K, True)
-    return state
-
-
-@triton.jit
-def first_global_attention_forward(
-    query,  # (B, H, T, D)
-    key,  # (B, H, T, D)
-    value,  # (B, H, T, D)
-    out,  # (B, T, H, D)
-    lse,  # (B, H, T)
-    lengths,  # (B,)
-    query_batch,
-    query_head,
-    query_time,
-    key_batch,
-    key_head,
-    key_time,
-    value_batch,
-    value_head,
-    value_time,
-    time,
-    scale,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_Q: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    ONE_LOOP: tl.constexpr = False,
-):
-    """softmax(s) v for one tile of queries of one head (arXiv:2307.08691, algorithm 1).
-
-    s = scale q k^T. Also lse, the log2 of each
-    row's sum: -inf where a query sees nothing. There the result is zero.
-    """
-    first = tl.program_id(0) * BLOCK_Q
-    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
-    heads = tl.num_programs(1)
-    length = tl.load(lengths + batch)
-    span = align(0, length, 0, length, time, BLOCK_K)
-    q = first + tl.arange(0, BLOCK_Q)[:, None]
-    query = (query + batch * query_batch + head * query_head, query_time)
-    queries = load_tile(query, first, time, BLOCK_Q, HEAD_DIM, DIM, True)
-    key = (key + batch * key_batch + head * key_head, key_time)
-    value = (value + batch * value_batch + head * value_head, value_time)
-    tile = queries, key, value, q, length, scale, time
-    state = (
-        tl.full([BLOCK_Q], LOWEST, tl.float32),
-        tl.zeros([BLOCK_Q], tl.float32),
-        tl.zeros([BLOCK_Q, DIM], tl.float32),
-    )
-    state = first_global_attend_span(state, span, tile, HEAD_DIM, DIM, BLOCK_K, ONE_LOOP)
-    peak, total, acc = state
-
-    rows = first + tl.arange(0, BLOCK_Q)
-    seeing, total = total > 0, tl.where(total > 0, total, 1.0)
-    sums = tl.where(seeing, peak + tl.log2(total), float("-inf"))
-    tl.store(lse + (batch * heads + head) * time + rows, sums, mask=rows < time)
-    acc = acc / total[:, None]
-    here = (batch * time * heads + head) * HEAD_DIM
-    store_tile((out + here, heads * HEAD_DIM), acc, first, time, BLOCK_Q, HEAD_DIM, DIM)
-
-
-@triton.jit
-def first_global_gather(
-    state,
-    start,
-    tile,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_Q: tl.constexpr,
-    MASKED: tl.constexpr,
-    WANT_DK: tl.constexpr,
-    WANT_DV: tl.constexpr,
-):
-    """What one tile of queries sends back to a tile of keys; scores are transposed, (k, q)."""
-    keys, values, query, grad_out, lse, delta, k, length, scale, time = tile
-    dk, dv = state
-    q = start + tl.arange(0, BLOCK_Q)[None, :]
-    queries = load_tile(query, start, time, BLOCK_Q, HEAD_DIM, DIM, MASKED)
-    grads = load_tile(grad_out, start, time, BLOCK_Q, HEAD_DIM, DIM, MASKED)
-    scores = dot_rows(keys, queries) * (scale * LOG2E)
-    sums = load_row(lse, q, time, float("inf"), MASKED)  # nothing comes from past the end
-    weights = tl.exp2(scores - sums)
-    if MASKED:
-        weights = tl.where((k < length) & (q >= 0), weights, 0.0)
-    if WANT_DV:
-        dv = accumulate(dv, weights, grads)
-    if WANT_DK:
-        dweights = dot_rows(values, grads)
-        dscores = weights * (dweights - load_row(delta, q, time, 0.0, MASKED))
-        dk = accumulate(dk, dscores, queries)
-    return dk, dv
-
-
-@triton.jit
-def first_global_gather_span(
-    state,
-    span,
-    tile,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_Q: tl.constexpr,
-    ONE_LOOP: tl.constexpr,
-    WANT_DK: tl.constexpr,
-    WANT_DV: tl.constexpr,
-):
-    """A range of queries: masked where the mask's edge may run, plainly where all see."""
-    low, full_low, full_high, high = span
-    if ONE_LOOP:
-        for start in range(low, high, BLOCK_Q):
-            state = first_global_gather(
-                state, start, tile, HEAD_DIM, DIM, BLOCK_Q, True, WANT_DK, WANT_DV
-            )
-    else:
-        for start in range(low, full_low, BLOCK_Q):
-            state = first_global_gather(
-                state, start, tile, HEAD_DIM, DIM, BLOCK_Q, True, WANT_DK, WANT_DV
-            )
-        for start in range(full_low, full_high, BLOCK_Q):
-            state = first_global_gather(
-                state, start, tile, HEAD_DIM, DIM, BLOCK_Q, False, WANT_DK, WANT_DV
-            )
-        for start in range(full_high, high, BLOCK_Q):
-            state = first_global_gather(
-                state, start, tile, HEAD_DIM, DIM, BLOCK_Q, True, WANT_DK, WANT_DV
-            )
-    return state
-
-
-@triton.jit
-def first_global_attention_dkdv(
-    query,  # (B, H, T, D)
-    key,  # (B, H, T, D)
-    value,  # (B, H, T, D)
-    grad_out,  # (B, T, H, D)
-    grad_key,  # (B, T, H, D)
-    grad_value,  # (B, T, H, D)
-    lse,  # (B, H, T)
-    delta,  # (B, H, T)
-    lengths,  # (B,)
-    query_batch,
-    query_head,
-    query_time,
-    key_batch,
-    key_head,
-    key_time,
-    value_batch,
-    value_head,
-    value_time,
-    time,
-    scale,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_Q: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    ONE_LOOP: tl.constexpr = False,
-    WANT_DK: tl.constexpr = True,
-    WANT_DV: tl.constexpr = True,
-):
-    """Gradients of one tile of keys and values (arXiv:2307.08691, algorithm 2).
-
-    The program itself walks over the queries that see them,
-    so that no two programs add to one sum: the result is the same every time.
-    """
-    first = tl.program_id(0) * BLOCK_K
-    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
-    heads = tl.num_programs(1)
-    last = tl.minimum(first + BLOCK_K, time) - 1
-    length = tl.load(lengths + batch)
-    span = align(
-        0, tl.where(first < length, time, 0), 0, tl.where(last < length, time, 0), time, BLOCK_Q
-    )
-    k = first + tl.arange(0, BLOCK_K)[:, None]
-    key = (key + batch * key_batch + head * key_head, key_time)
-    value = (value + batch * value_batch + head * value_head, value_time)
-    keys = load_tile(key, first, time, BLOCK_K, HEAD_DIM, DIM, True)
-    values = load_tile(value, first, time, BLOCK_K, HEAD_DIM, DIM, True)
-    state = (tl.zeros([BLOCK_K, DIM], tl.float32), tl.zeros([BLOCK_K, DIM], tl.float32))
-    row = (batch * heads + head) * time
-    queries = (query + batch * query_batch + head * query_head, query_time)
-    grads = (grad_out + (batch * time * heads + head) * HEAD_DIM, heads * HEAD_DIM)
-    tile = keys, values, queries, grads, lse + row, delta + row, k, length, scale, time
-    state = first_global_gather_span(
-        state, span, tile, HEAD_DIM, DIM, BLOCK_Q, ONE_LOOP, WANT_DK, WANT_DV
-    )
-
-    dk, dv = state
-    here = (batch * time * heads + head) * HEAD_DIM
-    if WANT_DK:
-        dk = dk * scale
-        store_tile((grad_key + here, heads * HEAD_DIM), dk, first, time, BLOCK_K, HEAD_DIM, DIM)
-    if WANT_DV:
-        store_tile((grad_value + here, heads * HEAD_DIM), dv, first, time, BLOCK_K, HEAD_DIM, DIM)
-
-
-@triton.jit
-def first_global_descend(
-    state,
-    start,
-    tile,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    MASKED: tl.constexpr,
-):
-    """What one tile of keys adds to the gradient of a tile of queries."""
-    queries, grads, key, value, lse, delta, q, length, scale, time = tile
-    dq = state
-    k = start + tl.arange(0, BLOCK_K)[None, :]
-    keys = load_tile(key, start, time, BLOCK_K, HEAD_DIM, DIM, MASKED)
-    values = load_tile(value, start, time, BLOCK_K, HEAD_DIM, DIM, MASKED)
-    scores = dot_rows(queries, keys) * (scale * LOG2E)
-    weights = tl.exp2(scores - lse)
-    if MASKED:
-        weights = tl.where((k < length) & (q >= 0) & (k < time), weights, 0.0)
-    dweights = dot_rows(grads, values)
-    dscores = weights * (dweights - delta)
-    return accumulate(dq, dscores, keys)
-
-
-@triton.jit
-def first_global_descend_span(
-    state,
-    span,
-    tile,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    ONE_LOOP: tl.constexpr,
-):
-    """A range of keys: masked where the mask's edge may run, plainly where all is seen."""
-    low, _, full_high, high = span
-    if ONE_LOOP:
-        for start in range(low, high, BLOCK_K):
-            state = first_global_descend(state, start, tile, HEAD_DIM, DIM, BLOCK_K, True)
-    else:
-        for start in range(low, full_high, BLOCK_K):
-            state = first_global_descend(state, start, tile, HEAD_DIM, DIM, BLOCK_K, False)
-        for start in range(full_high, high, BLOCK_K):
-            state = first_global_descend(state, start, tile, HEAD_DIM, DIM, BLOCK_K, True)
-    return state
-
-
-@triton.jit
-def first_global_attention_dq(
-    query,  # (B, H, T, D)
-    key,  # (B, H, T, D)
-    value,  # (B, H, T, D)
-    grad_out,  # (B, T, H, D)
-    grad_query,  # (B, T, H, D)
-    lse,  # (B, H, T)
-    delta,  # (B, H, T)
-    lengths,  # (B,)
-    query_batch,
-    query_head,
-    query_time,
-    key_batch,
-    key_head,
-    key_time,
-    value_batch,
-    value_head,
-    value_time,
-    time,
-    scale,
-    HEAD_DIM: tl.constexpr,
-    DIM: tl.constexpr,
-    BLOCK_Q: tl.constexpr,
-    BLOCK_K: tl.constexpr,
-    ONE_LOOP: tl.constexpr = False,
-):
-    """Gradient of one tile of queries of one head (arXiv:2307.08691, algorithm 2)."""
-    first = tl.program_id(0) * BLOCK_Q
-    head, batch = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
-    heads = tl.num_programs(1)
-    length = tl.load(lengths + batch)
-    span = align(0, length, 0, length, time, BLOCK_K)
-    q = first + tl.arange(0, BLOCK_Q)[:, None]
-    row, here = (batch * heads + head) * time, (batch * time * heads + head) * HEAD_DIM
-    query = (query + batch * query_batch + head * query_head, query_time)
-    queries = load_tile(query, first, time, BLOCK_Q, HEAD_DIM, DIM, True)
-    grads = load_tile(
-        (grad_out + here, heads * HEAD_DIM), first, time, BLOCK_Q, HEAD_DIM, DIM, True
-    )
-    key = (key + batch * key_batch + head * key_head, key_time)
-    value = (value + batch * value_batch + head * value_head, value_time)
-    sums = load_row(lse + row, q, time, float("inf"), True)
-    deltas = load_row(delta + row, q, time, 0.0, True)
-    tile = queries, grads, key, value, sums, deltas, q, length, scale, time
-    state = tl.zeros([BLOCK_Q, DIM], tl.float32)
-    state = first_global_descend_span(state, span, tile, HEAD_DIM, DIM, BLOCK_K, ONE_LOOP)
-    dq = state * scale
-    store_tile((grad_query + here, heads * HEAD_DIM), dq, first, time, BLOCK_Q, HEAD_DIM, DIM)
-
-
-FIRST_GLOBAL_FORWARD_TILES = {
-    "sm_80": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
-    "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
-    "sm_100": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
-    "sm_120": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "gfx942": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "gfx950": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
-    "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
-}
-
-FIRST_GLOBAL_DKDV_TILES = {
-    "sm_80": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
-    "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
-    "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
-    "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
-}
-
-FIRST_GLOBAL_DQ_TILES = {
-    "sm_80": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
-    "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
-    "sm_90": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
-    "sm_100": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_120": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
-    "gfx942": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "gfx950": {"BLOCK_Q": 64, "BLOCK_K": 64, "num_stages": 1, "num_warps": 4},
-    "float32": {"BLOCK_Q": 32, "BLOCK_K": 32, "num_stages": 1, "num_warps": 4},
-    "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
-}
-
-
-@torch.library.custom_op("modernbert::first_global_attention", mutates_args=())
-def first_global_attention_op(
-    q: Tensor, k: Tensor, v: Tensor, lengths: Tensor, scale: float
-) -> tuple[Tensor, Tensor]:
-    batch, heads, time, head_dim = q.shape
-    out = q.new_empty(batch, time, heads, head_dim)
-    lse = q.new_empty(batch, heads, time, dtype=torch.float32)
-    tile = launch(FIRST_GLOBAL_FORWARD_TILES, q)
-    grid = (triton.cdiv(time, tile["BLOCK_Q"]), heads, batch)
-    with torch.cuda.device_of(q):
-        first_global_attention_forward[grid](
-            q,
-            k,
-            v,
-            out,
-            lse,
-            lengths,
-            *q.stride()[:3],
-            *k.stride()[:3],
-            *v.stride()[:3],
-            time,
-            scale,
-            **head_pieces(head_dim),
-            **tile,
-        )
-    return out.transpose(1, 2), lse
-
-
-@first_global_attention_op.register_fake
-def _(q: Tensor, *_: object) -> tuple[Tensor, Tensor]:
-    batch, heads, time, head_dim = q.shape
-    out = q.new_empty(batch, time, heads, head_dim).transpose(1, 2)
-    return out, q.new_empty(batch, heads, time, dtype=torch.float32)
-
-
-@torch.library.custom_op("modernbert::first_global_attention_backward", mutates_args=())
-def first_global_attention_backward_op(
-    grad: Tensor,
-    out: Tensor,
-    lse: Tensor,
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    lengths: Tensor,
-    scale: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    batch, heads, time, head_dim = q.shape
-    grad = grad.transpose(1, 2).contiguous()  # (B, T, H, D)
-    out = out.transpose(1, 2).contiguous()
-    delta = torch.empty_like(lse)
-    dq, dk, dv = (x.new_empty(batch, time, x.size(1), head_dim) for x in (q, k, v))
-    shared = (*q.stride()[:3], *k.stride()[:3], *v.stride()[:3], time, scale)
-    sizes = head_pieces(head_dim)
-    with torch.cuda.device_of(q):
-        grid = (triton.cdiv(time, 16), heads, batch)
-        attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=16)
-        tile = launch(FIRST_GLOBAL_DKDV_TILES, q)
-        grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
-        first_global_attention_dkdv[grid](
-            q, k, v, grad, dk, dv, lse, delta, lengths, *shared, **sizes, **tile
-        )
-        tile = launch(FIRST_GLOBAL_DQ_TILES, q)
-        grid = (triton.cdiv(time, tile["BLOCK_Q"]), heads, batch)
-        first_global_attention_dq[grid](
-            q, k, v, grad, dq, lse, delta, lengths, *shared, **sizes, **tile
-        )
-    return dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2)
-
-
-@first_global_attention_backward_op.register_fake
-def _(
-    grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, *_: object
-) -> tuple[Tensor, Tensor, Tensor]:
-    dq, dk, dv = (x.new_empty(x.transpose(1, 2).shape).transpose(1, 2) for x in (q, k, v))
-    return dq, dk, dv
-
-
-def first_global_attention_setup(
-    ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]
-) -> None:
-    q, k, v, lengths, scale = inputs
-    ctx.save_for_backward(*output, q, k, v, lengths)
-    ctx.scale = scale
-
-
-def first_global_attention_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-    out, lse, q, k, v, lengths = ctx.saved_tensors
-    grads = first_global_attention_backward_op(grad, out, lse, q, k, v, lengths, ctx.scale)
-    return *grads, None, None
-
-
-first_global_attention_op.register_autograd(
-    first_global_attention_backward, setup_context=first_global_attention_setup
-)
-
-
-def first_global_attention(
-    q: Tensor, k: Tensor, v: Tensor, lengths: Tensor, scale: float | None = None
-) -> Tensor:
-    """Attention in which each token sees all but padding.
-
-    q is (B, H, T, D), and so is what comes back; k and v are (B, H, T, D).
-    lengths (B,), int32: of each row, how many tokens it has.
-    """
-    check_heads(q, k, v)
-    if q.size(2) != k.size(2):
-        raise ValueError(f"{q.size(2)} queries for {k.size(2)} keys")
-    scale = q.size(3) ** -0.5 if scale is None else scale
-    return first_global_attention_op(q, k, v, lengths, scale)[0]
-
-
-@triton.jit
-def later_local_attend(
+def attend(
     state,
     start,
     tile,
@@ -715,7 +224,7 @@ def later_local_attend(
 
 
 @triton.jit
-def later_local_attend_span(
+def attend_span(
     state,
     span,
     tile,
@@ -730,27 +239,19 @@ def later_local_attend_span(
     low, full_low, full_high, high = span
     if ONE_LOOP:
         for start in range(low, high, BLOCK_K):
-            state = later_local_attend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True
-            )
+            state = attend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True)
     else:
         for start in range(low, full_low, BLOCK_K):
-            state = later_local_attend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True
-            )
+            state = attend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True)
         for start in range(full_low, full_high, BLOCK_K):
-            state = later_local_attend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, False
-            )
+            state = attend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, False)
         for start in range(full_high, high, BLOCK_K):
-            state = later_local_attend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True
-            )
+            state = attend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True)
     return state
 
 
 @triton.jit
-def later_local_attention_forward(
+def attention_forward(
     query,  # (B, H, T, D)
     key,  # (B, H, T, D)
     value,  # (B, H, T, D)
@@ -805,9 +306,7 @@ def later_local_attention_forward(
         tl.zeros([BLOCK_Q], tl.float32),
         tl.zeros([BLOCK_Q, DIM], tl.float32),
     )
-    state = later_local_attend_span(
-        state, span, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, ONE_LOOP
-    )
+    state = attend_span(state, span, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, ONE_LOOP)
     peak, total, acc = state
 
     rows = first + tl.arange(0, BLOCK_Q)
@@ -820,7 +319,7 @@ def later_local_attention_forward(
 
 
 @triton.jit
-def later_local_gather(
+def gather(
     state,
     start,
     tile,
@@ -854,7 +353,7 @@ def later_local_gather(
 
 
 @triton.jit
-def later_local_gather_span(
+def gather_span(
     state,
     span,
     tile,
@@ -871,7 +370,7 @@ def later_local_gather_span(
     low, full_low, full_high, high = span
     if ONE_LOOP:
         for start in range(low, high, BLOCK_Q):
-            state = later_local_gather(
+            state = gather(
                 state,
                 start,
                 tile,
@@ -886,7 +385,7 @@ def later_local_gather_span(
             )
     else:
         for start in range(low, full_low, BLOCK_Q):
-            state = later_local_gather(
+            state = gather(
                 state,
                 start,
                 tile,
@@ -900,7 +399,7 @@ def later_local_gather_span(
                 WANT_DV,
             )
         for start in range(full_low, full_high, BLOCK_Q):
-            state = later_local_gather(
+            state = gather(
                 state,
                 start,
                 tile,
@@ -914,7 +413,7 @@ def later_local_gather_span(
                 WANT_DV,
             )
         for start in range(full_high, high, BLOCK_Q):
-            state = later_local_gather(
+            state = gather(
                 state,
                 start,
                 tile,
@@ -931,7 +430,7 @@ def later_local_gather_span(
 
 
 @triton.jit
-def later_local_attention_dkdv(
+def attention_dkdv(
     query,  # (B, H, T, D)
     key,  # (B, H, T, D)
     value,  # (B, H, T, D)
@@ -990,7 +489,7 @@ def later_local_attention_dkdv(
     queries = (query + batch * query_batch + head * query_head, query_time)
     grads = (grad_out + (batch * time * heads + head) * HEAD_DIM, heads * HEAD_DIM)
     tile = keys, values, queries, grads, lse + row, delta + row, k, length, scale, time
-    state = later_local_gather_span(
+    state = gather_span(
         state, span, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_Q, ONE_LOOP, WANT_DK, WANT_DV
     )
 
@@ -1004,7 +503,7 @@ def later_local_attention_dkdv(
 
 
 @triton.jit
-def later_local_descend(
+def descend(
     state,
     start,
     tile,
@@ -1033,7 +532,7 @@ def later_local_descend(
 
 
 @triton.jit
-def later_local_descend_span(
+def descend_span(
     state,
     span,
     tile,
@@ -1048,27 +547,19 @@ def later_local_descend_span(
     low, full_low, full_high, high = span
     if ONE_LOOP:
         for start in range(low, high, BLOCK_K):
-            state = later_local_descend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True
-            )
+            state = descend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True)
     else:
         for start in range(low, full_low, BLOCK_K):
-            state = later_local_descend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True
-            )
+            state = descend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True)
         for start in range(full_low, full_high, BLOCK_K):
-            state = later_local_descend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, False
-            )
+            state = descend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, False)
         for start in range(full_high, high, BLOCK_K):
-            state = later_local_descend(
-                state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True
-            )
+            state = descend(state, start, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, True)
     return state
 
 
 @triton.jit
-def later_local_attention_dq(
+def attention_dq(
     query,  # (B, H, T, D)
     key,  # (B, H, T, D)
     value,  # (B, H, T, D)
@@ -1123,14 +614,12 @@ def later_local_attention_dq(
     deltas = load_row(delta + row, q, time, 0.0, True)
     tile = queries, grads, key, value, sums, deltas, q, length, scale, time
     state = tl.zeros([BLOCK_Q, DIM], tl.float32)
-    state = later_local_descend_span(
-        state, span, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, ONE_LOOP
-    )
+    state = descend_span(state, span, tile, WINDOW, WINDOW_AHEAD, HEAD_DIM, DIM, BLOCK_K, ONE_LOOP)
     dq = state * scale
     store_tile((grad_query + here, heads * HEAD_DIM), dq, first, time, BLOCK_Q, HEAD_DIM, DIM)
 
 
-LATER_LOCAL_FORWARD_TILES = {
+FORWARD_TILES = {
     "sm_80": {"BLOCK_Q": 128, "BLOCK_K": 64, "num_stages": 3, "num_warps": 8},
     "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
     "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
@@ -1143,10 +632,10 @@ LATER_LOCAL_FORWARD_TILES = {
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
-LATER_LOCAL_DKDV_TILES = {
+DKDV_TILES = {
     "sm_80": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
     "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
     "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
     "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
@@ -1156,7 +645,7 @@ LATER_LOCAL_DKDV_TILES = {
     "interpreter": {"BLOCK_Q": 16, "BLOCK_K": 16, "num_stages": 1, "num_warps": 4},
 }
 
-LATER_LOCAL_DQ_TILES = {
+DQ_TILES = {
     "sm_80": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
     "sm_86": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
     "sm_89": {"BLOCK_Q": 64, "BLOCK_K": 32, "num_stages": 2, "num_warps": 4},
@@ -1170,17 +659,17 @@ LATER_LOCAL_DQ_TILES = {
 }
 
 
-@torch.library.custom_op("modernbert::later_local_attention", mutates_args=())
-def later_local_attention_op(
+@torch.library.custom_op("modernbert::attention", mutates_args=())
+def attention_op(
     q: Tensor, k: Tensor, v: Tensor, window: int, window_ahead: int, lengths: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
     batch, heads, time, head_dim = q.shape
     out = q.new_empty(batch, time, heads, head_dim)
     lse = q.new_empty(batch, heads, time, dtype=torch.float32)
-    tile = launch(LATER_LOCAL_FORWARD_TILES, q)
+    tile = launch(FORWARD_TILES, q)
     grid = (triton.cdiv(time, tile["BLOCK_Q"]), heads, batch)
     with torch.cuda.device_of(q):
-        later_local_attention_forward[grid](
+        attention_forward[grid](
             q,
             k,
             v,
@@ -1200,15 +689,15 @@ def later_local_attention_op(
     return out.transpose(1, 2), lse
 
 
-@later_local_attention_op.register_fake
+@attention_op.register_fake
 def _(q: Tensor, *_: object) -> tuple[Tensor, Tensor]:
     batch, heads, time, head_dim = q.shape
     out = q.new_empty(batch, time, heads, head_dim).transpose(1, 2)
     return out, q.new_empty(batch, heads, time, dtype=torch.float32)
 
 
-@torch.library.custom_op("modernbert::later_local_attention_backward", mutates_args=())
-def later_local_attention_backward_op(
+@torch.library.custom_op("modernbert::attention_backward", mutates_args=())
+def attention_backward_op(
     grad: Tensor,
     out: Tensor,
     lse: Tensor,
@@ -1230,20 +719,16 @@ def later_local_attention_backward_op(
     with torch.cuda.device_of(q):
         grid = (triton.cdiv(time, 16), heads, batch)
         attention_delta[grid](out, grad, delta, time, **sizes, BLOCK_Q=16)
-        tile = launch(LATER_LOCAL_DKDV_TILES, q)
+        tile = launch(DKDV_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_K"]), k.size(1), batch)
-        later_local_attention_dkdv[grid](
-            q, k, v, grad, dk, dv, lse, delta, lengths, *shared, **sizes, **tile
-        )
-        tile = launch(LATER_LOCAL_DQ_TILES, q)
+        attention_dkdv[grid](q, k, v, grad, dk, dv, lse, delta, lengths, *shared, **sizes, **tile)
+        tile = launch(DQ_TILES, q)
         grid = (triton.cdiv(time, tile["BLOCK_Q"]), heads, batch)
-        later_local_attention_dq[grid](
-            q, k, v, grad, dq, lse, delta, lengths, *shared, **sizes, **tile
-        )
+        attention_dq[grid](q, k, v, grad, dq, lse, delta, lengths, *shared, **sizes, **tile)
     return dq.transpose(1, 2), dk.transpose(1, 2), dv.transpose(1, 2)
 
 
-@later_local_attention_backward_op.register_fake
+@attention_backward_op.register_fake
 def _(
     grad: Tensor, out: Tensor, lse: Tensor, q: Tensor, k: Tensor, v: Tensor, *_: object
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -1251,29 +736,23 @@ def _(
     return dq, dk, dv
 
 
-def later_local_attention_setup(
-    ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]
-) -> None:
+def attention_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     q, k, v, window, window_ahead, lengths, scale = inputs
     ctx.save_for_backward(*output, q, k, v, lengths)
     ctx.numbers = window, window_ahead, scale
 
 
-def later_local_attention_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+def attention_backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     out, lse, q, k, v, lengths = ctx.saved_tensors
     window, window_ahead, scale = ctx.numbers
-    grads = later_local_attention_backward_op(
-        grad, out, lse, q, k, v, window, window_ahead, lengths, scale
-    )
+    grads = attention_backward_op(grad, out, lse, q, k, v, window, window_ahead, lengths, scale)
     return *grads, None, None, None, None
 
 
-later_local_attention_op.register_autograd(
-    later_local_attention_backward, setup_context=later_local_attention_setup
-)
+attention_op.register_autograd(attention_backward, setup_context=attention_setup)
 
 
-def later_local_attention(
+def attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
@@ -1292,4 +771,4 @@ def later_local_attention(
     if q.size(2) != k.size(2):
         raise ValueError(f"{q.size(2)} queries for {k.size(2)} keys")
     scale = q.size(3) ** -0.5 if scale is None else scale
-    return later_local_attention_op(q, k, v, window, window_ahead, lengths, scale)[0]
+    return attention_op(q, k, v, window, window_ahead, lengths, scale)[0]
