@@ -32,6 +32,7 @@ from torch import Tensor
 
 from benchmarks.tables import machine, markdown_table, replace_section
 from codegen.plan import lower
+from codegen.plan.transformer.shown import network_of
 from codegen.render import render_package
 from codegen.spec import load_spec
 
@@ -95,7 +96,7 @@ def generated(mask: str, length: int) -> tuple[Attention, Predicate]:
     sys.modules[code.__name__] = code
     exec(compile(render_package(plan)["attention.py"], "attention.py", "exec"), code.__dict__)
     fields = {field.name: field.value for field in plan.model.fields}
-    (function,) = plan.model.functions
+    (function,) = network_of(plan).functions
     numbers = [fields[name] for name in function.mask.numbers]
     rows: list[Any] = []
     looked_up: list[Tensor] = []

@@ -53,12 +53,12 @@ def prove_plan(
     plan: Plan, source: str, cache: Path, jobs: int, moved: Counted = unheard
 ) -> list[ChosenTile]:
     """A tile for each kernel of a package on each GPU it is for."""
-    from codegen.plan.kernels.kernel_plan import kernels_of
+    from codegen.plan.families import family_of
     from codegen.plan.kernels.tiles import fixed_tiles
     from codegen.prove import prove
 
     assert plan.kernels is not None
-    kernels = kernels_of(plan.model, plan.kernels)
+    kernels = family_of(plan).kernels(plan)
     fixed = fixed_tiles(kernels)
     return prove(source, kernels, plan.kernels.targets, cache, jobs, moved, None, fixed)
 

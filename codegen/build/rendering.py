@@ -184,14 +184,13 @@ def _rendered(
 
 def render_loaded(spec: Path, loaded: LoadedSpec, project: Project, out: Path) -> Rendered:
     """Stages 2, 3 and the pruning half of 4; the package's lock below `out` says the tiles."""
-    from codegen.plan import lower, warn_of_empty_rows
+    from codegen.plan import lower, warnings
 
     plan, folder = lower(loaded), out / loaded.spec.name
     tiles = locked_tiles(plan, folder)
     plan = launched_as(plan, tiles, folder)
     files = render(plan, project)
-    warnings = warn_of_empty_rows(loaded)
-    return Rendered(spec, plan, loaded.sources, files, project.root, warnings, tiles)
+    return Rendered(spec, plan, loaded.sources, files, project.root, warnings(loaded), tiles)
 
 
 def render(plan: Plan, project: Project) -> dict[str, str]:
@@ -210,12 +209,12 @@ def rendered_kernels(
     spec: Path, project: Project, overrides: Sequence[str] = ()
 ) -> tuple[Plan, str, tuple[Kernel, ...]]:
     """A spec's plan, the text of its kernels.py, and what is compiled of that; "" without any."""
-    from codegen.plan.kernels.kernel_plan import kernels_of
+    from codegen.plan.families import family_of
 
     plan = make_plan(spec, project, overrides)
     if plan.kernels is None:
         return plan, "", ()
-    return plan, render(plan, project)[KERNELS], kernels_of(plan.model, plan.kernels)
+    return plan, render(plan, project)[KERNELS], family_of(plan).kernels(plan)
 
 
 def make_plan(spec: Path, project: Project, overrides: Sequence[str] = ()) -> Plan:

@@ -53,13 +53,15 @@ class Trial:
 
 def trials(plan: Plan, target: str) -> tuple[Trial, ...]:
     """What tuning would time for a GPU."""
-    from codegen.plan.kernels.kernel_plan import layer_of
+    from codegen.plan.families import family_of
     from codegen.plan.targets import candidates, read_target
 
     found = []
-    for v in plan.kernels.attentions if plan.kernels else ():
-        layer, length = layer_of(plan.model, v.functions[0]), plan.model.context_length
-        time = min(length, TOKENS)
+    timed = family_of(plan).timed
+    for v in plan.kernels.attentions if plan.kernels and timed else ():
+        assert timed
+        layer = timed(plan, v.functions[0])
+        time = min(layer.length, TOKENS)
         heads = (layer.heads, layer.kv_heads)
         shape = Shape(max(1, TOKENS // time), *heads, time, layer.head_dim)
         for kind in TABLES if not v.collapsed else ():

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from codegen.spec.families import DEFAULT, language
-from codegen.spec.language import Language
+from codegen.spec.language import FamilyLanguage
 from codegen.spec.yaml.source import core_scalar
 
 WIDTH = 88
@@ -25,7 +25,7 @@ def spec_text(name: str, data: dict[str, Any], comment: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def shortened(data: dict[str, Any], family: Language) -> dict[str, Any]:
+def shortened(data: dict[str, Any], family: FamilyLanguage) -> dict[str, Any]:
     """Without what goes without saying, and in order."""
     model = dict(data.get("model", {}))
     fields = family.whole.model_fields["model"].annotation

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from codegen.plan.checkpoint import CheckpointPlan
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
+from codegen.plan.network import Network
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques import TechniquePlan
 from codegen.plan.train import TrainPlan
-from codegen.plan.transformer.network import TransformerNetwork
 
 PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
 
@@ -21,14 +20,14 @@ class Cost:
     """What the model costs. FLOPs count a multiply-add as two; attention counts visible pairs."""
 
     parameters: int
-    active_parameters: int  # that one token meets: of experts, the active ones
-    flops_forward: int  # a token, at full context
-    flops_train: int  # a token, forward and backward
+    active_parameters: int  # that one unit meets: of experts, the active ones
+    flops_forward: int  # a unit; of a token, at full context
+    flops_train: int  # a unit, forward and backward
     weight_bytes: int  # float32
     weight_bytes_bf16: int
-    kv_cache_bytes: int  # a sequence of full length, bfloat16
     training_bytes: int  # float32 weights, gradients and optimizer state
-    unit: Literal["token", "image"] = "token"  # that FLOPs are counted for
+    kv_cache_bytes: int = 0  # a sequence of full length, bfloat16; of a model that decodes
+    unit: str = "token"  # that FLOPs are counted for
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Plan:
     spec_digest: str
     target: str
     description: Description
-    networks: tuple[TransformerNetwork, ...]
+    networks: tuple[Network, ...]
     train: TrainPlan
     techniques: tuple[TechniquePlan, ...]  # in the order in which they act
     options: tuple[OptionPlan, ...]  # of the training script
@@ -66,7 +65,7 @@ class Plan:
     version: int = field(default=PLAN_VERSION)
 
     @property
-    def model(self) -> TransformerNetwork:
+    def model(self) -> Network:
         """The network of a family that has one."""
         return self.networks[0]
 

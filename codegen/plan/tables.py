@@ -98,3 +98,11 @@ class InitPlan:
     def residual(self) -> bool:
         """Whether some start depends on the number of layers."""
         return any(rule.fact.source == "residual_std" for rule in self.rules)
+
+
+@dataclass(frozen=True)
+class ImportPlan:
+    """Names that a file may take from a module; those that it doesn't use are dropped."""
+
+    module: str
+    names: tuple[str, ...]

@@ -49,14 +49,19 @@ def diff_text(one: Plan, other: Plan, found: Sequence[Difference]) -> None:
 
 def _costs(one: Plan, other: Plan) -> list[tuple[str, int, int]]:
     a, b = one.cost, other.cost
+    unit = a.unit if a.unit == b.unit else "unit"
     return [
         ("parameters", a.parameters, b.parameters),
         *(
-            [("parameters a token meets", a.active_parameters, b.active_parameters)]
-            if one.model.experts or other.model.experts
+            [(f"parameters a {unit} meets", a.active_parameters, b.active_parameters)]
+            if any(cost.active_parameters != cost.parameters for cost in (a, b))
             else []
         ),
-        ("FLOPs per token, forward", a.flops_forward, b.flops_forward),
-        ("KV cache of a full sequence, bytes", a.kv_cache_bytes, b.kv_cache_bytes),
+        (f"FLOPs per {unit}, forward", a.flops_forward, b.flops_forward),
+        *(
+            [("KV cache of a full sequence, bytes", a.kv_cache_bytes, b.kv_cache_bytes)]
+            if a.kv_cache_bytes or b.kv_cache_bytes
+            else []
+        ),
         ("training state, bytes", a.training_bytes, b.training_bytes),
     ]

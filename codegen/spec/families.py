@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from codegen.spec.language import Language
+from codegen.spec.language import FamilyLanguage
 
-FAMILIES = {  # where each has its Language
+FAMILIES = {  # where each has its FamilyLanguage
     "transformer": "codegen.spec.transformer.language",
 }
 DEFAULT = "transformer"  # of a spec that names none
 
 
-def language(family: str) -> Language:
+def language(family: str) -> FamilyLanguage:
     """A family's vocabulary, tasks and checks."""
-    found: Language = import_module(FAMILIES[family]).LANGUAGE
+    found: FamilyLanguage = import_module(FAMILIES[family]).LANGUAGE
     return found

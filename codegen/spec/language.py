@@ -16,7 +16,7 @@ from codegen.spec.tasks.task import Check
 
 
 @dataclass(frozen=True, eq=False)
-class Language:
+class FamilyLanguage:
     """A family's vocabulary with its tasks, what is checked of its specs, how they are compared.
 
     `whole` has the fields of every task, each marked for those that have it. The first of the tasks

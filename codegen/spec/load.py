@@ -16,7 +16,7 @@ from codegen.spec.checks import CHECKS, check_name
 from codegen.spec.diagnose import diagnose, path_of, show, suggestion
 from codegen.spec.families import DEFAULT, FAMILIES, language
 from codegen.spec.head import SpecHead
-from codegen.spec.language import Language
+from codegen.spec.language import FamilyLanguage
 from codegen.spec.mistake import Mistake
 from codegen.spec.tasks import TASKS
 from codegen.spec.yaml.blame import Alone, blamed
@@ -208,7 +208,9 @@ def _place(tree: Tree, finding: Mistake) -> Diagnostic:
     return Diagnostic(finding.message, where, finding.hint)
 
 
-def _salvage(spoken: Language, data: Mapping[str, Any], error: ValidationError) -> SpecHead | None:
+def _salvage(
+    spoken: FamilyLanguage, data: Mapping[str, Any], error: ValidationError
+) -> SpecHead | None:
     """The spec without its wrong fields, so that the checks of combinations still run."""
     if any(p["type"] == "too_long" and isinstance(p["input"], dict) for p in error.errors()):
         return None  # without its kinds of blocks, all that names them would look wrong

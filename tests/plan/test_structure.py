@@ -12,8 +12,8 @@ import torch
 
 from codegen.errors import SpecError
 from codegen.plan import Plan, lower
-from codegen.plan.lower import spec_digest
 from codegen.plan.transformer.layer_masks import EVERYTHING
+from codegen.plan.whole import spec_digest
 from codegen.spec import load_spec
 from codegen.spec.transformer.resolve import resolve_block, scale_numbers
 from tests.packages import import_model

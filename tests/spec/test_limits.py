@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codegen.errors import SpecError
-from codegen.plan import lower, warn_of_empty_rows
+from codegen.plan import lower, warnings
 from codegen.spec import load_spec
 from tests.confined import in_child
 from tests.spec.test_mutations import SECONDS, WAIT, late
@@ -126,7 +126,7 @@ def test_a_spec_at_a_limit_is_worked_out_at_once(tmp_path: Path, case: str) -> N
         watch()
         loaded = load_spec(write(tmp_path, LOWERED[case]), tmp_path)
         lower(loaded)
-        warn_of_empty_rows(loaded)
+        warnings(loaded)
 
     in_child(work_out, [tmp_path], MEMORY)
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from codegen.errors import SpecError, TgenError
-from codegen.plan import lower, warn_of_empty_rows
+from codegen.plan import lower, warnings
 from codegen.refine import prune_package
 from codegen.render import package_roots, render_package
 from codegen.spec import BrokenVariant, LoadedSpec, load_specs
@@ -79,7 +79,7 @@ def all_stages(spec: Path) -> None:
 
 def render_all(loaded: LoadedSpec) -> None:
     plan = lower(loaded)
-    warn_of_empty_rows(loaded)
+    warnings(loaded)
     texts = prune_package(render_package(plan), package_roots(plan))
     for path, text in texts.items():
         if path.endswith(".py"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from codegen.errors import SpecError
-from codegen.plan.lower import spec_digest
+from codegen.plan.whole import spec_digest
 from codegen.spec import BrokenVariant, LoadedSpec, load_spec, load_specs
 
 BASE = "name: gpt\nmodel: {d_model: 96, layers: 2, attention: {heads: 4}}\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codegen.plan.tables import ImportPlan
 from codegen.plan.transformer.parts import BlockPlan, Mixer, RopePlan
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ MODELS = {
     "seq2seq-lm": "transformer/encoder_decoder.py.jinja",
     "image-classification": "transformer/vision.py.jinja",
 }
-
-
-@dataclass(frozen=True)
-class ImportPlan:
-    """Names that a file may take from a module; those that it doesn't use are dropped."""
-
-    module: str
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from collections import Counter
 
 from codegen.plan.plan import Cost
 from codegen.plan.tables import Parameter
-from codegen.plan.train import OptimizerPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.sublayers import kind_of
@@ -18,9 +17,7 @@ FLOAT32, BFLOAT16 = 4, 2
 ONCE_AN_IMAGE = ("head.", "distillation_head.", "pool.q_proj", "pool.o_proj", "pool.mlp")
 
 
-def transformer_cost(
-    network: TransformerNetwork, model: TransformerModel, optimizer: OptimizerPlan
-) -> Cost:
+def transformer_cost(network: TransformerNetwork, model: TransformerModel, optimizer: str) -> Cost:
     """Counts from the parameter table; a multiply-add is two FLOPs, masked pairs cost nothing."""
     count = sum(p.count for p in network.parameters)
     active = sum(active_count(network, p) for p in network.parameters)
@@ -32,7 +29,7 @@ def transformer_cost(
         for layer in network.layers
         for sublayer in network.block_of(layer).sublayers
     )
-    moments = 2 * count if optimizer.kind == "adamw" else 2 * (count - matrices) + matrices
+    moments = 2 * count if optimizer == "adamw" else 2 * (count - matrices) + matrices
     return Cost(
         parameters=count,
         active_parameters=active,

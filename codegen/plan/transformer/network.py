@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codegen.plan.reads import Growing, Largest, LayerCount, Read
-from codegen.plan.tables import Argument, ConfigField, InitPlan, Parameter
+from codegen.plan.tables import Argument, ConfigField, ImportPlan, InitPlan, Parameter
 from codegen.plan.transformer.arguments import arguments
 from codegen.plan.transformer.attention_function import AttentionFunction
 from codegen.plan.transformer.cache import CachePlan, cache_plan
-from codegen.plan.transformer.classes import ClassPlan, ImportPlan, classes_of, imports_of
+from codegen.plan.transformer.classes import ClassPlan, classes_of, imports_of
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.parts import (

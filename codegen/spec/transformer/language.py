@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.spec.language import Language
+from codegen.spec.language import FamilyLanguage
 from codegen.spec.masks.atoms import ATOMS
 from codegen.spec.transformer.check_blocks import check_blocks
 from codegen.spec.transformer.check_data import check_separator
@@ -32,7 +32,7 @@ def expressions() -> str:
     )
 
 
-LANGUAGE = Language(
+LANGUAGE = FamilyLanguage(
     whole=TransformerSpec,
     tasks=("causal-lm", "masked-lm", "seq2seq-lm", "image-classification"),
     checks=(

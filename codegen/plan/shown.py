@@ -1,0 +1,55 @@
+"""Tables of a plan as plain data, for whoever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from codegen.plan.plan import Plan
+from codegen.plan.tables import Parameter
+from codegen.plan.units import human_bytes, human_flops
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table; columns whose names are in `left` are of words, the others of numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: tuple[str, ...] = ()
+    headed: bool = True  # whether the names of its columns are shown
+
+
+def parameters_shown(parameters: Iterable[Parameter]) -> ShownTable:
+    """One row a parameter: how it is shaped, starts and is trained."""
+    columns = ("name", "shape", "count", "starts", "optimizer group")
+    left = tuple(name for name in columns if name != "count")
+    return ShownTable("parameters", columns, tuple(map(_parameter_row, parameters)), left)
+
+
+def _parameter_row(parameter: Parameter) -> tuple[str, ...]:
+    init = parameter.init
+    starts = f"N(0, {init.std:.3g}^2)" if init.kind == "normal" else init.kind
+    shape = " x ".join(f"{n:,}" for n in parameter.shape)
+    return parameter.name, shape, f"{parameter.count:,}", starts, parameter.group
+
+
+def cost_shown(plan: Plan) -> ShownTable:
+    """What the model costs."""
+    columns = ("what", "how much")
+    return ShownTable("cost", columns, tuple(_cost_rows(plan)), columns, headed=False)
+
+
+def _cost_rows(plan: Plan) -> Iterator[tuple[str, str]]:
+    cost = plan.cost
+    yield "parameters", f"{cost.parameters:,}"
+    if cost.active_parameters != cost.parameters:
+        yield f"parameters a {cost.unit} meets", f"{cost.active_parameters:,}"
+    yield f"FLOPs per {cost.unit}, forward", human_flops(cost.flops_forward)
+    yield f"FLOPs per {cost.unit}, training", human_flops(cost.flops_train)
+    yield "weights, float32", human_bytes(cost.weight_bytes)
+    yield "weights, bfloat16", human_bytes(cost.weight_bytes_bf16)
+    if cost.kv_cache_bytes:
+        yield f"KV cache of {plan.task.cached}, bfloat16", human_bytes(cost.kv_cache_bytes)
+    yield "training state, float32, no activations", human_bytes(cost.training_bytes)

@@ -1,0 +1,83 @@
+"""The transformer family: its lowering, its warnings, its kernels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegen.plan.checkpoint import checkpoint_plan, with_layout
+from codegen.plan.family import Family, TimedAttention
+from codegen.plan.kernels.kernel import Kernel
+from codegen.plan.kernels.kernel_plan import kernel_plan, kernels_of, layer_of
+from codegen.plan.kernels.own_tiles import with_own_tiles
+from codegen.plan.plan import Plan
+from codegen.plan.tasks import task_plan
+from codegen.plan.transformer.cost import forward_flops, transformer_cost
+from codegen.plan.transformer.describe import describe_transformer
+from codegen.plan.transformer.empty_rows import warn_of_empty_rows
+from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
+from codegen.plan.transformer.lower import lower_network
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.package import transformer_files, transformer_tests
+from codegen.plan.transformer.shown import network_of, transformer_shown
+from codegen.plan.whole import whole_plan
+from codegen.spec import LoadedSpec
+from codegen.spec.tasks.text import TextData
+from codegen.spec.transformer.vocabulary import TransformerSpec
+
+
+def lower_transformer(loaded: LoadedSpec) -> Plan:
+    """The plan of a transformer; SpecError where the numbers don't fit."""
+    spec = loaded.spec
+    assert isinstance(spec, TransformerSpec), spec
+    network = _network(spec)
+    checkpoint = None
+    if spec.checkpoint.huggingface:
+        where = loaded.tree.position(("checkpoint", "huggingface"))
+        checkpoint = checkpoint_plan(
+            spec.checkpoint.huggingface, network.parameters, network.blocks, where
+        )
+        network = replace(network, parameters=with_layout(network.parameters, checkpoint))
+    kernels = with_own_tiles(kernel_plan(network, spec.target), loaded)
+    if kernels and kernels.operations:
+        network = replace(network, operations=kernels.operation_names)
+    own = spec.data.context_length if isinstance(spec.data, TextData) else None
+    flops = forward_flops(network, spec.model, own or network.context_length)
+    return whole_plan(
+        loaded,
+        network,
+        task_plan(spec, network, 3 * flops),
+        describe_transformer(spec.name, network),
+        transformer_cost(network, spec.model, spec.train.optimizer.kind),
+        transformer_files(network, kernels),
+        transformer_tests(network, kernels),
+        kernels,
+        checkpoint,
+    )
+
+
+def _network(spec: TransformerSpec) -> TransformerNetwork:
+    if spec.task == "seq2seq-lm":
+        return lower_encoder_decoder(spec)
+    return lower_network(spec.model, spec.task)
+
+
+def compiled(plan: Plan) -> tuple[Kernel, ...]:
+    """Every kernel as it is compiled for the model's own sizes."""
+    return kernels_of(network_of(plan), plan.kernels) if plan.kernels else ()
+
+
+def timed(plan: Plan, name: str) -> TimedAttention:
+    """The sizes of the first layer whose attention is that function."""
+    network = network_of(plan)
+    layer = layer_of(network, name)
+    heads = layer.heads, layer.kv_heads, layer.head_dim
+    return TimedAttention(*heads, network.context_length, layer.mask_numbers)
+
+
+FAMILY = Family(
+    lower=lower_transformer,
+    shown=transformer_shown,
+    warnings=warn_of_empty_rows,
+    kernels=compiled,
+    timed=timed,
+)

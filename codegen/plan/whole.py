@@ -1,0 +1,73 @@
+"""A whole plan, of the parts that its family and its task make of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from codegen.plan.checkpoint import CheckpointPlan
+from codegen.plan.files import FilePlan, TestsPlan, package_files, package_tests
+from codegen.plan.kernels.kernel_plan import KernelPlan
+from codegen.plan.network import Network
+from codegen.plan.optimizer_groups import optimizer_groups
+from codegen.plan.options import training_options
+from codegen.plan.plan import Cost, Description, Plan
+from codegen.plan.targets import target_data
+from codegen.plan.tasks import TaskPlan
+from codegen.plan.training import train_plan
+from codegen.spec import LoadedSpec, Spec
+
+
+def spec_digest(spec: Spec) -> str:
+    """Of what the spec says after `extends` and overrides; new fields' defaults change nothing."""
+    said = spec.model_dump(mode="json", exclude_unset=True)
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def whole_plan(
+    loaded: LoadedSpec,
+    network: Network,
+    task: TaskPlan,
+    description: Description,
+    cost: Cost,
+    files: tuple[FilePlan, ...],
+    tests: TestsPlan,
+    kernels: KernelPlan | None = None,
+    checkpoint: CheckpointPlan | None = None,
+) -> Plan:
+    """The plan of a spec with one network; `files` and `tests` are those of the family."""
+    spec = loaded.spec
+    train = train_plan(spec, optimizer_groups(network.parameters))
+    with_checkpoint = checkpoint is not None
+    return Plan(
+        name=spec.name,
+        family=spec.family,
+        task=task,
+        spec_path=loaded.path,
+        spec_digest=spec_digest(spec),
+        target=spec.target.arch or spec.target.device,
+        description=description,
+        networks=(network,),
+        train=train,
+        techniques=(),
+        options=training_options(spec.name, train, task),
+        files=package_files(
+            spec.name,
+            files,
+            task.files,
+            muon=train.optimizer.kind == "muon",
+            checkpoint=with_checkpoint,
+        ),
+        tests=package_tests(tests, task.tests, checkpoint=with_checkpoint),
+        checkpoint=checkpoint,
+        cost=cost,
+        kernels=kernels,
+        own_tiles=tuple((target, k) for target, rows in spec.tiles.items() for k in rows),
+        cpu_tile=cpu_tile(),
+    )
+
+
+def cpu_tile() -> int:
+    """Queries, and keys, that attention on a CPU looks at together."""
+    return int(target_data("cpu")["attention_tile"])
