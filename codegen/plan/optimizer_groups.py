@@ -15,12 +15,13 @@ class OptimizerGroups:
 
     Those of one axis are vectors, and of the others those whose names end in one of `vectors`. Of
     what is left the first of `tables` that matches a name says whether it is of an embedding or of
-    a head; the rest are matrices. `frozen`: some parameters aren't trained.
+    a head; the rest are matrices, or `stacked` ones. `frozen`: some parameters aren't trained.
     """
 
     vectors: tuple[str, ...]
     tables: tuple[SuffixRule[Group], ...]
     frozen: bool
+    stacked: bool = False
 
 
 def optimizer_groups(parameters: Iterable[Parameter]) -> OptimizerGroups:
@@ -33,4 +34,6 @@ def optimizer_groups(parameters: Iterable[Parameter]) -> OptimizerGroups:
     vectors = suffix_rules({row.name: row.group == "vector" for row in wide}, otherwise=False)
     left = {row.name: row.group for row in wide if row.group != "vector"}
     ends = vectors[0].suffixes if vectors else ()
-    return OptimizerGroups(ends, suffix_rules(left, otherwise="matrix"), len(trained) < len(rows))
+    tables = suffix_rules(left, otherwise="matrix")
+    stacked = any(len(row.shape) > 2 for row in trained if row.group == "matrix")
+    return OptimizerGroups(ends, tables, len(trained) < len(rows), stacked)

@@ -8,6 +8,7 @@ from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tables import ConfigField
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
+from codegen.spec.tasks.image_classification import ImageData
 
 READABLE = (1, 3, 4)  # channels of files of pictures: grey, colours, or colours and alpha
 
@@ -22,6 +23,8 @@ class HasFields(Protocol):
 
 def image_classification(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
     """Images with classes. The model's config has fields image_size, channels and classes."""
+    said = spec.data
+    assert isinstance(said, ImageData), said
     data = "a folder of one folder per class, or .npz with images and labels"
     augment = "flip and move the images of training at random"
     numbers = {field.name: field.value for field in network.fields}
@@ -45,7 +48,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
-            OptionPlan("augment", "bool", True, augment),
+            OptionPlan("augment", "bool", said.augment, augment),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
         parts={
