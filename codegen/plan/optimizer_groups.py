@@ -32,7 +32,7 @@ def optimizer_groups(parameters: Iterable[Parameter]) -> OptimizerGroups:
     assert all(row.group == "vector" for row in of_one_axis), "what has one axis is a vector"
     wide = [row for row in trained if len(row.shape) > 1]
     vectors = suffix_rules({row.name: row.group == "vector" for row in wide}, otherwise=False)
-    left = {row.name: row.group for row in wide if row.group != "vector"}
+    left: dict[str, Group] = {r.name: r.group for r in wide if r.group != "vector"}
     ends = vectors[0].suffixes if vectors else ()
     tables = suffix_rules(left, otherwise="matrix")
     stacked = any(len(row.shape) > 2 for row in trained if row.group == "matrix")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codegen.plan.checkpoint import CheckpointPlan
+from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
-from codegen.plan.contract import Network
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques import TechniquePlan
 from codegen.plan.train import TrainPlan

@@ -6,9 +6,9 @@ import hashlib
 import json
 
 from codegen.plan.checkpoint import CheckpointPlan
+from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan, package_files, package_tests
 from codegen.plan.kernels.kernel_plan import KernelPlan
-from codegen.plan.contract import Network
 from codegen.plan.optimizer_groups import optimizer_groups
 from codegen.plan.options import training_options
 from codegen.plan.plan import Cost, Description, Plan
