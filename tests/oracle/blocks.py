@@ -15,7 +15,7 @@ BEFORE = ("pre", "sandwich")  # placements with a norm before each sublayer
 def block(run: Run, index: int, x: Array) -> Array:
     """A layer: each sublayer added to the stream, normalised before, after, or both."""
     net, weights = run.net, run.weights
-    (plan,) = (b for b in net.blocks if b.class_name == net.layers[index].block)
+    (plan,) = (b for b in net.blocks if b.name == net.layers[index].block)
     eps, prefix = norm_eps(net, index), f"blocks.{index}"
 
     def normed(place: str, y: Array) -> Array:

@@ -133,7 +133,7 @@ def check_latent(layer: LayerPlan, latent: Spec | None) -> None:
 
 
 def check_relative_bias(net: TransformerNetwork, index: int, bias: Any) -> None:
-    (block,) = (b for b in net.blocks if b.class_name == net.layers[index].block)
+    (block,) = (b for b in net.blocks if b.name == net.layers[index].block)
     assert block.attention.score.relative_bias == (bias != "none")
     if bias != "none":
         wanted = {"buckets": 32, "max_distance": 128, "shared": False} | bias

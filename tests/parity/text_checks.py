@@ -79,7 +79,7 @@ def check_logits(trial: TextTrial) -> None:
     trial.assert_close(trial.model(tokens, **inputs), trial.logits)
     # A LayerNorm over two numbers is their order, over three little more: where they are close,
     # rounding decides.
-    attentions = {b.class_name: b.attention for b in trial.plan.model.blocks}
+    attentions = {b.name: b.attention for b in trial.plan.model.blocks}
     norms = [(attentions[la.block].qk_norm, la.head_dim) for la in trial.plan.model.layers]
     narrow = [p for p in trial.plan.model.parameters if p.role == "norm" and p.shape[-1] < 4]
     steady = not narrow and not any(n and n.kind == "layer" and dim == 2 for n, dim in norms)

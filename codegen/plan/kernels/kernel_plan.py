@@ -263,14 +263,14 @@ def _collapses(layer: LayerPlan, function: AttentionFunction) -> bool:
 
 def layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
     """The first layer whose attention is that function."""
-    classes = {
-        b.class_name
+    names = {
+        b.name
         for stack in network.stacks
         for b in stack.blocks
         if any(a.function and a.function.prefix == prefix for a in b.attentions)
     }
     layers = (layer for stack in network.stacks for layer in stack.layers)
-    return next(layer for layer in layers if layer.block in classes)
+    return next(layer for layer in layers if layer.block in names)
 
 
 def _head_dim(network: TransformerNetwork, v: AttentionVariant) -> int:

@@ -9,7 +9,13 @@ from codegen.plan.reads import Read
 from codegen.plan.transformer.attention import attention_plan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.mlps import mlp_plan, norm_plan
-from codegen.plan.transformer.parts import AttentionPlan, BlockPlan, Mixer, SublayerPlan
+from codegen.plan.transformer.parts import (
+    AttentionPlan,
+    BlockPlan,
+    CrossAttentionPlan,
+    Mixer,
+    SublayerPlan,
+)
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
 
@@ -29,24 +35,52 @@ def block_plans(
     mixers = _mixer_names(shapes)
     prefixes = _function_prefixes(shapes)
     names = _class_names("Block", shapes)
-    # Classes that stand in one table are made alike.
-    each = any(
-        s.per_layer
-        or any(sublayer.per_layer for sublayer in s.sublayers)
-        or s.norm.eps.by_layer
-        or (s.residual_scale is not None and s.residual_scale.by_layer)
-        for s in shapes.values()
-    )
     found: dict[str, BlockPlan] = {}
     for kind, shape in shapes.items():
         earlier = found.get(names[kind])
         found[names[kind]] = replace(
             _named(shape, mixers[kind], prefixes[kind]),
+            name=names[kind],
             class_name=names[kind],
             kinds=(*(earlier.kinds if earlier else ()), kind or ""),
-            per_layer=each,
         )
-    return tuple(found.values())
+    return _made_alike(_as_one_class(tuple(found.values())))
+
+
+def _as_one_class(blocks: tuple[BlockPlan, ...]) -> tuple[BlockPlan, ...]:
+    """Blocks that differ in nothing but the classes of sublayers have a class that takes these."""
+    if len(blocks) == 1 or len(set(map(_frame, blocks))) > 1:
+        return blocks
+    by_name = {s.name: {b.part(s.name).class_name for b in blocks} for s in blocks[0].sublayers}
+    given = tuple(name for name, classes in by_name.items() if len(classes) > 1)
+    return tuple(replace(block, class_name="Block", given=given) for block in blocks)
+
+
+def _frame(block: BlockPlan) -> tuple[object, ...]:
+    """All of a block's class but the classes of its sublayers, of which it knows the arguments."""
+    parts = [(s.name, s.norm_before, s.norm_after, s.arguments) for s in block.sublayers]
+    return (replace(block, name="", class_name="", kinds=(), sublayers=()), *parts)
+
+
+def _made_alike(blocks: tuple[BlockPlan, ...]) -> tuple[BlockPlan, ...]:
+    """Classes that stand in one table take the layer, or none of them does."""
+    for name in blocks[0].given:
+        if any(block.part(name).per_layer for block in blocks):
+            blocks = tuple(_taking_layer(block, name) for block in blocks)
+    each = any(
+        block.per_layer
+        or any(s.per_layer for s in block.sublayers if s.name not in block.given)
+        or block.norm.eps.by_layer
+        or (block.residual_scale is not None and block.residual_scale.by_layer)
+        for block in blocks
+    )
+    return tuple(replace(block, per_layer=each) for block in blocks)
+
+
+def _taking_layer(block: BlockPlan, name: str) -> BlockPlan:
+    plan = block.part(name).plan
+    assert not isinstance(plan, CrossAttentionPlan), "one class for all layers"
+    return block.with_plans({name: replace(plan, per_layer=True)})
 
 
 def _block_plan(
@@ -60,7 +94,9 @@ def _block_plan(
     """A block kind's structure, its classes still without names."""
     residual = block.residual
     return BlockPlan(
+        name="",
         class_name="",
+        given=(),
         kinds=(),
         per_layer=_drops_more_later(model),
         sublayers=_sublayers(

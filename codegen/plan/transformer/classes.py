@@ -127,7 +127,7 @@ def _mlps(network: TransformerNetwork) -> Iterator[ClassPlan]:
 
 
 def _blocks(network: TransformerNetwork) -> Iterator[ClassPlan]:
-    for block in network.blocks:
+    for block in {block.class_name: block for block in network.blocks}.values():
         yield ClassPlan(block.class_name, "transformer/block.py.jinja", network, block)
 
 

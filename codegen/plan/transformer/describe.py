@@ -251,7 +251,7 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
 
 def _experts(network: TransformerNetwork) -> Iterator[Fact]:
     """How many experts, and who chooses among them."""
-    routed = [b.class_name for b in network.blocks if any(mlp.experts for mlp in b.mlps)]
+    routed = [b.name for b in network.blocks if any(mlp.experts for mlp in b.mlps)]
     where = "" if len(routed) == len(network.blocks) else " in some layers"
     sizes = [
         (int(la.numbers["experts"]), int(la.numbers["active_experts"]))

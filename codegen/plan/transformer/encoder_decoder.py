@@ -117,7 +117,11 @@ def _with_classes(
             elif isinstance(plan, MlpPlan) and not same_mlps:
                 plan = replace(plan, class_name=stack + plan.class_name)
             plans[sublayer.name] = plan
-        return replace(block.with_plans(plans), class_name=stack + block.class_name)
+        return replace(
+            block.with_plans(plans),
+            name=stack + block.name,
+            class_name=stack + block.class_name,
+        )
 
     layers = tuple(replace(layer, block=stack + layer.block) for layer in network.layers)
     return replace(network, blocks=tuple(map(renamed, network.blocks)), layers=layers)

@@ -18,7 +18,7 @@ def layer_rows(
 ) -> Iterator[Parameter]:
     """All of a layer; `residual` is how projections into the residual stream start."""
     layer = network.layers[index]
-    plan = next(block for block in network.blocks if block.class_name == layer.block)
+    plan = network.block_of(layer)
     gain = Start("constant", value=model.layer_scale or 1.0, source="layer_scale")
     at, image = f"blocks.{index}", network.image
     block = BlockRows(at, plan, layer, model.d_model, normal(model), residual, gain, image)

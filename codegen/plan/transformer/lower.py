@@ -32,7 +32,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
     blocks = {kind: resolve_block(model, kind) for kind in dict.fromkeys(kinds)}
     numbers = LayerNumbers(model, kinds, blocks)
     plans = block_plans(model, blocks, numbers, decodes=task == "causal-lm")
-    of_kind = {kind: plan.class_name for plan in plans for kind in plan.kinds}
+    of_kind = {kind: plan.name for plan in plans for kind in plan.kinds}
     layers = tuple(
         _layer(
             kind or "",

@@ -81,7 +81,7 @@ class TransformerNetwork:
 
     def block_of(self, layer: LayerPlan) -> BlockPlan:
         """The class of one of its layers."""
-        return next(block for block in self.blocks if block.class_name == layer.block)
+        return next(block for block in self.blocks if block.name == layer.block)
 
     @property
     def all_attentions(self) -> tuple[AttentionPlan, ...]:
@@ -183,6 +183,12 @@ class TransformerNetwork:
     def one_kind(self) -> bool:
         """Whether all layers are of one class."""
         return len(self.blocks) == 1
+
+    @property
+    def blocks_by_layer(self) -> bool:
+        """Whether a block or what it is given has to know which layer it is in."""
+        first = self.blocks[0]
+        return first.per_layer or any(part.per_layer for part in first.given_sublayers)
 
     @property
     def mixers(self) -> tuple[Mixer, ...]:

@@ -90,11 +90,11 @@ def _head(network: TransformerNetwork, model: TransformerModel) -> Iterator[Para
 
 def _bias_table(network: TransformerNetwork, name: str, init: Start) -> Parameter:
     """The table that layers share; the spec's checks have seen to it that they fit it."""
-    classes = {
-        block.class_name
+    names = {
+        block.name
         for block in network.blocks
         if any(attention.score.shared_bias for attention in block.attentions)
     }
-    layer = next(layer for layer in network.layers if layer.block in classes)
+    layer = next(layer for layer in network.layers if layer.block in names)
     shape = (layer.relative_buckets, layer.heads)
     return Parameter(name, shape, "bias_table", init, "vector", shard=1)

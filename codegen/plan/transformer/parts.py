@@ -338,15 +338,18 @@ class SublayerPlan:
 
 @dataclass(frozen=True)
 class BlockPlan:
-    """One block class: the kinds of layers that share its structure.
+    """One structure of blocks, by its `name`, and the kinds of layers that share it.
 
-    Its sublayers stand in the order in which they read the stream.
+    Its sublayers stand in the order in which they read the stream. Structures that differ in no
+    more than the classes of some sublayers have one class, which is `given` these.
     """
 
+    name: str
     class_name: str
     kinds: tuple[str, ...]
     per_layer: bool
     sublayers: tuple[SublayerPlan, ...]
+    given: tuple[str, ...]
     norm: NormPlan
     placement: str
     dropout: Read | None  # the rate of what sublayers add
@@ -376,6 +379,11 @@ class BlockPlan:
         return next(found, None)
 
     @property
+    def given_sublayers(self) -> tuple[SublayerPlan, ...]:
+        """The sublayers that the class is given."""
+        return tuple(s for s in self.sublayers if s.name in self.given)
+
+    @property
     def mlps(self) -> tuple[MlpPlan, ...]:
         """Those of its sublayers that are MLPs or mixtures of them."""
         return tuple(s.plan for s in self.sublayers if isinstance(s.plan, MlpPlan))
@@ -389,6 +397,10 @@ class BlockPlan:
     def mlp(self) -> MlpPlan:
         """The MLP of a block that has one."""
         return self.mlps[0]
+
+    def part(self, name: str) -> SublayerPlan:
+        """A sublayer by its name."""
+        return next(sublayer for sublayer in self.sublayers if sublayer.name == name)
 
     def with_plans(self, plans: Mapping[str, Mixer]) -> BlockPlan:
         """The block with other plans of its sublayers, by their names."""

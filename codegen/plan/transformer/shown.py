@@ -59,7 +59,7 @@ def _attention_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, 
     length = net.context_length
     for block in net.blocks:
         function = next((a.function for a in block.attentions if a.function), None)
-        layers = [layer for layer in net.layers if layer.block == block.class_name]
+        layers = [layer for layer in net.layers if layer.block == block.name]
         kept = {cache_slots(layer.mask, length) for layer in layers}
         keeps = ", ".join(f"{slots:,}" for slots in sorted(kept)) + f" of {length:,} positions"
         cpu = gpu = "PyTorch's attention"
