@@ -249,3 +249,15 @@ def test_a_checkpoint_without_room_for_the_model_is_an_error_at_its_field(tmp_pa
     (tmp_path / "spec.yaml").write_text(text)
     with pytest.raises(SpecError, match=r"^spec\.yaml:3:27: error: .*no place for `head_bias`"):
         lower(load_spec(tmp_path / "spec.yaml", tmp_path))
+
+
+def test_mlps_that_differ_in_their_width_are_one_class_that_takes_it(tmp_path: Path) -> None:
+    shared = "experts: {count: 4, active: 2, d_ff: 32, shared: {d_ff: 48}}"
+    model = BLOCKS + f"blocks: {{one: {{}}, two: {{mlp: {{{shared}}}}}}}, layers: [one, two]}}"
+    plan = plan_of(tmp_path, model, "train.context_length=8", "model.mlp.kind=gated")
+    assert classes(plan, tmp_path) == {"Attention", "Block", "MLP"}
+    code = import_model(plan, tmp_path)
+    dense, sparse = code.Model(code.Config()).blocks
+    assert type(dense.mlp) is type(sparse.mlp.shared)
+    assert sparse.mlp.shared.up_proj.out_features == 48
+    assert dense.mlp.up_proj.out_features == plan.model.layers[0].d_ff

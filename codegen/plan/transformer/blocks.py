@@ -9,6 +9,7 @@ from codegen.plan.reads import Read
 from codegen.plan.transformer.attention import attention_plan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.mlps import mlp_plan, norm_plan
+from codegen.plan.transformer.one_mlp import with_one_mlp
 from codegen.plan.transformer.parts import (
     AttentionPlan,
     BlockPlan,
@@ -44,7 +45,7 @@ def block_plans(
             class_name=names[kind],
             kinds=(*(earlier.kinds if earlier else ()), kind or ""),
         )
-    return _made_alike(_as_one_class(tuple(found.values())))
+    return _made_alike(_as_one_class(with_one_mlp(tuple(found.values()))))
 
 
 def _as_one_class(blocks: tuple[BlockPlan, ...]) -> tuple[BlockPlan, ...]:

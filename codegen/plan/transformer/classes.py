@@ -38,6 +38,8 @@ def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
     found = []
     if network.chunked_loss:
         found.append(ImportPlan("torch.utils.checkpoint", ("checkpoint",)))
+    if any(s.plan.given_numbers for b in network.blocks for s in b.given_sublayers):
+        found.append(ImportPlan("collections.abc", ("Callable",)))
     if network.functions:
         kinds = ("attention", "cached_attention", "visible")
         names = [f.prefix + kind for f in network.functions for kind in kinds]
@@ -63,7 +65,8 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
     yield from _mixers(network)
     if not encoder:
         yield from _routing(network)
-    yield from (row for row in _mlps(network) if not encoder or row.plan not in encoder.mlps)
+    of_encoder = {mlp.class_name for mlp in encoder.mlps} if encoder else set()
+    yield from (row for row in _mlps(network) if row.name not in of_encoder)
     if network.drop_path or (encoder and encoder.drop_path):
         yield ClassPlan("DropPath", "transformer/drop_path.py.jinja", network)
     if network.cross:

@@ -14,6 +14,7 @@ from codegen.plan.transformer.init_rules import init_plan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, config_fields
 from codegen.plan.transformer.lower import lower_network
 from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.transformer.one_mlp import with_one_mlp
 from codegen.plan.transformer.parameters import parameter_table
 from codegen.plan.transformer.parts import (
     AttentionPlan,
@@ -47,12 +48,17 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
     encoder = replace(_renamed(encoder, names), renamed_fields=names, own_embedding=own)
     same_mlps = set(map(repr, encoder.mlps)) == set(map(repr, decoder.mlps))
     apart = bool(encoder.functions and decoder.functions)
+    encoder = _with_classes(encoder, "Encoder", same_mlps, "encoder_")
+    decoder_ = _with_classes(decoder, "Decoder", same_mlps, "decoder_" if apart else "")
+    made = with_one_mlp((*encoder.blocks, *decoder_.blocks))
+    count = len(encoder.blocks)
     network = replace(
-        _with_classes(decoder, "Decoder", same_mlps, "decoder_" if apart else ""),
+        decoder_,
         task="seq2seq-lm",
+        blocks=made[count:],
         stack="decoder",
         fields=_joined((*decoder.fields,), (*cross_fields, *own_fields)),
-        encoder=replace(_with_classes(encoder, "Encoder", same_mlps, "encoder_"), stack="encoder"),
+        encoder=replace(encoder, stack="encoder", blocks=made[:count]),
         parameters=tuple(_parameters(encoder, decoder)),
     )
     return replace(network, init=init_plan(network.parameters, model))

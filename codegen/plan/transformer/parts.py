@@ -142,6 +142,11 @@ class AttentionPlan:
         return ATTENTION
 
     @property
+    def given_numbers(self) -> tuple[Read, ...]:
+        """What its class is given of the config: nothing, it reads what it needs."""
+        return ()
+
+    @property
     def base_name(self) -> str:
         """How its class is called where the model has no other of its kind."""
         return "Attention"
@@ -240,6 +245,17 @@ class MlpPlan:
     up_offset: bool = False
     experts: ExpertsPlan | None = None
     shared: MlpPlan | None = None  # the expert of all tokens
+    takes: tuple[str, ...] = ()  # numbers that the class is given, as its uses differ in them
+
+    @property
+    def given_numbers(self) -> tuple[Read, ...]:
+        """What its class is given of the config."""
+        return tuple(self.numbers[name] for name in self.takes)
+
+    @property
+    def width(self) -> Read | str:
+        """How wide it is, as its constructor has it."""
+        return "d_ff" if "d_ff" in self.takes else self.numbers["d_ff"]
 
     @property
     def template(self) -> str:
@@ -283,6 +299,11 @@ class CrossAttentionPlan:
     def template(self) -> str:
         """What makes its class."""
         return ATTENTION
+
+    @property
+    def given_numbers(self) -> tuple[Read, ...]:
+        """What its class is given of the config: nothing, it reads what it needs."""
+        return ()
 
     @property
     def base_name(self) -> str:
