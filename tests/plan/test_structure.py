@@ -254,10 +254,21 @@ def test_a_checkpoint_without_room_for_the_model_is_an_error_at_its_field(tmp_pa
 def test_mlps_that_differ_in_their_width_are_one_class_that_takes_it(tmp_path: Path) -> None:
     shared = "experts: {count: 4, active: 2, d_ff: 32, shared: {d_ff: 48}}"
     model = BLOCKS + f"blocks: {{one: {{}}, two: {{mlp: {{{shared}}}}}}}, layers: [one, two]}}"
-    plan = plan_of(tmp_path, model, "train.context_length=8", "model.mlp.kind=gated")
+    plan = plan_of(tmp_path, model, "data.context_length=8", "model.mlp.kind=gated")
     assert classes(plan, tmp_path) == {"Attention", "Block", "MLP"}
     code = import_model(plan, tmp_path)
     dense, sparse = code.Model(code.Config()).blocks
     assert type(dense.mlp) is type(sparse.mlp.shared)
     assert sparse.mlp.shared.up_proj.out_features == 48
     assert dense.mlp.up_proj.out_features == plan.model.layers[0].d_ff
+
+
+def test_only_blocks_of_one_frame_are_one_class(tmp_path: Path) -> None:
+    kinds = "one: {residual: {attention_norm: false}}, two: {}, three: {mlp: {kind: plain}}"
+    model = BLOCKS + f"blocks: {{{kinds}}}, layers: [one, two, three]}}"
+    plan = plan_of(tmp_path, model, "data.context_length=8")
+    code = import_model(plan, tmp_path)
+    blocks = code.Model(code.Config()).blocks
+    assert [type(block).__name__ for block in blocks] == ["OneBlock", "Block", "Block"]
+    assert type(blocks[1].mlp) is not type(blocks[2].mlp)
+    assert [layer.block for layer in plan.model.layers] == ["OneBlock", "TwoBlock", "ThreeBlock"]

@@ -13,7 +13,6 @@ from codegen.plan.transformer.one_mlp import with_one_mlp
 from codegen.plan.transformer.parts import (
     AttentionPlan,
     BlockPlan,
-    CrossAttentionPlan,
     Mixer,
     SublayerPlan,
 )
@@ -49,39 +48,58 @@ def block_plans(
 
 
 def _as_one_class(blocks: tuple[BlockPlan, ...]) -> tuple[BlockPlan, ...]:
-    """Blocks that differ in nothing but the classes of sublayers have a class that takes these."""
-    if len(blocks) == 1 or len(set(map(_frame, blocks))) > 1:
-        return blocks
-    by_name = {s.name: {b.part(s.name).class_name for b in blocks} for s in blocks[0].sublayers}
-    given = tuple(name for name, classes in by_name.items() if len(classes) > 1)
-    return tuple(replace(block, class_name="Block", given=given) for block in blocks)
+    """Blocks that differ in nothing but the classes of sublayers have a class that takes these.
+
+    The first such class is `Block`; others have the name of their first structure.
+    """
+    frames = [_frame(block) for block in blocks]
+    alike = {
+        frame: [b for b, f in zip(blocks, frames, strict=True) if f == frame] for frame in frames
+    }
+    names: dict[tuple[object, ...], str] = {}
+    for frame, members in alike.items():
+        shared = len(members) > 1 and "Block" not in names.values()
+        names[frame] = "Block" if shared else members[0].class_name
+    return tuple(
+        replace(block, class_name=names[frame], given=_differing(alike[frame]))
+        for block, frame in zip(blocks, frames, strict=True)
+    )
 
 
 def _frame(block: BlockPlan) -> tuple[object, ...]:
     """All of a block's class but the classes of its sublayers, of which it knows the arguments."""
     parts = [(s.name, s.norm_before, s.norm_after, s.arguments) for s in block.sublayers]
-    return (replace(block, name="", class_name="", kinds=(), sublayers=()), *parts)
+    return (repr(replace(block, name="", class_name="", kinds=(), sublayers=())), *parts)
+
+
+def _differing(blocks: list[BlockPlan]) -> tuple[str, ...]:
+    """The sublayers whose classes are not the same in all of these blocks."""
+    classes = {s.name: {b.part(s.name).class_name for b in blocks} for s in blocks[0].sublayers}
+    return tuple(name for name, found in classes.items() if len(found) > 1)
 
 
 def _made_alike(blocks: tuple[BlockPlan, ...]) -> tuple[BlockPlan, ...]:
     """Classes that stand in one table take the layer, or none of them does."""
-    for name in blocks[0].given:
-        if any(block.part(name).per_layer for block in blocks):
-            blocks = tuple(_taking_layer(block, name) for block in blocks)
-    each = any(
+    needs = {block.name: _needs_layer(block) for block in blocks}
+    each = any(needs.values()) or any(s.per_layer for b in blocks for s in b.given_sublayers)
+    by_class = {
+        block.class_name: any(needs[b.name] for b in blocks if b.class_name == block.class_name)
+        for block in blocks
+    }
+    return tuple(
+        replace(block, per_layer=by_class[block.class_name] if block.given else each)
+        for block in blocks
+    )
+
+
+def _needs_layer(block: BlockPlan) -> bool:
+    """Whether the block itself has to know which layer it is in."""
+    return (
         block.per_layer
         or any(s.per_layer for s in block.sublayers if s.name not in block.given)
         or block.norm.eps.by_layer
         or (block.residual_scale is not None and block.residual_scale.by_layer)
-        for block in blocks
     )
-    return tuple(replace(block, per_layer=each) for block in blocks)
-
-
-def _taking_layer(block: BlockPlan, name: str) -> BlockPlan:
-    plan = block.part(name).plan
-    assert not isinstance(plan, CrossAttentionPlan), "one class for all layers"
-    return block.with_plans({name: replace(plan, per_layer=True)})
 
 
 def _block_plan(

@@ -38,7 +38,7 @@ def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
     found = []
     if network.chunked_loss:
         found.append(ImportPlan("torch.utils.checkpoint", ("checkpoint",)))
-    if any(s.plan.given_numbers for b in network.blocks for s in b.given_sublayers):
+    if any(block.given for stack in network.stacks for block in stack.blocks):
         found.append(ImportPlan("collections.abc", ("Callable",)))
     if network.functions:
         kinds = ("attention", "cached_attention", "visible")

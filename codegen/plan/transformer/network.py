@@ -184,15 +184,13 @@ class TransformerNetwork:
         """Whether all layers are of one class."""
         return len(self.blocks) == 1
 
-    def gives_numbers(self, name: str) -> bool:
-        """Whether a class of that sublayer is given numbers of the config."""
-        return any(block.part(name).plan.given_numbers for block in self.blocks)
-
     @property
     def blocks_by_layer(self) -> bool:
         """Whether a block or what it is given has to know which layer it is in."""
-        first = self.blocks[0]
-        return first.per_layer or any(part.per_layer for part in first.given_sublayers)
+        return any(
+            block.per_layer or any(part.per_layer for part in block.given_sublayers)
+            for block in self.blocks
+        )
 
     @property
     def mixers(self) -> tuple[Mixer, ...]:
