@@ -272,3 +272,16 @@ def test_only_blocks_of_one_frame_are_one_class(tmp_path: Path) -> None:
     assert [type(block).__name__ for block in blocks] == ["OneBlock", "Block", "Block"]
     assert type(blocks[1].mlp) is not type(blocks[2].mlp)
     assert [layer.block for layer in plan.model.layers] == ["OneBlock", "TwoBlock", "ThreeBlock"]
+
+
+def test_each_stack_has_blocks_of_its_own_kinds(tmp_path: Path) -> None:
+    kinds = "blocks: {gated: {mlp: {kind: gated}}, plain: {mlp: {kind: plain}}}"
+    stacks = "layers: [gated, plain], encoder: {layers: [plain, gated, plain]}"
+    plan = plan_of(tmp_path, BLOCKS + f"{kinds}, {stacks}}}", "task=seq2seq-lm")
+    code = import_model(plan, tmp_path)
+    model = code.Model(code.Config())
+    for stack, kinds in (("Encoder", "pgp"), ("Decoder", "gp")):
+        blocks = getattr(model, stack.lower()).blocks
+        assert {type(block).__name__ for block in blocks} == {f"{stack}Block"}
+        gated = [hasattr(block.mlp, "gate_proj") for block in blocks]
+        assert gated == [kind == "g" for kind in kinds]

@@ -185,6 +185,11 @@ class TransformerNetwork:
         return len(self.blocks) == 1
 
     @property
+    def block_table(self) -> str:
+        """The name of what makes a block of each kind; each stack has its own."""
+        return f"{self.stack.upper()}_BLOCKS" if self.stack else "BLOCKS"
+
+    @property
     def blocks_by_layer(self) -> bool:
         """Whether a block or what it is given has to know which layer it is in."""
         return any(
