@@ -96,7 +96,8 @@ class KernelPlan:
     @property
     def operation_names(self) -> tuple[str, ...]:
         """What model.py may take from ops.py."""
-        parts = [part.name for part in self.norms] + [part.name for part in self.ropes]
+        parts = ["Rotary"] if self.ropes else []
+        parts += [part.name for part in self.norms] + [part.name for part in self.ropes]
         parts += [part.name for part in self.glus]
         return (*parts, *(["linear_cross_entropy"] if self.loss else []))
 
