@@ -22,6 +22,7 @@ Papers:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -190,22 +191,11 @@ def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
 
 
 class MLP(nn.Module):
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, d_ff: int) -> None:
         super().__init__()
-        self.gate_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.up_proj = nn.Linear(config.d_model, config.d_ff, bias=False)
-        self.down_proj = nn.Linear(config.d_ff, config.d_model, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
-
-
-class SharedMLP(nn.Module):
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(config.d_model, config.shared_d_ff, bias=False)
-        self.up_proj = nn.Linear(config.d_model, config.shared_d_ff, bias=False)
-        self.down_proj = nn.Linear(config.shared_d_ff, config.d_model, bias=False)
+        self.gate_proj = nn.Linear(config.d_model, d_ff, bias=False)
+        self.up_proj = nn.Linear(config.d_model, d_ff, bias=False)
+        self.down_proj = nn.Linear(d_ff, config.d_model, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
@@ -242,7 +232,7 @@ class MoE(nn.Module):
         # For the choice of experts alone; read from checkpoints, not trained (arXiv:2408.15664).
         self.correction_bias = nn.Parameter(torch.zeros(config.experts), requires_grad=False)
         self.experts = Experts(config)
-        self.shared = SharedMLP(config)
+        self.shared = MLP(config, config.shared_d_ff)
 
     def route(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The weights and numbers (N, K) of the experts of tokens (N, C)."""
@@ -266,26 +256,13 @@ class MoE(nn.Module):
         return y.view_as(x) + self.shared(x)
 
 
-class DenseBlock(nn.Module):
-    def __init__(self, config: Config) -> None:
+class Block(nn.Module):
+    def __init__(self, config: Config, mlp: nn.Module) -> None:
         super().__init__()
         self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
         self.attention = Attention(config)
         self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
-        self.mlp = MLP(config)
-
-    def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), rotary, cache)
-        return x + self.mlp(self.mlp_norm(x))
-
-
-class SparseBlock(nn.Module):
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
-        self.attention = Attention(config)
-        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
-        self.mlp = MoE(config)
+        self.mlp = mlp
 
     def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
         x = x + self.attention(self.attention_norm(x), rotary, cache)
@@ -330,9 +307,9 @@ class Cache:
             layer.filled, layer.newest = filled[:, None, None, :], lengths - 1
 
 
-BLOCKS: dict[str, type[nn.Module]] = {
-    "dense": DenseBlock,
-    "sparse": SparseBlock,
+BLOCKS: dict[str, Callable[[Config], nn.Module]] = {
+    "dense": lambda config: Block(config, MLP(config, config.d_ff)),
+    "sparse": lambda config: Block(config, MoE(config)),
 }
 
 

@@ -13,6 +13,7 @@ Papers:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -153,11 +154,11 @@ class FirstGlobalBlock(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
-class LaterLocalBlock(nn.Module):
-    def __init__(self, config: Config) -> None:
+class Block(nn.Module):
+    def __init__(self, config: Config, attention: nn.Module) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps, bias=False)
-        self.attention = LaterLocalAttention(config)
+        self.attention = attention
         self.mlp_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps, bias=False)
         self.mlp = MLP(config)
 
@@ -166,23 +167,10 @@ class LaterLocalBlock(nn.Module):
         return x + self.mlp(self.mlp_norm(x))
 
 
-class LaterGlobalBlock(nn.Module):
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.attention_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps, bias=False)
-        self.attention = FirstGlobalAttention(config)
-        self.mlp_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps, bias=False)
-        self.mlp = MLP(config)
-
-    def forward(self, x: Tensor, rotary: Rotary, inputs: MaskInputs) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), rotary, inputs)
-        return x + self.mlp(self.mlp_norm(x))
-
-
-BLOCKS: dict[str, type[nn.Module]] = {
+BLOCKS: dict[str, Callable[[Config], nn.Module]] = {
     "first_global": FirstGlobalBlock,
-    "later_local": LaterLocalBlock,
-    "later_global": LaterGlobalBlock,
+    "later_local": lambda config: Block(config, LaterLocalAttention(config)),
+    "later_global": lambda config: Block(config, FirstGlobalAttention(config)),
 }
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import attention, data, train
-from .model import Config, FirstGlobalBlock, LaterGlobalBlock, LaterLocalBlock, Model, rope
+from .model import Config, FirstGlobalAttention, LaterLocalAttention, Model, rope
 from .weights import load_huggingface, save_huggingface
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -90,22 +90,17 @@ def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
     inputs = model.mask_inputs(tokens, **given)
     positions = torch.arange(TIME, device=DEVICE)
     for layer, block in enumerate(model.blocks):
-        if isinstance(block, FirstGlobalBlock):
+        if isinstance(block.attention, FirstGlobalAttention):
             visible = [
                 [first_global_sees(query, key, given) for key in range(TIME)]
                 for query in range(TIME)
             ]
-        elif isinstance(block, LaterLocalBlock):
+        elif isinstance(block.attention, LaterLocalAttention):
             visible = [
                 [
                     later_local_sees(query, key, CONFIG.window, CONFIG.window_ahead, given)
                     for key in range(TIME)
                 ]
-                for query in range(TIME)
-            ]
-        elif isinstance(block, LaterGlobalBlock):
-            visible = [
-                [first_global_sees(query, key, given) for key in range(TIME)]
                 for query in range(TIME)
             ]
         y = block(x, rope(CONFIG, CONFIG.rope_thetas[layer], positions), inputs)

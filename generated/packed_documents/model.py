@@ -23,9 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import MaskInputs, attention, cached_attention, document_bounds, visible
-from .ops import add_rms_norm, norm_rope_qk, swiglu
+from .ops import Rotary, add_rms_norm, norm_rope_qk, swiglu
 
-Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
 
 

@@ -280,7 +280,7 @@ class TransformerNetwork:
         """What the tests of its packages take from model.py beside Config and Model."""
         moes = [mlp.class_name for mlp in self.mlps if mlp.experts]
         return (
-            *(() if self.one_kind else (block.class_name for block in self.blocks)),
+            *(() if self.one_kind else (a.class_name for a in self.attentions)),
             *((*moes, "grouped_linear") if moes else ()),
             *((self.cross.attention.class_name,) if self.cross else ()),
             *(("ROPES",) if len(self.ropes) > 1 else ("rope",) if self.ropes else ()),
