@@ -285,3 +285,11 @@ def test_each_stack_has_blocks_of_its_own_kinds(tmp_path: Path) -> None:
         assert {type(block).__name__ for block in blocks} == {f"{stack}Block"}
         gated = [hasattr(block.mlp, "gate_proj") for block in blocks]
         assert gated == [kind == "g" for kind in kinds]
+
+
+def test_idle_routers_are_found_in_blocks_that_share_a_class(tmp_path: Path) -> None:
+    experts = "experts: {count: 4, active: 1, d_ff: 32, router: {normalize: true}}"
+    model = BLOCKS + f"blocks: {{one: {{}}, two: {{mlp: {{{experts}}}}}}}, layers: [one, two]}}"
+    plan = plan_of(tmp_path, model, "data.context_length=8")
+    assert {block.class_name for block in plan.model.blocks} == {"Block"}
+    assert plan.model.idle_routers == (1,)

@@ -136,7 +136,7 @@ class TransformerNetwork:
 
         So it is with one expert and normalised weights, and with SparseMixer where none is near.
         """
-        routers = {b.class_name: b.mlp.experts.router for b in self.blocks if b.mlp.experts}
+        routers = {b.name: b.mlp.experts.router for b in self.blocks if b.mlp.experts}
         routed = [
             (i, la, routers[la.block]) for i, la in enumerate(self.layers) if la.block in routers
         ]
