@@ -115,6 +115,11 @@ class TransformerNetwork:
         return arguments(argument.name for block in self.blocks for argument in block.arguments)
 
     @property
+    def seen_arguments(self) -> tuple[Argument, ...]:
+        """What of them says what tokens see."""
+        return tuple(given for given in self.arguments if given.name in ("inputs", "seen"))
+
+    @property
     def cache(self) -> CachePlan:
         """What decoding keeps of each layer."""
         return cache_plan(self.attentions, self.layers)

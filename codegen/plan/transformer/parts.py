@@ -253,6 +253,11 @@ class MlpPlan:
         return tuple(self.numbers[name] for name in self.takes)
 
     @property
+    def opens(self) -> str:
+        """The projection that the activation is of."""
+        return "gate" if self.kind == "gated" else "up"
+
+    @property
     def width(self) -> Read | str:
         """How wide it is, as its constructor has it."""
         return "d_ff" if "d_ff" in self.takes else self.numbers["d_ff"]
