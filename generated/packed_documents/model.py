@@ -218,9 +218,7 @@ class Model(nn.Module):
             raise ValueError(
                 f"document_ids of {tuple(document_ids.shape)}, tokens of {tuple(tokens.shape)}"
             )
-        return MaskInputs(
-            *document_bounds(document_ids),
-        )
+        return MaskInputs(*document_bounds(document_ids))
 
     def hidden(
         self, tokens: Tensor, positions: Tensor, inputs: MaskInputs, cache: Cache | None = None
