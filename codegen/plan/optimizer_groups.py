@@ -34,6 +34,6 @@ def optimizer_groups(parameters: Iterable[Parameter]) -> OptimizerGroups:
     vectors = suffix_rules({row.name: row.group == "vector" for row in wide}, otherwise=False)
     left: dict[str, Group] = {r.name: r.group for r in wide if r.group != "vector"}
     ends = vectors[0].suffixes if vectors else ()
-    tables = suffix_rules(left, otherwise="matrix")
+    tables: tuple[SuffixRule[Group], ...] = suffix_rules(left, otherwise="matrix")
     stacked = any(len(row.shape) > 2 for row in trained if row.group == "matrix")
     return OptimizerGroups(ends, tables, len(trained) < len(rows), stacked)
