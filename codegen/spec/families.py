@@ -8,6 +8,7 @@ from codegen.spec.language import FamilyLanguage
 
 FAMILIES = {  # where each has its FamilyLanguage
     "transformer": "codegen.spec.transformer.language",
+    "network": "codegen.spec.network.language",
 }
 DEFAULT = "transformer"  # of a spec that names none
 

@@ -8,6 +8,7 @@ from typing import Any
 from codegen.plan.tasks.causal_lm import causal_lm
 from codegen.plan.tasks.image_classification import image_classification
 from codegen.plan.tasks.masked_lm import masked_lm
+from codegen.plan.tasks.regression import regression
 from codegen.plan.tasks.seq2seq_lm import seq2seq_lm
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
@@ -17,6 +18,7 @@ TASKS: dict[str, Callable[[SpecHead, Any, int], TaskPlan]] = {
     "masked-lm": masked_lm,
     "seq2seq-lm": seq2seq_lm,
     "image-classification": image_classification,
+    "regression": regression,
 }
 
 

@@ -1,0 +1,1 @@
+"""Spec -> Plan for networks of plain layers: one file a kind of layer."""

@@ -1,0 +1,63 @@
+"""What a network has at its ends, by the task: a row each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codegen.plan.network.size import Shape, Size
+from codegen.plan.reads import Read
+from codegen.plan.tables import ConfigField
+from codegen.spec.network.vocabulary import NetworkSpec
+from codegen.spec.tasks.regression import RowData
+
+TOY_SIZE, TOY_CLASSES = 8, 10
+
+
+@dataclass(frozen=True)
+class NetworkEnds:
+    """What comes in, how many numbers come out, the config's fields of both, and their words."""
+
+    fields: tuple[ConfigField, ...]
+    incoming: Shape
+    outputs: Size
+    template: str
+    unit: str
+    does: str  # what the network does, as a title goes on
+
+
+def _image_classification(spec: NetworkSpec) -> NetworkEnds:
+    image, classes = spec.model.image, spec.model.classes
+    side = Size(image.size, (Read("image_size"),))
+    toy = min(image.size, TOY_SIZE)
+    return NetworkEnds(
+        fields=(
+            ConfigField("image_size", "int", image.size, toy, "pixels, height and width"),
+            ConfigField("channels", "int", image.channels, image.channels),
+            ConfigField("classes", "int", classes, min(classes, TOY_CLASSES)),
+        ),
+        incoming=(Size(image.channels, (Read("channels"),)), side, side),
+        outputs=Size(classes, (Read("classes"),)),
+        template="network/ends/image_classification.py.jinja",
+        unit="image",
+        does=f"classifies images of {image.size} x {image.size} pixels",
+    )
+
+
+def _regression(spec: NetworkSpec) -> NetworkEnds:
+    assert isinstance(spec.data, RowData), spec.data
+    inputs = len(spec.data.inputs)
+    return NetworkEnds(
+        fields=(ConfigField("inputs", "int", inputs, inputs, "columns that are read"),),
+        incoming=(Size(inputs, (Read("inputs"),)),),
+        outputs=Size(1, ()),
+        template="network/ends/regression.py.jinja",
+        unit="row",
+        does=f"predicts {spec.data.target} from {', '.join(spec.data.inputs)}",
+    )
+
+
+ENDS: dict[str, Callable[[NetworkSpec], NetworkEnds]] = {
+    "image-classification": _image_classification,
+    "regression": _regression,
+}

@@ -1,0 +1,70 @@
+"""regression: one number of a row from others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from codegen.plan.files import FilePlan, TestsPlan
+from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.spec.head import SpecHead
+from codegen.spec.tasks.regression import RowData
+
+
+@dataclass(frozen=True)
+class RegressionTask(TaskPlan):
+    """The task with the names of its columns."""
+
+    inputs: tuple[str, ...] = ()
+    target: str = ""
+
+
+def regression(spec: SpecHead, network: Any, flops: int) -> RegressionTask:
+    """Rows of a CSV file, standardised; the squared error. The model's config has `inputs`."""
+    data = spec.data
+    assert isinstance(data, RowData), data
+    columns = ", ".join([*data.inputs, data.target])
+    asked = " ".join(f"--{name} 1" for name in data.inputs)
+    return RegressionTask(
+        name="regression",
+        data="rows of a CSV file",
+        commands=(f"--data rows.csv  # with the columns {columns}",),
+        kept="columns.json (mean and deviation of each column)",
+        drawn="Batches and dropout",
+        data_class="Rows",
+        row="row",
+        unit="row",
+        loss=f"squared error (of standardised {data.target})",
+        flops_of="row",
+        flops=0,
+        options=(
+            OptionPlan("data", "str", "", f"a CSV file with the columns {columns}"),
+            OptionPlan(
+                "validation", "float", float(spec.train.validation), "fraction of rows held out"
+            ),
+        ),
+        parts={
+            "usage": "tasks/regression/usage.md.jinja",
+            "objective": "tasks/regression/objective.py.jinja",
+            "measure": "tasks/regression/measure.py.jinja",
+            "trained": "package/train/trained.py.jinja",
+        },
+        files=(
+            FilePlan("data.py", "tasks/regression/data.py.jinja", roots=()),
+            FilePlan("predict.py", "tasks/regression/predict.py.jinja", roots=("main",)),
+        ),
+        tests=TestsPlan(
+            imports=("tasks/regression/tests/imports.py.jinja",),
+            constants=(),
+            parts=(
+                "tasks/regression/tests/fixtures.py.jinja",
+                "tasks/regression/tests/rows.py.jinja",
+                "package/tests/overfit.py.jinja",
+                "tasks/regression/tests/training.py.jinja",
+            ),
+        ),
+        uses=(("predict", asked),),
+        figures=(("validation_r2", "R2 {:.4f}"), ("validation_rmse", "RMSE {:.4g}")),
+        inputs=tuple(data.inputs),
+        target=data.target,
+    )
