@@ -1,0 +1,79 @@
+# Made from specs/linear_regression.yaml; make it again: tgen build specs/linear_regression.yaml
+"""Predict y with a trained linear_regression.
+
+python -m generated.linear_regression.predict --x 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from .checkpoint import load_weights, read_checkpoint
+from .data import INPUTS, read_scale
+from .model import Config, Model
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    try:
+        config = Config(**saved["config"])
+    except TypeError as error:
+        raise ValueError(f"{checkpoint} is of another model: {error}") from None
+    try:
+        model = Model(config).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    return model.eval()
+
+
+@torch.no_grad()
+def predict(checkpoint: Path, values: list[float], device: str) -> float:
+    """The target of one row, in its own unit."""
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    model, scale = load(checkpoint, device), read_scale(folder / "columns.json")
+    inputs = scale.standardised(torch.tensor([values]))  # (1, inputs)
+    return scale.restored(model(inputs.to(device)).float().cpu()).item()
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.predict",
+        description="Predict y with a trained linear_regression.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add(
+        "--checkpoint",
+        type=Path,
+        default="out/linear_regression",
+        help="a run's folder or one file",
+    )
+    for name in INPUTS:
+        add(f"--{name}", type=float, required=True, help="a column's value")
+    add("--device", default=device, help="cpu, cuda, ...")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        values = [getattr(options, name) for name in INPUTS]
+        print(f"{predict(options.checkpoint, values, options.device):#.6g}")
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
