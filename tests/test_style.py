@@ -60,9 +60,9 @@ def test_models_hold_only_what_they_need(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gpt", "llama"])
-def test_a_plain_decoder_is_at_most_250_lines(name: str) -> None:
+def test_a_plain_decoder_is_at_most_300_lines(name: str) -> None:
     text = (GENERATED / name / "model.py").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 250
+    assert len(text.splitlines()) <= 300
 
 
 @pytest.mark.parametrize("path", sorted(GENERATED.glob("*/train.py")), ids=shown)

@@ -50,6 +50,7 @@ def check_trial(plan: Plan, seed: int) -> None:
         wanted = oracle.pair_logits(plan, trial.weights, trial.source, trial.tokens, trial.lengths)
         trial.assert_close(trial.model(source, tokens, source_lengths=lengths), wanted)
         check_decoding(trial, wanted)
+        check_extending(trial, wanted)
 
 
 def check_decoding(trial: PairTrial, wanted: oracle.Array) -> None:
@@ -67,6 +68,23 @@ def check_decoding(trial: PairTrial, wanted: oracle.Array) -> None:
     for step in range(trial.time - longest):
         ours = trial.model.decode(tokens[rows, lengths + step], cache)
         trial.assert_close(ours, wanted[rows, lengths + step])
+
+
+def check_extending(trial: PairTrial, wanted: oracle.Array) -> None:
+    """Beginnings of different length, then chunks until a row fills the context."""
+    longest = int(trial.random.integers(1, trial.time))
+    lengths = trial.random.integers(1, longest + 1, BATCH)
+    rows, tokens = np.arange(BATCH)[:, None], torch.from_numpy(trial.tokens)
+    cache = trial.model.new_cache(BATCH, trial.time)
+    source, source_lengths = torch.from_numpy(trial.source), torch.from_numpy(trial.lengths)
+    trial.model.prefill(
+        source, tokens[:, :longest], cache, torch.from_numpy(lengths), source_lengths=source_lengths
+    )
+    while room := trial.time - int(lengths.max()):
+        time = int(trial.random.integers(1, room + 1))
+        places = lengths[:, None] + np.arange(time)
+        trial.assert_close(trial.model.extend(tokens[rows, places], cache), wanted[rows, places])
+        lengths = lengths + time
 
 
 def check_drawn(seed: int, draws: int) -> None:

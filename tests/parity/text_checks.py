@@ -165,6 +165,33 @@ def check_decoding(trial: TextTrial) -> None:
     trial.assert_close(ours, wanted[:, longest])
 
 
+def check_extending(trial: TextTrial) -> None:
+    """Prompts of different length, then chunks of which rows get different parts, now and then."""
+    shortest = prompts_at_least(trial.masks)
+    longest = int(trial.random.integers(shortest, trial.time))
+    lengths = trial.random.integers(shortest, longest + 1, BATCH)
+    tokens = torch.from_numpy(trial.tokens)
+    inputs, wanted = decoded(trial, lengths)
+    if "document_ids" in inputs:
+        inputs["document_ids"] = inputs["document_ids"][:, :longest]
+    cache = trial.model.new_cache(BATCH, trial.time)
+    given = trial.given(inputs)
+    trial.model.prefill(tokens[:, :longest], cache, torch.from_numpy(lengths), **given)
+    while room := trial.time - int(lengths.max()):
+        time = int(trial.random.integers(1, room + 1))
+        alike = trial.random.random() < 0.5
+        parts = np.full(BATCH, time) if alike else trial.random.integers(0, time + 1, BATCH)
+        parts[trial.random.integers(BATCH)] = time
+        places = np.minimum(lengths[:, None] + np.arange(time), trial.time - 1)
+        rows = np.arange(BATCH)[:, None]
+        chunk = tokens[rows, places]
+        ours = trial.model.extend(chunk, cache, None if alike else torch.from_numpy(parts))
+        real = np.arange(time) < parts[:, None]
+        trial.assert_close(ours[torch.from_numpy(real)], wanted[rows, places][real])
+        lengths = lengths + parts
+        assert cache.lengths.tolist() == lengths.tolist()
+
+
 def check_all(plan: Plan, seed: int) -> None:
     """Draws whose routers are undecided are drawn again."""
     for redraw in range(REDRAWS):
@@ -185,3 +212,4 @@ def check_trial(plan: Plan, seed: int) -> None:
         check_loss(trial)
         if plan.model.decodes:
             check_decoding(trial)
+            check_extending(trial)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codegen.plan.transformer.parts import AttentionPlan, LayerPlan
+from codegen.plan.transformer.parts import AttentionPlan
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,13 @@ class CachePlan:
 
     first: bool  # keeps the first positions beside a ring
     windowed: bool  # is a ring
-    held: bool  # has to say which position each slot holds
+    held: bool  # has to say where its keys stand
     latents: bool  # keeps latents, of which keys and values are made
     only_latents: bool  # no layer keeps anything else
     own_values: bool  # has to be told how wide values are
-    uneven: bool  # values are not as wide as keys
 
 
-def cache_plan(attentions: Sequence[AttentionPlan], layers: Sequence[LayerPlan]) -> CachePlan:
+def cache_plan(attentions: Sequence[AttentionPlan]) -> CachePlan:
     """The cache of layers that attend so."""
     return CachePlan(
         first=any(a.kept.first for a in attentions),
@@ -30,5 +29,4 @@ def cache_plan(attentions: Sequence[AttentionPlan], layers: Sequence[LayerPlan])
         latents=any(a.latent for a in attentions),
         only_latents=all(a.latent for a in attentions),
         own_values=any(a.own_values and not a.latent for a in attentions),
-        uneven=any(layer.latent or layer.value_dim != layer.head_dim for layer in layers),
     )

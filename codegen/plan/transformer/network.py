@@ -122,7 +122,7 @@ class TransformerNetwork:
     @property
     def cache(self) -> CachePlan:
         """What decoding keeps of each layer."""
-        return cache_plan(self.attentions, self.layers)
+        return cache_plan(self.attentions)
 
     @property
     def drops(self) -> bool:
@@ -157,6 +157,23 @@ class TransformerNetwork:
     def rope(self) -> RopePlan | None:
         """The first of them, which is the only one of most models."""
         return self.ropes[0] if self.ropes else None
+
+    @property
+    def ropes_by(self) -> str:
+        """What a layer's angles are looked up by: its `kind`, its `theta`; "" where all share."""
+        if len(self.ropes) > 1:
+            return "kind"
+        return "theta" if self.rope and self.rope.thetas else ""
+
+    @property
+    def ropes_key(self) -> str:
+        """The type of what angles are looked up by."""
+        return "str" if self.ropes_by == "kind" else "float"
+
+    @property
+    def ropes_by_length(self) -> bool:
+        """Whether angles depend on how long the whole sequence is."""
+        return any(rope.by_length for rope in self.ropes)
 
     @property
     def rotates(self) -> RopePlan | None:
