@@ -43,24 +43,24 @@ def _optimizer(train: TrainPlan) -> Iterator[OptionPlan]:
         assert of.matrix_lr is not None and of.momentum is not None
         assert of.newton_schulz_steps is not None and of.matrix_weight_decay is not None
         assert of.embedding_lr is not None and of.head_lr is not None
-        steps, decay = "iterations that orthogonalise", "of Muon's matrices"
+        steps, decay = "Newton-Schulz iterations per update", "Muon's, on matrices"
         yield OptionPlan("matrix_lr", "float", of.matrix_lr, "Muon's peak learning rate")
         yield OptionPlan("momentum", "float", of.momentum, "decay of Muon's momentum")
         yield OptionPlan("newton_schulz_steps", "int", of.newton_schulz_steps, steps)
         yield OptionPlan("matrix_weight_decay", "float", of.matrix_weight_decay, decay)
         tables = {rule.fact for rule in of.groups.tables}
         if "embedding" in tables:
-            yield OptionPlan("embedding_lr", "float", of.embedding_lr, "AdamW's, of the embeddings")
+            yield OptionPlan("embedding_lr", "float", of.embedding_lr, "AdamW's, for embeddings")
         if "head" in tables:
-            yield OptionPlan("head_lr", "float", of.head_lr, "AdamW's, of the head")
-        yield OptionPlan("lr", "float", of.lr, "AdamW's, of all else")
+            yield OptionPlan("head_lr", "float", of.head_lr, "AdamW's, for the head")
+        yield OptionPlan("lr", "float", of.lr, "AdamW's, for gains and biases")
     else:
         yield OptionPlan("lr", "float", of.lr, "peak learning rate")
     yield OptionPlan("beta1", "float", of.beta1, "decay of AdamW's first moment")
     yield OptionPlan("beta2", "float", of.beta2, "decay of AdamW's second moment")
     yield OptionPlan("eps", "float", of.eps, "of AdamW")
     decayed = "of AdamW, on matrices and embeddings"
-    decayed = "AdamW's, of embeddings and heads" if of.kind == "muon" else decayed
+    decayed = "AdamW's, on embeddings and heads" if of.kind == "muon" else decayed
     yield OptionPlan("weight_decay", "float", of.weight_decay, decayed)
     if train.clip:
         yield OptionPlan("clip", "float", train.clip, "largest norm of the gradients")
@@ -70,6 +70,6 @@ def _schedule(train: TrainPlan) -> Iterator[OptionPlan]:
     of = train.schedule
     yield OptionPlan("warmup", "int", of.warmup, "steps of linear warm-up")
     if of.kind != "constant":
-        decay = "last part of the run, that decays"
+        decay = "fraction of the run, its end, in which the rate decays"
         yield OptionPlan("min_lr_ratio", "float", of.min_lr_ratio, "last learning rate / peak")
         yield OptionPlan("decay_fraction", "float", of.decay_fraction, decay)

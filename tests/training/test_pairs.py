@@ -29,7 +29,7 @@ def test_the_command_that_ends_a_run_can_be_run(
     for separator in ("\n", "|"):
         out = ["--separator", separator, "--out", f"to {ord(separator)}"]
         done = trainer.run("train", *given, "--context-length", "16", *out)
-        command = shlex.split(done.stdout.partition("answer a source with\n")[2])
+        command = shlex.split(done.stdout.partition("generate a target with\n")[2])
         assert command[:3] == ["python", "-m", "turned.sample"]
         assert ("--separator" in command) == (separator == "|")
         trainer.run("sample", *command[3:], "--tokens", "5")

@@ -90,7 +90,7 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
             ),
         ),
         separator=separator,
-        sampling=f"Let a trained {spec.name} answer sources",
+        sampling=f"Generate targets with a trained {spec.name}",
         prompt="source",
         prompt_help="text",
         sampling_options=(

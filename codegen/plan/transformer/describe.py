@@ -15,6 +15,7 @@ from codegen.spec.masks.tree import Atom, parse_mask
 
 PAPERS = {
     "learned": "Gehring et al., Convolutional Sequence to Sequence Learning (arXiv:1705.03122)",
+    "bert": "Devlin et al., BERT (arXiv:1810.04805)",
     "gpt": "Radford et al., Language Models are Unsupervised Multitask Learners (2019)",
     "gqa": "Ainslie et al., GQA (arXiv:2305.13245)",
     "rope": "Su et al., RoFormer (arXiv:2104.09864)",
@@ -89,18 +90,18 @@ ACTIVATIONS = {
     "identity": "no activation",
 }
 SCALINGS = {
-    "linear": ("interpolation", "linear"),
-    "llama3": ("Llama 3's stretch", "llama3"),
+    "linear": ("linear interpolation", "linear"),
+    "llama3": ("Llama 3's scaling", "llama3"),
     "dynamic": ("a base that grows with the sequence", "yarn"),
-    "yarn": ("YaRN's stretch", "yarn"),
-    "longrope": ("LongRoPE's stretch", "longrope"),
+    "yarn": ("YaRN scaling", "yarn"),
+    "longrope": ("LongRoPE scaling", "longrope"),
     "proportional": ("only the fastest pairs turning", "rope"),
 }
 PLACEMENTS = {
     "pre": "before each sublayer",
     "post": "on each sublayer's output",
     "sandwich": "before each sublayer and on its output",
-    "post_residual": "on the stream after each sublayer",
+    "post_residual": "after each residual addition",
 }
 
 
@@ -161,7 +162,7 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     if network.image:
         yield from _image(network.image)
     elif network.embedding.positions != "none":
-        learned = "gpt" if network.task == "causal-lm" else "learned"
+        learned = {"causal-lm": "gpt", "masked-lm": "bert"}.get(network.task, "learned")
         source = learned if network.embedding.learned else "sinusoids"
         yield f"{network.embedding.positions} positions", (source,)
     if network.rope:
@@ -176,15 +177,15 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
         yield f"normalised queries and keys{where}", ("qk_norm",)
     if any(attention.gate != "none" for attention in attentions):
         where = _where([attention.gate != "none" for attention in attentions])
-        yield f"a gate on what attention gives{where}", ("gate",)
+        yield f"gated attention outputs{where}", ("gate",)
 
 
 def _latents(layers: Sequence[LayerPlan]) -> Iterator[Fact]:
     sizes = dict.fromkeys((la.latent.kv_rank, la.latent.rope_dim) for la in layers if la.latent)
     where = _where([la.latent is not None for la in layers])
     for kv_rank, rope_dim in sizes:
-        kept = f"a latent of {kv_rank:,} numbers per token and a key of {rope_dim}"
-        yield f"{kept} are all that the heads share{where}", ("mla",)
+        kept = f"a latent of {kv_rank:,} numbers and a rotary key of {rope_dim} per token"
+        yield f"multi-head latent attention, which caches {kept}{where}", ("mla",)
 
 
 def _image(image: ImagePlan) -> Iterator[Fact]:
@@ -217,9 +218,9 @@ def _masks(network: TransformerNetwork) -> Iterator[Fact]:
     scores = [attention.score for attention in network.attentions]
     for words, holds, paper in (
         ("soft-capped scores", [s.softcap for s in scores], "softcap"),
-        ("scores that fall with distance", [s.alibi for s in scores], "alibi"),
-        ("a learned bias for each distance", [s.relative_bias for s in scores], "t5"),
-        ("a learned attention sink a head", [s.sinks for s in scores], "sinks"),
+        ("scores that fall with distance (ALiBi)", [s.alibi for s in scores], "alibi"),
+        ("learned biases by relative position", [s.relative_bias for s in scores], "t5"),
+        ("a learned attention sink per head", [s.sinks for s in scores], "sinks"),
     ):
         if any(holds):
             yield f"{words}{_where(holds)}", (paper,)
@@ -228,7 +229,7 @@ def _masks(network: TransformerNetwork) -> Iterator[Fact]:
 def _layout(network: TransformerNetwork) -> Iterator[Fact]:
     if any(block.parallel for block in network.blocks):
         where = _where([block.parallel for block in network.blocks])
-        yield f"attention and MLP side by side{where}", ("parallel",)
+        yield f"attention and MLP in parallel{where}", ("parallel",)
     for block in {(b.norm.kind, b.norm.weight, b.placement): b for b in network.blocks}.values():
         rms = block.norm.kind == "rms"
         norm = ("" if block.norm.weight else "weightless ") + ("RMSNorm" if rms else "LayerNorm")
@@ -239,7 +240,7 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
     if any(block.layer_scale for block in network.blocks):
         yield "a learned gain of each sublayer's output (LayerScale)", ("layer_scale",)
     if network.drop_path:
-        yield "in training some samples skip branches", ("drop_path",)
+        yield "branches that samples skip at random in training (stochastic depth)", ("drop_path",)
     for mlp in {(mlp.kind, mlp.activation): mlp for mlp in network.mlps}.values():
         gated = mlp.kind == "gated"
         papers = (
@@ -259,14 +260,14 @@ def _experts(network: TransformerNetwork) -> Iterator[Fact]:
         if la.block in routed
     ]
     for count, active in dict.fromkeys(sizes):
-        yield f"{count} experts per layer, {active} active per token{where}", ("experts",)
+        yield f"a mixture of {count} experts{where}, {active} active per token", ("experts",)
     if any(mlp.shared for mlp in network.mlps):
         yield "a shared expert for all tokens", ("shared",)
     routers = [experts.router for experts in network.experts]
     for words, holds, paper in (
         ("sigmoid routers", any(r.scores == "sigmoid" for r in routers), "deepseek_v3"),
         ("SparseMixer routers", any(r.scores == "sparsemixer" for r in routers), "sparsemixer"),
-        ("experts chosen from open groups", any(r.grouped for r in routers), "deepseek_v2"),
+        ("experts of each token's best groups", any(r.grouped for r in routers), "deepseek_v2"),
         (
             "experts chosen with the checkpoint's correction bias, which is not trained here",
             any(r.correction for r in routers),
@@ -279,7 +280,7 @@ def _experts(network: TransformerNetwork) -> Iterator[Fact]:
 
 def _ends(network: TransformerNetwork) -> Iterator[Fact]:
     if network.order:
-        yield f"its layers are passed {len(network.order)} times in all", ("albert",)
+        yield f"its layers are applied {len(network.order)} times in all", ("albert",)
     if network.embedding.projected:
         yield "the token embedding is narrower than the residual stream", ("albert",)
     if network.embedding.token_shift:
@@ -287,6 +288,6 @@ def _ends(network: TransformerNetwork) -> Iterator[Fact]:
     if network.head.softcap:
         yield "soft-capped logits", ("softcap",)
     if network.head.z_loss:
-        yield "a z-loss that keeps logits near zero", ("palm",)
+        yield "a z-loss that keeps the log-sum-exp of the logits near zero", ("palm",)
     if network.head.tied:
         yield "input and output embeddings are tied", ()

@@ -8,7 +8,7 @@ from codegen.spec.head import Positive, PositiveFloat, Vocabulary
 
 
 class Latent(Vocabulary):
-    """Keys and values of all heads from one latent a token (arXiv:2405.04434, section 2.1)."""
+    """Keys and values of all heads from one latent per token (arXiv:2405.04434, section 2.1)."""
 
     kv_rank: Positive = Field(512, description="width of the latent of keys and values")
     q_rank: Positive | None = Field(

@@ -84,7 +84,7 @@ EXPERT_ROWS = (
         _toy_active_groups,
         used=_has(lambda e: e.router.groups > 1),
         own=True,
-        comment="that a token chooses from",
+        comment="whose experts a token may go to",
     ),
     NumberRow(
         "active_experts",
@@ -94,7 +94,7 @@ EXPERT_ROWS = (
         _toy_active,
         used=_has(lambda e: True),
         own=True,
-        comment="a token",
+        comment="per token",
     ),
     NumberRow(
         "expert_d_ff",
@@ -113,7 +113,7 @@ EXPERT_ROWS = (
         lambda la: 2 * TINY_D_FF,
         used=_has(lambda e: e.shared is not None),
         own=True,
-        comment="of the expert of all tokens",
+        comment="of the expert that all tokens share",
     ),
     NumberRow(
         "route_scale",
