@@ -27,5 +27,9 @@ class Network(Protocol):
         """What callers say of each row, beside what the task reads."""
 
     @property
+    def drops(self) -> bool:
+        """Whether training drops numbers or branches at random."""
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         """The only truth of initialisation, optimizer groups, decay and import."""

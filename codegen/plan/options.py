@@ -19,7 +19,7 @@ def training_options(name: str, train: TrainPlan, task: TaskPlan) -> tuple[Optio
         OptionPlan("device", "str", "auto", "auto, cpu, cuda, ..."),
         OptionPlan("dtype", "str", train.dtype, "auto (bfloat16 on cuda), float32 or bfloat16"),
         OptionPlan("compile", "bool", False, "compile the model"),
-        OptionPlan("seed", "int", train.seed, "of weights, batches and dropout"),
+        OptionPlan("seed", "int", train.seed, "of the first weights and of all that is drawn"),
         *task.sizes,
         OptionPlan("batch", "int", train.batch, f"{task.row}s per micro-batch, on each rank"),
         OptionPlan("accumulation", "int", train.accumulation, "micro-batches per step"),

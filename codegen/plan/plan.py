@@ -74,6 +74,16 @@ class Plan:
         """Whether a run can say which part of a device's peak it uses."""
         return bool(self.train.peaks and self.task.flops)
 
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """What training draws at random."""
+        return (*self.task.drawn, *(("dropout",) if self.model.drops else ()))
+
+    @property
+    def seeds_steps(self) -> bool:
+        """Whether a step draws numbers from torch: the model's, or what a technique adds."""
+        return self.model.drops or any(technique.parts for technique in self.techniques)
+
     def marked(self, place: str) -> tuple[str, ...]:
         """The templates that techniques put at a place of train.py."""
         return tuple(t.parts[place] for t in self.techniques if place in t.parts)

@@ -25,6 +25,11 @@ class OptimizerPlan:
     newton_schulz_steps: int | None = None
     matrix_weight_decay: float | None = None
 
+    @property
+    def rate(self) -> str:
+        """The option that says how fast most weights learn."""
+        return "lr" if self.matrix_lr is None else "matrix_lr"
+
 
 @dataclass(frozen=True)
 class SchedulePlan:

@@ -77,6 +77,12 @@ def sentence(parts: Sequence[str]) -> str:
     return textwrap.fill(text[:1].upper() + text[1:] + ".", WIDTH)
 
 
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence begins with them: `Batches, their augmentation and dropout`."""
+    text = " and ".join((", ".join(words[:-1]), words[-1])) if words[1:] else words[0]
+    return text[:1].upper() + text[1:]
+
+
 def papers(titles: Sequence[str]) -> str:
     """A wrapped list of what to read."""
     lines = ["Paper:" if len(titles) == 1 else "Papers:"]
@@ -130,6 +136,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "literal": literal,
     "of": of,
     "sentence": sentence,
+    "listed": listed,
     "papers": papers,
     "bytes": human_bytes,
     "flops": human_flops,

@@ -19,7 +19,7 @@ def test_the_command_that_ends_a_run_can_be_run(
 ) -> None:
     model = {**MODEL, "encoder": {"layers": 2}}
     spec = {"name": "turned", "task": "seq2seq-lm", "model": model}
-    write_package(tmp_path, {**spec, "train": {"tokenizer": "byte"}})
+    write_package(tmp_path, {**spec, "data": {"tokenizer": "byte"}})
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path / "generated")
     (tmp_path / "pairs.tsv").write_text("".join(f"{w} a\t{w[::-1]}\n" for w in WORDS * 3))

@@ -32,7 +32,7 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         data="text",
         commands=(training_command("corpus.txt", said),),
         kept="tokenizer.json",
-        drawn="Batches and dropout",
+        drawn=("batches",),
         data_class="Corpus",
         row="sequence",
         unit="token",

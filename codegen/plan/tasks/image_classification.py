@@ -38,7 +38,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
             "--data digits.npz  # arrays `images` and `labels`",
         ),
         kept="images.json (the classes' names; mean and deviation of the channels)",
-        drawn="Batches, their augmentation and dropout",
+        drawn=("batches", "their augmentation"),
         data_class="Images",
         row="image",
         unit="image",

@@ -32,7 +32,7 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         data="text, some of whose tokens are masked",
         commands=(training_command("corpus.txt", said),),
         kept="tokenizer.json",
-        drawn="Batches, what is masked in them and dropout",
+        drawn=("batches", "what is masked in them"),
         data_class="Corpus",
         row="sequence",
         unit="token",

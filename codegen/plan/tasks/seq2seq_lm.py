@@ -43,7 +43,7 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
         data="pairs of texts: lines of a source, a tab and a target",
         commands=(training_command("pairs.tsv", said),),
         kept="tokenizer.json",
-        drawn="Batches and dropout",
+        drawn=("batches",),
         data_class="Corpus",
         row="pair",
         unit="pair",

@@ -35,7 +35,7 @@ class TaskPlan:
     data: str  # what training reads, such as "text"
     commands: tuple[str, ...]  # what `train` is started with, first the usual one
     kept: str  # what is saved of the data beside checkpoints
-    drawn: str  # what is drawn at random in training
+    drawn: tuple[str, ...]  # at random in training, of the data
     data_class: str  # of data.py
     row: str  # a batch has several, such as "sequence"
     unit: str

@@ -59,7 +59,7 @@ def _words(row: Parameter) -> str:
     """What people call a parameter, alone or with its like."""
     if row.init.source == "embedding_std":
         return "embeddings"
-    if row.role.endswith("bias") and row.role != "grid_bias":
+    if row.role.endswith("bias") and row.role not in ("grid_bias", "correction_bias"):
         return "biases"
     return TOGETHER.get(row.role, row.role)
 

@@ -126,6 +126,11 @@ class TransformerNetwork:
 
     @property
     def drops(self) -> bool:
+        """Whether training drops numbers or branches at random."""
+        return self.drops_numbers or bool(self.drop_path)
+
+    @property
+    def drops_numbers(self) -> bool:
         """Whether training drops numbers anywhere."""
         attention = (a.dropout for a in self.attentions)
         return any((self.dropout, *attention, *(block.dropout for block in self.blocks)))

@@ -35,7 +35,7 @@ def transformer_tests(network: TransformerNetwork, kernels: KernelPlan | None) -
 
 def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[str]:
     folder = "transformer/tests"
-    if network.drops:
+    if network.drops_numbers:
         yield f"{folder}/dropout.py.jinja"
     if network.image:
         yield f"{folder}/patches.py.jinja"
@@ -52,9 +52,9 @@ def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[
     if network.task == "causal-lm":
         if network.experts:
             yield f"{folder}/experts.py.jinja"
-        if network.head.z_loss and not network.drops:
+        if network.head.z_loss and not network.drops_numbers:
             yield f"{folder}/z_loss.py.jinja"
-        if network.router_losses and not network.drops and not network.head.z_loss:
+        if network.router_losses and not network.drops_numbers and not network.head.z_loss:
             yield f"{folder}/router_loss.py.jinja"
     if network.decodes and kernels:
         yield f"{folder}/kernels.py.jinja"

@@ -241,7 +241,7 @@ def _number_field(numbers: LayerNumbers, row: NumberRow) -> ConfigField:
         return ConfigField(row.name, row.type, max(real), max(tiny), row.comment, tree)
     of_each = "by layer" + (f", {row.of_each}" if row.of_each else "")
     if EVERYTHING in real:
-        of_each += "; 2**30: all keys"
+        of_each = "by layer; 2**30 is all"
     return ConfigField(row.plural, f"tuple[{row.type}, ...]", real, tiny, of_each, tree)
 
 
