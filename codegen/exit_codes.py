@@ -28,5 +28,5 @@ class ExitCode(IntEnum):
 
 
 def exit_code_lines() -> Iterator[str]:
-    """The codes as `--help` lists them, one a line."""
+    """The codes as `--help` lists them, one per line."""
     return (f"{int(code):>3}  {code.meaning}" for code in ExitCode)

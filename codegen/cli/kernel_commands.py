@@ -90,7 +90,7 @@ def _from_spec(path: Path, spec: Path) -> str:
 @click.argument("expression")
 @click.option("--length", type=click.IntRange(1, 512), default=64, help="Tokens.  [default: 64]")
 @click.option(
-    "--tile", type=click.IntRange(1), default=16, show_default=True, help="Queries a tile."
+    "--tile", type=click.IntRange(1), default=16, show_default=True, help="Queries per tile."
 )
 @click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Save an image.")
 @click.option("--code", is_flag=True, help="Print it as Python and Triton, with its ranges.")

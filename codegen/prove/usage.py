@@ -31,7 +31,7 @@ class Usage:
 
     outcome: str  # compiled, failed, crashed or late
     message: str = ""  # what the compiler said, in one line
-    shared: int = 0  # bytes a block
+    shared: int = 0  # bytes per block
     registers: int = 0  # a thread
     spilled: int = 0  # bytes of stack a thread (NVIDIA), vector registers (AMD)
     spill_unit: str = "bytes"

@@ -50,7 +50,7 @@ def _told(outcome: Outcome) -> Iterator[str]:
 
 
 def table(outcomes: Sequence[Outcome]) -> None:
-    """A row a package; those that a verdict proves fresh are only counted."""
+    """A row per package; those that a verdict proves fresh are only counted."""
     told = [outcome for outcome in outcomes if outcome.cost or outcome.problems]
     rest = len(outcomes) - len(told)
     if told:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def edits_text(outcomes: Sequence[Outcome], *, diffs: bool) -> None:
-    """A line a file with the definitions that were edited, its diff below, counts at the end."""
+    """A line per file with the definitions that were edited, its diff below, counts at the end."""
     found = [edit for outcome in outcomes for edit in outcome.edits]
     for edit in found:
         click.echo(f"{click.style(edit.path, bold=True)}: {', '.join(edit.parts) or 'edited'}")

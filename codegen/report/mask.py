@@ -91,7 +91,7 @@ def example_inputs(length: int) -> dict[str, Sequence[int] | int]:
 
 
 def show(picture: Picture) -> None:
-    """Two queries a line of text, a key a column; then what it comes to."""
+    """Two queries per line of text, a key per column; then what it comes to."""
     rows = [[picture.sees(q, k) for k in range(picture.length)] for q in range(picture.length)]
     for top in range(0, picture.length, 2):
         below = rows[top + 1] if top + 1 < picture.length else [False] * picture.length

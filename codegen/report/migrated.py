@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:
-    """A line a file, with its diff if nothing was written; problems last."""
+    """A line per file, with its diff if nothing was written; problems last."""
     for migration in migrations:
         said = "; ".join(migration.done) or "nothing to change"
         said = "left as it is" if migration.problems else said

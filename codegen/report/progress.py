@@ -36,7 +36,7 @@ class Stopwatch:
 def following(
     shown: bool, line_of: Callable[[Outcome], str | None] = unheard
 ) -> Iterator[Progress]:
-    """A bar on a terminal that follows a build or a check, above it a line a package."""
+    """A bar on a terminal that follows a build or a check, above it a line per package."""
     with contextlib.ExitStack() as stack:
         bar = _Bar(stack, shown)
 

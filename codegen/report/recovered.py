@@ -23,6 +23,6 @@ def recovered_line(found: Recovered) -> str:
 
 
 def recovered_text(interrupted: Sequence[Recovered]) -> None:
-    """A line a package on standard error."""
+    """A line per package on standard error."""
     for found in interrupted:
         click.echo(recovered_line(found), err=True)

@@ -39,7 +39,7 @@ from codegen.spec.masks.expression import Binary, Expression, Name, Number, Unar
 from codegen.spec.masks.formula import Term, terms_of
 
 FIRST, LAST, TIME = named("first"), named("last"), named("time")
-ROW_INPUTS = {"prefix_lengths": "prefix_length", "lengths": "length"}  # one number a row
+ROW_INPUTS = {"prefix_lengths": "prefix_length", "lengths": "length"}  # one number per row
 INPUT_OF = {name: array for array, name in ROW_INPUTS.items()}
 # The first query whose document ends beyond a key begins with the key's document, and so on.
 INVERSE = {"document_starts": "document_ends", "document_ends": "document_starts"}

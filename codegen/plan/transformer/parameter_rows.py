@@ -67,7 +67,7 @@ def linear_rows(name: str, out: int, into: int, bias: bool, init: Start) -> Iter
 def norm_rows(
     name: str, norm: NormPlan | None, width: int, heads: int = 0, shard: int | None = None
 ) -> Iterator[Parameter]:
-    """Of a vector, or of one a head."""
+    """Of a vector, or of one per head."""
     if norm is None:
         return
     if norm.weight:

@@ -20,7 +20,7 @@ class TextData(Vocabulary):
         "`file`: a `tokenizer.json` given at run time, or token ids in `.bin` files",
     )
     context_length: Positive | None = Field(
-        None, description="tokens a sequence; by default the model's"
+        None, description="tokens per sequence; by default the model's"
     )
 
 
@@ -28,7 +28,7 @@ def check_context(spec: Any) -> Iterator[Mistake]:
     """Sequences are no longer than the model has room for."""
     length, room = spec.data.context_length, spec.model.context_length
     if length and length > room:
-        message = f"{length} tokens a sequence, but the model has room for {room}"
+        message = f"{length} tokens per sequence, but the model has room for {room}"
         yield Mistake(("data", "context_length"), message)
 
 

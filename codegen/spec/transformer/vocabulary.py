@@ -168,7 +168,7 @@ class TransformerModel(Vocabulary):
     )
     vocab_size: Annotated[Positive, OF_TEXT] = Field(32_000, description="tokens")
     context_length: Annotated[Positive, OF_TEXT] = Field(
-        2048, description="tokens a sequence may have"
+        2048, description="most tokens per sequence"
     )
     d_model: Positive = Field(768, description="width of the residual stream")
     layers: Positive | list[LayerRun] | Layers = Field(
