@@ -125,7 +125,7 @@ class Corpus:
     separator: int = 0  # the token before each target and at its end
 
     def fit(self, vocab_size: int) -> int:
-        """The model's vocabulary: that of the characters, else its own, which must do."""
+        """How many tokens the model has: one per character, else as before, if the data fit."""
         if isinstance(self.tokenizer, CharTokenizer):
             return self.tokenizer.vocab_size
         if self.tokenizer.vocab_size > vocab_size:
@@ -200,7 +200,7 @@ def read_text(path: Path) -> str:
 
 
 def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
-    """The token that ends a document, said by its text or by its number."""
+    """The token of --separator, which is its text or its number."""
     if text.isdecimal():
         return int(text)
     ids = tokenizer.encode(text) if tokenizer is not None else []
@@ -215,7 +215,7 @@ def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
 
 
 class Batch(NamedTuple):
-    """Padded pairs; a target is read behind the separator."""
+    """Padded pairs; the decoder reads the separator, then the target."""
 
     source: Tensor  # (B, S)
     source_lengths: Tensor  # (B,)

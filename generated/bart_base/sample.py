@@ -1,5 +1,5 @@
 # Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
-"""Let a trained bart_base answer sources.
+"""Generate targets with a trained bart_base.
 
     python -m generated.bart_base.sample --checkpoint out/bart_base --source Once
 
@@ -91,7 +91,7 @@ def load(checkpoint: Path, device: str) -> Model:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
-        description="Let a trained bart_base answer sources.",
+        description="Generate targets with a trained bart_base.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -49,7 +49,7 @@ def random_model() -> Model:
 
 
 @torch.no_grad()
-def test_what_drops_numbers_keeps_their_mean() -> None:
+def test_dropout_keeps_the_mean() -> None:
     model = random_model()
     calls: dict[torch.nn.Module, tuple[tuple[object, ...], Tensor]] = {}
 
@@ -85,8 +85,8 @@ def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
         gradients = torch.autograd.grad(loss.sum(), parameters)
         wanted = torch.autograd.grad(expected.sum(), parameters)
         scale = max(float(gradient.abs().max()) for gradient in wanted)
-        for ours, theirs in zip(gradients, wanted, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
+        for gradient, reference in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(gradient, reference, rtol=0, atol=1e-4 * scale)
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ def test_every_token_of_the_target_sees_the_whole_source() -> None:
 
 
 @torch.no_grad()
-def test_padding_of_a_source_has_no_say() -> None:
+def test_padding_of_a_source_changes_no_output() -> None:
     model = random_model()
     source, tokens = random_tokens(3), random_tokens(3, 8)
     lengths = torch.tensor([TIME, 5, 1], device=DEVICE)
@@ -151,6 +151,41 @@ def test_decoding_reads_the_source_once() -> None:
     assert not calls
 
 
+@torch.no_grad()
+def test_chunks_of_tokens_equal_the_full_forward() -> None:
+    model = random_model()
+    source, tokens = random_tokens(3), random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)[:, None]
+    full = model(source, tokens)
+    cache = model.new_cache(3, TIME)
+    model.prefill(source, tokens[:, :9], cache, lengths)
+    for time, own in ((3, [3, 3, 3]), (1, [0, 1, 1]), (13, [13, 13, 13]), (5, [2, 0, 5])):
+        at = lengths[:, None] + torch.arange(time, device=DEVICE)
+        new = torch.tensor(own, device=DEVICE)
+        logits = model.extend(tokens[rows, at], cache, new if min(own) < time else None)
+        real = torch.arange(time, device=DEVICE) < new[:, None]  # the rest is padding
+        torch.testing.assert_close(logits[real], full[rows, at][real], rtol=1e-4, atol=1e-4)
+        lengths = lengths + new
+    logits = model.decode(tokens[rows[:, 0], lengths], cache)
+    torch.testing.assert_close(logits, full[rows[:, 0], lengths], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_tokens_can_be_taken_back() -> None:
+    model = random_model()
+    source, tokens = random_tokens(1), random_tokens(1, 1)
+    more = random_tokens(1, TIME - 1)
+    caches = [model.new_cache(1, TIME) for _ in range(2)]
+    for cache in caches:
+        model.prefill(source, tokens, cache)
+    lengths = cache.lengths
+    model.extend(random_tokens(1, 9), cache)
+    cache.truncate(lengths)
+    ours, wanted = (model.extend(more, cache) for cache in caches)
+    torch.testing.assert_close(ours, wanted)
+
+
 def test_a_cache_that_is_full_says_so() -> None:
     model = random_model()
     cache = model.new_cache(1, 4)
@@ -159,7 +194,7 @@ def test_a_cache_that_is_full_says_so() -> None:
         model.decode(random_tokens(1, 1)[0], cache)
 
 
-def test_lengths_of_sources_are_one_a_row() -> None:
+def test_each_source_needs_a_length() -> None:
     with pytest.raises(ValueError, match="source_lengths of"):
         random_model()(random_tokens(2), random_tokens(2), source_lengths=torch.tensor([3]))
 

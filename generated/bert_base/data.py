@@ -124,7 +124,7 @@ class Corpus:
     mask: int = 0  # the token that hides others
 
     def fit(self, context: int, vocab_size: int) -> int:
-        """The model's vocabulary: the characters and the mask, else its own, which must do."""
+        """How many tokens the model has: characters and a mask, else as before, if the data fit."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size + 1
         elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:

@@ -1,11 +1,11 @@
 # Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """bert_base: a bidirectional transformer encoder with 12 layers and 110 M parameters.
 
-Learned positions; LayerNorm on the stream after each sublayer; an MLP with GELU; input and output
+Learned positions; LayerNorm after each residual addition; an MLP with GELU; input and output
 embeddings are tied.
 
 Paper:
-  Gehring et al., Convolutional Sequence to Sequence Learning (arXiv:1705.03122)
+  Devlin et al., BERT (arXiv:1810.04805)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens per chunk of logits
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Draws every weight from N(0, init_std^2), but for:
+        """Draws every weight from N(0, init_std^2), except:
 
         biases             zero
         norm weights       one

@@ -37,7 +37,7 @@ def random_targets(batch: int) -> Tensor:
 
 
 def small_batch() -> tuple[dict[str, Tensor], Tensor]:
-    """Inputs and targets that a toy model can learn by heart."""
+    """Inputs and targets that a toy model can memorise."""
     return random_inputs(4, 16), random_tokens(4, 16)
 
 
@@ -57,7 +57,7 @@ def random_model() -> Model:
 
 
 @torch.no_grad()
-def test_what_drops_numbers_keeps_their_mean() -> None:
+def test_dropout_keeps_the_mean() -> None:
     model = random_model()
     calls: dict[torch.nn.Module, tuple[tuple[object, ...], Tensor]] = {}
 
@@ -97,12 +97,12 @@ def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
         y = block(x, seen)
         for query in range(TIME):
             (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)
-            visible[query][query] = True  # past the attention
+            visible[query][query] = True  # through the residual stream
             assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
 
 
 @torch.no_grad()
-def test_what_stands_in_padding_has_no_say() -> None:
+def test_padding_changes_no_output() -> None:
     model = random_model()
     tokens = random_tokens(3)
     given = mask_inputs(tokens)
@@ -116,7 +116,7 @@ def test_what_stands_in_padding_has_no_say() -> None:
         torch.testing.assert_close(short, before[row, :length], rtol=1e-4, atol=1e-4)
 
 
-def test_lengths_are_one_a_row() -> None:
+def test_each_row_needs_a_length() -> None:
     tokens = random_tokens(2)
     given = {**mask_inputs(tokens), "lengths": torch.tensor([3], device=DEVICE)}
     with pytest.raises(ValueError, match="lengths of"):
@@ -147,8 +147,8 @@ def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
         gradients = torch.autograd.grad(loss.sum(), parameters)
         wanted = torch.autograd.grad(expected.sum(), parameters)
         scale = max(float(gradient.abs().max()) for gradient in wanted)
-        for ours, theirs in zip(gradients, wanted, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
+        for gradient, reference in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(gradient, reference, rtol=0, atol=1e-4 * scale)
 
 
 def test_15_percent_are_targets_and_most_of_them_masked() -> None:

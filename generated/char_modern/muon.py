@@ -1,5 +1,5 @@
 # Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
-"""Muon: momentum whose updates are orthogonalised, for matrices that are no tables."""
+"""Muon: momentum with orthogonalised updates, for matrices but embeddings and heads."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Muon(torch.optim.Optimizer):
 def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     """U V^T of each U S V^T (N, rows, columns), nearly, by Newton-Schulz in bfloat16.
 
-    X <- a X + (b A + c A^2) X with A = X X^T and Jordan's coefficients drives singular values into
-    0.7 to 1.2, which serves as well as 1.
+    X <- a X + (b A + c A^2) X with A = X X^T and Jordan's coefficients drives singular values
+    towards 0.7 to 1.2, which serves as well as 1: in five steps all but the smallest get there.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrices.size(1) > matrices.size(2)

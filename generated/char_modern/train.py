@@ -5,11 +5,12 @@
     python -m generated.char_modern.train --resume
     torchrun --nproc-per-node 2 -m generated.char_modern.train --resume  # on two devices
 
-OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
-lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C ends the step and saves.
+OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
+(the weights of the lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C finishes
+the step, saves and stops.
 
-Batches and dropout are drawn from (seed, step, rank) alone: the step in a checkpoint is the data's
-position and every random state, and a resumed run repeats the uninterrupted one bit for bit.
+Batches are drawn from (seed, step, rank) alone, so a resumed run repeats the uninterrupted one: bit
+for bit where the device's kernels are deterministic, as on a CPU.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ from .muon import Muon
 from .options import Options, parse_options
 from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
 
-# Forward and backward, at the default length.
+# Forward and backward, of Config() at its context length; other runs don't show MFU.
 FLOPS_PER_TOKEN = 4_968_192
 
 
@@ -192,8 +192,6 @@ def backward(run: Run, batches: list[Batch]) -> Tensor:
 def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     """This rank's part of the mean loss, and the norm of the gradients."""
     options = run.options
-    seed = np.random.SeedSequence((options.seed, run.step, RANK)).generate_state(1)
-    torch.manual_seed(int(seed[0]))
     loss = backward(run, random_batches(run.data, options, run.step, RANK, WORLD))
     norm = nn.utils.get_total_norm([p.grad for p in run.model.parameters() if p.grad is not None])
     for optimizer in run.optimizers:
@@ -226,12 +224,13 @@ def evaluate(run: Run, log: Log) -> None:
 
 def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
     if not math.isfinite(loss):
-        raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --lr")
+        raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --matrix-lr")
     options = run.options
     tokens = WORLD * options.accumulation * options.batch * options.context_length
     figures = {"loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
     figures["tokens_per_second"] = tokens / seconds
-    if peak := peak_flops(run.device):
+    measured = run.config == Config() and options.context_length == run.config.context_length
+    if measured and (peak := peak_flops(run.device)):
         flops = FLOPS_PER_TOKEN * tokens / seconds
         figures["mfu"] = flops / (peak * WORLD)
     log.write(run.step, figures)
@@ -250,7 +249,7 @@ def train(run: Run, log: Log, signals: list[int]) -> None:
         if logs or step == 0:
             mean = sum_over_ranks(loss.item())
             seconds = (time.perf_counter() - since) / (run.step - timed)
-            report(run, log, mean, options.lr * lr_scale, norm.item(), seconds)
+            report(run, log, mean, options.matrix_lr * lr_scale, norm.item(), seconds)
         if evaluates:
             evaluate(run, log)
         if saves or stopped:

@@ -1,10 +1,11 @@
 # Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """deepseek_v3: a decoder-only transformer with 61 layers and 671 B parameters.
 
-A latent of 512 numbers per token and a key of 64 are all that the heads share; rotary positions
-with YaRN's stretch; RMSNorm before each sublayer; a gated MLP with SiLU; 256 experts per layer, 8
-active per token in some layers; a shared expert for all tokens; sigmoid routers; experts chosen
-from open groups; experts chosen with the checkpoint's correction bias, which is not trained here.
+Multi-head latent attention, which caches a latent of 512 numbers and a rotary key of 64 per
+token; rotary positions with YaRN scaling; RMSNorm before each sublayer; a gated MLP with SiLU; a
+mixture of 256 experts in some layers, 8 active per token; a shared expert for all tokens; sigmoid
+routers; experts of each token's best groups; experts chosen with the checkpoint's correction
+bias, which is not trained here.
 
 Papers:
   DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1
@@ -30,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens per chunk of logits
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class Config:
     norm_eps: float = 1e-6
     experts: int = 256
     expert_groups: int = 8
-    active_groups: int = 4  # that a token chooses from
-    active_experts: int = 8  # a token
+    active_groups: int = 4  # whose experts a token may go to
+    active_experts: int = 8  # per token
     expert_d_ff: int = 2048
-    shared_d_ff: int = 2048  # of the expert of all tokens
+    shared_d_ff: int = 2048  # of the expert that all tokens share
     route_scale: float = 2.5  # of the experts' weights
     route_eps: float = 1e-20
     rope_theta: float = 10_000.0
@@ -115,7 +116,7 @@ def rotate(x: Tensor, rotary: Rotary) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Attention whose keys and values are made of one latent a token (arXiv:2405.04434, 2.1)."""
+    """Attention whose keys and values are made of one latent per token (arXiv:2405.04434, 2.1)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -148,9 +149,9 @@ class Attention(nn.Module):
         latent = self.kv_latent_norm(latent)  # (B, 1, T, R)
         q_rope, k_rope = rotate(q_rope, rotary), rotate(k_rope, rotary)
         if cache is not None:
-            cache.store(torch.cat((latent, k_rope), dim=-1))
-            if time == 1:  # the new token sees what the cache holds
-                return self.decode(q, q_rope, cache)
+            latents = cache.store(torch.cat((latent, k_rope), dim=-1))
+            if cache.seen is not None:
+                return self.decode(q, q_rope, latents, cache.seen)
         kv = self.kv_up(latent).view(batch, time, self.heads, -1).transpose(1, 2)
         k, v = torch.split(kv, [self.nope_dim, self.value_dim], dim=-1)
         q = torch.cat((q, q_rope), dim=-1)
@@ -158,23 +159,26 @@ class Attention(nn.Module):
         y = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.scale)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
-    def decode(self, q: Tensor, q_rope: Tensor, cache: LayerCache) -> Tensor:
-        """Attention of one new token to the latents themselves: kv_up moves to either side of it.
+    def decode(self, q: Tensor, q_rope: Tensor, latents: Tensor, seen: Tensor) -> Tensor:
+        """Attention of new tokens to the latents themselves: kv_up moves to either side of it.
 
         All heads share the keys, so they stand where the queries of one head do.
         """
+        batch, _, time, _ = q.shape
         kv_up = self.kv_up.weight.view(self.heads, -1, self.kv_rank)
         k_up, v_up = torch.split(kv_up, [self.nope_dim, self.value_dim], dim=1)  # (H, D, R)
-        q = torch.cat((q @ k_up, q_rope), dim=-1).transpose(1, 2)  # (B, 1, H, R + D)
+        q = torch.cat((q @ k_up, q_rope), dim=-1)
+        q = q.transpose(1, 2).flatten(1, 2)[:, None]  # (B, 1, T * H, R + D)
+        seen = seen.expand(-1, self.heads, -1, -1).transpose(1, 2).flatten(1, 2)[:, None]
         y = F.scaled_dot_product_attention(
-            q, cache.keys, cache.values, attn_mask=cache.filled, scale=self.scale
+            q, latents, latents[..., : self.kv_rank], attn_mask=seen, scale=self.scale
         )
-        y = y.transpose(1, 2) @ v_up.transpose(1, 2)  # (B, H, 1, D)
-        return self.o_proj(y.flatten(1)[:, None])  # (B, 1, C)
+        y = y.view(batch, time, self.heads, -1).transpose(1, 2) @ v_up.transpose(1, 2)
+        return self.o_proj(y.transpose(1, 2).flatten(2))  # (B, T, C)
 
     def new_cache(self, batch: int, length: int) -> LayerCache:
         width = self.kv_rank + self.rope_dim
-        return LayerCache(batch, length, width, self.kv_rank, self.kv_up.weight)
+        return LayerCache(batch, length, width, self.kv_up.weight)
 
 
 def grouped_linear(x: Tensor, weight: Tensor, ends: Tensor) -> Tensor:
@@ -272,39 +276,81 @@ class Block(nn.Module):
 class LayerCache:
     """Latents of one layer: position p lies in slot p."""
 
-    def __init__(self, batch: int, slots: int, width: int, rank: int, like: Tensor) -> None:
-        self.keys = like.new_zeros(batch, 1, slots, width)  # (B, 1, S, R + D)
-        self.values = self.keys[..., :rank]
-        self.filled = torch.zeros(batch, 1, 1, slots, dtype=torch.bool, device=like.device)
-        self.newest = torch.zeros(batch, dtype=torch.int64, device=like.device)  # its slot
+    rows: Tensor  # (B, 1)
+    slots: Tensor  # (B, T) that new tokens take
+    seen: Tensor | None = None  # (B, 1, T, S) keys that they see; None: a prompt, which sees itself
 
-    def store(self, k: Tensor) -> None:
-        """Keeps the latents of a prompt, or of one new token in each row."""
-        batch, _, time, _ = k.shape
-        if time > 1:
-            self.keys[:, :, :time] = k
-        else:
-            rows = torch.arange(batch, device=k.device)
-            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
+    def __init__(self, batch: int, slots: int, width: int, like: Tensor) -> None:
+        self.keys = like.new_zeros(batch, 1, slots, width)  # (B, 1, S, R + D)
+
+    def store(self, k: Tensor) -> Tensor:
+        """Keeps the latents of new tokens (B, 1, T, R + D); all those that they may see."""
+        return self.keep(self.keys, k)
+
+    def keep(self, kept: Tensor, new: Tensor) -> Tensor:
+        """Puts what is new into its slots; what new tokens may see of it all."""
+        if self.seen is None:
+            kept[:, :, : new.size(2)] = new
+            return new
+        kept[self.rows, :, self.slots] = new.transpose(1, 2).type_as(kept)
+        return kept
 
 
 class Cache:
     """What decoding remembers of a batch of sequences; each row has a length of its own."""
 
-    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+    def __init__(self, layers: list[LayerCache], batch: int, length: int, rotary: Rotary) -> None:
         self.layers = layers
         self.length = length  # tokens that a row may have
-        self.used = 0  # tokens in the longest row
+        self.used: int | None = 0  # tokens in the longest row; None: to be counted
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.rows = torch.arange(batch, device=self.lengths.device)[:, None]
+        self.slots = torch.arange(length, device=self.lengths.device)
+        self.angles = rotary  # of all positions
+        for layer in layers:
+            layer.rows = self.rows
 
-    def advance(self, lengths: Tensor, used: int) -> None:
-        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+    def rotary(self, positions: Tensor) -> Rotary:
+        """Cosines and sines of positions, looked up. (..., 1, T, D)"""
+        cos, sin = self.angles
+        return cos[0][positions].unsqueeze(-3), sin[0][positions].unsqueeze(-3)
+
+    def begin(self, lengths: Tensor, time: int) -> None:
+        """Makes rows as long as prompts of `lengths`, padded to `time`, which come next."""
+        if time > self.length:
+            raise ValueError(f"{time} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, None
+        for layer in self.layers:
+            layer.seen = None
+
+    def append(self, time: int, lengths: Tensor | None = None) -> Tensor:
+        """Makes rows longer by `time` tokens, or by `lengths` of them; positions of all (B, T)."""
+        self.count(time)
+        positions = self.lengths[:, None] + torch.arange(time, device=self.lengths.device)
+        if lengths is not None:
+            self.used = None
+        self.lengths = self.lengths + (time if lengths is None else lengths)
+        seen = (self.slots <= positions[..., None])[:, None]  # (B, 1, T, S)
+        for layer in self.layers:
+            layer.slots, layer.seen = positions, seen
+        return positions
+
+    def count(self, time: int) -> None:
+        """Refuses `time` more tokens where the longest row has no room for them.
+
+        Compiled code keeps no count, or each number would be compiled by itself.
+        """
+        if torch.compiler.is_compiling():
+            self.used = None
+            return
+        used = time + (int(self.lengths.max()) if self.used is None else self.used)
         if used > self.length:
             raise ValueError(f"{used} tokens in a cache made for {self.length}")
-        self.lengths, self.used = lengths, used
-        filled = torch.arange(self.length, device=lengths.device) < lengths[:, None]  # (B, S)
-        for layer in self.layers:
-            layer.filled, layer.newest = filled[:, None, None, :], lengths - 1
+        self.used = used
+
+    def truncate(self, lengths: Tensor) -> None:
+        """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt."""
+        self.lengths, self.used = lengths, None
 
 
 BLOCKS: dict[str, Callable[[Config], nn.Module]] = {
@@ -324,9 +370,9 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Draws every weight from N(0, init_std^2), but for:
+        """Draws every weight from N(0, init_std^2), except:
 
-        biases             zero
+        correction_bias    zero
         norm weights       one
         o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
         """
@@ -344,7 +390,7 @@ class Model(nn.Module):
     def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
         """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
         x = self.token_embedding(tokens)  # (B, T, C)
-        rotary = rope(self.config, positions)
+        rotary = cache.rotary(positions) if cache else rope(self.config, positions)
         for layer, block in enumerate(self.blocks):
             x = block(x, rotary, cache.layers[layer] if cache else None)
         return self.norm(x)
@@ -371,8 +417,9 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
+        positions = torch.arange(length, device=self.token_embedding.weight.device)
         layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
-        return Cache(layers, batch, length)
+        return Cache(layers, batch, length, rope(self.config, positions))
 
     def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
         """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
@@ -382,12 +429,19 @@ class Model(nn.Module):
         batch, time = tokens.shape
         if lengths is None:
             lengths = torch.full((batch,), time, device=tokens.device)
-        cache.advance(lengths, time)
-        x = self.hidden(tokens, torch.arange(time, device=tokens.device), cache)
+        cache.begin(lengths, time)
+        positions = torch.arange(time, device=tokens.device)
+        x = self.hidden(tokens, positions, cache)
         return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def extend(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Appends tokens (B, T) to each row; logits (B, T, V) after each of them.
+
+        Rows that get fewer are padded on the right; `lengths` (B,) tells how many each gets.
+        """
+        positions = cache.append(tokens.size(1), lengths)  # (B, T)
+        return self.logits(self.hidden(tokens, positions, cache))
 
     def decode(self, token: Tensor, cache: Cache) -> Tensor:
         """Appends a token (B,) to each row; logits (B, V) of the next."""
-        positions = cache.lengths[:, None]  # (B, 1)
-        cache.advance(cache.lengths + 1, cache.used + 1)
-        return self.logits(self.hidden(token[:, None], positions, cache)[:, 0])
+        return self.extend(token[:, None], cache)[:, 0]

@@ -76,10 +76,10 @@ def attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
 
 
 def cached_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
-    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
+    """Attention of new tokens (B, H, T, D) to what they have `seen` of a cache's keys.
 
-    seen is (B, 1, 1, S).
+    seen is (B, 1, T, S).
     """
-    if INTERPRETED or (q.is_cuda and kernels.run_here()):
+    if q.size(2) == 1 and (INTERPRETED or (q.is_cuda and kernels.run_here())):
         return kernels.decode_attention(q.type_as(k), k, v, seen[:, 0, 0])
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)

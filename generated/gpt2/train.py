@@ -5,11 +5,12 @@
     python -m generated.gpt2.train --resume
     torchrun --nproc-per-node 2 -m generated.gpt2.train --resume  # on two devices
 
-OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
-lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C ends the step and saves.
+OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
+(the weights of the lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C finishes
+the step, saves and stops.
 
-Batches and dropout are drawn from (seed, step, rank) alone: the step in a checkpoint is the data's
-position and every random state, and a resumed run repeats the uninterrupted one bit for bit.
+Batches and dropout are drawn from (seed, step, rank) alone, so a resumed run repeats the
+uninterrupted one: bit for bit where the device's kernels are deterministic, as on a CPU.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from .model import Config, Model
 from .options import Options, parse_options
 from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
 
-# Forward and backward, at the default length.
+# Forward and backward, of Config() at its context length; other runs don't show MFU.
 FLOPS_PER_TOKEN = 797_870_592
 
 
@@ -216,7 +217,8 @@ def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: flo
     tokens = WORLD * options.accumulation * options.batch * options.context_length
     figures = {"loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
     figures["tokens_per_second"] = tokens / seconds
-    if peak := peak_flops(run.device):
+    measured = run.config == Config() and options.context_length == run.config.context_length
+    if measured and (peak := peak_flops(run.device)):
         flops = FLOPS_PER_TOKEN * tokens / seconds
         figures["mfu"] = flops / (peak * WORLD)
     log.write(run.step, figures)

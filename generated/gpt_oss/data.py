@@ -121,7 +121,7 @@ class Corpus:
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
 
     def fit(self, context: int, vocab_size: int) -> int:
-        """The model's vocabulary: that of the characters, else its own, which must do."""
+        """How many tokens the model has: one per character, else as before, if the data fit."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size
         elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
@@ -222,7 +222,7 @@ def read_binaries(folder: Path, tokenizer: str) -> Corpus:
 
 
 class Batch(NamedTuple):
-    """Windows of the text, (B, T), and the tokens that follow each of theirs."""
+    """Windows of the text (B, T) and, as targets, the token that follows each of theirs."""
 
     tokens: Tensor
     targets: Tensor

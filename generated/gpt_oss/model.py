@@ -2,8 +2,8 @@
 """gpt_oss: a decoder-only transformer with 24 layers and 20.9 B parameters.
 
 64 query heads share 8 key-value heads; some layers see only the last 128 tokens; a learned
-attention sink a head; rotary positions with YaRN's stretch; RMSNorm before each sublayer; a gated
-MLP with SiLU; 32 experts per layer, 4 active per token.
+attention sink per head; rotary positions with YaRN scaling; RMSNorm before each sublayer; a gated
+MLP with SiLU; a mixture of 32 experts, 4 active per token.
 
 Papers:
   Ainslie et al., GQA (arXiv:2305.13245)
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from .attention import attention, cached_attention
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens per chunk of logits
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class Config:
     heads: int = 64
     kv_heads: int = 8
     head_dim: int = 64
-    windows: tuple[int, ...] = (128, 2**30) * 12  # by layer, in keys; 2**30 is all of them
+    windows: tuple[int, ...] = (128, 2**30) * 12  # by layer; 2**30 is all
     activation_beta: float = 1.702  # silu is x * sigmoid(beta x)
     mlp_clamp: float = 7.0  # of what is gated
     up_offset: float = 1.0
     norm_eps: float = 1e-5
     experts: int = 32
-    active_experts: int = 4  # a token
+    active_experts: int = 4  # per token
     expert_d_ff: int = 2880
     rope_theta: float = 150_000.0
     rope_factor: float = 32.0  # longer than in training
@@ -122,11 +122,11 @@ class Attention(nn.Module):
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
         q, k = rotate(q, rotary), rotate(k, rotary)
         if cache is not None:
-            cache.store(k, v)
-        if cache is not None and time == 1:  # the new token sees what the cache holds
-            y = cached_attention(q, cache.keys, cache.values, cache.filled, self.sinks)
-        else:
+            k, v = cache.store(k, v)
+        if cache is None or cache.seen is None:
             y = attention(q, k, v, self.window, self.sinks)
+        else:
+            y = cached_attention(q, k, v, cache.seen, self.sinks)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
     def new_cache(self, batch: int, length: int) -> LayerCache:
@@ -220,47 +220,125 @@ class Block(nn.Module):
 class LayerCache:
     """Keys and values of one layer, in a ring: position p lies in slot p % slots."""
 
+    rows: Tensor  # (B, 1)
+    slots: Tensor  # (B, T) that new tokens take
+    seen: Tensor | None = None  # (B, 1, T, S) keys that they see; None: a prompt, which sees itself
+    positions: Tensor  # (B, 1, T, 1) of new tokens
+    held: Tensor  # (B, 1, 1, S) positions of the keys; negative: none
+    source: Tensor | None = None  # (B, 1, S, 1) which keys stay, where new tokens share slots
+
     def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
 
-    def advance(self, lengths: Tensor) -> None:
-        """Says which position each slot holds once rows have `lengths` tokens; negative: none."""
+    def holding(self, lengths: Tensor) -> Tensor:
+        """The position in each slot of rows of `lengths`; negative: none. (B, 1, 1, S)"""
+        last = (lengths - 1)[:, None, None, None]
         slots = torch.arange(self.keys.size(2), device=lengths.device)
-        self.last = (lengths - 1)[:, None, None, None]
-        self.held = self.last - (self.last - slots) % self.keys.size(2)  # (B, 1, 1, S)
-        self.filled = self.held >= 0
-        self.newest = (lengths - 1) % self.keys.size(2)
+        return last - (last - slots) % self.keys.size(2)
 
-    def store(self, k: Tensor, v: Tensor) -> None:
-        """Keeps the keys and values of a prompt, or of one new token in each row."""
-        batch, _, time, _ = k.shape
-        if time > 1:
-            source = self.held.clamp(min=0, max=time - 1).view(batch, 1, -1, 1).expand_as(self.keys)
-            self.keys.copy_(k.gather(2, source))
-            self.values.copy_(v.gather(2, source))
-        else:
-            rows = torch.arange(batch, device=k.device)
-            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
-            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+    def begin(self, lengths: Tensor, time: int) -> None:
+        """Before prompts of `lengths`, padded to `time`, of which the last tokens stay."""
+        self.seen = None
+        self.source = self.holding(lengths).clamp(min=0, max=time - 1).transpose(2, 3)
+
+    def append(self, positions: Tensor, lengths: Tensor) -> None:
+        """Before tokens at `positions` (B, T) whose slots nobody else of them sees."""
+        self.source = None
+        self.slots = positions % self.keys.size(2)
+        self.positions = positions[:, None, :, None]
+        self.held = self.holding(lengths)
+        self.seen = (self.held >= 0) & (self.held <= self.positions)
+
+    def append_beside(self, positions: Tensor, lengths: Tensor) -> None:
+        """Before tokens at `positions` (B, T) that see the ring as it was, and each other."""
+        slots = torch.arange(self.keys.size(2), device=positions.device)
+        new = positions[:, None, None]  # (B, 1, 1, T)
+        source = self.holding(lengths) - new[..., :1]  # among the new ones; negative: it stays
+        source = torch.where(source < 0, slots, source + self.keys.size(2))
+        self.source = source.transpose(2, 3)
+        self.positions = positions[:, None, :, None]
+        self.held = torch.cat((self.holding(positions[:, 0]), new), dim=-1)
+        near = self.held > self.positions - self.keys.size(2)
+        self.seen = (self.held >= 0) & (self.held <= self.positions) & near
+
+    def store(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keeps keys and values of new tokens (B, H, T, D); all those that they may see."""
+        return self.keep(self.keys, k), self.keep(self.values, v)
+
+    def keep(self, kept: Tensor, new: Tensor) -> Tensor:
+        """Puts what is new into its slots; what new tokens may see of it all."""
+        if self.source is None:
+            kept[self.rows, :, self.slots] = new.transpose(1, 2).type_as(kept)
+            return kept
+        if self.seen is not None:
+            new = torch.cat((kept, new), dim=2)  # (B, H, S + T, D)
+        kept.copy_(new.gather(2, self.source.expand_as(kept)))
+        return new
 
 
 class Cache:
     """What decoding remembers of a batch of sequences; each row has a length of its own."""
 
-    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+    def __init__(self, layers: list[LayerCache], batch: int, length: int, rotary: Rotary) -> None:
         self.layers = layers
         self.length = length  # tokens that a row may have
-        self.used = 0  # tokens in the longest row
+        self.used: int | None = 0  # tokens in the longest row; None: to be counted
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.rows = torch.arange(batch, device=self.lengths.device)[:, None]
+        self.angles = rotary  # of all positions
+        for layer in layers:
+            layer.rows = self.rows
 
-    def advance(self, lengths: Tensor, used: int) -> None:
-        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+    def rotary(self, positions: Tensor) -> Rotary:
+        """Cosines and sines of positions, looked up. (..., 1, T, D)"""
+        cos, sin = self.angles
+        return cos[0][positions].unsqueeze(-3), sin[0][positions].unsqueeze(-3)
+
+    def begin(self, lengths: Tensor, time: int) -> None:
+        """Makes rows as long as prompts of `lengths`, padded to `time`, which come next."""
+        if time > self.length:
+            raise ValueError(f"{time} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, None
+        for layer in self.layers:
+            layer.begin(lengths, time)
+
+    def append(self, time: int, lengths: Tensor | None = None) -> Tensor:
+        """Makes rows longer by `time` tokens, or by `lengths` of them; positions of all (B, T)."""
+        self.count(time)
+        positions = self.lengths[:, None] + torch.arange(time, device=self.lengths.device)
+        if lengths is not None:
+            self.used = None
+        self.lengths = self.lengths + (time if lengths is None else lengths)
+        for layer in self.layers:
+            if layer.keys.size(2) >= self.length or (time == 1 and lengths is None):
+                layer.append(positions, self.lengths)
+            else:
+                layer.append_beside(positions, self.lengths)
+        return positions
+
+    def count(self, time: int) -> None:
+        """Refuses `time` more tokens where the longest row has no room for them.
+
+        Compiled code keeps no count, or each number would be compiled by itself.
+        """
+        if torch.compiler.is_compiling():
+            self.used = None
+            return
+        used = time + (int(self.lengths.max()) if self.used is None else self.used)
         if used > self.length:
             raise ValueError(f"{used} tokens in a cache made for {self.length}")
-        self.lengths, self.used = lengths, used
-        for layer in self.layers:
-            layer.advance(lengths)
+        self.used = used
+
+    def truncate(self, lengths: Tensor) -> None:
+        """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt.
+
+        Where a ring is overwritten there is no way back.
+        """
+        slots = min(layer.keys.size(2) for layer in self.layers)
+        if slots < int(self.lengths.max()):
+            raise ValueError(f"no way back from over {slots} tokens: a window forgets what it left")
+        self.lengths, self.used = lengths, None
 
 
 class Model(nn.Module):
@@ -274,7 +352,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Draws every weight from N(0, init_std^2), but for:
+        """Draws every weight from N(0, init_std^2), except:
 
         biases             zero
         norm weights       one
@@ -294,7 +372,7 @@ class Model(nn.Module):
     def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
         """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
         x = self.token_embedding(tokens)  # (B, T, C)
-        rotary = rope(self.config, positions)
+        rotary = cache.rotary(positions) if cache else rope(self.config, positions)
         for layer, block in enumerate(self.blocks):
             x = block(x, rotary, cache.layers[layer] if cache else None)
         return self.norm(x)
@@ -340,8 +418,9 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
+        positions = torch.arange(length, device=self.token_embedding.weight.device)
         layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
-        return Cache(layers, batch, length)
+        return Cache(layers, batch, length, rope(self.config, positions))
 
     def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
         """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
@@ -351,12 +430,19 @@ class Model(nn.Module):
         batch, time = tokens.shape
         if lengths is None:
             lengths = torch.full((batch,), time, device=tokens.device)
-        cache.advance(lengths, time)
-        x = self.hidden(tokens, torch.arange(time, device=tokens.device), cache)
+        cache.begin(lengths, time)
+        positions = torch.arange(time, device=tokens.device)
+        x = self.hidden(tokens, positions, cache)
         return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def extend(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Appends tokens (B, T) to each row; logits (B, T, V) after each of them.
+
+        Rows that get fewer are padded on the right; `lengths` (B,) tells how many each gets.
+        """
+        positions = cache.append(tokens.size(1), lengths)  # (B, T)
+        return self.logits(self.hidden(tokens, positions, cache))
 
     def decode(self, token: Tensor, cache: Cache) -> Tensor:
         """Appends a token (B,) to each row; logits (B, V) of the next."""
-        positions = cache.lengths[:, None]  # (B, 1)
-        cache.advance(cache.lengths + 1, cache.used + 1)
-        return self.logits(self.hidden(token[:, None], positions, cache)[:, 0])
+        return self.extend(token[:, None], cache)[:, 0]

@@ -5,11 +5,12 @@
     python -m generated.gpt_oss.train --resume
     torchrun --nproc-per-node 2 -m generated.gpt_oss.train --resume  # on two devices
 
-OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
-lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C ends the step and saves.
+OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
+(the weights of the lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C finishes
+the step, saves and stops.
 
-Batches and dropout are drawn from (seed, step, rank) alone: the step in a checkpoint is the data's
-position and every random state, and a resumed run repeats the uninterrupted one bit for bit.
+Batches are drawn from (seed, step, rank) alone, so a resumed run repeats the uninterrupted one: bit
+for bit where the device's kernels are deterministic, as on a CPU.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -45,7 +45,7 @@ from .model import Config, Model
 from .options import Options, parse_options
 from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
 
-# Forward and backward, at the default length.
+# Forward and backward, of Config() at its context length; other runs don't show MFU.
 FLOPS_PER_TOKEN = 60_373_315_872
 
 
@@ -178,8 +178,6 @@ def backward(run: Run, batches: list[Batch]) -> Tensor:
 def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     """This rank's part of the mean loss, and the norm of the gradients."""
     options = run.options
-    seed = np.random.SeedSequence((options.seed, run.step, RANK)).generate_state(1)
-    torch.manual_seed(int(seed[0]))
     loss = backward(run, random_batches(run.data, options, run.step, RANK, WORLD))
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), options.clip)
     for optimizer in run.optimizers:
@@ -217,7 +215,8 @@ def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: flo
     tokens = WORLD * options.accumulation * options.batch * options.context_length
     figures = {"loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
     figures["tokens_per_second"] = tokens / seconds
-    if peak := peak_flops(run.device):
+    measured = run.config == Config() and options.context_length == run.config.context_length
+    if measured and (peak := peak_flops(run.device)):
         flops = FLOPS_PER_TOKEN * tokens / seconds
         figures["mfu"] = flops / (peak * WORLD)
     log.write(run.step, figures)

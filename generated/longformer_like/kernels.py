@@ -1052,6 +1052,8 @@ def decode_attention(
     """
     check_heads(q, k, v)
     if q.size(2) != 1 or visible.shape != (k.size(0), k.size(2)):
-        raise ValueError(f"{q.size(2)} tokens a row, slots {tuple(visible.shape)} for {k.size(2)}")
+        raise ValueError(
+            f"{q.size(2)} tokens per row, slots {tuple(visible.shape)} for {k.size(2)}"
+        )
     scale = q.size(3) ** -0.5 if scale is None else scale
     return attention_decode_op(q, k, v, visible, scale)

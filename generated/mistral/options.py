@@ -23,7 +23,7 @@ class Options:
     device: Annotated[str, "auto, cpu, cuda, ..."] = "auto"
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
     compile: Annotated[bool, "compile the model"] = False
-    seed: Annotated[int, "of weights, batches and dropout"] = 1337
+    seed: Annotated[int, "of the first weights and of all that is drawn"] = 1337
     context_length: Annotated[int, "tokens per sequence"] = 8192
     batch: Annotated[int, "sequences per micro-batch, on each rank"] = 1
     accumulation: Annotated[int, "micro-batches per step"] = 16
@@ -36,7 +36,7 @@ class Options:
     clip: Annotated[float, "largest norm of the gradients"] = 1.0
     warmup: Annotated[int, "steps of linear warm-up"] = 100
     min_lr_ratio: Annotated[float, "last learning rate / peak"] = 0.1
-    decay_fraction: Annotated[float, "last part of the run, that decays"] = 1.0
+    decay_fraction: Annotated[float, "fraction of the run, its end, in which the rate decays"] = 1.0
     log_every: Annotated[int, "steps from one log line to the next"] = 10
     eval_every: Annotated[int, "steps from one validation to the next"] = 500
     checkpoint_every: Annotated[int, "steps from one checkpoint to the next"] = 500

@@ -38,7 +38,7 @@ def random_targets(batch: int) -> Tensor:
 
 
 def small_batch() -> tuple[dict[str, Tensor], Tensor]:
-    """Inputs and targets that a toy model can learn by heart."""
+    """Inputs and targets that a toy model can memorise."""
     return random_inputs(4, 16), random_tokens(4, 16)
 
 
@@ -78,7 +78,7 @@ def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
         y = block(x, rope(CONFIG, positions))
         for query in range(TIME):
             (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)
-            visible[query][query] = True  # past the attention
+            visible[query][query] = True  # through the residual stream
             assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
 
 
@@ -113,9 +113,9 @@ def test_kernels_compute_what_plain_pytorch_computes() -> None:
 
     kernels, plain = on_kernels(run, True), on_kernels(run, False)
     scale = max(float(gradient.abs().max()) for gradient in plain[3:])
-    for index, (ours, theirs) in enumerate(zip(kernels, plain, strict=True)):
-        atol = 1e-5 * (scale if index > 2 else float(theirs.abs().max()))
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=atol)
+    for index, (result, reference) in enumerate(zip(kernels, plain, strict=True)):
+        atol = 1e-5 * (scale if index > 2 else float(reference.abs().max()))
+        torch.testing.assert_close(result, reference, rtol=0, atol=atol)
 
 
 def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
@@ -131,8 +131,8 @@ def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
         gradients = torch.autograd.grad(loss.sum(), parameters)
         wanted = torch.autograd.grad(expected.sum(), parameters)
         scale = max(float(gradient.abs().max()) for gradient in wanted)
-        for ours, theirs in zip(gradients, wanted, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale)
+        for gradient, reference in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(gradient, reference, rtol=0, atol=1e-4 * scale)
 
 
 def test_a_token_never_sees_the_future() -> None:
@@ -159,6 +159,44 @@ def test_cached_decoding_equals_the_full_forward() -> None:
         at = lengths + step
         logits = model.decode(tokens[rows, at], cache)
         torch.testing.assert_close(logits, full[rows, at], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_chunks_of_tokens_equal_the_full_forward() -> None:
+    model = random_model()
+    tokens = random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)[:, None]
+    full = model(tokens)
+    cache = model.new_cache(3, TIME)
+    model.prefill(tokens[:, :9], cache, lengths)
+    for time, own in ((3, [3, 3, 3]), (1, [0, 1, 1]), (13, [13, 13, 13]), (5, [2, 0, 5])):
+        at = lengths[:, None] + torch.arange(time, device=DEVICE)
+        new = torch.tensor(own, device=DEVICE)
+        logits = model.extend(tokens[rows, at], cache, new if min(own) < time else None)
+        real = torch.arange(time, device=DEVICE) < new[:, None]  # the rest is padding
+        torch.testing.assert_close(logits[real], full[rows, at][real], rtol=1e-4, atol=1e-4)
+        lengths = lengths + new
+    logits = model.decode(tokens[rows[:, 0], lengths], cache)
+    torch.testing.assert_close(logits, full[rows[:, 0], lengths], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_tokens_are_taken_back_until_a_window_has_moved() -> None:
+    model = random_model()
+    tokens = random_tokens(1, 1)
+    more = random_tokens(1, TIME - 1)
+    caches = [model.new_cache(1, TIME) for _ in range(2)]
+    for cache in caches:
+        model.prefill(tokens, cache)
+    lengths = cache.lengths
+    model.extend(random_tokens(1, 1), cache)
+    cache.truncate(lengths)
+    ours, wanted = (model.extend(more, cache) for cache in caches)
+    torch.testing.assert_close(ours, wanted)
+    if min(layer.keys.size(2) for layer in cache.layers) < TIME:
+        with pytest.raises(ValueError, match="no way back"):
+            cache.truncate(lengths)
 
 
 def test_a_cache_that_is_full_says_so() -> None:

@@ -6,13 +6,13 @@
     python -m generated.mlp_digits.train --resume
     torchrun --nproc-per-node 2 -m generated.mlp_digits.train --resume  # on two devices
 
-OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
-lowest validation loss), images.json (the classes' names; mean and deviation of the channels),
-log.jsonl and loss.png. Ctrl-C ends the step and saves.
+OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
+(the weights of the lowest validation loss), images.json (the classes' names; mean and deviation of
+the channels), log.jsonl and loss.png. Ctrl-C finishes the step, saves and stops.
 
-Batches, their augmentation and dropout are drawn from (seed, step, rank) alone: the step in a
-checkpoint is the data's position and every random state, and a resumed run repeats the
-uninterrupted one bit for bit.
+Batches, their augmentation and dropout are drawn from (seed, step, rank) alone, so a resumed run
+repeats the uninterrupted one: bit for bit where the device's kernels are deterministic, as on a
+CPU.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from .model import Config, Model
 from .options import Options, parse_options
 from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
 
-# Forward and backward.
+# Forward and backward, of Config(); --tiny doesn't show MFU.
 FLOPS_PER_IMAGE = 56_832
 
 
@@ -224,7 +224,8 @@ def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: flo
     images = WORLD * options.accumulation * options.batch
     figures = {"loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
     figures["images_per_second"] = images / seconds
-    if peak := peak_flops(run.device):
+    measured = not options.tiny
+    if measured and (peak := peak_flops(run.device)):
         flops = FLOPS_PER_IMAGE * images / seconds
         figures["mfu"] = flops / (peak * WORLD)
     log.write(run.step, figures)

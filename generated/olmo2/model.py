@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens per chunk of logits
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,11 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
         q, k = rotate(q, rotary), rotate(k, rotary)
+        seen = None
         if cache is not None:
-            cache.store(k, v)
-        if cache is not None and time == 1:  # the new token sees what the cache holds
-            y = F.scaled_dot_product_attention(q, cache.keys, cache.values, attn_mask=cache.filled)
-        else:
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            k, v = cache.store(k, v)
+            seen = cache.seen
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
     def new_cache(self, batch: int, length: int) -> LayerCache:
@@ -123,40 +122,82 @@ class Block(nn.Module):
 class LayerCache:
     """Keys and values of one layer: position p lies in slot p."""
 
+    rows: Tensor  # (B, 1)
+    slots: Tensor  # (B, T) that new tokens take
+    seen: Tensor | None = None  # (B, 1, T, S) keys that they see; None: a prompt, which sees itself
+
     def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
-        self.filled = torch.zeros(batch, 1, 1, slots, dtype=torch.bool, device=like.device)
-        self.newest = torch.zeros(batch, dtype=torch.int64, device=like.device)  # its slot
 
-    def store(self, k: Tensor, v: Tensor) -> None:
-        """Keeps the keys and values of a prompt, or of one new token in each row."""
-        batch, _, time, _ = k.shape
-        if time > 1:
-            self.keys[:, :, :time], self.values[:, :, :time] = k, v
-        else:
-            rows = torch.arange(batch, device=k.device)
-            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
-            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+    def store(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keeps keys and values of new tokens (B, H, T, D); all those that they may see."""
+        return self.keep(self.keys, k), self.keep(self.values, v)
+
+    def keep(self, kept: Tensor, new: Tensor) -> Tensor:
+        """Puts what is new into its slots; what new tokens may see of it all."""
+        if self.seen is None:
+            kept[:, :, : new.size(2)] = new
+            return new
+        kept[self.rows, :, self.slots] = new.transpose(1, 2).type_as(kept)
+        return kept
 
 
 class Cache:
     """What decoding remembers of a batch of sequences; each row has a length of its own."""
 
-    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+    def __init__(self, layers: list[LayerCache], batch: int, length: int, rotary: Rotary) -> None:
         self.layers = layers
         self.length = length  # tokens that a row may have
-        self.used = 0  # tokens in the longest row
+        self.used: int | None = 0  # tokens in the longest row; None: to be counted
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.rows = torch.arange(batch, device=self.lengths.device)[:, None]
+        self.slots = torch.arange(length, device=self.lengths.device)
+        self.angles = rotary  # of all positions
+        for layer in layers:
+            layer.rows = self.rows
 
-    def advance(self, lengths: Tensor, used: int) -> None:
-        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+    def rotary(self, positions: Tensor) -> Rotary:
+        """Cosines and sines of positions, looked up. (..., 1, T, D)"""
+        cos, sin = self.angles
+        return cos[0][positions].unsqueeze(-3), sin[0][positions].unsqueeze(-3)
+
+    def begin(self, lengths: Tensor, time: int) -> None:
+        """Makes rows as long as prompts of `lengths`, padded to `time`, which come next."""
+        if time > self.length:
+            raise ValueError(f"{time} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, None
+        for layer in self.layers:
+            layer.seen = None
+
+    def append(self, time: int, lengths: Tensor | None = None) -> Tensor:
+        """Makes rows longer by `time` tokens, or by `lengths` of them; positions of all (B, T)."""
+        self.count(time)
+        positions = self.lengths[:, None] + torch.arange(time, device=self.lengths.device)
+        if lengths is not None:
+            self.used = None
+        self.lengths = self.lengths + (time if lengths is None else lengths)
+        seen = (self.slots <= positions[..., None])[:, None]  # (B, 1, T, S)
+        for layer in self.layers:
+            layer.slots, layer.seen = positions, seen
+        return positions
+
+    def count(self, time: int) -> None:
+        """Refuses `time` more tokens where the longest row has no room for them.
+
+        Compiled code keeps no count, or each number would be compiled by itself.
+        """
+        if torch.compiler.is_compiling():
+            self.used = None
+            return
+        used = time + (int(self.lengths.max()) if self.used is None else self.used)
         if used > self.length:
             raise ValueError(f"{used} tokens in a cache made for {self.length}")
-        self.lengths, self.used = lengths, used
-        filled = torch.arange(self.length, device=lengths.device) < lengths[:, None]  # (B, S)
-        for layer in self.layers:
-            layer.filled, layer.newest = filled[:, None, None, :], lengths - 1
+        self.used = used
+
+    def truncate(self, lengths: Tensor) -> None:
+        """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt."""
+        self.lengths, self.used = lengths, None
 
 
 class Model(nn.Module):
@@ -170,7 +211,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Draws every weight from N(0, init_std^2), but for:
+        """Draws every weight from N(0, init_std^2), except:
 
         norm weights       one
         o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
@@ -187,7 +228,7 @@ class Model(nn.Module):
     def hidden(self, tokens: Tensor, positions: Tensor, cache: Cache | None = None) -> Tensor:
         """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
         x = self.token_embedding(tokens)  # (B, T, C)
-        rotary = rope(self.config, positions)
+        rotary = cache.rotary(positions) if cache else rope(self.config, positions)
         for layer, block in enumerate(self.blocks):
             x = block(x, rotary, cache.layers[layer] if cache else None)
         return self.norm(x)
@@ -214,8 +255,9 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
+        positions = torch.arange(length, device=self.token_embedding.weight.device)
         layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
-        return Cache(layers, batch, length)
+        return Cache(layers, batch, length, rope(self.config, positions))
 
     def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
         """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
@@ -225,12 +267,19 @@ class Model(nn.Module):
         batch, time = tokens.shape
         if lengths is None:
             lengths = torch.full((batch,), time, device=tokens.device)
-        cache.advance(lengths, time)
-        x = self.hidden(tokens, torch.arange(time, device=tokens.device), cache)
+        cache.begin(lengths, time)
+        positions = torch.arange(time, device=tokens.device)
+        x = self.hidden(tokens, positions, cache)
         return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+
+    def extend(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Appends tokens (B, T) to each row; logits (B, T, V) after each of them.
+
+        Rows that get fewer are padded on the right; `lengths` (B,) tells how many each gets.
+        """
+        positions = cache.append(tokens.size(1), lengths)  # (B, T)
+        return self.logits(self.hidden(tokens, positions, cache))
 
     def decode(self, token: Tensor, cache: Cache) -> Tensor:
         """Appends a token (B,) to each row; logits (B, V) of the next."""
-        positions = cache.lengths[:, None]  # (B, 1)
-        cache.advance(cache.lengths + 1, cache.used + 1)
-        return self.logits(self.hidden(token[:, None], positions, cache)[:, 0])
+        return self.extend(token[:, None], cache)[:, 0]

@@ -122,7 +122,7 @@ class Corpus:
     separator: int = 0  # the token that ends a document
 
     def fit(self, context: int, vocab_size: int) -> int:
-        """The model's vocabulary: that of the characters, else its own, which must do."""
+        """How many tokens the model has: one per character, else as before, if the data fit."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size
         elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
@@ -221,7 +221,7 @@ def read_binaries(folder: Path, tokenizer: str) -> Corpus:
 
 
 def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
-    """The token that ends a document, said by its text or by its number."""
+    """The token of --separator, which is its text or its number."""
     if text.isdecimal():
         return int(text)
     ids = tokenizer.encode(text) if tokenizer is not None else []
@@ -236,7 +236,7 @@ def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
 
 
 class Batch(NamedTuple):
-    """Windows of the text, (B, T), and the tokens that follow each of theirs."""
+    """Windows of the text (B, T) and, as targets, the token that follows each of theirs."""
 
     tokens: Tensor
     targets: Tensor

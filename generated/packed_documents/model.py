@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from .attention import MaskInputs, attention, cached_attention, document_bounds, visible
 from .ops import Rotary, add_rms_norm, norm_rope_qk, swiglu
 
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens per chunk of logits
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,17 @@ class Attention(nn.Module):
         q, k = norm_rope_qk(q, k, self.q_norm.weight, self.k_norm.weight, rotary, self.norm_eps)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
         if cache is not None:
-            cache.store(k, v)
-        if cache is not None and time == 1:  # the new token sees what the cache holds
-            seen = cache.filled & visible(
-                cache.last,
-                cache.held,
-                inputs.document_starts[:, None, None],
-                inputs.document_ends[:, None, None],
-            )
-            y = cached_attention(q, cache.keys, cache.values, seen)
-        else:
+            k, v = cache.store(k, v)
+        if cache is None or cache.seen is None:
             y = attention(q, k, v, inputs)
+        else:
+            seen = cache.seen & visible(
+                cache.positions,
+                cache.held,
+                inputs.document_starts[:, None, :, None],
+                inputs.document_ends[:, None, :, None],
+            )
+            y = cached_attention(q, k, v, seen)
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
     def new_cache(self, batch: int, length: int) -> LayerCache:
@@ -141,48 +141,87 @@ class Block(nn.Module):
 class LayerCache:
     """Keys and values of one layer: position p lies in slot p."""
 
+    rows: Tensor  # (B, 1)
+    slots: Tensor  # (B, T) that new tokens take
+    seen: Tensor | None = None  # (B, 1, T, S) keys that they see; None: a prompt, which sees itself
+    positions: Tensor  # (B, 1, T, 1) of new tokens
+    held: Tensor  # (B, 1, 1, S) positions of the keys; negative: none
+
     def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
 
-    def advance(self, lengths: Tensor) -> None:
-        """Says which position each slot holds once rows have `lengths` tokens; negative: none."""
-        slots = torch.arange(self.keys.size(2), device=lengths.device)
-        self.last = (lengths - 1)[:, None, None, None]
-        self.held = self.last - (self.last - slots) % self.keys.size(2)  # (B, 1, 1, S)
-        self.filled = self.held >= 0
-        self.newest = (lengths - 1) % self.keys.size(2)
+    def store(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keeps keys and values of new tokens (B, H, T, D); all those that they may see."""
+        return self.keep(self.keys, k), self.keep(self.values, v)
 
-    def store(self, k: Tensor, v: Tensor) -> None:
-        """Keeps the keys and values of a prompt, or of one new token in each row."""
-        batch, _, time, _ = k.shape
-        if time > 1:
-            source = self.held.clamp(min=0, max=time - 1).view(batch, 1, -1, 1).expand_as(self.keys)
-            self.keys.copy_(k.gather(2, source))
-            self.values.copy_(v.gather(2, source))
-        else:
-            rows = torch.arange(batch, device=k.device)
-            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
-            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+    def keep(self, kept: Tensor, new: Tensor) -> Tensor:
+        """Puts what is new into its slots; what new tokens may see of it all."""
+        if self.seen is None:
+            kept[:, :, : new.size(2)] = new
+            return new
+        kept[self.rows, :, self.slots] = new.transpose(1, 2).type_as(kept)
+        return kept
 
 
 class Cache:
     """What decoding remembers of a batch of sequences; each row has a length of its own."""
 
-    def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
+    def __init__(self, layers: list[LayerCache], batch: int, length: int, rotary: Rotary) -> None:
         self.layers = layers
         self.length = length  # tokens that a row may have
-        self.used = 0  # tokens in the longest row
+        self.used: int | None = 0  # tokens in the longest row; None: to be counted
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.rows = torch.arange(batch, device=self.lengths.device)[:, None]
+        self.slots = torch.arange(length, device=self.lengths.device)
+        self.angles = rotary  # of all positions
+        for layer in layers:
+            layer.rows = self.rows
+            layer.held = self.slots.expand(batch, 1, 1, -1)
         self.starts = torch.zeros_like(self.lengths)  # of the last document
 
-    def advance(self, lengths: Tensor, used: int) -> None:
-        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+    def rotary(self, positions: Tensor) -> Rotary:
+        """Cosines and sines of positions, looked up. (..., 1, T, D)"""
+        cos, sin = self.angles
+        return cos[0][positions].unsqueeze(-3), sin[0][positions].unsqueeze(-3)
+
+    def begin(self, lengths: Tensor, time: int) -> None:
+        """Makes rows as long as prompts of `lengths`, padded to `time`, which come next."""
+        if time > self.length:
+            raise ValueError(f"{time} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, None
+        for layer in self.layers:
+            layer.seen = None
+
+    def append(self, time: int, lengths: Tensor | None = None) -> Tensor:
+        """Makes rows longer by `time` tokens, or by `lengths` of them; positions of all (B, T)."""
+        self.count(time)
+        positions = self.lengths[:, None] + torch.arange(time, device=self.lengths.device)
+        if lengths is not None:
+            self.used = None
+        self.lengths = self.lengths + (time if lengths is None else lengths)
+        seen = (self.slots <= positions[..., None])[:, None]  # (B, 1, T, S)
+        for layer in self.layers:
+            layer.slots, layer.seen = positions, seen
+            layer.positions = positions[:, None, :, None]
+        return positions
+
+    def count(self, time: int) -> None:
+        """Refuses `time` more tokens where the longest row has no room for them.
+
+        Compiled code keeps no count, or each number would be compiled by itself.
+        """
+        if torch.compiler.is_compiling():
+            self.used = None
+            return
+        used = time + (int(self.lengths.max()) if self.used is None else self.used)
         if used > self.length:
             raise ValueError(f"{used} tokens in a cache made for {self.length}")
-        self.lengths, self.used = lengths, used
-        for layer in self.layers:
-            layer.advance(lengths)
+        self.used = used
+
+    def truncate(self, lengths: Tensor) -> None:
+        """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt."""
+        self.lengths, self.used = lengths, None
 
 
 class Model(nn.Module):
@@ -196,7 +235,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Draws every weight from N(0, init_std^2), but for:
+        """Draws every weight from N(0, init_std^2), except:
 
         norm weights       one
         o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
@@ -225,7 +264,7 @@ class Model(nn.Module):
     ) -> Tensor:
         """What the head reads: the normalised residual stream after the last block. (B, T, C)"""
         x = self.token_embedding(tokens)  # (B, T, C)
-        rotary = rope(self.config, positions)
+        rotary = cache.rotary(positions) if cache else rope(self.config, positions)
         for layer, block in enumerate(self.blocks):
             x = block(x, rotary, inputs, cache.layers[layer] if cache else None)
         return self.norm(x)
@@ -245,7 +284,7 @@ class Model(nn.Module):
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
         reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
-        document_ids (B, T): a run of one id is a document, which sees and is counted from itself.
+        document_ids (B, T): a run of equal ids is a document; it sees only itself, from position 0.
         """
         inputs = self.mask_inputs(tokens, document_ids)
         x = self.hidden(
@@ -263,8 +302,9 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
+        positions = torch.arange(length, device=self.token_embedding.weight.device)
         layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
-        return Cache(layers, batch, length)
+        return Cache(layers, batch, length, rope(self.config, positions))
 
     def prefill(
         self,
@@ -281,20 +321,27 @@ class Model(nn.Module):
         batch, time = tokens.shape
         if lengths is None:
             lengths = torch.full((batch,), time, device=tokens.device)
-        cache.advance(lengths, time)
+        cache.begin(lengths, time)
+        positions = torch.arange(time, device=tokens.device)
         inputs = self.mask_inputs(tokens, document_ids)
         cache.starts = inputs.document_starts[
             torch.arange(batch, device=tokens.device), lengths - 1
         ]
-        x = self.hidden(
-            tokens, torch.arange(time, device=tokens.device) - inputs.document_starts, inputs, cache
-        )
+        x = self.hidden(tokens, positions - inputs.document_starts, inputs, cache)
         return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
 
+    def extend(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Appends tokens (B, T) to each row's last document; logits (B, T, V) after each of them.
+
+        Rows that get fewer are padded on the right; `lengths` (B,) tells how many each gets.
+        """
+        positions = cache.append(tokens.size(1), lengths)  # (B, T)
+        inputs = MaskInputs(
+            cache.starts[:, None],
+            positions + 1,
+        )
+        return self.logits(self.hidden(tokens, positions - cache.starts[:, None], inputs, cache))
+
     def decode(self, token: Tensor, cache: Cache) -> Tensor:
-        """Appends a token (B,) to each row and its last document; logits (B, V) of the next."""
-        positions = cache.lengths[:, None]  # (B, 1)
-        cache.advance(cache.lengths + 1, cache.used + 1)
-        inputs = MaskInputs(cache.starts[:, None], positions + 1)
-        positions = positions - cache.starts[:, None]
-        return self.logits(self.hidden(token[:, None], positions, inputs, cache)[:, 0])
+        """Appends a token (B,) to each row; logits (B, V) of the next."""
+        return self.extend(token[:, None], cache)[:, 0]

@@ -266,11 +266,11 @@ def decoder_cached_attention(
     bias_table: Tensor,
     max_distance: int,
 ) -> Tensor:
-    """Attention of one new token (B, H, 1, D) to the slots of a cache that it has `seen`.
+    """Attention of new tokens (B, H, T, D) to what they have `seen` of a cache's keys.
 
-    It stands `at` (B, 1, 1, 1), the keys at `held` and seen (B, 1, 1, S).
+    They stand `at` (B, 1, T, 1), the keys at `held` (B, 1, 1, S); seen is (B, 1, T, S).
     """
-    if INTERPRETED or (q.is_cuda and kernels.run_here()):
+    if q.size(2) == 1 and (INTERPRETED or (q.is_cuda and kernels.run_here())):
         buckets = decoder_distance_buckets(bias_table.size(0), max_distance, q.device)
         return kernels.decoder_decode_attention(
             q.type_as(k),

@@ -1,8 +1,8 @@
 # Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """t5_small: an encoder-decoder transformer with 6 + 6 layers and 60.5 M parameters.
 
-A learned bias for each distance; RMSNorm before each sublayer; an MLP with ReLU; input and output
-embeddings are tied.
+Learned biases by relative position; RMSNorm before each sublayer; an MLP with ReLU; input and
+output embeddings are tied.
 
 Papers:
   Raffel et al., T5 (arXiv:1910.10683), section 2.1
@@ -27,7 +27,7 @@ from .attention import (
 )
 
 Memory = tuple[Tensor, Tensor]  # keys and values of a source (B, H, S, D)
-LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens with logits
+LOSS_CHUNKS = nn.LinearCrossEntropyOptions(batch_chunk_size=512)  # tokens per chunk of logits
 
 
 @dataclass(frozen=True)
@@ -155,21 +155,8 @@ class DecoderAttention(nn.Module):
         v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
         if cache is not None:
-            cache.store(k, v)
-        if cache is not None and time == 1:  # the new token sees what the cache holds
-            seen = cache.filled & decoder_visible(cache.last, cache.held)
-            y = decoder_cached_attention(
-                q,
-                cache.keys,
-                cache.values,
-                cache.last,
-                cache.held,
-                seen,
-                self.scale,
-                bias_table,
-                self.max_distance,
-            )
-        else:
+            k, v = cache.store(k, v)
+        if cache is None or cache.seen is None:
             y = decoder_attention(
                 q,
                 k,
@@ -178,6 +165,19 @@ class DecoderAttention(nn.Module):
                 bias_table,
                 self.max_distance,
                 self.dropout if self.training else 0.0,
+            )
+        else:
+            seen = cache.seen & decoder_visible(cache.positions, cache.held)
+            y = decoder_cached_attention(
+                q,
+                k,
+                v,
+                cache.positions,
+                cache.held,
+                seen,
+                self.scale,
+                bias_table,
+                self.max_distance,
             )
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
@@ -241,29 +241,27 @@ class DecoderBlock(nn.Module):
 class LayerCache:
     """Keys and values of one layer: position p lies in slot p."""
 
+    rows: Tensor  # (B, 1)
+    slots: Tensor  # (B, T) that new tokens take
+    seen: Tensor | None = None  # (B, 1, T, S) keys that they see; None: a prompt, which sees itself
+    positions: Tensor  # (B, 1, T, 1) of new tokens
+    held: Tensor  # (B, 1, 1, S) positions of the keys; negative: none
+
     def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
 
-    def advance(self, lengths: Tensor) -> None:
-        """Says which position each slot holds once rows have `lengths` tokens; negative: none."""
-        slots = torch.arange(self.keys.size(2), device=lengths.device)
-        self.last = (lengths - 1)[:, None, None, None]
-        self.held = self.last - (self.last - slots) % self.keys.size(2)  # (B, 1, 1, S)
-        self.filled = self.held >= 0
-        self.newest = (lengths - 1) % self.keys.size(2)
+    def store(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keeps keys and values of new tokens (B, H, T, D); all those that they may see."""
+        return self.keep(self.keys, k), self.keep(self.values, v)
 
-    def store(self, k: Tensor, v: Tensor) -> None:
-        """Keeps the keys and values of a prompt, or of one new token in each row."""
-        batch, _, time, _ = k.shape
-        if time > 1:
-            source = self.held.clamp(min=0, max=time - 1).view(batch, 1, -1, 1).expand_as(self.keys)
-            self.keys.copy_(k.gather(2, source))
-            self.values.copy_(v.gather(2, source))
-        else:
-            rows = torch.arange(batch, device=k.device)
-            self.keys[rows, :, self.newest] = k[:, :, 0].type_as(self.keys)
-            self.values[rows, :, self.newest] = v[:, :, 0].type_as(self.values)
+    def keep(self, kept: Tensor, new: Tensor) -> Tensor:
+        """Puts what is new into its slots; what new tokens may see of it all."""
+        if self.seen is None:
+            kept[:, :, : new.size(2)] = new
+            return new
+        kept[self.rows, :, self.slots] = new.transpose(1, 2).type_as(kept)
+        return kept
 
 
 class Cache:
@@ -272,18 +270,53 @@ class Cache:
     def __init__(self, layers: list[LayerCache], batch: int, length: int) -> None:
         self.layers = layers
         self.length = length  # tokens that a row may have
-        self.used = 0  # tokens in the longest row
+        self.used: int | None = 0  # tokens in the longest row; None: to be counted
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
+        self.rows = torch.arange(batch, device=self.lengths.device)[:, None]
+        self.slots = torch.arange(length, device=self.lengths.device)
+        for layer in layers:
+            layer.rows = self.rows
+            layer.held = self.slots.expand(batch, 1, 1, -1)
         self.memories: list[Memory] = []  # of the sources, one per layer
         self.seen: Tensor | None = None  # what of them is no padding
 
-    def advance(self, lengths: Tensor, used: int) -> None:
-        """Makes the rows `lengths` tokens long, the longest of them `used`."""
+    def begin(self, lengths: Tensor, time: int) -> None:
+        """Makes rows as long as prompts of `lengths`, padded to `time`, which come next."""
+        if time > self.length:
+            raise ValueError(f"{time} tokens in a cache made for {self.length}")
+        self.lengths, self.used = lengths, None
+        for layer in self.layers:
+            layer.seen = None
+
+    def append(self, time: int, lengths: Tensor | None = None) -> Tensor:
+        """Makes rows longer by `time` tokens, or by `lengths` of them; positions of all (B, T)."""
+        self.count(time)
+        positions = self.lengths[:, None] + torch.arange(time, device=self.lengths.device)
+        if lengths is not None:
+            self.used = None
+        self.lengths = self.lengths + (time if lengths is None else lengths)
+        seen = (self.slots <= positions[..., None])[:, None]  # (B, 1, T, S)
+        for layer in self.layers:
+            layer.slots, layer.seen = positions, seen
+            layer.positions = positions[:, None, :, None]
+        return positions
+
+    def count(self, time: int) -> None:
+        """Refuses `time` more tokens where the longest row has no room for them.
+
+        Compiled code keeps no count, or each number would be compiled by itself.
+        """
+        if torch.compiler.is_compiling():
+            self.used = None
+            return
+        used = time + (int(self.lengths.max()) if self.used is None else self.used)
         if used > self.length:
             raise ValueError(f"{used} tokens in a cache made for {self.length}")
-        self.lengths, self.used = lengths, used
-        for layer in self.layers:
-            layer.advance(lengths)
+        self.used = used
+
+    def truncate(self, lengths: Tensor) -> None:
+        """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt."""
+        self.lengths, self.used = lengths, None
 
 
 class Decoder(nn.Module):
@@ -317,7 +350,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Draws every weight from N(0, init_std^2), but for:
+        """Draws every weight from N(0, init_std^2), except:
 
         norm weights       one
         o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
@@ -403,13 +436,20 @@ class Model(nn.Module):
         batch, time = tokens.shape
         if lengths is None:
             lengths = torch.full((batch,), time, device=tokens.device)
-        cache.advance(lengths, time)
+        cache.begin(lengths, time)
         cache.memories, cache.seen = self.encode(source, source_lengths)
         x = self.decoder(self.token_embedding(tokens), cache.memories, cache.seen, cache)
         return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
 
+    def extend(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
+        """Appends tokens (B, T) to each target; logits (B, T, V) after each of them.
+
+        Rows that get fewer are padded on the right; `lengths` (B,) tells how many each gets.
+        """
+        cache.append(tokens.size(1), lengths)
+        x = self.decoder(self.token_embedding(tokens), cache.memories, cache.seen, cache)
+        return self.logits(x)
+
     def decode(self, token: Tensor, cache: Cache) -> Tensor:
         """Appends a token (B,) to each target; logits (B, V) of the next."""
-        cache.advance(cache.lengths + 1, cache.used + 1)
-        x = self.decoder(self.token_embedding(token[:, None]), cache.memories, cache.seen, cache)
-        return self.logits(x[:, 0])
+        return self.extend(token[:, None], cache)[:, 0]

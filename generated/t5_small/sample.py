@@ -1,5 +1,5 @@
 # Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
-"""Let a trained t5_small answer sources.
+"""Generate targets with a trained t5_small.
 
     python -m generated.t5_small.sample --checkpoint out/t5_small --source Once
 
@@ -91,7 +91,7 @@ def load(checkpoint: Path, device: str) -> Model:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
-        description="Let a trained t5_small answer sources.",
+        description="Generate targets with a trained t5_small.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"

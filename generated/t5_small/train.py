@@ -5,11 +5,12 @@
     python -m generated.t5_small.train --resume
     torchrun --nproc-per-node 2 -m generated.t5_small.train --resume  # on two devices
 
-OUT receives checkpoint.safetensors (all that --resume needs), best.safetensors (the weights of the
-lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C ends the step and saves.
+OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
+(the weights of the lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C finishes
+the step, saves and stops.
 
-Batches and dropout are drawn from (seed, step, rank) alone: the step in a checkpoint is the data's
-position and every random state, and a resumed run repeats the uninterrupted one bit for bit.
+Batches and dropout are drawn from (seed, step, rank) alone, so a resumed run repeats the
+uninterrupted one: bit for bit where the device's kernels are deterministic, as on a CPU.
 """
 
 from __future__ import annotations
@@ -266,7 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = ["--checkpoint", run.options.out, "--source", source]
     if run.options.separator != Options.separator:
         command += ["--separator", run.options.separator]
-    print(f"best validation loss {run.best:.4f}; answer a source with")
+    print(f"best validation loss {run.best:.4f}; generate a target with")
     print(f"python -m {__package__}.sample {shlex.join(command)}")
     return 0
 

@@ -36,7 +36,7 @@ def random_targets(batch: int) -> Tensor:
 
 
 def small_batch() -> tuple[dict[str, Tensor], Tensor]:
-    """Inputs and targets that a toy model can learn by heart."""
+    """Inputs and targets that a toy model can memorise."""
     return random_inputs(8), random_targets(8)
 
 

@@ -16,6 +16,7 @@ class PlannedDropout(PlannedLayer):
     """Numbers zeroed at a rate."""
 
     rate: Read | Entry
+    drops: bool = True
 
 
 def numbers(layer: DropoutLayer) -> Mapping[str, int | float]:

@@ -34,6 +34,7 @@ class PlannedLayer:
     words: str  # as a person names it; "" where nothing is to be said
     weights: tuple[Weight, ...] = ()
     flops: int = 0
+    drops: bool = False  # numbers, at random, in training
 
 
 @dataclass(frozen=True)

@@ -29,3 +29,8 @@ class LayeredNetwork:
     def holder(self) -> str:
         """What the model calls its layers, or its only one."""
         return "layers" if len(self.layers) > 1 else "layer"
+
+    @property
+    def drops(self) -> bool:
+        """Whether training drops numbers at random."""
+        return any(layer.drops for layer in self.layers)

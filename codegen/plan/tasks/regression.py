@@ -30,7 +30,7 @@ def regression(spec: SpecHead, network: Any, flops: int) -> RegressionTask:
         data="rows of a CSV file",
         commands=(f"--data rows.csv  # with the columns {columns}",),
         kept="columns.json (mean and deviation of each column)",
-        drawn="Batches and dropout",
+        drawn=("batches",),
         data_class="Rows",
         row="row",
         unit="row",

@@ -83,7 +83,7 @@ class Formula(Printed):
         """The same to multiply by: a quotient is in parentheses."""
         return self._written(config).within(POWER)
 
-    def _written(self, config: str) -> Written:
+    def _written(self, config: str) -> FormulaText:
         return written(self.tree, {name: size.of(config) for name, size in self.sizes})
 
 
@@ -95,7 +95,7 @@ def formula_of(tree: Expression | None, sizes: Mapping[str, Size]) -> Formula | 
 
 
 @dataclass(frozen=True)
-class Written:
+class FormulaText:
     """A formula as text, and how tightly it binds."""
 
     text: str
@@ -110,29 +110,29 @@ class Written:
         return self.text if self.tight >= tight else f"({self.text})"
 
 
-def written(tree: Expression, reads: Mapping[str, str]) -> Written:
+def written(tree: Expression, reads: Mapping[str, str]) -> FormulaText:
     """A scale in Python; `reads` are how its names are read, by default as themselves."""
     match tree:
         case Number(value):
-            return Written(repr(value), ATOM)
+            return FormulaText(repr(value), ATOM)
         case Name(name):
-            return Written(reads.get(name, name), ATOM)
+            return FormulaText(reads.get(name, name), ATOM)
         case Call("sqrt", (inside,)):
-            return Written(f"{written(inside, reads).within(ATOM)} ** 0.5", POWER)
+            return FormulaText(f"{written(inside, reads).within(ATOM)} ** 0.5", POWER)
         case Call("log", (inside,)):
-            return Written(f"math.log({written(inside, reads)})", ATOM)
+            return FormulaText(f"math.log({written(inside, reads)})", ATOM)
         case Unary("-", operand):
-            return Written(f"-{written(operand, reads).within(POWER)}", PRODUCT)
+            return FormulaText(f"-{written(operand, reads).within(POWER)}", PRODUCT)
         case Binary("/", Number(1), Call("sqrt", (inside,))):
-            return Written(f"{written(inside, reads).within(ATOM)} ** -0.5", POWER)
+            return FormulaText(f"{written(inside, reads).within(ATOM)} ** -0.5", POWER)
         case Binary("/", left, Call("sqrt", (inside,))):
             root = f"{written(inside, reads).within(ATOM)} ** -0.5"
-            return Written(f"{written(left, reads).within(PRODUCT)} * {root}", PRODUCT)
+            return FormulaText(f"{written(left, reads).within(PRODUCT)} * {root}", PRODUCT)
         case Binary("*", left, right) if str(written(left, {})) == str(written(right, {})):
-            return Written(f"{written(left, reads).within(ATOM)} ** 2", POWER)
+            return FormulaText(f"{written(left, reads).within(ATOM)} ** 2", POWER)
         case Binary(symbol, left, right):
             tight = SUM if symbol in "+-" else PRODUCT
             # a - (b - c): the right operand must bind tighter
             one, other = written(left, reads).within(tight), written(right, reads).within(tight + 1)
-            return Written(f"{one} {symbol} {other}", tight)
+            return FormulaText(f"{one} {symbol} {other}", tight)
     raise ValueError(f"no scale: {tree}")
