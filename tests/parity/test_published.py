@@ -17,7 +17,7 @@ import transformers
 
 from codegen.commands.import_ import ReadModel, read_model
 from codegen.spec import load_spec, load_text
-from codegen.spec.transformer.knobs import differences
+from codegen.spec.knobs import differences
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parent / "published"

@@ -97,16 +97,31 @@ def subtracting(model: Fields) -> Fields:
 
 
 def without_idle_gates(model: Fields) -> Fields:
-    """What is said of a gate stays only where there is one."""
-    blocks = [block.get("attention", {}) for block in (model.get("blocks") or {}).values()]
-    idle = bool(blocks) and all(attention.get("gate") == "none" for attention in blocks)
-    made: Fields = {}
-    for name, value in model.items():
-        made[name] = without_idle_gates(value) if isinstance(value, dict) else value
-        if name != "attention" or not isinstance(value, dict):
-            continue
-        if idle or value.get("gate", "none") == "none":
-            made[name].pop("gate_activation", None)
-            if isinstance(value.get("bias"), dict):
-                made[name]["bias"].pop("gate", None)
-    return made
+    """What is said of a gate stays only where it counts: where a kind of block has one, said so."""
+    general = model.get("attention", {})
+    kinds = [block.get("attention", {}) for block in (model.get("blocks") or {}).values()]
+    for attention in kinds:
+        gate = attention.get("gate", general.get("gate", "none"))
+        _drop_idle(attention, activation=gate != "none", bias=gate != "none")
+    reading = [kind for kind in kinds or [{}] if {**general, **kind}.get("gate", "none") != "none"]
+    _drop_idle(
+        general,
+        activation=any("gate_activation" not in kind for kind in reading),
+        bias=any("gate" not in _named(kind.get("bias")) for kind in reading),
+    )
+    for stack in ("encoder", "cross_attention"):
+        if isinstance(model.get(stack), dict):
+            without_idle_gates(model[stack])
+    return model
+
+
+def _named(bias: object) -> Fields:
+    """The projections that a bias is said of; a word says it of all."""
+    return bias if isinstance(bias, dict) else {"gate": bias} if bias is not None else {}
+
+
+def _drop_idle(attention: Fields, *, activation: bool, bias: bool) -> None:
+    if not activation:
+        attention.pop("gate_activation", None)
+    if not bias and isinstance(attention.get("bias"), dict):
+        attention["bias"].pop("gate", None)
