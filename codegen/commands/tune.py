@@ -99,10 +99,9 @@ def tune(
 ) -> dict[str, Tile]:
     """The fastest tile of each kernel; TgenError if a kernel has none that runs."""
     kernels = _imported(source)
-    try:
-        row = kernels.device_name()  # of the tables: the target, or the interpreter in tests
-    except ValueError as error:
-        raise TgenError(f"{plan.name} can't be tuned on {target}: {error}") from None
+    if not kernels.run_here():
+        raise TgenError(f"{plan.name} can't be tuned on {target}: it has no kernels for that")
+    row = kernels.device_name()  # of the tables: the target, or the interpreter in tests
     winners: dict[str, Tile] = {}
     for trial in trials(plan, target):
         table = getattr(kernels, trial.variant.name.upper() + TABLES[trial.kind])

@@ -60,7 +60,7 @@ def test_many_packages_get_a_line_each_then_a_table(project: Path) -> None:
     lines, table = ran.out.split("\n\n")
     told = {line.split()[0]: line.split()[1] for line in lines.splitlines()}
     assert told == {"a": "merged", "b": "conflict", "c": "failed"}
-    assert "merged    train.py (" in lines and "9 files written" in lines
+    assert "merged    train.py (" in lines and "4 files written" in lines
     head, *rows, fresh, summed_up = table.splitlines()
     assert head.split() == ["package", "state", "parameters", "FLOPs"]
     assert [row.split()[:2] for row in rows] == [
@@ -81,7 +81,11 @@ def test_a_conflict_is_one_block_that_says_what_where_why_and_what_to_do(project
     assert "specs/c.yaml:2:1: error: unknown field `modell`" in err
     block = err[err.index("conflict: b ") :]
     assert "generated/b/model.py: Config.layers: you changed it" in block
-    for command in ("tgen resolve specs/b.yaml", "tgen build specs/b.yaml --theirs", "--ours"):
+    for command in (
+        "tgen resolve specs/b.yaml",
+        "tgen build specs/b.yaml --keep-mine",
+        "--take-new",
+    ):
         assert block.count(command) == 1
     assert "mend generated/b/model.py.merge" in block
     assert (project / "generated/b/model.py.merge").exists()
