@@ -634,8 +634,8 @@ FORWARD_TILES = {
 
 DKDV_TILES = {
     "sm_80": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
-    "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
-    "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 4},
+    "sm_86": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
+    "sm_89": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
     "sm_90": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
     "sm_100": {"BLOCK_Q": 64, "BLOCK_K": 128, "num_stages": 2, "num_warps": 8},
     "sm_120": {"BLOCK_Q": 32, "BLOCK_K": 64, "num_stages": 2, "num_warps": 8},
