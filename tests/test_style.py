@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 GENERATED = ROOT / "generated"
+TEMPLATES = ROOT / "templates"
 FILES = sorted(GENERATED.glob("*/*.py"))
 MODELS = sorted(GENERATED.glob("*/model.py"))
 MAX_FUNCTION = 40
@@ -78,6 +79,16 @@ def test_importing_a_model_needs_torch_and_nothing_else() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_a_template_line_fits_in_100_columns() -> None:
+    long = [
+        f"{path.relative_to(TEMPLATES)}:{number}"
+        for path in TEMPLATES.rglob("*.jinja")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert not long
 
 
 @pytest.mark.parametrize(
