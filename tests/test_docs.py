@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
+import textwrap
 from pathlib import Path
 
 import yaml
 
 from codegen.exit_codes import ExitCode
 from codegen.spec import load_spec, reference
+from tests.conftest import Run
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +46,12 @@ def test_the_readmes_spec_is_the_one_that_is_built() -> None:
 def test_the_readmes_exit_codes_are_the_ones_there_are() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE)
     assert rows == [(str(int(code)), code.meaning) for code in ExitCode]
+
+
+def test_the_readmes_mask_is_what_the_command_prints(tgen: Run) -> None:
+    (shown,) = re.findall(r"^    \$ tgen mask (.+)\n((?:    .+\n)+)", README, re.MULTILINE)
+    code, out, _ = tgen("mask", *shlex.split(shown[0]))
+    assert code == 0 and textwrap.dedent(shown[1]).strip() in out
 
 
 def test_every_spec_is_in_the_readme() -> None:
