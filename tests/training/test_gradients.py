@@ -107,6 +107,8 @@ def excused(plan: Plan, seed: int) -> tuple[str, ...]:
             found += [f"{block}.attention.{name}" for name in scores]
     if all(most_keys(plan, layer, inputs) < 2 for layer in net.layers):
         found.append("bias_table")
+    if net.image and net.image.tokens == 1:  # one patch is all that is pooled
+        found += ["pool.query", "pool.q_", "pool.k_"]
     return tuple(found)
 
 
