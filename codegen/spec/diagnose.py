@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -139,11 +140,14 @@ def _diagnose_one(
 def _of_another_task(name: str, place: Key, model: type[BaseModel]) -> str | None:
     """Which other tasks, of the same family or of another, have such a field there."""
     own = str(model.model_fields["family"].default)
-    if _has(model, place, name):
+    place = tuple(
+        "*" if place[at - 1 : at] == ("blocks",) else place[at] for at in range(len(place))
+    )
+    if name in _known_at(model, place):
         return None  # of another kind of the same mapping
     for family in dict.fromkeys((own, *FAMILIES)):
         spoken = language(family)
-        tasks = [task for task in spoken.tasks if _has(spoken.spec(task), place, name)]
+        tasks = [task for task in spoken.tasks if name in _known_at(spoken.spec(task), place)]
         if tasks:
             several = [", ".join(f"`{task}`" for task in tasks[:-1])] if tasks[1:] else []
             words = " or ".join([*several, f"`{tasks[-1]}`"])
@@ -151,17 +155,14 @@ def _of_another_task(name: str, place: Key, model: type[BaseModel]) -> str | Non
     return None
 
 
-def _has(model: type[BaseModel], place: Key, name: str) -> bool:
-    """Whether a field may stand at a place of a spec."""
-    return all(_fits(model, place[:end], place[end]) for end in range(len(place))) and _fits(
-        model, place, name
-    )
-
-
-def _fits(model: type[BaseModel], place: Key, step: int | str) -> bool:
-    fields = fields_at(model, place)
-    named = place[-1:] == ("blocks",)  # a mapping whose keys are names
-    return named or isinstance(step, int) or step in fields
+@functools.cache  # a thousand mistakes of a kind are asked about once
+def _known_at(model: type[BaseModel], place: Key) -> frozenset[str]:
+    """The fields at a place of a spec; none where there is no such place."""
+    for end, step in enumerate(place):
+        free = isinstance(step, int) or place[end - 1 : end] == ("blocks",)
+        if not free and step not in fields_at(model, place[:end]):
+            return frozenset()
+    return frozenset(fields_at(model, place))
 
 
 def show(value: Any) -> str:
