@@ -30,6 +30,7 @@ WORDS = {
     "model_attributes_type": "expected a mapping",
     "int_from_float": "expected a whole number",
     "finite_number": "expected a finite number",
+    "string_too_short": "expected a text that is not empty",
 }
 
 

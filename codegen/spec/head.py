@@ -24,7 +24,7 @@ TileRow = Annotated[list[Positive], Field(min_length=4, max_length=4)] | dict[st
 class Vocabulary(BaseModel):
     """A mapping of the spec language: unknown fields refused, nothing coerced."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_min_length=1)
 
 
 def kind_only(value: Any) -> Any:

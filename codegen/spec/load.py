@@ -185,7 +185,7 @@ def _validate(tree: Tree, known: Iterable[Diagnostic] = ()) -> SpecHead:
         family = DEFAULT
     spoken = language(family)
     model = spoken.spec_of(data)
-    if isinstance(data.get("name"), str):
+    if data.get("name") and isinstance(data["name"], str):
         problems += [_place(tree, finding) for finding in check_name(data["name"])]
     spec: SpecHead | None = None
     try:
