@@ -24,7 +24,9 @@ TileRow = Annotated[list[Positive], Field(min_length=4, max_length=4)] | dict[st
 class Vocabulary(BaseModel):
     """A mapping of the spec language: unknown fields refused, nothing coerced."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_min_length=1)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, str_min_length=1, defer_build=True
+    )
 
 
 def kind_only(value: Any) -> Any:
