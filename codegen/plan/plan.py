@@ -82,7 +82,7 @@ class Plan:
     @property
     def seeds_steps(self) -> bool:
         """Whether a step draws numbers from torch: the model's, or what a technique adds."""
-        return self.model.drops or any(technique.parts for technique in self.techniques)
+        return self.model.drops or any(t.parts and t.draws for t in self.techniques)
 
     def marked(self, place: str) -> tuple[str, ...]:
         """The templates that techniques put at a place of train.py."""

@@ -14,6 +14,7 @@ from codegen.plan.options import training_options
 from codegen.plan.plan import Cost, Description, Plan
 from codegen.plan.targets import target_data
 from codegen.plan.tasks import TaskPlan
+from codegen.plan.techniques import TechniquePlan
 from codegen.plan.training import train_plan
 from codegen.spec import LoadedSpec, Spec
 
@@ -35,8 +36,9 @@ def whole_plan(
     tests: TestsPlan,
     kernels: KernelPlan | None = None,
     checkpoint: CheckpointPlan | None = None,
+    techniques: tuple[TechniquePlan, ...] = (),
 ) -> Plan:
-    """The plan of a spec with one network; `files` and `tests` are those of the family."""
+    """The plan of a spec with one network; `files`, `tests` and `techniques` are its family's."""
     spec = loaded.spec
     train = train_plan(spec, optimizer_groups(network.parameters))
     with_checkpoint = checkpoint is not None
@@ -50,7 +52,7 @@ def whole_plan(
         description=description,
         networks=(network,),
         train=train,
-        techniques=(),
+        techniques=techniques,
         options=training_options(spec.name, train, task),
         files=package_files(
             spec.name,

@@ -19,7 +19,8 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
     said = {}
     for technique in ("first", "second"):
         for place in PLACES:
-            indent = {"imports": 0, "batch": 8, "saved": 8}.get(place, 4)
+            indents = {"imports": 0, "functions": 0, "batch": 8, "loss": 12, "saved": 8}
+            indent = indents.get(place, 4)
             text = f'{" " * indent}"{technique} {place}"\n'
             (tmp_path / f"ours/{technique}_{place}.jinja").write_text(text)
         said[technique] = {place: f"{technique}_{place}.jinja" for place in PLACES}
@@ -33,7 +34,8 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
         for line in made.splitlines()
         if line.strip()[:6] in ('"first', '"secon')
     ]
-    order = ("imports", "built", "saved", "batch", "step", "ended")
+    before = ("imports", "built", "saved", "functions")
+    order = (*before, "batches", "batch", "loss", "step", "ended")
     assert sorted(order) == sorted(PLACES)
     assert found == [f"{name} {place}" for place in order for name in said]
 

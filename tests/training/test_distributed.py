@@ -19,15 +19,19 @@ for batch in batches:
     batch.targets[batch.targets % 3 == 0] = -100
 train.backward(run, batches)
 if train.RANK == 0:
-    torch.save({name: p.grad for name, p in run.model.named_parameters()}, sys.argv[1])
+    named = run.model.named_parameters()
+    torch.save({name: p.grad for name, p in named if p.requires_grad}, sys.argv[1])
 os._exit(0)  # gloo's threads can outlive the interpreter and abort it
 """
 
 
-def gradients(trainer: Trainer, processes: int, batch: int) -> dict[str, torch.Tensor]:
+def gradients(
+    trainer: Trainer, processes: int, batch: int, accumulation: int = 2
+) -> dict[str, torch.Tensor]:
     script, saved = trainer.folder / "script.py", trainer.folder / f"gradients_{processes}.pt"
     script.write_text(SCRIPT)
-    options = [*OPTIONS, "--batch", str(batch), "--accumulation", "2", "--out", f"o{processes}"]
+    options = [*OPTIONS, "--batch", str(batch), "--accumulation", str(accumulation)]
+    options += ["--out", f"o{processes}"]
     trainer.launch(str(script), str(saved), *options, processes=processes)
     loaded: dict[str, torch.Tensor] = torch.load(saved)
     return loaded

@@ -269,8 +269,13 @@ def _experts(network: TransformerNetwork) -> Iterator[Fact]:
         ("SparseMixer routers", any(r.scores == "sparsemixer" for r in routers), "sparsemixer"),
         ("experts of each token's best groups", any(r.grouped for r in routers), "deepseek_v2"),
         (
+            "experts chosen with a correction bias that evens their loads out",
+            any(r.corrects for r in routers),
+            "balance",
+        ),
+        (
             "experts chosen with the checkpoint's correction bias, which is not trained here",
-            any(r.correction for r in routers),
+            any(r.correction and not r.corrects for r in routers),
             "balance",
         ),
     ):

@@ -29,6 +29,7 @@ from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpe
 Fields = tuple[ConfigField, ...]
 Part = TypeVar("Part")
 
+OF_ROUTERS = ("aux_loss", "router_z_loss", "correction_rate")  # fields that all of them share
 OF_BOTH = ("token_embedding", "embedding_proj", "head")  # how parameters of no stack begin
 
 
@@ -59,6 +60,8 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
         stack="decoder",
         fields=_joined((*decoder.fields,), (*cross_fields, *own_fields)),
         encoder=replace(encoder, stack="encoder", blocks=made[:count]),
+        aux_loss=decoder.aux_loss or encoder.aux_loss,
+        router_z_loss=decoder.router_z_loss or encoder.router_z_loss,
         parameters=tuple(_parameters(encoder, decoder)),
     )
     return replace(network, init=init_plan(network.parameters, model))
@@ -85,7 +88,7 @@ def _told_apart(own: Fields, others: Fields, prefix: str) -> tuple[Fields, dict[
     """
     same = {(f.name, f.value, f.tiny) for f in others if f.name != "layers"}
     differing = [f for f in own if (f.name, f.value, f.tiny) not in same]
-    names = {f.name: prefix + f.name for f in differing}
+    names = {f.name: f.name if f.name in OF_ROUTERS else prefix + f.name for f in differing}
     return tuple(replace(f, name=names[f.name]) for f in differing), names
 
 

@@ -21,6 +21,7 @@ class RouterPlan:
     eps: bool
     bias: bool
     correction: str  # what it is added to, or nothing
+    corrects: bool  # training moves it, by the experts' loads
     softcap: bool
     grouped: bool
     group_score: str
@@ -76,6 +77,7 @@ def _router_plan(router: Router, *, kept: bool) -> RouterPlan:
         eps=router.normalize and router.eps > 0,
         bias=router.bias,
         correction=router.corrected if router.correction else "",
+        corrects=router.correction and router.correction_rate > 0,
         softcap=router.softcap is not None,
         grouped=router.groups > 1,
         group_score=router.group_score,

@@ -18,6 +18,7 @@ from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
 from codegen.plan.transformer.lower import lower_network
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.package import transformer_files, transformer_tests
+from codegen.plan.transformer.routers import router_techniques
 from codegen.plan.transformer.shown import network_of, transformer_shown
 from codegen.plan.whole import whole_plan
 from codegen.spec import LoadedSpec
@@ -52,6 +53,7 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
         transformer_tests(network, kernels),
         kernels,
         checkpoint,
+        router_techniques(network),
     )
 
 

@@ -332,6 +332,21 @@ class TransformerNetwork:
         return self.aux_loss or self.router_z_loss
 
     @property
+    def counts_choices(self) -> bool:
+        """Whether the routers' loss reads how many tokens of a whole batch choose each expert."""
+        return self.aux_loss or bool(self.router_z_loss and self.encoder)
+
+    @property
+    def routed(self) -> tuple[MlpPlan, ...]:
+        """The mixtures of experts of all stacks."""
+        return tuple(mlp for mlp in self.all_mlps if mlp.experts)
+
+    @property
+    def corrected(self) -> tuple[MlpPlan, ...]:
+        """Those whose routers are corrected in training, by the loads of their experts."""
+        return tuple(m for m in self.routed if m.experts and m.experts.router.corrects)
+
+    @property
     def experts(self) -> tuple[ExpertsPlan, ...]:
         """The distinct mixtures of experts."""
         return tuple(mlp.experts for mlp in self.mlps if mlp.experts)

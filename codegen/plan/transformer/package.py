@@ -56,5 +56,7 @@ def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[
             yield f"{folder}/z_loss.py.jinja"
         if network.router_losses and not network.drops_numbers and not network.head.z_loss:
             yield f"{folder}/router_loss.py.jinja"
+    if (network.router_losses or network.corrected) and not network.drops:
+        yield f"{folder}/accumulation.py.jinja"
     if network.decodes and kernels:
         yield f"{folder}/kernels.py.jinja"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.experts import Experts
 from codegen.spec.transformer.vocabulary import Block, Mlp, TransformerModel
 from codegen.spec.yaml.source import Key
+
+Kind = TypeVar("Kind")
 
 
 def check_mlps(model: TransformerModel, kinds: Mapping[str | None, Block]) -> Iterator[Mistake]:
@@ -15,13 +18,23 @@ def check_mlps(model: TransformerModel, kinds: Mapping[str | None, Block]) -> It
     for kind, block in kinds.items():
         yield from _check_mlp(model, kind, block.mlp)
     mixed = {kind: b.mlp.experts for kind, b in kinds.items() if b.mlp.experts}
-    first = next(iter(mixed.values()), None)
-    with_loss = any(e.aux_loss or e.z_loss for e in mixed.values())
-    for kind, experts in mixed.items():
+    for kind, (*path, field), message in apart(tuple(mixed.items())):
+        yield Mistake((*_said(model, kind, "experts"), *path, field), message)
+
+
+def apart(mixed: Sequence[tuple[Kind, Experts]]) -> Iterator[tuple[Kind, Key, str]]:
+    """What routers don't share with the first, though one loss or one rate is of them all."""
+    with_loss = any(e.aux_loss or e.z_loss for _, e in mixed)
+    for kind, experts in mixed:
         for field in ("aux_loss", "z_loss", *(("count", "active") if with_loss else ())):
-            if getattr(experts, field) != getattr(first, field):
+            if getattr(experts, field) != getattr(mixed[0][1], field):
                 message = f"all layers with experts must share {field}, for the routers' loss"
-                yield Mistake((*_said(model, kind, "experts"), field), message)
+                yield kind, (field,), message
+    corrected = [(kind, e.router.correction_rate) for kind, e in mixed if e.router.correction]
+    for kind, rate in corrected:
+        if rate != corrected[0][1]:
+            message = "all layers with a correction must share correction_rate"
+            yield kind, ("router", "correction_rate"), message
 
 
 def _said(model: TransformerModel, kind: str | None, field: str) -> Key:

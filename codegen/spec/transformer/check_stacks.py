@@ -9,6 +9,7 @@ from dataclasses import replace
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.check_blocks import check_blocks, check_head_dims
 from codegen.spec.transformer.check_layers import check_layers
+from codegen.spec.transformer.check_mlps import apart
 from codegen.spec.transformer.resolve import resolve_block
 from codegen.spec.transformer.rope import Rope
 from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
@@ -38,6 +39,20 @@ def check_encoder(spec: TransformerSpec) -> Iterator[Mistake]:
         alone = spec.model_copy(update={"task": "masked-lm", "model": model})
         for finding in (*check_layers(alone), *check_blocks(alone)):
             yield replace(finding, key=("model", "encoder", *finding.key[1:]))
+        yield from _check_routers(spec.model, model)
+
+
+def _check_routers(decoder: TransformerModel, encoder: TransformerModel) -> Iterator[Mistake]:
+    """The routers of both stacks have one loss and one rate."""
+    mixed = [
+        (stack, experts)
+        for stack in (decoder, encoder)
+        for kind in stack.blocks or (None,)
+        if (experts := resolve_block(stack, kind).mlp.experts)
+    ]
+    of_encoder = (found for found in apart(mixed) if found[0] is encoder)
+    for _, path, message in of_encoder:
+        yield Mistake(("model", "encoder", "mlp", "experts", *path), message)
 
 
 def _check_decoder(model: TransformerModel) -> Iterator[Mistake]:

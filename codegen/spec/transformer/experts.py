@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from codegen.spec.head import NotNegative, Positive, PositiveFloat, Vocabulary
+from codegen.spec.switches import Needs
 from codegen.spec.transformer.activation import Activation
 from codegen.spec.values import none_word
 
@@ -32,8 +33,13 @@ class Router(Vocabulary):
     )
     correction: bool = Field(
         False,
-        description="an offset of the scores by which experts are chosen, not weighed; read "
-        "from checkpoints, and not trained here (arXiv:2408.15664)",
+        description="an offset of the scores by which experts are chosen, not weighed; training "
+        "evens loads out with it, without a loss (arXiv:2408.15664, section 3)",
+    )
+    correction_rate: Annotated[NotNegative, Needs("correction")] = Field(
+        0.001,
+        description="by which each step moves the offset up where an expert has fewer tokens than "
+        "the mean, else down; 0 keeps that of the checkpoint",
     )
     corrected: Literal["scores", "logits"] = Field(
         "scores", description="what the offset is added to"

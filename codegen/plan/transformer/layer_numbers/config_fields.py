@@ -206,7 +206,7 @@ def _token_fields(model: TransformerModel) -> Iterator[ConfigField]:
 
 
 def _router_loss_fields(numbers: LayerNumbers) -> Iterator[ConfigField]:
-    """Factors of what the routers add to the loss; all layers with experts share them."""
+    """Of what the routers add to the loss and how they are corrected; all layers share them."""
     experts = [block.mlp.experts for block in numbers.blocks.values() if block.mlp.experts]
     balance = max((float(e.aux_loss) for e in experts), default=0.0)
     z_loss = max((float(e.z_loss) for e in experts), default=0.0)
@@ -215,6 +215,9 @@ def _router_loss_fields(numbers: LayerNumbers) -> Iterator[ConfigField]:
     if z_loss:
         comment = "of the routers' logsumexp^2"
         yield ConfigField("router_z_loss", "float", z_loss, z_loss, comment)
+    corrected = [e.router for e in experts if e.router.correction]
+    if rate := max((float(r.correction_rate) for r in corrected), default=0.0):
+        yield ConfigField("correction_rate", "float", rate, rate, "of correction_bias, per step")
 
 
 def _layers_field(numbers: LayerNumbers, one_kind: bool) -> ConfigField:
