@@ -4,8 +4,8 @@
 Multi-head latent attention, which caches a latent of 512 numbers and a rotary key of 64 per
 token; rotary positions with YaRN scaling; RMSNorm before each sublayer; a gated MLP with SiLU; a
 mixture of 256 experts in some layers, 8 active per token; a shared expert for all tokens; sigmoid
-routers; experts of each token's best groups; experts chosen with the checkpoint's correction
-bias, which is not trained here.
+routers; experts of each token's best groups; experts chosen with a correction bias that evens
+their loads out.
 
 Papers:
   DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1
@@ -61,6 +61,7 @@ class Config:
     rope_beta_fast: float = 32.0  # waves per original context left alone
     rope_beta_slow: float = 1.0  # waves per original context fully stretched
     rope_original_context_length: int = 4096
+    correction_rate: float = 0.001  # of correction_bias, per step
     init_std: float = 0.02
 
     @classmethod
@@ -233,8 +234,9 @@ class MoE(nn.Module):
         self.eps = config.route_eps
         self.scale = config.route_scale
         self.router = nn.Linear(config.d_model, config.experts, bias=False)
-        # For the choice of experts alone; read from checkpoints, not trained (arXiv:2408.15664).
+        # For the choice of experts alone; correct_routers() moves it, no optimizer does.
         self.correction_bias = nn.Parameter(torch.zeros(config.experts), requires_grad=False)
+        self.loads: Tensor | None = None  # (E,) tokens of each expert since correct_routers()
         self.experts = Experts(config)
         self.shared = MLP(config, config.shared_d_ff)
 
@@ -247,6 +249,9 @@ class MoE(nn.Module):
         choice = groups.masked_fill(closed[..., None], -math.inf).flatten(-2)  # (N, E)
         experts = choice.topk(self.active).indices
         weights = scores.gather(-1, experts)
+        if self.training and torch.is_grad_enabled():
+            met = torch.zeros_like(scores).scatter(-1, experts, 1.0).sum(0)  # (E,)
+            self.loads = met if self.loads is None else self.loads + met
         weights = weights / (weights.sum(-1, keepdim=True) + self.eps)
         return (self.scale * weights).type_as(x), experts
 
@@ -414,6 +419,24 @@ class Model(nn.Module):
             flat, self.head.weight, labels, reduction=reduction, options=LOSS_CHUNKS
         )
         return loss.view_as(targets) if reduction == "none" else loss
+
+    def expert_loads(self) -> Tensor:
+        """Tokens that each expert of each layer has met since correct_routers(). (L * E,)"""
+        moes = [m for m in self.modules() if isinstance(m, MoE)]
+        return torch.cat([moe.loads for moe in moes if moe.loads is not None])
+
+    @torch.no_grad()
+    def correct_routers(self, loads: Tensor) -> None:
+        """Moves experts with loads (L * E,) below their layer's mean up in its choice, others down.
+
+        Each by correction_rate, and nothing of it is in the loss (arXiv:2408.15664, section 3).
+        """
+        moes = [m for m in self.modules() if isinstance(m, MoE)]
+        sizes = [len(moe.correction_bias) for moe in moes]
+        for moe, load in zip(moes, loads.split(sizes), strict=True):
+            step = torch.sign(load.mean() - load)
+            moe.correction_bias.add_(step, alpha=self.config.correction_rate)
+            moe.loads = None
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""

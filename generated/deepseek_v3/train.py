@@ -158,6 +158,13 @@ def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
+def over_ranks(tensor: Tensor) -> Tensor:
+    """The sum of the ranks' tensors."""
+    if WORLD > 1:
+        dist.all_reduce(tensor)
+    return tensor
+
+
 def backward(run: Run, batches: list[Batch]) -> Tensor:
     """Gradients of the mean loss over every target of all batches and ranks.
 
@@ -185,6 +192,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
             group["lr"] = group["base_lr"] * lr_scale
         optimizer.step()
         optimizer.zero_grad()
+    run.model.correct_routers(over_ranks(run.model.expert_loads()))
     run.step += 1
     return loss, norm
 

@@ -387,7 +387,7 @@ class Model(nn.Module):
         """Logits (B, T, V) of tokens (B, T); with targets (B, T), -100 ignored, the cross entropy.
 
         reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
-        In training router_loss() is added for each target.
+        In training router_loss() is added to the mean, and to it alone: it is no sum over targets.
         """
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
         if targets is None:
@@ -396,24 +396,37 @@ class Model(nn.Module):
         loss = F.linear_cross_entropy(
             flat, self.head.weight, labels, reduction=reduction, options=LOSS_CHUNKS
         )
-        if self.training:
-            counted = labels != -100
-            shares = {"mean": torch.ones_like(loss), "sum": counted.sum(), "none": counted}
-            loss = loss + shares[reduction] * self.router_loss()
+        if self.training and reduction == "mean":
+            loss = loss + self.router_loss()
         return loss.view_as(targets) if reduction == "none" else loss
 
-    def router_loss(self) -> Tensor:
+    @torch.no_grad()
+    def router_loads(self) -> Tensor:
+        """How many tokens of the last batch have each expert among their likeliest. (E,)
+
+        Over all layers; summed over the parts of a batch they are what router_loss() reads.
+        """
+        routed = [m for m in self.modules() if isinstance(m, MoE)]
+        logits = torch.cat([moe.logits for moe in routed]).float()  # (L * N, E)
+        chosen = logits.topk(routed[0].active).indices
+        return torch.zeros_like(logits).scatter(-1, chosen, 1.0).sum(0)
+
+    def router_loss(self, loads: Tensor | None = None) -> Tensor:
         """What the routers' last choices cost, over the tokens of all layers.
 
         aux_loss * E * the sum over experts of the part of tokens that choose it times its mean
         probability (arXiv:2101.03961, section 2.2).
+
+        loads (E,): of a whole batch, where the last was a part of it; the costs of its parts add up
+        to that of the whole.
         """
         routed = [m for m in self.modules() if isinstance(m, MoE)]
         logits = torch.cat([moe.logits for moe in routed]).float()  # (L * N, E)
-        probabilities = F.softmax(logits, dim=-1)
-        chosen = probabilities.topk(routed[0].active).indices
-        loads = torch.zeros_like(logits).scatter(-1, chosen, 1.0).mean(0)  # (E,)
-        balance = logits.size(-1) * loads @ probabilities.mean(0)
+        if loads is None:
+            loads = self.router_loads()
+        tokens = loads.sum() / routed[0].active  # of all layers
+        probabilities = F.softmax(logits, dim=-1).sum(0)  # (E,)
+        balance = logits.size(-1) * (loads / tokens * probabilities / tokens).sum()
         return self.config.aux_loss * balance
 
     def new_cache(self, batch: int, length: int) -> Cache:

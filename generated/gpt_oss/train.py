@@ -158,6 +158,28 @@ def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
+def over_ranks(tensor: Tensor) -> Tensor:
+    """The sum of the ranks' tensors."""
+    if WORLD > 1:
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def router_loads(run: Run, batches: list[Batch]) -> Tensor:
+    """How many tokens of all batches and ranks choose each expert, for the routers' loss. (E,)
+
+    That loss multiplies them with mean probabilities, so they have to be known before the first
+    gradient. Batches that are accumulated are therefore read once before, without gradients, which
+    makes a step a third longer; to keep the graphs of all would take the memory that is saved.
+    """
+    with torch.no_grad():
+        loads = []
+        for batch in batches:
+            sum_of_losses(run, run.model, batch.to(run.device))
+            loads.append(run.model.router_loads())
+    return over_ranks(torch.stack(loads).sum(0))
+
+
 def backward(run: Run, batches: list[Batch]) -> Tensor:
     """Gradients of the mean loss over every target of all batches and ranks.
 
@@ -165,11 +187,15 @@ def backward(run: Run, batches: list[Batch]) -> Tensor:
     """
     count = sum_over_ranks(sum(batch.target_count for batch in batches))
     total = torch.zeros((), device=run.device)
+    loads = router_loads(run, batches) if len(batches) > 1 else None
     for index, batch in enumerate(batches, 1):
         batch = batch.to(run.device)
         ddp = run.network if isinstance(run.network, DistributedDataParallel) else None
         with ddp.no_sync() if ddp and index < len(batches) else nullcontext():
             part = sum_of_losses(run, run.network, batch) / count
+            if loads is None:
+                loads = over_ranks(run.model.router_loads())
+            part = part + run.model.router_loss(loads)
             torch.autograd.backward(part * WORLD)  # DDP takes the mean over ranks, we the sum
         total += part.detach()
     return total

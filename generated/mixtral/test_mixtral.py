@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,18 +95,57 @@ def test_rows_are_multiplied_with_the_matrix_of_their_expert() -> None:
     torch.testing.assert_close(half.float(), expected, rtol=0.05, atol=0.2)
 
 
-def test_in_training_the_routers_loss_is_added() -> None:
+def test_in_training_the_routers_loss_is_added_to_the_mean() -> None:
     model = random_model().train()
     tokens, targets = random_tokens(2), random_tokens(2)
     targets[:, ::3] = -100
     logits = model(tokens).flatten(0, 1)
     extra = model.router_loss()
     assert extra > 0
-    for reduction in ("mean", "sum"):
-        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
-        expected = expected + extra * (1 if reduction == "mean" else (targets != -100).sum())
+    for reduction, added in (("mean", extra), ("sum", torch.zeros_like(extra))):
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction) + added
         loss = model(tokens, targets, reduction=reduction)
         torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_parts_and_ranks_have_the_gradients_of_the_whole_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward, gradients = train.backward, {}
+
+    def kept(run: train.Run, batches: list[train.Batch]) -> Tensor:
+        loss = backward(run, batches)
+        gradients[len(batches)] = [
+            p.grad.clone() for p in run.model.parameters() if p.grad is not None
+        ]
+        return loss
+
+    def options(parts: int, ranks: int = 1) -> list[str]:
+        sizes = ["--batch", str(8 // (parts * ranks)), "--accumulation", str(parts)]
+        return [*sizes, "--steps", "1", "--device", "cpu"]
+
+    monkeypatch.setattr(train, "backward", kept)
+    logs = {
+        str(parts): train_briefly(tmp_path / str(parts), *options(parts)) for parts in (1, 2, 8)
+    }
+    largest = max(gradient.abs().max() for gradient in gradients[1])
+    for parts in (2, 8):
+        for part, whole in zip(gradients[parts], gradients[1], strict=True):
+            torch.testing.assert_close(part, whole, rtol=1e-4, atol=1e-5 * largest.item())
+    with monkeypatch.context() as patch:  # the same command in two processes
+        patch.setattr(train, "main", lambda given: launch(given, processes=2))
+        logs["ranks"] = train_briefly(tmp_path / "ranks", *options(parts=2, ranks=2))
+    for log in logs.values():
+        for key in ("loss", "norm"):
+            assert log[0][key] == pytest.approx(logs["1"][0][key], rel=1e-4)
+
+
+def launch(arguments: list[str], processes: int) -> int:
+    """The exit code of train under torchrun."""
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command = [sys.executable, "-m", *launcher, "-m", train.__name__, *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
