@@ -433,7 +433,7 @@ class Model(nn.Module):
         """
         moes = [m for m in self.modules() if isinstance(m, MoE)]
         sizes = [len(moe.correction_bias) for moe in moes]
-        for moe, load in zip(moes, loads.split(sizes), strict=True):
+        for moe, load in zip(moes, torch.split(loads, sizes), strict=True):
             step = torch.sign(load.mean() - load)
             moe.correction_bias.add_(step, alpha=self.config.correction_rate)
             moe.loads = None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
 
@@ -38,6 +39,13 @@ def sum_over_ranks(value: float) -> float:
     if WORLD > 1:
         dist.all_reduce(total)
     return total.item()
+
+
+def all_reduce(tensor: Tensor) -> Tensor:
+    """The sum of the ranks' tensors, in place."""
+    if WORLD > 1:
+        dist.all_reduce(tensor)
+    return tensor
 
 
 @contextmanager

@@ -43,7 +43,7 @@ from .data import Batch, Corpus, random_batches, read_data, validation_batches
 from .log import Log, open_log, peak_flops, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
-from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
+from .process import RANK, WORLD, all_reduce, start_device, stop_signals, sum_over_ranks
 
 # Forward and backward, of Config() at its context length; other runs don't show MFU.
 FLOPS_PER_TOKEN = 1_447_847_288_832
@@ -158,13 +158,6 @@ def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
-def over_ranks(tensor: Tensor) -> Tensor:
-    """The sum of the ranks' tensors."""
-    if WORLD > 1:
-        dist.all_reduce(tensor)
-    return tensor
-
-
 def backward(run: Run, batches: list[Batch]) -> Tensor:
     """Gradients of the mean loss over every target of all batches and ranks.
 
@@ -192,7 +185,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
             group["lr"] = group["base_lr"] * lr_scale
         optimizer.step()
         optimizer.zero_grad()
-    run.model.correct_routers(over_ranks(run.model.expert_loads()))
+    run.model.correct_routers(all_reduce(run.model.expert_loads()))
     run.step += 1
     return loss, norm
 

@@ -43,7 +43,7 @@ from .data import Batch, Corpus, random_batches, read_data, validation_batches
 from .log import Log, open_log, peak_flops, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
-from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
+from .process import RANK, WORLD, all_reduce, start_device, stop_signals, sum_over_ranks
 
 # Forward and backward, of Config() at its context length; other runs don't show MFU.
 FLOPS_PER_TOKEN = 60_373_315_872
@@ -158,13 +158,6 @@ def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
     return loss
 
 
-def over_ranks(tensor: Tensor) -> Tensor:
-    """The sum of the ranks' tensors."""
-    if WORLD > 1:
-        dist.all_reduce(tensor)
-    return tensor
-
-
 def router_loads(run: Run, batches: list[Batch]) -> Tensor:
     """How many tokens of all batches and ranks choose each expert, for the routers' loss. (E,)
 
@@ -177,7 +170,7 @@ def router_loads(run: Run, batches: list[Batch]) -> Tensor:
         for batch in batches:
             sum_of_losses(run, run.model, batch.to(run.device))
             loads.append(run.model.router_loads())
-    return over_ranks(torch.stack(loads).sum(0))
+    return all_reduce(torch.stack(loads).sum(0))
 
 
 def backward(run: Run, batches: list[Batch]) -> Tensor:
@@ -194,7 +187,7 @@ def backward(run: Run, batches: list[Batch]) -> Tensor:
         with ddp.no_sync() if ddp and index < len(batches) else nullcontext():
             part = sum_of_losses(run, run.network, batch) / count
             if loads is None:
-                loads = over_ranks(run.model.router_loads())
+                loads = all_reduce(run.model.router_loads())
             part = part + run.model.router_loss(loads)
             torch.autograd.backward(part * WORLD)  # DDP takes the mean over ranks, we the sum
         total += part.detach()

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import sample, train
+from . import data, sample, train
 from .model import Config, Model, MoE, grouped_linear, rope
 from .weights import load_huggingface, save_huggingface
 
@@ -113,7 +113,7 @@ def test_parts_and_ranks_have_the_gradients_of_the_whole_batch(
 ) -> None:
     backward, gradients = train.backward, {}
 
-    def kept(run: train.Run, batches: list[train.Batch]) -> Tensor:
+    def kept(run: train.Run, batches: list[data.Batch]) -> Tensor:
         loss = backward(run, batches)
         gradients[len(batches)] = [
             p.grad.clone() for p in run.model.parameters() if p.grad is not None

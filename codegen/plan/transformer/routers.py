@@ -11,8 +11,6 @@ FOLDER = "transformer/train"
 def router_techniques(network: TransformerNetwork) -> tuple[TechniquePlan, ...]:
     """The routers' loss of a whole batch, and their correction by the loads of one."""
     found = []
-    if network.counts_choices or network.corrected:
-        found.append(_technique("ranks", functions="over_ranks"))
     if network.counts_choices:
         balance = {"functions": "router_loads", "batches": "loads", "loss": "balance"}
         found.append(_technique("balance", **balance))
