@@ -40,7 +40,7 @@ def heads_of_shared(
     if plan.qk_norm:
         eps = inner_eps(run.net, "qk_norm", index)
         q = norm(plan.qk_norm, eps, run.weights, f"{prefix}.q_norm", q)
-    return q if layer.rope_theta is None else turned(run.net, layer, q, run.positions), k, v
+    return q if layer.rope_theta is None else turned(run, layer, q), k, v
 
 
 def own_heads(run: Run, plan: AttentionPlan, index: int, x: Array) -> tuple[Array, Array, Array]:
@@ -61,8 +61,8 @@ def own_heads(run: Run, plan: AttentionPlan, index: int, x: Array) -> tuple[Arra
     if plan.value_scale:
         v = v * layer.numbers["value_scale"]
     if layer.rope_theta is not None:
-        q, k = turned(net, layer, q, run.positions), turned(net, layer, k, run.positions)
-        v = turned(net, layer, v, run.positions) if plan.turned_values else v
+        q, k = turned(run, layer, q), turned(run, layer, k)
+        v = turned(run, layer, v) if plan.turned_values else v
     if plan.qk_norm_after_rope:
         q, k = qk_normed(run, plan, index, q, k)
     return q, k, v

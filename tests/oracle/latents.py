@@ -28,8 +28,8 @@ def latent_heads(run: Run, index: int, x: Array) -> tuple[Array, Array, Array]:
     up = split_heads(linear(weights, f"{prefix}.kv_up", latent), layer.heads)
     q_turned, k_turned = q[..., sizes.nope_dim :], down[:, None, :, sizes.kv_rank :]
     if layer.rope_theta is not None:
-        q_turned = turned(run.net, layer, q_turned, run.positions)
-        k_turned = turned(run.net, layer, k_turned, run.positions)
+        q_turned = turned(run, layer, q_turned)
+        k_turned = turned(run, layer, k_turned)
     q = np.concatenate([q[..., : sizes.nope_dim], q_turned], axis=-1)
     shared = np.repeat(k_turned, layer.heads, axis=1)
     k = np.concatenate([up[..., : sizes.nope_dim], shared], axis=-1)

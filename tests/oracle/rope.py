@@ -11,6 +11,7 @@ from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parts import LayerPlan, RopePlan
 from tests.oracle.arrays import Array
 from tests.oracle.numbers import fields
+from tests.oracle.run import Run
 
 ROPE_NUMBERS = (
     "factor",
@@ -24,13 +25,21 @@ ROPE_NUMBERS = (
 )
 
 
-def turned(net: TransformerNetwork, layer: LayerPlan, x: Array, positions: Array) -> Array:
-    """Heads (batch, heads, time, head_dim) with their first dimensions turned by position."""
+def turned(run: Run, layer: LayerPlan, x: Array) -> Array:
+    """Heads (batch, heads, time, head_dim) with their first dimensions turned by position.
+
+    `read_at` (batch, time) of the inputs says how long the text was when each token was read; by
+    default it was read as a whole.
+    """
+    net, time = run.net, x.shape[2]
     (rope,) = (r for r in net.ropes if layer.kind in r.kinds)
     own = fields(net).get("rotary_dim", fields(net).get(f"{rope.name}_dim"))
     dim = int(own or x.shape[-1])
-    frequencies, factor = rope_frequencies(net, rope, layer, dim, x.shape[2])
-    angles = positions[:, None, :, None] * np.array(frequencies) * rope.sign
+    read_at = run.inputs.get("read_at", np.full((1, time), time))
+    by_length = {n: rope_frequencies(net, rope, layer, dim, int(n)) for n in np.unique(read_at)}
+    frequencies = np.array([[by_length[n][0] for n in row] for row in read_at])
+    factor = np.array([[by_length[n][1] for n in row] for row in read_at])[:, None, :, None]
+    angles = (run.positions[..., None] * frequencies * rope.sign)[:, None]
     cos, sin = factor * np.cos(angles), factor * np.sin(angles)
     cos, sin = cos.astype(x.dtype), sin.astype(x.dtype)
     pairs = [

@@ -17,7 +17,12 @@ from tests.oracle.run import Cross, Run
 
 
 def logits(
-    plan: Plan, weights: Weights, source: Array, tokens: Array, source_lengths: Array | None = None
+    plan: Plan,
+    weights: Weights,
+    source: Array,
+    tokens: Array,
+    source_lengths: Array | None = None,
+    inputs: Inputs | None = None,
 ) -> Array:
     """(batch, time, vocabulary) for tokens (batch, time) and sources (batch, source time)."""
     net = plan.model
@@ -31,7 +36,7 @@ def logits(
     def cross(prefix: str, y: Array) -> Array:
         return cross_attention(net, decoder, f"{prefix}.cross_attention", y, encoded, seen)
 
-    return head(net, weights, stack(net, decoder, tokens, {}, cross))
+    return head(net, weights, stack(net, decoder, tokens, inputs or {}, cross))
 
 
 def own(weights: Weights, net: TransformerNetwork) -> Mapping[str, Array]:

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from codegen.plan import Plan
 from tests import oracle
+from tests.parity.reading import Reading
 from tests.parity.trial import (
     BATCH,
     SEEDS,
@@ -49,11 +50,18 @@ def check_trial(plan: Plan, seed: int) -> None:
         trial.assert_close(trial.model(source, tokens), whole)
         wanted = oracle.pair_logits(plan, trial.weights, trial.source, trial.tokens, trial.lengths)
         trial.assert_close(trial.model(source, tokens, source_lengths=lengths), wanted)
-        check_decoding(trial, wanted)
-        check_extending(trial, wanted)
+        check_decoding(trial)
+        check_extending(trial)
 
 
-def check_decoding(trial: PairTrial, wanted: oracle.Array) -> None:
+def wanted_after(trial: PairTrial, reading: Reading) -> oracle.Array:
+    """The logits of targets that were read so."""
+    return oracle.pair_logits(
+        trial.plan, trial.weights, trial.source, trial.tokens, trial.lengths, reading.inputs
+    )
+
+
+def check_decoding(trial: PairTrial) -> None:
     """Beginnings of different length, then token by token until the longest fills the context."""
     longest = int(trial.random.integers(1, trial.time))
     lengths = trial.random.integers(1, longest + 1, BATCH)
@@ -64,13 +72,17 @@ def check_decoding(trial: PairTrial, wanted: oracle.Array) -> None:
     ours = trial.model.prefill(
         source, tokens[:, :longest], cache, torch.from_numpy(lengths), source_lengths=source_lengths
     )
+    reading = Reading(trial.plan.model, lengths, trial.time)
+    wanted = wanted_after(trial, reading)
     trial.assert_close(ours, wanted[rows, lengths - 1])
     for step in range(trial.time - longest):
         ours = trial.model.decode(tokens[rows, lengths + step], cache)
+        reading.append(np.ones_like(lengths))
+        wanted = wanted_after(trial, reading) if reading.by_length else wanted
         trial.assert_close(ours, wanted[rows, lengths + step])
 
 
-def check_extending(trial: PairTrial, wanted: oracle.Array) -> None:
+def check_extending(trial: PairTrial) -> None:
     """Beginnings of different length, then chunks until a row fills the context."""
     longest = int(trial.random.integers(1, trial.time))
     lengths = trial.random.integers(1, longest + 1, BATCH)
@@ -80,9 +92,12 @@ def check_extending(trial: PairTrial, wanted: oracle.Array) -> None:
     trial.model.prefill(
         source, tokens[:, :longest], cache, torch.from_numpy(lengths), source_lengths=source_lengths
     )
+    reading = Reading(trial.plan.model, lengths, trial.time)
     while room := trial.time - int(lengths.max()):
         time = int(trial.random.integers(1, room + 1))
         places = lengths[:, None] + np.arange(time)
+        reading.append(np.full_like(lengths, time))
+        wanted = wanted_after(trial, reading)
         trial.assert_close(trial.model.extend(tokens[rows, places], cache), wanted[rows, places])
         lengths = lengths + time
 

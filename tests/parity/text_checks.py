@@ -9,6 +9,7 @@ import torch
 
 from codegen.plan import Plan
 from tests import oracle
+from tests.parity.reading import Reading
 from tests.parity.trial import BATCH, EXACT, SINGLE, Trial, check_parameters, default_dtype
 
 CALM = 2e-6  # where the oracle's own float32 is this close to its float64
@@ -113,21 +114,28 @@ def prompts_at_least(masks: list[str]) -> int:
     return max([1, *fixed])
 
 
-def decoded(
-    trial: TextTrial, lengths: oracle.Array
-) -> tuple[dict[str, oracle.Array], oracle.Array]:
-    """What the masks read, and logits, of rows that begin with prompts of these lengths.
+class Decoded:
+    """Rows that begin with prompts of these lengths: what the masks read of them, and logits.
 
     What follows a prompt belongs to its last document, is no part of its prefix, and makes the
     row longer.
     """
-    time = np.arange(trial.time)
-    ids = np.take_along_axis(trial.documents(), np.minimum(time, lengths[:, None] - 1), axis=1)
-    prefixes = trial.random.integers(0, lengths + 1)
-    grown = np.maximum(time + 1, lengths[:, None])
-    inputs = trial.kept(document_ids=ids, prefix_lengths=prefixes, lengths=grown)
-    wanted = trial.oracle_logits(inputs)
-    return {name: value for name, value in inputs.items() if name != "lengths"}, wanted
+
+    def __init__(self, trial: TextTrial, lengths: oracle.Array) -> None:
+        self.trial, self.reading = trial, Reading(trial.plan.model, lengths, trial.time)
+        time = np.arange(trial.time)
+        ids = np.take_along_axis(trial.documents(), np.minimum(time, lengths[:, None] - 1), axis=1)
+        prefixes = trial.random.integers(0, lengths + 1)
+        grown = np.maximum(time + 1, lengths[:, None])
+        self.read = trial.kept(document_ids=ids, prefix_lengths=prefixes, lengths=grown)
+        self.given = {name: value for name, value in self.read.items() if name != "lengths"}
+        self.logits = trial.oracle_logits({**self.read, **self.reading.inputs})
+
+    def append(self, parts: oracle.Array) -> None:
+        """The logits where each row has so many tokens more."""
+        self.reading.append(parts)
+        if self.reading.by_length:
+            self.logits = self.trial.oracle_logits({**self.read, **self.reading.inputs})
 
 
 def check_decoding(trial: TextTrial) -> None:
@@ -138,7 +146,8 @@ def check_decoding(trial: TextTrial) -> None:
     lengths[trial.random.integers(BATCH)] = longest
     rows, tokens = np.arange(BATCH), torch.from_numpy(trial.tokens)
     prompts = tokens[:, :longest].clone()
-    inputs, wanted = decoded(trial, lengths)
+    wanted = Decoded(trial, lengths)
+    inputs = wanted.given
     for row, length in enumerate(lengths):  # what stands behind a prompt has no say
         prompts[row, length:] = int(trial.random.integers(trial.vocabulary))
         if "document_ids" in inputs and trial.random.random() < 0.5:
@@ -148,21 +157,22 @@ def check_decoding(trial: TextTrial) -> None:
     given = trial.given(inputs)
     cache = trial.model.new_cache(BATCH, trial.time)
     ours = trial.model.prefill(prompts, cache, torch.from_numpy(lengths), **given)
-    trial.assert_close(ours, wanted[rows, lengths - 1])
+    trial.assert_close(ours, wanted.logits[rows, lengths - 1])
     for step in range(trial.time - longest):
         ours = trial.model.decode(tokens[rows, lengths + step], cache)
-        trial.assert_close(ours, wanted[rows, lengths + step])
+        wanted.append(np.ones_like(lengths))
+        trial.assert_close(ours, wanted.logits[rows, lengths + step])
 
-    inputs, wanted = decoded(trial, np.full(BATCH, longest))
+    wanted = Decoded(trial, np.full(BATCH, longest))
+    inputs = wanted.given
     if "document_ids" in inputs:
         inputs["document_ids"] = inputs["document_ids"][:, :longest]
-    # Rotary positions may be stretched by how long a sequence can become.
-    by_length = any(rope.by_length for rope in trial.plan.model.ropes)
-    cache = trial.model.new_cache(BATCH, trial.time if by_length else longest + 1)
+    cache = trial.model.new_cache(BATCH, longest + 1)
     ours = trial.model.prefill(tokens[:, :longest], cache, **trial.given(inputs))
-    trial.assert_close(ours, wanted[:, longest - 1])
+    trial.assert_close(ours, wanted.logits[:, longest - 1])
     ours = trial.model.decode(tokens[:, longest], cache)
-    trial.assert_close(ours, wanted[:, longest])
+    wanted.append(np.ones_like(lengths))
+    trial.assert_close(ours, wanted.logits[:, longest])
 
 
 def check_extending(trial: TextTrial) -> None:
@@ -171,7 +181,8 @@ def check_extending(trial: TextTrial) -> None:
     longest = int(trial.random.integers(shortest, trial.time))
     lengths = trial.random.integers(shortest, longest + 1, BATCH)
     tokens = torch.from_numpy(trial.tokens)
-    inputs, wanted = decoded(trial, lengths)
+    wanted = Decoded(trial, lengths)
+    inputs = wanted.given
     if "document_ids" in inputs:
         inputs["document_ids"] = inputs["document_ids"][:, :longest]
     cache = trial.model.new_cache(BATCH, trial.time)
@@ -187,7 +198,8 @@ def check_extending(trial: TextTrial) -> None:
         chunk = tokens[rows, places]
         ours = trial.model.extend(chunk, cache, None if alike else torch.from_numpy(parts))
         real = np.arange(time) < parts[:, None]
-        trial.assert_close(ours[torch.from_numpy(real)], wanted[rows, places][real])
+        wanted.append(parts)
+        trial.assert_close(ours[torch.from_numpy(real)], wanted.logits[rows, places][real])
         lengths = lengths + parts
         assert cache.lengths.tolist() == lengths.tolist()
 

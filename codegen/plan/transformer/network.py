@@ -181,6 +181,17 @@ class TransformerNetwork:
         return any(rope.by_length for rope in self.ropes)
 
     @property
+    def ropes_grow(self) -> bool:
+        """Whether angles change with each token of a text that outgrows its original context."""
+        return any(rope.scaling == "dynamic" for rope in self.ropes)
+
+    @property
+    def rereads(self) -> tuple[Read, ...]:
+        """How long a text may be before decoding reads it all again, as LongRoPE then turns it."""
+        names = [rope.name for rope in self.ropes if rope.scaling == "longrope" and self.decodes]
+        return tuple(Read(f"{name}_original_context_length") for name in names)
+
+    @property
     def rotates(self) -> RopePlan | None:
         """How heads are turned; all layers that do it do it alike but for the width."""
         return next((r for r in self.ropes if r.partial), self.rope)

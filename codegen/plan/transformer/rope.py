@@ -205,7 +205,8 @@ def _scaling_fields(
         fields.append(ConfigField(f"{name}_{field}", "float", float(value), float(value), comment))
     original = getattr(scaling, "original_context_length", None)
     if original is not None:
-        toy_original = TINY_CONTEXT // 2
+        grows = isinstance(scaling, DynamicScaling)  # cached keys would lag behind
+        toy_original = TINY_CONTEXT if grows else TINY_CONTEXT // 2
         field = f"{name}_original_context_length"
         fields.append(ConfigField(field, "int", original, toy_original))
     short, long = attention_factors(scaling)

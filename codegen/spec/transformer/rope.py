@@ -32,7 +32,10 @@ class Llama3Scaling(Vocabulary):
 
 
 class DynamicScaling(Vocabulary):
-    """The base grows with a sequence longer than in training (dynamic NTK, arXiv:2309.00071)."""
+    """The base grows with a text longer than in training (dynamic NTK, arXiv:2309.00071).
+
+    The longest row of a batch decides. In decoding, what was read stays as it was turned.
+    """
 
     kind: Literal["dynamic"] = "dynamic"
     factor: PositiveFloat = Field(description="how fast the base grows")
@@ -56,13 +59,14 @@ class YarnScaling(Vocabulary):
 class LongRopeScaling(Vocabulary):
     """A divisor for each pair of dimensions, another beyond the original context.
 
-    LongRoPE (arXiv:2402.13753).
+    LongRoPE (arXiv:2402.13753). The longest row of a batch decides. In decoding, a text that
+    outgrows the original context is read again.
     """
 
     kind: Literal["longrope"] = "longrope"
-    short_factor: list[PositiveFloat] = Field(description="of each pair, in short sequences")
+    short_factor: list[PositiveFloat] = Field(description="of each pair, in short texts")
     long_factor: list[PositiveFloat] = Field(description="of each pair, in longer ones")
-    original_context_length: Positive = Field(description="where a sequence begins to be long")
+    original_context_length: Positive = Field(description="up to which a text is short")
     attention_factor: PositiveFloat = Field(1.0, description="of rotated queries and keys")
     long_attention_factor: PositiveFloat | None = Field(
         None, description="the same in longer sequences; by default attention_factor"

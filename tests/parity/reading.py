@@ -1,0 +1,36 @@
+"""How long a text was when its tokens were read, which rotary positions may depend on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codegen.plan.transformer.network import TransformerNetwork
+from tests import oracle
+
+
+class Reading:
+    """What a cache holds of rows: `inputs` has the length of the longest row at each token.
+
+    LongRoPE has all of it read again where the longest row outgrows an original context.
+    """
+
+    def __init__(self, net: TransformerNetwork, lengths: oracle.Array, time: int) -> None:
+        self.by_length = any(rope.by_length for rope in net.ropes)
+        fields = oracle.fields(net)
+        again = [rope.name for rope in net.ropes if rope.scaling == "longrope"]
+        self.borders = [fields[f"{name}_original_context_length"] for name in again]
+        self.lengths = lengths
+        self.read_at = np.full((len(lengths), time), lengths.max())
+
+    @property
+    def inputs(self) -> dict[str, oracle.Array]:
+        return {"read_at": self.read_at} if self.by_length else {}
+
+    def append(self, parts: oracle.Array) -> None:
+        """So many tokens more in each row."""
+        before, self.lengths = self.lengths, self.lengths + parts
+        longest = self.lengths.max()
+        if any(before.max() <= border < longest for border in self.borders):
+            self.read_at[:] = longest
+        for row, (start, end) in enumerate(zip(before, self.lengths, strict=True)):
+            self.read_at[row, start:end] = longest
