@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from codegen.exit_codes import ExitCode
+from codegen.quoting import plain, short
+
+MAX_SHOWN = 300  # characters of a line
+BEFORE = 100  # the column, where a line is longer
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,35 @@ class Diagnostic:
     severity: str = "error"
 
     def __str__(self) -> str:
-        """The finding in a compiler's form: location, message, source line, caret, hint."""
+        """The finding in a compiler's form: location, message, source line, caret, hint.
+
+        Whatever a file says in it is made plain: five lines are five lines in every log.
+        """
+        said = f"{self.severity}: {short(self.message)}"
         if self.position is None:
-            lines = [f"{self.severity}: {self.message}"]
+            lines = [said]
         else:
             at = self.position
-            lines = [f"{at.path}:{at.line}:{at.column}: {self.severity}: {self.message}"]
+            lines = [f"{short(at.path)}:{at.line}:{at.column}: {said}"]
             if at.text.strip():
-                shown = at.text.replace("\t", " ")
-                room = max(1, min(at.length, len(shown) - at.column + 1))
-                number = str(at.line)
-                lines.append(f" {number} | {shown}")
-                lines.append(f" {' ' * len(number)} | {' ' * (at.column - 1)}{'^' * room}")
+                lines += _pointed_out(at)
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  hint: {short(self.hint)}")
         return "\n".join(lines)
+
+
+def _pointed_out(at: Position) -> tuple[str, str]:
+    """The line, or what is around the place of a long one, and a caret below."""
+    text = at.text.replace("\t", " ")
+    start = at.column - 1
+    first = max(0, start - BEFORE) if len(text) > MAX_SHOWN else 0
+    text, start = text[first : first + MAX_SHOWN], start - first
+    before, marked = plain(text[:start]), plain(text[start : start + max(1, at.length)])
+    margin = " " * len(str(at.line))
+    return (
+        f" {at.line} | {plain(text)}",
+        f" {margin} | {' ' * len(before)}{'^' * len(marked or '^')}",
+    )
 
 
 class TgenError(Exception):

@@ -30,6 +30,7 @@ from codegen.importers.tensors import Moved, open_tensors, weight_files
 from codegen.importers.translate import Translated, mapping_for, translate
 from codegen.plan import Plan, lower
 from codegen.project import Project
+from codegen.quoting import short
 from codegen.spec import load_text
 from codegen.spec.checks import check_name
 from codegen.spec.yaml.source import parse
@@ -86,7 +87,7 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
     translated = translate(config, mapping)
     where = folder if folder.is_dir() else folder.parent
     part = "the text model of " if mapping.within else ""
-    comment = f"{part}{model_type}, from config.json of {where.resolve().name}"
+    comment = f"{part}{model_type}, from config.json of {short(where.resolve().name)}"
     text = spec_text(name, translated.spec, comment)
     path = f"{specs}/{name}.yaml"
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from codegen.errors import CheckpointError, Diagnostic, Position
 
-LARGEST = 20_000_000  # bytes
+LARGEST = 5_000_000  # bytes
 OUTSIDE = ("tie_word_embeddings",)
 
 

@@ -98,12 +98,11 @@ def convert(
 
     Returns what weights.json says. CheckpointError where the tensors don't fit the model.
     """
+    tensors = open_tensors(files)
+    check_fit(package, tensors, files[0].parent)
     tensors = open_tensors(files, moved)
     model = empty_model(package, plan, tensors)
-    try:
-        package.weights.load_huggingface(model, tensors)
-    except ValueError as error:
-        raise CheckpointError(f"{files[0].parent}: {error}") from None
+    package.weights.load_huggingface(model, tensors)
     own = {f"model.{name}": t for name, t in package.checkpoint.weights(model).items()}
     package.checkpoint.write_checkpoint(to / FILE, own, {"config": asdict(package.model.Config())})
     tokenizer = files[0].parent / TOKENIZER
@@ -120,14 +119,30 @@ def convert(
     return record
 
 
-def empty_model(package: ImportedPackage, plan: Plan, tensors: Mapping[str, Tensor]) -> nn.Module:
-    """The model with room for its weights in the number formats of the checkpoint."""
+def check_fit(package: ImportedPackage, tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """CheckpointError if a checkpoint is not this model's, before its weights take any memory."""
+    try:
+        package.weights.load_huggingface(model_without_storage(package), tensors)
+    except (ValueError, RuntimeError) as error:  # a RuntimeError if no tensor can be so large
+        raise CheckpointError(f"{folder}: {error}") from None
+
+
+def model_without_storage(package: ImportedPackage) -> nn.Module:
+    """The model on the meta device, with nothing drawn."""
     import torch
 
     from codegen.importers.blank import WithoutInit
 
     with torch.device("meta"), WithoutInit():
         model: nn.Module = package.model.Model(package.model.Config())
+    return model
+
+
+def empty_model(package: ImportedPackage, plan: Plan, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The model with room for its weights in the number formats of the checkpoint."""
+    import torch
+
+    model = model_without_storage(package)
     dtypes = dtypes_there(plan, tensors)
     made: dict[int, torch.nn.Parameter] = {}
     state: dict[str, Tensor] = {}

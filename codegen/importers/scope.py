@@ -10,6 +10,8 @@ from codegen.importers.config import Config
 from codegen.importers.formula import FormulaError, compute, names_in
 from codegen.importers.mapping import Mapping
 
+MOST_ELEMENTS = 4_096  # of a list: twice as many as a head may have dimensions
+MOST_CHARACTERS = 1_000
 DEFINITION = re.compile(r"(\w+)\((.*)\)")
 
 
@@ -55,6 +57,7 @@ class Scope:
     def _field(self, name: str) -> Any:
         self.reads.add(name)
         if name in self.fields:
+            _refuse_endless(self.fields[name])
             return self.fields[name]
         if name in self.defaults:
             return made(self.defaults[name], self)
@@ -96,6 +99,19 @@ class MissingFieldError(FormulaError):
     def __init__(self, name: str) -> None:
         super().__init__(f"the field `{name}` is missing")
         self.name = name
+
+
+def _refuse_endless(value: Any) -> None:
+    """FormulaError for a list or a text that no model has, at any depth."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str) and len(one) > MOST_CHARACTERS:
+            raise FormulaError(f"{len(one):,} characters are too many")
+        if isinstance(one, dict | list):
+            if len(one) > MOST_ELEMENTS:
+                raise FormulaError(f"{len(one):,} elements are too many")
+            waiting += one.values() if isinstance(one, dict) else one
 
 
 def made(value: Any, scope: Scope | Inside) -> Any:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import CheckpointError
+from codegen.quoting import short
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 INDEX = "model.safetensors.index.json"
+LARGEST = 50_000_000  # bytes of it
+LONGEST = 255  # characters of a file's name
+NAMED = 5  # tensors or files in a message
 Moved = Callable[[int, int, str], None]  # the file that is being read, of how many, its name
 
 
@@ -31,10 +36,15 @@ class Tensors(Mapping[str, "Tensor"]):
         self.file: Any = None
 
     def __getitem__(self, name: str) -> Tensor:
+        from safetensors import SafetensorError
+
         path = self.files[name]
         if path != self.path:
             self.file, self.path = _opened(path).__enter__(), path
-        tensor: Tensor = self.file.get_tensor(name)
+        try:
+            tensor: Tensor = self.file.get_tensor(name)
+        except SafetensorError as error:  # a number format that torch doesn't have
+            raise CheckpointError(f"{path}: {short(name, LONGEST)}: {error}") from None
         return tensor
 
     def __iter__(self) -> Iterator[str]:
@@ -57,10 +67,11 @@ def weight_files(folder: Path, allow_pickle: bool = False) -> tuple[Path, ...]:
     """
     if (folder / INDEX).is_file():
         shards = sorted(set(_index(folder / INDEX).values()))
-        if missing := [name for name in shards if not (folder / name).is_file()]:
+        there = {path.name for path in folder.iterdir() if path.is_file()}
+        if missing := [name for name in shards if name not in there]:
             raise CheckpointError(
                 f"{folder / INDEX}: {len(missing)} of {len(shards)} files are missing: "
-                + ", ".join(missing[:5]),
+                + _named(missing),
                 "download the checkpoint again",
             )
         return tuple(folder / name for name in shards)
@@ -68,7 +79,7 @@ def weight_files(folder: Path, allow_pickle: bool = False) -> tuple[Path, ...]:
         return (folder / "model.safetensors",)
     others = tuple(sorted(folder.glob("*.safetensors")))
     if others:
-        names = ", ".join(path.name for path in others[:5])
+        names = _named([path.name for path in others])
         raise CheckpointError(f"{folder}: which weights? There are {names}, but no {INDEX}")
     pickles = tuple(sorted(folder.glob("pytorch_model*.bin")))
     if pickles and not allow_pickle:
@@ -82,13 +93,26 @@ def weight_files(folder: Path, allow_pickle: bool = False) -> tuple[Path, ...]:
 def _index(path: Path) -> dict[str, str]:
     """Each tensor's file, which lies in the same folder."""
     try:
+        if path.stat().st_size > LARGEST:
+            raise CheckpointError(f"{path}: larger than {LARGEST:,} bytes")
         found = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-        names = {str(name): str(file) for name, file in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        names: dict[str, str] = dict(found)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise CheckpointError(f"{path}: not an index of safetensors files") from None
-    if odd := [file for file in names.values() if Path(file).name != file]:
-        raise CheckpointError(f"{path}: {odd[0]} is not a file of this folder")
+    if not names:
+        raise CheckpointError(f"{path}: it lists no tensors")
+    for file in names.values():
+        if not isinstance(file, str) or len(file) > LONGEST or os.path.basename(file) != file:
+            raise CheckpointError(
+                f"{path}: {short(str(file), LONGEST)} is not a file of this folder"
+            )
     return names
+
+
+def _named(names: list[str]) -> str:
+    """A few names, and how many more there are."""
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(short(name, LONGEST) for name in names[:NAMED]) + more
 
 
 def open_tensors(files: tuple[Path, ...], moved: Moved | None = None) -> Mapping[str, Tensor]:
@@ -101,11 +125,13 @@ def open_tensors(files: tuple[Path, ...], moved: Moved | None = None) -> Mapping
             names: list[str] = file.keys()
             for name in names:
                 if name in places:
-                    raise CheckpointError(f"{path}: {name} is also in {places[name].name}")
+                    raise CheckpointError(
+                        f"{path}: {short(name, LONGEST)} is also in {places[name].name}"
+                    )
                 places[name] = path
     index = files[0].parent / INDEX if files else Path(INDEX)
     if index.is_file() and (odd := sorted(_index(index).keys() ^ places.keys())):
-        raise CheckpointError(f"{index}: it and its files don't both have {', '.join(odd[:5])}")
+        raise CheckpointError(f"{index}: it and its files don't both have {_named(odd)}")
     return Tensors(places, moved)
 
 
@@ -127,8 +153,12 @@ def _unpickled(files: tuple[Path, ...]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for path in files:
         try:
-            found |= torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            here = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except (RuntimeError, pickle.UnpicklingError, OSError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise CheckpointError(f"{path}: can't be read as weights: {reason}") from None
+        rows = here.items() if isinstance(here, dict) else [(None, None)]
+        if not all(isinstance(name, str) and torch.is_tensor(value) for name, value in rows):
+            raise CheckpointError(f"{path}: can't be read as weights: it holds something else")
+        found |= here
     return found

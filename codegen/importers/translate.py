@@ -13,8 +13,11 @@ from codegen.importers.formula import FormulaError, compute
 from codegen.importers.layers import with_layers
 from codegen.importers.mapping import Mapping, choose, known_types
 from codegen.importers.scope import MissingFieldError, Scope, fields_read, without_nulls
+from codegen.quoting import short
 from codegen.spec.yaml.source import Key
 
+WORD = 100  # characters of a name in a message
+MOST_UNKNOWN = 20  # fields that are named one by one
 SILENT = "to import it all the same, take the field out of config.json: the logits may differ"
 
 
@@ -42,7 +45,9 @@ def mapping_for(config: Config) -> Mapping:
         where = config.position("model_type")
         message = "the field `model_type` is missing"
         message = (
-            message if model_type is None else f"expected the name of a type, got {model_type!r}"
+            message
+            if model_type is None
+            else f"expected the name of a type, got {_short(model_type)}"
         )
         raise CheckpointError(Diagnostic(message, where or config.at(0)))
     heads = config.fields.get("architectures") or []
@@ -50,13 +55,14 @@ def mapping_for(config: Config) -> Mapping:
     mapping = choose(model_type, heads)
     if mapping is None:
         types = known_types()
-        near = difflib.get_close_matches(model_type, types, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(model_type[:WORD], types, n=3, cutoff=0.5)
         nearest = f"nearest: {', '.join(near)}; " if near else ""
         hint = f"{nearest}{len(types)} types are known: docs/importing.md says how to add one"
-        message = f"no mapping for the model type `{model_type}`"
+        message = f"no mapping for the model type `{short(model_type, WORD)}`"
         raise CheckpointError(Diagnostic(message, config.position("model_type"), hint))
     if heads and mapping.architectures and not set(heads) & set(mapping.architectures):
-        message = f"{model_type} is known as {', '.join(mapping.architectures)}, not {heads[0]}"
+        named = ", ".join(mapping.architectures)
+        message = f"{model_type} is known as {named}, not {short(heads[0], WORD)}"
         raise CheckpointError(Diagnostic(message, config.position("architectures")))
     return mapping
 
@@ -97,12 +103,16 @@ class _Translation:
             self._refuse_others(whole, {self.mapping.within, *OUTSIDE, *anywhere})
 
     def _refuse_others(self, config: Config, known: Container[str | None]) -> None:
-        for field, value in config.fields.items():
-            if field not in known:
-                shown = _short(value)
-                what = f"{self.mapping.name} with `{field}` = {shown}"
-                message = f"{what} can't be imported faithfully: what that does is not known"
-                self.problems.append(Diagnostic(message, config.position_of_key(field), SILENT))
+        unknown = [field for field in config.fields if field not in known]
+        for field in unknown[:MOST_UNKNOWN]:
+            what = (
+                f"{self.mapping.name} with `{short(field, WORD)}` = {_short(config.fields[field])}"
+            )
+            message = f"{what} can't be imported faithfully: what that does is not known"
+            self.problems.append(Diagnostic(message, config.position_of_key(field), SILENT))
+        if more := unknown[MOST_UNKNOWN:]:
+            message = f"and {len(more):,} more fields of which it is not known what they do"
+            self.problems.append(Diagnostic(message, config.position_of_key(more[0])))
 
     def refuse_unsayable(self) -> None:
         """What the mapping knows, but the spec language can't say."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codegen.quoting import plain
 from codegen.report.build_table import FEW, table
 from codegen.report.outcome import (
     WIDTH,
@@ -69,19 +70,19 @@ def _summary(outcomes: Sequence[Outcome], dry_run: bool, seconds: float) -> str:
 def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[str]:
     if outcome.folder is None or (outcome.problems and not outcome.tests):
         return
-    where = f"{project.shown(outcome.folder)}/"
-    name = click.style(outcome.name, bold=True)
+    where = f"{plain(project.shown(outcome.folder))}/"
+    name = click.style(plain(outcome.name), bold=True)
     if state_of(outcome) == "fresh":
         names = ", ".join(written_names(path.rsplit("/", 1)[-1] for path in _edited(outcome)))
-        yield f"{name}  {where} is fresh" + (f", with edits in {names}" if names else "")
+        yield f"{name}  {where} is fresh" + (f", with edits in {plain(names)}" if names else "")
         if outcome.cost is None or dry_run:
             return
     else:
         yield f"{name}  {where}"
     if dry_run:
         for change in outcome.changes:
-            yield f"  {change.kind:8} {change.path}"
-            yield from (f"{'':11}{trouble}" for trouble in change.troubles)
+            yield f"  {change.kind:8} {plain(change.path)}"
+            yield from (f"{'':11}{plain(trouble)}" for trouble in change.troubles)
         return
     yield from _written_lines(outcome)
     if outcome.cost:
@@ -110,7 +111,9 @@ def _written_lines(outcome: Outcome) -> Iterator[str]:
     for label, text in parts.items():
         if text:
             start = f"  {label:10} "
-            yield textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * 13)
+            yield textwrap.fill(
+                plain(text), WIDTH, initial_indent=start, subsequent_indent=" " * 13
+            )
 
 
 def verdict_line(tests: TestReport) -> str:
@@ -125,12 +128,12 @@ def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """For which GPUs kernels were compiled, and where their first tile would not do."""
     targets: Mapping[str, Mapping[str, str]] = report["targets"]
     count = sum(map(len, targets.values()))
-    yield f"  {'kernels':10} {count} compiled for {', '.join(targets)}"
+    yield f"  {'kernels':10} {count} compiled for {plain(', '.join(targets))}"
     for target, kernels in targets.items():
         for kernel, entry in kernels.items():
             _, _, why = entry.partition("; ")
             if why not in AS_PLANNED:
-                line = f"{kernel} on {target}: not the table's first, as {why}"
+                line = plain(f"{kernel} on {target}: not the table's first, as {why}")
                 indent = " " * 13
                 yield textwrap.fill(
                     line, WIDTH, initial_indent=indent, subsequent_indent=indent + "  "
@@ -150,7 +153,7 @@ def cost_line(cost: Cost) -> str:
 
 def orphan_line(orphan: Orphan, project: Project) -> str:
     """What became of a package whose spec is gone."""
-    where = project.shown(orphan.folder)
+    where = plain(project.shown(orphan.folder))
     if orphan.problems:
         return "\n".join(map(str, orphan.problems))
     return (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.emit import LOCK_NAME
+from codegen.quoting import plain
 from codegen.report.outcome import dropped_text, merged_text, state_of, written_names
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def done_line(outcome: Outcome) -> str | None:
     if state == "fresh":
         return None
     shown = click.style(f"{state:9}", fg=COLOURS.get(state))
-    return f"{outcome.name:24} {shown} {'; '.join(_told(outcome))}"
+    return f"{plain(outcome.name):24} {shown} {'; '.join(_told(outcome))}"
 
 
 def _told(outcome: Outcome) -> Iterator[str]:
@@ -46,7 +47,7 @@ def _told(outcome: Outcome) -> Iterator[str]:
         elif names:
             yield _counted(len(names), "file") + (" written" if written.merged else "")
         if written.removed:
-            yield f"removed {' '.join(written.removed)}"
+            yield f"removed {plain(' '.join(written.removed))}"
 
 
 def table(outcomes: Sequence[Outcome]) -> None:
@@ -69,19 +70,20 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     sizes = (human(cost.parameters), human_flops(cost.flops_train)) if cost else ("", "")
     failed = f", {tests.failed} failed" if tests and tests.failed else ""
     said = f"{tests.passed} passed{failed}" if tests else ""
-    return outcome.name, state_of(outcome), *sizes, said
+    return plain(outcome.name), state_of(outcome), *sizes, said
 
 
 def _rich(columns: Sequence[tuple[str, ...]]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for head, *_ in columns:
         made.add_column(head, justify="left" if head in LEFT else "right")
     for row in zip(*(cells for _, *cells in columns), strict=True):
-        made.add_row(*(f"[{COLOURS[cell]}]{cell}[/]" if cell in COLOURS else cell for cell in row))
+        made.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
     Console(highlight=False).print(made)
 
 

@@ -18,4 +18,5 @@ class PipedConsole(Console):
 
 def table_console(width: int) -> Console:
     """Standard output, `width` columns wide where it is no terminal."""
-    return PipedConsole(width=None if sys.stdout.isatty() else width, highlight=False)
+    wide = None if sys.stdout.isatty() else width
+    return PipedConsole(width=wide, highlight=False, markup=False, emoji=False)

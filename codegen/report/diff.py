@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.quoting import plain
+
 if TYPE_CHECKING:
     from codegen.plan import Plan
     from codegen.spec.knobs import Difference
@@ -35,7 +37,7 @@ def diff_text(one: Plan, other: Plan, found: Sequence[Difference]) -> None:
     for column in ("knob", one.name, other.name):
         knobs.add_column(column, overflow="fold")
     for row in found:
-        knobs.add_row(row.knob, row.one, row.other)
+        knobs.add_row(plain(row.knob), plain(row.one), plain(row.other))
     console.print(knobs)
     costs = Table(title="cost", title_justify="left")
     costs.add_column("")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.quoting import plain, plain_lines
 from codegen.report.outcome import print_json, show_problems
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ def edits_text(outcomes: Sequence[Outcome], *, diffs: bool) -> None:
     """A line per file with the definitions that were edited, its diff below, counts at the end."""
     found = [edit for outcome in outcomes for edit in outcome.edits]
     for edit in found:
-        click.echo(f"{click.style(edit.path, bold=True)}: {', '.join(edit.parts) or 'edited'}")
+        parts = plain(", ".join(edit.parts) or "edited")
+        click.echo(f"{click.style(plain(edit.path), bold=True)}: {parts}")
         if diffs:
-            click.echo(edit.diff, nl=False)
+            click.echo(plain_lines(edit.diff), nl=False)
     for outcome in outcomes:
         show_problems(outcome)
     packages = sum(bool(outcome.edits) for outcome in outcomes)

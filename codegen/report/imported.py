@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.quoting import plain
 from codegen.report.build import cost_line, verdict_line
 from codegen.report.outcome import show_problems
 
@@ -27,6 +28,7 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
     }
     if made.weights:
         lines["weights"] = f"{project.shown(made.weights)}/"
+    lines = {label: plain(text) for label, text in lines.items()}
     if outcome.tests:
         lines["tests"] = verdict_line(outcome.tests)
     click.echo(click.style(made.model.name, bold=True))
@@ -35,7 +37,7 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
     show_problems(outcome)
     click.echo(f"imported in {seconds:.1f} s; next:")
     for command in _next(made, project):
-        click.echo(f"  {command}")
+        click.echo(f"  {plain(command)}")
 
 
 def _weights_read(made: Imported) -> str:

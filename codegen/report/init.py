@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.errors import Diagnostic
+from codegen.quoting import plain
 
 if TYPE_CHECKING:
     from codegen.commands.init import ProjectFile
@@ -19,7 +20,7 @@ def init_text(pieces: Sequence[ProjectFile], folder: Path) -> None:
     from codegen.commands.init import repository_root
 
     if not pieces:
-        click.echo(f"nothing to do: {folder} is a project already")
+        click.echo(f"nothing to do: {plain(str(folder))} is a project already")
         return
     for piece in pieces:
         name = piece.path.relative_to(folder).as_posix()
@@ -30,10 +31,10 @@ def init_text(pieces: Sequence[ProjectFile], folder: Path) -> None:
             click.echo(str(Diagnostic(piece.warning, hint=hint, severity="warning")), err=True)
     root = repository_root(folder)
     if root is not None:
-        inside = folder.relative_to(root).as_posix()
+        above, inside = plain(str(root)), plain(folder.relative_to(root).as_posix())
         click.echo(
-            f"CI: workflows are read in {root} only; add there `tgen check --format github` "
+            f"CI: workflows are read in {above} only; add there `tgen check --format github` "
             f"with `working-directory: {inside}`"
         )
-    click.echo("next:" if folder == Path.cwd() else f"next, in {folder}:")
+    click.echo("next:" if folder == Path.cwd() else f"next, in {plain(str(folder))}:")
     click.echo("  tgen build\n  tgen check")

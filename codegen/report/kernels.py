@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from codegen.quoting import plain
 from codegen.report.outcome import print_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def kernels_text(choices: Sequence[ChosenTile]) -> None:
         justify: JustifyMethod = "right" if column in NUMBERS else "left"
         table.add_column(column, justify=justify, overflow="fold")
     for choice in choices:
-        table.add_row(*kernel_row(choice))
+        table.add_row(*map(plain, kernel_row(choice)))
     console.print(table)
     for choice in choices:
         if choice.warning:

@@ -12,6 +12,7 @@ import click
 from codegen.errors import OutputError
 from codegen.plan.masks.ranges import AxisTile, Inputs, Ranges, key_ranges, shows
 from codegen.plan.masks.words import sentence
+from codegen.quoting import plain
 from codegen.spec.masks.formula import formula_of
 from codegen.spec.masks.tree import Mask
 
@@ -100,7 +101,7 @@ def show(picture: Picture) -> None:
             for k in range(picture.length)
         )
         click.echo("".join(line).rstrip())
-    click.echo(sentence(picture.mask, picture.text))
+    click.echo(plain(sentence(picture.mask, picture.text)))
     click.echo(
         f"tiles of {picture.tile} queries skip {picture.skipped:.0%} of the work; "
         f"{picture.unmasked:.0%} of the rest needs no mask"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.quoting import plain, plain_lines
+
 if TYPE_CHECKING:
     from codegen.commands.migrate import Migration
 
@@ -16,9 +18,9 @@ def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:
     for migration in migrations:
         said = "; ".join(migration.done) or "nothing to change"
         said = "left as it is" if migration.problems else said
-        click.echo(f"{click.style(migration.path, bold=True)}  {said}")
+        click.echo(f"{click.style(plain(migration.path), bold=True)}  {plain(said)}")
         if dry_run and not migration.problems:
-            click.echo(migration.diff, nl=False)
+            click.echo(plain_lines(migration.diff), nl=False)
     for migration in migrations:
         for problem in migration.problems:
             click.echo(str(problem), err=True)

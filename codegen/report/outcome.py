@@ -13,6 +13,7 @@ import click
 
 from codegen.emit import LOCK_NAME
 from codegen.exit_codes import ExitCode
+from codegen.quoting import plain, plain_lines
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
@@ -52,23 +53,24 @@ def written_names(names: Iterable[str]) -> list[str]:
 
 def merged_text(merged: Mapping[str, Sequence[str]]) -> str:
     """Files, and what a person changed of each: `model.py (Block.forward); train.py (main)`."""
-    return "; ".join(f"{name} ({', '.join(parts)})" for name, parts in merged.items())
+    return plain("; ".join(f"{name} ({', '.join(parts)})" for name, parts in merged.items()))
 
 
 def dropped_text(dropped: Mapping[str, Sequence[str]]) -> str:
     """What a person's text was given up of: `your text of Config.layers in model.py`."""
-    return "; ".join(
+    said = "; ".join(
         f"your text of {name if parts in (('the whole file',), ('the text',)) else within}"
         for name, parts in dropped.items()
         for within in [f"{', '.join(parts)} in {name}"]
     )
+    return plain(said)
 
 
 def show_problems(*outcomes: Outcome) -> None:
     """Findings on standard error; what pytest said of failed tests, once for all of them."""
     outputs = [o.tests.output for o in outcomes if o.tests and not o.tests.green]
     for output in dict.fromkeys(outputs):
-        click.echo(output, err=True)
+        click.echo(plain_lines(output), err=True)
     for outcome in outcomes:
         for warning in outcome.warnings:
             click.echo(str(warning), err=True)
@@ -81,7 +83,7 @@ def show_problems(*outcomes: Outcome) -> None:
 
 def _conflict_lines(outcome: Outcome) -> Iterator[str]:
     """What only a person can decide in a package, and the commands for it."""
-    name = click.style(outcome.name, bold=True)
+    name = click.style(plain(outcome.name), bold=True)
     yield f"{click.style('conflict', fg='red')}: {name} is left as it was; it is for you to decide"
     for hint, problems in itertools.groupby(outcome.problems, lambda problem: problem.hint):
         for problem in problems:
@@ -92,7 +94,7 @@ def _conflict_lines(outcome: Outcome) -> Iterator[str]:
 
 def _wrapped(text: str, indent: str) -> str:
     return textwrap.fill(
-        text,
+        plain(text),
         WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.quoting import plain
+
 if TYPE_CHECKING:
     from codegen.plan import Plan
 
@@ -26,12 +28,12 @@ def plan_text(plan: Plan) -> None:
     from codegen.report.console import table_console
 
     console = table_console(110)
-    console.print(plan.description.title, style="bold")
-    console.print("; ".join(plan.description.notable))
+    console.print(plain(plan.description.title), style="bold")
+    console.print("; ".join(map(plain, plan.description.notable)))
     for shown in (*family_of(plan).shown(plan), cost_shown(plan)):
         table = Table(title=shown.title, title_justify="left", show_header=shown.headed)
         for column in shown.columns:
             table.add_column(column, justify="left" if column in shown.left else "right")
         for row in shown.rows:
-            table.add_row(*row)
+            table.add_row(*map(plain, row))
         console.print(table)

@@ -12,6 +12,7 @@ import click
 
 from codegen.build.progress import Progress
 from codegen.counted import Counted, unheard
+from codegen.quoting import plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -74,7 +75,7 @@ class _Bar:
             if self._drawn is None:
                 self._drawn = _drawn(self._stack)
             bar, task = self._drawn
-            bar.update(task, completed=done, total=total, description=f"{what} {name}")
+            bar.update(task, completed=done, total=total, description=f"{what} {plain(name)}")
 
         return moved if self._wanted else unheard
 
@@ -93,7 +94,7 @@ def _drawn(stack: contextlib.ExitStack) -> tuple[Bar, TaskID]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     bar = Bar(
         *columns,
         console=Console(stderr=True, highlight=False),

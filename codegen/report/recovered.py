@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.quoting import plain
+
 if TYPE_CHECKING:
     from codegen.emit import Recovered
 
@@ -19,7 +21,7 @@ NOW = {
 
 def recovered_line(found: Recovered) -> str:
     """That a build was cut off, and which state its package has."""
-    return f"a build of {found.name} had been cut off: {NOW[found.outcome]}"
+    return f"a build of {plain(found.name)} had been cut off: {NOW[found.outcome]}"
 
 
 def recovered_text(interrupted: Sequence[Recovered]) -> None:

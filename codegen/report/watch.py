@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from codegen.quoting import plain
 from codegen.report.build import verdict_line
 from codegen.report.outcome import show_problems
 
@@ -46,12 +47,12 @@ def watch_text(event: Event, project: Project, shown: Shown) -> None:
         case Rebuilt():
             _show_rebuilt(event)
         case Gone():
-            click.echo(_line(event.name, _gone(event, project)))
+            click.echo(_line(event.name, plain(_gone(event, project))))
         case Outcome(tests=report) if report:
             click.echo(_line(event.name, f"tests: {verdict_line(report)}"))
             show_problems(event)
         case Testing(name=name):
-            shown(f"testing {name}" if name else "waiting for a save")
+            shown(f"testing {plain(name)}" if name else "waiting for a save")
     sys.stdout.flush()
 
 
@@ -59,7 +60,7 @@ def _started(event: Started, project: Project) -> str:
     where = ", ".join(_place(project.shown(path), path.is_dir()) for path in event.paths)
     specs = f"{event.specs} spec{'s' if event.specs != 1 else ''}"
     templates = " and ".join(f"{project.shown(path)}/" for path in event.templates)
-    return f"watching {where} ({specs}) and the templates in {templates}; Ctrl-C ends it"
+    return plain(f"watching {where} ({specs}) and the templates in {templates}; Ctrl-C ends it")
 
 
 def _place(shown: str, folder: bool) -> str:
@@ -106,4 +107,4 @@ def _names(outcomes: Sequence[Outcome]) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"{datetime.now():%H:%M:%S}  {click.style(name, bold=True)}  {text}"
+    return f"{datetime.now():%H:%M:%S}  {click.style(plain(name), bold=True)}  {text}"

@@ -77,7 +77,7 @@ def test_a_gamma_of_no_norm_is_still_a_stranger(tmp_path: Path) -> None:
     with loaded(read_model(tmp_path)) as package:
         model = package.model.Model(package.model.Config())
         tensors["bert.encoder.layer.9.output.LayerNorm.gamma"] = torch.zeros(48)
-        with pytest.raises(ValueError, match=r"layer\.9\.output\.LayerNorm\.weight is not part"):
+        with pytest.raises(ValueError, match=r"layer\.9\.output\.LayerNorm\.weight' is not part"):
             package.weights.load_huggingface(model, tensors)
 
 

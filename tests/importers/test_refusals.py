@@ -191,7 +191,7 @@ NORM = "model.layers.1.input_layernorm.weight"
     ("change", "message"),
     [
         (lambda t: t.pop(NORM), f"{NORM} is missing"),
-        (lambda t: t.update(stranger=torch.zeros(2)), "stranger is not part of this model"),
+        (lambda t: t.update(stranger=torch.zeros(2)), "'stranger' is not part of this model"),
         (lambda t: t.update({NORM: torch.zeros(3)}), f"{NORM} has shape [3], not [48]"),
         (lambda t: t.clear(), "is missing"),
     ],

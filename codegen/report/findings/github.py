@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from codegen.quoting import plain, visible
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, summary
 from codegen.report.findings.finding import Finding
@@ -19,7 +20,7 @@ def github(checked: Checked, findings: Sequence[Finding]) -> None:
     for found in findings:
         click.echo(annotation(found, checked))
     to_run = command(checked)
-    click.echo(summary(checked) + (f"; run: {to_run}" if to_run else ""))
+    click.echo(summary(checked) + (f"; run: {plain(to_run)}" if to_run else ""))
 
 
 def annotation(found: Finding, checked: Checked) -> str:
@@ -41,6 +42,7 @@ def annotation(found: Finding, checked: Checked) -> str:
 
 
 def _data(text: str) -> str:
+    text = visible(text, keep="\r\n")
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -9,6 +9,7 @@ import click
 
 from codegen.emit import LOCK_NAME
 from codegen.errors import Diagnostic
+from codegen.quoting import plain, plain_lines
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, file_names, summary, typed
 from codegen.report.findings.finding import Finding
@@ -41,7 +42,7 @@ def text(checked: Checked, findings: Sequence[Finding], *, diff_only: bool = Fal
             click.echo(line, err=diff_only)
     click.echo(summary(checked), err=diff_only)
     if to_run := command(checked):
-        click.echo(f"run: {to_run}", err=diff_only)
+        click.echo(f"run: {plain(to_run)}", err=diff_only)
 
 
 def _say(found: Finding, diff_only: bool) -> None:
@@ -49,7 +50,7 @@ def _say(found: Finding, diff_only: bool) -> None:
     if found.rule in ("interrupted-build", "stale-package"):
         return
     if found.rule == "orphan-package":
-        click.echo(f"orphan: {found.message}; {found.hint}", err=diff_only)
+        click.echo(f"orphan: {plain(found.message)}; {found.hint}", err=diff_only)
         return
     place = found.place if found.exact else None
     click.echo(str(Diagnostic(found.message, place, found.hint, found.level)), err=True)
@@ -60,7 +61,7 @@ def _patches(found: Finding, findings: Sequence[Finding], project: Project) -> N
     if found.rule != "stale-package":
         return
     if any(other.package == found.package for other in findings if other.rule == "edit-conflict"):
-        click.echo(f"{found.package}: no diffs, as it has a conflict", err=True)
+        click.echo(f"{plain(found.package)}: no diffs, as it has a conflict", err=True)
         return
     for change in found.changes:
         click.echo(_patch(change, project), nl=False)
@@ -81,13 +82,13 @@ def _patch(change: Change, project: Project) -> str:
 
 def _show(change: Change, alone: bool) -> None:
     """One file: a line, and its diff; a lock's digests tell people nothing beside others."""
-    click.echo(click.style(f"{change.kind}: {change.path}", bold=True))
+    click.echo(click.style(f"{change.kind}: {plain(change.path)}", bold=True))
     if alone or not change.path.endswith(f"/{LOCK_NAME}"):
         click.echo(_coloured(change.diff), nl=False)
 
 
 def _coloured(diff: str) -> str:
-    lines = diff.splitlines(keepends=True)
+    lines = plain_lines(diff).splitlines(keepends=True)
     return "".join(click.style(line, fg=COLOURS.get(line[:1])) for line in lines)
 
 
@@ -96,5 +97,5 @@ def _edits_line(outcome: Outcome) -> str | None:
         return None
     names = ", ".join(file_names(outcome.edits))
     if outcome.fresh:
-        return f"{outcome.name}: fresh, with edits in {names}"
-    return f"{outcome.name}: stale, with edits in {names} that a build carries over"
+        return plain(f"{outcome.name}: fresh, with edits in {names}")
+    return plain(f"{outcome.name}: stale, with edits in {names} that a build carries over")

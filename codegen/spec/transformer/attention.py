@@ -10,6 +10,7 @@ from codegen.spec.head import (
     Positive,
     PositiveFloat,
     Vocabulary,
+    Width,
 )
 from codegen.spec.switches import Needs
 from codegen.spec.transformer.latent import Latent
@@ -67,11 +68,11 @@ class Temperature(Vocabulary):
 class Attention(Vocabulary):
     """Multi-head attention; fewer key-value heads than heads make it grouped-query."""
 
-    heads: Positive = Field(12, description="query heads")
-    kv_heads: Positive | None = Field(
+    heads: Width = Field(12, description="query heads")
+    kv_heads: Width | None = Field(
         None, description="key-value heads, a divisor of `heads`; by default `heads`"
     )
-    head_dim: Positive | None = Field(None, description="by default d_model / heads")
+    head_dim: Width | None = Field(None, description="by default d_model / heads")
     bias: StrictBool | ProjectionBias = Field(
         False, description="all projections, or a mapping of `q`, `k`, `v`, `o`"
     )
@@ -120,7 +121,7 @@ class Attention(Vocabulary):
     relative_bias: Annotated[RelativeBias | None, BeforeValidator(none_or_default), OF_TEXT] = (
         Field(None, description="a learned bias by distance, as in T5; `t5` for short")
     )
-    value_dim: Positive | None = Field(
+    value_dim: Width | None = Field(
         None, description="dimensions of a value head; by default head_dim"
     )
     value_scale: PositiveFloat | None = Field(None, description="a factor of the values")
@@ -144,9 +145,9 @@ class Attention(Vocabulary):
 class CrossAttention(Vocabulary):
     """A decoder's attention to the source, where it differs from `attention`."""
 
-    heads: Positive | None = Field(None, description="query heads")
-    kv_heads: Positive | None = Field(None, description="key-value heads")
-    head_dim: Positive | None = Field(None, description="of queries, keys and values")
+    heads: Width | None = Field(None, description="query heads")
+    kv_heads: Width | None = Field(None, description="key-value heads")
+    head_dim: Width | None = Field(None, description="of queries, keys and values")
     bias: StrictBool | ProjectionBias | None = Field(None, description="as in `attention`")
     qk_norm: Annotated[QKNorm | None, BeforeValidator(none_or_kind)] = Field(
         None, description="as in `attention`"

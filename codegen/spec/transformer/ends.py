@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, StrictBool
 
 from codegen.spec.head import (
     Count,
-    Positive,
     PositiveFloat,
     Vocabulary,
+    Width,
 )
 from codegen.spec.switches import Needs
 from codegen.spec.transformer.activation import Activation
@@ -69,7 +69,7 @@ class Embedding(Vocabulary):
     norm_of: Annotated[Literal["sum", "tokens"], OF_TEXT, Needs("norm")] = Field(
         "sum", description="what that norm is of: the sum with positions, or the token's vector"
     )
-    dim: Annotated[Positive | None, OF_TEXT_IN_ONE_STACK] = Field(
+    dim: Annotated[Width | None, OF_TEXT_IN_ONE_STACK] = Field(
         None,
         description="width of the embedding, if it is not d_model: what is narrower is projected "
         "(arXiv:1909.11942, section 3.1)",
@@ -105,7 +105,7 @@ class Head(Vocabulary):
     transform: Annotated[HeadTransform | None, BeforeValidator(none_word), OF_TEXT_IN_ONE_STACK] = (
         Field(None, description="a dense layer before the logits; `{}` has its defaults")
     )
-    dim: Annotated[Positive | None, OF_TEXT_IN_ONE_STACK] = Field(
+    dim: Annotated[Width | None, OF_TEXT_IN_ONE_STACK] = Field(
         None,
         description="width of the output embedding; by default that of a tied one, or d_model",
     )

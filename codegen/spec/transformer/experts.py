@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from codegen.spec.head import NotNegative, Positive, PositiveFloat, Vocabulary
+from codegen.spec.head import NotNegative, Positive, PositiveFloat, Vocabulary, Width
 from codegen.spec.switches import Needs
 from codegen.spec.transformer.activation import Activation
 from codegen.spec.values import none_word
@@ -63,7 +63,7 @@ class Router(Vocabulary):
 class SharedExpert(Vocabulary):
     """An expert that all tokens go to."""
 
-    d_ff: Positive | None = Field(None, description="width; by default that of the other experts")
+    d_ff: Width | None = Field(None, description="width; by default that of the other experts")
     gate: bool = Field(False, description="its output is multiplied by a learned sigmoid")
     average: bool = Field(
         False, description="the mean of its output and of the others', not their sum"
@@ -75,9 +75,9 @@ class SharedExpert(Vocabulary):
 class Experts(Vocabulary):
     """Several MLPs, of which each token goes to a few (arXiv:1701.06538)."""
 
-    count: Positive = Field(description="experts of a layer")
-    active: Positive = Field(2, description="experts that a token goes to")
-    d_ff: Positive | None = Field(None, description="width of one; by default that of the MLP")
+    count: Width = Field(description="experts of a layer")
+    active: Width = Field(2, description="experts that a token goes to")
+    d_ff: Width | None = Field(None, description="width of one; by default that of the MLP")
     bias: bool | None = Field(None, description="on every projection; by default that of the MLP")
     shared: Annotated[SharedExpert | None, BeforeValidator(none_word)] = Field(
         None, description="one more expert for all tokens"

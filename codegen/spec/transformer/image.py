@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from codegen.spec.head import Count, Positive, Rate, Vocabulary
+from codegen.spec.head import Count, Rate, Vocabulary, Width
 
 Pooling = Literal["class", "mean", "class_mean", "class_distillation", "attention"]
 
@@ -14,9 +14,9 @@ Pooling = Literal["class", "mean", "class_mean", "class_distillation", "attentio
 class Image(Vocabulary):
     """Square images, cut into square patches (ViT, arXiv:2010.11929)."""
 
-    size: Positive = Field(224, description="pixels, of height and of width")
-    patch_size: Positive = Field(16, description="pixels of a patch, of height and of width")
-    channels: Positive = Field(3, description="of a pixel")
+    size: Width = Field(224, description="pixels, of height and of width")
+    patch_size: Width = Field(16, description="pixels of a patch, of height and of width")
+    channels: Width = Field(3, description="of a pixel")
     patch_bias: bool = Field(True, description="of the projection of patches")
     class_token: bool = Field(True, description="a learned token before the patches")
     distillation_token: bool = Field(

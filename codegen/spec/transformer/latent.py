@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from codegen.spec.head import Positive, PositiveFloat, Vocabulary
+from codegen.spec.head import PositiveFloat, Vocabulary, Width
 
 
 class Latent(Vocabulary):
     """Keys and values of all heads from one latent per token (arXiv:2405.04434, section 2.1)."""
 
-    kv_rank: Positive = Field(512, description="width of the latent of keys and values")
-    q_rank: Positive | None = Field(
+    kv_rank: Width = Field(512, description="width of the latent of keys and values")
+    q_rank: Width | None = Field(
         None, description="width of the queries' latent; by default they have none"
     )
-    nope_dim: Positive = Field(128, description="dimensions of a head without positions")
-    rope_dim: Positive = Field(
+    nope_dim: Width = Field(128, description="dimensions of a head without positions")
+    rope_dim: Width = Field(
         64, description="dimensions with rotary positions; the heads share their keys"
     )
-    value_dim: Positive = Field(128, description="dimensions of a value head")
+    value_dim: Width = Field(128, description="dimensions of a value head")
     bias: bool = Field(False, description="on the projections to the latents")
     eps: PositiveFloat | None = Field(
         None, description="of the RMSNorms of the latents; by default that of `norm`"

@@ -13,6 +13,8 @@ from codegen.spec.head import (
     Rate,
     SpecHead,
     Vocabulary,
+    VocabularySize,
+    Width,
     kind_only,
 )
 from codegen.spec.owned import Repeats
@@ -61,7 +63,7 @@ class Mlp(Vocabulary):
         description="`gelu_tanh` is GPT-2's approximation, `quick_gelu` CLIP's, `relu2` the "
         "square of relu, `xielu` has learned slopes (arXiv:2411.13010)",
     )
-    d_ff: Positive | None = Field(
+    d_ff: Width | None = Field(
         None,
         description="width; by default 4 * d_model if plain, 8/3 * d_model rounded up "
         "to a multiple of 64 if gated",
@@ -142,7 +144,9 @@ class Encoder(Vocabulary):
     """
 
     shared_embedding: bool = Field(True, description="source and target have one embedding")
-    vocab_size: Positive | None = Field(None, description="of the source, with its own embedding")
+    vocab_size: VocabularySize | None = Field(
+        None, description="of the source, with its own embedding"
+    )
     context_length: Positive | None = Field(None, description="tokens that a source may have")
     layers: Positive | list[str] | Layers | None = Field(None, description="as in `model`")
     norm: Annotated[Norm | None, BeforeValidator(kind_only)] = Field(
@@ -163,14 +167,14 @@ class TransformerModel(Vocabulary):
     image: Annotated[Image | None, OF_IMAGES] = Field(
         None, description="what an image classifier sees"
     )
-    classes: Annotated[Positive, OF_IMAGES] = Field(
+    classes: Annotated[VocabularySize, OF_IMAGES] = Field(
         1000, description="that an image classifier tells apart"
     )
-    vocab_size: Annotated[Positive, OF_TEXT] = Field(32_000, description="tokens")
+    vocab_size: Annotated[VocabularySize, OF_TEXT] = Field(32_000, description="tokens")
     context_length: Annotated[Positive, OF_TEXT] = Field(
         2048, description="most tokens per sequence"
     )
-    d_model: Positive = Field(768, description="width of the residual stream")
+    d_model: Width = Field(768, description="width of the residual stream")
     layers: Positive | list[LayerRun] | Layers = Field(
         12,
         description="a number of layers, a list of block kinds, or `{pattern: [...], repeat: n}`",
