@@ -84,7 +84,7 @@ class FileTokenizer:
         try:
             self.tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the package raises nothing narrower
-            raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
+            raise ValueError(f"{path} is not a tokenizer.json: {str(error)!r}") from None
         self.vocab_size = self.tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:

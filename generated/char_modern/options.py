@@ -71,7 +71,8 @@ def parse_options(arguments: list[str] | None) -> Options:
         path = Path(given.out) / "checkpoint.safetensors"
         saved = read_checkpoint(path)[1].get("options", {})
         if odd := saved.keys() ^ vars(given).keys():
-            raise ValueError(f"{path} was written with other options: {', '.join(sorted(odd))}")
+            names = ", ".join(map(repr, sorted(odd)))
+            raise ValueError(f"{path} was written with other options: {names}")
         saved |= {"out": given.out, "resume": True, "overwrite": False}
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)

@@ -104,7 +104,7 @@ def read_csv(path: Path) -> np.ndarray:
             for name in (*INPUTS, TARGET):
                 if names.count(name) != 1:
                     many = "several columns" if name in names else "no column"
-                    raise ValueError(f"{path} has {many} {name!r}; it has {', '.join(names)}")
+                    raise ValueError(f"{path} has {many} {name!r}; it has {names}")
             found = [
                 [
                     number(row[name], f"{path}, line {rows.line_num}, column {name!r}")

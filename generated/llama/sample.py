@@ -81,7 +81,7 @@ def load(checkpoint: Path, device: str) -> Model:
     try:
         config = Config(**saved["config"])
     except TypeError as error:
-        raise ValueError(f"{checkpoint} is of another model: {error}") from None
+        raise ValueError(f"{checkpoint} is of another model: {str(error)!r}") from None
     try:
         model = Model(config).to(device)
     except (RuntimeError, AssertionError) as error:

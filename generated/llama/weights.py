@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .model import Model
 
+FORMATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 PREFIX = "model."  # absent in checkpoints of the model without its head
 KEYS = {  # theirs: ours
     "model.embed_tokens.weight": "token_embedding.weight",
@@ -59,11 +60,13 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
             problems.append(f"{theirs} is missing")
             continue
         name = given.pop(theirs)
-        shape, expected = list(state_dict[name].shape), list(ours.shape)
+        tensor, expected = state_dict[name], list(ours.shape)
         places[name] = ours
-        if shape != expected:
-            problems.append(f"{theirs} has shape {shape}, not {expected}")
-    problems += [f"{theirs} is not part of this model" for theirs in given]
+        if tensor.dtype not in FORMATS:
+            problems.append(f"{theirs} holds {tensor.dtype}, not plain weights")
+        if list(tensor.shape) != expected:
+            problems.append(f"{theirs} has shape {list(tensor.shape)}, not {expected}")
+    problems += [f"{theirs!r} is not part of this model" for theirs in given]
     if problems:
         raise ValueError("the checkpoint does not fit: " + "; ".join(problems))
     for name in state_dict:  # in the order of its files

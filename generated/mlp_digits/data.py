@@ -132,7 +132,7 @@ def read_folder(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor, l
                     picture.height, picture.width, channels
                 )
         except OSError as error:
-            raise ValueError(f"{file} is no picture: {error}") from None
+            raise ValueError(f"{str(file)!r} is no picture: {error}") from None
         images[index] = resized(pixels.permute(2, 0, 1)[None].float(), size)[0].round()
     return images, torch.tensor([target for _, target in found]), classes
 

@@ -28,7 +28,8 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
     saved = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
     own = weights(model)
     if odd := saved.keys() ^ own.keys():
-        raise ValueError(f"{path} and the model don't both have {', '.join(sorted(odd))}")
+        names = ", ".join(map(repr, sorted(odd)))
+        raise ValueError(f"{path} and the model don't both have {names}")
     for name, tensor in own.items():
         there, here = list(saved[name].shape), list(tensor.shape)
         if there != here:
@@ -46,7 +47,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is damaged or no checkpoint: {error}") from None
+        raise ValueError(f"{path} is damaged or no checkpoint: {str(error)!r}") from None
     if "config" not in metadata:
         raise ValueError(f"{path} is no checkpoint of this package: it holds no config")
     return tensors, metadata
@@ -73,8 +74,11 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
 def differences(saved: dict[str, Any], now: dict[str, Any]) -> str:
     """The fields that differ, each as "name was -> is"."""
     now = json.loads(json.dumps(now))  # a checkpoint has lists for tuples
+    odd = {name: repr(name) for name in saved if name not in now}  # whatever the file says
     names = [name for name in saved | now if saved.get(name) != now.get(name)]
-    return ", ".join(f"{name} {saved.get(name)!r} -> {now.get(name)!r}" for name in names)
+    return ", ".join(
+        f"{odd.get(name, name)} {saved.get(name)!r} -> {now.get(name)!r}" for name in names
+    )
 
 
 def optimizer_tensors(
