@@ -57,6 +57,7 @@ class ReadModel:
     config: Config
     text: str
     plan: Plan
+    passed_over: tuple[str, ...] = ()  # fields of the config that no code of the type reads
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
         plan = lower(load_text(text, path))
     except SpecError as error:
         raise _explained(error, text, path, translated) from None
-    return ReadModel(name, model_type, config, text, plan)
+    return ReadModel(name, model_type, config, text, plan, translated.passed_over)
 
 
 def default_name(model_type: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ class Config:
     text: str
     fields: dict[str, Any]
     offsets: dict[str, tuple[int, int, int]]  # key, value, end of value
+    said: Mapping[str, str] = dataclasses.field(
+        default_factory=dict
+    )  # a field's name in the file, if another
 
     def within(self, field: str) -> Config:
         """The config that a field holds; whether the head is tied is said outside it."""
@@ -36,19 +41,40 @@ class Config:
             offsets.setdefault(name, (start + at, start + value, start + stop))
         return Config(self.path, self.text, fields, offsets)
 
-    def position(self, field: str) -> Position | None:
+    def renamed(self, aliases: Mapping[str, str]) -> Config:
+        """The config with fields under their own names; CheckpointError where two differ."""
+        present = {alias: own for alias, own in aliases.items() if alias in self.fields}
+        problems = [
+            Diagnostic(
+                f"`{alias}` is another name of `{own}`, and says something else",
+                self.position(alias),
+            )
+            for alias, own in present.items()
+            if own in self.fields and self.fields[own] != self.fields[alias]
+        ]
+        if problems:
+            raise CheckpointError(problems)
+        fields = {present.get(name, name): value for name, value in self.fields.items()}
+        offsets = {present.get(name, name): places for name, places in self.offsets.items()}
+        return Config(self.path, self.text, fields, offsets, {v: k for k, v in present.items()})
+
+    def name_of(self, name: str) -> str:
+        """A field's name as the file has it."""
+        return self.said.get(name, name)
+
+    def position(self, name: str) -> Position | None:
         """Where a field's value stands."""
-        if field not in self.offsets:
+        if name not in self.offsets:
             return None
-        _, start, end = self.offsets[field]
+        _, start, end = self.offsets[name]
         return self.at(start, end - start)
 
-    def position_of_key(self, field: str) -> Position | None:
+    def position_of_key(self, name: str) -> Position | None:
         """Where a field's name stands."""
-        if field not in self.offsets:
+        if name not in self.offsets:
             return None
-        start = self.offsets[field][0]
-        return self.at(start, len(field) + 2)
+        start = self.offsets[name][0]
+        return self.at(start, len(self.name_of(name)) + 2)
 
     def at(self, offset: int, length: int = 1) -> Position:
         """The place of an offset in the text."""

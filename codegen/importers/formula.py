@@ -6,7 +6,8 @@ import ast
 import functools
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 LONGEST = 100_000  # elements of anything that an expression makes
@@ -97,19 +98,43 @@ def parsed(text: str) -> ast.expr:
         raise FormulaError(f"`{text}` is no expression: {error}") from None
 
 
+@dataclass(frozen=True)
+class NamesIn:
+    """The names of an expression: those read as values, and those called. They don't mix."""
+
+    values: frozenset[str]
+    calls: frozenset[str]
+
+
 @functools.cache
-def names_in(text: str) -> frozenset[str]:
-    """The names that an expression reads, those of its own comprehensions aside."""
-    tree = parsed(text)
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    own = {
-        target.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.comprehension)
-        for target in ast.walk(node.target)
-        if isinstance(target, ast.Name)
-    }
-    return frozenset(names - own - FUNCTIONS.keys())
+def names_in(text: str) -> NamesIn:
+    """The names that an expression takes from around it, not those of its comprehensions."""
+    values: set[str] = set()
+    calls: set[str] = set()
+
+    def visit(node: ast.AST, own: frozenset[str]) -> None:
+        match node:
+            case ast.Name():
+                values.update({node.id} - own)
+            case ast.Call(func=ast.Name(id=called)):
+                calls.add(called)
+                visit_all([*node.args, *node.keywords], own)
+            case ast.ListComp() | ast.GeneratorExp() | ast.DictComp():
+                for one in node.generators:
+                    visit(one.iter, own)
+                    own |= {name.id for name in ast.walk(one.target) if isinstance(name, ast.Name)}
+                    visit_all(one.ifs, own)
+                made = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
+                visit_all(made, own)
+            case _:
+                visit_all(ast.iter_child_nodes(node), own)
+
+    def visit_all(nodes: Iterable[ast.AST], own: frozenset[str]) -> None:
+        for node in nodes:
+            visit(node, own)
+
+    visit(parsed(text), frozenset())
+    return NamesIn(frozenset(values), frozenset(calls))
 
 
 def compute(text: str, scope: Names) -> Any:

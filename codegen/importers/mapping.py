@@ -15,8 +15,8 @@ HERE = Path(__file__).parent
 FOLDER = HERE / "huggingface"
 EVERY_TYPE = HERE / "every_type.yaml"
 PARTS = (
-    *("extends", "architectures", "defaults", "let", "spec", "aspects", "blocks"),
-    *("within", "refused", "ignored", "weights"),
+    *("extends", "architectures", "aliases", "defaults", "absent", "lacks", "let"),
+    *("spec", "aspects", "blocks", "within", "refused", "ignored", "unread", "weights"),
 )
 
 
@@ -27,12 +27,15 @@ class Mapping:
     name: str  # of the file: a model type, or TYPE.TASK
     architectures: tuple[str, ...]
     defaults: dict[str, Any]
+    absent: dict[str, Any]  # fields of other types, and what common formulas take for them here
+    aliases: dict[str, str]  # other names of fields
     let: dict[str, Any]
     spec: dict[str, Any]
     aspects: dict[str, str]
     blocks: dict[str, Any]
     refused: tuple[dict[str, Any], ...]
-    ignored: frozenset[str]
+    ignored: frozenset[str]  # without bearing on the logits
+    unread: frozenset[str]  # found in published files, and read by no code of the type
     weights: dict[str, Any]
     within: str | None = None  # the field that holds the config of the part that is imported
 
@@ -86,13 +89,16 @@ def read_mapping(name: str) -> Mapping:
         name,
         tuple(own.get("architectures", ())),
         # An unset default is the null that `deep` would take away.
-        {**every.get("defaults", {}), **_defaults(name)},
+        _defaults(name, every.get("defaults", {})),
+        {**every.get("defaults", {}), **every.get("absent", {})},
+        own.get("aliases", {}),
         {**every.get("let", {}), **own.get("let", {})},
         deep(every.get("spec", {}), own.get("spec", {})),
         own.get("aspects", {}),
         own.get("blocks", {}),
         (*every.get("refused", ()), *own.get("refused", ())),
         frozenset((*every.get("ignored", ()), *own.get("ignored", ()))),
+        frozenset((*every.get("unread", ()), *own.get("unread", ()))),
         _named(deep(every.get("weights", {}), own.get("weights", {}))),
         own.get("within"),
     )
@@ -114,11 +120,12 @@ def _named(weights: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _defaults(name: str) -> dict[str, Any]:
-    """Of a file over those of what it extends, in which `null` is a value."""
+def _defaults(name: str, common: dict[str, Any]) -> dict[str, Any]:
+    """Of a file over those of what it extends, but for what it lacks; `null` is a value."""
     data = _read(FOLDER / f"{name}.yaml")
-    low = _defaults(data["extends"]) if "extends" in data else {}
-    return {**low, **data.get("defaults", {})}
+    low = _defaults(data["extends"], common) if "extends" in data else common
+    lacks = data.get("lacks", ())
+    return {**{name: low[name] for name in low if name not in lacks}, **data.get("defaults", {})}
 
 
 def choose(model_type: str, architectures: list[str]) -> Mapping | None:

@@ -13,6 +13,7 @@ from codegen.importers.mapping import Mapping
 MOST_ELEMENTS = 4_096  # of a list: twice as many as a head may have dimensions
 MOST_CHARACTERS = 1_000
 DEFINITION = re.compile(r"(\w+)\((.*)\)")
+NONE: frozenset[str] = frozenset()
 
 
 class Scope:
@@ -21,14 +22,8 @@ class Scope:
     def __init__(self, config: Config, mapping: Mapping) -> None:
         self.fields = config.fields
         self.defaults = mapping.defaults
-        self.values: dict[str, Any] = {}
-        self.functions: dict[str, tuple[list[str], Any]] = {}
-        for name, body in mapping.let.items():
-            if definition := DEFINITION.fullmatch(name):
-                arguments = [one.strip() for one in definition[2].split(",")]
-                self.functions[definition[1]] = (arguments, body)
-            else:
-                self.values[name] = body
+        self.absent = mapping.absent
+        self.values, self.functions = definitions(mapping)
         self.known: dict[str, tuple[Any, frozenset[str]]] = {}  # values, and the fields they read
         self.open: list[str] = []  # names being worked out
         self.reads: set[str] = set()
@@ -42,19 +37,24 @@ class Scope:
         return value
 
     def _worked_out(self, name: str) -> tuple[Any, frozenset[str]]:
+        if name in self.open:
+            raise FormulaError(f"`{name}` is made of itself")
         before, self.reads = self.reads, set()
+        self.open.append(name)
         try:
-            if name in self.values and name not in self.open:
-                self.open.append(name)
-                value = made(self.values[name], self)
-                self.open.pop()
-            else:  # a named value may be called like the field that it is made of
-                value = self._field(name)
+            if name in self.values:
+                value = made(self.values[name], OwnBody(self, name))
+            else:
+                value = self.field(name)
             return value, frozenset(self.reads)
         finally:
+            self.open.pop()
             self.reads = before | self.reads
 
-    def _field(self, name: str) -> Any:
+    def field(self, name: str) -> Any:
+        """Of a config field or its default; of a field that the type lacks, what stands for it."""
+        if name not in self.defaults and name in self.absent:
+            return self.absent[name]
         self.reads.add(name)
         if name in self.fields:
             _refuse_endless(self.fields[name])
@@ -77,10 +77,26 @@ class Scope:
         return called
 
 
+class OwnBody:
+    """A scope in the body of a named value, where its own name is the config field's."""
+
+    def __init__(self, outer: Scope, name: str) -> None:
+        self.outer = outer
+        self.name = name
+
+    def value(self, name: str) -> Any:
+        """Of the config field of this name, or of the scope around."""
+        return self.outer.field(name) if name == self.name else self.outer.value(name)
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """That of the scope around."""
+        return self.outer.function(name)
+
+
 class Inside:
     """A scope with a few more names: a function's parameters, or the layer `i`."""
 
-    def __init__(self, outer: Scope | Inside, names: dict[str, Any]) -> None:
+    def __init__(self, outer: Scope | OwnBody | Inside, names: dict[str, Any]) -> None:
         self.outer = outer
         self.names = names
 
@@ -114,7 +130,7 @@ def _refuse_endless(value: Any) -> None:
             waiting += one.values() if isinstance(one, dict) else one
 
 
-def made(value: Any, scope: Scope | Inside) -> Any:
+def made(value: Any, scope: Scope | OwnBody | Inside) -> Any:
     """A part of a mapping with its expressions computed; what comes to null is left out."""
     if isinstance(value, dict):
         return without_nulls({key: made(inner, scope) for key, inner in value.items()})
@@ -132,28 +148,57 @@ def without_nulls(value: Any) -> Any:
     return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
 
 
-def fields_read(mapping: Mapping) -> set[str]:
-    """The names that a mapping reads, through named values and defaults: the fields it knows."""
-    bodies: dict[str, Any] = {}
-    own: dict[str, set[str]] = {}
-    for name, body in mapping.let.items():
-        definition = DEFINITION.fullmatch(name)
-        bodies[definition[1] if definition else name] = body
-        if definition:
-            own[definition[1]] = {one.strip() for one in definition[2].split(",")}
-    found: set[str] = set()
-    waiting = set(_names([mapping.spec, mapping.aspects, mapping.blocks, *mapping.refused]))
+def fields_read(mapping: Mapping) -> frozenset[str]:
+    """The config fields that a mapping reads, through named values, functions and defaults.
+
+    A name of `let` is a field only where its own body reads it. Names are followed as `Scope` does.
+    """
+    values, functions = definitions(mapping)
+    fields: set[str] = set()
+    done: set[tuple[str, str]] = set()
+    waiting: list[tuple[Any, frozenset[str], str]] = [
+        ([mapping.spec, mapping.blocks], NONE, ""),
+        ([refusal["when"] for refusal in mapping.refused], NONE, ""),
+        (mapping.aspects, frozenset("i"), ""),
+    ]
+
+    def follow(kind: str, name: str, body: Any, own: frozenset[str] = NONE) -> None:
+        if (kind, name) not in done:
+            done.add((kind, name))
+            waiting.append((body, own, name if kind == "value" else ""))
+
     while waiting:
-        name = waiting.pop()
-        found.add(name)
-        inner = set(_names(bodies.get(name))) | set(_names(mapping.defaults.get(name)))
-        waiting |= inner - own.get(name, set()) - found
-    return found
+        body, own, at_home = waiting.pop()
+        for text in _expressions(body):
+            names = names_in(text)
+            for name in names.values - own:
+                if name in values and name != at_home:
+                    follow("value", name, values[name])
+                elif name in mapping.defaults or name not in mapping.absent:
+                    fields.add(name)
+                    follow("default", name, mapping.defaults.get(name))
+            for name in names.calls & functions.keys():
+                parameters, inner = functions[name]
+                follow("function", name, inner, frozenset(parameters))
+    return frozenset(fields)
 
 
-def _names(value: Any) -> Iterator[str]:
-    if isinstance(value, dict | list):
+def definitions(mapping: Mapping) -> tuple[dict[str, Any], dict[str, tuple[list[str], Any]]]:
+    """The named values of a mapping, and its functions: parameters and body."""
+    values: dict[str, Any] = {}
+    functions: dict[str, tuple[list[str], Any]] = {}
+    for name, body in mapping.let.items():
+        if definition := DEFINITION.fullmatch(name):
+            parameters = [one.strip() for one in definition[2].split(",")]
+            functions[definition[1]] = (parameters, body)
+        else:
+            values[name] = body
+    return values, functions
+
+
+def _expressions(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list | tuple):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _names(inner)
+            yield from _expressions(inner)
     elif isinstance(value, str) and value.startswith("="):
-        yield from names_in(value[1:])
+        yield value[1:]

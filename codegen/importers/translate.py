@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ class Translated:
     spec: dict[str, Any]
     origins: dict[Key, frozenset[str]]
     config: Config  # that of the part that is imported
+    passed_over: tuple[str, ...]  # fields that no code of the type reads
 
     def origin(self, key: Key) -> frozenset[str]:
         """The fields behind a place of the spec, or behind what is nearest around it."""
@@ -70,7 +71,8 @@ def mapping_for(config: Config) -> Mapping:
 def translate(config: Config, mapping: Mapping | None = None) -> Translated:
     """What a config says in the spec's words; CheckpointError with every reason why it can't."""
     mapping = mapping or mapping_for(config)
-    work = _Translation(config.within(mapping.within) if mapping.within else config, mapping)
+    part = config.within(mapping.within) if mapping.within else config
+    work = _Translation(part.renamed(mapping.aliases), mapping)
     work.refuse_unknown(config)
     work.refuse_unsayable()
     spec = work.walk(mapping.spec, ())
@@ -82,7 +84,7 @@ def translate(config: Config, mapping: Mapping | None = None) -> Translated:
     except FormulaError as error:
         raise CheckpointError(work.problem(error, work.scope.reads)) from None
     spec = {**spec, "model": model, "checkpoint": {"huggingface": mapping.name}}
-    return Translated(mapping, spec, work.origins, work.config)
+    return Translated(mapping, spec, work.origins, work.config, work.passed_over())
 
 
 class _Translation:
@@ -92,14 +94,15 @@ class _Translation:
         self.config = config
         self.mapping = mapping
         self.scope = Scope(config, mapping)
+        self.read = fields_read(mapping)
         self.problems: list[Diagnostic] = []
         self.origins: dict[Key, frozenset[str]] = {}
 
     def refuse_unknown(self, whole: Config) -> None:
         """Fields that the mapping neither uses nor lists as without bearing on the logits."""
-        anywhere = self.mapping.ignored | {"model_type", "architectures"}
-        self._refuse_others(self.config, fields_read(self.mapping) | anywhere)
-        if self.config is not whole:
+        anywhere = self.mapping.ignored | self.mapping.unread | {"model_type", "architectures"}
+        self._refuse_others(self.config, self.read | anywhere)
+        if self.mapping.within:
             self._refuse_others(whole, {self.mapping.within, *OUTSIDE, *anywhere})
 
     def _refuse_others(self, config: Config, known: Container[str | None]) -> None:
@@ -114,6 +117,15 @@ class _Translation:
             message = f"and {len(more):,} more fields of which it is not known what they do"
             self.problems.append(Diagnostic(message, config.position_of_key(more[0])))
 
+    def passed_over(self) -> tuple[str, ...]:
+        """The fields of the file that say something, and that no code of the type reads."""
+        unread = self.mapping.unread - self.read
+        return tuple(
+            name
+            for name, value in self.config.fields.items()
+            if name in unread and value is not None
+        )
+
     def refuse_unsayable(self) -> None:
         """What the mapping knows, but the spec language can't say."""
         for refusal in self.mapping.refused:
@@ -126,7 +138,7 @@ class _Translation:
 
     def _refuse(self, why: str) -> None:
         fields = [name for name in self.config.fields if name in self.scope.reads]
-        shown = ", ".join(f"`{name}` = {_short(self.config.fields[name])}" for name in fields)
+        shown = self._said(fields)
         where = self.config.position_of_key(fields[0]) if fields else None
         message = f"{self.mapping.name} with {shown} can't be imported: {why}"
         self.problems.append(Diagnostic(message, where))
@@ -148,13 +160,18 @@ class _Translation:
         finally:
             self.origins[key] = frozenset(self.scope.reads)
 
+    def _said(self, fields: Iterable[str]) -> str:
+        """Fields and their values, as the file has them."""
+        said = ((self.config.name_of(name), _short(self.config.fields[name])) for name in fields)
+        return ", ".join(f"`{name}` = {value}" for name, value in said)
+
     def problem(self, error: FormulaError, reads: set[str]) -> Diagnostic:
         """An expression that has no value, at the field that is to blame."""
         if isinstance(error, MissingFieldError):
             message = f"the field `{error.name}` is missing, which {self.mapping.name} needs"
             return Diagnostic(message, self.config.at(0))
         fields = [name for name in self.config.fields if name in reads]
-        shown = ", ".join(f"`{name}` = {_short(self.config.fields[name])}" for name in fields)
+        shown = self._said(fields)
         where = self.config.position(fields[0]) if fields else None
         return Diagnostic(f"{shown or self.mapping.name}: {error}", where)
 

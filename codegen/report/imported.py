@@ -28,6 +28,9 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
     }
     if made.weights:
         lines["weights"] = f"{project.shown(made.weights)}/"
+    if made.model.passed_over:
+        fields = ", ".join(made.model.passed_over)
+        lines["unread"] = f"no code of {made.model.model_type} reads {fields} of config.json"
     lines = {label: plain(text) for label, text in lines.items()}
     if outcome.tests:
         lines["tests"] = verdict_line(outcome.tests)
