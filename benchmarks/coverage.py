@@ -30,7 +30,7 @@ from benchmarks.coverage_compare import Verdict, compare, lines_there
 from benchmarks.coverage_table import write_page
 from benchmarks.coverage_types import OUT_OF_REACH
 from benchmarks.tiny_models import TASKS, build_config, model_class, model_types, settings
-from codegen.importers.mapping import known_types
+from codegen.importers.mapping import choose, known_types
 
 SETTINGS = 3
 
@@ -42,6 +42,7 @@ class TypeVerdict:
     task: str
     model_type: str
     reason: str = ""
+    part: str = ""  # what of a model of several it is
     verdicts: list[Verdict] = field(default_factory=list)
     lines_there: int = 0
     seconds: float = 0.0
@@ -64,6 +65,7 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
     try:
         found.lines_there = lines_there(model_class(task, model_type))
         known = build_config(task, model_type, {}).model_type in known_types()
+        found.part = part_of(model_type, model_class(task, model_type).__name__)
         if not known and not always:
             found.reason = reason or "no mapping file yet"
             return found
@@ -76,6 +78,14 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
             found.reason = f"{verdict.setting}: {verdict.reason}"
     found.seconds = time.perf_counter() - start
     return found
+
+
+def part_of(model_type: str, architecture: str) -> str:
+    """`text part` where a mapping takes the text model out of one that hears or sees too."""
+    mapping = choose(model_type, [architecture])
+    others = mapping.weights.get("left_out", ()) if mapping else ()
+    shell = mapping and (mapping.within or any("{layers}" not in start for start in others))
+    return "text part" if shell else ""
 
 
 def quieten() -> None:

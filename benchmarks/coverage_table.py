@@ -28,10 +28,11 @@ full forward. That holds for three settings of each type: its defaults, made sma
 of its own options (scaling of RoPE, biases, tying, windows, head dims, key heads, pattern of
 layers, activations, epsilons, multipliers, flags; benchmarks/coverage_options.py). The figures are
 the worst of the three. Lines are those of the generated model.py with the type's defaults,
-and of the file in which transformers has the model.
+and of the file in which transformers has the model. The part says where only the text model of one
+that hears or sees too is imported: its other inputs are not.
 
 """
-HEADER = ("type", "outcome", "logits", "gradients", "decoding", "model.py", "transformers")
+HEADER = ("type", "outcome", "part", "logits", "gradients", "decoding", "model.py", "transformers")
 
 
 def write_page(found: Sequence[TypeVerdict]) -> None:
@@ -44,7 +45,7 @@ def write_page(found: Sequence[TypeVerdict]) -> None:
     )
     for task in TASKS:
         rows = [row(one, lines) for one in found if one.task == task]
-        text += f"\n\n## {task}\n\n{markdown_table(HEADER, rows, text=2)}"
+        text += f"\n\n## {task}\n\n{markdown_table(HEADER, rows, text=3)}"
     PAGE.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
@@ -77,6 +78,7 @@ def row(one: TypeVerdict, lines: dict[tuple[str, str], int]) -> tuple[str, ...]:
     return (
         one.model_type,
         "passed" if one.passed else said(one.reason),
+        one.part if one.passed else "",
         *worst,
         str(length) if length else "",
         f"{one.lines_there:,}" if one.lines_there else "",
