@@ -16,7 +16,7 @@ FOLDER = HERE / "huggingface"
 EVERY_TYPE = HERE / "every_type.yaml"
 PARTS = (
     *("extends", "architectures", "aliases", "defaults", "absent", "lacks", "let"),
-    *("spec", "aspects", "blocks", "within", "refused", "ignored", "unread", "weights"),
+    *("spec", "aspects", "blocks", "within", "refused", "ignored", "unread", "unset", "weights"),
 )
 
 
@@ -36,6 +36,7 @@ class Mapping:
     refused: tuple[dict[str, Any], ...]
     ignored: frozenset[str]  # without bearing on the logits
     unread: frozenset[str]  # found in published files, and read by no code of the type
+    unset: frozenset[str]  # nothing where they are null
     weights: dict[str, Any]
     within: str | None = None  # the field that holds the config of the part that is imported
 
@@ -99,6 +100,7 @@ def read_mapping(name: str) -> Mapping:
         (*every.get("refused", ()), *own.get("refused", ())),
         frozenset((*every.get("ignored", ()), *own.get("ignored", ()))),
         frozenset((*every.get("unread", ()), *own.get("unread", ()))),
+        frozenset(every.get("unset", ())),
         _named(deep(every.get("weights", {}), own.get("weights", {}))),
         own.get("within"),
     )

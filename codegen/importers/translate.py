@@ -106,7 +106,8 @@ class _Translation:
             self._refuse_others(whole, {self.mapping.within, *OUTSIDE, *anywhere})
 
     def _refuse_others(self, config: Config, known: Container[str | None]) -> None:
-        unknown = [field for field in config.fields if field not in known]
+        unset = {field for field in self.mapping.unset if config.fields.get(field) is None}
+        unknown = [field for field in config.fields if field not in known and field not in unset]
         for field in unknown[:MOST_UNKNOWN]:
             what = (
                 f"{self.mapping.name} with `{short(field, WORD)}` = {_short(config.fields[field])}"
