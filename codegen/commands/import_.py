@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from codegen.build.outcome import Outcome
 from codegen.emit.disk import refuse_link
-from codegen.errors import CheckpointError, Diagnostic, SpecError
+from codegen.errors import CheckpointError, Diagnostic, Position, SpecError
 from codegen.importers.config import Config, read_config
 from codegen.importers.convert import ImportedPackage, convert, imported, keep, staged
 from codegen.importers.spec_text import spec_text
@@ -33,7 +33,7 @@ from codegen.project import Project
 from codegen.quoting import short
 from codegen.spec import load_text
 from codegen.spec.checks import check_name
-from codegen.spec.yaml.source import parse
+from codegen.spec.yaml.source import Key, Span, parse
 
 __all__ = [
     "import_folder",
@@ -45,6 +45,7 @@ __all__ = [
     "weight_files",
 ]
 
+MOST_BLAMED = 3  # fields in a message
 PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py")
 
 
@@ -105,26 +106,35 @@ def default_name(model_type: str) -> str:
 
 
 def _explained(error: SpecError, text: str, path: str, translated: Translated) -> CheckpointError:
-    """What is wrong with a spec, at the config's fields that led to it."""
+    """What is wrong with a spec that is never written, in terms of the fields that led to it."""
     config = translated.config
-    keys = {}
-    for key, span in parse(text, path).spans.items():
-        for position in (span.key, span.value):
-            if position:
-                keys[position.line, position.column] = key
+    try:
+        spans = parse(text, path).spans
+    except SpecError:  # it is what can't be read
+        spans = {}
     findings = []
     for finding in error.diagnostics:
-        at = finding.position
-        key = keys.get((at.line, at.column), ()) if at else ()
-        fields = [name for name in config.fields if name in translated.origin(key)]
-        if fields:
-            said = ".".join(str(step) for step in key)
-            hint = f"it became `{said}` of the spec" + (f"; {finding.hint}" if finding.hint else "")
-            finding = Diagnostic(finding.message, config.position(fields[0]), hint)
-        elif at and at.line <= 1:
-            finding = replace(finding, position=None, message=f"{config.path}: {finding.message}")
-        findings.append(finding)
+        message = translated.in_fields(finding.message)
+        origin = translated.origin(_key_at(finding.position, spans))
+        blamed = origin | set(re.findall(r"\w+", message))
+        fields = [name for name in config.fields if name in blamed][:MOST_BLAMED]
+        said = ", ".join(translated.said(name) for name in fields) or config.path
+        where = config.position(fields[0]) if fields else None
+        findings.append(Diagnostic(f"{said}: {message}", where, severity=finding.severity))
     return CheckpointError(findings)
+
+
+def _key_at(at: Position | None, spans: Mapping[Key, Span]) -> Key:
+    """The entry of a spec that a place is in: the last that begins at it or before it."""
+    if at is None:
+        return ()
+    starts = [
+        ((place.line, place.column), key)
+        for key, span in spans.items()
+        for place in (span.key, span.value)
+        if place and (place.line, place.column) <= (at.line, at.column)
+    ]
+    return max(starts, default=((0, 0), ()))[1]
 
 
 def unformatted(model: ReadModel) -> dict[str, str]:

@@ -183,8 +183,10 @@ class _Computation:
         if isinstance(node.op, ast.Pow) and abs(right) > 64:
             raise FormulaError(f"a power of {right} is too large")
         if isinstance(node.op, ast.Mult):
+            if isinstance(left, str) or isinstance(right, str):
+                raise FormulaError("a text is no number to multiply")
             for one, other in ((left, right), (right, left)):
-                if isinstance(one, str | list | tuple) and len(one) * other > LONGEST:
+                if isinstance(one, list | tuple) and len(one) * other > LONGEST:
                     raise FormulaError(f"{len(one) * other:,} elements are too many")
         if isinstance(node.op, ast.Mod) and isinstance(left, str):
             raise FormulaError("text is formatted as f'...'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -33,10 +34,30 @@ class Translated:
 
     def origin(self, key: Key) -> frozenset[str]:
         """The fields behind a place of the spec, or behind what is nearest around it."""
-        for end in range(len(key), -1, -1):
-            if key[:end] in self.origins:
-                return self.origins[key[:end]]
-        return frozenset()
+        place = key[3:] if key[:2] == ("model", "blocks") else key[1:]
+        for end in range(len(place), 0, -1):
+            found = [
+                fields
+                for own, fields in self.origins.items()
+                if place[:end] == (own[2:] if own[0] == "blocks" else own[1:])
+            ]
+            if any(found):
+                return frozenset().union(*found)
+        return self.origins.get(key[:1], frozenset())
+
+    def said(self, field: str) -> str:
+        """A config field and its value, as a message has them."""
+        return f"`{field}` = {_short(self.config.fields[field])}"
+
+    def in_fields(self, message: str) -> str:
+        """A message about a spec with the config's names, where one field is one of the spec's."""
+        own: dict[str, set[str]] = {}
+        for key, fields in self.origins.items():
+            word = str(key[-1]) if key else ""
+            if "_" in word:  # others are words of the language, too
+                own.setdefault(word, set()).update(fields & self.config.fields.keys())
+        names = {word: next(iter(found)) for word, found in own.items() if len(found) == 1}
+        return re.sub(r"\w+", lambda found: names.get(found[0], found[0]), message)
 
 
 def mapping_for(config: Config) -> Mapping:

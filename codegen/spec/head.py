@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Positive = Annotated[int, Field(ge=1, le=2**48)]
 Count = Annotated[int, Field(ge=0, le=2**48)]
-Width = Annotated[int, Field(ge=1, le=2**20)]  # of a layer; the widest there are have 2**16.2
+Width = Annotated[int, Field(ge=1, le=2**31)]  # what a tensor may have along an axis
 VocabularySize = Annotated[int, Field(ge=1, le=2**30)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -23,8 +23,12 @@ def xielu(x: Array, up: Array, down: Array) -> Array:
     return np.where(x > 0, up * x * x, below) + x / 2
 
 
+def erf(x: Array) -> Array:
+    found: Array = np.vectorize(math.erf, otypes=[x.dtype])(x)
+    return found
+
+
 def gelu(x: Array) -> Array:
-    erf = np.vectorize(math.erf, otypes=[x.dtype])
     return 0.5 * x * (1 + erf(x / math.sqrt(2)))
 
 
@@ -40,5 +44,10 @@ ACTIVATIONS = {
     "mish": lambda x: x * np.tanh(softplus(x)),
     "softplus": softplus,
     "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "gelu_10": lambda x: np.clip(gelu(x), -10, 10),
+    "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "laplace": lambda x: (1 + erf((x - 0.707107) / (0.282095 * math.sqrt(2)))) / 2,
+    "sqrtsoftplus": lambda x: np.sqrt(softplus(x)),
     "identity": lambda x: x,
 }

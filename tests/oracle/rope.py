@@ -97,7 +97,7 @@ def yarn(
     low, high = max(low, 0), min(high, dim - 1)
     found = []
     for index, frequency in enumerate(frequencies):
-        slowed = min(max((index - low) / (high - low if high > low else 0.001), 0), 1)
+        slowed = min(max((index - low) / (high - low or 0.001), 0), 1)
         found.append(frequency * (1 - slowed) + slowed * frequency / own["factor"])
     return found
 
@@ -110,5 +110,5 @@ def llama3(own: Mapping[str, float], frequency: float) -> float:
         return frequency
     if wavelength > context / low:
         return frequency / factor
-    smooth = (context / wavelength - low) / (high - low)
+    smooth = (context / wavelength - low) / (high - low) if high > low else 1.0
     return (1 - smooth) * frequency / factor + smooth * frequency

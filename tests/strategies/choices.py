@@ -17,7 +17,8 @@ EMBEDDING_SCALES = st.sampled_from(
 ACTIVATIONS = st.sampled_from(
     [
         *("silu", "gelu", "gelu_tanh", "relu", "relu2", "quick_gelu", "sigmoid", "tanh", "mish"),
-        *("softplus", "leaky_relu", "xielu", "xielu", "identity"),
+        *("softplus", "leaky_relu", "xielu", "xielu", "identity", "relu6", "gelu_10"),
+        *("hardswish", "laplace", "sqrtsoftplus"),
     ]
 )
 

@@ -86,7 +86,7 @@ def _functions(network: TransformerNetwork) -> Iterator[ClassPlan]:
         yield ClassPlan("rotate", "transformer/rope/rotate.py.jinja", network)
     if network.temperature:
         yield ClassPlan("temperature", "transformer/temperature.py.jinja", network)
-    for name in ("quick_gelu", "xielu"):
+    for name in ("quick_gelu", "laplace", "xielu"):
         if name in network.activations:
             yield ClassPlan(name, f"transformer/activations/{name}.py.jinja", network)
     yield from _norms(network)

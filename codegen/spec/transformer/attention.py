@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StrictBool
 
 from codegen.spec.head import (
+    NotNegative,
     Positive,
     PositiveFloat,
     Vocabulary,
@@ -58,7 +59,7 @@ class Alibi(Vocabulary):
 class Temperature(Vocabulary):
     """Queries grow with their position: * (1 + scale * log(1 + floor(position / length)))."""
 
-    scale: PositiveFloat = Field(0.1, description="how fast they grow")
+    scale: NotNegative = Field(0.1, description="how fast they grow")
     length: Positive = Field(8192, description="positions without growth")
     offset: Annotated[int, Field(ge=0, le=1)] = Field(
         0, description="1 counts positions from one (Llama 4)"

@@ -13,11 +13,15 @@ from codegen.spec.yaml.characters import MAX_WORD, word
 from codegen.spec.yaml.source import Key
 
 MAX_LAYERS = 1_000
+MAX_WIDTH = 2**31
 
 
 def check_layers(spec: TransformerSpec) -> Iterator[Mistake]:
     """Every layer names a block kind, and every block kind is in a layer."""
     blocks, layers = spec.model.blocks, spec.model.layers
+    if spec.model.d_model > MAX_WIDTH:
+        message = f"a stream of {spec.model.d_model:,} numbers, more than {MAX_WIDTH:,}"
+        yield Mistake(("model", "d_model"), message)
     yield from _check_kinds(blocks)
     too_many = layer_count(spec.model) > MAX_LAYERS
     if too_many:

@@ -38,11 +38,11 @@ def check_ropes(model: TransformerModel, kinds: dict[str | None, Block]) -> Iter
 
 def _check_scaling(key: Key, scaling: AnyScaling | None, dim: int) -> Iterator[Mistake]:
     match scaling:
-        case Llama3Scaling(low_freq_factor=low, high_freq_factor=high) if low >= high:
-            message = "low_freq_factor must be below high_freq_factor"
+        case Llama3Scaling(low_freq_factor=low, high_freq_factor=high) if low > high:
+            message = "low_freq_factor can't be above high_freq_factor"
             yield Mistake((*key, "low_freq_factor"), message)
-        case YarnScaling(beta_slow=slow, beta_fast=fast) if slow >= fast:
-            yield Mistake((*key, "beta_slow"), "beta_slow must be below beta_fast")
+        case YarnScaling(beta_slow=slow, beta_fast=fast) if slow > fast:
+            yield Mistake((*key, "beta_slow"), "beta_slow can't be above beta_fast")
         case LongRopeScaling():
             for field in ("short_factor", "long_factor"):
                 if len(getattr(scaling, field)) != dim // 2:

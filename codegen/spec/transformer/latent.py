@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from codegen.spec.head import PositiveFloat, Vocabulary, Width
+from codegen.spec.head import NotNegative, Vocabulary, Width
 
 
 class Latent(Vocabulary):
@@ -20,7 +20,7 @@ class Latent(Vocabulary):
     )
     value_dim: Width = Field(128, description="dimensions of a value head")
     bias: bool = Field(False, description="on the projections to the latents")
-    eps: PositiveFloat | None = Field(
+    eps: NotNegative | None = Field(
         None, description="of the RMSNorms of the latents; by default that of `norm`"
     )
 

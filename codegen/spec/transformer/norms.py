@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from codegen.spec.head import (
-    PositiveFloat,
+    NotNegative,
     Vocabulary,
 )
 
@@ -16,7 +16,7 @@ class Norm(Vocabulary):
     """Normalisation of the residual stream."""
 
     kind: Literal["rms", "layer"] = Field("rms", description="RMSNorm or LayerNorm")
-    eps: PositiveFloat = Field(1e-5, description="added to the variance")
+    eps: NotNegative = Field(1e-5, description="added to the variance")
     weight: bool = Field(True, description="a learned gain")
     bias: bool | None = Field(
         None, description="a learned offset; by default a LayerNorm with a weight has one"
@@ -38,7 +38,7 @@ class InnerNorm(Vocabulary):
     bias: bool | None = Field(
         None, description="a learned offset; by default a LayerNorm with a weight has one"
     )
-    eps: PositiveFloat | None = Field(None, description="by default that of `norm`")
+    eps: NotNegative | None = Field(None, description="by default that of `norm`")
 
 
 class QKNorm(InnerNorm):

@@ -174,7 +174,7 @@ class TransformerModel(Vocabulary):
     context_length: Annotated[Positive, OF_TEXT] = Field(
         2048, description="most tokens per sequence"
     )
-    d_model: Width = Field(768, description="width of the residual stream")
+    d_model: Positive = Field(768, description="width of the residual stream")
     layers: Positive | list[LayerRun] | Layers = Field(
         12,
         description="a number of layers, a list of block kinds, or `{pattern: [...], repeat: n}`",
