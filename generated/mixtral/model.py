@@ -218,41 +218,46 @@ class Cache:
         cos, sin = self.angles
         return cos[0][positions].unsqueeze(-3), sin[0][positions].unsqueeze(-3)
 
-    def begin(self, lengths: Tensor, time: int) -> None:
-        """Makes rows as long as prompts of `lengths`, padded to `time`, which come next."""
-        if time > self.length:
+    def check(self, tokens: Tensor, lengths: Tensor | None) -> None:
+        """Refuses all but integers (B, T) and (B,) for these rows, on their device."""
+        batch, device = self.rows.size(0), self.rows.device
+        for ids, dims in (tokens, 2), (self.lengths if lengths is None else lengths, 1):
+            fits = ids.dim() == dims and ids.size(0) == batch and 0 not in ids.shape
+            if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != device:
+                what = f"{'tokens' if dims == 2 else 'lengths'} of {tuple(ids.shape)} {ids.dtype}"
+                raise ValueError(f"{what} on {ids.device}: the cache has {batch} rows on {device}")
+
+    def begin(self, tokens: Tensor, lengths: Tensor | None) -> None:
+        """Makes rows as long as prompts (B, T), which come next, or as `lengths` of them."""
+        self.check(tokens, lengths)
+        if self.used != 0 and int(self.lengths.max()) > 0:
+            raise ValueError("prompts for a cache that holds tokens: append them with extend")
+        if (time := tokens.size(1)) > self.length:
             raise ValueError(f"{time} tokens in a cache made for {self.length}")
-        self.lengths, self.used = lengths, None
+        self.lengths = torch.full_like(self.lengths, time) if lengths is None else lengths
+        self.used = None
         for layer in self.layers:
             layer.seen = None
 
-    def append(self, time: int, lengths: Tensor | None = None) -> Tensor:
-        """Makes rows longer by `time` tokens, or by `lengths` of them; positions of all (B, T)."""
-        self.count(time)
+    def append(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Makes rows longer by tokens (B, T), or by `lengths` of them; positions of all (B, T)."""
+        self.check(tokens, lengths)
+        time, used = tokens.size(1), None
+        if not torch.compiler.is_compiling():  # or each count would be compiled by itself
+            used = time + (int(self.lengths.max()) if self.used is None else self.used)
+            if used > self.length:
+                raise ValueError(f"{used} tokens in a cache made for {self.length}")
+        self.used = used if lengths is None else None
         positions = self.lengths[:, None] + torch.arange(time, device=self.lengths.device)
-        if lengths is not None:
-            self.used = None
         self.lengths = self.lengths + (time if lengths is None else lengths)
         seen = (self.slots <= positions[..., None])[:, None]  # (B, 1, T, S)
         for layer in self.layers:
             layer.slots, layer.seen = positions, seen
         return positions
 
-    def count(self, time: int) -> None:
-        """Refuses `time` more tokens where the longest row has no room for them.
-
-        Compiled code keeps no count, or each number would be compiled by itself.
-        """
-        if torch.compiler.is_compiling():
-            self.used = None
-            return
-        used = time + (int(self.lengths.max()) if self.used is None else self.used)
-        if used > self.length:
-            raise ValueError(f"{used} tokens in a cache made for {self.length}")
-        self.used = used
-
     def truncate(self, lengths: Tensor) -> None:
         """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt."""
+        self.check(self.rows, lengths)
         self.lengths, self.used = lengths, None
 
 
@@ -352,22 +357,18 @@ class Model(nn.Module):
 
         Shorter prompts are padded on the right; `lengths` (B,) tells where each ends.
         """
-        batch, time = tokens.shape
-        if lengths is None:
-            lengths = torch.full((batch,), time, device=tokens.device)
-        cache.begin(lengths, time)
-        positions = torch.arange(time, device=tokens.device)
-        x = self.hidden(tokens, positions, cache)
-        return self.logits(x[torch.arange(batch, device=x.device), lengths - 1])
+        cache.begin(tokens, lengths)
+        x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device), cache)
+        return self.logits(x[cache.rows[:, 0], cache.lengths - 1])
 
     def extend(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
         """Appends tokens (B, T) to each row; logits (B, T, V) after each of them.
 
         Rows that get fewer are padded on the right; `lengths` (B,) tells how many each gets.
         """
-        positions = cache.append(tokens.size(1), lengths)  # (B, T)
+        positions = cache.append(tokens, lengths)  # (B, T)
         return self.logits(self.hidden(tokens, positions, cache))
 
     def decode(self, token: Tensor, cache: Cache) -> Tensor:
         """Appends a token (B,) to each row; logits (B, V) of the next."""
-        return self.extend(token[:, None], cache)[:, 0]
+        return self.extend(token.unsqueeze(-1), cache)[:, 0]
