@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Run
 
 OLD = "version: 1 # of the language\r\nname: old_model\r\ntrain:\r\n   'context' : 64  # c\r\n"
-NEW = OLD.replace("version: 1", "version: 3").replace("'context'", "'context_length'")
+NEW = OLD.replace("version: 1", "version: 4").replace("'context'", "'context_length'")
 NEW = NEW.replace("train:", "data:")
 
 
@@ -42,7 +42,7 @@ def test_migrate_says_what_it_did_a_line_a_file(project: Path, tgen: Run) -> Non
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "specs/old.yaml  train.context -> train.context_length; "
-        "train.context_length -> data.context_length; version 1 -> 3",
+        "train.context_length -> data.context_length; version 1 -> 4",
         "specs/today.yaml  nothing to change",
         "changed 1 of 2 specs",
     ]
@@ -98,7 +98,7 @@ def test_what_can_not_be_migrated_stays_and_the_others_go_on(project: Path, tgen
         "twice": "name: b_model\ntrain: {context: 1, context_length: 2}\n",
         "wrong": "version: 1\nname: c_model\ntrain: {context: 0}\n",
         "child": "version: 1\nname: d_model\nextends: wrong.yaml\n",
-        "newer": "version: 4\nname: e_model\n",
+        "newer": "version: 5\nname: e_model\n",
     }
     for name, text in broken.items():
         (project / f"specs/{name}.yaml").write_text(text)
@@ -113,7 +113,7 @@ def test_what_can_not_be_migrated_stays_and_the_others_go_on(project: Path, tgen
         "specs/no_yaml.yaml:2:1: error: not YAML",
         "specs/twice.yaml:2:9: error: `context` is called `context_length` now, which is there too",
         "specs/wrong.yaml:3:24: error: expected a value greater than or equal to 1, got 0",
-        "specs/newer.yaml:1:10: error: written for version 4 of the language; this tgen knows",
+        "specs/newer.yaml:1:10: error: written for version 5 of the language; this tgen knows",
         "specs/folder.yaml: can't read the spec",
     ):
         assert said in err, said

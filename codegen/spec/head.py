@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from codegen.spec.owned import Only
+
 Positive = Annotated[int, Field(ge=1, le=2**48)]
 Count = Annotated[int, Field(ge=0, le=2**48)]
 Width = Annotated[int, Field(ge=1, le=2**31)]  # what a tensor may have along an axis
@@ -129,6 +131,11 @@ class Train(Vocabulary):
     checkpoint_every: Positive = Field(500, description="steps between checkpoints")
     log_every: Positive = Field(10, description="steps between log lines")
     seed: Count = Field(1337, description="of initialisation and of the order of the data")
+    augment: Annotated[bool, Only("image-classification")] = Field(
+        False,
+        description="images of training are flipped left to right and moved by up to an eighth "
+        "of their size, at random",
+    )
 
 
 class Checkpoint(Vocabulary):

@@ -16,7 +16,7 @@ from codegen.spec.owned import is_repeated, tasks_of
 from codegen.spec.tasks import TASKS
 from codegen.spec.yaml.field_names import models_in
 from codegen.spec.yaml.file_fields import SpecFile
-from codegen.spec.yaml.migrations import CHANGES, LANGUAGE_VERSION
+from codegen.spec.yaml.migrations import CHANGES, DEFAULT_CHANGES, LANGUAGE_VERSION
 from codegen.spec.yaml.variants import MAX_VARIANTS
 
 INTRODUCTION = """\
@@ -142,11 +142,16 @@ def _changes() -> str:
         rows += [
             (change.version, f"{change.old}: {a}", f"{change.new}: {b}") for a, b in change.values
         ]
+    for of in DEFAULT_CHANGES:
+        was, now = (json.dumps(value) for value in (of.was, of.now))
+        rows.append((of.version, f"{of.field}: {was}", f"{of.field}: {now} by default"))
     return "".join(f"| {version} | `{old}` | `{new}` |\n" for version, old, new in sorted(rows))
 
 
 def _section(title: str, model: type[BaseModel]) -> str:
     document = (model.__doc__ or "").strip()
+    if not model.model_fields:
+        return f"## {title}\n\n{document} It has no fields.\n"
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         meaning = (field.description or "").replace("|", "\\|")

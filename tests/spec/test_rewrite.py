@@ -318,3 +318,40 @@ def test_a_migrated_spec_is_what_the_same_of_today_is(data: dict[str, Any], seed
     assert load_text(made, "m.yaml").spec == load_text(written(new, seed), "m.yaml").spec
     assert sorted(comments_of(made)) == sorted(comments_of(old_text))
     assert rewrite(made, "m.yaml").done == ()
+
+
+IMAGES = "name: a_vit\ntask: image-classification\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("version: 3\n" + IMAGES, "version: 4\n" + IMAGES + "train: {augment: true}\n"),
+        (
+            "version: 1\n" + IMAGES + "train: {batch: 3}",
+            "version: 4\n" + IMAGES + "train: {augment: true, batch: 3}",
+        ),
+        (
+            "version: 2\n" + IMAGES + "train:\n  batch: 3 # c\n",
+            "version: 4\n" + IMAGES + "train:\n  augment: true\n  batch: 3 # c\n",
+        ),
+        (
+            "version: 3\n" + IMAGES + "data: {augment: false}\n",
+            "version: 4\n" + IMAGES + "train: {augment: false}\n",
+        ),
+        (IMAGES, IMAGES),  # a spec of today
+        ("version: 4\n" + IMAGES, "version: 4\n" + IMAGES),
+        ("version: 3\nname: a_gpt\n", "version: 4\nname: a_gpt\n"),
+    ],
+)
+def test_an_older_spec_keeps_the_default_that_it_was_written_for(before: str, after: str) -> None:
+    assert rewrite(before, "m.yaml").text == after
+    assert rewrite(after, "m.yaml").done == ()
+    assert load_text(after, "m.yaml").spec.train is not None
+
+
+@pytest.mark.parametrize("text", ["extends: b.yaml\nversion: 3\n" + IMAGES, "{version: 3, T}"])
+def test_a_default_that_can_not_be_written_down_is_a_mistake(text: str) -> None:
+    text = text.replace("T", "name: a_vit, task: image-classification")
+    with pytest.raises(SpecError, match=r"`train\.augment` was true where a spec leaves it out"):
+        rewrite(text, "m.yaml")

@@ -156,7 +156,7 @@ def test_another_variant_changes_no_other(tmp_path: Path) -> None:
 def test_a_variant_is_the_spec_that_says_the_same(tmp_path: Path) -> None:
     made = grid(tmp_path, "{heads: [8]}")[0]
     text = BASE.replace("name: gpt", "name: gpt_heads8").replace("heads: 4", "heads: 8")
-    (tmp_path / "alone.yaml").write_text(f"version: 3\n{text}")
+    (tmp_path / "alone.yaml").write_text(f"version: 4\n{text}")
     alone = load_spec(tmp_path / "alone.yaml", tmp_path)
     assert made.spec == alone.spec and spec_digest(made.spec) == spec_digest(alone.spec)
 

@@ -23,10 +23,9 @@ class HasFields(Protocol):
 
 def image_classification(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
     """Images with classes. The model's config has fields image_size, channels and classes."""
-    said = spec.data
-    assert isinstance(said, ImageData), said
+    assert isinstance(spec.data, ImageData), spec.data
     data = "a folder of one folder per class, or .npz with images and labels"
-    augment = "flip and move the images of training at random"
+    augment = "flip images left to right and move them, at random"
     numbers = {field.name: field.value for field in network.fields}
     size, channels = numbers["image_size"], numbers["channels"]
     held_out = "fraction of the images held out"
@@ -48,7 +47,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
-            OptionPlan("augment", "bool", said.augment, augment),
+            OptionPlan("augment", "bool", spec.train.augment, augment),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
         parts={

@@ -17,7 +17,7 @@ class TextData(Vocabulary):
     tokenizer: Literal["char", "byte", "file"] = Field(
         "file",
         description="`char`: the corpus' own characters, `byte`: 256 bytes, "
-        "`file`: a `tokenizer.json` given at run time, or token ids in `.bin` files",
+        "`file`: a `tokenizer.json` given at run time, or token ids in `.bin` or `.npy` files",
     )
     context_length: Positive | None = Field(
         None, description="tokens per sequence; by default the model's"

@@ -13,7 +13,7 @@ from typing import Any
 
 from codegen.spec.yaml.source import Key
 
-LANGUAGE_VERSION = 3
+LANGUAGE_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,26 @@ CHANGES: tuple[LanguageChange, ...] = (
     LanguageChange(3, "train.separator", "data.separator"),
     LanguageChange(3, "train.mask_token", "data.mask_token"),
     LanguageChange(3, "train.context_length", "data.context_length"),
+    LanguageChange(4, "data.augment", "train.augment"),
+)
+
+
+@dataclass(frozen=True)
+class DefaultChange:
+    """A field `PART.NAME` of a task's specs with another default since a version.
+
+    A spec that says that it is older, and leaves the field out, means what the default was.
+    """
+
+    version: int
+    task: str
+    field: str
+    was: Any
+    now: Any
+
+
+DEFAULT_CHANGES: tuple[DefaultChange, ...] = (
+    DefaultChange(4, "image-classification", "train.augment", True, False),
 )
 
 

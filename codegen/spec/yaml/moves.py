@@ -140,7 +140,7 @@ def _with_moved(text: str, tree: Tree, row: LanguageChange) -> str:
         put, made = _new_mapping(text, tree, old, place, entry, "" if in_braces else text[line])
     else:
         tail = "" if in_braces else BREAK.sub("", text[span.value_at[1] : line.stop])
-        put, made = _into(text, tree, place, entry, tail)
+        put, made = into(text, tree, place, entry, tail)
     if in_braces:
         first, end = _in_its_braces(text, span.key_at[0], span.value_at[1])
     else:
@@ -200,7 +200,7 @@ def _new_mapping(
     return put, f"{margin}{place}:{end}{own}"
 
 
-def _into(text: str, tree: Tree, place: str, entry: str, tail: str) -> tuple[int, str]:
+def into(text: str, tree: Tree, place: str, entry: str, tail: str) -> tuple[int, str]:
     """Where an entry goes in a mapping that is there: before all others.
 
     `tail` is what followed it in its line.

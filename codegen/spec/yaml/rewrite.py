@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.spec.yaml.defaults import with_defaults
 from codegen.spec.yaml.migrations import (
     CHANGES,
+    DEFAULT_CHANGES,
     LANGUAGE_VERSION,
+    DefaultChange,
     LanguageChange,
     new_value,
     renamed,
@@ -48,11 +51,13 @@ def rewrite(
     shown: str,
     changes: Sequence[LanguageChange] = CHANGES,
     version: int = LANGUAGE_VERSION,
+    defaults: Sequence[DefaultChange] = DEFAULT_CHANGES,
 ) -> Rewritten:
     """A spec's text in the language of `version`, by the changes since its own.
 
-    Without a `version` all of them are tried, and none is written into it. SpecError if it is no
-    YAML, or an old form can't be replaced where it stands.
+    Without a `version` all of them are tried, and none is written into it, as a spec is of today
+    then: only one that is older by its own words means the defaults of its time. SpecError if it is
+    no YAML, or an old form can't be replaced where it stands.
     """
     tree = parse(text, shown)
     since = version_of(tree, version) or 0
@@ -62,6 +67,9 @@ def rewrite(
         text, said = _brought_to(text, shown, rows)
         done += said
     if 0 < since < version:
+        older = [change for change in defaults if since < change.version <= version]
+        text, said = with_defaults(text, shown, older)
+        done += said
         text = _numbered(text, shown, version)
         done.append(f"version {since} -> {version}")
     return Rewritten(text, tuple(done))
