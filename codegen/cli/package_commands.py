@@ -115,7 +115,8 @@ def import_(
 ) -> None:
     """Bring in a Hugging Face checkpoint FOLDER: its config.json becomes a spec and a package.
 
-    Weights (*.safetensors) are converted into weights/NAME/, with tokenizer.json beside them.
+    Weights (*.safetensors) are converted into weights/NAME/, with tokenizer.json and
+    generation_config.json beside them.
     """
     from codegen import report
     from codegen.commands import import_ as importing

@@ -23,12 +23,14 @@ from typing import Any
 from codegen.build.outcome import Outcome
 from codegen.emit.disk import refuse_link
 from codegen.errors import CheckpointError, Diagnostic, Position, SpecError
+from codegen.importers.companions import keep_companions
 from codegen.importers.config import Config, read_config
 from codegen.importers.convert import ImportedPackage, convert, imported, keep, staged
 from codegen.importers.spec_text import spec_text
 from codegen.importers.tensors import Moved, open_tensors, weight_files
 from codegen.importers.translate import Translated, mapping_for, translate
 from codegen.plan import Plan, lower
+from codegen.plan.tasks.text import TextTask
 from codegen.project import Project
 from codegen.quoting import short
 from codegen.spec import load_text
@@ -188,6 +190,8 @@ def import_folder(
             staging = stack.enter_context(staged(weights))
             with imported(rendered[0].files) as package:
                 record = convert(package, model.plan, files, staging, moved)
+            writes = isinstance(model.plan.task, TextTask) and bool(model.plan.task.prompt)
+            keep_companions(folder, model.config, staging, writes=writes)
         if moved:
             moved(len(files), len(files), "writing" if not test else "writing and testing")
         (outcome,) = finish(rendered, project, out=out, test=test)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from codegen.plan import Plan
 
-FILE, RECORD, TOKENIZER = "checkpoint.safetensors", "weights.json", "tokenizer.json"
+FILE, RECORD = "checkpoint.safetensors", "weights.json"
 NEEDED = ("model.py", "attention.py", "ops.py", "kernels.py", "checkpoint.py", "weights.py")
 _numbers = itertools.count()
 
@@ -94,7 +94,7 @@ def convert(
     to: Path,
     moved: Moved | None = None,
 ) -> dict[str, Any]:
-    """Writes checkpoint.safetensors, weights.json and tokenizer.json to a folder.
+    """Writes checkpoint.safetensors and weights.json to a folder.
 
     Returns what weights.json says. CheckpointError where the tensors don't fit the model.
     """
@@ -105,9 +105,6 @@ def convert(
     package.weights.load_huggingface(model, tensors)
     own = {f"model.{name}": t for name, t in package.checkpoint.weights(model).items()}
     package.checkpoint.write_checkpoint(to / FILE, own, {"config": asdict(package.model.Config())})
-    tokenizer = files[0].parent / TOKENIZER
-    if tokenizer.is_file():
-        shutil.copyfile(tokenizer, to / TOKENIZER)
     record = {
         "model_type": plan.checkpoint.model_type if plan.checkpoint else "",
         "spec_digest": plan.spec_digest,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import FilePlan, TestsPlan
+from codegen.plan.files import TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     DOCUMENTS,
     TextTask,
     documents_option,
+    sampling_files,
     sampling_options,
     separator_of,
     tokenizer_option,
@@ -24,7 +25,8 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
     assert isinstance(said, CorpusData)
     context = said.context_length or network.context_length
     separator = separator_of(said, said.separator)
-    data = "UTF-8 text, or a folder with train.bin and val.bin (uint16)"
+    generation = spec.checkpoint.huggingface is not None
+    data = "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"
     held_out = "fraction of a text held out, its end"
     documents = DOCUMENTS in network.inputs
     return TextTask(
@@ -58,10 +60,7 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
             "generate_arguments": "tasks/causal_lm/generate_arguments.py.jinja",
             "trained": "tasks/causal_lm/trained.py.jinja",
         },
-        files=(
-            FilePlan("data.py", "tasks/causal_lm/data.py.jinja", roots=()),
-            FilePlan("sample.py", "tasks/text/sample.py.jinja", roots=("main",)),
-        ),
+        files=sampling_files("tasks/causal_lm/data.py.jinja", generation),
         tests=TestsPlan(
             imports=(),
             constants=(),
@@ -78,9 +77,10 @@ def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
         prefix=network.prefix,
         prefix_length=network.prefix_length if network.prefix == "fixed" else None,
         separator=separator,
+        generation=generation,
         sampling=f"Sample from a trained {spec.name}",
         prompt="prompt",
         prompt_help="text to go on from",
         default_prompt="\n",
-        sampling_options=sampling_options("prompt", "how many to make", 0.8),
+        sampling_options=sampling_options("prompt", "how many to make", 0.8, generation),
     )

@@ -23,7 +23,7 @@ def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTa
     assert isinstance(said, MaskedData)
     context = said.context_length or network.context_length
     separator = separator_of(said, said.separator)
-    data = "UTF-8 text, or a folder with train.bin and val.bin (uint16)"
+    data = "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"
     mask = "its text or number; else a file's own, else the last"
     held_out = "fraction of a text held out, its end"
     inputs = tuple(name for name in network.inputs if name != "lengths")  # windows are full

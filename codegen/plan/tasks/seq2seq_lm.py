@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen.plan.files import FilePlan, TestsPlan
+from codegen.plan.files import TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     TextTask,
+    sampling_files,
     sampling_options,
     separator_of,
     tokenizer_option,
@@ -32,6 +33,7 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
     assert isinstance(said, PairData)
     context = said.context_length or network.context_length
     separator = separator_of(said, said.separator)
+    generation = spec.checkpoint.huggingface is not None
     encoder = network.encoder
     assert encoder is not None
     data = "UTF-8 text, one pair per line: a source, a tab, a target"
@@ -73,10 +75,7 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
             "generate_arguments": "tasks/seq2seq_lm/generate_arguments.py.jinja",
             "trained": "tasks/seq2seq_lm/trained.py.jinja",
         },
-        files=(
-            FilePlan("data.py", "tasks/seq2seq_lm/data.py.jinja", roots=()),
-            FilePlan("sample.py", "tasks/text/sample.py.jinja", roots=("main",)),
-        ),
+        files=sampling_files("tasks/seq2seq_lm/data.py.jinja", generation),
         tests=TestsPlan(
             imports=(),
             constants=(),
@@ -90,12 +89,14 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
             ),
         ),
         separator=separator,
+        generation=generation,
+        decoder=True,
         sampling=f"Generate targets with a trained {spec.name}",
         prompt="source",
         prompt_help="text",
         sampling_options=(
             OptionPlan("separator", "str", separator, "the token before a target and at its end"),
-            *sampling_options("source", "how many to make at most", 0.0),
+            *sampling_options("source", "how many to make at most", 0.0, generation),
         ),
         length_fields=("context_length", *(("encoder_context_length",) if own_length else ())),
         vocabulary_fields=("vocab_size", *(("encoder_vocab_size",) if own_vocabulary else ())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codegen.plan.files import FilePlan
 from codegen.plan.reads import Largest, Read
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.tasks.text import TextData
@@ -25,6 +26,13 @@ class TextTask(TaskPlan):
     prompt_help: str = ""
     default_prompt: str = ""  # "" where one has to be given
     sampling_options: tuple[OptionPlan, ...] = ()
+    decoder: bool = False  # whether what is made begins with a token of its own
+    generation: bool = False  # whether a generation_config.json may lie beside the weights
+
+    @property
+    def hides_special(self) -> bool:
+        """Whether texts are shown without the special tokens of a tokenizer's file."""
+        return self.decoder or self.generation
 
     @property
     def documents(self) -> bool:
@@ -54,8 +62,21 @@ def training_command(path: str, data: TextData) -> str:
     return f"--data {path}" + f" --tokenizer {TOKENIZER_FILE}" * (data.tokenizer == "file")
 
 
-def sampling_options(prompt: str, tokens: str, temperature: float) -> tuple[OptionPlan, ...]:
+def sampling_files(data: str, generation: bool) -> tuple[FilePlan, ...]:
+    """The files of a task whose models make text; `data` is the template of data.py."""
+    known = FilePlan("generation.py", "tasks/text/generation.py.jinja", roots=())
+    return (
+        FilePlan("data.py", data, roots=()),
+        *((known,) if generation else ()),
+        FilePlan("sample.py", "tasks/text/sample.py.jinja", roots=("main",)),
+    )
+
+
+def sampling_options(
+    prompt: str, tokens: str, temperature: float, generation: bool
+) -> tuple[OptionPlan, ...]:
     """How many tokens sample.py makes, and how it draws them."""
+    penalty = "above 1: tokens that are there already are less likely"
     top_k = "draw from the k likeliest tokens only; 0: from all"
     top_p = "draw from the likeliest with this share only"
     return (
@@ -64,5 +85,6 @@ def sampling_options(prompt: str, tokens: str, temperature: float) -> tuple[Opti
         OptionPlan("temperature", "float", temperature, "0: always the likeliest token"),
         OptionPlan("top_k", "int", 0, top_k),
         OptionPlan("top_p", "float", 1.0, top_p),
+        *((OptionPlan("repetition_penalty", "float", 1.0, penalty),) if generation else ()),
         OptionPlan("seed", "int", 1, "of the draws"),
     )
