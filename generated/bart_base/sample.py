@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -17,6 +19,7 @@ from torch import Tensor
 
 from .checkpoint import load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
+from .generation import read_generation
 from .model import Config, Model
 
 
@@ -38,6 +41,51 @@ def pick(
     return tokens.gather(1, drawn).squeeze(1)
 
 
+class Picker:
+    """Picks the next token of each row, and knows which rows have come to one of the `ends`.
+
+    Tokens that a row has already are made less likely (CTRL, arXiv:1909.05858, section 4.1), the
+    `barred` are never picked.
+    """
+
+    def __init__(
+        self,
+        rows: list[list[int]],
+        model: Model,
+        ends: Collection[int],
+        barred: Collection[int],
+        repetition_penalty: float,
+    ) -> None:
+        device, size = next(model.parameters()).device, model.config.vocab_size
+        self.ends = torch.tensor([*ends], dtype=torch.int64, device=device)
+        self.ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
+        self.seen = torch.zeros(len(rows), size, dtype=torch.bool, device=device)
+        for seen, row in zip(self.seen, rows, strict=True):
+            seen[row] = True
+        self.barred = torch.zeros(size, dtype=torch.bool, device=device)
+        self.barred[[token for token in barred if token < size]] = True
+        self.penalty = repetition_penalty
+
+    def pick(
+        self,
+        logits: Tensor,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """One token per row (B,) of the logits (B, V)."""
+        less = torch.where(logits < 0, logits * self.penalty, logits / self.penalty)
+        logits = torch.where(self.seen, less, logits).masked_fill(self.barred, -torch.inf)
+        return self.noted(pick(logits, temperature, top_k, top_p, generator))
+
+    def noted(self, tokens: Tensor) -> Tensor:
+        """The tokens (B,), each now its row's last."""
+        self.seen.scatter_(1, tokens[:, None], True)
+        self.ended |= torch.isin(tokens, self.ends)
+        return tokens
+
+
 @torch.inference_mode()
 def generate(
     model: Model,
@@ -45,12 +93,19 @@ def generate(
     separator: int,
     tokens: int,
     *,
+    ends: Collection[int] = (),
+    barred: Collection[int] = (),
+    forced_first: int | None = None,
+    forced_last: int | None = None,
+    repetition_penalty: float = 1.0,
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
-    """The target of each source, up to its separator or `tokens` long, all as one batch."""
+    """The target of each source, up to one of its `ends` (by default the separator), as a batch."""
+    ends = ends or (separator,)
+    picker = Picker([[separator]] * len(sources), model, ends, barred, repetition_penalty)
     device = next(model.parameters()).device
     lengths = torch.tensor([len(source) for source in sources], device=device)
     longest = int(lengths.max())
@@ -60,14 +115,17 @@ def generate(
     logits = model.prefill(
         torch.tensor(padded, device=device), begin, cache, source_lengths=lengths
     )
-    made = [pick(logits, temperature, top_k, top_p, generator)]
-    ended = made[0] == separator
-    while len(made) < tokens and not bool(ended.all()):
+    if forced_first is None:
+        made = [picker.pick(logits, temperature, top_k, top_p, generator)]
+    else:
+        made = [picker.noted(torch.full_like(lengths, forced_first))]
+    while len(made) < tokens and not picker.ended.all():
         logits = model.decode(made[-1], cache)
-        made.append(pick(logits, temperature, top_k, top_p, generator))
-        ended |= made[-1] == separator
+        made.append(picker.pick(logits, temperature, top_k, top_p, generator))
+    if forced_last is not None and len(made) == tokens:
+        made[-1] = torch.full_like(made[-1], forced_last)
     rows = torch.stack(made, dim=1).tolist()
-    return [row[: row.index(separator)] if separator in row else row for row in rows]
+    return [list(takewhile(lambda token: token not in ends, row)) for row in rows]
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -105,31 +163,50 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--temperature", type=float, default=0.0, help="0: always the likeliest token")
     add("--top-k", type=int, default=0, help="draw from the k likeliest tokens only; 0: from all")
     add("--top-p", type=float, default=1.0, help="draw from the likeliest with this share only")
+    add(
+        "--repetition-penalty",
+        type=float,
+        default=1.0,
+        help="above 1: tokens that are there already are less likely",
+    )
     add("--seed", type=int, default=1, help="of the draws")
     add("--device", default=device, help="cpu, cuda, ...")
     options = parser.parse_args(arguments)
+    parser.set_defaults(**read_generation(folder_of(options)))
+    options = parser.parse_args(arguments)
     if min(options.tokens, options.samples) < 1:
         raise ValueError("--tokens and --samples must be at least 1")
+    if options.repetition_penalty <= 0:
+        raise ValueError(f"--repetition-penalty is {options.repetition_penalty}, not above 0")
     if options.temperature < 0 or options.top_k < 0 or not 0 < options.top_p <= 1:
         raise ValueError("--temperature and --top-k can't be negative, --top-p is in (0, 1]")
     return options
 
 
+def folder_of(options: argparse.Namespace) -> Path:
+    """Where the checkpoint lies, and what belongs to it."""
+    path: Path = options.checkpoint
+    return path if path.is_dir() else path.parent
+
+
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     if options.tokenizer:
         return choose_tokenizer(options.tokenizer)
-    folder: Path = options.checkpoint
-    path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
+    path = folder_of(options) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
     return choose_tokenizer(str(path))
 
 
-def encode_sources(options: argparse.Namespace, tokenizer: Tokenizer) -> list[list[int]]:
+def encode_sources(
+    options: argparse.Namespace, tokenizer: Tokenizer, vocab_size: int
+) -> list[list[int]]:
     texts = options.source
-    sources = [tokenizer.encode(text) for text in texts]
+    sources = [tokenizer.encode(text, special=True) for text in texts]
     if not all(sources):
         raise ValueError("an empty source gives the model nothing to go on from")
+    if (largest := max(map(max, sources))) >= vocab_size:
+        raise ValueError(f"the tokenizer makes token {largest}, the model knows {vocab_size}")
     return [source for source in sources for _ in range(options.samples)]
 
 
@@ -138,11 +215,18 @@ def main(arguments: list[str] | None = None) -> int:
         options = parse_options(arguments)
         model = load(options.checkpoint, options.device)
         tokenizer = find_tokenizer(options)
+        vocab_size = model.config.vocab_size
+        sources = encode_sources(options, tokenizer, vocab_size)
         rows = generate(
             model,
-            encode_sources(options, tokenizer),
+            sources,
             separator_id(options.separator, tokenizer),
             min(options.tokens, model.config.context_length),
+            ends=options.ends,
+            barred=options.barred,
+            forced_first=options.forced_first,
+            forced_last=options.forced_last,
+            repetition_penalty=options.repetition_penalty,
             temperature=options.temperature,
             top_k=options.top_k,
             top_p=options.top_p,

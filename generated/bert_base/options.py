@@ -13,7 +13,7 @@ from .checkpoint import differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "UTF-8 text, or a folder with train.bin and val.bin (uint16)"] = ""
+    data: Annotated[str, "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"] = ""
     tokenizer: Annotated[str, "char, byte or the path of a tokenizer.json"] = ""
     mask_token: Annotated[str, "its text or number; else a file's own, else the last"] = ""
     validation: Annotated[float, "fraction of a text held out, its end"] = 0.1

@@ -105,13 +105,13 @@ def read_csv(path: Path) -> np.ndarray:
                 if names.count(name) != 1:
                     many = "several columns" if name in names else "no column"
                     raise ValueError(f"{path} has {many} {name!r}; it has {names}")
-            found = [
-                [
-                    number(row[name], f"{path}, line {rows.line_num}, column {name!r}")
-                    for name in (*INPUTS, TARGET)
-                ]
-                for row in rows
-            ]
+            found = []
+            for row in rows:
+                where = f"{path}, line {rows.line_num}"
+                if any(row.get(rows.restkey, ())):  # a decimal comma makes one more
+                    raise ValueError(f"{where} has more cells than there are columns")
+                cells = [(row[name], f"{where}, column {name!r}") for name in (*INPUTS, TARGET)]
+                found.append([number(text, place) for text, place in cells])
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path} is no CSV file: {error}") from None
     if not found:

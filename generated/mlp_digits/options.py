@@ -14,7 +14,7 @@ from .checkpoint import differences, read_checkpoint
 @dataclass(frozen=True)
 class Options:
     data: Annotated[str, "a folder of one folder per class, or .npz with images and labels"] = ""
-    augment: Annotated[bool, "flip and move the images of training at random"] = False
+    augment: Annotated[bool, "flip images left to right and move them, at random"] = False
     validation: Annotated[float, "fraction of the images held out"] = 0.1
     out: Annotated[str, "folder for checkpoints and logs"] = "out/mlp_digits"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False

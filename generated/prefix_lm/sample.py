@@ -50,7 +50,6 @@ def generate(
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """Each prompt and `tokens` more, all as one batch.
-
     Where the model's context ends, its newer half is read again as the prompt of what follows.
     """
     rows, end = list(prompts), max(len(prompt) for prompt in prompts) + tokens
@@ -127,11 +126,15 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     return choose_tokenizer(str(path))
 
 
-def encode_prompts(options: argparse.Namespace, tokenizer: Tokenizer) -> list[list[int]]:
+def encode_prompts(
+    options: argparse.Namespace, tokenizer: Tokenizer, vocab_size: int
+) -> list[list[int]]:
     texts = options.prompt or ["\n"]
-    prompts = [tokenizer.encode(text) for text in texts]
+    prompts = [tokenizer.encode(text, special=True) for text in texts]
     if not all(prompts):
         raise ValueError("an empty prompt gives the model nothing to go on from")
+    if (largest := max(map(max, prompts))) >= vocab_size:
+        raise ValueError(f"the tokenizer makes token {largest}, the model knows {vocab_size}")
     return [prompt for prompt in prompts for _ in range(options.samples)]
 
 
@@ -140,9 +143,11 @@ def main(arguments: list[str] | None = None) -> int:
         options = parse_options(arguments)
         model = load(options.checkpoint, options.device)
         tokenizer = find_tokenizer(options)
+        vocab_size = model.config.vocab_size
+        prompts = encode_prompts(options, tokenizer, vocab_size)
         rows = generate(
             model,
-            encode_prompts(options, tokenizer),
+            prompts,
             options.tokens,
             temperature=options.temperature,
             top_k=options.top_k,

@@ -23,9 +23,11 @@ IGNORE = -100  # a target that the loss leaves out
 
 
 class Tokenizer(Protocol):
+    """`special` adds what the tokenizer's file adds to a text, such as a token at its beginning."""
+
     vocab_size: int
 
-    def encode(self, text: str) -> list[int]: ...
+    def encode(self, text: str, special: bool = False) -> list[int]: ...
 
     def decode(self, ids: list[int]) -> str: ...
 
@@ -40,7 +42,7 @@ class CharTokenizer:
         self.ids = {character: index for index, character in enumerate(characters)}
         self.vocab_size = len(characters)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, special: bool = False) -> list[int]:
         try:
             return [self.ids[character] for character in text]
         except KeyError as error:
@@ -60,7 +62,7 @@ class ByteTokenizer:
 
     vocab_size = 256
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, special: bool = False) -> list[int]:
         return list(text.encode())
 
     def decode(self, ids: list[int]) -> str:
@@ -85,15 +87,22 @@ class FileTokenizer:
             self.tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the package raises nothing narrower
             raise ValueError(f"{path} is not a tokenizer.json: {str(error)!r}") from None
-        self.vocab_size = self.tokenizer.get_vocab_size()
+        # A file keeps what its last user switched on; a corpus is all of its tokens, once.
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        if isinstance(self.tokenizer.model, tokenizers.models.BPE):
+            self.tokenizer.model.dropout = None
+        self.vocab_size = max(self.tokenizer.get_vocab().values(), default=-1) + 1
 
-    def encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+    def encode(self, text: str, special: bool = False) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=special).ids
 
     def decode(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=False)
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
 
     def save(self, path: Path) -> None:
+        # Windows begin anywhere in a text: the model has not learned what the file adds to one.
+        self.tokenizer.post_processor = None
         self.tokenizer.save(str(path))
 
 
@@ -154,7 +163,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     """
     kept = Path(options.out) / "tokenizer.json"
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
-    corpus = read_corpus(Path(options.data), tokenizer, options.validation)
+    corpus = read_corpus(Path(options.data), tokenizer, options.validation, config.vocab_size)
     if options.context_length > config.context_length:
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
@@ -163,15 +172,18 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     return corpus, replace(config, vocab_size=vocab_size)
 
 
-def read_corpus(path: Path, tokenizer: str, validation: float) -> Corpus:
+def read_corpus(path: Path, tokenizer: str, validation: float, vocab_size: int) -> Corpus:
     """`tokenizer` is char, byte or the path of a tokenizer.json.
 
-    The last `validation` of a text's characters is held out; .bin files come split already.
+    The last `validation` of a text's characters, or of one file's tokens, is held out; train.bin
+    and val.bin come split already.
     """
-    if path.is_dir() or path.suffix == ".bin":
-        return read_binaries(path if path.is_dir() else path.parent, tokenizer)
     if not 0 < validation < 1:
         raise ValueError(f"--validation is {validation}, not a fraction between 0 and 1")
+    if path.is_dir() or path.suffix in (".bin", ".npy"):
+        # A character vocabulary can't be told from token numbers.
+        known = None if tokenizer in ("", "char") else choose_tokenizer(tokenizer)
+        return Corpus(*token_splits(path, validation, vocab_size), known)
     text = read_text(path)
     if tokenizer == "char":
         encoder: Tokenizer = CharTokenizer("".join(sorted(set(text))))
@@ -192,30 +204,63 @@ def choose_tokenizer(name: str) -> Tokenizer:
 
 def read_text(path: Path) -> str:
     if not path.is_file():
-        raise ValueError(f"there is no corpus {path}; --data is a text or holds .bin files")
+        raise ValueError(f"there is no corpus {path}; --data is a text, or .bin or .npy files")
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
         ) from None
+    if "\0" in text:
+        raise ValueError(f"{path} holds NUL characters: it is UTF-16 or no text; convert it")
     if not text:
         raise ValueError(f"{path} is empty")
     return text
 
 
-def read_binaries(folder: Path, tokenizer: str) -> Corpus:
-    """train.bin and val.bin: uint16 tokens, as nanoGPT's prepare.py writes them."""
+def token_splits(path: Path, validation: float, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """train and val of a folder, as nanoGPT's prepare.py writes them; the parts of any other file.
+
+    They are .bin, or .npy as numpy.save writes it.
+    """
+    if not path.is_dir() and path.stem not in ("train", "val"):
+        ids = token_ids(path, vocab_size)
+        split = int(len(ids) * (1 - validation))
+        return ids[:split], ids[split:]
+    folder = path if path.is_dir() else path.parent
     splits = []
-    for path in (folder / "train.bin", folder / "val.bin"):
-        if not path.is_file():
-            raise ValueError(f"{path} is missing; .bin data are a train.bin and a val.bin")
-        if path.stat().st_size < 2 or path.stat().st_size % 2:
-            raise ValueError(f"{path} does not hold uint16 tokens: {path.stat().st_size} bytes")
-        splits.append(np.memmap(path, dtype=np.uint16, mode="r"))
-    # A character vocabulary can't be told from token numbers.
-    known = None if tokenizer in ("", "char") else choose_tokenizer(tokenizer)
-    return Corpus(splits[0], splits[1], known)
+    for name in ("train", "val"):
+        found = [file for end in (".bin", ".npy") if (file := folder / f"{name}{end}").is_file()]
+        if len(found) != 1:
+            what = "two files" if found else "no file"
+            raise ValueError(f"{folder} holds {what} of {name}.bin and {name}.npy; one is needed")
+        splits.append(token_ids(found[0], vocab_size))
+    return splits[0], splits[1]
+
+
+def token_ids(path: Path, vocab_size: int) -> np.ndarray:
+    """The tokens of a .npy file, or of a .bin: uint16, or uint32 where the vocabulary needs it."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    if path.suffix == ".npy":
+        try:
+            ids = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"{path} is no .npy file of numbers: {error}") from None
+        if ids.ndim != 1 or ids.dtype.kind not in "iu" or (len(ids) and ids.min() < 0):
+            what = f"{ids.dtype} of shape {ids.shape}"
+            raise ValueError(f"{path} is {what}, not a row of integers from 0 on")
+        return ids
+    width = 2 if vocab_size <= 2**16 else 4
+    kind = f"uint{8 * width} tokens, as a vocabulary of {vocab_size} has them"
+    if path.stat().st_size < width or path.stat().st_size % width:
+        raise ValueError(f"{path} does not hold {kind}: it has {path.stat().st_size} bytes")
+    ids = np.memmap(path, dtype=f"<u{width}", mode="r")
+    if ids[: 6 // width].tobytes() == b"\x93NUMPY":
+        raise ValueError(f"{path} does not hold {kind}: it is an .npy file by another name")
+    if ids[0::2].any() != ids[1::2].any() and len(ids) > 1:
+        raise ValueError(f"{path} does not hold {kind}: every second one is 0, as in wider numbers")
+    return ids
 
 
 # ---- batches ----

@@ -23,9 +23,11 @@ IGNORE = -100  # a target that the loss leaves out
 
 
 class Tokenizer(Protocol):
+    """`special` adds what the tokenizer's file adds to a text, such as a token at its beginning."""
+
     vocab_size: int
 
-    def encode(self, text: str) -> list[int]: ...
+    def encode(self, text: str, special: bool = False) -> list[int]: ...
 
     def decode(self, ids: list[int]) -> str: ...
 
@@ -40,7 +42,7 @@ class CharTokenizer:
         self.ids = {character: index for index, character in enumerate(characters)}
         self.vocab_size = len(characters)
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, special: bool = False) -> list[int]:
         try:
             return [self.ids[character] for character in text]
         except KeyError as error:
@@ -60,7 +62,7 @@ class ByteTokenizer:
 
     vocab_size = 256
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, special: bool = False) -> list[int]:
         return list(text.encode())
 
     def decode(self, ids: list[int]) -> str:
@@ -85,13 +87,18 @@ class FileTokenizer:
             self.tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the package raises nothing narrower
             raise ValueError(f"{path} is not a tokenizer.json: {str(error)!r}") from None
-        self.vocab_size = self.tokenizer.get_vocab_size()
+        # A file keeps what its last user switched on; a corpus is all of its tokens, once.
+        self.tokenizer.no_truncation()
+        self.tokenizer.no_padding()
+        if isinstance(self.tokenizer.model, tokenizers.models.BPE):
+            self.tokenizer.model.dropout = None
+        self.vocab_size = max(self.tokenizer.get_vocab().values(), default=-1) + 1
 
-    def encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False).ids
+    def encode(self, text: str, special: bool = False) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=special).ids
 
     def decode(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=False)
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
 
     def save(self, path: Path) -> None:
         self.tokenizer.save(str(path))
@@ -162,17 +169,19 @@ def read_corpus(path: Path, tokenizer: str, validation: float) -> Corpus:
     """
     if not 0 < validation < 1:
         raise ValueError(f"--validation is {validation}, not a fraction between 0 and 1")
-    text = read_text(path)
+    text = read_text(path).replace("\r\n", "\n")
     if tokenizer == "char":
         encoder: Tokenizer = CharTokenizer("".join(sorted({*text, "\n"})))
     else:
         encoder = choose_tokenizer(tokenizer)
     pairs = []
-    for number, line in enumerate(text.splitlines(), 1):
-        source, tab, target = line.partition("\t")
-        if not (source and tab and target):
-            raise ValueError(f"{path}:{number} is no pair: a source, a tab and its target")
-        pairs.append((encoder.encode(source), encoder.encode(target)))
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        columns = line.split("\t")
+        if len(columns) != 2 or not all(columns):
+            what = f"{len(columns)} columns" if len(columns) > 2 else "no pair"
+            raise ValueError(f"{path}:{number} is {what}, not a source, a tab and its target")
+        source, target = columns
+        pairs.append((encoder.encode(source, special=True), encoder.encode(target)))
     held_out = max(1, round(validation * len(pairs)))
     if held_out >= len(pairs):
         raise ValueError(f"{path} has {len(pairs)} pairs, too few to hold out {validation:.0%}")
@@ -189,11 +198,13 @@ def read_text(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"there is no corpus {path}; --data is a text of pairs")
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
         ) from None
+    if "\0" in text:
+        raise ValueError(f"{path} holds NUL characters: it is UTF-16 or no text; convert it")
     if not text:
         raise ValueError(f"{path} is empty")
     return text

@@ -107,12 +107,14 @@ def resized(images: Tensor, size: int) -> Tensor:
 def read_folder(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor, list[str]]:
     """path/CLASS/*.jpg and the like; the classes in the order of their names."""
     try:
-        from PIL import Image
+        from PIL import Image, ImageOps
     except ImportError:
         raise ValueError(
             f"{path} holds pictures; reading them needs Pillow: pip install pillow"
         ) from None
-    classes = sorted(folder.name for folder in path.iterdir() if folder.is_dir())
+    classes = sorted(
+        folder.name for folder in path.iterdir() if folder.is_dir() and folder.name[0] != "."
+    )
     found = [
         (file, target)
         for target, name in enumerate(classes)
@@ -121,13 +123,19 @@ def read_folder(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor, l
     ]
     if not found:
         raise ValueError(f"{path} has no folders with pictures ({', '.join(SUFFIXES)})")
+    if empty := set(range(len(classes))) - {target for _, target in found}:
+        names = ", ".join(repr(classes[target]) for target in sorted(empty))
+        raise ValueError(f"{path} has folders without pictures ({', '.join(SUFFIXES)}): {names}")
     mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
     if mode is None:
         raise ValueError(f"pictures have 1, 3 or 4 channels; for {channels} give an .npz file")
     images = torch.empty(len(found), channels, size, size, dtype=torch.uint8)
     for index, (file, _) in enumerate(found):
         try:
-            with Image.open(file) as picture:
+            with Image.open(file) as opened:
+                if opened.mode[0] in "IF":
+                    raise ValueError(f"{file} has more than 8 bits per channel ({opened.mode})")
+                picture = ImageOps.exif_transpose(opened)  # as cameras say that it was held
                 pixels = torch.from_numpy(np.array(picture.convert(mode))).view(
                     picture.height, picture.width, channels
                 )
