@@ -9,6 +9,9 @@ from tests.oracle.arrays import Array
 from tests.oracle.ends import IGNORED, loss
 from tests.oracle.masks import inputs_read, visible
 from tests.oracle.numbers import end_eps, fields, layer_number, norm_eps
+from tests.oracle.pooled import contrast
+from tests.oracle.pooled import hidden as hidden_states
+from tests.oracle.pooled import outcome as pooled
 from tests.oracle.scores import alibi_slopes, t5_bucket
 from tests.oracle.stacks import logits as pair_logits
 from tests.oracle.text import logits
@@ -18,8 +21,10 @@ __all__ = [
     "IGNORED",
     "Array",
     "alibi_slopes",
+    "contrast",
     "end_eps",
     "fields",
+    "hidden_states",
     "image_scores",
     "inputs_read",
     "layer_number",
@@ -27,6 +32,7 @@ __all__ = [
     "loss",
     "norm_eps",
     "pair_logits",
+    "pooled",
     "t5_bucket",
     "visible",
 ]

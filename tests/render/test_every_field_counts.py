@@ -65,7 +65,12 @@ DEVICES = dict.fromkeys(
     ("target.device: cpu", "target.device: cuda", "target.device: hip", "target.arch: sm_90"),
     ANYWHERE,
 )
-SAME_FOR = {("transformer", "seq2seq-lm"): DEVICES, ("network", "regression"): DEVICES}
+SAME_FOR = {
+    ("transformer", "seq2seq-lm"): DEVICES,
+    ("transformer", "sequence-classification"): DEVICES,
+    ("transformer", "embedding"): DEVICES,
+    ("network", "regression"): DEVICES,
+}
 
 
 def words(annotation: Any, name: str) -> Iterator[Any]:

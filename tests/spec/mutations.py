@@ -300,7 +300,7 @@ def _name(data: Any, random_: random.Random) -> None:
 
 
 def _task(data: Any, random_: random.Random) -> None:
-    tasks = ("causal-lm", "masked-lm", "seq2seq-lm", "image-classification")
+    tasks = ("causal-lm", "masked-lm", "seq2seq-lm", "image-classification", "embedding")
     data["task"] = random_.choice(tasks)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from codegen.plan.tasks.causal_lm import causal_lm
+from codegen.plan.tasks.embedding import embedding
 from codegen.plan.tasks.image_classification import image_classification
 from codegen.plan.tasks.masked_lm import masked_lm
 from codegen.plan.tasks.regression import regression
 from codegen.plan.tasks.seq2seq_lm import seq2seq_lm
+from codegen.plan.tasks.sequence_classification import sequence_classification
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 
@@ -18,6 +20,8 @@ TASKS: dict[str, Callable[[SpecHead, Any, int], TaskPlan]] = {
     "masked-lm": masked_lm,
     "seq2seq-lm": seq2seq_lm,
     "image-classification": image_classification,
+    "sequence-classification": sequence_classification,
+    "embedding": embedding,
     "regression": regression,
 }
 

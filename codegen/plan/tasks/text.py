@@ -40,6 +40,16 @@ class TextTask(TaskPlan):
         return DOCUMENTS in self.inputs
 
 
+@dataclass(frozen=True)
+class WholeTextTask(TextTask):
+    """A task of whole texts: the columns that its data have, and the most tokens that are read."""
+
+    columns: tuple[str, str] = ("", "")
+    context: int = 0
+    labels: tuple[str, ...] = ()  # the classes' names, where the spec says them
+    classes: bool = False  # whether the second column holds classes
+
+
 def separator_of(data: TextData, said: str | None) -> str:
     """The token that ends a document."""
     return said or ("<|endoftext|>" if data.tokenizer == "file" else "\n")

@@ -17,6 +17,8 @@ MODELS = {
     "masked-lm": "transformer/encoder.py.jinja",
     "seq2seq-lm": "transformer/encoder_decoder.py.jinja",
     "image-classification": "transformer/vision.py.jinja",
+    "sequence-classification": "transformer/pooled.py.jinja",
+    "embedding": "transformer/pooled.py.jinja",
 }
 
 

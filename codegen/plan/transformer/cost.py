@@ -50,11 +50,12 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     the source, of the same length.
     """
     passes = Counter(network.order or range(len(network.layers)))
+    once = (*ONCE_AN_IMAGE, "head_transform.") if network.pooling else ONCE_AN_IMAGE
     of_layer = {f"blocks.{layer}": times for layer, times in passes.items()}
     matrices = sum(
         active_count(network, p) * of_layer.get(".".join(p.name.split(".")[:2]), 1)
         for p in network.parameters
-        if p.group == "matrix" and not p.name.startswith(ONCE_AN_IMAGE)
+        if p.group == "matrix" and not p.name.startswith(once)
     )
     head = model.vocab_size * output_width(model)
     besides = sum(
@@ -67,6 +68,8 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     if network.image:
         rest = flops_besides_tokens(network, network.image)
         return network.image.tokens * (2 * matrices + besides) + rest
+    if network.pooling:
+        return 2 * matrices + besides  # what is pooled is little beside all tokens
     return 2 * (matrices + head) + besides
 
 

@@ -60,6 +60,8 @@ KINDS = {
     "masked-lm": "a bidirectional transformer encoder",
     "seq2seq-lm": "an encoder-decoder transformer",
     "image-classification": "a vision transformer",
+    "sequence-classification": "a transformer that classifies texts",
+    "embedding": "a transformer that embeds texts",
 }
 PLAIN = (Atom("causal"), Atom("full"), Atom("padding"))  # masks that say nothing special
 TABLES = {

@@ -33,12 +33,14 @@ TOGETHER = {
 }
 
 
-def init_plan(parameters: Iterable[Parameter], model: TransformerModel) -> InitPlan:
+def init_plan(
+    parameters: Iterable[Parameter], model: TransformerModel, *, pooled: bool = False
+) -> InitPlan:
     """Rules that give each parameter the start that the parameter table says, and their table."""
     rows = sorted(parameters, key=lambda row: KINDS.index(row.init.kind))
     starts = {row.name: row.init for row in rows}
     rules = suffix_rules(starts, otherwise=normal(model))
-    targets = "classes" if model.image else "tokens"
+    targets = "classes" if model.image or pooled else "tokens"
     table = {what: how.format(targets=targets) for what, how in _table(rows, rules)}
     return InitPlan(rules, tuple(table.items()))
 

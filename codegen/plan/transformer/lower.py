@@ -20,6 +20,7 @@ from codegen.plan.transformer.layer_numbers.config_fields import (
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
 from codegen.plan.transformer.parts import BlockPlan, LatentSizes, LayerPlan, TemperaturePlan
+from codegen.plan.transformer.pooling import pooled_fields, pooling_plan
 from codegen.plan.transformer.rope import rope_plans
 from codegen.spec.transformer.latent import Latent
 from codegen.spec.transformer.resolve import layer_kinds, resolve_block
@@ -47,12 +48,14 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
     layer_count = LayerCount(Read("layers"), kinds=len(plans) > 1)
     ends = Ends(model, numbers, layer_count)
     image = image_plan(model, model.image) if model.image else None
+    pooling = pooling_plan(model, task)
+    of_ends = (*(pooled_fields(model, pooling) if pooling else ()), *ends.fields())
     network = TransformerNetwork(
         task=task,
         class_name="Model",
         context_length=image.tokens if image else model.context_length,
         fields=config_fields(
-            model, numbers, image, ends.norm_fields(), ends.fields(), one_kind=len(plans) == 1
+            model, numbers, image, ends.norm_fields(), of_ends, one_kind=len(plans) == 1
         ),
         blocks=plans,
         layers=layers,
@@ -61,6 +64,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         ropes=rope_plans(model, blocks),
         temperature=temperature_plan(blocks),
         image=image,
+        pooling=pooling,
         drop_path=_drop_path(model, layer_count),
         embedding=ends.embedding(),
         head=ends.head(),
@@ -70,11 +74,11 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         dropout=dropout_read(model, "embedding"),
         init=InitPlan(),
         layer_count=layer_count,
-        inputs=_inputs(plans),
+        inputs=("lengths",) if pooling else _inputs(plans),
         parameters=(),
     )
     network = replace(network, parameters=parameter_table(network, model))
-    return replace(network, init=init_plan(network.parameters, model))
+    return replace(network, init=init_plan(network.parameters, model, pooled=pooling is not None))
 
 
 def loss_chunk(vocab_size: int) -> int:

@@ -25,6 +25,7 @@ from codegen.plan.transformer.parts import (
     RopePlan,
     TemperaturePlan,
 )
+from codegen.plan.transformer.pooling import PoolingPlan
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class TransformerNetwork:
     ropes: tuple[RopePlan, ...]
     temperature: TemperaturePlan | None
     image: ImagePlan | None
+    pooling: PoolingPlan | None  # of a model of whole texts
     drop_path: Read | Growing | None  # how often a layer's branch is skipped
     aux_loss: bool  # routers' balance
     router_z_loss: bool
@@ -103,6 +105,15 @@ class TransformerNetwork:
     def padded(self) -> bool:
         """Whether attention is PyTorch's own, over the keys that are `seen`."""
         return any(a.padded for a in self.attentions)
+
+    @property
+    def blind_to_padding(self) -> bool:
+        """Whether no token sees padding on its right: masks hide it, or all that comes later."""
+        masks = [(a, a.function.mask if a.function else None) for a in self.attentions]
+        return all(
+            (mask.causal or "lengths" in mask.inputs) if mask else a.mask in ("causal", "padding")
+            for a, mask in masks
+        )
 
     @property
     def grid_bias(self) -> tuple[str, ...]:

@@ -49,6 +49,9 @@ def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[
         if "lengths" in network.inputs:
             yield f"{folder}/padding.py.jinja"
         yield f"{folder}/token_types.py.jinja"
+    if network.pooling:
+        yield f"{folder}/pooled.py.jinja"
+        yield f"{folder}/token_types.py.jinja"
     if network.task == "causal-lm":
         if network.experts:
             yield f"{folder}/experts.py.jinja"

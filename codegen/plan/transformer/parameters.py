@@ -18,6 +18,7 @@ from codegen.plan.transformer.parameter_rows import (
     vector_row,
 )
 from codegen.plan.transformer.parts import EmbeddingPlan
+from codegen.plan.transformer.pooling import pooled_rows
 from codegen.spec.transformer.resolve import output_width
 from codegen.spec.transformer.vocabulary import TransformerModel
 
@@ -38,6 +39,8 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
         rows += norm_rows("norm", network.norm, model.d_model)
     if network.image:
         return (*rows, *rows_after_blocks(network, model, residual))
+    if network.pooling:
+        return (*rows, *pooled_rows(network.head, network.pooling, model))
     rows += _head(network, model)
     return tuple(rows)
 

@@ -15,7 +15,14 @@ from codegen.spec.head import (
 from codegen.spec.switches import Needs
 from codegen.spec.transformer.activation import Activation
 from codegen.spec.transformer.norms import InnerNorm
-from codegen.spec.transformer.of_tasks import OF_TEXT, OF_TEXT_IN_ONE_STACK
+from codegen.spec.transformer.of_tasks import (
+    OF_EMBEDDINGS,
+    OF_SCORES,
+    OF_TEXT,
+    OF_TEXT_IN_ONE_STACK,
+    OF_TOKENS,
+    OF_TOKENS_IN_ONE_STACK,
+)
 from codegen.spec.values import ModelScale, none_word, norm_kind
 
 Projected = Literal["tokens", "sum", "norm"]
@@ -37,10 +44,10 @@ class Sinusoids(Vocabulary):
 class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
-    tied: Annotated[bool, OF_TEXT] = Field(
+    tied: Annotated[bool, OF_TOKENS] = Field(
         False, description="the output head shares the token embedding"
     )
-    extra_tokens: Annotated[Count, OF_TEXT_IN_ONE_STACK] = Field(
+    extra_tokens: Annotated[Count, OF_TOKENS_IN_ONE_STACK] = Field(
         0, description="tokens after the vocabulary that are read and never predicted"
     )
     scale: Annotated[ModelScale | None, OF_TEXT] = Field(
@@ -107,20 +114,26 @@ class Head(Vocabulary):
     )
     dim: Annotated[Width | None, OF_TEXT_IN_ONE_STACK] = Field(
         None,
-        description="width of the output embedding; by default that of a tied one, or d_model",
+        description="width of the output embedding; by default that of a tied one, or d_model; "
+        "where texts are pooled, that of the dense layer",
     )
-    scale: Annotated[ModelScale | None, OF_TEXT] = Field(
+    scale: Annotated[ModelScale | None, OF_TOKENS] = Field(
         None, description="a factor of what the logits are made from, such as `1 / sqrt(d_model)`"
     )
-    softcap: Annotated[PositiveFloat | None, OF_TEXT] = Field(
+    softcap: Annotated[PositiveFloat | None, OF_TOKENS] = Field(
         None, description="logits become c * tanh(logits / c) (arXiv:2408.00118, section 2)"
     )
-    z_loss: Annotated[PositiveFloat | None, OF_TEXT] = Field(
+    z_loss: Annotated[PositiveFloat | None, OF_TOKENS] = Field(
         None,
         description="in training, this much of the logits' squared logsumexp is added to the loss "
         "(arXiv:2204.02311, section 5)",
     )
-    bias: StrictBool | Annotated[Literal["fixed"], OF_TEXT] = Field(
+    bias: Annotated[StrictBool | Annotated[Literal["fixed"], OF_TOKENS], OF_SCORES] = Field(
         False,
         description="a learned offset for each token or class; `fixed` is not trained, as in BART",
+    )
+    temperature: Annotated[PositiveFloat, OF_EMBEDDINGS] = Field(
+        0.05,
+        description="in training, similarities are divided by this before they are compared "
+        "(arXiv:2002.05709, section 2.1)",
     )

@@ -9,6 +9,7 @@ from codegen.spec.transformer.check_data import check_separator
 from codegen.spec.transformer.check_ends import check_ends
 from codegen.spec.transformer.check_image import check_image
 from codegen.spec.transformer.check_layers import check_layers, check_order
+from codegen.spec.transformer.check_pooling import check_pooling
 from codegen.spec.transformer.check_stacks import check_encoder, check_stacks
 from codegen.spec.transformer.check_switches import check_switches
 from codegen.spec.transformer.knobs import knobs
@@ -34,7 +35,10 @@ def expressions() -> str:
 
 LANGUAGE = FamilyLanguage(
     whole=TransformerSpec,
-    tasks=("causal-lm", "masked-lm", "seq2seq-lm", "image-classification"),
+    tasks=(
+        *("causal-lm", "masked-lm", "seq2seq-lm", "image-classification"),
+        *("sequence-classification", "embedding"),
+    ),
     checks=(
         check_layers,
         check_blocks,
@@ -43,6 +47,7 @@ LANGUAGE = FamilyLanguage(
         check_image,
         check_ends,
         check_order,
+        check_pooling,
         check_separator,
         check_switches,
     ),

@@ -2,10 +2,20 @@
 
 from codegen.spec.owned import Only
 
-OF_TEXT = Only("causal-lm", "masked-lm", "seq2seq-lm")
+OF_TEXT = Only("causal-lm", "masked-lm", "seq2seq-lm", "sequence-classification", "embedding")
+OF_TOKENS = Only("causal-lm", "masked-lm", "seq2seq-lm")  # that are predicted
 OF_IMAGES = Only("image-classification")
+OF_CLASSES = Only("image-classification", "sequence-classification")
+OF_POOLED = Only("sequence-classification", "embedding")  # texts, each as a whole
+OF_EMBEDDINGS = Only("embedding")
+OF_SCORES = Only(
+    *("causal-lm", "masked-lm", "seq2seq-lm", "image-classification", "sequence-classification")
+)
 OF_PAIRS = Only("seq2seq-lm")  # an encoder and a decoder
 OF_DECODERS = Only("causal-lm")
-OF_ENCODERS = Only("masked-lm", "image-classification")
-OF_ONE_STACK = Only("causal-lm", "masked-lm", "image-classification")
-OF_TEXT_IN_ONE_STACK = Only("causal-lm", "masked-lm")
+OF_ENCODERS = Only("masked-lm", "image-classification", "sequence-classification", "embedding")
+OF_ONE_STACK = Only(
+    "causal-lm", "masked-lm", "image-classification", "sequence-classification", "embedding"
+)
+OF_TEXT_IN_ONE_STACK = Only("causal-lm", "masked-lm", "sequence-classification", "embedding")
+OF_TOKENS_IN_ONE_STACK = Only("causal-lm", "masked-lm")

@@ -25,12 +25,17 @@ from codegen.spec.transformer.experts import Experts
 from codegen.spec.transformer.image import DropPath, Image, rate_only
 from codegen.spec.transformer.norms import InnerNorm, Norm
 from codegen.spec.transformer.of_tasks import (
+    OF_CLASSES,
     OF_ENCODERS,
     OF_IMAGES,
     OF_ONE_STACK,
     OF_PAIRS,
+    OF_POOLED,
+    OF_SCORES,
     OF_TEXT,
+    OF_TOKENS,
 )
+from codegen.spec.transformer.pooling import TextPooling
 from codegen.spec.values import Scale, none_or_kind, none_word, norm_kind
 
 
@@ -79,7 +84,7 @@ class Mlp(Vocabulary):
         None, description="a gated MLP's gate is at most this, and up between minus this and this"
     )
     up_offset: float = Field(0.0, description="added to up(x) where it is gated")
-    experts: Annotated[Experts | None, BeforeValidator(none_word), OF_TEXT] = Field(
+    experts: Annotated[Experts | None, BeforeValidator(none_word), OF_TOKENS] = Field(
         None, description="several such MLPs, of which a token goes to a few; or `none`"
     )
 
@@ -128,7 +133,9 @@ class Init(Vocabulary):
     embedding_std: PositiveFloat | None = Field(
         None, description="standard deviation of the embeddings; by default `std`"
     )
-    head: Literal["normal", "zero"] = Field("normal", description="an untied head's weights")
+    head: Annotated[Literal["normal", "zero"], OF_SCORES] = Field(
+        "normal", description="an untied head's weights"
+    )
     residual: Literal["scaled", "normal", "zero"] = Field(
         "scaled",
         description="projections into the residual stream: std / sqrt(2 * layers) as in GPT-2, "
@@ -167,8 +174,11 @@ class TransformerModel(Vocabulary):
     image: Annotated[Image | None, OF_IMAGES] = Field(
         None, description="what an image classifier sees"
     )
-    classes: Annotated[VocabularySize, OF_IMAGES] = Field(
-        1000, description="that an image classifier tells apart"
+    classes: Annotated[VocabularySize, OF_CLASSES] = Field(
+        1000, description="that a classifier tells apart"
+    )
+    pooling: Annotated[TextPooling, BeforeValidator(kind_only), OF_POOLED] = Field(
+        TextPooling(), description="what is read of a text; the kind for short"
     )
     vocab_size: Annotated[VocabularySize, OF_TEXT] = Field(32_000, description="tokens")
     context_length: Annotated[Positive, OF_TEXT] = Field(
@@ -218,6 +228,8 @@ class TransformerModel(Vocabulary):
 
 TASK_DEFAULTS: dict[str, dict[str, Any]] = {  # of `model`, where they are not those above
     "masked-lm": {"attention": {"mask": "padding"}},
+    "sequence-classification": {"attention": {"mask": "padding"}, "head": {"bias": True}},
+    "embedding": {"attention": {"mask": "padding"}},
     "image-classification": {
         "attention": {"mask": "full", "rope": None},
         "embedding": {"positions": "learned"},

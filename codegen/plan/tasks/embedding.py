@@ -1,0 +1,66 @@
+"""embedding: a vector of a text."""
+
+from __future__ import annotations
+
+from codegen.plan.files import FilePlan, TestsPlan
+from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.text import WholeTextTask, tokenizer_option, training_command
+from codegen.plan.transformer.network import TransformerNetwork
+from codegen.spec.head import SpecHead
+from codegen.spec.tasks.embedding import TwinData
+
+FOLDER = "tasks/embedding"
+
+
+def embedding(spec: SpecHead, network: TransformerNetwork, flops: int) -> WholeTextTask:
+    """Lines of two texts that belong together; each is told from the others of its batch."""
+    said = spec.data
+    assert isinstance(said, TwinData)
+    context = said.context_length or network.context_length
+    data = "a .tsv or .jsonl file of pairs of texts"
+    held_out = "fraction of the pairs held out"
+    return WholeTextTask(
+        name="embedding",
+        data="pairs of texts that belong together",
+        commands=(training_command("pairs.tsv", said),),
+        kept="tokenizer.json",
+        drawn=("batches",),
+        data_class="Pairs",
+        row="pair",
+        unit="text",
+        loss="loss (nats per text)",
+        flops_of="token",
+        flops=0,  # texts differ in length
+        options=(
+            OptionPlan("data", "str", "", data),
+            tokenizer_option(said),
+            OptionPlan("validation", "float", float(spec.train.validation), held_out),
+        ),
+        sizes=(OptionPlan("context_length", "int", context, "most tokens of a text"),),
+        parts={
+            "usage": f"{FOLDER}/usage.md.jinja",
+            "objective": "tasks/text/objective.py.jinja",
+            "measure": f"{FOLDER}/measure.py.jinja",
+            "trained": "package/train/trained.py.jinja",
+        },
+        files=(
+            FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
+            FilePlan("embed.py", f"{FOLDER}/embed.py.jinja", roots=("main",)),
+        ),
+        tests=TestsPlan(
+            imports=(f"{FOLDER}/tests/imports.py.jinja",),
+            constants=(),
+            parts=(
+                f"{FOLDER}/tests/fixtures.py.jinja",
+                f"{FOLDER}/tests/embeddings.py.jinja",
+                "package/tests/overfit.py.jinja",
+                f"{FOLDER}/tests/training.py.jinja",
+            ),
+        ),
+        toy_lr=3e-3,
+        uses=(("embed", '--text "Well done" --text Good'),),
+        figures=(("validation_found", "found {:.2%}"),),
+        inputs=("lengths",),
+        columns=(said.anchor, said.positive),
+        context=context,
+    )
