@@ -26,6 +26,9 @@ from codegen.errors import CheckpointError, Diagnostic, Position, SpecError
 from codegen.importers.companions import keep_companions
 from codegen.importers.config import Config, read_config
 from codegen.importers.convert import ImportedPackage, convert, imported, keep, staged
+from codegen.importers.mapping import Mapping as Mapped
+from codegen.importers.mapping import deep, other_heads, read_mapping
+from codegen.importers.sentences import read_sentences
 from codegen.importers.spec_text import spec_text
 from codegen.importers.tensors import Moved, open_tensors, weight_files
 from codegen.importers.translate import Translated, mapping_for, translate
@@ -83,12 +86,15 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
     config can't be imported, at its place in the file.
     """
     config = read_config(folder)
+    sentences = read_sentences(folder)
     mapping = mapping_for(config)
     model_type = str(config.fields["model_type"])
+    if sentences is not None:
+        mapping = embedding_of(model_type, mapping)
     name = default_name(model_type) if name is None else name
     for problem in check_name(name):
         raise CheckpointError(problem.message, problem.hint or "choose another with --name")
-    translated = translate(config, mapping)
+    translated = with_sentences(translate(config, mapping), sentences)
     where = folder if folder.is_dir() else folder.parent
     part = "the text model of " if mapping.within else ""
     comment = f"{part}{model_type}, from config.json of {short(where.resolve().name)}"
@@ -99,6 +105,27 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
     except SpecError as error:
         raise _explained(error, text, path, translated) from None
     return ReadModel(name, model_type, config, text, plan, translated.passed_over)
+
+
+def embedding_of(model_type: str, mapping: Mapped) -> Mapped:
+    """The mapping of a type's embedding; CheckpointError if there is none."""
+    if mapping.name.endswith(".embedding"):
+        return mapping
+    name = f"{model_type}.embedding"
+    if name not in other_heads(model_type):
+        raise CheckpointError(f"{model_type} is known, but not as an embedding of texts")
+    return read_mapping(name)
+
+
+def with_sentences(translated: Translated, sentences: dict[str, Any] | None) -> Translated:
+    """The spec with what sentence-transformers says of it; no text is longer than the model."""
+    if sentences is None:
+        return translated
+    spec = dict(deep(translated.spec, sentences))
+    length = spec.get("data", {}).get("context_length")
+    if length and length >= spec["model"].get("context_length", length):
+        del spec["data"]
+    return replace(translated, spec=spec)
 
 
 def default_name(model_type: str) -> str:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from codegen.errors import TgenError
+from codegen.importers.heads import headed, heads_of
 from codegen.spec.yaml.source import parse
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "huggingface"
 EVERY_TYPE = HERE / "every_type.yaml"
+HEADS = HERE / "heads.yaml"
 PARTS = (
     *("extends", "architectures", "aliases", "defaults", "absent", "lacks", "let"),
     *("spec", "aspects", "blocks", "within", "refused", "ignored", "unread", "unset", "weights"),
+    "heads",
 )
 
 
@@ -53,6 +56,11 @@ def known_types() -> list[str]:
 
 @functools.cache
 def _read(path: Path) -> dict[str, Any]:
+    """What a file says; one of another head may follow from that of the type."""
+    model_type, dot, task = path.stem.partition(".")
+    if dot and not path.exists():
+        base = _resolved(model_type)
+        return headed(path.stem, base, heads_of(base, _heads())[task])
     data: Any = parse(path.read_text(encoding="utf-8"), path.name).data
     odd = set(data) - set(PARTS)
     if odd:
@@ -70,6 +78,19 @@ def _resolved(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     low = _resolved(parent, (*seen, name))
     low.pop("architectures", None)  # those of another model
     return dict(deep(low, data))
+
+
+@functools.cache
+def _heads() -> dict[str, Any]:
+    return dict(parse(HEADS.read_text(encoding="utf-8"), HEADS.name).data)
+
+
+def other_heads(model_type: str) -> list[str]:
+    """The names of what follows from a type's file, and has none of its own."""
+    if model_type not in known():
+        return []
+    found = (f"{model_type}.{task}" for task in heads_of(_resolved(model_type), _heads()))
+    return [name for name in found if name not in known()]
 
 
 def deep(low: Any, high: Any) -> Any:
@@ -133,7 +154,8 @@ def _defaults(name: str, common: dict[str, Any]) -> dict[str, Any]:
 def choose(model_type: str, architectures: list[str]) -> Mapping | None:
     """The file for a model type and its heads, or None where no file is for the type."""
     names = [name for name in known() if name.partition(".")[0] == model_type]
-    files = [read_mapping(name) for name in names]
+    # A model without a head is that of an encoder before it is a language model's part.
+    files = [read_mapping(name) for name in (*other_heads(model_type), *names)]
     for file in files:
         if set(architectures) & set(file.architectures):
             return file
