@@ -50,6 +50,7 @@ def headed(name: str, base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[
     if said.get("skips_heads"):
         ignored += old
     spec = {
+        "classes": None,
         "embedding": dict.fromkeys(OF_TOKENS),
         **said["spec"]["model"],
     }
@@ -71,7 +72,11 @@ def headed(name: str, base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[
     for part in ("defaults", "let"):
         if part in said:
             made[part] = said[part]
-    lost = [model.get("head", {}), *(model.get("embedding", {}).get(f) for f in OF_TOKENS)]
+    lost = [
+        model.get("head", {}),
+        model.get("classes"),
+        *(model.get("embedding", {}).get(f) for f in OF_TOKENS),
+    ]
     unread = names_in(lost) - names_in([base.get("let", {}), spec])
     made["ignored"] = [*base.get("ignored", ()), *sorted(unread), *said.get("ignored", ())]
     return made

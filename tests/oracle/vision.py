@@ -17,7 +17,7 @@ from tests.oracle.run import Run
 
 
 def scores(plan: Plan, weights: Weights, images: Array) -> Array:
-    """(batch, classes) for images (batch, channels, height, width)."""
+    """(batch, classes), or embeddings, for images (batch, channels, height, width)."""
     net = plan.model
     image = net.image
     assert image is not None
@@ -51,7 +51,8 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
     if image.pooling == "class_distillation":
         heads = ("head", "distillation_head")
         return sum(linear(weights, n, r) for n, r in zip(heads, read, strict=True)) / 2
-    return linear(weights, "head", np.concatenate(read, axis=-1))
+    whole = np.concatenate(read, axis=-1)
+    return linear(weights, "head", whole) if image.classes else whole
 
 
 def normed(net: TransformerNetwork, weights: Weights, name: str, x: Array) -> Array:

@@ -49,13 +49,26 @@ def check_loss(trial: ImageTrial) -> None:
     image = trial.plan.model.image
     assert image is not None
     images = trial.images(image.size, image.size)
+    scores = oracle.image_scores(trial.plan, trial.weights, images)
+    if not image.classes:
+        check_contrast(trial, images, scores)
+        return
     targets = trial.random.integers(0, image.classes, BATCH)
     targets[1] = oracle.IGNORED
-    scores = oracle.image_scores(trial.plan, trial.weights, images)
     for reduction in ("mean", "sum", "none"):
         wanted = oracle.loss(scores, targets, reduction)
         both = (torch.from_numpy(images), torch.from_numpy(targets))
         trial.assert_close(trial.model(*both, reduction=reduction), np.asarray(wanted))
+
+
+def check_contrast(trial: ImageTrial, images: oracle.Array, vectors: oracle.Array) -> None:
+    """The loss of embeddings."""
+    targets = (np.arange(BATCH) + 1) % BATCH
+    each = oracle.contrast(vectors, targets, oracle.fields(trial.plan.model)["temperature"])
+    both = (torch.from_numpy(images), torch.from_numpy(targets))
+    for reduction, wanted in (("mean", each.mean()), ("sum", each.sum()), ("none", each)):
+        found = trial.model(*both, reduction=reduction).numpy()
+        assert np.abs(found - wanted).max() <= 10 * trial.exact * max(1, each.max())
 
 
 def check_all(spec: Spec, seed: int) -> None:

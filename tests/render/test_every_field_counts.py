@@ -69,6 +69,7 @@ SAME_FOR = {
     ("transformer", "seq2seq-lm"): DEVICES,
     ("transformer", "sequence-classification"): DEVICES,
     ("transformer", "embedding"): DEVICES,
+    ("transformer", "image-embedding"): DEVICES,
     ("network", "regression"): DEVICES,
 }
 

@@ -79,7 +79,13 @@ def models(draw: st.DrawFn) -> Fields:
     return {**model, "blocks": kinds, "layers": ["wide", "plain", "wide"]}
 
 
-def specs() -> st.SearchStrategy[Fields]:
-    """Small whole specs, as the mapping that a YAML file holds."""
-    head = {"name": "drawn_classifier", "task": "image-classification"}
-    return models().map(lambda model: {**head, "model": without_idle_gates(model)})
+@st.composite
+def specs(draw: st.DrawFn) -> Fields:
+    """Small whole specs, as the mapping that a YAML file holds: classifiers, and embeddings."""
+    model = without_idle_gates(draw(models()))
+    pooling = model["image"].get("pooling")
+    if pooling == "class_distillation" or draw(st.integers(0, 2)):
+        return {"name": "drawn_classifier", "task": "image-classification", "model": model}
+    model = {name: value for name, value in model.items() if name not in ("classes", "head")}
+    model["init"] = {name: value for name, value in model["init"].items() if name != "head"}
+    return {"name": "drawn_viewer", "task": "image-embedding", "model": model}

@@ -8,6 +8,7 @@ from typing import Any
 from codegen.plan.tasks.causal_lm import causal_lm
 from codegen.plan.tasks.embedding import embedding
 from codegen.plan.tasks.image_classification import image_classification
+from codegen.plan.tasks.image_embedding import image_embedding
 from codegen.plan.tasks.masked_lm import masked_lm
 from codegen.plan.tasks.regression import regression
 from codegen.plan.tasks.seq2seq_lm import seq2seq_lm
@@ -22,6 +23,7 @@ TASKS: dict[str, Callable[[SpecHead, Any, int], TaskPlan]] = {
     "image-classification": image_classification,
     "sequence-classification": sequence_classification,
     "embedding": embedding,
+    "image-embedding": image_embedding,
     "regression": regression,
 }
 

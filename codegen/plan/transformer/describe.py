@@ -62,6 +62,11 @@ KINDS = {
     "image-classification": "a vision transformer",
     "sequence-classification": "a transformer that classifies texts",
     "embedding": "a transformer that embeds texts",
+    "image-embedding": "a vision transformer",
+}
+PURPOSES = {
+    "image-classification": ", for image classification",
+    "image-embedding": ", for embeddings",
 }
 PLAIN = (Atom("causal"), Atom("full"), Atom("padding"))  # masks that say nothing special
 TABLES = {
@@ -117,7 +122,7 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     count = sum(p.count for p in network.parameters)
     layers = " + ".join(str(len(stack.layers)) for stack in network.stacks)
     size = f"{layers} layers and {human(count)} parameters"
-    purpose = ", for image classification" if network.image else ""
+    purpose = PURPOSES.get(network.task, "")
     title = f"{name}: {KINDS[network.task]} with {size}{purpose}."
     facts = [*_attention(network), *_layout(network), *_experts(network), *_ends(network)]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)
@@ -209,7 +214,8 @@ def _image(image: ImagePlan) -> Iterator[Fact]:
             f"a learned bias for each offset between patches, {TABLES[image.relative_bias]}",
             ("beit",),
         )
-    yield f"classes are read from {POOLINGS[image.pooling]}", ()
+    what = "classes are" if image.classes else "the embedding is"
+    yield f"{what} read from {POOLINGS[image.pooling]}", ()
 
 
 def _masks(network: TransformerNetwork) -> Iterator[Fact]:

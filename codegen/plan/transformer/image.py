@@ -22,7 +22,7 @@ class ImagePlan:
     size: int
     channels: int
     patch_size: int
-    classes: int
+    classes: int  # 0 for an embedding
     patch_bias: bool
     placed: tuple[str, ...]
     registers: int
@@ -64,14 +64,14 @@ class ImagePlan:
         return 2 if self.pooling == "class_mean" else 1
 
 
-def image_plan(model: TransformerModel, image: Image) -> ImagePlan:
+def image_plan(model: TransformerModel, image: Image, task: str) -> ImagePlan:
     """The plan of what a spec says of images."""
     named = {"class_token": image.class_token, "distillation_token": image.distillation_token}
     return ImagePlan(
         size=image.size,
         channels=image.channels,
         patch_size=image.patch_size,
-        classes=model.classes,
+        classes=model.classes if task == "image-classification" else 0,
         patch_bias=image.patch_bias,
         placed=tuple(name for name, present in named.items() if present),
         registers=image.register_tokens,

@@ -30,7 +30,8 @@ def image_fields(image: ImagePlan) -> Iterator[ConfigField]:
     yield ConfigField("image_size", "int", image.size, TINY_SIZE, "pixels, height and width")
     yield ConfigField("patch_size", "int", image.patch_size, TINY_PATCH)
     yield ConfigField("channels", "int", image.channels, image.channels)
-    yield ConfigField("classes", "int", image.classes, min(image.classes, TINY_CLASSES))
+    if image.classes:
+        yield ConfigField("classes", "int", image.classes, min(image.classes, TINY_CLASSES))
     if image.registers:
         tiny = min(image.registers, TINY_REGISTERS)
         yield ConfigField("register_tokens", "int", image.registers, tiny)
@@ -73,6 +74,8 @@ def rows_after_blocks(
         yield from _pool(network, model, normal(model), residual)
     if network.norm and image.pooling_norm == "after":
         yield from norm_rows("pool_norm", network.norm, model.d_model)
+    if not image.classes:
+        return
     heads = ("head", "distillation_head")[: 1 + (image.pooling == "class_distillation")]
     for name in heads:
         shape = (image.classes, image.pooled * model.d_model)

@@ -20,7 +20,7 @@ from codegen.plan.transformer.layer_numbers.config_fields import (
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
 from codegen.plan.transformer.parts import BlockPlan, LatentSizes, LayerPlan, TemperaturePlan
-from codegen.plan.transformer.pooling import pooled_fields, pooling_plan
+from codegen.plan.transformer.pooling import contrast_fields, pooled_fields, pooling_plan
 from codegen.plan.transformer.rope import rope_plans
 from codegen.spec.transformer.latent import Latent
 from codegen.spec.transformer.resolve import layer_kinds, resolve_block
@@ -47,9 +47,11 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
     )
     layer_count = LayerCount(Read("layers"), kinds=len(plans) > 1)
     ends = Ends(model, numbers, layer_count)
-    image = image_plan(model, model.image) if model.image else None
+    image = image_plan(model, model.image, task) if model.image else None
     pooling = pooling_plan(model, task)
-    of_ends = (*(pooled_fields(model, pooling) if pooling else ()), *ends.fields())
+    of_ends = [*(pooled_fields(model, pooling) if pooling else ()), *ends.fields()]
+    if image and not image.classes:
+        of_ends += contrast_fields(model)
     network = TransformerNetwork(
         task=task,
         class_name="Model",

@@ -42,8 +42,13 @@ def pooled_fields(model: TransformerModel, pooling: PoolingPlan) -> Iterator[Con
     if pooling.classes:
         yield ConfigField("classes", "int", pooling.classes, min(pooling.classes, TINY_CLASSES))
     else:
-        value = float(model.head.temperature)
-        yield ConfigField("temperature", "float", value, value, "of similarities, in training")
+        yield from contrast_fields(model)
+
+
+def contrast_fields(model: TransformerModel) -> Iterator[ConfigField]:
+    """How embeddings are compared."""
+    value = float(model.head.temperature)
+    yield ConfigField("temperature", "float", value, value, "of similarities, in training")
 
 
 def pooled_rows(

@@ -3,6 +3,7 @@
 from codegen.spec.tasks.causal_lm import CAUSAL_LM
 from codegen.spec.tasks.embedding import EMBEDDING
 from codegen.spec.tasks.image_classification import IMAGE_CLASSIFICATION
+from codegen.spec.tasks.image_embedding import IMAGE_EMBEDDING
 from codegen.spec.tasks.masked_lm import MASKED_LM
 from codegen.spec.tasks.regression import REGRESSION
 from codegen.spec.tasks.seq2seq_lm import SEQ2SEQ_LM
@@ -11,7 +12,7 @@ from codegen.spec.tasks.task import Task
 
 ROWS = (
     *(CAUSAL_LM, MASKED_LM, SEQ2SEQ_LM, IMAGE_CLASSIFICATION),
-    *(SEQUENCE_CLASSIFICATION, EMBEDDING, REGRESSION),
+    *(SEQUENCE_CLASSIFICATION, EMBEDDING, IMAGE_EMBEDDING, REGRESSION),
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in ROWS}

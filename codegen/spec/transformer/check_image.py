@@ -22,14 +22,17 @@ READS = {  # what each kind of pooling can't do without
 def check_image(spec: TransformerSpec) -> Iterator[Mistake]:
     """An image classifier has patches and classes, and no order of tokens."""
     model = spec.model
-    if spec.task != "image-classification":
+    if spec.task not in ("image-classification", "image-embedding"):
         return
     if model.image is None:
-        yield Mistake(("model", "image"), "an image classifier needs to know its images")
+        yield Mistake(("model", "image"), "a model of images needs to know them")
         return
     if model.embedding.positions == "sinusoidal":
         message = "sinusoidal positions are for tokens in a row"
         yield Mistake(("model", "embedding", "positions"), message, "learned, or none")
+    if spec.task == "image-embedding" and model.image.pooling == "class_distillation":
+        message = "two tokens have a head each, and an embedding has none"
+        yield Mistake(("model", "image", "pooling"), message, "class, mean, ...")
     yield from _check_tokens(model.image)
     yield from _check_attention(model, model.image)
 

@@ -16,7 +16,7 @@ from codegen.spec.switches import Needs
 from codegen.spec.transformer.activation import Activation
 from codegen.spec.transformer.norms import InnerNorm
 from codegen.spec.transformer.of_tasks import (
-    OF_EMBEDDINGS,
+    OF_CONTRASTS,
     OF_SCORES,
     OF_TEXT,
     OF_TEXT_IN_ONE_STACK,
@@ -132,7 +132,7 @@ class Head(Vocabulary):
         False,
         description="a learned offset for each token or class; `fixed` is not trained, as in BART",
     )
-    temperature: Annotated[PositiveFloat, OF_EMBEDDINGS] = Field(
+    temperature: Annotated[PositiveFloat, OF_CONTRASTS] = Field(
         0.05,
         description="in training, similarities are divided by this before they are compared "
         "(arXiv:2002.05709, section 2.1)",

@@ -4,18 +4,23 @@ from codegen.spec.owned import Only
 
 OF_TEXT = Only("causal-lm", "masked-lm", "seq2seq-lm", "sequence-classification", "embedding")
 OF_TOKENS = Only("causal-lm", "masked-lm", "seq2seq-lm")  # that are predicted
-OF_IMAGES = Only("image-classification")
+OF_IMAGES = Only("image-classification", "image-embedding")
 OF_CLASSES = Only("image-classification", "sequence-classification")
 OF_POOLED = Only("sequence-classification", "embedding")  # texts, each as a whole
 OF_EMBEDDINGS = Only("embedding")
+OF_CONTRASTS = Only("embedding", "image-embedding")  # with what belongs together
 OF_SCORES = Only(
     *("causal-lm", "masked-lm", "seq2seq-lm", "image-classification", "sequence-classification")
 )
 OF_PAIRS = Only("seq2seq-lm")  # an encoder and a decoder
 OF_DECODERS = Only("causal-lm")
-OF_ENCODERS = Only("masked-lm", "image-classification", "sequence-classification", "embedding")
+OF_ENCODERS = Only(
+    *("masked-lm", "image-classification", "sequence-classification", "embedding"),
+    "image-embedding",
+)
 OF_ONE_STACK = Only(
-    "causal-lm", "masked-lm", "image-classification", "sequence-classification", "embedding"
+    *("causal-lm", "masked-lm", "image-classification", "sequence-classification"),
+    *("embedding", "image-embedding"),
 )
 OF_TEXT_IN_ONE_STACK = Only("causal-lm", "masked-lm", "sequence-classification", "embedding")
 OF_TOKENS_IN_ONE_STACK = Only("causal-lm", "masked-lm")

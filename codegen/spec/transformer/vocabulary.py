@@ -172,7 +172,7 @@ class TransformerModel(Vocabulary):
     """The architecture."""
 
     image: Annotated[Image | None, OF_IMAGES] = Field(
-        None, description="what an image classifier sees"
+        None, description="what a model of images sees"
     )
     classes: Annotated[VocabularySize, OF_CLASSES] = Field(
         1000, description="that a classifier tells apart"
@@ -228,6 +228,11 @@ class TransformerModel(Vocabulary):
 
 TASK_DEFAULTS: dict[str, dict[str, Any]] = {  # of `model`, where they are not those above
     "masked-lm": {"attention": {"mask": "padding"}},
+    "image-embedding": {
+        "attention": {"mask": "full", "rope": None},
+        "embedding": {"positions": "learned"},
+        "image": {},
+    },
     "sequence-classification": {"attention": {"mask": "padding"}, "head": {"bias": True}},
     "embedding": {"attention": {"mask": "padding"}},
     "image-classification": {
