@@ -77,7 +77,10 @@ def headed(name: str, base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[
         model.get("classes"),
         *(model.get("embedding", {}).get(f) for f in OF_TOKENS),
     ]
-    unread = names_in(lost) - names_in([base.get("let", {}), spec])
+    words = {field: v for field, v in model.get("embedding", {}).items() if field not in OF_TOKENS}
+    kept = {**model, "head": {}, "classes": None, "embedding": words}
+    others = [base.get(part, {}) for part in ("let", "aspects", "blocks", "refused")]
+    unread = names_in(lost) - names_in([kept, spec, *others])
     made["ignored"] = [*base.get("ignored", ()), *sorted(unread), *said.get("ignored", ())]
     return made
 

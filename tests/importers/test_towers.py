@@ -32,7 +32,9 @@ def reference(name: str, **own: Any) -> Any:
     """A tiny model of transformers', with nothing left at zero or one."""
     quieten()
     chosen = getattr(transformers, name)
-    config = chosen.config_class(**SIZES, **own)
+    known = vars(chosen.config_class())
+    sizes = {field: size for field, size in SIZES.items() if field in known}  # DINOv2 has a ratio
+    config = chosen.config_class(**sizes, **own)
     config.architectures = [name]
     torch.manual_seed(0)
     model = chosen._from_config(config, attn_implementation="eager").eval()
