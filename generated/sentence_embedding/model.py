@@ -1,0 +1,178 @@
+# Made from specs/sentence_embedding.yaml; make it again: tgen build specs/sentence_embedding.yaml
+"""sentence_embedding: a transformer that embeds texts with 4 layers and 859 k parameters.
+
+Learned positions; LayerNorm after each residual addition; an MLP with GELU.
+
+Paper:
+  Gehring et al., Convolutional Sequence to Sequence Learning (arXiv:1705.03122)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Config:
+    vocab_size: int = 256
+    context_length: int = 256
+    d_model: int = 128
+    layers: int = 4
+    heads: int = 4
+    head_dim: int = 32
+    d_ff: int = 512
+    norm_eps: float = 1e-12
+    temperature: float = 0.05  # of similarities, in training
+    dropout: float = 0.1
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            vocab_size=61,
+            context_length=32,
+            d_model=32,
+            layers=2,
+            head_dim=8,
+            d_ff=64,
+        )
+
+
+class Attention(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.dropout = config.dropout
+        self.q_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model)
+
+    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        batch, time, _ = x.shape
+        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
+        v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
+        return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
+
+
+class MLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.up_proj = nn.Linear(config.d_model, config.d_ff)
+        self.down_proj = nn.Linear(config.d_ff, config.d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down_proj(F.gelu(self.up_proj(x)))
+
+
+class Block(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.attention = Attention(config)
+        self.attention_post_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.mlp = MLP(config)
+        self.mlp_post_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
+        x = self.attention_post_norm(x + self.dropout(self.attention(x, seen)))
+        return self.mlp_post_norm(x + self.dropout(self.mlp(x)))
+
+
+def no_padding(tokens: Tensor, lengths: Tensor | None) -> Tensor | None:
+    """The keys of each row that are no padding (B, 1, 1, T); None where no row has any."""
+    if lengths is None:
+        return None
+    if lengths.shape != tokens.shape[:1]:
+        raise ValueError(f"lengths of {tuple(lengths.shape)} for {tokens.size(0)} rows")
+    at = torch.arange(tokens.size(1), device=tokens.device)
+    return (at < lengths[:, None])[:, None, None]
+
+
+class Model(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
+        self.position_embedding = nn.Embedding(config.context_length, config.d_model)
+        self.embedding_norm = nn.LayerNorm(config.d_model, eps=config.norm_eps)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Draws every weight from N(0, init_std^2), except:
+
+        biases             zero
+        norm weights       one
+        o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
+        """
+        residual_std = self.config.init_std / math.sqrt(2 * self.config.layers)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+            elif name.endswith("norm.weight"):
+                nn.init.ones_(parameter)
+            elif name.endswith(("o_proj.weight", "down_proj.weight")):
+                nn.init.normal_(parameter, std=residual_std)
+            else:
+                nn.init.normal_(parameter, std=self.config.init_std)
+
+    def hidden(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What the last block makes of each token (B, T). (B, T, C)
+
+        lengths (B,): tokens of each row that are no padding; by default all.
+        """
+        if tokens.size(1) > self.config.context_length:
+            raise ValueError(
+                f"no positions for {tokens.size(1)} tokens: {self.config.context_length} at most"
+            )
+        seen = no_padding(tokens, lengths)
+        positions = torch.arange(tokens.size(1), device=tokens.device)
+        x = self.token_embedding(tokens) + self.position_embedding(positions)  # (B, T, C)
+        x = self.embedding_norm(x)
+        x = self.dropout(x)
+        for block in self.blocks:
+            x = block(x, seen)
+        return x
+
+    def pooled(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The mean of each row's vectors (B, T, C), without padding. (B, C)"""
+        if lengths is None:
+            return x.mean(1)
+        real = torch.arange(x.size(1), device=x.device) < lengths[:, None]  # (B, T)
+        return (x * real[..., None]).sum(1) / lengths[:, None]
+
+    def forward(
+        self,
+        tokens: Tensor,
+        targets: Tensor | None = None,
+        *,
+        lengths: Tensor | None = None,
+        reduction: str = "mean",
+    ) -> Tensor:
+        """Embeddings (B, C) of length one of texts (B, T); with targets (B,), how badly each
+        text is told from all the others but the one that belongs with it: the cross entropy of
+        their similarities (arXiv:2002.05709, section 2.1).
+
+        targets (B,): the row of each text's counterpart; -100 is ignored.
+        reduction: "mean" or "sum" over the targets, or "none" for the loss per text.
+        lengths (B,): tokens of each row that are no padding; by default all.
+        """
+        x = self.pooled(self.hidden(tokens, lengths), lengths)
+        x = F.normalize(x, dim=-1)
+        if targets is None:
+            return x
+        scores = x @ x.mT / self.config.temperature  # (B, B)
+        scores = scores.masked_fill(torch.eye(len(x), device=x.device).bool(), -torch.inf)
+        return F.cross_entropy(scores, targets, reduction=reduction)
