@@ -10,6 +10,7 @@ from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.own_tiles import with_own_tiles
 from codegen.plan.network.activation import HALVING
+from codegen.plan.network.doubtful import warn_of_layers
 from codegen.plan.network.ends import ENDS, NetworkEnds
 from codegen.plan.network.kinds import planned_layer
 from codegen.plan.network.knob_table import number_fields, reads_of
@@ -139,4 +140,4 @@ def _layer_row(index: int, layer: PlannedLayer) -> tuple[str, ...]:
     return str(index), layer.kind, shape, f"{count:,}", f"{layer.flops:,}"
 
 
-FAMILY = Family(lower=lower_network_of_layers, shown=network_shown)
+FAMILY = Family(lower=lower_network_of_layers, shown=network_shown, warnings=warn_of_layers)

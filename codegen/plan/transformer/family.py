@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from codegen.errors import Diagnostic
 from codegen.plan.checkpoint import checkpoint_plan, with_layout
 from codegen.plan.family import Family, TimedAttention
 from codegen.plan.kernels.kernel import Kernel
@@ -13,6 +14,7 @@ from codegen.plan.plan import Plan
 from codegen.plan.tasks import task_plan
 from codegen.plan.transformer.cost import forward_flops, transformer_cost
 from codegen.plan.transformer.describe import describe_transformer
+from codegen.plan.transformer.doubtful import warn_of_doubts
 from codegen.plan.transformer.empty_rows import warn_of_empty_rows
 from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
 from codegen.plan.transformer.lower import lower_network
@@ -76,10 +78,15 @@ def timed(plan: Plan, name: str) -> TimedAttention:
     return TimedAttention(*heads, network.context_length, layer.mask_numbers)
 
 
+def _warnings(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
+    """Of masks under which some query sees nothing, and of combinations that are seldom meant."""
+    return (*warn_of_empty_rows(loaded), *warn_of_doubts(loaded))
+
+
 FAMILY = Family(
     lower=lower_transformer,
     shown=transformer_shown,
-    warnings=warn_of_empty_rows,
+    warnings=_warnings,
     kernels=compiled,
     timed=timed,
 )

@@ -1,0 +1,52 @@
+"""Rows of layers that a spec may say, and that are seldom meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from codegen.errors import Diagnostic
+from codegen.spec import LoadedSpec
+from codegen.spec.network.activation import ActivationLayer
+from codegen.spec.network.dropout import DropoutLayer
+from codegen.spec.network.linear import LinearLayer
+from codegen.spec.network.vocabulary import NetworkSpec
+
+
+def warn_of_layers(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
+    """A warning for each layer that undoes, or adds nothing to, the one before it."""
+    spec = loaded.spec
+    assert isinstance(spec, NetworkSpec), spec
+    return tuple(
+        Diagnostic(message, loaded.tree.position(("model", "layers", at)), hint, "warning")
+        for at, message, hint in _doubts(spec)
+    )
+
+
+def _doubts(spec: NetworkSpec) -> Iterator[tuple[int, str, str]]:
+    layers = list(enumerate(spec.model.layers))
+    acting = [
+        (at, layer) for at, layer in layers if isinstance(layer, LinearLayer | ActivationLayer)
+    ]
+    for (_, before), (at, layer) in pairwise(acting):
+        if isinstance(before, LinearLayer) and isinstance(layer, LinearLayer):
+            if _narrows(spec, before, layer):
+                continue  # a product of thin matrices
+            yield (
+                at,
+                "two linear layers without an activation between them are one",
+                "an activation",
+            )
+        elif isinstance(before, ActivationLayer) and isinstance(layer, ActivationLayer):
+            yield at, "an activation of what an activation returns", "a linear layer between them"
+    at, last = layers[-1]
+    if isinstance(last, DropoutLayer):
+        yield at, "in training some of the outputs themselves are dropped", "dropout before them"
+    elif isinstance(last, ActivationLayer) and spec.task == "image-classification":
+        yield at, f"scores of classes go through {last.kind}", "a linear layer as the last"
+
+
+def _narrows(spec: NetworkSpec, before: LinearLayer, after: LinearLayer) -> bool:
+    """Whether fewer numbers lie between two layers than the second makes of them."""
+    width = spec.model.classes if after.width == "classes" else after.width
+    return isinstance(before.width, int) and width is not None and before.width < width
