@@ -188,16 +188,37 @@ def test_a_correction_moves_by_the_sign_of_what_an_expert_lacks(
                 module.register_forward_hook(lambda _, __, out, at=at: kept(at, out))
         monkeypatch.setattr(train, "random_batches", lambda *_: windows(train, sizes))
         assert not any("correction" in key for key in _optimized(run))
-        train.train_step(run, 1.0)
-    for name, bias in run.model.named_parameters():
-        if name.endswith("correction_bias"):
-            met = chosen[name.removesuffix(".correction_bias")]
-            moves = [
-                float(len(met) / 4 > met.count(e)) - (len(met) / 4 < met.count(e)) for e in range(4)
-            ]
-            moved = before[name] + 0.25 * torch.tensor(moves, dtype=torch.float64)
-            assert len(met) == 2 * 8 * 12 and any(moves)
-            torch.testing.assert_close(bias.detach(), moved, rtol=0, atol=1e-12)
+        for _ in range(3):
+            train.train_step(run, 1.0)
+            for name, earlier in before.items():
+                met = chosen.pop(name.removesuffix(".correction_bias"))
+                lacks = torch.tensor([len(met) / 4 - met.count(expert) for expert in range(4)])
+                assert len(met) == 2 * 8 * 12 and bool(lacks.any())
+                moved = earlier + 0.25 * lacks.sign()
+                found = run.model.get_parameter(name).detach()
+                torch.testing.assert_close(found, moved, rtol=0, atol=1e-12)
+            before |= {name: run.model.get_parameter(name).clone() for name in before}
+
+
+@pytest.mark.parametrize("task", ["causal-lm", *OTHERS])
+def test_loads_are_of_each_token_once_however_a_batch_is_split(tmp_path: Path, task: str) -> None:
+    router = "{scores: sigmoid, correction: true}"
+    model = f"mlp: {{experts: {{count: 4, aux_loss: 0.7, router: {router}}}}}"
+    train, run = made(tmp_path, model + OTHERS.get(task, ""), task)
+    run.model.float()
+    split, found = (pairs if task == "seq2seq-lm" else windows), []
+    for sizes in PARTS:
+        train.backward(run, split(train, sizes))
+        found.append(run.model.expert_loads())
+        for module in run.model.modules():
+            if hasattr(module, "loads"):
+                module.loads = None
+    (whole,) = split(train, PARTS[0])
+    routed = 2 * whole.tokens.numel()
+    if task == "seq2seq-lm":
+        routed = 2 * int((whole.targets != -100).sum() + whole.source_lengths.sum())
+    assert found[0].sum() == 2 * routed  # experts are active, of each
+    assert all(torch.equal(loads, found[0]) for loads in found)
 
 
 def _optimized(run: Any) -> list[str]:
