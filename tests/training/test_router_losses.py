@@ -119,7 +119,7 @@ def cost(rows: list[Tensor], config: Any) -> Tensor:
         ranks = [
             sorted(row.tolist(), reverse=True).index(float(row[expert].detach())) for row in rows
         ]
-        load = sum(rank < config.active_experts for rank in ranks) / len(rows)
+        load = sum(rank < getattr(config, "active_experts", 2) for rank in ranks) / len(rows)
         mean = sum(row[expert] for row in probabilities) / len(rows)
         whole = whole + config.aux_loss * experts * load * mean
     if hasattr(config, "router_z_loss"):
@@ -151,6 +151,19 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(tmp_path: Path, case
 def test_so_are_those_of_other_tasks(tmp_path: Path, task: str, losses: str) -> None:
     model = f"mlp: {{experts: {{count: 4, {losses}}}}}{OTHERS[task]}"
     check(tmp_path, model, task, pairs if task == "seq2seq-lm" else windows)
+
+
+STACKS = {
+    "of the encoder": "encoder: {mlp: {experts: {count: 4, aux_loss: 0.7, z_loss: 0.3}}}",
+    "of the decoder": "mlp: {experts: {count: 4, aux_loss: 0.7}}, encoder: {mlp: {experts: none}}",
+    "of each in its way": "mlp: {experts: {count: 4, aux_loss: 0.7}}, "
+    "encoder: {mlp: {kind: plain, experts: {count: 4, aux_loss: 0.7, shared: {}}}}",
+}
+
+
+@pytest.mark.parametrize("which", STACKS)
+def test_so_are_those_of_experts_of_some_stack(tmp_path: Path, which: str) -> None:
+    check(tmp_path, STACKS[which], "seq2seq-lm", pairs)
 
 
 def test_loads_are_counted_with_what_is_dropped_afterwards(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _mixers(network: TransformerNetwork) -> Iterator[ClassPlan]:
 
 def _routing(network: TransformerNetwork) -> Iterator[ClassPlan]:
     """What all mixtures of experts share."""
-    if network.experts:
+    if network.routed:
         yield ClassPlan("grouped_linear", "transformer/routing.py.jinja", network)
 
 

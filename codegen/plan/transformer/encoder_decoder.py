@@ -124,7 +124,8 @@ def _with_classes(
                 function = function and replace(function, prefix=functions + function.prefix)
                 plan = replace(plan, class_name=stack + plan.class_name, function=function)
             elif isinstance(plan, MlpPlan) and not same_mlps:
-                plan = replace(plan, class_name=stack + plan.class_name)
+                name = stack + plan.class_name
+                plan = plan.named(name) if plan.experts else replace(plan, class_name=name)
             plans[sublayer.name] = plan
         return replace(
             block.with_plans(plans),

@@ -369,6 +369,11 @@ class TransformerNetwork:
         return tuple(m for m in self.routed if m.experts and m.experts.router.corrects)
 
     @property
+    def all_experts(self) -> tuple[ExpertsPlan, ...]:
+        """The distinct mixtures of experts of all stacks."""
+        return tuple(mlp.experts for mlp in self.routed if mlp.experts)
+
+    @property
     def experts(self) -> tuple[ExpertsPlan, ...]:
         """The distinct mixtures of experts."""
         return tuple(mlp.experts for mlp in self.mlps if mlp.experts)
