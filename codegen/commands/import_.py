@@ -30,7 +30,7 @@ from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.mapping import deep, other_heads, read_mapping
 from codegen.importers.sentences import read_sentences
 from codegen.importers.spec_text import spec_text
-from codegen.importers.tensors import Moved, open_tensors, weight_files
+from codegen.importers.tensors import Moved, has_weights, open_tensors, weight_files
 from codegen.importers.translate import Translated, mapping_for, translate
 from codegen.plan import Plan, lower
 from codegen.plan.tasks.text import TextTask
@@ -94,7 +94,8 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
     name = default_name(model_type) if name is None else name
     for problem in check_name(name):
         raise CheckpointError(problem.message, problem.hint or "choose another with --name")
-    translated = with_sentences(translate(config, mapping), sentences)
+    weighted = folder.is_dir() and has_weights(folder)
+    translated = with_sentences(translate(config, mapping, weights=weighted), sentences)
     where = folder if folder.is_dir() else folder.parent
     part = "the text model of " if mapping.within else ""
     comment = f"{part}{model_type}, from config.json of {short(where.resolve().name)}"

@@ -105,11 +105,13 @@ def convert(
     package.weights.load_huggingface(model, tensors)
     own = {f"model.{name}": t for name, t in package.checkpoint.weights(model).items()}
     package.checkpoint.write_checkpoint(to / FILE, own, {"config": asdict(package.model.Config())})
+    read = set(package.weights.names_there(tensors).values())
     record = {
         "model_type": plan.checkpoint.model_type if plan.checkpoint else "",
         "spec_digest": plan.spec_digest,
         "parameters": sum(tensor.numel() for tensor in own.values()),
         "digests": {FILE: digest(to / FILE)},
+        "skipped": sorted(tensors.keys() - read),  # by their names: this model reads none of them
         "sources": {path.name: digest(path) for path in files},
     }
     (to / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -90,6 +90,12 @@ def weight_files(folder: Path, allow_pickle: bool = False) -> tuple[Path, ...]:
     return pickles
 
 
+def has_weights(folder: Path) -> bool:
+    """Whether a folder holds any, in whatever state."""
+    kinds = ("*.safetensors", INDEX, "pytorch_model*.bin")
+    return any(True for kind in kinds for _ in folder.glob(kind))
+
+
 def _index(path: Path) -> dict[str, str]:
     """Each tensor's file, which lies in the same folder."""
     try:

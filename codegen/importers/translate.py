@@ -89,13 +89,18 @@ def mapping_for(config: Config) -> Mapping:
     return mapping
 
 
-def translate(config: Config, mapping: Mapping | None = None) -> Translated:
-    """What a config says in the spec's words; CheckpointError with every reason why it can't."""
+def translate(
+    config: Config, mapping: Mapping | None = None, *, weights: bool = False
+) -> Translated:
+    """What a config says in the spec's words; CheckpointError with every reason why it can't.
+
+    `weights` says whether they are to be read, too.
+    """
     mapping = mapping or mapping_for(config)
     part = config.within(mapping.within) if mapping.within else config
     work = _Translation(part.renamed(mapping.aliases), mapping)
     work.refuse_unknown(config)
-    work.refuse_unsayable()
+    work.refuse_unsayable(weights)
     spec = work.walk(mapping.spec, ())
     blocks = work.walk(mapping.blocks, ("blocks",))
     if work.problems:
@@ -148,9 +153,11 @@ class _Translation:
             if name in unread and value is not None
         )
 
-    def refuse_unsayable(self) -> None:
+    def refuse_unsayable(self, weights: bool) -> None:
         """What the mapping knows, but the spec language can't say."""
         for refusal in self.mapping.refused:
+            if refusal.get("with") == "weights" and not weights:
+                continue
             self.scope.reads = set()
             try:
                 if compute(refusal["when"].removeprefix("="), self.scope):

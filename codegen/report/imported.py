@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from codegen.project import Project
 
 
+NAMED = 4  # tensors in a line
+
+
 def import_text(made: Imported, project: Project, *, seconds: float) -> None:
     """What was read, where spec, package and weights are, and what to do with them."""
     plan, outcome = made.model.plan, made.outcome
@@ -31,6 +34,9 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
     if made.model.passed_over:
         fields = ", ".join(made.model.passed_over)
         lines["unread"] = f"no code of {made.model.model_type} reads {fields} of config.json"
+    if skipped := made.record.get("skipped"):
+        more = f" and {len(skipped) - NAMED:,} more" if len(skipped) > NAMED else ""
+        lines["skipped"] = f"not read by this model: {', '.join(skipped[:NAMED])}{more}"
     lines = {label: plain(text) for label, text in lines.items()}
     if outcome.tests:
         lines["tests"] = verdict_line(outcome.tests)
