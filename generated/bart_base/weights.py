@@ -140,6 +140,7 @@ TIED = {
     "lm_head.weight": "model.shared.weight",
     "model.encoder.embed_tokens.weight": "model.shared.weight",
 }
+IGNORED = ("encoder.version", "decoder.version")  # what this model does not read
 
 
 def keys_in(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -183,7 +184,7 @@ def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
     """Each tensor's full name, and the one that it has in this checkpoint."""
     full = any(name.startswith(PREFIX) for name in state_dict)
     given = {name if full else PREFIX + name: name for name in state_dict}
-    return given
+    return {theirs: name for theirs, name in given.items() if not theirs.endswith(IGNORED)}
 
 
 @torch.no_grad()

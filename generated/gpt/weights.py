@@ -48,7 +48,11 @@ TRANSPOSED = (  # stored over there as (inputs, outputs)
 )
 # A second name for the same tensor.
 TIED = {"lm_head.weight": "transformer.wte.weight"}
-IGNORED = (".attn.bias", ".attn.masked_bias")  # what this model does not read
+IGNORED = (
+    ".attn.bias",
+    ".attn.masked_bias",
+    ".crossattention.bias",
+)  # what this model does not read
 
 
 def tensors(model: Model) -> Iterator[tuple[str, str, list[Tensor]]]:

@@ -91,6 +91,7 @@ TIED = {
     "encoder.embed_tokens.weight": "shared.weight",
     "decoder.embed_tokens.weight": "shared.weight",
 }
+IGNORED = (".EncDecAttention.relative_attention_bias.weight",)  # what this model does not read
 
 
 def keys_in(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -131,7 +132,7 @@ def layout(model: Model, names: Iterable[str] = ()) -> Iterator[tuple[str, list[
 def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
     """Each tensor's full name, and the one that it has in this checkpoint."""
     given = {name: name for name in state_dict}
-    return given
+    return {theirs: name for theirs, name in given.items() if not theirs.endswith(IGNORED)}
 
 
 @torch.no_grad()
