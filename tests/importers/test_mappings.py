@@ -35,7 +35,7 @@ def test_a_mapping_is_well_formed(name: str) -> None:
         for node in ast.walk(parsed(text)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id in defined | FUNCTIONS.keys(), text
-    assert all({"when", "why"} <= set(refusal) <= {"when", "why", "with"} for refusal in file.refused)
+    assert all({"when", "why"} <= {*one} <= {"when", "why", "with"} for one in file.refused)
     halves = {half for names in file.aspects for half in names.split("/")}
     own = mapping._read(mapping.FOLDER / f"{name}.yaml")  # what it extends may have other aspects
     assert (own.get("blocks") or {}).keys() <= halves
