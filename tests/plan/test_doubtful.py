@@ -60,6 +60,11 @@ DOUBTS = {
         "a masked language model that sees no later token",
         f"{MASKED}model: {{{SMALL}, attention: {{{HEADS}, mask: 'window(3, 3)'}}}}",
     ),
+    "a masked LM whose neighbour is read at its last token": (
+        f"{MASKED}model: {{{SMALL}, attention: {{{HEADS}, mask: 'causal & window(4)'}}}}",
+        "a masked language model that sees no later token",
+        f"task: embedding\nmodel: {{{SMALL}, attention: {{{HEADS}, mask: causal}}}}",
+    ),
     "a masked LM that looks back under another name": (
         f"{MASKED}model: {{{SMALL}, attention: {{{HEADS}, mask: 'padding & k <= q'}}}}",
         "a masked language model that sees no later token",

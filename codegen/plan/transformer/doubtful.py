@@ -42,11 +42,15 @@ class _Doubt:
 
 @dataclass(frozen=True)
 class _Stack:
-    """A model, or one of its two stacks: where a spec says it, and whether it makes tokens."""
+    """A model, or one of its two stacks: where a spec says it, and whose name it goes by.
+
+    `decodes`: it makes tokens one by one.
+    """
 
     model: TransformerModel
     at: Key
     decodes: bool
+    reader: str = ""  # of one to which all that it reads is given at once, for each of its places
 
     @property
     def blocks(self) -> tuple[tuple[Key, Block], ...]:
@@ -91,8 +95,9 @@ def _doubts(spec: TransformerSpec) -> Iterator[_Doubt]:
 def _stacks(spec: TransformerSpec) -> Iterator[_Stack]:
     decodes = spec.task in ("causal-lm", "seq2seq-lm")
     if spec.task == "seq2seq-lm":
-        yield _Stack(encoder_model(spec.model), ("model", "encoder"), decodes=False)
-    yield _Stack(spec.model, ("model",), decodes)
+        yield _Stack(encoder_model(spec.model), ("model", "encoder"), False, "an encoder")
+    reader = "a masked language model" if spec.task == "masked-lm" else ""
+    yield _Stack(spec.model, ("model",), decodes, reader)
 
 
 def _pixels(stack: _Stack) -> Iterator[_Doubt]:
@@ -144,10 +149,9 @@ def _order(stack: _Stack) -> Iterator[_Doubt]:
 
 def _sight(stack: _Stack, at: Key, block: Block) -> Iterator[_Doubt]:
     """What fills masked tokens in, or reads a source, may look ahead."""
-    if stack.decodes or stack.model.image or not is_causal(parse_mask(block.attention.mask)):
+    if not stack.reader or not is_causal(parse_mask(block.attention.mask)):
         return
-    reader = "an encoder" if "encoder" in stack.at else "a masked language model"
-    message = f"{reader} that sees no later token reads half of what it is given"
+    message = f"{stack.reader} that sees no later token reads half of what it is given"
     yield _Doubt(
         stack.said(at, "attention", "mask"), message, "`mask: full`, or the task causal-lm"
     )
