@@ -71,6 +71,7 @@ class CheckpointPlan:
     layers: str  # code for the number of layers
     others: tuple[CheckpointKey, ...] = ()  # that a checkpoint may have instead
     renamed: tuple[tuple[str, str], ...] = ()  # ends of names in old checkpoints, and today's
+    zero: tuple[str, ...] = ()  # names of what is zero where a checkpoint doesn't have it
 
     def todays(self, name: str) -> str:
         """A tensor's name as checkpoints of today have it."""
@@ -183,6 +184,7 @@ def checkpoint_plan(
         _layers_code(keys),
         tuple(others),
         _renamed(weights.get("renamed", {}), [*keys, *others]),
+        tuple(key.theirs for key in keys if key.theirs in weights.get("zero", ())),
     )
 
 

@@ -39,7 +39,7 @@ def test_a_mapping_is_well_formed(name: str) -> None:
     halves = {half for names in file.aspects for half in names.split("/")}
     own = mapping._read(mapping.FOLDER / f"{name}.yaml")  # what it extends may have other aspects
     assert (own.get("blocks") or {}).keys() <= halves
-    known = {"prefix", "moved", "keys", "tied", "ignored", "unused", "left_out", "renamed"}
+    known = {"prefix", "moved", "keys", "tied", "ignored", "unused", "left_out", "renamed", "zero"}
     assert set(file.weights) <= known
 
 

@@ -76,6 +76,22 @@ def test_what_t5_v1_0_has_beside_is_told_once(
     assert capsys.readouterr().out.count(extra) == 1
 
 
+def test_a_bias_of_the_logits_may_be_absent_and_is_zero_then(tmp_path: Path) -> None:
+    folder = tmp_path / "bart"
+    sizes = {f"{side}_layers": 2 for side in ("encoder", "decoder")}
+    heads = {f"{side}_attention_heads": 4 for side in ("encoder", "decoder")}
+    config = transformers.BartConfig(vocab_size=67, d_model=48, **sizes, **heads)
+    transformers.BartForConditionalGeneration(config).save_pretrained(folder)
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    assert not tensors.pop("final_logits_bias").any()
+    save_file(tensors, path)
+    made, _ = imported(folder)
+    assert made.weights
+    ours = load_file(made.weights / "checkpoint.safetensors")
+    assert ours["model.head_bias"].shape == (67,) and not ours["model.head_bias"].any()
+
+
 # --- quantised weights, and a config without weights ----------------------------------------------
 
 FP8 = {"quant_method": "fp8", "weight_block_size": [128, 128]}
