@@ -140,6 +140,7 @@ TIED = {
     "lm_head.weight": "model.shared.weight",
     "model.encoder.embed_tokens.weight": "model.shared.weight",
 }
+ZERO = ("final_logits_bias",)  # where a checkpoint doesn't have it
 IGNORED = ("encoder.version", "decoder.version")  # what this model does not read
 
 
@@ -192,6 +193,7 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
     """Copies a checkpoint into the model, or nothing and a ValueError that says why."""
     given = names_there(state_dict)
     problems = []
+    absent: list[Tensor] = []
     for second, first in TIED.items():
         name = given.pop(second, None)
         if name and first in given and not torch.equal(state_dict[name], state_dict[given[first]]):
@@ -199,7 +201,10 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
     places: dict[str, tuple[list[Tensor], int]] = {}
     for theirs, parts, axis in layout(model, list(given)):
         if theirs not in given:
-            problems.append(f"{theirs} is missing")
+            if theirs in ZERO:
+                absent += parts
+            else:
+                problems.append(f"{theirs} is missing")
             continue
         name = given.pop(theirs)
         tensor, expected = state_dict[name], list(parts[0].shape)
@@ -212,6 +217,8 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
     problems += [f"{theirs!r} is not part of this model" for theirs in given]
     if problems:
         raise ValueError("the checkpoint does not fit: " + "; ".join(problems))
+    for part in absent:
+        part.zero_()
     for name in state_dict:  # in the order of its files
         if name in places:
             parts, axis = places[name]
