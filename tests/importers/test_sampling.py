@@ -175,6 +175,7 @@ def test_what_generation_config_asks_for_is_done(
 def test_what_sampling_has_no_means_for_is_named(said: Callable[..., tuple[str, str]]) -> None:
     asked = {"num_beams": 4, "length_penalty": 2.0, "no_repeat_ngram_size": 3, "min_length": 0}
     asked |= {"bad_words_ids": [[1, 2]], "use_cache": True, "renormalize_logits": True}
+    asked["max_new_tokens"] = 2
     asked["\x1b[31m"] = 1
     said(tiny("LlamaConfig", **FREE), tokenizer=tokenizer(), generation_config=asked)
     (line,) = said.stderr[-1].splitlines()  # type: ignore[attr-defined]
@@ -241,22 +242,22 @@ SENSELESS = (
 )
 
 
-@pytest.mark.parametrize("text", SENSELESS)
 def test_a_file_that_makes_no_sense_is_one_clear_line(
-    tmp_path: Path, project: Project, capsys: pytest.CaptureFixture[str], text: str
+    tmp_path: Path, project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "checkpoint"
     tiny("LlamaConfig").save_pretrained(folder)
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer()))
     made = import_folder(folder, project, test=False)
     assert made.weights
-    (made.weights / "generation_config.json").write_text(text)
     sample = module_of(made.outcome.folder, "sample")
-    capsys.readouterr()
-    code = sample.main(["--checkpoint", str(made.weights), "--prompt", "ABCDE"])
-    printed = capsys.readouterr().err
-    assert (code, printed.count("\n")) == (2, 1), printed
-    assert printed.startswith("error: ") and "generation_config.json" in printed
+    for text in SENSELESS:
+        (made.weights / "generation_config.json").write_text(text)
+        capsys.readouterr()
+        code = sample.main(["--checkpoint", str(made.weights), "--prompt", "ABCDE"])
+        printed = capsys.readouterr().err
+        assert (code, printed.count("\n")) == (2, 1), (text, printed)
+        assert printed.startswith("error: ") and "generation_config.json" in printed
 
 
 def test_the_table_of_defaults_is_of_types_that_are_imported() -> None:
@@ -264,3 +265,26 @@ def test_the_table_of_defaults_is_of_types_that_are_imported() -> None:
     types = [model_type for row in rows for model_type in row["of"]]
     assert len(types) == len(set(types))
     assert set(types) <= {path.name.split(".")[0] for path in HUGGINGFACE.glob("*.yaml")}
+
+
+def test_each_text_of_a_batch_ends_at_its_own_end(
+    tmp_path: Path, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tiny("LlamaConfig", **FREE)
+    folder = tmp_path / "checkpoint"
+    model.save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer(bos=True)))
+    ends = greedy(model, bos=True)[len(TEXT) + 5 : len(TEXT) + 8]
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+    made = import_folder(folder, project, test=False)
+    sample = module_of(made.outcome.folder, "sample")
+    capsys.readouterr()
+    given = ["--checkpoint", str(made.weights), "--tokens", "40"]
+    texts = [TEXT, "A", "XYZABC", "BBBBBBBBBBBB"]
+    alone = []
+    for text in texts:
+        assert sample.main([*given, "--prompt", text]) == 0
+        alone.append(capsys.readouterr().out.removesuffix("\n"))
+    assert len({len(text) for text in alone}) > 1
+    assert sample.main([*given, *(word for text in texts for word in ("--prompt", text))]) == 0
+    assert capsys.readouterr().out.removesuffix("\n").split(f"\n{'-' * 80}\n") == alone
