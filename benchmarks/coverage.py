@@ -124,6 +124,9 @@ def figures(verdict: Verdict) -> str:
         shown.append(f"gradients {verdict.gradients:.1e}")
     if verdict.decoding is not None:
         shown.append(f"decoding {verdict.decoding:.1e}")
+    if verdict.back is not None:
+        shown.append(f"way back {verdict.back:.1e}")
+    shown.append(f"{verdict.spellings} spellings, {verdict.written} tokens of greedy text")
     return ", ".join(shown if verdict.logits else []) + f" [{verdict.seconds:.1f} s]"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import re
 import tempfile
 import time
@@ -18,7 +19,17 @@ from typing import Any
 
 import torch
 
+from benchmarks.coverage_back import loaded_there, read_unread, written_here, written_there
 from benchmarks.coverage_layers import first_difference
+from benchmarks.coverage_spellings import (
+    Fields,
+    config_there,
+    difference,
+    rope_in,
+    spellings,
+    unusual,
+)
+from benchmarks.coverage_types import ATTENTION
 from benchmarks.tiny_models import (
     LENGTHS,
     Example,
@@ -30,6 +41,7 @@ from benchmarks.tiny_models import (
 )
 from codegen.commands.import_ import (
     imported,
+    loaded,
     open_tensors,
     read_model,
     unformatted,
@@ -39,6 +51,7 @@ from codegen.errors import TgenError
 
 TOLERANCE = 1e-5  # of the largest logit, and of the largest gradient in the model
 DECODING = 1e-4  # of the largest logit
+RUN = ("old spelling", "old spelling, without rope_theta", "without rope_parameters")
 SHOWN = 6  # of each kind of finding
 
 
@@ -53,6 +66,9 @@ class Verdict:
     logits: list[float] = field(default_factory=list)
     gradients: float | None = None
     decoding: float | None = None
+    spellings: int = 0  # of the config, each read as transformers reads it
+    back: float | None = None
+    written: int = 0  # tokens of greedy text
     model_py: str = ""  # as rendered, not formatted
     shown: str = ""  # what was imported, and what it came to
     seconds: float = 0.0
@@ -114,6 +130,9 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
             verdict.fail("weights: " + str(error), str(error).split("; "))
             return
         cases = [example(chosen, length) for length in LENGTHS]
+        ignored = read.plan.checkpoint.ignored if read.plan.checkpoint else ()
+        if unread := list(read_unread(reference, tensors, ignored, cases[0])):
+            verdict.fail(f"weights: passes over {unread[0]}, which transformers reads", unread)
         logits = None
         for case in cases:
             wanted = reference_logits(reference, case)
@@ -124,6 +143,10 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
         decodes = chosen.task == "causal-lm" and chosen.model_type != "xlm"
         if logits is not None and (decodes or hasattr(ours, "new_cache")):
             compare_decoding(ours, logits, cases[-1], verdict)
+            if not turns_by_length(chosen.config.to_dict()):
+                compare_written(ours, reference, cases[-1], verdict)
+        compare_way_back(chosen, package, ours, wanted, cases[-1], folder / "back", verdict)
+    compare_spellings(chosen, reference, cases[0], folder, verdict)
 
 
 def tensor_names(tensors: Mapping[str, torch.Tensor]) -> list[str]:
@@ -179,7 +202,7 @@ def compare_gradients(
     torch.autograd.backward(loss)
     save_gradients(chosen, reference, folder / "gradients")
     holder = copy.deepcopy(ours)
-    package.weights.load_huggingface(holder, open_tensors(weight_files(folder / "gradients")))
+    package.weights.load_huggingface(holder, gradients_there(package, folder / "gradients"))
     found = []
     largest = max(float(p.grad.abs().max()) for p in reference.parameters() if p.grad is not None)
     for (name, parameter), place in zip(ours.named_parameters(), holder.parameters(), strict=True):
@@ -197,7 +220,8 @@ def compare_gradients(
 
 def save_gradients(chosen: Setting, reference: Any, folder: Path) -> None:
     """The reference's gradients as a checkpoint; NaN stands where it learns nothing."""
-    kept = [parameter.detach().clone() for parameter in reference.parameters()]
+    held = [*reference.parameters(), *reference.buffers()]
+    kept = [tensor.detach().clone() for tensor in held]
     saved = reference.state_dict().keys()
     with torch.no_grad():
         for parameter in reference.parameters():
@@ -211,8 +235,16 @@ def save_gradients(chosen: Setting, reference: Any, folder: Path) -> None:
             if name in saved and buffer.is_floating_point():
                 buffer.fill_(torch.nan)
         reference.save_pretrained(folder)
-        for parameter, value in zip(reference.parameters(), kept, strict=True):
-            parameter.copy_(value)
+        for tensor, value in zip(held, kept, strict=True):
+            tensor.copy_(value)
+
+
+def gradients_there(package: Any, folder: Path) -> dict[str, torch.Tensor]:
+    """Those saved, but of what our model computes or has as a number."""
+    computed = getattr(package.weights, "COMPUTED", ())
+    fixed = tuple(name.rpartition("}")[2] for name in getattr(package.weights, "FIXED", ()))
+    tensors = open_tensors(weight_files(folder))
+    return {name: tensors[name] for name in tensors if not name.endswith((*fixed, *computed, "\0"))}
 
 
 def compare_decoding(ours: Any, logits: torch.Tensor, case: Example, verdict: Verdict) -> None:
@@ -227,6 +259,78 @@ def compare_decoding(ours: Any, logits: torch.Tensor, case: Example, verdict: Ve
     verdict.decoding = relative(torch.stack(made, 1), logits[:, start - 1 :])
     if not verdict.decoding <= DECODING:
         verdict.fail(f"cached decoding differs by {verdict.decoding:.1e} from the full forward")
+
+
+def turns_by_length(fields: Fields) -> bool:
+    """Whether angles of positions depend on how long a text is: ours take the cache's length."""
+    return any(
+        turns_by_length(value) if isinstance(value, dict) else value in ("dynamic", "longrope")
+        for name, value in fields.items()
+        if isinstance(value, dict) or name in ("rope_type", "type")
+    )
+
+
+def compare_written(ours: Any, reference: Any, case: Example, verdict: Verdict) -> None:
+    """Greedy text, token by token."""
+    theirs, made = written_there(reference, case), written_here(ours, case)
+    if made.shape != theirs.shape or not torch.equal(made, theirs):
+        verdict.fail(f"greedy text is {made[0].tolist()}, not {theirs[0].tolist()}")
+    verdict.written = made.size(1)
+
+
+def compare_way_back(
+    chosen: Setting,
+    package: Any,
+    ours: Any,
+    wanted: torch.Tensor,
+    case: Example,
+    folder: Path,
+    verdict: Verdict,
+) -> None:
+    """The logits of what transformers loads from the weights that we save."""
+    there, odd = loaded_there(chosen, package.weights.save_huggingface(ours), folder)
+    if odd:
+        verdict.fail(f"way back: {odd[0]}", odd)
+    with torch.no_grad():
+        verdict.back = relative(reference_logits(there, case), wanted.detach())
+    if not verdict.back <= TOLERANCE:
+        verdict.fail(f"way back: logits differ by {verdict.back:.1e} of the largest")
+
+
+def compare_spellings(
+    chosen: Setting, reference: Any, case: Example, folder: Path, verdict: Verdict
+) -> None:
+    """Other spellings of config.json, by what transformers' class says, some by logits too."""
+    whole = unusual(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    for name, fields in spellings(whole):
+        verdict.spellings += 1
+        if different := difference(fields, whole):
+            verdict.fail(f"config, {name}: {different}")
+        elif name in RUN and (there := model_there(chosen, fields, whole, reference)):
+            other = folder / name
+            other.mkdir()
+            (other / "config.json").write_text(json.dumps(fields), encoding="utf-8")
+            with loaded(read_model(other)) as package, torch.no_grad():
+                ours = package.model.Model(package.model.Config()).eval()
+                package.weights.load_huggingface(ours, open_tensors(weight_files(folder)))
+                logits = ours(*case.inputs.values())
+                off = relative(logits, reference_logits(there, case))
+            if not off <= TOLERANCE:
+                verdict.fail(f"config, {name}: logits differ by {off:.1e} of the largest")
+
+
+def model_there(chosen: Setting, fields: Fields, whole: Fields, reference: Any) -> Any:
+    """The reference's weights under transformers' reading of a config; None if that is no other."""
+    try:
+        now = config_there(fields)
+    except Exception:  # no config to transformers
+        return None
+    if rope_in(now.to_dict()) == rope_in(config_there(whole).to_dict()):
+        return None
+    attention = ATTENTION.get(chosen.model_type, "eager")
+    model = chosen.model_class._from_config(now, attn_implementation=attention).eval()
+    model.load_state_dict(reference.state_dict())
+    return model
 
 
 def lines_there(model_class: Any) -> int:

@@ -27,12 +27,23 @@ loss by at most 1e-5 of the largest in the model, and decoding from a cache by a
 full forward. That holds for three settings of each type: its defaults, made small, and two others
 of its own options (scaling of RoPE, biases, tying, windows, head dims, key heads, pattern of
 layers, activations, epsilons, multipliers, flags; benchmarks/coverage_options.py). The figures are
-the worst of the three. Lines are those of the generated model.py with the type's defaults,
-and of the file in which transformers has the model. The part says where only the text model of one
-that hears or sees too is imported: its other inputs are not.
+the worst of the three.
+
+Old spelling: how many other texts of config.json were read as transformers' own configuration
+class reads them: as older releases wrote it, with `rope_theta` and `rope_scaling`, and with each
+field left out in turn (benchmarks/coverage_spellings.py); where that moves rotary positions, logits
+were compared too. Way back: the logits of what `from_pretrained` makes of what `save_huggingface`
+saves, against those of the model that was imported. Greedy text: how many tokens `generate` and
+our decoding agree on. No tensor that an import passes over has a bearing on transformers' logits.
+Lines are those of the generated model.py with the type's defaults, and of the file in which
+transformers has the model. The part says where only the text model of one that hears or sees too is
+imported: its other inputs are not.
 
 """
-HEADER = ("type", "outcome", "part", "logits", "gradients", "decoding", "model.py", "transformers")
+HEADER = (
+    *("type", "outcome", "part", "logits", "gradients", "decoding"),
+    *("old spelling", "way back", "greedy text", "model.py", "transformers"),
+)
 
 
 def write_page(found: Sequence[TypeVerdict]) -> None:
@@ -74,12 +85,18 @@ def row(one: TypeVerdict, lines: dict[tuple[str, str], int]) -> tuple[str, ...]:
     gradients = [v.gradients for v in one.verdicts if v.gradients is not None]
     decoding = [v.decoding for v in one.verdicts if v.decoding is not None]
     worst = [f"{max(values):.1e}" if values else "" for values in (logits, gradients, decoding)]
+    back = [verdict.back for verdict in one.verdicts if verdict.back is not None]
+    counts = [sum(v.spellings for v in one.verdicts), sum(v.written for v in one.verdicts)]
+    spelled, written = [str(count) if count else "" for count in counts]
     length = lines.get((one.task, one.model_type))
     return (
         one.model_type,
         "passed" if one.passed else said(one.reason),
         one.part if one.passed else "",
         *worst,
+        spelled,
+        f"{max(back):.1e}" if back else "",
+        written,
         str(length) if length else "",
         f"{one.lines_there:,}" if one.lines_there else "",
     )

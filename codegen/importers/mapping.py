@@ -41,6 +41,7 @@ class Mapping:
     unread: frozenset[str]  # found in published files, and read by no code of the type
     unset: frozenset[str]  # nothing where they are null
     weights: dict[str, Any]
+    generations: dict[str, int]  # of the file that has a key: 0, or 1 of what it extends, ...
     within: str | None = None  # the field that holds the config of the part that is imported
 
 
@@ -107,6 +108,7 @@ def deep(low: Any, high: Any) -> Any:
 def read_mapping(name: str) -> Mapping:
     """A mapping file in full. It is shared: don't change it."""
     own, every = _resolved(name), _read(EVERY_TYPE)
+    weights = deep(every.get("weights", {}), own.get("weights", {}))
     return Mapping(
         name,
         tuple(own.get("architectures", ())),
@@ -122,25 +124,35 @@ def read_mapping(name: str) -> Mapping:
         frozenset((*every.get("ignored", ()), *own.get("ignored", ()))),
         frozenset((*every.get("unread", ()), *own.get("unread", ()))),
         frozenset(every.get("unset", ())),
-        _named(deep(every.get("weights", {}), own.get("weights", {}))),
+        _named(weights),
+        {_name_there(key, weights): depth for key, depth in _generations(name).items()},
         own.get("within"),
     )
 
 
 def _named(weights: dict[str, Any]) -> dict[str, Any]:
-    """Keys as they are there: a type that extends another may have a prefix, or all `moved`."""
-    prefix, moved = weights.get("prefix", ""), weights.get("moved", {})
-
-    def named(key: str) -> str:
-        key = key.replace("{prefix}", prefix)
-        start = max((one for one in moved if key.startswith(one)), key=len, default=None)
-        return key if start is None else moved[start] + key.removeprefix(start)
-
+    """The same with keys as they are there."""
     made = dict(weights)
-    for part in ("keys", "tied"):
+    for part in ("keys", "tied", "computed", "fixed"):
         if part in weights:
-            made[part] = {named(key): value for key, value in weights[part].items()}
+            made[part] = {_name_there(key, weights): v for key, v in weights[part].items()}
     return made
+
+
+def _name_there(key: str, weights: dict[str, Any]) -> str:
+    """A key as it is there: a type that extends another may have a prefix, or all `moved`."""
+    moved = weights.get("moved", {})
+    key = key.replace("{prefix}", weights.get("prefix", ""))
+    start = max((one for one in moved if key.startswith(one)), key=len, default=None)
+    return key if start is None else moved[start] + key.removeprefix(start)
+
+
+def _generations(name: str) -> dict[str, int]:
+    """How far up the files that extend each other the nearest one stands that has a key."""
+    data = _read(FOLDER / f"{name}.yaml")
+    above = _generations(data["extends"]) if "extends" in data else {}
+    own = data.get("weights", {}).get("keys", {})
+    return {key: depth + 1 for key, depth in above.items()} | dict.fromkeys(own, 0)
 
 
 def _defaults(name: str, common: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from codegen.plan.tables import Parameter
 from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.parts import BlockPlan
 
+TABLE = ("width", "base", "start")  # of what a table is computed
 MAX_NAMED = 8  # parameters in a message
 Number = Read | OverLayer | Formula
 
@@ -59,6 +60,16 @@ class CheckpointKey:
 
 
 @dataclass(frozen=True)
+class ComputedTables:
+    """Tables of sines and cosines by position there, which our model computes: code over it."""
+
+    theirs: tuple[str, ...]
+    width: str
+    base: str
+    start: str  # the first row that is read, "0" for all of them
+
+
+@dataclass(frozen=True)
 class CheckpointPlan:
     """How the weights are laid out in Hugging Face's checkpoints of a model type."""
 
@@ -72,6 +83,8 @@ class CheckpointPlan:
     others: tuple[CheckpointKey, ...] = ()  # that a checkpoint may have instead
     renamed: tuple[tuple[str, str], ...] = ()  # ends of names in old checkpoints, and today's
     zero: tuple[str, ...] = ()  # names of what is zero where a checkpoint doesn't have it
+    computed: ComputedTables | None = None
+    fixed: tuple[tuple[str, float], ...] = ()  # numbers there that our code has
 
     def todays(self, name: str) -> str:
         """A tensor's name as checkpoints of today have it."""
@@ -146,34 +159,41 @@ def checkpoint_plan(
     position: Position | None = None,
 ) -> CheckpointPlan:
     """Where each of our parameters lies over there; SpecError if one has no place."""
-    weights = read_mapping(model_type).weights
+    mapping = read_mapping(model_type)
+    weights = mapping.weights
     table = {parameter.name: parameter for parameter in parameters}
     patterns = _patterns(table)
     numbers = _numbers(blocks)
-    keys: list[CheckpointKey] = []
-    others: list[CheckpointKey] = []
-    housed: set[str] = set()
+    made: dict[str, CheckpointKey] = {}
+    others: set[str] = set()
+    housed: dict[str, int] = {}
     unused = [end for end, ours in weights.get("unused", {}).items() if ours in patterns]
-    for theirs, said in weights["keys"].items():
-        if theirs.endswith(tuple(unused)):
-            continue
-        entry = next((e for e in _entries(said) if _needed(e) <= patterns.keys()), None)
-        if entry is None:
+    # A type's own names come before those of the type that it extends, which it then doesn't know.
+    generations = {key: mapping.generations.get(key, 0) for key in weights["keys"]}
+    for theirs in sorted(weights["keys"], key=lambda key: generations[key]):
+        entries = _entries(weights["keys"][theirs])
+        entry = next((e for e in entries if _suits(e, patterns)), None)
+        if entry is None or theirs.endswith(tuple(unused)):
             continue  # of models with other options
         ours = tuple(entry["parts"])
         named = _expanded(ours, patterns)
+        nearest = min(housed.get(name, generations[theirs]) for name in named)
+        if nearest < generations[theirs]:
+            continue
         key = _key(theirs, ours, entry, table[named[0]], numbers)
-        key = replace(key, everywhere=_is_everywhere(ours[0], patterns))
-        (keys if housed.isdisjoint(named) else others).append(key)
-        housed.update(named)
+        made[theirs] = replace(key, everywhere=_is_everywhere(ours[0], patterns))
+        if not housed.keys().isdisjoint(named):
+            others.add(theirs)
+        housed |= dict.fromkeys(named, generations[theirs])
     homeless = sorted({INDEX.sub("{layer}", name) for name in table.keys() - housed})
     if homeless:
         names = ", ".join(f"`{name}`" for name in homeless[:MAX_NAMED])
         more = f" and {len(homeless) - MAX_NAMED} more" if len(homeless) > MAX_NAMED else ""
         message = f"Hugging Face's {model_type} has no place for {names}{more}"
         raise SpecError(Diagnostic(message, position, "change the model or drop `checkpoint`"))
-    told_apart = _told_apart([*keys, *others])
-    keys, others = told_apart[: len(keys)], told_apart[len(keys) :]
+    told_apart = _told_apart([made[theirs] for theirs in weights["keys"] if theirs in made])
+    keys = [key for key in told_apart if key.theirs not in others]
+    read = [key for key in told_apart if key.theirs in others]
     return CheckpointPlan(
         model_type,
         weights.get("prefix", ""),
@@ -182,10 +202,21 @@ def checkpoint_plan(
         (*weights.get("ignored", ()), *unused),
         tuple(n.replace("{layers}", _after(table)) for n in weights.get("left_out", ())),
         _layers_code(keys),
-        tuple(others),
-        _renamed(weights.get("renamed", {}), [*keys, *others]),
+        tuple(read),
+        _renamed(weights.get("renamed", {}), told_apart),
         tuple(key.theirs for key in keys if key.theirs in weights.get("zero", ())),
+        _computed(weights.get("computed", {}), numbers),
+        tuple(weights.get("fixed", {}).items()),
     )
+
+
+def _computed(
+    said: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, Number]
+) -> ComputedTables | None:
+    """The tables that are compared with what we compute, all of one form."""
+    for form in said.values():
+        return ComputedTables(tuple(said), *(_code(form.get(name, 0), numbers) for name in TABLE))
+    return None
 
 
 def _renamed(ends: Mapping[str, str], keys: Iterable[CheckpointKey]) -> tuple[tuple[str, str], ...]:
@@ -205,9 +236,10 @@ def _entries(said: Any) -> list[dict[str, Any]]:
     return [{"parts": [entry]} if isinstance(entry, str) else entry for entry in each]
 
 
-def _needed(entry: Mapping[str, Any]) -> set[str]:
-    """What a model must have for a key to be of it."""
-    return {*entry["parts"], *([entry["beside"]] if "beside" in entry else [])}
+def _suits(entry: Mapping[str, Any], patterns: Mapping[str, set[str]]) -> bool:
+    """Whether a model has what a key is of, what is beside it, and not what it is without."""
+    needed = {*entry["parts"], *([entry["beside"]] if "beside" in entry else [])}
+    return needed <= patterns.keys() and entry.get("without") not in patterns
 
 
 def _tied(second: Mapping[str, str], keys: Sequence[CheckpointKey]) -> tuple[tuple[str, str], ...]:
