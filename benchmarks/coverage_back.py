@@ -64,8 +64,8 @@ def begun(case: Example) -> dict[str, torch.Tensor]:
     return {**case.inputs, name: case.inputs[name][:, :length]}
 
 
-def written_there(reference: Any, case: Example) -> torch.Tensor:
-    """What `generate` adds to the first tokens, greedily, whatever ends a text."""
+def written_there(reference: Any, case: Example, never: set[int]) -> torch.Tensor:
+    """What `generate` adds to the first tokens, greedily; padding is not counted as a position."""
     given = begun(case)
     first, last = next(iter(given.values())), next(reversed(given.values()))
     without_end: Any = GenerationConfig
@@ -73,13 +73,14 @@ def written_there(reference: Any, case: Example) -> torch.Tensor:
         do_sample=False,
         max_new_tokens=WRITTEN,
         pad_token_id=0,
+        suppress_tokens=sorted(never),
         decoder_start_token_id=int(last[0, 0]),  # which is there
     )
     made: torch.Tensor = reference.generate(**given, attention_mask=torch.ones_like(first))
     return made[:, last.size(1) :]
 
 
-def written_here(ours: Any, case: Example) -> torch.Tensor:
+def written_here(ours: Any, case: Example, never: set[int]) -> torch.Tensor:
     """The same by our own cache: `prefill`, then `decode` of the likeliest token."""
     *source, tokens = begun(case).values()
     made = []
@@ -87,6 +88,7 @@ def written_here(ours: Any, case: Example) -> torch.Tensor:
         cache = ours.new_cache(tokens.size(0), tokens.size(1) + WRITTEN)
         logits = ours.prefill(*source, tokens, cache)
         for _ in range(WRITTEN):
+            logits[:, sorted(never)] = -torch.inf
             made.append(logits.argmax(-1))
             logits = ours.decode(made[-1], cache)
     return torch.stack(made, 1)

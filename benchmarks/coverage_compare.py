@@ -29,7 +29,7 @@ from benchmarks.coverage_spellings import (
     spellings,
     unusual,
 )
-from benchmarks.coverage_types import ATTENTION
+from benchmarks.coverage_types import ATTENTION, OTHER_POSITIONS
 from benchmarks.tiny_models import (
     LENGTHS,
     Example,
@@ -37,6 +37,7 @@ from benchmarks.tiny_models import (
     example,
     reference_gradients,
     reference_logits,
+    special_tokens,
     tiny_model,
 )
 from codegen.commands.import_ import (
@@ -143,7 +144,8 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
         decodes = chosen.task == "causal-lm" and chosen.model_type != "xlm"
         if logits is not None and (decodes or hasattr(ours, "new_cache")):
             compare_decoding(ours, logits, cases[-1], verdict)
-            if not turns_by_length(chosen.config.to_dict()):
+            by_length = turns_by_length(chosen.config.to_dict())
+            if not by_length and chosen.model_type not in OTHER_POSITIONS:
                 compare_written(ours, reference, cases[-1], verdict)
         compare_way_back(chosen, package, ours, wanted, cases[-1], folder / "back", verdict)
     compare_spellings(chosen, reference, cases[0], folder, verdict)
@@ -272,7 +274,8 @@ def turns_by_length(fields: Fields) -> bool:
 
 def compare_written(ours: Any, reference: Any, case: Example, verdict: Verdict) -> None:
     """Greedy text, token by token."""
-    theirs, made = written_there(reference, case), written_here(ours, case)
+    special = special_tokens(reference.config)
+    theirs, made = written_there(reference, case, special), written_here(ours, case, special)
     if made.shape != theirs.shape or not torch.equal(made, theirs):
         verdict.fail(f"greedy text is {made[0].tolist()}, not {theirs[0].tolist()}")
     verdict.written = made.size(1)
@@ -323,12 +326,12 @@ def model_there(chosen: Setting, fields: Fields, whole: Fields, reference: Any) 
     """The reference's weights under transformers' reading of a config; None if that is no other."""
     try:
         now = config_there(fields)
-    except Exception:  # no config to transformers
+        if rope_in(now.to_dict()) == rope_in(config_there(whole).to_dict()):
+            return None
+        attention = ATTENTION.get(chosen.model_type, "eager")
+        model = chosen.model_class._from_config(now, attn_implementation=attention).eval()
+    except Exception:  # no config, or no model, to transformers
         return None
-    if rope_in(now.to_dict()) == rope_in(config_there(whole).to_dict()):
-        return None
-    attention = ATTENTION.get(chosen.model_type, "eager")
-    model = chosen.model_class._from_config(now, attn_implementation=attention).eval()
     model.load_state_dict(reference.state_dict())
     return model
 

@@ -242,3 +242,9 @@ OUT_OF_REACH: dict[str, str] = {
     "textnet": _CONV,
     "timm_wrapper": "another library's models",
 }
+
+# RoBERTa's forward counts positions from the padding token on, its `generate` counts them from 0.
+OTHER_POSITIONS = (
+    *("camembert", "data2vec-text", "roberta", "roberta-prelayernorm"),
+    *("xlm-roberta", "xlm-roberta-xl"),
+)

@@ -282,10 +282,18 @@ def config_value(config: Any, name: str, default: Any) -> Any:
 def drawn_tokens(config: Any, length: int, draw: torch.Generator) -> torch.Tensor:
     values = vars(config if hasattr(config, "vocab_size") else config.get_text_config())
     size = min(size for name, size in values.items() if VOCABULARIES.fullmatch(name) and size)
-    named = [value for name, value in values.items() if name.endswith(("_id", "_index"))]
-    special = {one for value in named for one in (value if isinstance(value, list) else [value])}
+    special = special_tokens(config)
     usable = torch.tensor([token for token in range(size) if token not in special])
     return usable[torch.randint(0, len(usable), (BATCH, length), generator=draw)]
+
+
+def special_tokens(config: Any) -> set[int]:
+    """Those that a configuration gives a meaning."""
+    values = vars(config if hasattr(config, "vocab_size") else config.get_text_config())
+    named = [value for name, value in values.items() if name.endswith(("_id", "_index"))]
+    each = [one for value in named for one in (value if isinstance(value, list) else [value])]
+    size = max(size for name, size in values.items() if VOCABULARIES.fullmatch(name) and size)
+    return {one for one in each if isinstance(one, int) and 0 <= one < size}
 
 
 def reference_logits(model: Any, case: Example) -> torch.Tensor:
