@@ -164,6 +164,7 @@ def checkpoint_plan(
     table = {parameter.name: parameter for parameter in parameters}
     patterns = _patterns(table)
     numbers = _numbers(blocks)
+    parallel = any(block.parallel for block in blocks)
     made: dict[str, CheckpointKey] = {}
     others: set[str] = set()
     housed: dict[str, int] = {}
@@ -172,7 +173,7 @@ def checkpoint_plan(
     generations = {key: mapping.generations.get(key, 0) for key in weights["keys"]}
     for theirs in sorted(weights["keys"], key=lambda key: generations[key]):
         entries = _entries(weights["keys"][theirs])
-        entry = next((e for e in entries if _suits(e, patterns)), None)
+        entry = next((e for e in entries if _suits(e, patterns, parallel)), None)
         if entry is None or theirs.endswith(tuple(unused)):
             continue  # of models with other options
         ours = tuple(entry["parts"])
@@ -236,10 +237,11 @@ def _entries(said: Any) -> list[dict[str, Any]]:
     return [{"parts": [entry]} if isinstance(entry, str) else entry for entry in each]
 
 
-def _suits(entry: Mapping[str, Any], patterns: Mapping[str, set[str]]) -> bool:
+def _suits(entry: Mapping[str, Any], patterns: Mapping[str, set[str]], parallel: bool) -> bool:
     """Whether a model has what a key is of, what is beside it, and not what it is without."""
     needed = {*entry["parts"], *([entry["beside"]] if "beside" in entry else [])}
-    return needed <= patterns.keys() and entry.get("without") not in patterns
+    rest = entry.get("without") not in patterns and entry.get("parallel", parallel) == parallel
+    return needed <= patterns.keys() and rest
 
 
 def _tied(second: Mapping[str, str], keys: Sequence[CheckpointKey]) -> tuple[tuple[str, str], ...]:
