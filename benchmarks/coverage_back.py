@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import GenerationConfig
 
-from benchmarks.coverage_types import ATTENTION
+from benchmarks.coverage_types import ATTENTION, UNCACHED
 from benchmarks.tiny_models import Example, Setting, reference_logits
 
 PROMPT, WRITTEN = 7, 16  # tokens; together more than the length that RoPE was made for
@@ -73,6 +73,7 @@ def written_there(reference: Any, case: Example, never: set[int]) -> torch.Tenso
         do_sample=False,
         max_new_tokens=WRITTEN,
         pad_token_id=0,
+        use_cache=reference.config.model_type not in UNCACHED,
         suppress_tokens=sorted(never),
         decoder_start_token_id=int(last[0, 0]),  # which is there
     )

@@ -248,3 +248,5 @@ OTHER_POSITIONS = (
     *("camembert", "data2vec-text", "roberta", "roberta-prelayernorm"),
     *("xlm-roberta", "xlm-roberta-xl"),
 )
+# Whose cache in transformers gives another text than its own forward, and than `generate` without.
+UNCACHED = ("moshi",)
