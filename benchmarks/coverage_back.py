@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import GenerationConfig
 
-from benchmarks.coverage_types import ATTENTION, UNCACHED
+from benchmarks.coverage_types import ATTENTION, READ_AGAIN, UNCACHED
 from benchmarks.tiny_models import Example, Setting, reference_logits
 
 PROMPT, WRITTEN = 7, 16  # tokens; together more than the length that RoPE was made for
@@ -64,19 +64,30 @@ def begun(case: Example) -> dict[str, torch.Tensor]:
     return {**case.inputs, name: case.inputs[name][:, :length]}
 
 
+def ropes(fields: Mapping[str, Any]) -> set[str]:
+    """The kinds of rotary positions that a config names, at any depth."""
+    below = (ropes(value) for value in fields.values() if isinstance(value, dict))
+    own = {fields[name] for name in ("rope_type", "type") if isinstance(fields.get(name), str)}
+    return own.union(*below)
+
+
 def written_there(reference: Any, case: Example, never: set[int]) -> torch.Tensor:
     """What `generate` adds to the first tokens, greedily; padding is not counted as a position."""
     given = begun(case)
     first, last = next(iter(given.values())), next(reversed(given.values()))
+    model_type, kinds = reference.config.model_type, ropes(reference.config.to_dict())
+    cached = model_type not in UNCACHED and (model_type in READ_AGAIN or "longrope" not in kinds)
     without_end: Any = GenerationConfig
     reference.generation_config = without_end(
         do_sample=False,
         max_new_tokens=WRITTEN,
         pad_token_id=0,
-        use_cache=reference.config.model_type not in UNCACHED,
+        use_cache=cached,
         suppress_tokens=sorted(never),
         decoder_start_token_id=int(last[0, 0]),  # which is there
     )
+    if len(given) == 1:  # dynamic NTK turns by the longest text so far, until a short one is read
+        reference(first[:, :1])
     made: torch.Tensor = reference.generate(**given, attention_mask=torch.ones_like(first))
     return made[:, last.size(1) :]
 

@@ -19,7 +19,13 @@ from typing import Any
 
 import torch
 
-from benchmarks.coverage_back import loaded_there, read_unread, written_here, written_there
+from benchmarks.coverage_back import (
+    loaded_there,
+    read_unread,
+    ropes,
+    written_here,
+    written_there,
+)
 from benchmarks.coverage_layers import first_difference
 from benchmarks.coverage_spellings import (
     Fields,
@@ -143,9 +149,9 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
         # XLM's one class of language models is an encoder, which decodes nothing.
         decodes = chosen.task == "causal-lm" and chosen.model_type != "xlm"
         if logits is not None and (decodes or hasattr(ours, "new_cache")):
-            compare_decoding(ours, logits, cases[-1], verdict)
-            by_length = turns_by_length(chosen.config.to_dict())
-            if not by_length and chosen.model_type not in OTHER_POSITIONS:
+            if not ropes(chosen.config.to_dict()) & {"dynamic", "longrope"}:
+                compare_decoding(ours, logits, cases[-1], verdict)
+            if chosen.model_type not in OTHER_POSITIONS:
                 compare_written(ours, reference, cases[-1], verdict)
         compare_way_back(chosen, package, ours, wanted, cases[-1], folder / "back", verdict)
     compare_spellings(chosen, reference, cases[0], folder, verdict)
@@ -261,15 +267,6 @@ def compare_decoding(ours: Any, logits: torch.Tensor, case: Example, verdict: Ve
     verdict.decoding = relative(torch.stack(made, 1), logits[:, start - 1 :])
     if not verdict.decoding <= DECODING:
         verdict.fail(f"cached decoding differs by {verdict.decoding:.1e} from the full forward")
-
-
-def turns_by_length(fields: Fields) -> bool:
-    """Whether angles of positions depend on how long a text is: ours take the cache's length."""
-    return any(
-        turns_by_length(value) if isinstance(value, dict) else value in ("dynamic", "longrope")
-        for name, value in fields.items()
-        if isinstance(value, dict) or name in ("rope_type", "type")
-    )
 
 
 def compare_written(ours: Any, reference: Any, case: Example, verdict: Verdict) -> None:

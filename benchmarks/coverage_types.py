@@ -248,5 +248,8 @@ OTHER_POSITIONS = (
     *("camembert", "data2vec-text", "roberta", "roberta-prelayernorm"),
     *("xlm-roberta", "xlm-roberta-xl"),
 )
+# Those whose `generate` reads a text again where it outgrows the length that LongRoPE extends; with
+# others a cache keeps keys turned by the short factors beside those turned by the long ones.
+READ_AGAIN = ("phi3", "phimoe", "phi4_multimodal")
 # Whose cache in transformers gives another text than its own forward, and than `generate` without.
 UNCACHED = ("moshi",)
