@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -77,14 +77,6 @@ KEYS = {  # theirs: ours
     ),
     "decoder.final_layer_norm.weight": "decoder.norm.weight",
 }
-OTHERWISE = {  # a checkpoint may have these instead
-    "encoder.block.{layer}.layer.1.DenseReluDense.wi_1.weight": (
-        "encoder.blocks.{layer}.mlp.up_proj.weight",
-    ),
-    "decoder.block.{layer}.layer.2.DenseReluDense.wi_1.weight": (
-        "decoder.blocks.{layer}.mlp.up_proj.weight",
-    ),
-}
 # A second name for the same tensor.
 TIED = {
     "lm_head.weight": "shared.weight",
@@ -94,39 +86,17 @@ TIED = {
 IGNORED = (".EncDecAttention.relative_attention_bias.weight",)  # what this model does not read
 
 
-def keys_in(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Ours by theirs, in the form that a checkpoint with these names has."""
-    keys: dict[str, tuple[str, ...]] = {theirs: (ours,) for theirs, ours in KEYS.items()}
-    for theirs, ours in OTHERWISE.items():
-        if any(name.endswith(theirs.rpartition("}")[2]) for name in names):
-            keys = {key: parts for key, parts in keys.items() if not {*parts} & {*ours}}
-            keys[theirs] = ours
-    return keys
-
-
-def tensors(
-    model: Model, keys: Mapping[str, tuple[str, ...]]
-) -> Iterator[tuple[str, str, list[Tensor]]]:
-    """Each key, the name that it stands for in one layer, and the tensors of ours that it names."""
+def layout(model: Model) -> Iterator[tuple[str, Tensor]]:
+    """Each tensor over there, and ours that it is."""
     own = model.state_dict()
-    for theirs, names in keys.items():
+    for theirs, ours in KEYS.items():
         for layer in (
             range(max(len(model.encoder.blocks), len(model.decoder.blocks)))
             if "{layer}" in theirs
             else (0,)
         ):
-            ours = [name.format(layer=layer) for name in names]
-            if ours[0] not in own:
-                continue
-            parts = [own[name] for name in ours]
-            yield theirs, theirs.format(layer=layer), parts
-
-
-def layout(model: Model, names: Iterable[str] = ()) -> Iterator[tuple[str, list[Tensor], int]]:
-    """Each tensor over there, the parts of ours in it, and the axis along which they lie."""
-    for _, theirs, parts in tensors(model, keys_in(names)):
-        axis = 0
-        yield theirs, parts, axis
+            if ours.format(layer=layer) in own:
+                yield theirs.format(layer=layer), own[ours.format(layer=layer)]
 
 
 def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
@@ -144,15 +114,14 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
         name = given.pop(second, None)
         if name and first in given and not torch.equal(state_dict[name], state_dict[given[first]]):
             problems.append(f"{second} is not tied to {first}")
-    places: dict[str, tuple[list[Tensor], int]] = {}
-    for theirs, parts, axis in layout(model, list(given)):
+    places: dict[str, Tensor] = {}
+    for theirs, ours in layout(model):
         if theirs not in given:
             problems.append(f"{theirs} is missing")
             continue
         name = given.pop(theirs)
-        tensor, expected = state_dict[name], list(parts[0].shape)
-        expected[axis] = sum(part.shape[axis] for part in parts)
-        places[name] = parts, axis
+        tensor, expected = state_dict[name], list(ours.shape)
+        places[name] = ours
         if tensor.dtype not in FORMATS:
             problems.append(f"{theirs} holds {tensor.dtype}, not plain weights")
         if list(tensor.shape) != expected:
@@ -162,16 +131,12 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
         raise ValueError("the checkpoint does not fit: " + "; ".join(problems))
     for name in state_dict:  # in the order of its files
         if name in places:
-            parts, axis = places[name]
-            sizes = [part.shape[axis] for part in parts]
-            pieces = torch.split(state_dict[name], sizes, axis)
-            for part, piece in zip(parts, pieces, strict=True):
-                part.copy_(piece)
+            places[name].copy_(state_dict[name])
 
 
 def save_huggingface(model: Model) -> dict[str, Tensor]:
     """The weights under Hugging Face's names and in its layout, copied."""
-    state_dict = {theirs: torch.cat(parts, axis) for theirs, parts, axis in layout(model)}
+    state_dict = {theirs: ours.clone() for theirs, ours in layout(model)}
     for second, first in TIED.items():
         state_dict[second] = state_dict[first].clone()
     return state_dict
