@@ -20,7 +20,8 @@ def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:
         said = "left as it is" if migration.problems else said
         click.echo(f"{click.style(plain(migration.path), bold=True)}  {plain(said)}")
         if dry_run and not migration.problems:
-            click.echo(plain_lines(migration.diff), nl=False)
+            lines = map(plain_lines, migration.diff.split("\r\n"))  # git reads the ends of lines
+            click.echo("\r\n".join(lines), nl=False)
     for migration in migrations:
         for problem in migration.problems:
             click.echo(str(problem), err=True)

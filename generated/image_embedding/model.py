@@ -152,9 +152,10 @@ class Model(nn.Module):
     def forward(
         self, images: Tensor, targets: Tensor | None = None, *, reduction: str = "mean"
     ) -> Tensor:
-        """Embeddings (B, C) of images; with targets
-        (B,), how badly each is told from all the others but the one that belongs with it: the cross
-        entropy of their similarities (arXiv:2002.05709, section 2.1).
+        """Embeddings (B, C) of images.
+
+        With targets (B,), how badly each is told from all the others but the one that belongs with
+        it: the cross entropy of their similarities (arXiv:2002.05709, section 2.1).
 
         targets (B,): the row of each image's other view; -100 is ignored.
         reduction: "mean" or "sum" over the targets, or "none" for the loss per image.

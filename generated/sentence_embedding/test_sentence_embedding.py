@@ -80,14 +80,6 @@ def test_dropout_keeps_the_mean() -> None:
         assert float(parts.mean()) == pytest.approx(1, abs=0.05)
 
 
-def mask_inputs(tokens: Tensor) -> dict[str, Tensor]:
-    """What the masks read of each row."""
-    batch, _ = tokens.shape
-    return {
-        "lengths": torch.arange(batch, device=tokens.device) % 4 + LENGTH,
-    }
-
-
 def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
     model = random_model()
     x = torch.randn(1, TIME, CONFIG.d_model, device=DEVICE, requires_grad=True)

@@ -24,7 +24,8 @@ def plan_of(folder: Path, model: str, *overrides: str) -> Plan:
 
 def tiny_plan(path: Path, *more: str) -> Plan:
     """The plan of a spec at the sizes of its Config.tiny(), with `more` overrides."""
-    plan = lower(load_spec(path, ROOT))
+    loaded = load_spec(path, ROOT)
+    plan = lower(loaded)
     tiny = {field.name: field.tiny for field in plan.model.fields}
     places = {
         "vocab_size": "model.vocab_size",
@@ -57,4 +58,6 @@ def tiny_plan(path: Path, *more: str) -> Plan:
     layers = tiny["layers"] if kinds == [""] else f"[{', '.join(kinds)}]"
     settings = ["checkpoint={huggingface: }", f"model.layers={layers}"]
     settings += [] if plan.model.image else ["data.context_length=8"]
+    if getattr(loaded.spec.data, "tokenizer", "") == "byte":  # a tiny vocabulary has no room
+        settings.append("data.tokenizer=file")
     return lower(load_spec(path, ROOT, [*overrides, *settings, *more]))

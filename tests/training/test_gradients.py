@@ -35,7 +35,9 @@ class Batch:
         image = self.net.image
         if image:
             pixels = self.random.normal(size=(BATCH, image.channels, image.size, image.size))
-            return torch.from_numpy(pixels), self.integers(image.classes, BATCH)
+            partners = torch.arange(BATCH).view(-1, 2).flip(1).flatten()  # each image's other view
+            targets = self.integers(image.classes, BATCH) if image.classes else partners
+            return torch.from_numpy(pixels), targets
         tokens = self.tokens(self.net)
         targets = self.integers(self.config["vocab_size"], *tokens.shape)
         source = (self.tokens(self.net.encoder),) if self.net.encoder else ()

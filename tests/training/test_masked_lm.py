@@ -105,7 +105,7 @@ def test_no_mask_is_one_clear_line(trainer: Trainer, arguments: list[str], messa
     (trainer.folder / "short.txt").write_text("tiny")
     (trainer.folder / "bins").mkdir()
     for name in ("train.bin", "val.bin"):
-        (trainer.folder / "bins" / name).write_bytes(bytes([0, 1, 0, 0]) * 40)  # 256 and 0
+        (trainer.folder / "bins" / name).write_bytes(bytes([0, 1, 0, 1, 0, 0]) * 40)  # 256 and 0
     done = trainer.train(*arguments, expect=2)
     assert message in done.stderr and done.stderr.count("\n") == 1
 
