@@ -34,6 +34,11 @@ def loaded_there(
         dtype=torch.float32,
         output_loading_info=True,
     )
+    made = chosen.model_class(chosen.config)  # has what from_pretrained leaves without a device
+    for module, own in zip(model.modules(), made.modules(), strict=True):
+        for name, value in vars(own).items():
+            if isinstance(value, torch.Tensor):
+                setattr(module, name, value)
     odd = [f"{name} is not known there" for name in sorted(said["unexpected_keys"])]
     odd += [f"{name} has another shape there" for name, *_ in said["mismatched_keys"]]
     return model.eval(), odd
@@ -76,13 +81,13 @@ def written_there(reference: Any, case: Example, never: set[int]) -> torch.Tenso
     given = begun(case)
     first, last = next(iter(given.values())), next(reversed(given.values()))
     model_type, kinds = reference.config.model_type, ropes(reference.config.to_dict())
-    cached = model_type not in UNCACHED and (model_type in READ_AGAIN or "longrope" not in kinds)
+    if model_type in UNCACHED or ("longrope" in kinds and model_type not in READ_AGAIN):
+        return written_by_forward(reference, given, never)
     without_end: Any = GenerationConfig
     reference.generation_config = without_end(
         do_sample=False,
         max_new_tokens=WRITTEN,
         pad_token_id=0,
-        use_cache=cached,
         suppress_tokens=sorted(never),
         decoder_start_token_id=int(last[0, 0]),  # which is there
     )
@@ -90,6 +95,20 @@ def written_there(reference: Any, case: Example, never: set[int]) -> torch.Tenso
         reference(first[:, :1])
     made: torch.Tensor = reference.generate(**given, attention_mask=torch.ones_like(first))
     return made[:, last.size(1) :]
+
+
+def written_by_forward(
+    reference: Any, given: dict[str, torch.Tensor], never: set[int]
+) -> torch.Tensor:
+    """What the likeliest token after the whole text so far adds, read without a cache."""
+    (*_, name), start = given, next(reversed(given.values())).size(1)
+    text = dict(given)
+    with torch.no_grad():
+        for _ in range(WRITTEN):
+            logits = reference(**text, use_cache=False).logits[:, -1]
+            logits[:, sorted(never)] = -torch.inf
+            text[name] = torch.cat([text[name], logits.argmax(-1, keepdim=True)], 1)
+    return text[name][:, start:]
 
 
 def written_here(ours: Any, case: Example, never: set[int]) -> torch.Tensor:

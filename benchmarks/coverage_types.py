@@ -250,6 +250,6 @@ OTHER_POSITIONS = (
 )
 # Those whose `generate` reads a text again where it outgrows the length that LongRoPE extends; with
 # others a cache keeps keys turned by the short factors beside those turned by the long ones.
-READ_AGAIN = ("phi3", "phimoe", "phi4_multimodal")
+READ_AGAIN = ("phi3", "phimoe")
 # Whose cache in transformers gives another text than its own forward, and than `generate` without.
-UNCACHED = ("moshi",)
+UNCACHED = ("moshi", "phi4_multimodal")

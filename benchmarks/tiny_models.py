@@ -280,7 +280,7 @@ def config_value(config: Any, name: str, default: Any) -> Any:
 
 
 def drawn_tokens(config: Any, length: int, draw: torch.Generator) -> torch.Tensor:
-    values = vars(config if hasattr(config, "vocab_size") else config.get_text_config())
+    values = vars(config.get_text_config()) | vars(config)  # an audio token is one of the whole
     size = min(size for name, size in values.items() if VOCABULARIES.fullmatch(name) and size)
     special = special_tokens(config)
     usable = torch.tensor([token for token in range(size) if token not in special])
@@ -289,11 +289,11 @@ def drawn_tokens(config: Any, length: int, draw: torch.Generator) -> torch.Tenso
 
 def special_tokens(config: Any) -> set[int]:
     """Those that a configuration gives a meaning."""
-    values = vars(config if hasattr(config, "vocab_size") else config.get_text_config())
+    values = vars(config.get_text_config()) | vars(config)  # an audio token is one of the whole
     named = [value for name, value in values.items() if name.endswith(("_id", "_index"))]
     each = [one for value in named for one in (value if isinstance(value, list) else [value])]
     size = max(size for name, size in values.items() if VOCABULARIES.fullmatch(name) and size)
-    return {one for one in each if isinstance(one, int) and 0 <= one < size}
+    return {one for one in each if type(one) is int and 0 <= one < size}
 
 
 def reference_logits(model: Any, case: Example) -> torch.Tensor:
