@@ -156,12 +156,12 @@ class Cache:
 
     def check(self, tokens: Tensor, lengths: Tensor | None) -> None:
         """Refuses all but integers (B, T) and (B,) for these rows, on their device."""
-        batch, device = self.rows.size(0), self.rows.device
-        for ids, dims in (tokens, 2), (self.lengths if lengths is None else lengths, 1):
-            fits = ids.dim() == dims and ids.size(0) == batch and 0 not in ids.shape
+        lengths, device = self.lengths if lengths is None else lengths, self.rows.device
+        for name, ids, dims in ("tokens", tokens, 2), ("lengths", lengths, 1):
+            fits = ids.dim() == dims and ids.size(0) == len(self.rows) and 0 not in ids.shape
             if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != device:
-                what = f"{'tokens' if dims == 2 else 'lengths'} of {tuple(ids.shape)} {ids.dtype}"
-                raise ValueError(f"{what} on {ids.device}: the cache has {batch} rows on {device}")
+                what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
+                raise ValueError(f"{what}: the cache has {len(self.rows)} rows on {device}")
 
     def begin(self, tokens: Tensor, lengths: Tensor | None) -> None:
         """Makes rows as long as prompts (B, T), which come next, or as `lengths` of them."""
