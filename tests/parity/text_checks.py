@@ -128,7 +128,7 @@ class Decoded:
         prefixes = trial.random.integers(0, lengths + 1)
         grown = np.maximum(time + 1, lengths[:, None])
         self.read = trial.kept(document_ids=ids, prefix_lengths=prefixes, lengths=grown)
-        self.given = {name: value for name, value in self.read.items() if name != "lengths"}
+        self.given = {name: value.copy() for name, value in self.read.items() if name != "lengths"}
         self.logits = trial.oracle_logits({**self.read, **self.reading.inputs})
 
     def append(self, parts: oracle.Array) -> None:
