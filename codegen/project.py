@@ -12,6 +12,7 @@ from codegen.errors import TgenError
 
 SPEC_SUFFIXES = (".yaml", ".yml")
 FIELDS = ("specs", "generated", "templates")
+LOCK_NAME = "tgen.lock"  # of a package: what it was made from, and what of it is edited
 
 
 @dataclass(frozen=True)

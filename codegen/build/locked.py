@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codegen.emit import LOCK_NAME, Lock, read_lock
+from codegen.emit import Lock, read_lock
 from codegen.errors import OutputError
+from codegen.project import LOCK_NAME
 
 if TYPE_CHECKING:
     from codegen.plan import Plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -18,6 +19,8 @@ from codegen.cli.spec_commands import diff, init, migrate, new, plan, render, sc
 from codegen.cli.watch_command import watch
 from codegen.errors import TgenError
 from codegen.exit_codes import ExitCode, exit_code_lines
+
+FEW_COLLECTIONS = 100_000, 50, 100  # a command makes trees, keeps them and ends
 
 EXIT_CODES = "\n".join(["\b", "Exit codes; of several findings, the largest:", *exit_code_lines()])
 
@@ -67,6 +70,7 @@ def main(**options: Any) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever a spec holds can be said somehow
             stream.reconfigure(errors="backslashreplace")
+    gc.set_threshold(*FEW_COLLECTIONS)
     try:
         cli.main(standalone_mode=False, **options)
     except TgenError as error:

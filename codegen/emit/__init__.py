@@ -10,13 +10,12 @@ from codegen.emit.generated import drop_oldest
 from codegen.emit.lock import FileDigest, Lock, read_lock
 from codegen.emit.merge import Side
 from codegen.emit.orphans import find_orphans, remove_orphan, specs_of_packages
-from codegen.emit.package import LOCK_NAME, Package
+from codegen.emit.package import Package
 from codegen.emit.recover import Recovered, recover
 from codegen.emit.verdicts import code_digest, recall, remember, templates_digest
 from codegen.emit.write import Written, resolve, write
 
 __all__ = [
-    "LOCK_NAME",
     "Change",
     "FileDigest",
     "Kind",

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from codegen.emit.disk import encode, read_plain
 from codegen.emit.merge import has_markers
-from codegen.emit.package import LOCK_NAME, Package, is_file_name, is_relative_posix
+from codegen.emit.package import Package, is_file_name, is_relative_posix
 from codegen.emit.undo import Edit, Step, undo_steps
 from codegen.errors import OutputError
+from codegen.project import LOCK_NAME
 
 VERSION = 1
 ANEW = (

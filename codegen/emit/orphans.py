@@ -10,10 +10,10 @@ from codegen.emit.disk import output_errors, read_plain
 from codegen.emit.file_state import FileState
 from codegen.emit.hold import hold
 from codegen.emit.lock import read_lock
-from codegen.emit.package import LOCK_NAME
 from codegen.emit.shown import shown_path
 from codegen.emit.staging import commit, settle
 from codegen.errors import Diagnostic, HandEditError, OutputError
+from codegen.project import LOCK_NAME
 
 
 def find_orphans(generated_root: Path, known_names: Collection[str]) -> tuple[Path, ...]:

@@ -19,8 +19,9 @@ from typing import Literal
 from codegen.emit.disk import check_folder, read_plain, sync_folder, write_through
 from codegen.emit.file_state import FileState
 from codegen.emit.lock import sha256_of
-from codegen.emit.package import LOCK_NAME, is_file_name
+from codegen.emit.package import is_file_name
 from codegen.errors import OutputError
+from codegen.project import LOCK_NAME
 
 JOURNAL = "journal.json"
 UNDO = "undo.json"

@@ -10,7 +10,8 @@ from codegen.emit.disk import check_folder, encode, read_plain
 from codegen.emit.file_state import FileState
 from codegen.emit.lock import Lock, lock_of, lock_text, parse_lock, sha256_of, without_edits
 from codegen.emit.merge import Side
-from codegen.emit.package import LOCK_NAME, Package
+from codegen.emit.package import Package
+from codegen.project import LOCK_NAME
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from codegen.emit.file_state import FileState
 from codegen.emit.generated import keep_generated
 from codegen.emit.hold import hold
 from codegen.emit.merge import Side
-from codegen.emit.package import LOCK_NAME, Package
+from codegen.emit.package import Package
 from codegen.emit.staging import commit, settle, staging_path
 from codegen.emit.state import PackageState, observe
+from codegen.project import LOCK_NAME
 
 MEANWHILE = "it was changed while tgen was writing; your text is kept"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.emit import LOCK_NAME
+from codegen.project import LOCK_NAME
 from codegen.quoting import plain
 from codegen.report.outcome import dropped_text, merged_text, state_of, written_names
 

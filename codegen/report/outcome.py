@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from codegen.emit import LOCK_NAME
 from codegen.exit_codes import ExitCode
+from codegen.project import LOCK_NAME
 from codegen.quoting import plain, plain_lines
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from codegen.emit import LOCK_NAME, FileDigest, Lock, write
+from codegen.emit import FileDigest, Lock, write
 from codegen.emit import read_lock as read_lock_or_none
 from codegen.errors import OutputError
+from codegen.project import LOCK_NAME
 from tests.emit.conftest import Make
 
 HELLO = FileDigest(

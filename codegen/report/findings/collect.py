@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codegen.emit import LOCK_NAME
+from codegen.project import LOCK_NAME
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.finding import Finding, Level
 from codegen.report.findings.places import first_change, name_line

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.emit import LOCK_NAME
 from codegen.errors import Diagnostic
+from codegen.project import LOCK_NAME
 from codegen.quoting import plain, plain_lines
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, file_names, summary, typed
