@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from codegen.plan.transformer.parts import AttentionPlan, MlpPlan
 from tests.oracle.arrays import Array
 from tests.oracle.attention import attention
 from tests.oracle.formulas import norm
@@ -10,6 +14,12 @@ from tests.oracle.numbers import layer_number, norm_eps
 from tests.oracle.run import Run
 
 BEFORE = ("pre", "sandwich")  # placements with a norm before each sublayer
+
+# What a sublayer computes, by the class of its plan: of the run, the plan, the layer, the stream.
+COMPUTED: dict[type, Callable[[Run, Any, int, Array], Array]] = {
+    AttentionPlan: attention,
+    MlpPlan: feed_forward,
+}
 
 
 def block(run: Run, index: int, x: Array) -> Array:
@@ -22,17 +32,16 @@ def block(run: Run, index: int, x: Array) -> Array:
         return norm(plan.norm, eps, weights, f"{prefix}.{place}", y)
 
     def sublayer(name: str, y: Array) -> Array:
-        if name == "attention":
-            return attention(run, plan.attention, index, y)
         if name == "cross_attention":
             assert run.cross is not None
             return run.cross(prefix, y)
-        return feed_forward(run, plan.mlp, index, y)
+        own = plan.part(name).plan
+        return COMPUTED[type(own)](run, own, index, y)
 
     def gained(name: str, y: Array) -> Array:
         return y * weights[f"{prefix}.{name}_layer_scale"] if plan.layer_scale else y
 
-    parts = ("attention", "cross_attention", "mlp") if plan.cross else ("attention", "mlp")
+    parts = [part.name for part in plan.sublayers]
     scale = layer_number(net, "residual_scale", "residual_scales", index)
     scale = scale if plan.residual_scale and scale is not None else 1.0
     if plan.residual_normed:
@@ -41,11 +50,10 @@ def block(run: Run, index: int, x: Array) -> Array:
             x = x + scale * gained(name, sublayer(name, x))
         return x
     if plan.parallel:
-        own = ("norm", "norm") if plan.shared_norm else ("attention_norm", "mlp_norm")
-        reads = [normed(w, x) if w != "attention_norm" or plan.attention_norm else x for w in own]
-        names = ("attention", "mlp")
-        both = [gained(n, sublayer(n, y)) for n, y in zip(names, reads, strict=True)]
-        return x + scale * sum(both)
+        norms = ["norm" if plan.shared_norm else f"{name}_norm" for name in parts]
+        reads = [normed(w, x) if w != "attention_norm" or plan.attention_norm else x for w in norms]
+        all_of_them = [gained(n, sublayer(n, y)) for n, y in zip(parts, reads, strict=True)]
+        return x + scale * sum(all_of_them)
     for name in parts:
         before = plan.placement in BEFORE and (name != "attention" or plan.attention_norm)
         output = sublayer(name, normed(f"{name}_norm", x) if before else x)

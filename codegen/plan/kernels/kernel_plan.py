@@ -24,7 +24,7 @@ from codegen.plan.kernels.tiles import SPLIT, Chosen, Tiles, default_tiles
 from codegen.plan.targets import HALVES, known_targets, read_target
 from codegen.plan.transformer.attention_function import AttentionFunction
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import AttentionPlan, BlockPlan, LayerPlan, MlpPlan
+from codegen.plan.transformer.parts import AttendingLayer, AttentionPlan, BlockPlan, MlpPlan
 from codegen.spec.head import Target
 
 LOSS_BUDGET = 2**28  # bytes of float32 logits at one time
@@ -183,11 +183,11 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
         yield from (kernel for kernel in made if kernel.kind not in HALVES)
     for norm in plan.norms:
         yield from norm_kernels(norm, d_model)
-    layer = next((la for la in network.layers if not la.latent), network.layers[0])
+    whole = [layer for layer in network.attending if not layer.latent]
     for rope in plan.ropes:
-        yield from rope_kernels(rope, layer.heads, layer.kv_heads, layer.head_dim)
+        yield from rope_kernels(rope, whole[0].heads, whole[0].kv_heads, whole[0].head_dim)
     for glu in plan.glus:
-        yield from glu_kernels(glu, layer.d_ff)
+        yield from glu_kernels(glu, [*whole, *network.layers][0].d_ff)
     if plan.loss:
         yield from loss_kernels(plan.loss, vocab_size)
 
@@ -255,14 +255,14 @@ def _variant(
     )
 
 
-def _collapses(layer: LayerPlan, function: AttentionFunction) -> bool:
+def _collapses(layer: AttendingLayer, function: AttentionFunction) -> bool:
     """Whether each tile of queries sees one tile of keys, whose softmax needs no running sums."""
     score = function.score
     plain = not (score.sinks or score.relative_bias or score.dropout)
     return plain and dict(layer.mask_numbers)["block_size"] in COLLAPSED
 
 
-def layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
+def layer_of(network: TransformerNetwork, prefix: str) -> AttendingLayer:
     """The first layer whose attention is that function."""
     names = {
         b.name
@@ -270,7 +270,7 @@ def layer_of(network: TransformerNetwork, prefix: str) -> LayerPlan:
         for b in stack.blocks
         if any(a.function and a.function.prefix == prefix for a in b.attentions)
     }
-    layers = (layer for stack in network.stacks for layer in stack.layers)
+    layers = (layer for stack in network.stacks for layer in stack.attending)
     return next(layer for layer in layers if layer.block in names)
 
 

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from codegen.plan.tables import Argument
+
+
+@dataclass(frozen=True)
+class StateClass:
+    """A class of what decoding keeps of a layer, and the template that makes it."""
+
+    name: str
+    template: str
+
+
+LAYER_CACHE = StateClass("LayerCache", "transformer/cache/layer_cache.py.jinja")
 
 # In the order in which every forward takes them.
 GIVEN = (
@@ -17,12 +30,29 @@ GIVEN = (
     Argument("memory", "Memory"),
     Argument("seen", "Tensor | None"),
     Argument("kept", "KeysAndValues"),
-    Argument("cache", "LayerCache | None", "None"),
+    Argument("cache", "", "None"),  # of the class that the mixer says
 )
 
 
-def arguments(names: Iterable[str]) -> tuple[Argument, ...]:
-    """Those of these names, in their order."""
+class Taking(Protocol):
+    """What takes something beside the stream."""
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What its forward takes."""
+
+
+def arguments(names: Iterable[str], state: StateClass | None = None) -> tuple[Argument, ...]:
+    """Those of these names, in their order; `state` is what the cache of a layer is."""
     taken = set(names)
     assert taken <= {argument.name for argument in GIVEN}, f"not given to a layer: {taken}"
-    return tuple(argument for argument in GIVEN if argument.name in taken)
+    found = (argument for argument in GIVEN if argument.name in taken)
+    return tuple(
+        replace(a, type=f"{state.name} | None") if not a.type and state else a for a in found
+    )
+
+
+def taken_by(parts: Iterable[Taking]) -> tuple[Argument, ...]:
+    """What any of these takes, each once, in their order."""
+    taken = {argument.name: argument for part in parts for argument in part.arguments}
+    return tuple(taken[argument.name] for argument in GIVEN if argument.name in taken)

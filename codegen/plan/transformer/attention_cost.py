@@ -7,7 +7,12 @@ from itertools import pairwise
 
 from codegen.plan.masks.ranges import AxisTile, Inputs, effort, key_ranges
 from codegen.plan.transformer.attention_function import kept_numbers
-from codegen.plan.transformer.parts import AttentionPlan, CrossAttentionPlan, LayerPlan
+from codegen.plan.transformer.parts import (
+    AttendingLayer,
+    AttentionPlan,
+    CrossAttentionPlan,
+    LayerPlan,
+)
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import Atom, parse_mask
 
@@ -15,7 +20,7 @@ SAMPLES, LEAST = 256, 4  # queries
 STEPS = 20_000
 
 
-def attention_flops(plan: AttentionPlan, layer: LayerPlan, length: int) -> int:
+def attention_flops(plan: AttentionPlan, layer: AttendingLayer, length: int) -> int:
     """Scores and weighted sum, for the average token of a full sequence."""
     pairs = visible_pairs(layer.mask, length)
     values = layer.value_dim * (2 if plan.differential else 1)
@@ -27,7 +32,7 @@ def cross_attention_flops(plan: CrossAttentionPlan, layer: LayerPlan, length: in
     return int(4 * plan.numbers["heads"] * plan.numbers["head_dim"]) * length
 
 
-def attention_kept(plan: AttentionPlan, layer: LayerPlan, length: int) -> int:
+def attention_kept(plan: AttentionPlan, layer: AttendingLayer, length: int) -> int:
     """Numbers in a layer's cache for `length` tokens; layers without keys have none."""
     if plan.shared_kv or not plan.cached:
         return 0
@@ -39,7 +44,7 @@ def cross_attention_kept(plan: CrossAttentionPlan, layer: LayerPlan, length: int
     return int(2 * plan.numbers["kv_heads"] * plan.numbers["head_dim"]) * length
 
 
-def cache_width(layer: LayerPlan) -> int:
+def cache_width(layer: AttendingLayer) -> int:
     """Numbers that a cache keeps of a token: its keys and values, or its latent."""
     if layer.latent:
         return layer.latent.kv_rank + layer.latent.rope_dim

@@ -11,6 +11,7 @@ from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import grid_bias_row
 from codegen.plan.transformer.parameter_rows import ZEROS, linear_rows, norm_rows
 from codegen.plan.transformer.parts import (
+    AttendingLayer,
     AttentionPlan,
     BlockPlan,
     CrossAttentionPlan,
@@ -40,6 +41,12 @@ class BlockRows:
     residual: Start
     gain: Start
     image: ImagePlan | None = None
+
+    @property
+    def attending(self) -> AttendingLayer:
+        """The layer of a block that attends."""
+        assert isinstance(self.layer, AttendingLayer), self.layer
+        return self.layer
 
     def linear(
         self, name: str, out: int, into: int, bias: bool, init: Start
@@ -82,7 +89,7 @@ class BlockRows:
 
 def attention_rows(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]:
     """An attention's projections, norms and what its scores have of their own."""
-    layer = block.layer
+    layer = block.attending
     values = layer.heads * layer.value_dim
     yield from _latents(block, plan.latent) if plan.latent else _projections(block, plan)
     yield from block.adds("attention.o_proj", values, plan.bias["o"])
@@ -113,7 +120,7 @@ def attention_rows(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]
 
 def _projections(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]:
     """Of layers without latents; some have only queries of their own."""
-    layer = block.layer
+    layer = block.attending
     yield from block.reads("attention.q_proj", layer.heads * layer.head_dim, plan.bias["q"])
     if not plan.shared_kv:
         keys, values = layer.kv_heads * layer.head_dim, layer.kv_heads * layer.value_dim
@@ -123,7 +130,8 @@ def _projections(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]:
 
 def _latents(block: BlockRows, plan: LatentPlan) -> Iterator[Parameter]:
     """Queries, and keys and values, by way of a latent each; queries may do without."""
-    layer, sizes, normal = block.layer, block.layer.latent, block.normal
+    layer, normal = block.attending, block.normal
+    sizes = layer.latent
     assert sizes is not None
     queries = layer.heads * layer.head_dim
     if plan.q_norm:

@@ -140,7 +140,9 @@ def _blocks(network: TransformerNetwork) -> Iterator[ClassPlan]:
 def _ends(network: TransformerNetwork) -> Iterator[ClassPlan]:
     """What stands around the blocks."""
     if network.decodes:
-        yield ClassPlan("Cache", "transformer/cache.py.jinja", network)
+        for state in network.states:
+            yield ClassPlan(state.name, state.template, network)
+        yield ClassPlan("Cache", "transformer/cache/cache.py.jinja", network)
     if network.chunked_loss:
         yield ClassPlan("chunked_loss", "transformer/chunked_loss.py.jinja", network)
     if network.image and network.image.pooling == "attention":

@@ -8,7 +8,7 @@ from codegen.plan.masks.words import sentence
 from codegen.plan.plan import Description
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import LayerPlan
+from codegen.plan.transformer.parts import AttendingLayer
 from codegen.plan.units import human
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import Atom, parse_mask
@@ -157,9 +157,11 @@ def _where(holds: Sequence[bool]) -> str:
 
 
 def _attention(network: TransformerNetwork) -> Iterator[Fact]:
-    layers, attentions = network.layers, network.attentions
+    layers, attentions = network.attending, network.attentions
     yield from _latents(layers)
-    reused = [la.kv_source != i for i, la in enumerate(layers)]
+    reused = [
+        la.kv_source != i for i, la in enumerate(network.layers) if isinstance(la, AttendingLayer)
+    ]
     if any(reused):
         count = f"{sum(reused)} of {len(reused)} layers"
         yield f"{count} attend to the keys and values of earlier ones", ("shared_kv",)
@@ -192,7 +194,7 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
         yield f"gated attention outputs{where}", ("gate",)
 
 
-def _latents(layers: Sequence[LayerPlan]) -> Iterator[Fact]:
+def _latents(layers: Sequence[AttendingLayer]) -> Iterator[Fact]:
     sizes = dict.fromkeys((la.latent.kv_rank, la.latent.rope_dim) for la in layers if la.latent)
     where = _where([la.latent is not None for la in layers])
     for kv_rank, rope_dim in sizes:
@@ -220,7 +222,7 @@ def _image(image: ImagePlan) -> Iterator[Fact]:
 
 def _masks(network: TransformerNetwork) -> Iterator[Fact]:
     """Windows by their sizes, other masks in words, and what is done to scores."""
-    masks = [plain(parse_mask(m)) for m in dict.fromkeys(layer.mask for layer in network.layers)]
+    masks = [plain(parse_mask(m)) for m in dict.fromkeys(layer.mask for layer in network.attending)]
     windows = sorted({n for mask in masks if (n := window_of(mask)) is not None})
     if windows:
         some = "some layers see" if any(window_of(m) is None for m in masks) else "layers see"

@@ -88,7 +88,7 @@ def _pool(
     network: TransformerNetwork, model: TransformerModel, start: Start, residual: Start
 ) -> Iterator[Parameter]:
     """A learned query's attention and the MLP after it."""
-    layer, mlp, width = network.layers[0], network.blocks[0].mlp, model.d_model
+    layer, mlp, width = network.attending[0], network.blocks[0].mlp, model.d_model
     inner = layer.heads * layer.head_dim
     yield _vector("pool.query", width, start)
     for name in ("q", "k", "v"):

@@ -19,7 +19,13 @@ from codegen.plan.transformer.layer_numbers.config_fields import (
 )
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
-from codegen.plan.transformer.parts import BlockPlan, LatentSizes, LayerPlan, TemperaturePlan
+from codegen.plan.transformer.parts import (
+    AttendingLayer,
+    BlockPlan,
+    LatentSizes,
+    LayerPlan,
+    TemperaturePlan,
+)
 from codegen.plan.transformer.pooling import contrast_fields, pooled_fields, pooling_plan
 from codegen.plan.transformer.rope import rope_plans
 from codegen.spec.transformer.latent import Latent
@@ -112,9 +118,11 @@ def _layer(
     kv_source: int,
 ) -> LayerPlan:
     latent = block.attention.latent
-    return LayerPlan(
+    return AttendingLayer(
         kind=kind,
         block=class_name,
+        d_ff=int(numbers["d_ff"]),
+        numbers=dict(numbers),
         mask=block.attention.mask,
         heads=int(numbers["heads"]),
         kv_heads=int(numbers["kv_heads"]),
@@ -123,11 +131,9 @@ def _layer(
         latent=_latent_sizes(latent),
         differential=block.attention.differential,
         kv_source=kv_source,
-        d_ff=int(numbers["d_ff"]),
         rope_theta=numbers["rope_theta"] if block.attention.rope else None,
         relative_buckets=int(numbers["relative_buckets"]) if block.attention.relative_bias else 0,
         mask_numbers=tuple((name, int(numbers[name])) for name in of_mask),
-        numbers=dict(numbers),
     )
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 from codegen.plan.reads import Growing, Largest, LayerCount, Read
 from codegen.plan.tables import Argument, ConfigField, ImportPlan, InitPlan, Parameter
-from codegen.plan.transformer.arguments import arguments
+from codegen.plan.transformer.arguments import StateClass, taken_by
 from codegen.plan.transformer.attention_function import AttentionFunction
 from codegen.plan.transformer.cache import CachePlan, cache_plan
 from codegen.plan.transformer.classes import ClassPlan, classes_of, imports_of
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.parts import (
+    AttendingLayer,
     AttentionPlan,
     BlockPlan,
     CrossAttentionPlan,
@@ -81,6 +82,11 @@ class TransformerNetwork:
         """The encoder, if there is one, and the network itself."""
         return (self.encoder, self) if self.encoder else (self,)
 
+    @property
+    def attending(self) -> tuple[AttendingLayer, ...]:
+        """Those of its layers that attend."""
+        return tuple(layer for layer in self.layers if isinstance(layer, AttendingLayer))
+
     def block_of(self, layer: LayerPlan) -> BlockPlan:
         """The class of one of its layers."""
         return next(block for block in self.blocks if block.name == layer.block)
@@ -123,12 +129,17 @@ class TransformerNetwork:
     @property
     def arguments(self) -> tuple[Argument, ...]:
         """What blocks take beside the stream, all of them alike."""
-        return arguments(argument.name for block in self.blocks for argument in block.arguments)
+        return taken_by(self.blocks)
 
     @property
     def seen_arguments(self) -> tuple[Argument, ...]:
         """What of them says what tokens see."""
         return tuple(given for given in self.arguments if given.name in ("inputs", "seen"))
+
+    @property
+    def states(self) -> tuple[StateClass, ...]:
+        """The classes of what decoding keeps of layers."""
+        return tuple(dict.fromkeys(mixer.state for mixer in self.mixers if mixer.state))
 
     @property
     def cache(self) -> CachePlan:

@@ -27,7 +27,7 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
     """Every parameter with its shape and what happens to it, as a reader meets it."""
     residual = of_residuals(model, len(network.layers))
     if network.image:
-        rows = list(rows_before_blocks(network.image, model, network.layers[0].heads))
+        rows = list(rows_before_blocks(network.image, model, network.attending[0].heads))
         rows += norm_rows("embedding_norm", network.embedding.norm, model.d_model)
     else:
         rows = list(_embeddings(network.embedding, model))
@@ -98,6 +98,6 @@ def _bias_table(network: TransformerNetwork, name: str, init: Start) -> Paramete
         for block in network.blocks
         if any(attention.score.shared_bias for attention in block.attentions)
     }
-    layer = next(layer for layer in network.layers if layer.block in names)
+    layer = next(layer for layer in network.attending if layer.block in names)
     shape = (layer.relative_buckets, layer.heads)
     return Parameter(name, shape, "bias_table", init, "vector", shard=1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol, Self
 
 from codegen.plan.reads import OverLayer, Own, Read, Total
 from codegen.plan.tables import Argument, Number
-from codegen.plan.transformer.arguments import arguments
+from codegen.plan.transformer.arguments import LAYER_CACHE, StateClass, arguments, taken_by
 from codegen.plan.transformer.attention_function import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.formula import Formula
@@ -156,6 +157,11 @@ class AttentionPlan:
         return replace(self, class_name=class_name)
 
     @property
+    def state(self) -> StateClass | None:
+        """What decoding keeps of each of its layers."""
+        return LAYER_CACHE if self.cached else None
+
+    @property
     def padded(self) -> bool:
         """Whether it takes `seen`: the keys of each row that are no padding."""
         return self.function is None and self.mask == "padding"
@@ -225,7 +231,7 @@ class AttentionPlan:
             "kept": self.lends_kv,
             "cache": self.cached,
         }
-        return arguments(name for name, present in taken.items() if present)
+        return arguments((name for name, present in taken.items() if present), self.state)
 
 
 @dataclass(frozen=True)
@@ -283,6 +289,11 @@ class MlpPlan:
         )
 
     @property
+    def state(self) -> StateClass | None:
+        """What decoding keeps of it: nothing."""
+        return None
+
+    @property
     def arguments(self) -> tuple[Argument, ...]:
         """What its forward takes beside the stream: nothing."""
         return ()
@@ -325,12 +336,49 @@ class CrossAttentionPlan:
         return self.attention.per_layer
 
     @property
+    def state(self) -> StateClass | None:
+        """What decoding keeps of each of its layers: the memory of a source, beside them all."""
+        return None
+
+    @property
     def arguments(self) -> tuple[Argument, ...]:
         """What its forward takes beside the stream."""
         return self.attention.arguments
 
 
-Mixer = AttentionPlan | CrossAttentionPlan | MlpPlan  # what a sublayer may be
+class Mixer(Protocol):
+    """What a sublayer may be: its class, and what that asks of those who make and call it."""
+
+    @property
+    def class_name(self) -> str:
+        """Of its class."""
+
+    @property
+    def base_name(self) -> str:
+        """How its class is called where the model has no other of its kind."""
+
+    @property
+    def template(self) -> str:
+        """What makes its class."""
+
+    @property
+    def per_layer(self) -> bool:
+        """Whether it has to know which layer it is in."""
+
+    @property
+    def given_numbers(self) -> tuple[Read, ...]:
+        """What its class is given of the config."""
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """What its forward takes beside the stream."""
+
+    @property
+    def state(self) -> StateClass | None:
+        """What decoding keeps of each of its layers."""
+
+    def named(self, class_name: str) -> Self:
+        """The plan with the name of its class."""
 
 
 @dataclass(frozen=True)
@@ -390,8 +438,12 @@ class BlockPlan:
     @property
     def arguments(self) -> tuple[Argument, ...]:
         """What its sublayers take beside the stream."""
-        taken = (argument.name for part in self.sublayers for argument in part.arguments)
-        return arguments(taken)
+        return taken_by(self.sublayers)
+
+    def taking(self, given: Iterable[Argument]) -> tuple[Argument, ...]:
+        """What it is given, which all blocks are alike, with the types that its own have."""
+        own = {argument.name: argument for argument in self.arguments}
+        return tuple(own.get(argument.name, argument) for argument in given)
 
     @property
     def attentions(self) -> tuple[AttentionPlan, ...]:
@@ -450,6 +502,14 @@ class LayerPlan:
 
     kind: str
     block: str
+    d_ff: int
+    numbers: dict[str, Number]  # all of them by name, as the plan works them out
+
+
+@dataclass(frozen=True)
+class AttendingLayer(LayerPlan):
+    """One whose mixer is attention."""
+
     mask: str
     heads: int
     kv_heads: int
@@ -458,11 +518,9 @@ class LayerPlan:
     kv_source: int  # the layer whose keys and values it reads
     latent: LatentSizes | None
     differential: bool
-    d_ff: int
     rope_theta: float | None
     relative_buckets: int
     mask_numbers: tuple[tuple[str, int], ...]
-    numbers: dict[str, Number]  # all of them by name, as the plan works them out
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from codegen.plan.shown import ShownTable, parameters_shown
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.attention_cost import cache_slots
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import LayerPlan
+from codegen.plan.transformer.parts import AttendingLayer, LayerPlan
 
 
 def network_of(plan: Plan) -> TransformerNetwork:
@@ -38,10 +38,17 @@ def _layer_rows(network: TransformerNetwork) -> Iterator[tuple[str, ...]]:
         prefix = f"blocks.{index}."
         count = sum(p.count for p in parameters if p.name.startswith(prefix))
         span = str(start) if start == index else f"{start}-{index}"
-        heads = f"{layer.heads}" + (f" / {layer.kv_heads}" if layer.kv_heads < layer.heads else "")
-        number = (f"{layer.head_dim}", _widths(network, layer), f"{count:,}")
-        yield (span, layer.kind or "block", layer.mask, heads, *number)
+        mixer = _mixer(layer)
+        yield (span, layer.kind or "block", *mixer, _widths(network, layer), f"{count:,}")
         start = index + 1
+
+
+def _mixer(layer: LayerPlan) -> tuple[str, str, str]:
+    """What a layer attends to, and with how many heads of which width."""
+    if not isinstance(layer, AttendingLayer):
+        return "", "", ""
+    heads = f"{layer.heads}" + (f" / {layer.kv_heads}" if layer.kv_heads < layer.heads else "")
+    return layer.mask, heads, f"{layer.head_dim}"
 
 
 def _widths(network: TransformerNetwork, layer: LayerPlan) -> str:
@@ -58,8 +65,10 @@ def _attention_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, 
     """What runs the attention of each kind of layer, and what its cache holds."""
     length = net.context_length
     for block in net.blocks:
+        if not block.attentions:
+            continue
         function = next((a.function for a in block.attentions if a.function), None)
-        layers = [layer for layer in net.layers if layer.block == block.name]
+        layers = [layer for layer in net.attending if layer.block == block.name]
         kept = {cache_slots(layer.mask, length) for layer in layers}
         keeps = ", ".join(f"{slots:,}" for slots in sorted(kept)) + f" of {length:,} positions"
         cpu = gpu = "PyTorch's attention"

@@ -41,8 +41,8 @@ class SublayerKind:
     """
 
     rows: Callable[[BlockRows, Any], Iterator[Parameter]]
-    flops: Callable[[Any, LayerPlan, int], int] = _nothing
-    kept: Callable[[Any, LayerPlan, int], int] = _nothing
+    flops: Callable[[Any, Any, int], int] = _nothing
+    kept: Callable[[Any, Any, int], int] = _nothing
 
 
 KINDS: dict[type[Mixer], SublayerKind] = {
