@@ -6,18 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from codegen.plan.transformer.parts import AttentionPlan, MlpPlan
+from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 from tests.oracle.arrays import Array
 from tests.oracle.attention import attention
 from tests.oracle.formulas import norm
 from tests.oracle.mlp import feed_forward
 from tests.oracle.numbers import layer_number, norm_eps
 from tests.oracle.run import Run
+from tests.oracle.short_conv import short_conv
 
 BEFORE = ("pre", "sandwich")  # placements with a norm before each sublayer
 
 # What a sublayer computes, by the class of its plan: of the run, the plan, the layer, the stream.
 COMPUTED: dict[type, Callable[[Run, Any, int, Array], Array]] = {
     AttentionPlan: attention,
+    ShortConvPlan: short_conv,
     MlpPlan: feed_forward,
 }
 
@@ -39,27 +42,29 @@ def block(run: Run, index: int, x: Array) -> Array:
         return COMPUTED[type(own)](run, own, index, y)
 
     def gained(name: str, y: Array) -> Array:
-        return y * weights[f"{prefix}.{name}_layer_scale"] if plan.layer_scale else y
+        return y * weights[f"{prefix}.{around[name]}_layer_scale"] if plan.layer_scale else y
 
+    mixed = any(not b.attentions for b in net.blocks)
     parts = [part.name for part in plan.sublayers]
+    around = {name: "mixer" if mixed and name in ("attention", "conv") else name for name in parts}
     scale = layer_number(net, "residual_scale", "residual_scales", index)
     scale = scale if plan.residual_scale and scale is not None else 1.0
     if plan.residual_normed:
         for name in parts:
-            x = normed(f"{name}_norm", x)
+            x = normed(f"{around[name]}_norm", x)
             x = x + scale * gained(name, sublayer(name, x))
         return x
     if plan.parallel:
-        norms = ["norm" if plan.shared_norm else f"{name}_norm" for name in parts]
+        norms = ["norm" if plan.shared_norm else f"{around[name]}_norm" for name in parts]
         reads = [normed(w, x) if w != "attention_norm" or plan.attention_norm else x for w in norms]
         all_of_them = [gained(n, sublayer(n, y)) for n, y in zip(parts, reads, strict=True)]
         return x + scale * sum(all_of_them)
     for name in parts:
         before = plan.placement in BEFORE and (name != "attention" or plan.attention_norm)
-        output = sublayer(name, normed(f"{name}_norm", x) if before else x)
+        output = sublayer(name, normed(f"{around[name]}_norm", x) if before else x)
         if plan.placement in ("post", "sandwich"):
-            output = normed(f"{name}_post_norm", output)
+            output = normed(f"{around[name]}_post_norm", output)
         x = x + scale * gained(name, output)
         if plan.placement == "post_residual":
-            x = normed(f"{name}_post_norm", x)
+            x = normed(f"{around[name]}_post_norm", x)
     return x

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import LayerPlan
+from codegen.plan.transformer.parts import AttendingLayer, LayerPlan
 from tests import oracle
 from tests.parity.trial import Spec
 
@@ -71,6 +71,14 @@ def check_numbers(model: Spec, net: TransformerNetwork, task: str) -> None:
     width = model["d_model"]
     for index, (kind, layer) in enumerate(zip(order, net.layers, strict=True)):
         attention, mlp, norm = (said(model, kind, part) for part in ("attention", "mlp", "norm"))
+        own = model["blocks"][kind] if kind else {}
+        attends = own.get("mixer", model.get("mixer", "attention")) == "attention"
+        assert isinstance(layer, AttendingLayer) == attends
+        if not attends:
+            wanted = {"kernel": 3, **model.get("conv", {}), **own.get("conv", {})}["kernel"]
+            assert layer.numbers["conv_kernel"] == wanted
+            assert oracle.norm_eps(net, index) == norm.get("eps", 1e-5)
+            continue
         heads = attention["heads"]
         latent = attention.get("latent")
         head_dim = attention.get("head_dim") or width // heads
@@ -123,7 +131,7 @@ def check_experts(layer: LayerPlan, experts: Spec, d_ff: int) -> None:
         assert number["route_scale"] == router["scale"]
 
 
-def check_latent(layer: LayerPlan, latent: Spec | None) -> None:
+def check_latent(layer: AttendingLayer, latent: Spec | None) -> None:
     found = layer.latent
     assert (found is None) == (latent is None)
     if latent and found:

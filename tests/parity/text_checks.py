@@ -31,7 +31,7 @@ class TextTrial(Trial):
         self.time, self.vocabulary = config["context_length"], config["vocab_size"]
         read = self.vocabulary + int(config.get("extra_tokens", 0))
         self.tokens = self.random.integers(0, read, (BATCH, self.time))
-        self.masks = [layer.mask for layer in plan.model.layers]
+        self.masks = [layer.mask for layer in plan.model.attending]
         assert set(plan.model.inputs) == oracle.inputs_read(self.masks)
         types = [] if plan.model.decodes else plan.model.embedding.types
         self.inputs = self.kept(
@@ -80,8 +80,8 @@ def check_logits(trial: TextTrial) -> None:
     trial.assert_close(trial.model(tokens, **inputs), trial.logits)
     # A LayerNorm over two numbers is their order, over three little more: where they are close,
     # rounding decides.
-    attentions = {b.name: b.attention for b in trial.plan.model.blocks}
-    norms = [(attentions[la.block].qk_norm, la.head_dim) for la in trial.plan.model.layers]
+    attentions = {b.name: b.attention for b in trial.plan.model.blocks if b.attentions}
+    norms = [(attentions[la.block].qk_norm, la.head_dim) for la in trial.plan.model.attending]
     narrow = [p for p in trial.plan.model.parameters if p.role == "norm" and p.shape[-1] < 4]
     steady = not narrow and not any(n and n.kind == "layer" and dim == 2 for n, dim in norms)
     if trial.rounding <= CALM and steady:

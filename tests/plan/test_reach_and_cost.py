@@ -246,6 +246,20 @@ def test_keys_and_values_that_layers_share_are_kept_once(tmp_path: Path) -> None
     assert not any("blocks.1.attention.k" in name for name in names)
 
 
+def test_a_convolution_keeps_its_last_inputs_however_long_a_text_is(tmp_path: Path) -> None:
+    blocks = "{conv: {mixer: conv, conv: {kernel: 5}}, whole: {}}"
+    model = f"{{d_model: 64, context_length: 100, attention: {{heads: 4}}, blocks: {blocks}, "
+    plan = plan_of(tmp_path, model + "layers: [conv, whole, conv]}", "data.context_length=8")
+    assert plan.cost.kv_cache_bytes == (2 * 4 * 64 + 2 * 64 * 100) * 2
+    rows = [p for p in plan.model.parameters if p.name.startswith("blocks.0.conv.")]
+    assert sum(p.count for p in rows) == 3 * 64 * 64 + 64 * 5 + 64 * 64
+    mlp = 3 * 64 * plan.model.layers[0].d_ff
+    convolutions = 2 * (2 * 4 * 64 * 64 + 2 * 64 * 5 + 2 * 64)
+    attention = 2 * 4 * 64 * 64 + 2 * 2 * 64 * 5050 // 100
+    head = 2 * 64 * 32_000
+    assert plan.cost.flops_forward == convolutions + attention + 3 * 2 * mlp + head
+
+
 def test_muon_keeps_one_moment_of_a_matrix(tmp_path: Path) -> None:
     adamw = plan_of(tmp_path, "{d_model: 96, layers: 2}")
     muon = plan_of(tmp_path, "{d_model: 96, layers: 2}", "train.optimizer=muon")

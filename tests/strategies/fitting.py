@@ -99,7 +99,8 @@ def subtracting(model: Fields) -> Fields:
 def without_idle_gates(model: Fields) -> Fields:
     """What is said of a gate stays only where it counts: where a kind of block has one, said so."""
     general = model.get("attention", {})
-    kinds = [block.get("attention", {}) for block in (model.get("blocks") or {}).values()]
+    blocks = (model.get("blocks") or {}).values()
+    kinds = [block.get("attention", {}) for block in blocks if block.get("mixer") != "conv"]
     for attention in kinds:
         gate = attention.get("gate", general.get("gate", "none"))
         _drop_idle(attention, activation=gate != "none", bias=gate != "none")

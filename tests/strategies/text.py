@@ -17,6 +17,7 @@ from tests.strategies.fitting import (
     without_turned_values,
 )
 from tests.strategies.masks import ENCODER_MASKS
+from tests.strategies.mixers import convolved
 from tests.strategies.mlps import fitting_mlps, mlps, swiglus
 from tests.strategies.norms import norm_forms, norms
 from tests.strategies.residuals import gains, residuals
@@ -107,6 +108,8 @@ def specs(draw: st.DrawFn) -> Fields:
         model = draw(models())
         change = draw(st.sampled_from([None, None, None, subtracting, reusing, reusing]))
         model = change(model) if change else model
+        model = draw(convolved(model)) if draw(st.integers(0, 5)) == 3 else model
         return {"name": "drawn_model", "model": without_idle_gates(model)}
-    model = without_idle_gates(draw(encoders()))
+    model = draw(encoders())
+    model = without_idle_gates(draw(convolved(model)) if draw(st.integers(0, 5)) == 3 else model)
     return {"name": "drawn_model", "task": "masked-lm", "model": model}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan
-from codegen.plan.transformer.parts import LayerPlan
+from codegen.plan.transformer.parts import AttendingLayer
 from tests import oracle
 from tests.packages import import_model
 from tests.parity.trial import SEEDS, Spec, default_dtype, plan_of, settings
@@ -101,20 +101,22 @@ def excused(plan: Plan, seed: int) -> tuple[str, ...]:
         block = f"blocks.{index}"
         if index in net.idle_routers:
             found.append(f"{block}.mlp.router")
+        if not isinstance(layer, AttendingLayer):
+            continue
         keys = most_keys(plan, layer, inputs)
         if keys == 0:
             found.append(f"{block}.attention")
         elif keys == 1:
             scores = ("q_", "k_", "sinks", "lambda_", "bias_table")
             found += [f"{block}.attention.{name}" for name in scores]
-    if all(most_keys(plan, layer, inputs) < 2 for layer in net.layers):
+    if all(most_keys(plan, layer, inputs) < 2 for layer in net.attending):
         found.append("bias_table")
     if net.image and net.image.tokens == 1:  # one patch is all that is pooled
         found += ["pool.query", "pool.q_", "pool.k_"]
     return tuple(found)
 
 
-def most_keys(plan: Plan, layer: LayerPlan, inputs: dict[str, oracle.Array]) -> int:
+def most_keys(plan: Plan, layer: AttendingLayer, inputs: dict[str, oracle.Array]) -> int:
     """The most keys that a query sees in a layer."""
     if plan.model.image:
         return plan.model.image.tokens

@@ -11,13 +11,14 @@ from codegen.plan.tables import Argument
 
 @dataclass(frozen=True)
 class StateClass:
-    """A class of what decoding keeps of a layer, and the template that makes it."""
+    """A class of what decoding keeps of a layer, the template that makes it, and a tensor of it."""
 
     name: str
     template: str
+    tensor: str
 
 
-LAYER_CACHE = StateClass("LayerCache", "transformer/cache/layer_cache.py.jinja")
+LAYER_CACHE = StateClass("LayerCache", "transformer/cache/layer_cache.py.jinja", "keys")
 
 # In the order in which every forward takes them.
 GIVEN = (

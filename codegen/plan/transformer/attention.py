@@ -38,7 +38,7 @@ def attention_plan(
         reads["attention_scale"] = OverLayer(scale) if attention.scale_by_layer else scale
     formula = numbers.formula("attention_scale")
     width = head_dim(model, block)
-    lends_kv = any(block.attention.kv_of for block in numbers.blocks.values())
+    lends_kv = any(block.attention.kv_of for block in numbers.attending.values())
     bias = attention.bias
     if not isinstance(bias, ProjectionBias):
         bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)

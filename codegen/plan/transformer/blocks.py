@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from codegen.plan.reads import Read
@@ -16,7 +16,11 @@ from codegen.plan.transformer.parts import (
     Mixer,
     SublayerPlan,
 )
+from codegen.plan.transformer.short_conv import short_conv_plan
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
+
+# How a block kind's mixer is lowered, by the word of a spec, which names the sublayer too.
+MIXERS: dict[str, Callable[..., Mixer]] = {"attention": attention_plan, "conv": short_conv_plan}
 
 
 def block_plans(
@@ -68,7 +72,7 @@ def _as_one_class(blocks: tuple[BlockPlan, ...]) -> tuple[BlockPlan, ...]:
 
 def _frame(block: BlockPlan) -> tuple[object, ...]:
     """All of a block's class but the classes of its sublayers, of which it knows the arguments."""
-    parts = [(s.name, s.norm_before, s.norm_after, s.arguments) for s in block.sublayers]
+    parts = [(s.name, s.around, s.norm_before, s.norm_after, s.arguments) for s in block.sublayers]
     return (repr(replace(block, name="", class_name="", kinds=(), sublayers=())), *parts)
 
 
@@ -121,16 +125,17 @@ def _block_plan(
         sublayers=_sublayers(
             block,
             {
-                "attention": attention_plan(model, kind, block, numbers, decodes=decodes),
+                block.mixer: MIXERS[block.mixer](model, kind, block, numbers, decodes=decodes),
                 "mlp": mlp_plan(model, block, numbers),
             },
+            {} if len(numbers.attending) == len(numbers.blocks) else dict.fromkeys(MIXERS, "mixer"),
         ),
         norm=norm_plan(block.norm, Read("d_model"), numbers.read("norm_eps")),
         placement=block.norm.placement,
         dropout=dropout_read(model, "residual"),
         parallel=residual.layout == "parallel",
         shared_norm=residual.shared_norm,
-        attention_norm=residual.attention_norm,
+        attention_norm=residual.attention_norm or block.mixer != "attention",
         residual_scale=None if residual.scale is None else numbers.scale("residual_scale"),
         residual_normed=residual.normed,
         layer_scale=model.layer_scale is not None,
@@ -138,13 +143,21 @@ def _block_plan(
     )
 
 
-def _sublayers(block: Block, plans: Mapping[str, Mixer]) -> tuple[SublayerPlan, ...]:
+def _sublayers(
+    block: Block, plans: Mapping[str, Mixer], around: Mapping[str, str]
+) -> tuple[SublayerPlan, ...]:
     """The sublayers of a block, each with its norms."""
     placement, residual = block.norm.placement, block.residual
     before = placement in ("pre", "sandwich") and not residual.shared_norm
     after = {"pre": "", "post_residual": "sum"}.get(placement, "branch")
     return tuple(
-        SublayerPlan(name, plan, before and (residual.attention_norm or name != "attention"), after)
+        SublayerPlan(
+            name,
+            around.get(name, name),
+            plan,
+            before and (residual.attention_norm or name != "attention"),
+            after,
+        )
         for name, plan in plans.items()
     )
 
@@ -154,7 +167,7 @@ def with_sublayer(block: BlockPlan, name: str, plan: Mixer, before: str) -> Bloc
     found: list[SublayerPlan] = []
     for sublayer in block.sublayers:
         if sublayer.name == before:
-            found.append(replace(sublayer, name=name, plan=plan))
+            found.append(replace(sublayer, name=name, around=name, plan=plan))
         found.append(sublayer)
     return replace(block, sublayers=tuple(found))
 

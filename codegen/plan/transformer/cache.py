@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codegen.plan.transformer.parts import AttentionPlan
+from codegen.plan.transformer.parts import AttentionPlan, Mixer
 
 
 @dataclass(frozen=True)
 class CachePlan:
     """The cache's structure: what some layer of the network needs of it."""
 
+    attended: bool  # keeps keys for attention
+    states: bool  # keeps something else of other layers, that no row can be taken back from
     first: bool  # keeps the first positions beside a ring
     windowed: bool  # is a ring
     held: bool  # has to say where its keys stand
@@ -20,9 +22,12 @@ class CachePlan:
     own_values: bool  # has to be told how wide values are
 
 
-def cache_plan(attentions: Sequence[AttentionPlan]) -> CachePlan:
-    """The cache of layers that attend so."""
+def cache_plan(mixers: Sequence[Mixer]) -> CachePlan:
+    """The cache of layers with such mixers."""
+    attentions = [mixer for mixer in mixers if isinstance(mixer, AttentionPlan)]
     return CachePlan(
+        attended=bool(attentions),
+        states=len(attentions) < len(mixers),
         first=any(a.kept.first for a in attentions),
         windowed=any(a.kept.ring for a in attentions),
         held=any(a.kept.ring or a.function for a in attentions),

@@ -9,6 +9,7 @@ from codegen.plan.plan import Description
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parts import AttendingLayer
+from codegen.plan.transformer.short_conv import kernel_of
 from codegen.plan.units import human
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import Atom, parse_mask
@@ -53,6 +54,7 @@ PAPERS = {
     "yarn": "Peng et al., YaRN (arXiv:2309.00071)",
     "longrope": "Ding et al., LongRoPE (arXiv:2402.13753)",
     "parallel": "Wang and Komatsuzaki, GPT-J-6B (2021)",
+    "conv": "Liquid AI, LFM2 Technical Report (arXiv:2511.23404), section 2",
     "gate": "Qiu et al., Gated Attention for Large Language Models (arXiv:2505.06708)",
 }
 KINDS = {
@@ -124,7 +126,13 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
     size = f"{layers} layers and {human(count)} parameters"
     purpose = PURPOSES.get(network.task, "")
     title = f"{name}: {KINDS[network.task]} with {size}{purpose}."
-    facts = [*_attention(network), *_layout(network), *_experts(network), *_ends(network)]
+    facts = [
+        *_convolutions(network),
+        *_attention(network),
+        *_layout(network),
+        *_experts(network),
+        *_ends(network),
+    ]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)
     return Description(
         title,
@@ -156,6 +164,16 @@ def _where(holds: Sequence[bool]) -> str:
     return "" if all(holds) else " in some layers"
 
 
+def _convolutions(network: TransformerNetwork) -> Iterator[Fact]:
+    """Over how many tokens, and in how many layers."""
+    left = [la for la in network.layers if not isinstance(la, AttendingLayer)]
+    if left:
+        kernels = ", ".join(str(kernel) for kernel in sorted({kernel_of(la) for la in left}))
+        count = len(network.layers)
+        where = f" in {len(left)} of {count} layers" if len(left) < count else ""
+        yield f"gated short convolutions over {kernels} tokens{where}", ("conv",)
+
+
 def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     layers, attentions = network.attending, network.attentions
     yield from _latents(layers)
@@ -163,7 +181,7 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
         la.kv_source != i for i, la in enumerate(network.layers) if isinstance(la, AttendingLayer)
     ]
     if any(reused):
-        count = f"{sum(reused)} of {len(reused)} layers"
+        count = f"{sum(reused)} of {len(network.layers)} layers"
         yield f"{count} attend to the keys and values of earlier ones", ("shared_kv",)
     differs = [attention.differential is not None for attention in attentions]
     if any(differs):
@@ -225,7 +243,8 @@ def _masks(network: TransformerNetwork) -> Iterator[Fact]:
     masks = [plain(parse_mask(m)) for m in dict.fromkeys(layer.mask for layer in network.attending)]
     windows = sorted({n for mask in masks if (n := window_of(mask)) is not None})
     if windows:
-        some = "some layers see" if any(window_of(m) is None for m in masks) else "layers see"
+        all_of_them = all(window_of(m) is not None for m in masks) and not network.mixed
+        some = "layers see" if all_of_them else "some layers see"
         yield f"{some} only the last {', '.join(f'{w:,}' for w in windows)} tokens", ("window",)
     for mask in dict.fromkeys(masks):
         if window_of(mask) is None and mask not in PLAIN:
@@ -244,7 +263,8 @@ def _masks(network: TransformerNetwork) -> Iterator[Fact]:
 def _layout(network: TransformerNetwork) -> Iterator[Fact]:
     if any(block.parallel for block in network.blocks):
         where = _where([block.parallel for block in network.blocks])
-        yield f"attention and MLP in parallel{where}", ("parallel",)
+        mixer = "attention" if network.attending else "convolution"
+        yield f"{mixer} and MLP in parallel{where}", ("parallel",)
     for block in {(b.norm.kind, b.norm.weight, b.placement): b for b in network.blocks}.values():
         rms = block.norm.kind == "rms"
         norm = ("" if block.norm.weight else "weightless ") + ("RMSNorm" if rms else "LayerNorm")

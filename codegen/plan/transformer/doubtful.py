@@ -86,9 +86,10 @@ def _doubts(spec: TransformerSpec) -> Iterator[_Doubt]:
         yield from _pixels(stack)
         yield from _order(stack)
         for at, block in stack.blocks:
-            yield from _positions(stack, at, block)
-            yield from _sight(stack, at, block)
-            yield from _heads(stack, at, block)
+            if block.mixer == "attention":
+                yield from _positions(stack, at, block)
+                yield from _sight(stack, at, block)
+                yield from _heads(stack, at, block)
             yield from _choice(stack, at, block)
 
 
@@ -135,8 +136,9 @@ def _positions(stack: _Stack, at: Key, block: Block) -> Iterator[_Doubt]:
 def _order(stack: _Stack) -> Iterator[_Doubt]:
     """A decoder learns the order of tokens from its mask; an encoder has to be told it."""
     model = stack.model
-    blocks = [block for _, block in stack.blocks]
+    blocks = [block for _, block in stack.blocks if block.mixer == "attention"]
     told = any(_ways(stack, block) for block in blocks) or model.embedding.token_shift
+    told = told or len(blocks) < len(stack.blocks)  # a convolution knows its taps apart
     if model.image:
         told = told or model.image.relative_bias != "none"
     alike = all(set(re.findall(r"[a-z]+", b.attention.mask)) <= WITHOUT_DISTANCE for b in blocks)

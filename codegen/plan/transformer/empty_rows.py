@@ -27,7 +27,10 @@ def warn_of_empty_rows(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     found: dict[Key, Diagnostic] = {}
     kinds = dict.fromkeys(layer_kinds(model))
     for kind in kinds:
-        attention = resolve_block(model, kind).attention
+        block = resolve_block(model, kind)
+        if block.mixer != "attention":
+            continue
+        attention = block.attention
         text, length = attention.mask, min(model.context_length, LOOKED_AT)
         mask = parse_mask(text)
         heads = attention.heads if reads_heads(formula_of(mask)) else 1

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from codegen.plan.masks.names import MaskNumber
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import And, Atom, Mask, parse_mask
-from codegen.spec.transformer.vocabulary import Block, TransformerModel
+from codegen.spec.transformer.vocabulary import Block
 
 TINY_CONTEXT = 32
 EVERYTHING = 2**30  # keys in a window that no text outgrows; sums of two fit in 32 bits
 
 
-def layer_masks(model: TransformerModel, blocks: dict[str | None, Block]) -> dict[str | None, Mask]:
+def layer_masks(blocks: dict[str | None, Block]) -> dict[str | None, Mask]:
     """The mask of each kind. Beside layers with a window, a causal one has a window of all keys.
 
     Of all, not of context_length: a text may be longer than that, and caches are.

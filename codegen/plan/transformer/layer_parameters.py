@@ -29,7 +29,7 @@ def layer_rows(
 
 
 def _sublayer_rows(block: BlockRows, sublayer: SublayerPlan) -> Iterator[Parameter]:
-    plan, name = block.plan, sublayer.name
+    plan, name = block.plan, sublayer.around
     if sublayer.norm_before:
         yield from block.norm(f"{name}_norm", plan.norm, block.width)
     yield from kind_of(sublayer.plan).rows(block, sublayer.plan)

@@ -69,8 +69,8 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         layers=layers,
         order=tuple(model.order or ()),
         norm=ends.final_norm,
-        ropes=rope_plans(model, blocks),
-        temperature=temperature_plan(blocks),
+        ropes=rope_plans(model, numbers.attending),
+        temperature=temperature_plan(numbers.attending),
         image=image,
         pooling=pooling,
         drop_path=_drop_path(model, layer_count),
@@ -117,6 +117,8 @@ def _layer(
     of_mask: tuple[str, ...],
     kv_source: int,
 ) -> LayerPlan:
+    if block.mixer != "attention":
+        return LayerPlan(kind, class_name, int(numbers["d_ff"]), dict(numbers))
     latent = block.attention.latent
     return AttendingLayer(
         kind=kind,

@@ -27,6 +27,7 @@ from codegen.plan.transformer.parts import (
     TemperaturePlan,
 )
 from codegen.plan.transformer.pooling import PoolingPlan
+from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class TransformerNetwork:
     @property
     def cache(self) -> CachePlan:
         """What decoding keeps of each layer."""
-        return cache_plan(self.attentions)
+        return cache_plan(self.mixers)
 
     @property
     def drops(self) -> bool:
@@ -265,6 +266,22 @@ class TransformerNetwork:
         return tuple({plan.class_name: plan for plan in own}.values())
 
     @property
+    def keepers(self) -> tuple[Mixer, ...]:
+        """Those of which decoding keeps something of their own."""
+        lent = {attention.class_name for attention in self.attentions if attention.shared_kv}
+        return tuple(m for m in self.mixers if m.state and m.class_name not in lent)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some layers attend and others don't."""
+        return len(self.mixers) > len(self.attentions) > 0
+
+    @property
+    def convolutions(self) -> tuple[ShortConvPlan, ...]:
+        """The distinct classes of short convolutions."""
+        return tuple(mixer for mixer in self.mixers if isinstance(mixer, ShortConvPlan))
+
+    @property
     def attentions(self) -> tuple[AttentionPlan, ...]:
         """The distinct attention classes."""
         return tuple({a.class_name: a for b in self.blocks for a in b.attentions}.values())
@@ -328,19 +345,20 @@ class TransformerNetwork:
 
     @property
     def indexed(self) -> bool:
-        """Whether a number of some mask, or how many heads one tells apart, differs by layer."""
+        """Whether what a layer sees goes by a number that differs by layer."""
         numbers = [number for a in self.attentions for number in a.mask_numbers]
         numbers += [
             a.numbers["heads"] for a in self.attentions if a.function and a.function.mask.by_head
         ]
-        return any(number.by_layer for number in numbers)
+        own = any(conv.kernel.by_layer for conv in self.convolutions)
+        return own or any(number.by_layer for number in numbers)
 
     @property
     def tested_names(self) -> tuple[str, ...]:
         """What the tests of its packages take from model.py beside Config and Model."""
         moes = [mlp.class_name for mlp in self.mlps if mlp.experts]
         return (
-            *(() if self.one_kind else (a.class_name for a in self.attentions)),
+            *(() if self.one_kind else (mixer.class_name for mixer in self.mixers)),
             *((*moes, "grouped_linear") if moes else ()),
             *((self.cross.attention.class_name,) if self.cross else ()),
             *(("ROPES",) if len(self.ropes) > 1 else ("rope",) if self.ropes else ()),

@@ -385,11 +385,13 @@ class Mixer(Protocol):
 class SublayerPlan:
     """A part of a block, which reads the stream and adds to it.
 
-    `name` is the attribute's; `norm_before` says that it reads the stream by a norm of its own.
-    `norm_after` is of what: of its `branch`, or of the `sum` with the stream; "" for none.
+    `name` is the attribute's, and `around` how the names of its norms and its gain begin: `mixer`
+    in models where not all blocks attend. `norm_before` says that it reads the stream by a norm of
+    its own; `norm_after` is of what: of its `branch`, or of the `sum` with the stream; "" for none.
     """
 
     name: str
+    around: str
     plan: Mixer
     norm_before: bool
     norm_after: str

@@ -1,4 +1,4 @@
-"""What `tgen plan` shows of a transformer: layers, what runs attention, parameters."""
+"""What `tgen plan` shows of a transformer: layers, what runs their mixers, parameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from codegen.plan.tables import Parameter
 from codegen.plan.transformer.attention_cost import cache_slots
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parts import AttendingLayer, LayerPlan
+from codegen.plan.transformer.short_conv import kernel_of
 
 
 def network_of(plan: Plan) -> TransformerNetwork:
@@ -24,8 +25,9 @@ def transformer_shown(plan: Plan) -> tuple[ShownTable, ...]:
     columns = ("layer", "kind", "mask", "heads", "head dim", "d_ff", "parameters")
     layers = ShownTable("layers", columns, tuple(_layer_rows(network)), ("kind", "mask"))
     places = ("kind", "on a CPU", "on a GPU", "decoding keeps")
-    attention = ShownTable("attention", places, tuple(_attention_rows(plan, network)), places)
-    return layers, attention, parameters_shown(_distinct(network))
+    title = "mixers" if network.convolutions else "attention"
+    mixers = ShownTable(title, places, tuple(_mixer_rows(plan, network)), places)
+    return layers, mixers, parameters_shown(_distinct(network))
 
 
 def _layer_rows(network: TransformerNetwork) -> Iterator[tuple[str, ...]]:
@@ -44,9 +46,9 @@ def _layer_rows(network: TransformerNetwork) -> Iterator[tuple[str, ...]]:
 
 
 def _mixer(layer: LayerPlan) -> tuple[str, str, str]:
-    """What a layer attends to, and with how many heads of which width."""
+    """What a token sees in a layer, and with how many heads of which width."""
     if not isinstance(layer, AttendingLayer):
-        return "", "", ""
+        return f"convolution of {kernel_of(layer)}", "", ""
     heads = f"{layer.heads}" + (f" / {layer.kv_heads}" if layer.kv_heads < layer.heads else "")
     return layer.mask, heads, f"{layer.head_dim}"
 
@@ -61,11 +63,15 @@ def _widths(network: TransformerNetwork, layer: LayerPlan) -> str:
     return f"{number['active_experts']} of {number['experts']} x {number['expert_d_ff']:,}{shared}"
 
 
-def _attention_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, ...]]:
-    """What runs the attention of each kind of layer, and what its cache holds."""
+def _mixer_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, ...]]:
+    """What runs the mixer of each kind of layer, and what its cache holds."""
     length = net.context_length
     for block in net.blocks:
+        kinds = ", ".join(kind or "block" for kind in block.kinds)
         if not block.attentions:
+            slots = {kernel_of(layer) - 1 for layer in net.layers if layer.block == block.name}
+            keeps = f"the last {', '.join(map(str, sorted(slots)))} inputs"
+            yield kinds, "PyTorch's convolution", "PyTorch's convolution", keeps
             continue
         function = next((a.function for a in block.attentions if a.function), None)
         layers = [layer for layer in net.attending if layer.block == block.name]
@@ -77,7 +83,7 @@ def _attention_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, 
             gpu = cpu
             if plan.kernels:
                 gpu = f"Triton for {', '.join(plan.kernels.targets)}"
-        yield ", ".join(kind or "block" for kind in block.kinds), cpu, gpu, keeps
+        yield kinds, cpu, gpu, keeps
 
 
 def _distinct(network: TransformerNetwork) -> Iterator[Parameter]:

@@ -26,6 +26,12 @@ from codegen.plan.transformer.parts import (
     Mixer,
     MlpPlan,
 )
+from codegen.plan.transformer.short_conv import (
+    short_conv_flops,
+    short_conv_kept,
+    short_conv_rows,
+)
+from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 
 
 def _nothing(plan: Mixer, layer: LayerPlan, length: int) -> int:
@@ -50,6 +56,7 @@ KINDS: dict[type[Mixer], SublayerKind] = {
     CrossAttentionPlan: SublayerKind(
         cross_attention_rows, cross_attention_flops, cross_attention_kept
     ),
+    ShortConvPlan: SublayerKind(short_conv_rows, short_conv_flops, short_conv_kept),
     MlpPlan: SublayerKind(mlp_rows),
 }
 

@@ -11,6 +11,7 @@ from codegen.spec.masks.tree import Mask, parse_mask
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.check_kv_of import check_kv_of
 from codegen.spec.transformer.check_latent import check_differential, check_latent
+from codegen.spec.transformer.check_mixers import check_mixers
 from codegen.spec.transformer.check_mlps import check_mlps
 from codegen.spec.transformer.check_norms import bias_without_place, check_gains, inner_norms
 from codegen.spec.transformer.check_rope import check_ropes
@@ -20,7 +21,13 @@ from codegen.spec.transformer.check_scores import (
     check_shared_bias,
     check_shared_scores,
 )
-from codegen.spec.transformer.resolve import head_dim, resolve_block, rotary_width, value_dim
+from codegen.spec.transformer.resolve import (
+    attending,
+    head_dim,
+    resolve_block,
+    rotary_width,
+    value_dim,
+)
 from codegen.spec.transformer.vocabulary import Block, TransformerModel, TransformerSpec
 from codegen.spec.yaml.source import Key
 
@@ -39,13 +46,15 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Mistake]:
         kinds = {kind: resolve_block(model, kind) for kind in model.blocks}
     for kind, block in kinds.items():
         yield from _check_block(spec, kind, block)
-    yield from _check_masks(kinds)
-    yield from check_kv_of(model, kinds)
-    yield from check_ropes(model, kinds)
+    attended = attending(kinds)
+    yield from _check_masks(attended)
+    yield from check_kv_of(model, attended)
+    yield from check_ropes(model, attended)
     yield from check_gains(model, kinds)
-    yield from check_shared_scores(kinds)
+    yield from check_shared_scores(attended)
     yield from check_mlps(model, kinds)
-    yield from check_shared_bias(kinds)
+    yield from check_shared_bias(attended)
+    yield from check_mixers(spec, kinds)
     yield from check_scale(("model", "embedding", "scale"), model.embedding.scale, model, Block())
     yield from check_scale(("model", "head", "scale"), model.head.scale, model, Block())
 
@@ -58,15 +67,20 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         said = field in getattr(own, part).model_fields_set
         return ("model", "blocks", str(kind), part, field) if said else ("model", part, field)
 
-    yield from check_scale(at("attention", "scale"), block.attention.scale, spec.model, block)
     yield from check_scale(at("residual", "scale"), block.residual.scale, spec.model, block)
-    yield from _check_heads(at, spec.model, block)
     yield from bias_without_place(at("norm", "bias"), block.norm)
     for (part, field), inner in inner_norms(block).items():
         if inner:
             yield from bias_without_place((*at(part, field), "bias"), inner)
-    yield from check_relative_bias(at("attention", "relative_bias"), block.attention)
     yield from _check_layout(at, block)
+    if block.mixer == "attention":
+        yield from _check_attention(at, spec, block)
+
+
+def _check_attention(at: Place, spec: TransformerSpec, block: Block) -> Iterator[Mistake]:
+    yield from check_scale(at("attention", "scale"), block.attention.scale, spec.model, block)
+    yield from _check_heads(at, spec.model, block)
+    yield from check_relative_bias(at("attention", "relative_bias"), block.attention)
     yield from _check_qk_norm(at, block)
     yield from _check_mask(at, block, decodes=spec.task in ("causal-lm", "seq2seq-lm"))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from codegen.spec.mistake import Mistake
 from codegen.spec.tasks.causal_lm import CorpusData
-from codegen.spec.transformer.resolve import resolve_block
+from codegen.spec.transformer.resolve import masks_of
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
 
@@ -16,7 +16,6 @@ def check_separator(spec: TransformerSpec) -> Iterator[Mistake]:
     model, data = spec.model, spec.data
     if not isinstance(data, CorpusData) or data.separator is None:
         return
-    masks = [resolve_block(model, kind).attention.mask for kind in model.blocks or (None,)]
-    if not any(re.search(r"\bdocument\b", mask) for mask in masks):
+    if not any(re.search(r"\bdocument\b", mask) for mask in masks_of(model)):
         message = "a separator ends documents, and no mask is of documents"
         yield Mistake(("data", "separator"), message, "drop it, or for example mask: document")

@@ -20,12 +20,13 @@ def bias_without_place(key: Key, norm: Norm | InnerNorm) -> Iterator[Mistake]:
 def inner_norms(block: Block) -> dict[tuple[str, str], InnerNorm | None]:
     """The norms inside a block's sublayers, by their place in the block."""
     attention = block.attention
-    return {
+    of_attention = {
         ("attention", "qk_norm"): attention.qk_norm,
         ("attention", "v_norm"): attention.v_norm,
         ("attention", "output_norm"): attention.output_norm,
-        ("mlp", "norm"): block.mlp.norm,
     }
+    attends = block.mixer == "attention"
+    return {**(of_attention if attends else {}), ("mlp", "norm"): block.mlp.norm}
 
 
 def check_gains(model: TransformerModel, kinds: dict[str | None, Block]) -> Iterator[Mistake]:

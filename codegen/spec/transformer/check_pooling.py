@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from codegen.spec.mistake import Mistake
-from codegen.spec.transformer.resolve import resolve_block
+from codegen.spec.transformer.resolve import attending, masks_of, resolve_block
 from codegen.spec.transformer.vocabulary import TransformerSpec
 from codegen.spec.yaml.source import Key
 
@@ -19,15 +19,16 @@ def check_pooling(spec: TransformerSpec) -> Iterator[Mistake]:
     if spec.task not in TASKS:
         return
     found = []
-    for kind in model.blocks or (None,):
-        mask = resolve_block(model, kind).attention.mask
+    kinds = {kind: resolve_block(model, kind) for kind in model.blocks or (None,)}
+    for kind, block in attending(kinds).items():
+        mask = block.attention.mask
         own = kind and "mask" in model.blocks[kind].attention.model_fields_set
         place: Key = ("model", "blocks", str(kind)) if own else ("model",)
         for atom in re.findall(r"\b(?:document|prefix)\b(?!\()", mask):
             message = f"`{atom}` is of rows that hold several parts, and here each is one text"
             found.append(Mistake((*place, "attention", "mask"), message))
     yield from dict.fromkeys(found)
-    masks = [resolve_block(model, kind).attention.mask for kind in model.blocks or (None,)]
+    masks = masks_of(model)
     if model.pooling.kind == "class" and not any("padding" in mask for mask in masks):
         message = "the first token's vector, under masks that can't tell padding from a text"
         yield Mistake(("model", "pooling", "kind"), message, "mask: padding, or another pooling")

@@ -11,7 +11,7 @@ from codegen.spec.mistake import Mistake
 from codegen.spec.switches import Switched, switched
 from codegen.spec.transformer.resolve import resolve_block
 from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
-from codegen.spec.transformer.vocabulary import Block, TransformerModel, TransformerSpec
+from codegen.spec.transformer.vocabulary import MIXERS, Block, TransformerModel, TransformerSpec
 from codegen.spec.yaml.source import Key
 
 
@@ -47,8 +47,10 @@ def _of_stack(model: TransformerModel, at: list[Key]) -> Iterator[tuple[BaseMode
     for kind in model.blocks or (None,):
         block = resolve_block(model, kind)
         places: list[Key] = [(*place, "blocks", kind) for place in at if kind]
-        for part in Block.model_fields:
-            yield getattr(block, part), [(*place, part) for place in (*places, *at)]
+        for name in Block.model_fields:
+            other = name in MIXERS and name != block.mixer
+            if isinstance(part := getattr(block, name), BaseModel) and not other:
+                yield part, [(*place, name) for place in (*places, *at)]
 
 
 def _says(spec: TransformerSpec, key: Key) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from codegen.spec.transformer.resolve import layer_count, layer_kinds, resolve_block, scale_numbers
-from codegen.spec.transformer.vocabulary import Block, TransformerModel, TransformerSpec
+from codegen.spec.transformer.vocabulary import MIXERS, Block, TransformerModel, TransformerSpec
 
 NONE = "none"
 OVER = {
@@ -53,6 +53,8 @@ def _block_knobs(model: TransformerModel, kind: str | None) -> Iterator[tuple[st
         "mlp.d_ff": numbers["d_ff"],
     }
     for part in IN_LAYERS:
+        if part in MIXERS and part != block.mixer:
+            continue
         for name, value in _positions(part, getattr(block, part)):
             yield name, str(worked_out.get(name, value))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codegen.spec.transformer.norms import InnerNorm, Norm
@@ -32,7 +32,9 @@ def _expanded(runs: Sequence[LayerRun]) -> Iterator[str]:
 
 def resolve_block(model: TransformerModel, kind: str | None) -> Block:
     """All fields of a block kind: its own over the model's over the defaults."""
-    general = {
+    general: dict[str, Any] = {
+        **({"mixer": model.mixer} if "mixer" in model.model_fields_set else {}),
+        "conv": model.conv.model_dump(exclude_unset=True),
         "attention": model.attention.model_dump(exclude_unset=True),
         "mlp": model.mlp.model_dump(exclude_unset=True),
         "norm": model.norm.model_dump(exclude_unset=True),
@@ -46,6 +48,17 @@ def resolve_block(model: TransformerModel, kind: str | None) -> Block:
     ):
         general["attention"]["rope"].pop("scaling", None)  # of another kind, with other fields
     return Block.model_validate(merged(general, own))
+
+
+def attending(kinds: Mapping[str | None, Block]) -> dict[str | None, Block]:
+    """The block kinds whose mixer is attention."""
+    return {kind: block for kind, block in kinds.items() if block.mixer == "attention"}
+
+
+def masks_of(model: TransformerModel) -> list[str]:
+    """The masks of the block kinds that attend."""
+    kinds = {kind: resolve_block(model, kind) for kind in model.blocks or (None,)}
+    return [block.attention.mask for block in attending(kinds).values()]
 
 
 def resolve_norm(model: TransformerModel, own: bool | InnerNorm) -> Norm | None:

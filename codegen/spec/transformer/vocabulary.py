@@ -33,9 +33,11 @@ from codegen.spec.transformer.of_tasks import (
     OF_POOLED,
     OF_SCORES,
     OF_TEXT,
+    OF_TEXT_IN_ONE_STACK,
     OF_TOKENS,
 )
 from codegen.spec.transformer.pooling import TextPooling
+from codegen.spec.transformer.short_conv import ShortConv
 from codegen.spec.values import Scale, none_or_kind, none_word, norm_kind
 
 
@@ -89,10 +91,18 @@ class Mlp(Vocabulary):
     )
 
 
+MIXERS = ("attention", "conv")  # and the fields of what each is
+Mixer = Literal["attention", "conv"]
+
+
 class Block(Vocabulary):
     """What a kind of block does differently from the rest of `model`."""
 
+    mixer: Annotated[Mixer, OF_TEXT_IN_ONE_STACK] = Field("attention", description="as in `model`")
     attention: Attention = Field(Attention(), description="fields of `model.attention`")
+    conv: Annotated[ShortConv, OF_TEXT_IN_ONE_STACK] = Field(
+        ShortConv(), description="fields of `model.conv`"
+    )
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(
         Mlp(), description="fields of `model.mlp`"
     )
@@ -198,7 +208,13 @@ class TransformerModel(Vocabulary):
     final_norm: Annotated[StrictBool | InnerNorm, BeforeValidator(norm_kind)] = Field(
         True, description="a norm after the last block: that of the model, or as said here"
     )
+    mixer: Annotated[Mixer, OF_TEXT_IN_ONE_STACK] = Field(
+        "attention", description="how tokens read each other: `conv` is a gated short convolution"
+    )
     attention: Attention = Field(Attention(), description="attention of every block")
+    conv: Annotated[ShortConv, OF_TEXT_IN_ONE_STACK] = Field(
+        ShortConv(), description="convolution of the blocks whose mixer it is"
+    )
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
     residual: Residual = Field(Residual(), description="how sublayers meet the stream")
     blocks: Annotated[Kinds, Repeats()] = Field(

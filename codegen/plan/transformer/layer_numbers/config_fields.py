@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
-from codegen.plan.masks.names import mask_numbers
+from codegen.plan.masks.names import MaskNumber, mask_numbers
 from codegen.plan.reads import LayerCount, Read
 from codegen.plan.tables import ConfigField
 from codegen.plan.transformer.formula import (
@@ -34,11 +34,12 @@ from codegen.plan.transformer.layer_numbers.number_row import (
     layer_values,
     mask_row,
 )
+from codegen.plan.transformer.layer_numbers.of_convolutions import CONV_ROWS
 from codegen.plan.transformer.layer_numbers.of_experts import EXPERT_ROWS
 from codegen.plan.transformer.layer_numbers.of_heads import HEAD_ROWS
 from codegen.plan.transformer.layer_numbers.of_sublayers import OTHER_ROWS
 from codegen.plan.transformer.rope import rope_fields, rope_plans
-from codegen.spec.transformer.resolve import scale_numbers
+from codegen.spec.transformer.resolve import attending, scale_numbers
 from codegen.spec.transformer.vocabulary import Block, Dropout, TransformerModel
 
 # What is said of scales that may follow from sizes.
@@ -60,11 +61,14 @@ class LayerNumbers:
         self.model = model
         self.kinds = kinds
         self.blocks = blocks
-        self.masks = layer_masks(model, blocks)
-        self.mask_numbers = {kind: mask_numbers(mask) for kind, mask in self.masks.items()}
+        self.attending = attending(blocks)
+        self.masks = layer_masks(self.attending)
+        none: tuple[MaskNumber, ...] = ()
+        of_mask = {kind: mask_numbers(mask) for kind, mask in self.masks.items()}
+        self.mask_numbers = {kind: of_mask.get(kind, none) for kind in blocks}
         knobs = {n.name: n.knob for numbers in self.mask_numbers.values() for n in numbers}
         mask_rows = [mask_row(knob) for knob in knobs.values()]
-        plain_rows = (*OTHER_ROWS, *EXPERT_ROWS)
+        plain_rows = (*CONV_ROWS, *OTHER_ROWS, *EXPERT_ROWS)
         self.rows = {row.name: row for row in (*HEAD_ROWS, *mask_rows, *plain_rows)}
         toys = toy_values(self.mask_numbers.values(), model.context_length)
         by_kind, toy = {}, {}
@@ -82,17 +86,22 @@ class LayerNumbers:
         self.tiny = [toy[kind] for kind in self.tiny_kinds]
 
     def _fill(self, by_kind: dict[str | None, dict[str, Value]]) -> None:
-        """Layers that don't read a number of their own hold that of the others."""
+        """Layers that don't read a number of their own, or of their mixer, hold the others'."""
         for row in self.rows.values():
-            if row.own and self.used(row.name):
-                most = max(by_kind[k][row.name] for k, b in self.blocks.items() if row.used(b))
-                for kind, block in self.blocks.items():
-                    if not row.used(block):
-                        by_kind[kind][row.name] = most
+            kinds = [kind for kind, block in self.blocks.items() if row.read_by(block)]
+            lacking = [
+                kind
+                for kind, block in self.blocks.items()
+                if row.of not in ("", block.mixer) or (row.own and not row.used(block))
+            ]
+            if kinds and lacking:
+                most = max(by_kind[kind][row.name] for kind in kinds)
+                for kind in lacking:
+                    by_kind[kind][row.name] = most
 
     def used(self, name: str) -> bool:
         """Whether any layer has the number at all."""
-        return name not in self.rows or any(map(self.rows[name].used, self.blocks.values()))
+        return name not in self.rows or any(map(self.rows[name].read_by, self.blocks.values()))
 
     def uniform(self, name: str) -> bool:
         """Whether all layers that have the number agree on it."""
@@ -107,8 +116,11 @@ class LayerNumbers:
         if name not in SCALES or not self.used(name):
             return None
         row, blocks = self.rows[name], self.blocks.values()
-        tree = agreed_tree(SCALES[name](b) for b in blocks if row.used(b) or not row.own)
-        latent = name == "attention_scale" and all(b.attention.latent for b in blocks)
+        of_it = (b for b in blocks if row.of in ("", b.mixer) and (row.used(b) or not row.own))
+        tree = agreed_tree(SCALES[name](b) for b in of_it)
+        latent = name == "attention_scale" and all(
+            b.attention.latent for b in self.attending.values()
+        )
         sizes = {**self._sizes, "head_dim": Local("head_dim")} if latent else self._sizes
         found = formula_of(tree, sizes)
         return found if found and holds(found.tree, *self._toy_sizes()) else None
@@ -116,18 +128,20 @@ class LayerNumbers:
     @cached_property
     def _sizes(self) -> dict[str, Size]:
         """How a constructor reads the sizes that a scale may name."""
-        blocks = self.blocks.values()
-        found: dict[str, Size] = {"d_model": Read("d_model"), "heads": self.read("heads")}
+        blocks, attended = self.blocks.values(), self.attending.values()
+        found: dict[str, Size] = {"d_model": Read("d_model")}
+        if attended:
+            found["heads"] = self.read("heads")
         if self.model.image is None:
             found["vocab_size"] = Read("vocab_size")
         if len(self.blocks) == 1:
             found["layers"] = LayerCount(Read("layers"), kinds=False)
         if all(b.mlp.experts is None for b in blocks):
             found["d_ff"] = self.read("d_ff")
-        if all(b.attention.latent is None for b in blocks):
+        if attended and all(b.attention.latent is None for b in attended):
             found["head_dim"] = self.read("head_dim")
-        ropes = rope_plans(self.model, self.blocks)
-        if len(ropes) == 1 and all(b.attention.rope for b in blocks):
+        ropes = rope_plans(self.model, self.attending)
+        if len(ropes) == 1 and all(b.attention.rope for b in attended):
             found["rope_factor"] = Read(f"{ropes[0].name}_factor")
         return found
 
@@ -136,7 +150,7 @@ class LayerNumbers:
             stretch = scale_numbers(self.model, self.blocks[kind]).get("rope_factor", 1.0)
             yield {
                 **TOY_NUMBERS,
-                **{name: values[name] for name in ("heads", "head_dim", "d_ff")},
+                **{name: values[name] for name in ("heads", "head_dim", "d_ff") if values[name]},
                 "layers": len(self.tiny),
                 "rope_factor": stretch,
             }
@@ -182,7 +196,7 @@ def config_fields(
     if numbers.used("rope_theta"):
         order = (numbers.kinds, numbers.tiny_kinds)
         theta = _number_field(numbers, numbers.rows["rope_theta"])
-        fields += rope_fields(model, numbers.blocks, order, theta)
+        fields += rope_fields(model, numbers.attending, order, theta)
     fields += end_fields
     fields += _router_loss_fields(numbers)
     fields += dropout_fields(model)
@@ -273,7 +287,8 @@ def kv_sources(
     found = []
     last: dict[str | None, int] = {}
     for layer, kind in enumerate(kinds):
-        source = blocks[kind].attention.kv_of
+        block = blocks[kind]
+        source = block.attention.kv_of if block.mixer == "attention" else None
         found.append(last.get(source, layer) if source else layer)
         last[kind] = layer
     return tuple(found)
@@ -281,7 +296,7 @@ def kv_sources(
 
 def kv_source_fields(numbers: LayerNumbers) -> list[ConfigField]:
     """Where layers find keys and values, if some have none of their own."""
-    if not any(block.attention.kv_of for block in numbers.blocks.values()):
+    if not any(block.attention.kv_of for block in numbers.attending.values()):
         return []
     true, tiny = (
         kv_sources(kinds, numbers.blocks) for kinds in (numbers.kinds, numbers.tiny_kinds)

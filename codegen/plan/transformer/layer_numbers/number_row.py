@@ -64,6 +64,7 @@ class NumberRow:
 
     `used` says whether a block kind has it at all; where no kind does, `else_read` is read. A
     number that is `own` is read by the kinds that use it alone: the others stand in nobody's way.
+    So do those with another mixer than the one that it is `of`.
     """
 
     name: str
@@ -74,8 +75,13 @@ class NumberRow:
     used: Callable[[Block], bool] = _always
     else_read: str = ""
     own: bool = False
+    of: str = ""
     comment: str = ""
     of_each: str = ""  # the comment on the plural
+
+    def read_by(self, block: Block) -> bool:
+        """Whether a block kind has the number at all."""
+        return self.of in ("", block.mixer) and self.used(block)
 
 
 def mask_row(knob: Knob) -> NumberRow:
@@ -116,6 +122,7 @@ def layer_values(
     toy: dict[str, Value] = {**toy_mask}
     layer = Layer(model, block, true, toy)
     for row in rows:
-        true[row.name] = row.true(layer)
-        toy[row.name] = row.toy(layer)
+        there = row.of in ("", block.mixer)
+        true[row.name] = row.true(layer) if there else 0
+        toy[row.name] = row.toy(layer) if there else 0
     return true, toy

@@ -47,6 +47,7 @@ def _latent_row(field: str, toy: int, comment: str = "") -> NumberRow:
         lambda la: toy,
         used=lambda b: bool(b.attention.latent and getattr(b.attention.latent, field)),
         own=True,
+        of="attention",
         comment=comment,
     )
 
@@ -65,12 +66,20 @@ LATENT_ROWS = (
         used=lambda b: b.attention.latent is not None or b.attention.value_dim is not None,
         own=True,
         comment="of a value head",
+        of="attention",
     ),
 )
 
 # The numbers of a mask stand after those of the heads.
 HEAD_ROWS = (
-    NumberRow("heads", "heads", "int", lambda la: la.block.attention.heads, capped("heads", 4)),
+    NumberRow(
+        "heads",
+        "heads",
+        "int",
+        lambda la: la.block.attention.heads,
+        capped("heads", 4),
+        of="attention",
+    ),
     NumberRow(
         "kv_heads",
         "kv_heads",
@@ -79,6 +88,7 @@ HEAD_ROWS = (
         _toy_kv_heads,
         used=lambda b: (b.attention.kv_heads or b.attention.heads) != b.attention.heads,
         else_read="heads",
+        of="attention",
     ),
     NumberRow(
         "head_dim",
@@ -88,6 +98,7 @@ HEAD_ROWS = (
         _toy_head_dim,
         used=lambda b: b.attention.latent is None,
         own=True,
+        of="attention",
     ),
     *LATENT_ROWS,
 )

@@ -32,19 +32,22 @@ def _toy_attention_scale(layer: Layer) -> float:
     return toy_scale(scale, numbers, layer.true["attention_scale"])
 
 
-def _inner_eps(name: str, of: Callable[[Block], InnerNorm | Latent | None]) -> NumberRow:
+Normed = Callable[[Block], InnerNorm | Latent | None]
+
+
+def _inner_eps(name: str, norm_of: Normed, of: str = "attention") -> NumberRow:
     """The eps of a norm inside a sublayer: by default that of the block's norms."""
 
     def read(layer: Layer) -> float:
-        norm = of(layer.block)
+        norm = norm_of(layer.block)
         return (norm.eps if norm else None) or layer.block.norm.eps
 
     def used(block: Block) -> bool:
-        norm = of(block)
+        norm = norm_of(block)
         return bool(norm and norm.eps)
 
     plural = f"{name.removesuffix('eps')}epsilons"
-    return NumberRow(name, plural, "float", read, same(name), used, else_read="norm_eps")
+    return NumberRow(name, plural, "float", read, same(name), used, else_read="norm_eps", of=of)
 
 
 def _residual_scale(layer: Layer) -> float:
@@ -85,6 +88,7 @@ OTHER_ROWS = (
         _toy_attention_scale,
         used=lambda b: b.attention.scale is not None or b.attention.scale_by_layer,
         comment="of the scores, before softmax",
+        of="attention",
     ),
     NumberRow(
         "value_scale",
@@ -95,6 +99,7 @@ OTHER_ROWS = (
         used=lambda b: b.attention.value_scale is not None,
         own=True,
         comment="of the values",
+        of="attention",
     ),
     NumberRow(
         "attention_softcap",
@@ -105,6 +110,7 @@ OTHER_ROWS = (
         used=lambda b: b.attention.softcap is not None,
         own=True,
         comment="no score is beyond it",
+        of="attention",
     ),
     NumberRow(
         "relative_buckets",
@@ -115,6 +121,7 @@ OTHER_ROWS = (
         used=lambda b: b.attention.relative_bias is not None,
         own=True,
         comment="of distances that share a bias",
+        of="attention",
     ),
     NumberRow(
         "relative_max_distance",
@@ -125,6 +132,7 @@ OTHER_ROWS = (
         used=lambda b: b.attention.relative_bias is not None,
         own=True,
         comment="all beyond are alike",
+        of="attention",
     ),
     NumberRow(
         "d_ff",
@@ -169,7 +177,7 @@ OTHER_ROWS = (
     _inner_eps("qk_norm_eps", lambda b: b.attention.qk_norm),
     _inner_eps("v_norm_eps", lambda b: b.attention.v_norm),
     _inner_eps("output_norm_eps", lambda b: b.attention.output_norm),
-    _inner_eps("mlp_norm_eps", lambda b: b.mlp.norm),
+    _inner_eps("mlp_norm_eps", lambda b: b.mlp.norm, of=""),
     NumberRow(
         "attention_clip",
         "attention_clips",
@@ -179,6 +187,7 @@ OTHER_ROWS = (
         used=lambda b: b.attention.clip is not None,
         own=True,
         comment="queries, keys and values are no further from zero",
+        of="attention",
     ),
     NumberRow(
         "residual_scale",
@@ -199,6 +208,7 @@ OTHER_ROWS = (
         used=_has_temperature,
         own=True,
         comment="how fast queries grow with their position",
+        of="attention",
     ),
     NumberRow(
         "temperature_length",
@@ -209,6 +219,7 @@ OTHER_ROWS = (
         used=_has_temperature,
         own=True,
         comment="positions without growth",
+        of="attention",
     ),
     NumberRow(
         "rope_theta",
@@ -218,5 +229,6 @@ OTHER_ROWS = (
         same("rope_theta"),
         used=lambda b: b.attention.rope is not None,
         own=True,
+        of="attention",
     ),
 )
