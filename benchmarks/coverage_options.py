@@ -38,7 +38,7 @@ NOT_OPTIONS = re.compile(
     r"|use_bidirectional_attention|ignore_.*|learned_pos_emb|no_bias|token_.*|is_folding_model"
     r"|projector_bias|.*_dynamic_padding|router_ignore.*|batch_prioritized.*|.*before_dropping"
     r"|apply_spec.*|use_weighted.*|is_gated_act|add_router_probs|.*overlap|token_dropout"
-    r"|_.*|adapter_.*|ln_before_adapter|reshape_.*|add_fpn|is_moe|conv_bias|moe_shared.*|use_lang_emb"
+    r"|_.*|adapter_.*|ln_before_adapter|reshape_.*|add_fpn|is_moe|moe_shared.*|use_lang_emb"
 )
 FLOATS = re.compile(
     r".*(multiplier|scale|scaling|scaling_factor|scalar|softcapping|soft_cap|_alpha|scale_depth"
@@ -103,6 +103,8 @@ def numbers(name: str, value: Any) -> list[Option]:
         return [Option(name, {name: 1e-4}, {name: 1e-3})]
     if CAPS.fullmatch(name) and value is None:
         return [Option(name, {name: 3.0}, {})]
+    if name == "conv_L_cache":
+        return [Option(name, {name: 2}, {name: 9})]
     if name == "query_pre_attn_scalar":
         return [Option(name, {name: 10}, {name: 40})]
     if FLOATS.fullmatch(name) and isinstance(value, float) and value:

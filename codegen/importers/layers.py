@@ -18,19 +18,19 @@ def with_layers(
 ) -> dict[str, Any]:
     """A model's fields with what holds in all layers folded in, and kinds of blocks for the rest.
 
-    `aspects` are conditions over the layer `i`, `blocks` what each changes, worked out already.
+    `aspects` are conditions over the layer `i`, or names of it where there are more than two;
+    `blocks` are what each changes, worked out already.
     """
     count = model.get("layers")
     if not aspects or not isinstance(count, int) or not 0 < count <= MAX_LAYERS:
         return model
     varying: list[list[str]] = []  # the name of each layer, an aspect a row
     for names, condition in aspects.items():
-        first, _, second = names.partition("/")
-        holds = [_holds(condition, scope, layer) for layer in range(count)]
-        if len(set(holds)) == 1:
-            model = deep(model, blocks.get(first if holds[0] else second, {}))
+        found = [_name(names.split("/"), condition, scope, layer) for layer in range(count)]
+        if len(set(found)) == 1:
+            model = deep(model, blocks.get(found[0], {}))
         else:
-            varying.append([first if here else second for here in holds])
+            varying.append(found)
     if not varying:
         return model
     layers = list(zip(*varying, strict=True))
@@ -44,10 +44,16 @@ def with_layers(
     return {**model, "blocks": kinds, "layers": order}
 
 
-def _holds(condition: str, scope: Scope, layer: int) -> bool:
+def _name(names: list[str], condition: str, scope: Scope, layer: int) -> str:
+    """What a layer is: the first name where the condition holds, or the one that it gives."""
     if not condition.startswith("="):
         raise FormulaError(f"`{condition}`: a condition starts with `=`")
-    return bool(compute(condition[1:], Inside(scope, {"i": layer})))
+    found = compute(condition[1:], Inside(scope, {"i": layer}))
+    if len(names) == 2:
+        return names[0] if found else names[1]
+    if found not in names:
+        raise FormulaError(f"`{found}` is none of {', '.join(names)}")
+    return str(found)
 
 
 def in_short(kinds: Sequence[str]) -> dict[str, Any] | list[Any]:
