@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 FOLDER = HERE / "huggingface"
 EVERY_TYPE = HERE / "every_type.yaml"
 HEADS = HERE / "heads.yaml"
+OTHER_NAMES = HERE / "other_names.yaml"
 PARTS = (
     *("extends", "architectures", "aliases", "defaults", "absent", "lacks", "let"),
     *("spec", "aspects", "blocks", "within", "refused", "ignored", "unread", "unset", "weights"),
@@ -53,6 +54,12 @@ def known() -> list[str]:
 def known_types() -> list[str]:
     """The model types that some file is for."""
     return sorted({name.partition(".")[0] for name in known()})
+
+
+@functools.cache
+def other_names() -> dict[str, str]:
+    """Model types that are another type under a name of their own."""
+    return dict(parse(OTHER_NAMES.read_text(encoding="utf-8"), OTHER_NAMES.name).data)
 
 
 @functools.cache
@@ -165,6 +172,7 @@ def _defaults(name: str, common: dict[str, Any]) -> dict[str, Any]:
 
 def choose(model_type: str, architectures: list[str]) -> Mapping | None:
     """The file for a model type and its heads, or None where no file is for the type."""
+    model_type = other_names().get(model_type, model_type)
     names = [name for name in known() if name.partition(".")[0] == model_type]
     # A model without a head is that of an encoder before it is a language model's part.
     files = [read_mapping(name) for name in (*other_heads(model_type), *names)]
