@@ -1,0 +1,212 @@
+"""The kinds of files that packages read: who reads each, by which command, and a good one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tokenizers
+from PIL import Image
+
+from tests.training.conftest import MODEL, TEXT
+
+IMAGES = {"image": 8, "classes": 3, "layers": ["flatten", {"linear": "classes"}]}
+SPECS: dict[str, dict[str, Any]] = {
+    "causal": {"model": MODEL, "data": {"tokenizer": "char"}},
+    "imported": {
+        "model": MODEL,
+        "data": {"tokenizer": "char"},
+        "checkpoint": {"huggingface": "llama"},
+    },
+    "pairs": {"task": "seq2seq-lm", "model": {**MODEL, "encoder": {"layers": 1}}},
+    "classes": {"task": "sequence-classification", "model": {**MODEL, "classes": 2}},
+    "twins": {"task": "embedding", "model": MODEL},
+    "table": {
+        "family": "network",
+        "task": "regression",
+        "model": {"layers": ["linear"]},
+        "data": {"inputs": ["x", "z"], "target": "y"},
+    },
+    "pictures": {"family": "network", "task": "image-classification", "model": IMAGES},
+}
+RUN = ["--batch", "2", "--steps", "1", "--log-every", "1", "--warmup", "0"]
+CONTEXT = ["--context-length", "16"]
+
+
+# ---- files as they should be ----
+
+
+def npy(path: Path, count: int = 600) -> None:
+    np.save(path, (np.arange(count) % 290).astype(np.uint16))
+
+
+def npz(path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+    np.savez_compressed(path, images=images, labels=np.arange(12) % 3)
+
+
+def png(path: Path) -> None:
+    for name in ("a", "b", "c"):
+        folder = path.parent.parent / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(3):
+            Image.new("RGB", (9, 8), (index * 40, 9, 9)).save(folder / f"{index}.png")
+
+
+def tokenizer(path: Path) -> None:
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="[?]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=90, special_tokens=["[?]"])
+    made.train_from_iterator([TEXT], trainer)
+    made.save(str(path))
+
+
+def table(path: Path) -> None:
+    path.write_text("x,z,y\n" + "".join(f"{n},{n * n},{3 * n}\n" for n in range(20)))
+
+
+def rows(path: Path) -> None:
+    lines = (f"{n} green bottles\t{n % 2}\n" for n in range(20))
+    path.write_text("".join(lines))
+
+
+def objects(first: str, second: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        lines = (json.dumps({first: f"{n} bottles", second: str(n % 2)}) for n in range(20))
+        path.write_text("\n".join(lines))
+
+    return write
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: who reads it, how, and how it is written or left by a run."""
+
+    package: str
+    module: str
+    file: str
+    arguments: list[str]
+    write: Callable[[Path], object] | None = None  # else a run has left it
+    needs: list[str] | None = None  # the arguments of that run
+
+
+TRAIN = ["--out", "out", *RUN]
+TRAINED = ["--data", "good", *TRAIN]
+GOOD: dict[str, Callable[[Path], object]] = {
+    "causal": lambda path: path.write_text(TEXT),
+    "imported": lambda path: path.write_text(TEXT),
+    "classes": rows,
+    "twins": rows,
+    "table": table,
+}
+KINDS: dict[str, Kind] = {
+    "text": Kind("causal", "train", "x.txt", [*TRAIN, *CONTEXT, "--data", "x.txt"], GOOD["causal"]),
+    "bin": Kind(
+        "causal",
+        "train",
+        "x.bin",
+        [*TRAIN, *CONTEXT, "--data", "x.bin"],
+        lambda path: (np.arange(600) % 290).astype(np.uint16).tofile(path),
+    ),
+    "npy": Kind("causal", "train", "x.npy", [*TRAIN, *CONTEXT, "--data", "x.npy"], npy),
+    "split": Kind("causal", "train", "d/val.npy", [*TRAIN, *CONTEXT, "--data", "d"], npy),
+    "tokenizer": Kind(
+        "causal",
+        "train",
+        "t.json",
+        [*TRAIN, *CONTEXT, "--data", "good", "--tokenizer", "t.json"],
+        tokenizer,
+    ),
+    "pairs": Kind(
+        "pairs",
+        "train",
+        "x.tsv",
+        [*TRAIN, *CONTEXT, "--data", "x.tsv", "--tokenizer", "byte"],
+        rows,
+    ),
+    "classes as TSV": Kind(
+        "classes",
+        "train",
+        "x.tsv",
+        [*TRAIN, *CONTEXT, "--data", "x.tsv", "--tokenizer", "byte"],
+        rows,
+    ),
+    "classes as JSONL": Kind(
+        "classes",
+        "train",
+        "x.jsonl",
+        [*TRAIN, *CONTEXT, "--data", "x.jsonl", "--tokenizer", "byte"],
+        objects("text", "label"),
+    ),
+    "twins as JSONL": Kind(
+        "twins",
+        "train",
+        "x.jsonl",
+        [*TRAIN, *CONTEXT, "--data", "x.jsonl", "--tokenizer", "byte"],
+        objects("anchor", "positive"),
+    ),
+    "csv": Kind("table", "train", "x.csv", [*TRAIN, "--data", "x.csv"], table),
+    "npz": Kind("pictures", "train", "x.npz", [*TRAIN, "--data", "x.npz"], npz),
+    "png": Kind("pictures", "train", "p/b/1.png", [*TRAIN, "--data", "p"], png),
+    "checkpoint to sample from": Kind(
+        "causal",
+        "sample",
+        "out/best.safetensors",
+        ["--checkpoint", "out", "--prompt", "green", "--tokens", "3"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "one file to sample from": Kind(
+        "causal",
+        "sample",
+        "out/checkpoint.safetensors",
+        ["--checkpoint", "out/checkpoint.safetensors", "--prompt", "green", "--tokens", "3"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "vocabulary of a run": Kind(
+        "causal",
+        "sample",
+        "out/tokenizer.json",
+        ["--checkpoint", "out", "--prompt", "green", "--tokens", "3"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "generation config": Kind(
+        "imported",
+        "sample",
+        "out/generation_config.json",
+        ["--checkpoint", "out", "--prompt", "green", "--tokens", "3"],
+        lambda path: path.write_text('{"eos_token_id": [1, 2], "do_sample": true, "top_k": 5}'),
+        [*TRAINED, *CONTEXT],
+    ),
+    "checkpoint to go on from": Kind(
+        "causal",
+        "train",
+        "out/checkpoint.safetensors",
+        ["--out", "out", "--resume", "--steps", "2"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "log to go on with": Kind(
+        "causal",
+        "train",
+        "out/log.jsonl",
+        ["--out", "out", "--resume", "--steps", "2"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "names of classes": Kind(
+        "classes",
+        "predict",
+        "out/classes.json",
+        ["--checkpoint", "out", "--text", "green"],
+        needs=[*TRAINED, *CONTEXT, "--tokenizer", "byte"],
+    ),
+    "scale of columns": Kind(
+        "table",
+        "predict",
+        "out/columns.json",
+        ["--checkpoint", "out", "--x", "1", "--z", "2"],
+        needs=TRAINED,
+    ),
+}
