@@ -11,16 +11,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Collection
+from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .checkpoint import load_weights, read_checkpoint
+from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generation import read_generation
 from .model import Config, Model
+from .process import failed
 
 
 def pick(
@@ -134,10 +136,15 @@ def load(checkpoint: Path, device: str) -> Model:
         best = checkpoint / "best.safetensors"
         checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
     tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
+    if config.layers > len(tensors):
+        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
     try:
-        config = Config(**saved["config"])
-    except TypeError as error:
-        raise ValueError(f"{checkpoint} is of another model: {str(error)!r}") from None
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
     try:
         model = Model(config).to(device)
     except (RuntimeError, AssertionError) as error:
@@ -232,10 +239,10 @@ def main(arguments: list[str] | None = None) -> int:
             top_p=options.top_p,
             generator=torch.Generator(options.device).manual_seed(options.seed),
         )
+        texts = [tokenizer.decode(row) for row in rows]
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"\n{'-' * 80}\n".join(tokenizer.decode(row) for row in rows))
+        return failed(error)
+    print(f"\n{'-' * 80}\n".join(texts))
     return 0
 
 

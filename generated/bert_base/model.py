@@ -48,6 +48,18 @@ class Config:
         )
 
 
+def check(name: str, ids: Tensor, shape: tuple[int, ...], like: Tensor, allowed: range) -> None:
+    """Refuses all but integers of a shape (-1: any size) beside `like`; on a CPU, of a range."""
+    fits = ids.dim() == len(shape) and 0 not in ids.shape
+    fits = fits and all(m in (n, -1) for n, m in zip(ids.shape, shape, strict=True))
+    if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != like.device:
+        what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
+        raise ValueError(f"{what}, not integers of {tuple(shape)} on {like.device}")
+    at_hand = ids.is_cpu and not torch.compiler.is_compiling()  # a GPU would be waited for
+    if at_hand and not allowed.start <= ids.min() <= ids.max() < allowed.stop:
+        raise ValueError(f"{name} from {ids.min()} to {ids.max()}: not within {allowed}")
+
+
 class Attention(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -97,18 +109,16 @@ def no_padding(tokens: Tensor, lengths: Tensor | None) -> Tensor | None:
     """The keys of each row that are no padding (B, 1, 1, T); None where no row has any."""
     if lengths is None:
         return None
-    if lengths.shape != tokens.shape[:1]:
-        raise ValueError(f"lengths of {tuple(lengths.shape)} for {tokens.size(0)} rows")
+    check("lengths", lengths, tokens.shape[:1], tokens, range(1, tokens.size(1) + 1))
     at = torch.arange(tokens.size(1), device=tokens.device)
     return (at < lengths[:, None])[:, None, None]
 
 
-def types_or_zeros(types: Tensor | None, tokens: Tensor) -> Tensor:
+def types_or_zeros(types: Tensor | None, tokens: Tensor, count: int) -> Tensor:
     """The types of tokens (B, T), as given or all the first."""
     if types is None:
         return torch.zeros_like(tokens)
-    if types.shape != tokens.shape:
-        raise ValueError(f"types of {tuple(types.shape)}, tokens of {tuple(tokens.shape)}")
+    check("types", types, tokens.shape, tokens, range(count))
     return types
 
 
@@ -178,15 +188,17 @@ class Model(nn.Module):
         token_types (B, T): the type of each token, below token_types; by default 0.
         lengths (B,): tokens of each row that are no padding; by default all.
         """
+        check("tokens", tokens, (-1, -1), tokens, range(self.config.vocab_size))
         if tokens.size(1) > self.config.context_length:
             raise ValueError(
                 f"no positions for {tokens.size(1)} tokens: {self.config.context_length} at most"
             )
         seen = no_padding(tokens, lengths)
-        token_types = types_or_zeros(token_types, tokens)
+        token_types = types_or_zeros(token_types, tokens, self.config.token_types)
         x = self.hidden(tokens, token_types, seen)
         if targets is None:
             return self.logits(x)
+        check("targets", targets, tokens.shape, tokens, range(-100, self.config.vocab_size))
         flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
         loss = F.linear_cross_entropy(
             flat,

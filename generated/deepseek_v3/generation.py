@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
+
+from .checkpoint import read_json
+from .process import plain
 
 NAME = "generation_config.json"
 WITHOUT_EFFECT = {  # fields that change nothing if they say this
@@ -47,7 +50,7 @@ def read_generation(folder: Path) -> dict[str, Any]:
     sampling has no means for are named on stderr.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {"ends": (), "barred": (), "max_length": None}
     said = read_fields(path)
 
@@ -72,16 +75,14 @@ def read_generation(folder: Path) -> dict[str, Any]:
     found["max_length"] = None if tokens else length
     said.pop("decoder_start_token_id", None)  # of encoder-decoders
     if others := not_obeyed(said, draws):
-        print(f"warning: {path}: sampling does without {', '.join(others)}", file=sys.stderr)
+        without = plain(f"{path}: sampling does without {', '.join(others)}")
+        print(f"warning: {without}", file=sys.stderr)
     return found
 
 
 def read_fields(path: Path) -> dict[str, Any]:
     """The fields of the file that say something."""
-    try:
-        said = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON: {error}") from None
+    said = read_json(path)
     if not isinstance(said, dict):
         raise ValueError(f"{path} is no mapping of fields")
     return {

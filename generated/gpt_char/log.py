@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -73,14 +74,27 @@ class Log:
 @contextmanager
 def open_log(path: Path, step: int, steps: int) -> Iterator[Log]:
     """The log to append to, less what an earlier run wrote after the step."""
+    if os.path.lexists(path) and path != Path(os.devnull) and not path.is_file():
+        raise ValueError(f"{path} is no file to append a log to")
     with path.open("a", buffering=1) as file:
         size = 0
         for line in path.read_bytes().splitlines(keepends=True):
-            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
+            if not line.endswith(b"\n") or step_of(line, path) > step:
                 file.truncate(size)
                 break
             size += len(line)
         yield Log(file, steps)
+
+
+def step_of(line: bytes, path: Path) -> int:
+    """The step of a line of a log."""
+    try:
+        record = json.loads(line)
+        if all(type(record[name]) in (int, float) for name in ("step", *record)):
+            return int(record["step"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    raise ValueError(f"{path} has a line that is no record of a step: {line!r:.60}; move it away")
 
 
 def progress(start: int, stop: int) -> Iterable[int]:

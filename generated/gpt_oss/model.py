@@ -75,6 +75,18 @@ class Config:
         )
 
 
+def check(name: str, ids: Tensor, shape: tuple[int, ...], like: Tensor, allowed: range) -> None:
+    """Refuses all but integers of a shape (-1: any size) beside `like`; on a CPU, of a range."""
+    fits = ids.dim() == len(shape) and 0 not in ids.shape
+    fits = fits and all(m in (n, -1) for n, m in zip(ids.shape, shape, strict=True))
+    if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != like.device:
+        what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
+        raise ValueError(f"{what}, not integers of {tuple(shape)} on {like.device}")
+    at_hand = ids.is_cpu and not torch.compiler.is_compiling()  # a GPU would be waited for
+    if at_hand and not allowed.start <= ids.min() <= ids.max() < allowed.stop:
+        raise ValueError(f"{name} from {ids.min()} to {ids.max()}: not within {allowed}")
+
+
 def rope(config: Config, positions: Tensor) -> Rotary:
     """Cosines and sines of rotary positions (arXiv:2104.09864, section 3.2.2). (..., 1, T, D)"""
     exponents = torch.arange(0, config.head_dim, 2, device=positions.device) / config.head_dim
@@ -220,7 +232,6 @@ class Block(nn.Module):
 class LayerCache:
     """Keys and values of one layer, in a ring: position p lies in slot p % slots."""
 
-    rows: Tensor  # (B, 1)
     slots: Tensor  # (B, T) that new tokens take
     seen: Tensor | None = None  # (B, 1, T, S) keys that they see; None: a prompt, which sees itself
     positions: Tensor  # (B, 1, T, 1) of new tokens
@@ -228,6 +239,7 @@ class LayerCache:
     source: Tensor | None = None  # (B, 1, S, 1) which keys stay, where new tokens share slots
 
     def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
+        self.rows = torch.arange(batch, device=like.device)[:, None]
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
 
@@ -287,39 +299,29 @@ class Cache:
         self.lengths = torch.zeros(batch, dtype=torch.int64, device=layers[0].keys.device)
         self.rows = torch.arange(batch, device=self.lengths.device)[:, None]
         self.angles = rotary  # of all positions
-        for layer in layers:
-            layer.rows = self.rows
 
     def rotary(self, positions: Tensor) -> Rotary:
         """Cosines and sines of positions, looked up. (..., 1, T, D)"""
         cos, sin = self.angles
         return cos[0][positions].unsqueeze(-3), sin[0][positions].unsqueeze(-3)
 
-    def check(self, tokens: Tensor, lengths: Tensor | None) -> None:
-        """Refuses all but integers (B, T) and (B,) for these rows, on their device."""
-        lengths, device = self.lengths if lengths is None else lengths, self.rows.device
-        for name, ids, dims in ("tokens", tokens, 2), ("lengths", lengths, 1):
-            fits = ids.dim() == dims and ids.size(0) == len(self.rows) and 0 not in ids.shape
-            if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != device:
-                what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
-                raise ValueError(f"{what}: the cache has {len(self.rows)} rows on {device}")
-
     def begin(self, tokens: Tensor, lengths: Tensor | None) -> None:
         """Makes rows as long as prompts (B, T), which come next, or as `lengths` of them."""
-        self.check(tokens, lengths)
         if self.used != 0 and int(self.lengths.max()) > 0:
             raise ValueError("prompts for a cache that holds tokens: append them with extend")
         if (time := tokens.size(1)) > self.length:
             raise ValueError(f"{time} tokens in a cache made for {self.length}")
-        self.lengths = torch.full_like(self.lengths, time) if lengths is None else lengths
-        self.used = None
+        lengths = torch.full_like(self.lengths, time) if lengths is None else lengths
+        check("lengths", lengths, self.lengths.shape, self.rows, range(1, time + 1))
+        self.lengths, self.used = lengths, None
         for layer in self.layers:
             layer.begin(self.lengths, time)
 
     def append(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Makes rows longer by tokens (B, T), or by `lengths` of them; positions of all (B, T)."""
-        self.check(tokens, lengths)
         time, used = tokens.size(1), None
+        if lengths is not None:
+            check("lengths", lengths, self.lengths.shape, self.rows, range(time + 1))
         if not torch.compiler.is_compiling():  # or each count would be compiled by itself
             used = time + (int(self.lengths.max()) if self.used is None else self.used)
             if used > self.length:
@@ -335,15 +337,15 @@ class Cache:
         return positions
 
     def truncate(self, lengths: Tensor) -> None:
-        """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt.
+        """Takes longer rows back to `lengths` (B,): forgets wrong guesses, keeps a prompt.
 
         Where a ring is overwritten there is no way back.
         """
         slots = min(layer.keys.size(2) for layer in self.layers)
         if slots < int(self.lengths.max()):
             raise ValueError(f"no way back from over {slots} tokens: a window forgets what it left")
-        self.check(self.rows, lengths)
-        self.lengths, self.used = lengths, None
+        check("lengths", lengths, self.lengths.shape, self.rows, range(self.length + 1))
+        self.lengths, self.used = torch.minimum(self.lengths, lengths), None
 
 
 class Model(nn.Module):
@@ -394,9 +396,11 @@ class Model(nn.Module):
         reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         In training router_loss() is added to the mean, and to it alone: it is no sum over targets.
         """
+        check("tokens", tokens, (-1, -1), tokens, range(self.config.vocab_size))
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device))
         if targets is None:
             return self.logits(x)
+        check("targets", targets, tokens.shape, tokens, range(-100, self.config.vocab_size))
         flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
         loss = F.linear_cross_entropy(
             flat, self.head.weight, labels, reduction=reduction, options=LOSS_CHUNKS
@@ -441,19 +445,15 @@ class Model(nn.Module):
         return Cache(layers, batch, length, rope(self.config, positions))
 
     def prefill(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
-        """Reads prompts (B, T) into an empty cache; logits (B, V) after each row's last token.
-
-        Shorter prompts are padded on the right; `lengths` (B,) tells where each ends.
-        """
+        """Reads prompts (B, T), of `lengths` (B,) if padded on the right; next logits (B, V)."""
+        check("tokens", tokens, (len(cache.rows), -1), cache.rows, range(self.config.vocab_size))
         cache.begin(tokens, lengths)
         x = self.hidden(tokens, torch.arange(tokens.size(1), device=tokens.device), cache)
         return self.logits(x[cache.rows[:, 0], cache.lengths - 1])
 
     def extend(self, tokens: Tensor, cache: Cache, lengths: Tensor | None = None) -> Tensor:
-        """Appends tokens (B, T) to each row; logits (B, T, V) after each of them.
-
-        Rows that get fewer are padded on the right; `lengths` (B,) tells how many each gets.
-        """
+        """Appends tokens (B, T), of `lengths` (B,) if padded; logits (B, T, V) after each."""
+        check("tokens", tokens, (len(cache.rows), -1), cache.rows, range(self.config.vocab_size))
         positions = cache.append(tokens, lengths)  # (B, T)
         return self.logits(self.hidden(tokens, positions, cache))
 

@@ -70,14 +70,17 @@ def read_images(path: Path, size: int, channels: int, validation: float, seed: i
 
 def read_npz(path: Path, size: int, channels: int) -> Tensor:
     """`images` (N, height, width[, channels]) uint8."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
     try:
         with np.load(path) as arrays:
             images = arrays["images"]
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} has no array `images`: {error}") from None
+    except Exception as error:  # whatever numpy and zipfile make of a damaged file
+        raise ValueError(f"{path} has no array `images`: {error!r:.200}") from None
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] != channels:
+    known = images.ndim == 4 and images.dtype == np.uint8 and images.shape[3] == channels
+    if not known or not images.size:
         what = f"{images.dtype} of {images.shape}"
         raise ValueError(f"{path}: images are {what}, not uint8 (N, height, width, {channels})")
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
@@ -96,12 +99,6 @@ def resized(images: Tensor, size: int) -> Tensor:
 
 
 def read_folder(path: Path, size: int, channels: int) -> Tensor:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ValueError(
-            f"{path} holds pictures; reading them needs Pillow: pip install pillow"
-        ) from None
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(f"{path} has no pictures ({', '.join(SUFFIXES)})")
@@ -110,15 +107,27 @@ def read_folder(path: Path, size: int, channels: int) -> Tensor:
         raise ValueError(f"pictures have 1, 3 or 4 channels; for {channels} give an .npz file")
     images = torch.empty(len(files), channels, size, size, dtype=torch.uint8)
     for index, file in enumerate(files):
-        try:
-            with Image.open(file) as picture:
-                pixels = torch.from_numpy(np.array(picture.convert(mode))).view(
-                    picture.height, picture.width, channels
-                )
-        except OSError as error:
-            raise ValueError(f"{file} is no picture: {error}") from None
-        images[index] = resized(pixels.permute(2, 0, 1)[None].float(), size)[0].round()
+        images[index] = resized(read_picture(file, mode)[None].float(), size)[0].round()
     return images
+
+
+def read_picture(file: Path, mode: str) -> Tensor:
+    """The pixels of a picture, as cameras say that it was held. (C, H, W) uint8"""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise ValueError(f"{file} needs Pillow to be read: pip install pillow") from None
+    if not file.is_file():
+        raise ValueError(f"{file} is no file")
+    try:
+        with Image.open(file) as opened:
+            if opened.mode[0] in "IF":
+                raise ValueError(f"more than 8 bits per channel ({opened.mode})")
+            picture = ImageOps.exif_transpose(opened)
+            pixels = torch.from_numpy(np.array(picture.convert(mode)))
+    except Exception as error:  # whatever Pillow makes of a damaged file
+        raise ValueError(f"{file} can't be read: {error!s:.200}") from None
+    return pixels.view(picture.height, picture.width, -1).permute(2, 0, 1)
 
 
 class Batch(NamedTuple):

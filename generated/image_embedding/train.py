@@ -37,6 +37,7 @@ from .checkpoint import (
     load_optimizers,
     load_weights,
     optimizer_tensors,
+    progress_of,
     read_checkpoint,
     weights,
     write_checkpoint,
@@ -45,7 +46,7 @@ from .data import Batch, Images, random_batches, read_data, validation_batches
 from .log import Log, open_log, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
-from .process import RANK, WORLD, start_device, stop_signals, sum_over_ranks
+from .process import RANK, WORLD, failed, start_device, stop_signals, sum_over_ranks
 
 # ---- run ----
 
@@ -132,8 +133,8 @@ def load(run: Run) -> None:
     if different := differences(saved["config"], asdict(run.config)):
         raise ValueError(f"{path} is of another model than this: {different}")
     load_weights(run.model, tensors, path)
-    load_optimizers(run.model, run.optimizers, tensors)
-    run.step, run.best = saved["step"], saved["best"]
+    load_optimizers(run.model, run.optimizers, tensors, path)
+    run.step, run.best = progress_of(saved, path)
 
 
 # ---- training ----
@@ -257,8 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
             with open_log(path, run.step, run.options.steps) as log:
                 train(run, log, signals)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(error)
     if WORLD > 1:
         dist.destroy_process_group()
     if run.step < run.options.steps:

@@ -15,11 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoint import read_json
 from .model import Config
 from .options import Options
 
 INPUTS = ("x",)
 TARGET = "y"
+LARGEST = torch.finfo(torch.float32).max
+SCALES = ("mean", "deviation")  # of each column
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,15 @@ class Scale:
 
 def read_scale(path: Path) -> Scale:
     """What training wrote; ValueError if that is no such file."""
-    try:
-        facts = json.loads(path.read_text())
-        return Scale(torch.tensor(facts["mean"]), torch.tensor(facts["deviation"]))
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} doesn't say how columns are scaled: {error}") from None
+    facts, count = read_json(path), len(INPUTS) + 1
+    mean, deviation = (facts.get(n, []) if isinstance(facts, dict) else [] for n in SCALES)
+    for numbers in (mean, deviation):
+        whole = isinstance(numbers, list) and len(numbers) == count
+        if not whole or not all(type(n) is float and math.isfinite(n) for n in numbers):
+            raise ValueError(f"{path} has no finite mean and deviation for each of {count} columns")
+    if min(deviation) <= 0:
+        raise ValueError(f"{path} has a deviation that is not above 0")
+    return Scale(torch.tensor(mean), torch.tensor(deviation))
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,8 @@ def read_rows(path: Path, validation: float, seed: int) -> Rows:
 
 def read_csv(path: Path) -> np.ndarray:
     """The columns INPUTS and TARGET of every row, as float64. (N, inputs + 1)"""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
@@ -104,7 +113,7 @@ def read_csv(path: Path) -> np.ndarray:
             for name in (*INPUTS, TARGET):
                 if names.count(name) != 1:
                     many = "several columns" if name in names else "no column"
-                    raise ValueError(f"{path} has {many} {name!r}; it has {names}")
+                    raise ValueError(f"{path} has {many} {name!r}; it has {names!s:.200}")
             found = []
             for row in rows:
                 where = f"{path}, line {rows.line_num}"
@@ -126,9 +135,9 @@ def number(text: str | None, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{where}: {text!r} is no number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{where}: {text!r} is no finite number")
+        raise ValueError(f"{where}: {text!r:.60} is no number") from None
+    if not abs(value) <= LARGEST:
+        raise ValueError(f"{where}: {text!r:.60} is no finite number, or too large for float32")
     return value
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from .checkpoint import load_weights, read_checkpoint
+from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import INPUTS, read_scale
 from .model import Config, Model
+from .process import failed
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -23,10 +25,13 @@ def load(checkpoint: Path, device: str) -> Model:
         best = checkpoint / "best.safetensors"
         checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
     tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
     try:
-        config = Config(**saved["config"])
-    except TypeError as error:
-        raise ValueError(f"{checkpoint} is of another model: {str(error)!r}") from None
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
     try:
         model = Model(config).to(device)
     except (RuntimeError, AssertionError) as error:
@@ -70,8 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
         values = [getattr(options, name) for name in INPUTS]
         print(f"{predict(options.checkpoint, values, options.device):#.6g}")
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(error)
     return 0
 
 

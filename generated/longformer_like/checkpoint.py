@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+FORMATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -29,11 +32,14 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
     own = weights(model)
     if odd := saved.keys() ^ own.keys():
         names = ", ".join(map(repr, sorted(odd)))
-        raise ValueError(f"{path} and the model don't both have {names}")
+        raise ValueError(f"{path} and the model don't both have {names:.400}")
     for name, tensor in own.items():
         there, here = list(saved[name].shape), list(tensor.shape)
         if there != here:
             raise ValueError(f"{path} has {name} of shape {there}, the model {here}")
+        if (dtype := saved[name].dtype) != tensor.dtype and not {dtype, tensor.dtype} <= {*FORMATS}:
+            raise ValueError(f"{path} has {name} as {dtype}, the model as {tensor.dtype}")
+    for name, tensor in own.items():
         tensor.copy_(saved[name])
 
 
@@ -46,11 +52,32 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is damaged or no checkpoint: {str(error)!r}") from None
-    if "config" not in metadata:
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged or no checkpoint: {error!s:.200}") from None
+    if not isinstance(metadata.get("config"), dict):
         raise ValueError(f"{path} is no checkpoint of this package: it holds no config")
     return tensors, metadata
+
+
+def check_kinds(saved: dict[str, Any], own: dict[str, Any], path: Path) -> None:
+    """Refuses values that are of another kind than this package's own, or no finite numbers."""
+    own = json.loads(json.dumps(own))  # a checkpoint has lists for tuples
+    if odd := saved.keys() ^ own.keys():
+        names = ", ".join(map(repr, sorted(odd)))
+        raise ValueError(f"{path} and this package don't both have {names:.400}")
+    for name, value in saved.items():
+        kinds = (int, float) if type(own[name]) is float else (type(own[name]),)
+        if type(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
+            like = f"{value!r:.60}, not like {own[name]!r:.60}"
+            raise ValueError(f"{path} says that {name} is {like}")
+
+
+def progress_of(saved: dict[str, Any], path: Path) -> tuple[int, float]:
+    """At which step a checkpoint was written, and the lowest loss so far."""
+    step, best = saved.get("step"), saved.get("best")
+    if not isinstance(step, int) or not isinstance(best, float):
+        raise ValueError(f"{path} does not say at which step it was written, and how good it was")
+    return step, best
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -94,7 +121,10 @@ def optimizer_tensors(
 
 
 def load_optimizers(
-    model: nn.Module, optimizers: Iterable[torch.optim.Optimizer], tensors: dict[str, Tensor]
+    model: nn.Module,
+    optimizers: Iterable[torch.optim.Optimizer],
+    tensors: dict[str, Tensor],
+    path: Path,
 ) -> None:
     """The reverse of optimizer_tensors."""
     parameters = dict(model.named_parameters())
@@ -104,5 +134,8 @@ def load_optimizers(
         kind, _, rest = key.partition(".")
         name, _, field = rest.rpartition(".")
         if kind == "optimizer":
+            shapes = (parameters[name].shape, torch.Size()) if name in parameters else ()
+            if tensor.shape not in shapes or parameters[name] not in states:
+                raise ValueError(f"{path} has {key!r} of {list(tensor.shape)}; nothing here is so")
             parameter = parameters[name]
             states[parameter][field] = tensor.to(parameter.device, copy=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
-from .checkpoint import differences, read_checkpoint
+from .checkpoint import check_kinds, differences, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def parse_options(arguments: list[str] | None) -> Options:
     given = parser.parse_args(arguments)
     if given.resume:
         path = Path(given.out) / "checkpoint.safetensors"
-        saved = read_checkpoint(path)[1].get("options", {})
-        if odd := saved.keys() ^ vars(given).keys():
-            names = ", ".join(map(repr, sorted(odd)))
-            raise ValueError(f"{path} was written with other options: {names}")
+        saved = read_checkpoint(path)[1].get("options")
+        if not isinstance(saved, dict):
+            raise ValueError(f"{path} does not say with which options it was written")
+        check_kinds(saved, vars(given), path)
         saved |= {"out": given.out, "resume": True, "overwrite": False}
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)

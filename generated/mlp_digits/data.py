@@ -76,23 +76,28 @@ def read_images(path: Path, size: int, channels: int, validation: float, seed: i
 
 def read_npz(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor, list[str]]:
     """`images` (N, height, width[, channels]) uint8 and `labels` (N,), classes numbered from 0."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
     try:
         with np.load(path) as arrays:
             images, labels = arrays["images"], arrays["labels"]
-    except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} has no arrays `images` and `labels`: {error}") from None
+    except Exception as error:  # whatever numpy and zipfile make of a damaged file
+        raise ValueError(f"{path} has no arrays `images` and `labels`: {error!r:.200}") from None
     if images.ndim == 3:
         images = images[..., None]
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] != channels:
+    known = images.ndim == 4 and images.dtype == np.uint8 and images.shape[3] == channels
+    if not known or not images.size:
         what = f"{images.dtype} of {images.shape}"
         raise ValueError(f"{path}: images are {what}, not uint8 (N, height, width, {channels})")
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise ValueError(f"{path}: labels are not one number from 0 on for each image")
+    if (largest := int(labels.max())) >= len(labels):
+        raise ValueError(f"{path}: a label is {largest}, and there are only {len(labels)} images")
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     if pixels.shape[2:] != (size, size):
         parts = torch.split(pixels, 256)
         pixels = torch.cat([resized(part.float(), size).round().byte() for part in parts])
-    names = [str(number) for number in range(int(labels.max()) + 1)]
+    names = [str(number) for number in range(largest + 1)]
     return pixels.contiguous(), torch.from_numpy(labels.astype(np.int64)), names
 
 
@@ -106,12 +111,6 @@ def resized(images: Tensor, size: int) -> Tensor:
 
 def read_folder(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor, list[str]]:
     """path/CLASS/*.jpg and the like; the classes in the order of their names."""
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise ValueError(
-            f"{path} holds pictures; reading them needs Pillow: pip install pillow"
-        ) from None
     classes = sorted(
         folder.name for folder in path.iterdir() if folder.is_dir() and folder.name[0] != "."
     )
@@ -131,18 +130,27 @@ def read_folder(path: Path, size: int, channels: int) -> tuple[Tensor, Tensor, l
         raise ValueError(f"pictures have 1, 3 or 4 channels; for {channels} give an .npz file")
     images = torch.empty(len(found), channels, size, size, dtype=torch.uint8)
     for index, (file, _) in enumerate(found):
-        try:
-            with Image.open(file) as opened:
-                if opened.mode[0] in "IF":
-                    raise ValueError(f"{file} has more than 8 bits per channel ({opened.mode})")
-                picture = ImageOps.exif_transpose(opened)  # as cameras say that it was held
-                pixels = torch.from_numpy(np.array(picture.convert(mode))).view(
-                    picture.height, picture.width, channels
-                )
-        except OSError as error:
-            raise ValueError(f"{str(file)!r} is no picture: {error}") from None
-        images[index] = resized(pixels.permute(2, 0, 1)[None].float(), size)[0].round()
+        images[index] = resized(read_picture(file, mode)[None].float(), size)[0].round()
     return images, torch.tensor([target for _, target in found]), classes
+
+
+def read_picture(file: Path, mode: str) -> Tensor:
+    """The pixels of a picture, as cameras say that it was held. (C, H, W) uint8"""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise ValueError(f"{file} needs Pillow to be read: pip install pillow") from None
+    if not file.is_file():
+        raise ValueError(f"{file} is no file")
+    try:
+        with Image.open(file) as opened:
+            if opened.mode[0] in "IF":
+                raise ValueError(f"more than 8 bits per channel ({opened.mode})")
+            picture = ImageOps.exif_transpose(opened)
+            pixels = torch.from_numpy(np.array(picture.convert(mode)))
+    except Exception as error:  # whatever Pillow makes of a damaged file
+        raise ValueError(f"{file} can't be read: {error!s:.200}") from None
+    return pixels.view(picture.height, picture.width, -1).permute(2, 0, 1)
 
 
 class Batch(NamedTuple):

@@ -74,6 +74,18 @@ class Config:
         )
 
 
+def check(name: str, ids: Tensor, shape: tuple[int, ...], like: Tensor, allowed: range) -> None:
+    """Refuses all but integers of a shape (-1: any size) beside `like`; on a CPU, of a range."""
+    fits = ids.dim() == len(shape) and 0 not in ids.shape
+    fits = fits and all(m in (n, -1) for n, m in zip(ids.shape, shape, strict=True))
+    if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != like.device:
+        what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
+        raise ValueError(f"{what}, not integers of {tuple(shape)} on {like.device}")
+    at_hand = ids.is_cpu and not torch.compiler.is_compiling()  # a GPU would be waited for
+    if at_hand and not allowed.start <= ids.min() <= ids.max() < allowed.stop:
+        raise ValueError(f"{name} from {ids.min()} to {ids.max()}: not within {allowed}")
+
+
 def rope(config: Config, theta: float, positions: Tensor) -> Rotary:
     """Cosines and sines of rotary positions (arXiv:2104.09864, section 3.2.2). (..., 1, T, D)"""
     exponents = torch.arange(0, config.head_dim, 2, device=positions.device) / config.head_dim
@@ -209,8 +221,7 @@ class Model(nn.Module):
         """What the masks read of each row."""
         if lengths is None:  # no padding
             lengths = torch.full(tokens.shape[:1], tokens.size(1), device=tokens.device)
-        if lengths.shape != tokens.shape[:1]:
-            raise ValueError(f"lengths of {tuple(lengths.shape)} for {tokens.size(0)} rows")
+        check("lengths", lengths, tokens.shape[:1], tokens, range(1, tokens.size(1) + 1))
         return MaskInputs(lengths)
 
     def hidden(self, tokens: Tensor, inputs: MaskInputs) -> Tensor:
@@ -244,10 +255,12 @@ class Model(nn.Module):
         reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         lengths (B,): tokens of each row that are no padding; by default all.
         """
+        check("tokens", tokens, (-1, -1), tokens, range(self.config.vocab_size))
         inputs = self.mask_inputs(tokens, lengths)
         x = self.hidden(tokens, inputs)
         if targets is None:
             return self.logits(x)
+        check("targets", targets, tokens.shape, tokens, range(-100, self.config.vocab_size))
         flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
         loss = F.linear_cross_entropy(
             flat,

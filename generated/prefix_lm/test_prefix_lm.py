@@ -201,7 +201,7 @@ def test_tokens_can_be_taken_back() -> None:
     more = random_tokens(1, TIME - 1)
     caches = [model.new_cache(1, TIME) for _ in range(2)]
     for cache in caches:
-        model.prefill(tokens, cache, prefix_lengths=torch.ones(1, device=DEVICE))
+        model.prefill(tokens, cache, prefix_lengths=torch.tensor([1], device=DEVICE))
     lengths = cache.lengths
     model.extend(random_tokens(1, 9), cache)
     cache.truncate(lengths)
@@ -213,7 +213,7 @@ def test_a_cache_that_is_full_says_so() -> None:
     model = random_model()
     cache = model.new_cache(1, 4)
     tokens = random_tokens(1, 4)
-    model.prefill(tokens, cache, prefix_lengths=torch.ones(1, device=DEVICE))
+    model.prefill(tokens, cache, prefix_lengths=torch.tensor([1], device=DEVICE))
     with pytest.raises(ValueError, match="5 tokens"):
         model.decode(random_tokens(1, 1)[0], cache)
 

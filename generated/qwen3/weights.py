@@ -29,6 +29,7 @@ KEYS = {  # theirs: ours
 }
 # A second name for the same tensor.
 TIED = {"lm_head.weight": "model.embed_tokens.weight"}
+LEFT_OUT = ("model.mtp_layers.",)  # beginnings of what is no part of this model
 IGNORED = ("rotary_emb.inv_freq",)  # what this model does not read
 
 
@@ -44,6 +45,7 @@ def names_there(state_dict: Mapping[str, Tensor]) -> dict[str, str]:
     """Each tensor's full name, and the one that it has in this checkpoint."""
     full = any(name.startswith(PREFIX) for name in state_dict)
     given = {name if full else PREFIX + name: name for name in state_dict}
+    given = {theirs: name for theirs, name in given.items() if not theirs.startswith(LEFT_OUT)}
     return {theirs: name for theirs, name in given.items() if not theirs.endswith(IGNORED)}
 
 

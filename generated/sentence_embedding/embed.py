@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checkpoint import load_weights, read_checkpoint
+from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
+from .process import failed
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -26,10 +28,15 @@ def load(checkpoint: Path, device: str) -> Model:
         best = checkpoint / "best.safetensors"
         checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
     tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
+    if config.layers > len(tensors):
+        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
     try:
-        config = Config(**saved["config"])
-    except TypeError as error:
-        raise ValueError(f"{checkpoint} is of another model: {str(error)!r}") from None
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
     try:
         model = Model(config).to(device)
     except (RuntimeError, AssertionError) as error:
@@ -95,8 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.out:
             np.save(options.out, vectors.numpy())
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(error)
     for text, row in zip(options.text, similarities(vectors).tolist(), strict=True):
         print(" ".join(f"{number:7.4f}" for number in row), text, sep="  ")
     return 0

@@ -50,6 +50,8 @@ class CharTokenizer:
             ) from None
 
     def decode(self, ids: list[int]) -> str:
+        if (largest := max(ids, default=0)) >= self.vocab_size:
+            raise ValueError(f"the tokenizer has {self.vocab_size} characters, no token {largest}")
         return "".join(self.characters[index] for index in ids)
 
     def save(self, path: Path) -> None:
@@ -76,6 +78,7 @@ class FileTokenizer:
     """A Hugging Face tokenizer.json, run by the `tokenizers` package."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             import tokenizers
         except ImportError:
@@ -85,7 +88,7 @@ class FileTokenizer:
         try:
             self.tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the package raises nothing narrower
-            raise ValueError(f"{path} is not a tokenizer.json: {str(error)!r}") from None
+            raise ValueError(f"{path} is not a tokenizer.json: {error!s:.200}") from None
         # A file keeps what its last user switched on; a corpus is all of its tokens, once.
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
@@ -94,7 +97,10 @@ class FileTokenizer:
         self.vocab_size = max(self.tokenizer.get_vocab().values(), default=-1) + 1
 
     def encode(self, text: str, special: bool = False) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=special).ids
+        try:
+            return self.tokenizer.encode(text, add_special_tokens=special).ids
+        except Exception as error:  # of a word, say, where the file has no token for unknown ones
+            raise ValueError(f"{self.path} has no tokens for a text: {error!s:.200}") from None
 
     def decode(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=False)
@@ -109,11 +115,16 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise ValueError(f"--tokenizer {path} is neither char, byte nor a tokenizer.json")
     try:
         content = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
     kind = content.get("kind") if isinstance(content, dict) else None
     if kind == "char":
-        return CharTokenizer(content["characters"])
+        characters = content.get("characters")
+        if not isinstance(characters, str) or len(set(characters)) < len(characters):
+            raise ValueError(f"{path} does not say which characters there are, each once")
+        if any("\ud800" <= character <= "\udfff" for character in characters):
+            raise ValueError(f"{path} has half a character, a lone surrogate")
+        return CharTokenizer(characters)
     return ByteTokenizer() if kind == "byte" else FileTokenizer(path)
 
 
@@ -196,8 +207,12 @@ def from_jsonl(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[str, 
         if not isinstance(fields, dict) or not set(COLUMNS) <= fields.keys():
             raise ValueError(f"{path}:{number} has no fields {' and '.join(COLUMNS)}")
         first, second = (fields[name] for name in COLUMNS)
+        if any("\ud800" <= character <= "\udfff" for character in f"{first}{second}"):
+            raise ValueError(f"{path}:{number} has half a character, a lone surrogate")
         if not isinstance(first, str) or not isinstance(second, str | int):
             raise ValueError(f"{path}:{number} is no text with a class")
+        if not first:
+            raise ValueError(f"{path}:{number} has an empty text")
         yield first, str(second)
 
 

@@ -44,6 +44,18 @@ class Config:
         )
 
 
+def check(name: str, ids: Tensor, shape: tuple[int, ...], like: Tensor, allowed: range) -> None:
+    """Refuses all but integers of a shape (-1: any size) beside `like`; on a CPU, of a range."""
+    fits = ids.dim() == len(shape) and 0 not in ids.shape
+    fits = fits and all(m in (n, -1) for n, m in zip(ids.shape, shape, strict=True))
+    if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != like.device:
+        what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
+        raise ValueError(f"{what}, not integers of {tuple(shape)} on {like.device}")
+    at_hand = ids.is_cpu and not torch.compiler.is_compiling()  # a GPU would be waited for
+    if at_hand and not allowed.start <= ids.min() <= ids.max() < allowed.stop:
+        raise ValueError(f"{name} from {ids.min()} to {ids.max()}: not within {allowed}")
+
+
 class Attention(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -93,8 +105,7 @@ def no_padding(tokens: Tensor, lengths: Tensor | None) -> Tensor | None:
     """The keys of each row that are no padding (B, 1, 1, T); None where no row has any."""
     if lengths is None:
         return None
-    if lengths.shape != tokens.shape[:1]:
-        raise ValueError(f"lengths of {tuple(lengths.shape)} for {tokens.size(0)} rows")
+    check("lengths", lengths, tokens.shape[:1], tokens, range(1, tokens.size(1) + 1))
     at = torch.arange(tokens.size(1), device=tokens.device)
     return (at < lengths[:, None])[:, None, None]
 
@@ -135,6 +146,7 @@ class Model(nn.Module):
 
         lengths (B,): tokens of each row that are no padding; by default all.
         """
+        check("tokens", tokens, (-1, -1), tokens, range(self.config.vocab_size))
         if tokens.size(1) > self.config.context_length:
             raise ValueError(
                 f"no positions for {tokens.size(1)} tokens: {self.config.context_length} at most"
@@ -173,4 +185,5 @@ class Model(nn.Module):
         scores = self.head(x)
         if targets is None:
             return scores
+        check("targets", targets, tokens.shape[:1], tokens, range(-100, self.config.classes))
         return F.cross_entropy(scores, targets, reduction=reduction)

@@ -7,15 +7,17 @@ python -m generated.sentiment.predict --checkpoint out/sentiment --text "Well do
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from .checkpoint import load_weights, read_checkpoint
+from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
+from .process import failed
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -24,10 +26,15 @@ def load(checkpoint: Path, device: str) -> Model:
         best = checkpoint / "best.safetensors"
         checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
     tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
+    if config.layers > len(tensors):
+        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
     try:
-        config = Config(**saved["config"])
-    except TypeError as error:
-        raise ValueError(f"{checkpoint} is of another model: {str(error)!r}") from None
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
     try:
         model = Model(config).to(device)
     except (RuntimeError, AssertionError) as error:
@@ -51,8 +58,11 @@ def predict(
 def read_classes(checkpoint: Path, count: int) -> list[str]:
     """The classes' names, as training wrote them; without, their numbers."""
     path = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "classes.json"
-    if path.is_file():
-        return [str(name) for name in json.loads(path.read_text())]
+    if os.path.lexists(path):
+        names = read_json(path)
+        if not isinstance(names, list) or len(names) != count:
+            raise ValueError(f"{path} does not name the {count} classes of the model")
+        return [name if name.isprintable() else ascii(name) for name in map(str, names)]
     return [str(number) for number in range(count)]
 
 
@@ -89,8 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
         rows = predict(model, tokenizer, options.text, options.context_length, options.device)
         classes = read_classes(options.checkpoint, model.config.classes)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(error)
     for text, row in zip(options.text, rows, strict=True):
         best = max(range(len(row)), key=row.__getitem__)
         print(f"{classes[best]}\t{row[best]:.4f}\t{text}")

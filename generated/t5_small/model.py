@@ -64,6 +64,18 @@ class Config:
         )
 
 
+def check(name: str, ids: Tensor, shape: tuple[int, ...], like: Tensor, allowed: range) -> None:
+    """Refuses all but integers of a shape (-1: any size) beside `like`; on a CPU, of a range."""
+    fits = ids.dim() == len(shape) and 0 not in ids.shape
+    fits = fits and all(m in (n, -1) for n, m in zip(ids.shape, shape, strict=True))
+    if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != like.device:
+        what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
+        raise ValueError(f"{what}, not integers of {tuple(shape)} on {like.device}")
+    at_hand = ids.is_cpu and not torch.compiler.is_compiling()  # a GPU would be waited for
+    if at_hand and not allowed.start <= ids.min() <= ids.max() < allowed.stop:
+        raise ValueError(f"{name} from {ids.min()} to {ids.max()}: not within {allowed}")
+
+
 class EncoderAttention(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -241,13 +253,13 @@ class DecoderBlock(nn.Module):
 class LayerCache:
     """Keys and values of one layer: position p lies in slot p."""
 
-    rows: Tensor  # (B, 1)
     slots: Tensor  # (B, T) that new tokens take
     seen: Tensor | None = None  # (B, 1, T, S) keys that they see; None: a prompt, which sees itself
     positions: Tensor  # (B, 1, T, 1) of new tokens
     held: Tensor  # (B, 1, 1, S) positions of the keys; negative: none
 
     def __init__(self, batch: int, heads: int, slots: int, head_dim: int, like: Tensor) -> None:
+        self.rows = torch.arange(batch, device=like.device)[:, None]
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
 
@@ -275,36 +287,27 @@ class Cache:
         self.rows = torch.arange(batch, device=self.lengths.device)[:, None]
         self.slots = torch.arange(length, device=self.lengths.device)
         for layer in layers:
-            layer.rows = self.rows
             layer.held = self.slots.expand(batch, 1, 1, -1)
         self.memories: list[Memory] = []  # of the sources, one per layer
         self.seen: Tensor | None = None  # what of them is no padding
 
-    def check(self, tokens: Tensor, lengths: Tensor | None) -> None:
-        """Refuses all but integers (B, T) and (B,) for these rows, on their device."""
-        lengths, device = self.lengths if lengths is None else lengths, self.rows.device
-        for name, ids, dims in ("tokens", tokens, 2), ("lengths", lengths, 1):
-            fits = ids.dim() == dims and ids.size(0) == len(self.rows) and 0 not in ids.shape
-            if not fits or ids.dtype not in (torch.int64, torch.int32) or ids.device != device:
-                what = f"{name} of {tuple(ids.shape)} {ids.dtype} on {ids.device}"
-                raise ValueError(f"{what}: the cache has {len(self.rows)} rows on {device}")
-
     def begin(self, tokens: Tensor, lengths: Tensor | None) -> None:
         """Makes rows as long as prompts (B, T), which come next, or as `lengths` of them."""
-        self.check(tokens, lengths)
         if self.used != 0 and int(self.lengths.max()) > 0:
             raise ValueError("prompts for a cache that holds tokens: append them with extend")
         if (time := tokens.size(1)) > self.length:
             raise ValueError(f"{time} tokens in a cache made for {self.length}")
-        self.lengths = torch.full_like(self.lengths, time) if lengths is None else lengths
-        self.used = None
+        lengths = torch.full_like(self.lengths, time) if lengths is None else lengths
+        check("lengths", lengths, self.lengths.shape, self.rows, range(1, time + 1))
+        self.lengths, self.used = lengths, None
         for layer in self.layers:
             layer.seen = None
 
     def append(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Makes rows longer by tokens (B, T), or by `lengths` of them; positions of all (B, T)."""
-        self.check(tokens, lengths)
         time, used = tokens.size(1), None
+        if lengths is not None:
+            check("lengths", lengths, self.lengths.shape, self.rows, range(time + 1))
         if not torch.compiler.is_compiling():  # or each count would be compiled by itself
             used = time + (int(self.lengths.max()) if self.used is None else self.used)
             if used > self.length:
@@ -319,9 +322,9 @@ class Cache:
         return positions
 
     def truncate(self, lengths: Tensor) -> None:
-        """Takes rows back to `lengths` (B,): forgets guesses that were wrong, keeps a prompt."""
-        self.check(self.rows, lengths)
-        self.lengths, self.used = lengths, None
+        """Takes longer rows back to `lengths` (B,): forgets wrong guesses, keeps a prompt."""
+        check("lengths", lengths, self.lengths.shape, self.rows, range(self.length + 1))
+        self.lengths, self.used = torch.minimum(self.lengths, lengths), None
 
 
 class Decoder(nn.Module):
@@ -373,12 +376,16 @@ class Model(nn.Module):
         self, source: Tensor, source_lengths: Tensor | None = None
     ) -> tuple[list[Memory], Tensor | None]:
         """What the decoder's layers read of a source (B, S), and what of it is no padding."""
+        check("source", source, (-1, -1), source, range(self.config.vocab_size))
         seen = None
         if source_lengths is not None:
-            if source_lengths.shape != source.shape[:1]:
-                raise ValueError(
-                    f"source_lengths of {tuple(source_lengths.shape)} for {source.size(0)} rows"
-                )
+            check(
+                "source_lengths",
+                source_lengths,
+                source.shape[:1],
+                source,
+                range(1, source.size(1) + 1),
+            )
             at = torch.arange(source.size(1), device=source.device)
             seen = (at < source_lengths[:, None])[:, None, None]  # (B, 1, 1, S)
         else:
@@ -406,9 +413,11 @@ class Model(nn.Module):
         reduction: "mean" or "sum" over the targets, or "none" for the loss per token (B, T).
         """
         memories, seen = self.encode(source, source_lengths)
+        check("tokens", tokens, (len(source), -1), source, range(self.config.vocab_size))
         x = self.decoder(self.token_embedding(tokens), memories, seen)
         if targets is None:
             return self.logits(x)
+        check("targets", targets, tokens.shape, tokens, range(-100, self.config.vocab_size))
         flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
         loss = F.linear_cross_entropy(
             flat, self.token_embedding.weight, labels, reduction=reduction, options=LOSS_CHUNKS
@@ -438,9 +447,11 @@ class Model(nn.Module):
         Logits (B, V) after each row's last token; shorter beginnings are padded on the right, and
         `lengths` (B,) tells where each ends.
         """
-        cache.check(source, source_lengths)
+        check("tokens", tokens, (len(cache.rows), -1), cache.rows, range(self.config.vocab_size))
+        check("source", source, (len(cache.rows), -1), cache.rows, range(self.config.vocab_size))
+        encoded = self.encode(source, source_lengths)
         cache.begin(tokens, lengths)
-        cache.memories, cache.seen = self.encode(source, source_lengths)
+        cache.memories, cache.seen = encoded
         x = self.decoder(self.token_embedding(tokens), cache.memories, cache.seen, cache)
         return self.logits(x[cache.rows[:, 0], cache.lengths - 1])
 
@@ -451,6 +462,7 @@ class Model(nn.Module):
         """
         if not cache.memories:
             raise ValueError("a cache without a source: prefill reads it first")
+        check("tokens", tokens, (len(cache.rows), -1), cache.rows, range(self.config.vocab_size))
         cache.append(tokens, lengths)
         x = self.decoder(self.token_embedding(tokens), cache.memories, cache.seen, cache)
         return self.logits(x)

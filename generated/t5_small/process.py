@@ -1,10 +1,11 @@
 # Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
-"""One process of a run: its rank, its device, and the signals that end it."""
+"""One process of a run: its rank, its device, and what ends it: signals and errors."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,18 @@ import torch
 import torch.distributed as dist
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
+
+
+def failed(error: Exception) -> int:
+    """Says on stderr in one line what went wrong, and gives the exit code."""
+    print("error:", plain(str(error)), file=sys.stderr)
+    return 2
+
+
+def plain(text: str) -> str:
+    """What a file or its name says, without what a terminal or the log of a CI job would obey."""
+    visible = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return visible.replace("##[", "#\\x23[")
 
 
 def start_device(name: str) -> torch.device:
