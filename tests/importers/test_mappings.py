@@ -100,6 +100,24 @@ def test_an_aspect_of_all_layers_is_folded_into_the_model(say: Any) -> None:
     assert model["blocks"] == {"local": {"attention": {"mask": "near"}}, "global": {}}
 
 
+def test_an_aspect_of_three_names_is_said_by_name(say: Any) -> None:
+    three = """
+spec: {model: {layers: 3}}
+aspects: {mixed/near/far: "=names[i]"}
+blocks: {mixed: {mixer: conv}, near: {attention: {mask: near}}}
+"""
+    model = say(three, '{"names": ["mixed", "far", "near"]}')
+    assert model["layers"] == ["mixed", "far", "near"]
+    assert model["blocks"] == {
+        "mixed": {"mixer": "conv"},
+        "far": {},
+        "near": {"attention": {"mask": "near"}},
+    }
+    assert say(three, '{"names": ["mixed", "mixed", "mixed"]}') == {"layers": 3, "mixer": "conv"}
+    with pytest.raises(CheckpointError, match="`wide` is none of mixed, near, far"):
+        say(three, '{"names": ["mixed", "wide", "near"]}')
+
+
 def test_a_model_of_one_kind_has_no_blocks(say: Any) -> None:
     model = say(ASPECTS, '{"dense": 0, "n": 2}')
     assert model == {

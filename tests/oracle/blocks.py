@@ -55,10 +55,12 @@ def block(run: Run, index: int, x: Array) -> Array:
             x = x + scale * gained(name, sublayer(name, x))
         return x
     if plan.parallel:
-        norms = ["norm" if plan.shared_norm else f"{around[name]}_norm" for name in parts]
-        reads = [normed(w, x) if w != "attention_norm" or plan.attention_norm else x for w in norms]
-        all_of_them = [gained(n, sublayer(n, y)) for n, y in zip(parts, reads, strict=True)]
-        return x + scale * sum(all_of_them)
+        branches = []
+        for name in parts:
+            bare = name == "attention" and not plan.attention_norm
+            read = x if bare else normed("norm" if plan.shared_norm else f"{around[name]}_norm", x)
+            branches.append(gained(name, sublayer(name, read)))
+        return x + scale * sum(branches)
     for name in parts:
         before = plan.placement in BEFORE and (name != "attention" or plan.attention_norm)
         output = sublayer(name, normed(f"{around[name]}_norm", x) if before else x)

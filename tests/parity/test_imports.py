@@ -23,6 +23,7 @@ SAMPLE = (
     ("causal-lm", "gemma3_text"),
     ("causal-lm", "fuyu"),  # the text model of several
     ("causal-lm", "mixtral"),
+    ("causal-lm", "lfm2"),  # layers of two mixers
     ("causal-lm", "opt"),
     ("masked-lm", "albert"),
     ("masked-lm", "modernbert"),

@@ -108,8 +108,8 @@ def specs(draw: st.DrawFn) -> Fields:
         model = draw(models())
         change = draw(st.sampled_from([None, None, None, subtracting, reusing, reusing]))
         model = change(model) if change else model
-        model = draw(convolved(model)) if draw(st.integers(0, 5)) == 3 else model
+        model = draw(convolved(model)) if draw(st.integers(0, 3)) == 2 else model
         return {"name": "drawn_model", "model": without_idle_gates(model)}
     model = draw(encoders())
-    model = without_idle_gates(draw(convolved(model)) if draw(st.integers(0, 5)) == 3 else model)
+    model = without_idle_gates(draw(convolved(model)) if draw(st.integers(0, 3)) == 2 else model)
     return {"name": "drawn_model", "task": "masked-lm", "model": model}
