@@ -19,9 +19,13 @@ def short_conv(run: Run, plan: ShortConvPlan, index: int, x: Array) -> Array:
     before, after, value = np.split(linear(weights, f"{prefix}.in_proj", x), 3, axis=-1)
     gated = before * value
     mixed = np.zeros_like(gated)
+    alone = np.zeros(gated.shape[:2], dtype=int)  # one document
+    documents = run.inputs["document_ids"] if plan.documents else alone
     for token in range(x.shape[1]):
         for back in range(min(taps, token + 1)):
-            mixed[:, token] += kernel[:, 0, taps - 1 - back] * gated[:, token - back]
+            own = documents[:, token - back] == documents[:, token]  # (batch,)
+            seen = own[:, None] * gated[:, token - back]
+            mixed[:, token] += kernel[:, 0, taps - 1 - back] * seen
     if plan.bias:
         mixed = mixed + weights[f"{prefix}.conv.bias"]
     return linear(weights, f"{prefix}.o_proj", after * mixed)

@@ -30,6 +30,9 @@ MODELS = {
     "parallel, and before shared keys": f"{TURNED}, residual: {{layout: parallel}}, layers: "
     "[full, conv, late], blocks: {full: {}, conv: {mixer: conv}, late: {attention: {kv_of: full, "
     "qk_norm: none}}}",
+    "of several documents": f"{TURNED.replace('heads: 4', 'mask: causal & document, heads: 4')}, "
+    "layers: [conv, full, wide], blocks: {conv: {mixer: conv}, full: {}, wide: {mixer: conv, conv: "
+    "{kernel: 5, bias: true}}}",
     "beside experts and a prefix": "attention: {heads: 2, mask: causal | prefix}, layers: [conv, "
     "full], blocks: {conv: {mixer: conv, mlp: {experts: {count: 4, active: 2}}}, full: {}}",
 }
@@ -48,14 +51,15 @@ def test_convolutions_compute_and_decode_what_the_oracle_does(name: str) -> None
     check_all(plan(name), 1)
 
 
-@pytest.mark.parametrize("name", ["with biases, beside a window", "alone"])
+@pytest.mark.parametrize("name", ["with biases, beside a window", "alone", "of several documents"])
 def test_gradients_are_the_slopes_of_the_oracle_s_loss(name: str) -> None:
     step = 1e-5
     with default_dtype(torch.float64):
         trial = TextTrial(plan(name), 2)
         trial.load()
         targets = np.roll(trial.tokens, -1, axis=1)
-        trial.model(torch.from_numpy(trial.tokens), torch.from_numpy(targets)).backward()
+        given = trial.given(trial.inputs)
+        trial.model(torch.from_numpy(trial.tokens), torch.from_numpy(targets), **given).backward()
     for key, parameter in trial.model.named_parameters():
         way = trial.random.normal(size=parameter.shape)
         sides = []

@@ -22,6 +22,7 @@ LAYER_CACHE = StateClass("LayerCache", "transformer/cache/layer_cache.py.jinja",
 
 # In the order in which every forward takes them.
 GIVEN = (
+    Argument("positions", "Tensor"),
     Argument("rotary", "Rotary"),
     Argument("temperature", "Tensor"),
     Argument("inputs", "MaskInputs"),

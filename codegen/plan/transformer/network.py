@@ -133,6 +133,11 @@ class TransformerNetwork:
         return taken_by(self.blocks)
 
     @property
+    def reads_positions(self) -> bool:
+        """Whether some sublayer is given the tokens' positions as they are."""
+        return any(argument.name == "positions" for argument in self.arguments)
+
+    @property
     def seen_arguments(self) -> tuple[Argument, ...]:
         """What of them says what tokens see."""
         return tuple(given for given in self.arguments if given.name in ("inputs", "seen"))

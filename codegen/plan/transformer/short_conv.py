@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from codegen.plan.tables import Parameter
@@ -22,8 +23,15 @@ def short_conv_plan(
     decodes: bool,
 ) -> ShortConvPlan:
     """A block kind's convolution, its class still without a name."""
-    kernel = numbers.read("conv_kernel")
-    return ShortConvPlan("", model.d_model, kernel, block.conv.bias, cached=decodes)
+    masks = [other.attention.mask for other in numbers.attending.values()]
+    return ShortConvPlan(
+        class_name="",
+        channels=model.d_model,
+        kernel=numbers.read("conv_kernel"),
+        bias=block.conv.bias,
+        documents=any(re.search(r"\bdocument\b", mask) for mask in masks),
+        cached=decodes,
+    )
 
 
 def short_conv_rows(block: BlockRows, plan: ShortConvPlan) -> Iterator[Parameter]:

@@ -15,13 +15,15 @@ CONV_STATE = StateClass("ConvState", "transformer/cache/conv_state.py.jinja", "i
 class ShortConvPlan:
     """One class of convolutions of so many channels, and where their kernel is read.
 
-    Only a layer that is `cached` decodes.
+    In a model that tells `documents` apart, none sees what stands before its own. Only a layer that
+    is `cached` decodes.
     """
 
     class_name: str
     channels: int
     kernel: Read
     bias: bool
+    documents: bool
     cached: bool
 
     @property
@@ -56,4 +58,5 @@ class ShortConvPlan:
     @property
     def arguments(self) -> tuple[Argument, ...]:
         """What its forward takes beside the stream."""
-        return arguments(("cache",) if self.cached else (), self.state)
+        taken = {"positions": self.documents, "cache": self.cached}
+        return arguments((name for name, present in taken.items() if present), self.state)

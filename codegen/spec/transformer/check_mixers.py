@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,8 +26,6 @@ def check_mixers(spec: TransformerSpec, kinds: dict[str | None, Block]) -> Itera
     for kind, block in model.blocks.items():
         if kind not in attended:
             yield from _bare(("model", "blocks", kind), block)
-    if len(attended) < len(kinds):
-        yield from _documents(model, attended)
 
 
 def _bare(at: Key, part: TransformerModel | Block) -> Iterator[Mistake]:
@@ -36,16 +33,6 @@ def _bare(at: Key, part: TransformerModel | Block) -> Iterator[Mistake]:
     if not part.residual.attention_norm:
         message = "there is no attention here whose norm could be left out"
         yield Mistake((*at, "residual", "attention_norm"), message, "drop it")
-
-
-def _documents(model: TransformerModel, attended: dict[str | None, Block]) -> Iterator[Mistake]:
-    """Documents that attention keeps apart, and a convolution would not."""
-    for kind, block in attended.items():
-        if re.search(r"\bdocument\b", block.attention.mask):
-            own = kind and "mask" in model.blocks[kind].attention.model_fields_set
-            at: Key = ("model", "blocks", str(kind)) if own else ("model",)
-            message = "a convolution sees the end of the document before: it has no mask"
-            yield Mistake((*at, "attention", "mask"), message, "`mixer: attention` in all layers")
 
 
 def _idle(
