@@ -48,10 +48,18 @@ FIELDS: dict[str, dict[str, Any]] = {
         "layer_types": [SLIDING, FULL, SLIDING, FULL],
         "activation_sparsity_pattern": [0.5, 0.0, 0.0, 0.0],
     },
+    "gemma4": {
+        "text_config": {
+            "layer_types": [SLIDING, FULL, SLIDING, FULL],
+            "global_head_dim": 32,
+            "num_kv_shared_layers": 2,
+        }
+    },
     "gemma4_text": {
         "layer_types": [SLIDING, SLIDING, SLIDING, FULL],
         "global_head_dim": 32,
     },
+    "gemma4_unified": {"text_config": {"global_head_dim": 32}},
     "gemma4_unified_text": {
         "layer_types": [SLIDING, SLIDING, SLIDING, FULL],
         "global_head_dim": 32,
@@ -123,8 +131,6 @@ OUT_OF_REACH: dict[str, str] = {
     "beam": "residuals that decay with depth",
     "cpmant": "biases by segment",
     "doge": "masks made of values",
-    "gemma4_text": "inputs of their own in each layer",
-    "gemma4_unified_text": "inputs of their own in each layer",
     "jetmoe": "experts within attention",
     "roc_bert": "embeddings of shape and pronunciation",
     "xmod": "adapters by language",
@@ -140,9 +146,7 @@ OUT_OF_REACH: dict[str, str] = {
     "falcon_mamba": _MAMBA,
     "gemma3n": _SHELL,
     "gemma3n_text": "AltUp streams and low-rank branches",
-    "gemma4": _SHELL,
     "gemma4_assistant": "keys and values of another model",
-    "gemma4_unified": _SHELL,
     "gemma4_unified_assistant": "keys and values of another model",
     "glm_moe_dsa": _SPARSE,
     "granitemoehybrid": _MAMBA,

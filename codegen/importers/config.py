@@ -12,7 +12,7 @@ from typing import Any
 from codegen.errors import CheckpointError, Diagnostic, Position
 
 LARGEST = 5_000_000  # bytes
-OUTSIDE = ("tie_word_embeddings",)
+OUTSIDE = ("tie_word_embeddings", "quantization_config")  # said of the whole
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,15 @@ class Config:
     )  # a field's name in the file, if another
 
     def within(self, field: str) -> Config:
-        """The config that a field holds; whether the head is tied is said outside it."""
+        """The config that a field holds; whether the head is tied is said outside it.
+
+        What weights are quantised to is said there too, or of the part alone.
+        """
         inner = self.fields.get(field)
         if not isinstance(inner, dict):
             message = f"the field `{field}` should hold a config, a mapping of fields"
             raise CheckpointError(Diagnostic(message, self.position(field) or self.at(0)))
-        fields = {name: value for name, value in inner.items() if name not in OUTSIDE}
+        fields = {name: value for name, value in inner.items() if name != "tie_word_embeddings"}
         fields |= {name: self.fields[name] for name in OUTSIDE if name in self.fields}
         offsets = {name: self.offsets[name] for name in OUTSIDE if name in self.offsets}
         _, start, end = self.offsets[field]

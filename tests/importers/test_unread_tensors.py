@@ -110,3 +110,13 @@ def test_a_config_of_quantised_weights_is_imported_without_them(tmp_path: Path) 
         with pytest.raises(CheckpointError, match="quantised weights"):
             read_model(folder)
         (folder / name).unlink()
+
+
+def test_quantised_weights_of_a_model_that_sees_too_are_known_as_such(tmp_path: Path) -> None:
+    text = {"model_type": "gemma3_text", "vocab_size": 67, "hidden_size": 48, "head_dim": 8}
+    whole = {"model_type": "gemma3", "text_config": text, "quantization_config": FP8}
+    (tmp_path / "config.json").write_text(json.dumps(whole))
+    assert "vocab_size: 67" in read_model(tmp_path).text
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="quantised weights"):
+        read_model(tmp_path)

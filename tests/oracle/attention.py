@@ -46,7 +46,8 @@ def heads_of_shared(
 def own_heads(run: Run, plan: AttentionPlan, index: int, x: Array) -> tuple[Array, Array, Array]:
     """Queries, keys and values (batch, heads, time, head_dim): clipped, normalised, turned."""
     net, layer, prefix = run.net, run.net.layers[index], f"blocks.{index}.attention"
-    q, k, v = (linear(run.weights, f"{prefix}.{name}_proj", x) for name in "qkv")
+    names = "qkk" if plan.keys_as_values else "qkv"
+    q, k, v = (linear(run.weights, f"{prefix}.{name}_proj", x) for name in names)
     if plan.qk_norm_over == "projection":
         q, k = qk_normed(run, plan, index, q, k)
     if plan.clip:

@@ -7,9 +7,10 @@ from typing import Any
 
 from codegen.plan.transformer.parts import AttentionPlan, MlpPlan
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
+from tests.oracle.activations import ACTIVATIONS
 from tests.oracle.arrays import Array
 from tests.oracle.attention import attention
-from tests.oracle.formulas import norm
+from tests.oracle.formulas import linear, norm
 from tests.oracle.mlp import feed_forward
 from tests.oracle.numbers import layer_number, norm_eps
 from tests.oracle.run import Run
@@ -26,7 +27,31 @@ COMPUTED: dict[type, Callable[[Run, Any, int, Array], Array]] = {
 
 
 def block(run: Run, index: int, x: Array) -> Array:
-    """A layer: each sublayer added to the stream, normalised before, after, or both."""
+    """A layer: its sublayers, then what it has of the tokens for itself, then a factor."""
+    net, weights, prefix = run.net, run.weights, f"blocks.{index}"
+    (plan,) = (b for b in net.blocks if b.name == net.layers[index].block)
+    x = mixed(run, index, x)
+    if index in run.own:
+        assert net.layer_gate is not None
+        gate = ACTIVATIONS[net.layer_gate.activation](
+            linear(weights, f"{prefix}.layer_gate.gate_proj", x)
+        )
+        y = linear(weights, f"{prefix}.layer_gate.o_proj", gate * run.own[index])
+        y = norm(plan.norm, norm_eps(net, index), weights, f"{prefix}.layer_gate_post_norm", y)
+        y = y * weights[f"{prefix}.layer_gate_layer_scale"] if plan.layer_scale else y
+        x = x + residual_scale(run, index) * y
+    return x * weights[f"{prefix}.layer_scalar"] if plan.layer_scalar else x
+
+
+def residual_scale(run: Run, index: int) -> float:
+    """Of what each sublayer adds."""
+    (plan,) = (b for b in run.net.blocks if b.name == run.net.layers[index].block)
+    scale = layer_number(run.net, "residual_scale", "residual_scales", index)
+    return scale if plan.residual_scale and scale is not None else 1.0
+
+
+def mixed(run: Run, index: int, x: Array) -> Array:
+    """Each sublayer added to the stream, normalised before, after, or both."""
     net, weights = run.net, run.weights
     (plan,) = (b for b in net.blocks if b.name == net.layers[index].block)
     eps, prefix = norm_eps(net, index), f"blocks.{index}"
@@ -44,25 +69,25 @@ def block(run: Run, index: int, x: Array) -> Array:
     def gained(name: str, y: Array) -> Array:
         return y * weights[f"{prefix}.{around[name]}_layer_scale"] if plan.layer_scale else y
 
-    mixed = any(not b.attentions for b in net.blocks)
-    parts = [part.name for part in plan.sublayers]
-    around = {name: "mixer" if mixed and name in ("attention", "conv") else name for name in parts}
-    scale = layer_number(net, "residual_scale", "residual_scales", index)
-    scale = scale if plan.residual_scale and scale is not None else 1.0
+    some_attend = any(not b.attentions for b in net.blocks)
+    parts = [part.name for part in plan.mixing]
+    mixers = ("attention", "conv")
+    around = {name: "mixer" if some_attend and name in mixers else name for name in parts}
+    bare = {"attention": not plan.attention_norm, "mlp": plan.mlp.own_norm is not None}
+    scale = residual_scale(run, index)
     if plan.residual_normed:
         for name in parts:
             x = normed(f"{around[name]}_norm", x)
             x = x + scale * gained(name, sublayer(name, x))
         return x
     if plan.parallel:
-        branches = []
-        for name in parts:
-            bare = name == "attention" and not plan.attention_norm
-            read = x if bare else normed("norm" if plan.shared_norm else f"{around[name]}_norm", x)
-            branches.append(gained(name, sublayer(name, read)))
-        return x + scale * sum(branches)
+        places = ["norm" if plan.shared_norm else f"{around[name]}_norm" for name in parts]
+        pairs = zip(parts, places, strict=True)
+        reads = [x if bare.get(name) else normed(place, x) for name, place in pairs]
+        all_of_them = [gained(n, sublayer(n, y)) for n, y in zip(parts, reads, strict=True)]
+        return x + scale * sum(all_of_them)
     for name in parts:
-        before = plan.placement in BEFORE and (name != "attention" or plan.attention_norm)
+        before = plan.placement in BEFORE and not bare.get(name)
         output = sublayer(name, normed(f"{around[name]}_norm", x) if before else x)
         if plan.placement in ("post", "sandwich"):
             output = normed(f"{around[name]}_post_norm", output)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 
 from codegen.plan.transformer.network import TransformerNetwork
@@ -23,6 +26,27 @@ def document_positions(inputs: Inputs, time: int) -> Array:
 
 
 def embed(run: Run, tokens: Array) -> Array:
+    """(batch, time, d_model): what enters the first layer, and in the run what each has alone."""
+    x = embedded(run, tokens)
+    if run.net.embedding.layer_norm:
+        run.own.update(layer_embeddings(run, tokens, x))
+    return x
+
+
+def layer_embeddings(run: Run, tokens: Array, x: Array) -> Iterator[tuple[int, Array]]:
+    """(batch, time, width) of each layer: looked up, and made of what enters the first."""
+    net, weights, plan = run.net, run.weights, run.net.embedding.layer_norm
+    assert plan is not None
+    width = int(number(net, "layer_embedding_dim"))
+    for index in range(len(net.layers)):
+        part = slice(index * width, (index + 1) * width)
+        read = weights["layer_embedding.weight"][tokens][..., part] * math.sqrt(width)
+        made = x @ weights["layer_embedding_proj.weight"][part].T / math.sqrt(x.shape[-1])
+        made = norm(plan, end_eps(net, plan), weights, "layer_embedding_norm", made)
+        yield index, ((read + made) / math.sqrt(2)).astype(x.dtype)
+
+
+def embedded(run: Run, tokens: Array) -> Array:
     """(batch, time, d_model): scaled, shifted, placed, typed, normalised, in this order.
 
     A narrower embedding is projected after the first, the fourth or the last of these; a norm of

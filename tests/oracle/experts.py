@@ -24,15 +24,23 @@ def mixture(
     x: Array,
     compute: Expert,
     gaps: list[float],
+    routed: Array | None = None,
 ) -> Array:
-    """The weighted sum of each token's experts. To `gaps` goes by how much each choice was made."""
+    """The weighted sum of each token's experts. To `gaps` goes by how much each choice was made.
+
+    `routed` is what the router reads, if it reads something else than the experts.
+    """
     assert plan.experts is not None
     out = np.zeros_like(x)
-    logits = linear(weights, f"{prefix}.router", x)
+    logits = linear(weights, f"{prefix}.router", x if routed is None else routed)
+    if plan.logit_scale:
+        logits = logits * x.dtype.type(layer.numbers["route_logit_scale"])
     correction = weights.get(f"{prefix}.correction_bias")
     for at in np.ndindex(*x.shape[:-1]):
         for number, share in route(plan.experts.router, layer, logits[at], correction, gaps):
             row, share = x[at][None], x.dtype.type(share)
+            if plan.experts.router.expert_scale:
+                share = share * weights[f"{prefix}.expert_scale"][number]
             own = expert(weights, f"{prefix}.experts", number)
             if plan.experts.weigh_input:
                 out[at] += compute(own, share * row)[0]

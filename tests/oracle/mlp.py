@@ -7,12 +7,12 @@ import functools
 import numpy as np
 
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import MlpPlan
+from codegen.plan.transformer.parts import MlpPlan, NormPlan
 from tests.oracle.activations import ACTIVATIONS, sigmoid, softplus, xielu
 from tests.oracle.arrays import Array, Weights, part_of
 from tests.oracle.experts import mixture
 from tests.oracle.formulas import linear, norm
-from tests.oracle.numbers import inner_eps
+from tests.oracle.numbers import inner_eps, norm_eps
 from tests.oracle.run import Run
 
 
@@ -22,11 +22,21 @@ def feed_forward(run: Run, plan: MlpPlan, index: int, x: Array) -> Array:
     if plan.experts is None:
         return mlp(net, plan, index, part_of(weights, prefix), x)
     one = functools.partial(mlp, net, plan, index)
-    y = mixture(plan, net.layers[index], weights, prefix, x, one, run.gaps)
+
+    def normed(form: NormPlan | None, name: str, y: Array) -> Array:
+        eps = norm_eps(net, index)
+        return y if form is None else norm(form, eps, weights, f"{prefix}.{name}", y)
+
+    own, output = plan.own_norm, plan.output_norm
+    routed, read = normed(own, "router_norm", x), normed(own, "experts_norm", x)
+    y = mixture(plan, net.layers[index], weights, prefix, read, one, run.gaps, routed)
+    y = normed(output, "experts_post_norm", y)
     if plan.shared:
-        shared = mlp(net, plan.shared, index, part_of(weights, f"{prefix}.shared"), x)
+        read = normed(own, "shared_norm", x)
+        shared = mlp(net, plan.shared, index, part_of(weights, f"{prefix}.shared"), read)
         if plan.experts.shared_gate:
-            shared = shared * sigmoid(linear(weights, f"{prefix}.shared_gate", x))
+            shared = shared * sigmoid(linear(weights, f"{prefix}.shared_gate", read))
+        shared = normed(output, "shared_post_norm", shared)
         y = (y + shared) / 2 if plan.experts.averaged else y + shared
     return y
 

@@ -17,7 +17,7 @@ class Run:
 
     `cross` is what a decoder's layer, given its prefix, sees of a source. To `gaps` goes by how
     much each choice of experts was made: a small one may flip on rounding. `kept` has the keys and
-    values of layers, for those without any of their own.
+    values of layers, for those without any of their own, `own` the embedding of each layer.
     """
 
     net: TransformerNetwork
@@ -26,4 +26,5 @@ class Run:
     inputs: Inputs = field(default_factory=dict)
     gaps: list[float] = field(default_factory=list)
     kept: dict[int, tuple[Array, Array]] = field(default_factory=dict)
+    own: dict[int, Array] = field(default_factory=dict)
     cross: Cross | None = None

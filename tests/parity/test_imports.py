@@ -15,7 +15,14 @@ from benchmarks import coverage_compare
 from benchmarks.coverage import SETTINGS, check_type, quieten
 from benchmarks.coverage_compare import compare
 from benchmarks.coverage_table import PAGE
-from benchmarks.tiny_models import Setting, example, settings, tiny_model
+from benchmarks.tiny_models import (
+    Setting,
+    build_config,
+    example,
+    model_class,
+    settings,
+    tiny_model,
+)
 
 SAMPLE = (
     ("causal-lm", "gpt2"),
@@ -47,6 +54,41 @@ def passing_types() -> list[tuple[str, str]]:
 def test_a_model_type_has_the_figures_of_transformers(task: str, model_type: str) -> None:
     found = check_type(task, model_type, SETTINGS, always=True)
     assert found.passed, found.reason
+
+
+# What the settings of a type leave at its default, as several fields have to change together.
+TOGETHER: dict[str, tuple[str, dict[str, Any]]] = {
+    "keys and values of earlier layers, beside wider MLPs": (
+        "gemma4_text",
+        {
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+            "num_kv_shared_layers": 2,
+            "use_double_wide_mlp": True,
+            "attention_k_eq_v": True,
+            "num_global_key_value_heads": 3,
+        },
+    ),
+    "experts beside an MLP, each with norms of its own": (
+        "gemma4_text",
+        {
+            "enable_moe_block": True,
+            "num_experts": 8,
+            "top_k_experts": 3,
+            "moe_intermediate_size": 24,
+            "hidden_size_per_layer_input": 0,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_fields_that_change_together_have_the_figures_of_transformers(case: str) -> None:
+    quieten()
+    model_type, change = TOGETHER[case]
+    config = build_config("causal-lm", model_type, change)
+    chosen = Setting("causal-lm", model_type, 1, config, model_class("causal-lm", model_type), {})
+    verdict = compare(chosen)
+    assert verdict.passed, verdict.findings
 
 
 @pytest.mark.long

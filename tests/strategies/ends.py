@@ -19,6 +19,7 @@ def embeddings(draw: st.DrawFn) -> Fields:
             norm=st.one_of(coin(), coin(), norm_forms()),
             token_types=st.sampled_from([0, 1, 3]),
             task_types=st.sampled_from([0, 2]),
+            per_layer=st.one_of(st.just("none"), per_layers()),
         )
     )
     if positions != "unsaid":
@@ -39,6 +40,14 @@ def embeddings(draw: st.DrawFn) -> Fields:
     elif fields.get("norm") and draw(coin()):
         fields["norm_of"] = draw(st.sampled_from(["tokens", "tokens", "sum"]))
     return fields
+
+
+def per_layers() -> st.SearchStrategy[Fields]:
+    """Embeddings that layers have of their own; the norm of what fewer numbers make is unsteady."""
+    activations = ACTIVATIONS.filter(lambda name: name != "xielu")
+    return st.fixed_dictionaries(
+        {"dim": st.sampled_from([12, 20])}, optional={"activation": activations}
+    )
 
 
 @st.composite

@@ -46,6 +46,18 @@ def repaired(model: Fields, centred: Fields) -> Fields:
     return model
 
 
+def fitting_experts(model: Fields) -> Fields:
+    """The model whose experts have norms of their own only where they can read the stream."""
+    parts = (model, *model.get("blocks", {}).values())
+    residuals = [part.get("residual", {}) for part in parts]
+    if any(residual.get("normed") or residual.get("shared_norm") for residual in residuals):
+        for part in parts:
+            mlp = part.get("mlp")
+            if isinstance(mlp, dict) and isinstance(mlp.get("experts"), dict):
+                mlp["experts"].pop("own_norms", None)
+    return model
+
+
 def sharing_bias(model: Fields, shared: bool) -> Fields:
     """The model with one table of biases for all its layers, if it is to be shared."""
     kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
@@ -73,11 +85,27 @@ def reusing(model: Fields) -> Fields:
         return model
     same = {"heads": said["heads"], "mask": said.get("mask", "causal")}
     same |= {name: said.get(name) for name in ("kv_heads", "head_dim", "value_dim")}
-    lacked = ("clip", "gate", "output_norm", "relative_bias", "qk_norm", "rope")
+    lacked = ("values", "clip", "gate", "output_norm", "relative_bias", "qk_norm", "rope")
     fields = {name: value for name, value in own.items() if name not in lacked}
     fields |= {"clip": None, "gate": "none", "output_norm": "none", "qk_norm": "none"}
+    fields |= {"values": "own"}
     fields |= {"rope": there["rope"]} if "rope" in there else {}
     blocks[last]["attention"] = {**fields, **same, "kv_of": first}
+    return model
+
+
+def fitting_values(model: Fields) -> Fields:
+    """The model whose values are keys only where they have no width and no bias of their own."""
+    general = model["attention"]
+    kinds = [kind["attention"] for kind in model.get("blocks", {}).values() if "attention" in kind]
+    for attention in (general, *kinds):
+        if {**general, **attention}.get("values") == "keys":
+            if {**general, **attention}.get("value_dim"):
+                attention["values"] = "own"
+                continue
+            for part in (general, attention):
+                if isinstance(part.get("bias"), dict):
+                    part["bias"].pop("v", None)
     return model
 
 

@@ -43,6 +43,8 @@ def experts(draw: st.DrawFn) -> Fields:
             eps=st.sampled_from([0.0, 1e-20, 0.1]),
             bias=coin(),
             softcap=st.sampled_from([5.0, 30.0]),
+            logit_scale=st.sampled_from([2.0, "1 / sqrt(d_model)"]),
+            expert_scale=coin(),
             corrected=st.sampled_from(["scores", "logits"]),
             scale=st.sampled_from([0.5, 2.5]),
             apply=st.sampled_from(["output", "input"]),
@@ -57,6 +59,8 @@ def experts(draw: st.DrawFn) -> Fields:
             d_ff=st.sampled_from([5, 8, 16]),
             bias=coin(),
             shared=st.one_of(st.just("none"), shared),
+            own_norms=coin(),
+            output_norms=coin(),
         )
     )
 

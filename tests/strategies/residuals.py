@@ -17,7 +17,8 @@ def gains() -> st.SearchStrategy[Fields]:
 @st.composite
 def residuals(draw: st.DrawFn) -> Fields:
     """A layout that fits the norms' placement, which goes with it."""
-    scale = draw(some_of(scale=st.sampled_from([0.5, "1.4 / sqrt(layers)"])))
+    scales = st.sampled_from([0.5, "1.4 / sqrt(layers)"])
+    scale = draw(some_of(scale=scales, layer_scalar=st.sampled_from([False, True, "fixed"])))
     layout = draw(st.sampled_from(["", "sequential", "parallel", "shared"]))
     if not layout:
         return {"residual": scale}

@@ -9,6 +9,8 @@ from tests.strategies.blocks import KINDS, block_kinds, layer_orders
 from tests.strategies.choices import Fields, coin, some_of
 from tests.strategies.ends import embeddings, output_heads
 from tests.strategies.fitting import (
+    fitting_experts,
+    fitting_values,
     repaired,
     reusing,
     sharing_bias,
@@ -22,6 +24,12 @@ from tests.strategies.mlps import fitting_mlps, mlps, swiglus
 from tests.strategies.norms import norm_forms, norms
 from tests.strategies.residuals import gains, residuals
 from tests.strategies.rope import ropes
+
+
+def fitted(model: Fields, swiglu: Fields | None, centred: dict[str, bool], shared: bool) -> Fields:
+    """The model whose sublayers have only what they can have, alone and together."""
+    model = fitting_mlps(fitting_values(fitting_experts(model)), swiglu)
+    return without_turned_values(sharing_bias(repaired(model, centred), shared))
 
 
 @st.composite
@@ -76,14 +84,10 @@ def models(draw: st.DrawFn) -> Fields:
     swiglu = draw(st.one_of(st.none(), st.none(), swiglus()))
     if not names:
         model["layers"] = draw(st.integers(1, 4))
-        return without_turned_values(
-            sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
-        )
+        return fitted(model, swiglu, centred, shared)
     kinds = {name: draw(block_kinds(head_dim, turns, turned, attention)) for name in names}
     model |= {"blocks": kinds, "layers": draw(layer_orders(names))}
-    return without_turned_values(
-        sharing_bias(repaired(fitting_mlps(model, swiglu), centred), shared)
-    )
+    return fitted(model, swiglu, centred, shared)
 
 
 @st.composite

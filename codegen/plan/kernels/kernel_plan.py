@@ -294,7 +294,7 @@ def _norm_kernel(block: BlockPlan) -> NormKernel | None:
     plain = norm.kind == "rms" and not norm.zero_centered and block.placement == "pre"
     layout = block.parallel or block.residual_normed or block.cross
     own = block.residual_scale or block.layer_scale or block.drop_path
-    altered = block.dropout or own or layout
+    altered = block.dropout or own or layout or not block.mixing[-1].norm_before
     return NormKernel(norm.weight) if plain and not altered else None
 
 

@@ -23,6 +23,7 @@ LAYER_CACHE = StateClass("LayerCache", "transformer/cache/layer_cache.py.jinja",
 # In the order in which every forward takes them.
 GIVEN = (
     Argument("positions", "Tensor"),
+    Argument("layer_embedding", "Tensor"),
     Argument("rotary", "Rotary"),
     Argument("temperature", "Tensor"),
     Argument("inputs", "MaskInputs"),

@@ -89,6 +89,7 @@ def attention_plan(
         kept=kept_by_cache(mask),
         own_values=own_values,
         value_scale=attention.value_scale is not None and attention.kv_of is None,
+        keys_as_values=attention.values == "keys",
         differential=differential,
         shared_kv=attention.kv_of is not None,
         cross=cross,

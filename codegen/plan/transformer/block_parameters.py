@@ -9,7 +9,8 @@ from codegen.plan.tables import Parameter, Start
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import grid_bias_row
-from codegen.plan.transformer.parameter_rows import ZEROS, linear_rows, norm_rows
+from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.parameter_rows import ONES, ZEROS, linear_rows, norm_rows
 from codegen.plan.transformer.parts import (
     AttendingLayer,
     AttentionPlan,
@@ -41,6 +42,7 @@ class BlockRows:
     residual: Start
     gain: Start
     image: ImagePlan | None = None
+    own_width: int = 0  # of the embedding that each layer has of its own
 
     @property
     def attending(self) -> AttendingLayer:
@@ -125,7 +127,8 @@ def _projections(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]:
     if not plan.shared_kv:
         keys, values = layer.kv_heads * layer.head_dim, layer.kv_heads * layer.value_dim
         yield from block.reads("attention.k_proj", keys, plan.bias["k"])
-        yield from block.reads("attention.v_proj", values, plan.bias["v"])
+        if not plan.keys_as_values:
+            yield from block.reads("attention.v_proj", values, plan.bias["v"])
 
 
 def _latents(block: BlockRows, plan: LatentPlan) -> Iterator[Parameter]:
@@ -157,6 +160,12 @@ def cross_attention_rows(block: BlockRows, cross: CrossAttentionPlan) -> Iterato
         yield from block.norm(f"cross_attention.{name}", plan.qk_norm, width)
 
 
+def layer_gate_rows(block: BlockRows, plan: LayerGatePlan) -> Iterator[Parameter]:
+    """The gate of a layer's own embedding, and the way into the stream."""
+    yield from block.reads("layer_gate.gate_proj", block.own_width, False)
+    yield from block.adds("layer_gate.o_proj", block.own_width, False)
+
+
 def mlp_rows(block: BlockRows, mlp: MlpPlan) -> Iterator[Parameter]:
     """An MLP; or experts, with an MLP for all tokens or none."""
     layer = block.layer
@@ -164,6 +173,10 @@ def mlp_rows(block: BlockRows, mlp: MlpPlan) -> Iterator[Parameter]:
         yield from _one_mlp(block, "mlp", mlp, layer.d_ff)
         return
     yield from _experts(block, mlp, mlp.experts)
+    yield from block.norm("mlp.router_norm", mlp.own_norm, block.width)
+    for part in ("experts", "shared") if mlp.shared else ("experts",):
+        yield from block.norm(f"mlp.{part}_norm", mlp.own_norm, block.width)
+        yield from block.norm(f"mlp.{part}_post_norm", mlp.output_norm, block.width)
     if mlp.experts.shared_gate:
         yield from block.reads("mlp.shared_gate", 1, False)
     if mlp.shared:
@@ -189,6 +202,8 @@ def _experts(block: BlockRows, mlp: MlpPlan, plan: ExpertsPlan) -> Iterator[Para
     yield Parameter(name, shape, "router", block.normal, "matrix")
     if plan.router.bias:
         yield block.vector("mlp.router.bias", (count,), "router_bias", ZEROS)
+    if plan.router.expert_scale:
+        yield block.vector("mlp.expert_scale", (count,), "expert_scale", ONES)
     if plan.router.correction:
         at, role = "mlp.correction_bias", "correction_bias"
         yield block.vector(at, (count,), role, ZEROS, trained=False)

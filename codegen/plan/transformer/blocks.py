@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from codegen.plan.reads import Read
 from codegen.plan.transformer.attention import attention_plan
+from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.mlps import mlp_plan, norm_plan
 from codegen.plan.transformer.one_mlp import with_one_mlp
@@ -122,13 +123,16 @@ def _block_plan(
         given=(),
         kinds=(),
         per_layer=_drops_more_later(model),
-        sublayers=_sublayers(
-            block,
-            {
-                block.mixer: MIXERS[block.mixer](model, kind, block, numbers, decodes=decodes),
-                "mlp": mlp_plan(model, block, numbers),
-            },
-            {} if len(numbers.attending) == len(numbers.blocks) else dict.fromkeys(MIXERS, "mixer"),
+        sublayers=(
+            *_sublayers(
+                block,
+                {
+                    block.mixer: MIXERS[block.mixer](model, kind, block, numbers, decodes=decodes),
+                    "mlp": mlp_plan(model, block, numbers),
+                },
+                _around(numbers),
+            ),
+            *_layer_gate(model),
         ),
         norm=norm_plan(block.norm, Read("d_model"), numbers.read("norm_eps")),
         placement=block.norm.placement,
@@ -138,6 +142,7 @@ def _block_plan(
         attention_norm=residual.attention_norm or block.mixer != "attention",
         residual_scale=None if residual.scale is None else numbers.scale("residual_scale"),
         residual_normed=residual.normed,
+        layer_scalar="learned" if residual.layer_scalar is True else residual.layer_scalar or "",
         layer_scale=model.layer_scale is not None,
         drop_path=bool(model.drop_path and model.drop_path.rate),
     )
@@ -150,16 +155,27 @@ def _sublayers(
     placement, residual = block.norm.placement, block.residual
     before = placement in ("pre", "sandwich") and not residual.shared_norm
     after = {"pre": "", "post_residual": "sum"}.get(placement, "branch")
+    own_norms = block.mlp.experts is not None and block.mlp.experts.own_norms
+    bare = {"attention": not residual.attention_norm, "mlp": own_norms}
     return tuple(
-        SublayerPlan(
-            name,
-            around.get(name, name),
-            plan,
-            before and (residual.attention_norm or name != "attention"),
-            after,
-        )
+        SublayerPlan(name, around.get(name, name), plan, before and not bare.get(name), after)
         for name, plan in plans.items()
     )
+
+
+def _layer_gate(model: TransformerModel) -> tuple[SublayerPlan, ...]:
+    """What adds a layer's own embedding, if it has one: of the stream itself, its output normed."""
+    own = model.embedding.per_layer
+    if own is None:
+        return ()
+    gate = LayerGatePlan("", own.activation)
+    return (SublayerPlan("layer_gate", "layer_gate", gate, False, "branch"),)
+
+
+def _around(numbers: LayerNumbers) -> dict[str, str]:
+    """How the names of norms and gains begin around mixers: alike where not all blocks attend."""
+    alike = len(numbers.attending) == len(numbers.blocks)
+    return {} if alike else dict.fromkeys(MIXERS, "mixer")
 
 
 def with_sublayer(block: BlockPlan, name: str, plan: Mixer, before: str) -> BlockPlan:
@@ -167,7 +183,8 @@ def with_sublayer(block: BlockPlan, name: str, plan: Mixer, before: str) -> Bloc
     found: list[SublayerPlan] = []
     for sublayer in block.sublayers:
         if sublayer.name == before:
-            found.append(replace(sublayer, name=name, around=name, plan=plan))
+            norm = block.placement in ("pre", "sandwich")
+            found.append(replace(sublayer, name=name, around=name, plan=plan, norm_before=norm))
         found.append(sublayer)
     return replace(block, sublayers=tuple(found))
 

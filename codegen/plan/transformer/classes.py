@@ -70,6 +70,8 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
         yield from _routing(network)
     of_encoder = {mlp.class_name for mlp in encoder.mlps} if encoder else set()
     yield from (row for row in _mlps(network) if row.name not in of_encoder)
+    if gate := network.layer_gate:
+        yield ClassPlan(gate.class_name, gate.template, network, gate)
     if network.drop_path or (encoder and encoder.drop_path):
         yield ClassPlan("DropPath", "transformer/drop_path.py.jinja", network)
     if network.cross:

@@ -30,6 +30,7 @@ PAPERS = {
     "differential": "Ye et al., Differential Transformer (arXiv:2410.05258)",
     "mla": "DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1",
     "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
+    "per_layer": "Gemma team, Gemma 3n (2025), per-layer embeddings",
     "palm": "Chowdhery et al., PaLM (arXiv:2204.02311), section 5",
     "alibi": "Press et al., Train Short, Test Long (arXiv:2108.12409)",
     "t5": "Raffel et al., T5 (arXiv:1910.10683), section 2.1",
@@ -207,6 +208,9 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     if network.qk_normed:
         where = _where([attention.qk_norm is not None for attention in attentions])
         yield f"normalised queries and keys{where}", ("qk_norm",)
+    as_values = [attention.keys_as_values for attention in attentions]
+    if any(as_values):
+        yield f"values are the keys before norm and positions{_where(as_values)}", ()
     if any(attention.gate != "none" for attention in attentions):
         where = _where([attention.gate != "none" for attention in attentions])
         yield f"gated attention outputs{where}", ("gate",)
@@ -272,6 +276,9 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
     bare = [not block.attention_norm for block in network.blocks]
     if any(bare):
         yield f"attention without a norm before it{_where(bare)}", ()
+    scalars = [bool(block.layer_scalar) for block in network.blocks]
+    if any(scalars):
+        yield f"a factor of the stream behind each layer{_where(scalars)}", ()
     if any(block.layer_scale for block in network.blocks):
         yield "a learned gain of each sublayer's output (LayerScale)", ("layer_scale",)
     if network.drop_path:
@@ -298,6 +305,8 @@ def _experts(network: TransformerNetwork) -> Iterator[Fact]:
         yield f"a mixture of {count} experts{where}, {active} active per token", ("experts",)
     if any(mlp.shared for mlp in network.mlps):
         yield "a shared expert for all tokens", ("shared",)
+    if any(mlp.own_norm for mlp in network.mlps):
+        yield "routers and experts that read the stream by norms of their own", ()
     routers = [experts.router for experts in network.experts]
     for words, holds, paper in (
         ("sigmoid routers", any(r.scores == "sigmoid" for r in routers), "deepseek_v3"),
@@ -323,6 +332,8 @@ def _ends(network: TransformerNetwork) -> Iterator[Fact]:
         yield f"its layers are applied {len(network.order)} times in all", ("albert",)
     if network.embedding.projected:
         yield "the token embedding is narrower than the residual stream", ("albert",)
+    if network.layer_gate:
+        yield "an embedding of the tokens for each layer, which the stream gates", ("per_layer",)
     if network.embedding.token_shift:
         yield "each token's embedding is mixed with that of the one before", ("shift",)
     if network.head.softcap:

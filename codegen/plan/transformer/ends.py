@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from codegen.plan.reads import LayerCount, Read, Total
 from codegen.plan.tables import ConfigField
 from codegen.plan.transformer.formula import Formula, Size, agreed_tree, formula_of, holds
+from codegen.plan.transformer.layer_gate import WIDTH
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers
 from codegen.plan.transformer.layer_numbers.number_row import (
     TINY_MODEL,
@@ -19,6 +20,7 @@ from codegen.plan.transformer.parts import EmbeddingPlan, HeadPlan, NormPlan, Tr
 from codegen.spec.transformer.resolve import output_width, resolve_norm, scale_numbers
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
+TINY_OWN = 8  # width of each layer's own embedding, at toy size
 TINY_NARROW = TINY_MODEL // 2  # a width other than d_model, at toy size
 WHOLE, NARROW, OUTPUT = Read("d_model"), Read("embedding_dim"), Read("output_dim")
 
@@ -37,6 +39,7 @@ class Ends:
             "final": resolve_norm(model, model.final_norm),
             "embedding": resolve_norm(model, model.embedding.norm),
             "head": resolve_norm(model, transform.norm) if transform else None,
+            "layer_embedding": model.norm if model.embedding.per_layer else None,
         }
         self.epsilons: dict[float, str] = {}  # those that no block has, by the first that has one
         for place, norm in self.norms.items():
@@ -79,6 +82,7 @@ class Ends:
             norm_first=spec.norm_of == "tokens",
             projected=projected,
             projection_bias=spec.projection_bias,
+            layer_norm=self._norm("layer_embedding", WIDTH) if spec.per_layer else None,
         )
 
     def head(self) -> HeadPlan:
@@ -121,6 +125,9 @@ class Ends:
         if spec.extra_tokens:
             extra = spec.extra_tokens
             yield ConfigField("extra_tokens", "int", extra, min(extra, 2), "read, never predicted")
+        if spec.per_layer:
+            width, comment = spec.per_layer.dim, "of each layer's own embedding"
+            yield ConfigField("layer_embedding_dim", "int", width, min(width, TINY_OWN), comment)
         yield from self._scale("embedding_scale", spec.scale)
         if spec.position_offset:
             offset = spec.position_offset

@@ -26,6 +26,7 @@ class RouterPlan:
     grouped: bool
     group_score: str
     scaled: bool
+    expert_scale: bool  # a learned factor of each expert's weight
     kept: bool  # in training the logits are kept, for a loss
 
 
@@ -82,5 +83,6 @@ def _router_plan(router: Router, *, kept: bool) -> RouterPlan:
         grouped=router.groups > 1,
         group_score=router.group_score,
         scaled=router.scale != 1,
+        expert_scale=router.expert_scale,
         kept=kept,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from codegen.plan.tables import Parameter, Start
 from codegen.plan.transformer.block_parameters import BlockRows
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parameter_rows import normal
+from codegen.plan.transformer.parameter_rows import ONES, normal
 from codegen.plan.transformer.parts import SublayerPlan
 from codegen.plan.transformer.sublayers import kind_of
 from codegen.spec.transformer.vocabulary import TransformerModel
@@ -21,11 +21,18 @@ def layer_rows(
     plan = network.block_of(layer)
     gain = Start("constant", value=model.layer_scale or 1.0, source="layer_scale")
     at, image = f"blocks.{index}", network.image
-    block = BlockRows(at, plan, layer, model.d_model, normal(model), residual, gain, image)
+    own = model.embedding.per_layer
+    block = BlockRows(
+        *(at, plan, layer, model.d_model, normal(model), residual, gain, image),
+        own_width=own.dim if own else 0,
+    )
     if plan.shared_norm:
         yield from block.norm("norm", plan.norm, model.d_model)
     for sublayer in plan.sublayers:
         yield from _sublayer_rows(block, sublayer)
+    if plan.layer_scalar:
+        trained = plan.layer_scalar == "learned"
+        yield block.vector("layer_scalar", (1,), "layer_scalar", ONES, trained=trained)
 
 
 def _sublayer_rows(block: BlockRows, sublayer: SublayerPlan) -> Iterator[Parameter]:

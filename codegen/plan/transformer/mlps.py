@@ -31,17 +31,24 @@ def mlp_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> Ml
     names += ["route_scale"] * (router.scale != 1) + ["route_power"] * (router.power != 1)
     names += ["route_eps"] * (router.eps > 0) + ["route_softcap"] * (router.softcap is not None)
     names += ["route_threshold"] * (router.scores == "sparsemixer")
+    norm = norm_plan(block.norm, Read("d_model"), numbers.read("norm_eps"))
     one = _one(block, numbers, "expert_d_ff", experts_bias(mlp, experts))
     reads = {**one.numbers, **{name: numbers.read(name) for name in names}}
     shared_plan = _shared(block, numbers, shared) if shared else None
     each = [*reads.values(), *(shared_plan.numbers.values() if shared_plan else ())]
+    each += [norm.eps] if experts.own_norms or experts.output_norms else []
+    logit_scale = None if router.logit_scale is None else numbers.scale("route_logit_scale")
+    by_layer = any(read.by_layer for read in each) or bool(logit_scale and logit_scale.by_layer)
     widths = [model.d_model, *(int(v["expert_d_ff"]) for v in numbers.true)]
     return replace(
         one,
         numbers=reads,
-        per_layer=any(read.by_layer for read in each),
+        per_layer=by_layer,
         experts=experts_plan(mlp, aligned=all(width % ALIGNED == 0 for width in widths)),
         shared=shared_plan and replace(shared_plan, class_name="SharedMLP"),
+        own_norm=norm if experts.own_norms else None,
+        output_norm=norm if experts.output_norms else None,
+        logit_scale=logit_scale,
     )
 
 

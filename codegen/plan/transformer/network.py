@@ -12,6 +12,7 @@ from codegen.plan.transformer.cache import CachePlan, cache_plan
 from codegen.plan.transformer.classes import ClassPlan, classes_of, imports_of
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
+from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.parts import (
     AttendingLayer,
     AttentionPlan,
@@ -228,6 +229,7 @@ class TransformerNetwork:
     def activations(self) -> tuple[str, ...]:
         """Every activation that a class of the model may have."""
         found = [mlp.activation for mlp in self.all_mlps]
+        found += [self.layer_gate.activation] if self.layer_gate else []
         return (*found, *([self.head.transform.activation] if self.head.transform else []))
 
     @property
@@ -241,7 +243,8 @@ class TransformerNetwork:
         ]
         inner += [mlp.norm for mlp in self.mlps if mlp.norm]
         transform = self.head.transform
-        ends = (self.embedding.norm, self.norm, transform.norm if transform else None)
+        of_embedding = (self.embedding.norm, self.embedding.layer_norm)
+        ends = (*of_embedding, self.norm, transform.norm if transform else None)
         own = (*filter(None, ends), *(block.norm for block in self.blocks), *inner)
         return (*self.encoder.norms, *own) if self.encoder else own
 
@@ -267,7 +270,8 @@ class TransformerNetwork:
     def mixers(self) -> tuple[Mixer, ...]:
         """The distinct sublayers that mix the positions of its own sequence."""
         found = [s.plan for b in self.blocks for s in b.sublayers]
-        own = (p for p in found if not isinstance(p, CrossAttentionPlan | MlpPlan))
+        others = CrossAttentionPlan | MlpPlan | LayerGatePlan
+        own = (p for p in found if not isinstance(p, others))
         return tuple({plan.class_name: plan for plan in own}.values())
 
     @property
@@ -285,6 +289,12 @@ class TransformerNetwork:
     def convolutions(self) -> tuple[ShortConvPlan, ...]:
         """The distinct classes of short convolutions."""
         return tuple(mixer for mixer in self.mixers if isinstance(mixer, ShortConvPlan))
+
+    @property
+    def layer_gate(self) -> LayerGatePlan | None:
+        """What adds the embedding that each layer has of its own."""
+        plans = (s.plan for s in self.blocks[0].sublayers)
+        return next((plan for plan in plans if isinstance(plan, LayerGatePlan)), None)
 
     @property
     def attentions(self) -> tuple[AttentionPlan, ...]:

@@ -31,6 +31,7 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
         rows += norm_rows("embedding_norm", network.embedding.norm, model.d_model)
     else:
         rows = list(_embeddings(network.embedding, model))
+        rows += _layer_embeddings(network, model)
     if network.shared_bias:
         rows.append(_bias_table(network, "bias_table", normal(model)))
     for index in range(len(network.layers)):
@@ -71,6 +72,20 @@ def _embeddings(plan: EmbeddingPlan, model: TransformerModel) -> Iterator[Parame
         yield Parameter(f"{role}.weight", shape, role, normal(model), "matrix")
         if plan.projection_bias:
             yield vector_row("embedding_proj.bias", model.d_model, "embedding_proj_bias", ZEROS)
+
+
+def _layer_embeddings(network: TransformerNetwork, model: TransformerModel) -> Iterator[Parameter]:
+    """Of what each layer has for itself: a table and a projection for all, and a norm."""
+    spec = model.embedding
+    if spec.per_layer is None:
+        return
+    width = len(network.layers) * spec.per_layer.dim
+    shape = (model.vocab_size + spec.extra_tokens, width)
+    role = "layer_embedding"
+    yield Parameter(f"{role}.weight", shape, role, of_embeddings(model), "embedding", shard=0)
+    shape, role = (width, model.d_model), "layer_embedding_proj"
+    yield Parameter(f"{role}.weight", shape, role, normal(model), "matrix")
+    yield from norm_rows("layer_embedding_norm", network.embedding.layer_norm, spec.per_layer.dim)
 
 
 def _head(network: TransformerNetwork, model: TransformerModel) -> Iterator[Parameter]:

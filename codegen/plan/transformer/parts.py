@@ -12,6 +12,7 @@ from codegen.plan.transformer.arguments import LAYER_CACHE, StateClass, argument
 from codegen.plan.transformer.attention_function import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.formula import Formula
+from codegen.plan.transformer.layer_gate import LayerGatePlan
 
 ATTENTION = "transformer/attention/attention.py.jinja"
 
@@ -61,6 +62,7 @@ class EmbeddingPlan:
     norm_first: bool  # before positions are added
     projected: str
     projection_bias: bool
+    layer_norm: NormPlan | None  # of what each layer's own embedding is projected to
 
     @property
     def learned(self) -> bool:
@@ -131,6 +133,7 @@ class AttentionPlan:
     stretched_scale: bool  # that grows with the stretch of rotary positions
     own_values: bool  # value heads have a width of their own
     value_scale: bool
+    keys_as_values: bool  # values have no projection of their own
     shared_kv: bool  # keys and values are an earlier layer's
     differential: NormPlan | None  # of what is left of two heads
     cross: bool  # keys and values are another stack's
@@ -251,6 +254,9 @@ class MlpPlan:
     up_offset: bool = False
     experts: ExpertsPlan | None = None
     shared: MlpPlan | None = None  # the expert of all tokens
+    own_norm: NormPlan | None = None  # by which each part of a mixture reads the stream itself
+    output_norm: NormPlan | None = None  # of what each part of a mixture adds
+    logit_scale: Read | Formula | None = None  # of a router's logits
     takes: tuple[str, ...] = ()  # numbers that the class is given, as its uses differ in them
 
     @property
@@ -434,6 +440,7 @@ class BlockPlan:
     attention_norm: bool  # before attention, where the others are before theirs
     residual_scale: Read | Formula | None  # the factor of what sublayers add
     residual_normed: bool
+    layer_scalar: str  # learned or fixed; nothing where the stream leaves as it is
     layer_scale: bool
     drop_path: bool
 
@@ -457,6 +464,16 @@ class BlockPlan:
         """How it reads a source."""
         found = (s.plan for s in self.sublayers if isinstance(s.plan, CrossAttentionPlan))
         return next(found, None)
+
+    @property
+    def mixing(self) -> tuple[SublayerPlan, ...]:
+        """The sublayers that its layout is of: all but the gate of its own embedding."""
+        return tuple(s for s in self.sublayers if not isinstance(s.plan, LayerGatePlan))
+
+    @property
+    def gate(self) -> SublayerPlan | None:
+        """What adds the layer's own embedding, behind the others."""
+        return next((s for s in self.sublayers if isinstance(s.plan, LayerGatePlan)), None)
 
     @property
     def given_sublayers(self) -> tuple[SublayerPlan, ...]:

@@ -17,8 +17,10 @@ from codegen.plan.transformer.block_parameters import (
     BlockRows,
     attention_rows,
     cross_attention_rows,
+    layer_gate_rows,
     mlp_rows,
 )
+from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.parts import (
     AttentionPlan,
     CrossAttentionPlan,
@@ -58,6 +60,7 @@ KINDS: dict[type[Mixer], SublayerKind] = {
     ),
     ShortConvPlan: SublayerKind(short_conv_rows, short_conv_flops, short_conv_kept),
     MlpPlan: SublayerKind(mlp_rows),
+    LayerGatePlan: SublayerKind(layer_gate_rows),
 }
 
 

@@ -125,6 +125,10 @@ class Attention(Vocabulary):
     value_dim: Width | None = Field(
         None, description="dimensions of a value head; by default head_dim"
     )
+    values: Literal["own", "keys"] = Field(
+        "own",
+        description="`keys`: values are the projected keys, before their norm and rotary positions",
+    )
     value_scale: PositiveFloat | None = Field(None, description="a factor of the values")
     kv_of: Annotated[str | None, OF_DECODERS] = Field(
         None,

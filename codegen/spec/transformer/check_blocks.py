@@ -10,7 +10,7 @@ from codegen.spec.masks.reach import form, plain, shows_the_future, window_of
 from codegen.spec.masks.tree import Mask, parse_mask
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.check_kv_of import check_kv_of
-from codegen.spec.transformer.check_latent import check_differential, check_latent
+from codegen.spec.transformer.check_latent import check_differential, check_latent, check_values
 from codegen.spec.transformer.check_mixers import check_mixers
 from codegen.spec.transformer.check_mlps import check_mlps
 from codegen.spec.transformer.check_norms import bias_without_place, check_gains, inner_norms
@@ -68,6 +68,9 @@ def _check_block(spec: TransformerSpec, kind: str | None, block: Block) -> Itera
         return ("model", "blocks", str(kind), part, field) if said else ("model", part, field)
 
     yield from check_scale(at("residual", "scale"), block.residual.scale, spec.model, block)
+    if experts := block.mlp.experts:
+        key = (*at("mlp", "experts"), "router", "logit_scale")
+        yield from check_scale(key, experts.router.logit_scale, spec.model, block)
     yield from bias_without_place(at("norm", "bias"), block.norm)
     for (part, field), inner in inner_norms(block).items():
         if inner:
@@ -92,7 +95,8 @@ def _check_heads(at: Place, model: TransformerModel, block: Block) -> Iterator[M
         hint = f"divisors of {heads}: {', '.join(map(str, divisors(heads)))}"
         message = f"{heads} heads can't share {kv_heads} key-value heads evenly"
         yield Mistake(at("attention", "kv_heads"), message, hint)
-    for field, message, advice in (*check_latent(attention), *check_differential(attention)):
+    broken = (check_latent, check_differential, check_values)
+    for field, message, advice in (found for check in broken for found in check(attention)):
         yield Mistake(at("attention", field), message, advice)
     width = rotary_width(model, block)
     if not (attention.latent or attention.head_dim) and model.d_model % heads:
@@ -126,6 +130,11 @@ def _check_layout(at: Place, block: Block) -> Iterator[Mistake]:
     if residual.shared_norm and residual.layout != "parallel":
         message = "sublayers that follow each other can't share a norm"
         yield Mistake(at("residual", "shared_norm"), message, "`layout: parallel`")
+    own_norms = block.mlp.experts and block.mlp.experts.own_norms
+    if own_norms and (residual.normed or residual.shared_norm):
+        message = "experts with norms of their own read the stream itself"
+        key = (*at("mlp", "experts"), "own_norms")
+        yield Mistake(key, message, "drop it, or residual.normed and residual.shared_norm")
     before = norm.placement in ("pre", "sandwich")
     if not residual.attention_norm and (residual.shared_norm or residual.normed or not before):
         message = "there is no norm of attention's own before it that could be left out"

@@ -51,6 +51,9 @@ def check_ends(spec: TransformerSpec) -> Iterator[Mistake]:
     if last and last.zero_centered != model.norm.zero_centered:
         message = "the last norm has gains of the same kind as the others"
         yield Mistake(("model", "final_norm"), message, "say zero_centered in `norm`")
+    if embedding.per_layer and embedding.per_layer.activation == "xielu":
+        key = ("model", "embedding", "per_layer", "activation")
+        yield Mistake(key, "this gate has no learned slopes", "another activation")
     if head.transform and head.transform.activation == "xielu":
         key = ("model", "head", "transform", "activation")
         yield Mistake(key, "a head's layer has no learned slopes", "another activation")

@@ -9,7 +9,7 @@ from codegen.spec.transformer.resolve import head_dim, layer_kinds, value_dim
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 from codegen.spec.yaml.source import Key
 
-LACKED = ("latent", "differential", "clip", "gate", "output_norm", "relative_bias")
+LACKED = ("latent", "differential", "clip", "gate", "output_norm", "relative_bias", "values")
 
 
 def check_kv_of(model: TransformerModel, kinds: dict[str | None, Block]) -> Iterator[Mistake]:
@@ -35,7 +35,7 @@ def check_kv_of(model: TransformerModel, kinds: dict[str | None, Block]) -> Iter
             if ours != theirs:
                 yield Mistake((*at, "kv_of"), f"`{source}` has another {field}: {theirs}")
         for field in LACKED:
-            if getattr(block.attention, field) not in (None, False, "none"):
+            if getattr(block.attention, field) not in (None, False, "none", "own"):
                 message = f"a layer without keys of its own has no place for {field}"
                 yield Mistake((*at, field), message, f"drop {field} or kv_of")
         norm = block.attention.qk_norm

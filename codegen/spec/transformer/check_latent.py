@@ -34,6 +34,18 @@ def check_latent(attention: Attention) -> Iterator[Broken]:
             yield field, f"latent attention has no place for {field}", f"drop {field} or latent"
 
 
+def check_values(attention: Attention) -> Iterator[Broken]:
+    """Values that are the projected keys have nothing that a projection of their own would have."""
+    if attention.values != "keys":
+        return
+    if attention.latent:
+        yield "values", "latent attention makes its values of the latent", "drop values or latent"
+    if attention.value_dim not in (None, attention.head_dim):
+        yield "value_dim", "values that are keys are as wide as these", "drop value_dim or values"
+    if isinstance(attention.bias, ProjectionBias) and attention.bias.v:
+        yield "bias", "values that are keys have no bias but theirs", "drop v or values"
+
+
 def check_differential(attention: Attention) -> Iterator[Broken]:
     """Differential attention has heads in pairs, and puts nothing between them and the output."""
     if not attention.differential:

@@ -41,6 +41,18 @@ class Sinusoids(Vocabulary):
     )
 
 
+class PerLayer(Vocabulary):
+    """An embedding of the tokens for each layer (Gemma 3n): a table for all, and a projection.
+
+    A layer's own is (sqrt(dim) * table[token] + norm(projection(x) / sqrt(d_model))) / sqrt(2),
+    where x is what enters the first block. Behind its other sublayers the layer adds
+    norm(out(activation(gate(stream)) * own)).
+    """
+
+    dim: Width = Field(description="width of each layer's embedding")
+    activation: Activation = Field("gelu_tanh", description="of the gate")
+
+
 class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
@@ -93,6 +105,10 @@ class Embedding(Vocabulary):
         False,
         description="adds the embedding of the token before, times a learned vector "
         "(RWKV, arXiv:2305.13048, section 3.1, once for the whole model)",
+    )
+    per_layer: Annotated[PerLayer | None, BeforeValidator(none_word), OF_TEXT_IN_ONE_STACK] = Field(
+        None,
+        description="an embedding of the tokens for each layer, which the stream gates there",
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from codegen.spec.head import NotNegative, Positive, PositiveFloat, Vocabulary, Width
 from codegen.spec.switches import Needs
 from codegen.spec.transformer.activation import Activation
-from codegen.spec.values import none_word
+from codegen.spec.values import Scale, none_word
 
 
 class Router(Vocabulary):
@@ -28,6 +28,9 @@ class Router(Vocabulary):
     power: PositiveFloat = Field(1.0, description="`normalize` divides by the norm of this order")
     eps: NotNegative = Field(0.0, description="added to what `normalize` divides by")
     bias: bool = Field(False, description="a learned offset of the logits")
+    logit_scale: Scale | None = Field(
+        None, description="a factor of the logits, such as `1 / sqrt(d_model)`"
+    )
     softcap: PositiveFloat | None = Field(
         None, description="logits become c * tanh(logits / c) before all else"
     )
@@ -52,6 +55,9 @@ class Router(Vocabulary):
         "max", description="a group's best expert, or the sum of its best two"
     )
     scale: PositiveFloat = Field(1.0, description="a factor of all weights")
+    expert_scale: bool = Field(
+        False, description="a learned factor of each expert's weight, after they are normalised"
+    )
     apply: Literal["output", "input"] = Field(
         "output", description="weights multiply what experts compute, or what they read"
     )
@@ -81,6 +87,15 @@ class Experts(Vocabulary):
     bias: bool | None = Field(None, description="on every projection; by default that of the MLP")
     shared: Annotated[SharedExpert | None, BeforeValidator(none_word)] = Field(
         None, description="one more expert for all tokens"
+    )
+    own_norms: bool = Field(
+        False,
+        description="the router, the experts and the one for all tokens each read the stream by a "
+        "norm of their own, formed as the block's, and not by that of the sublayer (Gemma 4)",
+    )
+    output_norms: bool = Field(
+        False,
+        description="what the experts add and what the one for all tokens adds each have a norm",
     )
     router: Router = Field(Router(), description="the choice of experts")
     aux_loss: NotNegative = Field(

@@ -57,6 +57,11 @@ class Residual(Vocabulary):
     normed: bool = Field(
         False, description="sublayers add to the normalised stream, not to what they normalise"
     )
+    layer_scalar: StrictBool | Literal["fixed"] = Field(
+        False,
+        description="each layer's stream is multiplied by a number of its own that starts at one: "
+        "learned, or `fixed` to that of the checkpoint, as in Gemma 4",
+    )
 
 
 class Mlp(Vocabulary):

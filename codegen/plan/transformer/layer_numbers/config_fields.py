@@ -46,6 +46,9 @@ from codegen.spec.transformer.vocabulary import Block, Dropout, TransformerModel
 SCALES: Mapping[str, Callable[[Block], float | str | None]] = {
     "attention_scale": lambda block: block.attention.scale,
     "residual_scale": lambda block: block.residual.scale,
+    "route_logit_scale": lambda block: (
+        block.mlp.experts.router.logit_scale if block.mlp.experts else None
+    ),
 }
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.plan.transformer.layer_numbers.number_row import Layer, NumberRow, Value, same
+from codegen.plan.transformer.layer_numbers.number_row import (
+    TOY_NUMBERS,
+    Layer,
+    NumberRow,
+    Value,
+    same,
+    scale_value,
+    toy_scale,
+)
 from codegen.spec.transformer.experts import Experts
 from codegen.spec.transformer.vocabulary import Block
 
@@ -55,6 +63,20 @@ def _toy_active(layer: Layer) -> Value:
         return 0
     open_to = layer.toy["experts"] // layer.toy["expert_groups"] * layer.toy["active_groups"]
     return min(layer.true["active_experts"], TINY_ACTIVE, open_to)
+
+
+def _said(layer: Layer) -> float | str | None:
+    experts = layer.block.mlp.experts
+    return experts.router.logit_scale if experts else None
+
+
+def _logit_scale(layer: Layer) -> Value:
+    return scale_value(_said(layer), layer.named) or 1.0
+
+
+def _toy_logit_scale(layer: Layer) -> Value:
+    true = layer.true["route_logit_scale"]
+    return toy_scale(_said(layer), TOY_NUMBERS, true) if _said(layer) else true
 
 
 EXPERT_ROWS = (
@@ -124,6 +146,16 @@ EXPERT_ROWS = (
         used=_has(lambda e: e.router.scale != 1),
         own=True,
         comment="of the experts' weights",
+    ),
+    NumberRow(
+        "route_logit_scale",
+        "route_logit_scales",
+        "float",
+        _logit_scale,
+        _toy_logit_scale,
+        used=_has(lambda e: e.router.logit_scale is not None),
+        own=True,
+        comment="of a router's logits",
     ),
     NumberRow(
         "route_softcap",
