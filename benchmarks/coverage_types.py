@@ -44,9 +44,17 @@ FIELDS: dict[str, dict[str, Any]] = {
     "esm": {"vocab_size": 33, "pad_token_id": 1, "mask_token_id": 32},
     "esmc": {"num_key_value_heads": 6},
     "falcon_h1": {"mamba_d_ssm": 96, "mamba_n_heads": 6, "mamba_d_head": 16, "mamba_d_state": 8},
+    "gemma3n": {
+        "text_config": {
+            "layer_types": [SLIDING, FULL, SLIDING, FULL],
+            "activation_sparsity_pattern": [0.0, 0.75, 0.75, 0.75],
+            "intermediate_size": 80,
+        }
+    },
     "gemma3n_text": {
         "layer_types": [SLIDING, FULL, SLIDING, FULL],
         "activation_sparsity_pattern": [0.5, 0.0, 0.0, 0.0],
+        "intermediate_size": 80,
     },
     "gemma4": {
         "text_config": {
@@ -144,8 +152,6 @@ OUT_OF_REACH: dict[str, str] = {
     "dots3_note_text": _SPARSE,
     "falcon_h1": _MAMBA,
     "falcon_mamba": _MAMBA,
-    "gemma3n": _SHELL,
-    "gemma3n_text": "AltUp streams and low-rank branches",
     "gemma4_assistant": "keys and values of another model",
     "gemma4_unified_assistant": "keys and values of another model",
     "glm_moe_dsa": _SPARSE,

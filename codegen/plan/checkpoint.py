@@ -200,7 +200,7 @@ def checkpoint_plan(
         weights.get("prefix", ""),
         tuple(keys),
         _tied(weights.get("tied", {}), keys),
-        (*weights.get("ignored", ()), *unused),
+        (*(end for end in weights.get("ignored", ()) if not _ends_one(made, end)), *unused),
         tuple(n.replace("{layers}", _after(table)) for n in weights.get("left_out", ())),
         _layers_code(keys),
         tuple(read),
@@ -209,6 +209,11 @@ def checkpoint_plan(
         _computed(weights.get("computed", {}), numbers),
         tuple(weights.get("fixed", {}).items()),
     )
+
+
+def _ends_one(keys: Iterable[str], end: str) -> bool:
+    """Whether a key that this model has ends so."""
+    return any(key.endswith(end) for key in keys)
 
 
 def _computed(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from codegen.plan.transformer.parts import AttentionPlan, MlpPlan
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
@@ -15,6 +18,7 @@ from tests.oracle.mlp import feed_forward
 from tests.oracle.numbers import layer_number, norm_eps
 from tests.oracle.run import Run
 from tests.oracle.short_conv import short_conv
+from tests.oracle.streams import correct, from_streams, predict, to_streams
 
 BEFORE = ("pre", "sandwich")  # placements with a norm before each sublayer
 
@@ -26,21 +30,42 @@ COMPUTED: dict[type, Callable[[Run, Any, int, Array], Array]] = {
 }
 
 
+def through_layers(run: Run, x: Array) -> Array:
+    """The stream through all layers, in as many streams as the model has."""
+    x = to_streams(run, x) if run.net.altup else x
+    for index in run.net.order or range(len(run.net.layers)):
+        x = block(run, index, x)
+    return from_streams(run, x) if run.net.altup else x
+
+
 def block(run: Run, index: int, x: Array) -> Array:
     """A layer: its sublayers, then what it has of the tokens for itself, then a factor."""
+    weights, prefix = run.weights, f"blocks.{index}"
+    (plan,) = (b for b in run.net.blocks if b.name == run.net.layers[index].block)
+    if altup := run.net.altup:
+        predicted = predict(run, index, x)
+        x = correct(run, index, predicted, mixed(run, index, predicted[0]))
+        if index in run.own:
+            read = x[0] * weights[f"{prefix}.altup.scale"] if altup.scaled else x[0]
+            added = gated(run, index, read)
+            x = np.stack([x[0], *(stream + added for stream in x[1:])])
+    else:
+        x = mixed(run, index, x)
+        x = x + gated(run, index, x) if index in run.own else x
+    return x * weights[f"{prefix}.layer_scalar"] if plan.layer_scalar else x
+
+
+def gated(run: Run, index: int, x: Array) -> Array:
+    """What a layer adds that it has of the tokens for itself."""
     net, weights, prefix = run.net, run.weights, f"blocks.{index}"
     (plan,) = (b for b in net.blocks if b.name == net.layers[index].block)
-    x = mixed(run, index, x)
-    if index in run.own:
-        assert net.layer_gate is not None
-        gate = ACTIVATIONS[net.layer_gate.activation](
-            linear(weights, f"{prefix}.layer_gate.gate_proj", x)
-        )
-        y = linear(weights, f"{prefix}.layer_gate.o_proj", gate * run.own[index])
-        y = norm(plan.norm, norm_eps(net, index), weights, f"{prefix}.layer_gate_post_norm", y)
-        y = y * weights[f"{prefix}.layer_gate_layer_scale"] if plan.layer_scale else y
-        x = x + residual_scale(run, index) * y
-    return x * weights[f"{prefix}.layer_scalar"] if plan.layer_scalar else x
+    assert net.layer_gate is not None
+    gate = linear(weights, f"{prefix}.layer_gate.gate_proj", x)
+    gate = ACTIVATIONS[net.layer_gate.activation](gate)
+    y = linear(weights, f"{prefix}.layer_gate.o_proj", gate * run.own[index])
+    y = norm(plan.norm, norm_eps(net, index), weights, f"{prefix}.layer_gate_post_norm", y)
+    y = y * weights[f"{prefix}.layer_gate_layer_scale"] if plan.layer_scale else y
+    return residual_scale(run, index) * y
 
 
 def residual_scale(run: Run, index: int) -> float:
@@ -67,10 +92,11 @@ def mixed(run: Run, index: int, x: Array) -> Array:
         return COMPUTED[type(own)](run, own, index, y)
 
     def gained(name: str, y: Array) -> Array:
-        return y * weights[f"{prefix}.{around[name]}_layer_scale"] if plan.layer_scale else y
+        at = around.get(name, name)
+        return y * weights[f"{prefix}.{at}_layer_scale"] if plan.layer_scale else y
 
     some_attend = any(not b.attentions for b in net.blocks)
-    parts = [part.name for part in plan.mixing]
+    parts = [part.name for part in plan.mixing if part != plan.low_rank]
     mixers = ("attention", "conv")
     around = {name: "mixer" if some_attend and name in mixers else name for name in parts}
     bare = {"attention": not plan.attention_norm, "mlp": plan.mlp.own_norm is not None}
@@ -86,7 +112,13 @@ def mixed(run: Run, index: int, x: Array) -> Array:
         reads = [x if bare.get(name) else normed(place, x) for name, place in pairs]
         all_of_them = [gained(n, sublayer(n, y)) for n, y in zip(parts, reads, strict=True)]
         return x + scale * sum(all_of_them)
+    at_first = x
     for name in parts:
+        if name == "mlp" and plan.low_rank:
+            h = normed(f"{around[parts[0]]}_norm", at_first)
+            y = linear(weights, f"{prefix}.low_rank.in_proj", h)
+            y = normed("low_rank_post_norm", linear(weights, f"{prefix}.low_rank.o_proj", y))
+            x = (x + h + scale * gained("low_rank", y)) / x.dtype.type(math.sqrt(2))
         before = plan.placement in BEFORE and not bare.get(name)
         output = sublayer(name, normed(f"{around[name]}_norm", x) if before else x)
         if plan.placement in ("post", "sandwich"):

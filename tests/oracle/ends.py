@@ -38,6 +38,8 @@ def layer_embeddings(run: Run, tokens: Array, x: Array) -> Iterator[tuple[int, A
     net, weights, plan = run.net, run.weights, run.net.embedding.layer_norm
     assert plan is not None
     width = int(number(net, "layer_embedding_dim"))
+    if net.embedding.layer_rows:
+        tokens = np.where(tokens < number(net, "layer_embedding_rows"), tokens, 0)
     for index in range(len(net.layers)):
         part = slice(index * width, (index + 1) * width)
         read = weights["layer_embedding.weight"][tokens][..., part] * math.sqrt(width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from statistics import NormalDist
 
 import numpy as np
 
@@ -54,6 +55,11 @@ def mlp(net: TransformerNetwork, plan: MlpPlan, index: int, weights: Weights, x:
 
     up = linear(weights, "up_proj", x)
     gate = linear(weights, "gate_proj", x) if gated else up
+    if plan.sparse:
+        below = NormalDist().inv_cdf(float(numbers["mlp_sparsity"]))
+        cut = gate.mean(-1, keepdims=True) + below * gate.std(-1, keepdims=True)
+        gate = np.maximum(gate - cut.astype(gate.dtype), 0)
+        up = up if gated else gate
     if plan.clamped:
         most = float(numbers["mlp_clamp"])
         gate, up = np.minimum(gate, most), np.clip(up, -most, most)

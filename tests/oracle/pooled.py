@@ -7,7 +7,7 @@ import numpy as np
 from codegen.plan import Plan
 from tests.oracle.activations import ACTIVATIONS
 from tests.oracle.arrays import Array, Inputs, Weights
-from tests.oracle.blocks import block
+from tests.oracle.blocks import through_layers
 from tests.oracle.ends import embed, end_norm
 from tests.oracle.formulas import linear, norm
 from tests.oracle.numbers import end_eps
@@ -19,8 +19,7 @@ def hidden(plan: Plan, weights: Weights, tokens: Array, inputs: Inputs) -> Array
     net = plan.model
     run = Run(net, weights, np.arange(tokens.shape[1])[None], inputs)
     x = embed(run, tokens)
-    for index in net.order or range(len(net.layers)):
-        x = block(run, index, x)
+    x = through_layers(run, x)
     return end_norm(net, weights, x)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.plan import Plan
 from tests.oracle.arrays import Array, Inputs, Weights
-from tests.oracle.blocks import block
+from tests.oracle.blocks import through_layers
 from tests.oracle.ends import document_positions, embed, end_norm, head
 from tests.oracle.run import Run
 
@@ -24,6 +24,5 @@ def logits(
     net, inputs = plan.model, inputs or {}
     run = Run(net, weights, document_positions(inputs, tokens.shape[1]), inputs, gaps)
     x = embed(run, tokens)
-    for index in net.order or range(len(net.layers)):
-        x = block(run, index, x)
+    x = through_layers(run, x)
     return head(net, weights, end_norm(net, weights, x))

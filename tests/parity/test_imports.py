@@ -68,6 +68,10 @@ TOGETHER: dict[str, tuple[str, dict[str, Any]]] = {
             "num_global_key_value_heads": 3,
         },
     ),
+    "tokens that have no embedding of their own in each layer": (
+        "gemma3n_text",
+        {"vocab_size_per_layer_input": 60, "pad_token_id": None},
+    ),
     "experts beside an MLP, each with norms of its own": (
         "gemma4_text",
         {

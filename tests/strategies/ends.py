@@ -46,7 +46,8 @@ def per_layers() -> st.SearchStrategy[Fields]:
     """Embeddings that layers have of their own; the norm of what fewer numbers make is unsteady."""
     activations = ACTIVATIONS.filter(lambda name: name != "xielu")
     return st.fixed_dictionaries(
-        {"dim": st.sampled_from([12, 20])}, optional={"activation": activations}
+        {"dim": st.sampled_from([12, 20])},
+        optional={"activation": activations, "rows": st.sampled_from([5, 11])},
     )
 
 

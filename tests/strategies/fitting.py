@@ -27,14 +27,18 @@ def repaired(model: Fields, centred: Fields) -> Fields:
         residual = {**model.get("residual", {}), **part.get("residual", {})}
         layout, normed = residual.get("layout"), residual.get("normed")
         bare = not residual.get("attention_norm", True)
+        lone = layout == "parallel" or normed or bare
+        if lone and residual.get("low_rank"):
+            part.setdefault("residual", {})["low_rank"] = None
         norms = part.get("norm")
         if layout == "parallel":
             part.setdefault("residual", {})["normed"] = False
         if bare and (residual.get("shared_norm") or (normed and layout != "parallel")):
             part.setdefault("residual", {})["attention_norm"] = True
-        if layout == "parallel" or normed or bare:
+        if lone or residual.get("low_rank"):
             norms = {"kind": norms} if isinstance(norms, str) else norms or {}
-            part["norm"] = {**norms, "placement": "pre"}
+            sandwich = not lone and norms.get("placement") == "sandwich"
+            part["norm"] = {**norms, "placement": "sandwich" if sandwich else "pre"}
         places = [("norm", part), ("norm", part.get("mlp")), ("qk_norm", part.get("attention"))]
         places += [(name, part.get("attention")) for name in ("v_norm", "output_norm")]
         for name, place in places:

@@ -14,6 +14,7 @@ def mlps() -> st.SearchStrategy[Any]:
     kinds = st.sampled_from(["gated", "plain"])
     others = {"kind": kinds, "d_ff": st.sampled_from([7, 16, 40]), "bias": coin()}
     others["norm"] = inner_norms()
+    others["sparsity"] = st.sampled_from([0.0, 0.3, 0.75])
     others["experts"] = st.one_of(st.just("none"), experts())
     said = st.fixed_dictionaries({"activation": ACTIVATIONS}, optional=others)
     return st.one_of(said, said, some_of(**others), kinds)
@@ -84,6 +85,7 @@ def fitting_mlps(model: Fields, swiglu: Fields | None) -> Fields:
     for mlp in mlps:
         if mixed:
             mlp.pop("norm", None)
+            mlp.pop("sparsity", None)
             mlp["activation"] = mlp.get("activation", "silu").replace("xielu", "gelu")
         mlp |= swiglu or {}
     return model

@@ -14,6 +14,13 @@ def gains() -> st.SearchStrategy[Fields]:
     return st.one_of(st.just({}), some)
 
 
+def altups(embedding: Fields) -> st.SearchStrategy[Fields]:
+    """Several streams; what gates a layer's own embedding may read the first one scaled."""
+    gated = embedding.get("per_layer", "none") != "none"
+    scaled = {"scaled": coin()} if gated else {}
+    return st.fixed_dictionaries({"streams": st.sampled_from([2, 3])}, optional=scaled)
+
+
 @st.composite
 def residuals(draw: st.DrawFn) -> Fields:
     """A layout that fits the norms' placement, which goes with it."""
@@ -29,4 +36,6 @@ def residuals(draw: st.DrawFn) -> Fields:
     normed = layout == "sequential" and draw(coin())
     bare = not normed and layout != "shared" and draw(coin())
     fields["residual"] |= {"normed": normed, "attention_norm": not bare}
+    if layout == "sequential" and not normed and not bare:
+        fields["residual"]["low_rank"] = draw(st.sampled_from([None, 2, 3]))
     return {**fields, "norm": {"placement": "pre"}}

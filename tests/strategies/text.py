@@ -22,7 +22,7 @@ from tests.strategies.masks import ENCODER_MASKS
 from tests.strategies.mixers import convolved
 from tests.strategies.mlps import fitting_mlps, mlps, swiglus
 from tests.strategies.norms import norm_forms, norms
-from tests.strategies.residuals import gains, residuals
+from tests.strategies.residuals import altups, gains, residuals
 from tests.strategies.rope import ropes
 
 
@@ -68,6 +68,7 @@ def models(draw: st.DrawFn) -> Fields:
         "head": draw(output_heads(embedding)),
         "dropout": draw(st.sampled_from([0.0, 0.2, {"attention": 0.2}, {"residual": 0.1}])),
         **draw(gains()),
+        "altup": draw(st.one_of(st.just("none"), st.just("none"), altups(embedding))),
         "init": draw(
             some_of(
                 std=st.sampled_from([0.02, 0.3]),

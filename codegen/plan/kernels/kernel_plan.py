@@ -292,7 +292,7 @@ def _norm_kernel(block: BlockPlan) -> NormKernel | None:
     """Of a block that adds a branch and then normalises the sum, as RMSNorm before the MLP does."""
     norm = block.norm
     plain = norm.kind == "rms" and not norm.zero_centered and block.placement == "pre"
-    layout = block.parallel or block.residual_normed or block.cross
+    layout = block.parallel or block.residual_normed or block.cross or block.low_rank
     own = block.residual_scale or block.layer_scale or block.drop_path
     altered = block.dropout or own or layout or not block.mixing[-1].norm_before
     return NormKernel(norm.weight) if plain and not altered else None
@@ -320,6 +320,6 @@ def _glus(network: TransformerNetwork) -> tuple[GluKernel, ...]:
 
 
 def _glu_kernel(mlp: MlpPlan) -> GluKernel | None:
-    plain = not (mlp.experts or mlp.beta or mlp.clamped or mlp.up_offset)
+    plain = not (mlp.experts or mlp.beta or mlp.clamped or mlp.up_offset or mlp.sparse)
     known = mlp.kind == "gated" and mlp.activation in GLU_NAMES and plain
     return GluKernel(mlp.activation) if known else None

@@ -10,8 +10,10 @@ from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import grid_bias_row
 from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parameter_rows import ONES, ZEROS, linear_rows, norm_rows
 from codegen.plan.transformer.parts import (
+    AltUpPlan,
     AttendingLayer,
     AttentionPlan,
     BlockPlan,
@@ -164,6 +166,24 @@ def layer_gate_rows(block: BlockRows, plan: LayerGatePlan) -> Iterator[Parameter
     """The gate of a layer's own embedding, and the way into the stream."""
     yield from block.reads("layer_gate.gate_proj", block.own_width, False)
     yield from block.adds("layer_gate.o_proj", block.own_width, False)
+
+
+def low_rank_rows(block: BlockRows, plan: LowRankPlan) -> Iterator[Parameter]:
+    """The two matrices of the way past attention."""
+    rank = int(block.layer.numbers["low_rank"])
+    yield from block.reads("low_rank.in_proj", rank, False)
+    yield from block.adds("low_rank.o_proj", rank, False)
+
+
+def altup_rows(block: BlockRows, plan: AltUpPlan, streams: int) -> Iterator[Parameter]:
+    """Of the maps between streams."""
+    yield from block.norm("altup.router_norm", plan.norm, block.width)
+    shapes = {"router": (streams, block.width), "prediction": (streams**2, streams)}
+    for role, shape in {**shapes, "correction": (streams, streams)}.items():
+        name = f"{block.prefix}.altup.{role}.weight"
+        yield Parameter(name, shape, role, block.normal, "matrix")
+    if plan.scaled:
+        yield block.vector("altup.scale", (block.width,), "stream_scale", ZEROS)
 
 
 def mlp_rows(block: BlockRows, mlp: MlpPlan) -> Iterator[Parameter]:

@@ -9,6 +9,7 @@ from codegen.plan.reads import Read
 from codegen.plan.transformer.attention import attention_plan
 from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
+from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.mlps import mlp_plan, norm_plan
 from codegen.plan.transformer.one_mlp import with_one_mlp
 from codegen.plan.transformer.parts import (
@@ -128,6 +129,7 @@ def _block_plan(
                 block,
                 {
                     block.mixer: MIXERS[block.mixer](model, kind, block, numbers, decodes=decodes),
+                    **_low_rank(block, numbers),
                     "mlp": mlp_plan(model, block, numbers),
                 },
                 _around(numbers),
@@ -143,6 +145,7 @@ def _block_plan(
         residual_scale=None if residual.scale is None else numbers.scale("residual_scale"),
         residual_normed=residual.normed,
         layer_scalar="learned" if residual.layer_scalar is True else residual.layer_scalar or "",
+        altup=model.altup is not None,
         layer_scale=model.layer_scale is not None,
         drop_path=bool(model.drop_path and model.drop_path.rate),
     )
@@ -156,11 +159,23 @@ def _sublayers(
     before = placement in ("pre", "sandwich") and not residual.shared_norm
     after = {"pre": "", "post_residual": "sum"}.get(placement, "branch")
     own_norms = block.mlp.experts is not None and block.mlp.experts.own_norms
-    bare = {"attention": not residual.attention_norm, "mlp": own_norms}
+    bare = {"attention": not residual.attention_norm, "mlp": own_norms, "low_rank": True}
     return tuple(
-        SublayerPlan(name, around.get(name, name), plan, before and not bare.get(name), after)
+        SublayerPlan(
+            name,
+            around.get(name, name),
+            plan,
+            before and not bare.get(name),
+            "branch" if name == "low_rank" else after,
+        )
         for name, plan in plans.items()
     )
+
+
+def _low_rank(block: Block, numbers: LayerNumbers) -> dict[str, Mixer]:
+    """What goes past attention, if anything does."""
+    rank = block.residual.low_rank
+    return {} if rank is None else {"low_rank": LowRankPlan("", numbers.read("low_rank"))}
 
 
 def _layer_gate(model: TransformerModel) -> tuple[SublayerPlan, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.plan.tables import ImportPlan
-from codegen.plan.transformer.parts import BlockPlan, Mixer, RopePlan
+from codegen.plan.transformer.parts import AltUpPlan, BlockPlan, Mixer, RopePlan
 
 if TYPE_CHECKING:
     from codegen.plan.transformer.network import TransformerNetwork
@@ -33,7 +33,7 @@ class ClassPlan:
     name: str
     template: str
     network: TransformerNetwork
-    plan: Mixer | BlockPlan | RopePlan | None = None
+    plan: Mixer | BlockPlan | RopePlan | AltUpPlan | None = None
 
 
 def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
@@ -41,6 +41,8 @@ def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
     found = []
     if network.chunked_loss:
         found.append(ImportPlan("torch.utils.checkpoint", ("checkpoint",)))
+    if any(mlp.sparse for mlp in network.all_mlps):
+        found.append(ImportPlan("statistics", ("NormalDist",)))
     if any(block.given for stack in network.stacks for block in stack.blocks):
         found.append(ImportPlan("collections.abc", ("Callable",)))
     if network.functions:
@@ -70,6 +72,11 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
         yield from _routing(network)
     of_encoder = {mlp.class_name for mlp in encoder.mlps} if encoder else set()
     yield from (row for row in _mlps(network) if row.name not in of_encoder)
+    for branch in network.low_ranks:
+        yield ClassPlan(branch.class_name, branch.template, network, branch)
+    if altup := network.altup:
+        yield ClassPlan("as_large", "transformer/altup/as_large.py.jinja", network)
+        yield ClassPlan("AltUp", "transformer/altup/altup.py.jinja", network, altup)
     if gate := network.layer_gate:
         yield ClassPlan(gate.class_name, gate.template, network, gate)
     if network.drop_path or (encoder and encoder.drop_path):

@@ -31,6 +31,8 @@ PAPERS = {
     "mla": "DeepSeek-AI, DeepSeek-V2 (arXiv:2405.04434), section 2.1",
     "shift": "Peng et al., RWKV (arXiv:2305.13048), section 3.1",
     "per_layer": "Gemma team, Gemma 3n (2025), per-layer embeddings",
+    "altup": "Baykal et al., Alternating Updates for Efficient Transformers (arXiv:2301.13310)",
+    "laurel": "Menghani et al., LAuReL: Learned Augmented Residual Layer (arXiv:2411.07501)",
     "palm": "Chowdhery et al., PaLM (arXiv:2204.02311), section 5",
     "alibi": "Press et al., Train Short, Test Long (arXiv:2108.12409)",
     "t5": "Raffel et al., T5 (arXiv:1910.10683), section 2.1",
@@ -332,6 +334,10 @@ def _ends(network: TransformerNetwork) -> Iterator[Fact]:
         yield f"its layers are applied {len(network.order)} times in all", ("albert",)
     if network.embedding.projected:
         yield "the token embedding is narrower than the residual stream", ("albert",)
+    if network.altup:
+        yield "several streams, of which layers compute one (AltUp)", ("altup",)
+    if network.low_ranks:
+        yield "a low-rank branch beside attention (LAuReL)", ("laurel",)
     if network.layer_gate:
         yield "an embedding of the tokens for each layer, which the stream gates", ("per_layer",)
     if network.embedding.token_shift:

@@ -11,13 +11,20 @@ from codegen.plan.transformer.layer_gate import WIDTH
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers
 from codegen.plan.transformer.layer_numbers.number_row import (
     TINY_MODEL,
+    TINY_VOCABULARY,
     TOY_NUMBERS,
     scale_value,
     toy_scale,
 )
 from codegen.plan.transformer.mlps import norm_plan
-from codegen.plan.transformer.parts import EmbeddingPlan, HeadPlan, NormPlan, TransformPlan
-from codegen.spec.transformer.resolve import output_width, resolve_norm, scale_numbers
+from codegen.plan.transformer.parts import (
+    AltUpPlan,
+    EmbeddingPlan,
+    HeadPlan,
+    NormPlan,
+    TransformPlan,
+)
+from codegen.spec.transformer.resolve import output_width, resolve_norm, scale_numbers, token_count
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
 TINY_OWN = 8  # width of each layer's own embedding, at toy size
@@ -40,6 +47,7 @@ class Ends:
             "embedding": resolve_norm(model, model.embedding.norm),
             "head": resolve_norm(model, transform.norm) if transform else None,
             "layer_embedding": model.norm if model.embedding.per_layer else None,
+            "altup": model.norm if model.altup else None,
         }
         self.epsilons: dict[float, str] = {}  # those that no block has, by the first that has one
         for place, norm in self.norms.items():
@@ -47,6 +55,8 @@ class Ends:
                 self.epsilons.setdefault(norm.eps, f"{place}_norm_eps")
         self.narrow = model.embedding.dim not in (None, model.d_model)
         self.output_dim = output_width(model)
+        own = model.embedding.per_layer
+        self.few_rows = bool(own and own.rows and own.rows < token_count(model))
 
     def _norm(self, place: str, width: Read = WHOLE) -> NormPlan | None:
         norm = self.norms[place]
@@ -83,7 +93,13 @@ class Ends:
             projected=projected,
             projection_bias=spec.projection_bias,
             layer_norm=self._norm("layer_embedding", WIDTH) if spec.per_layer else None,
+            layer_rows=Read("layer_embedding_rows") if self.few_rows else None,
         )
+
+    def altup(self) -> AltUpPlan | None:
+        """The streams that become of the embedding, and are one again before the head."""
+        norm = self._norm("altup")
+        return AltUpPlan(norm, self.model.altup.scaled) if self.model.altup and norm else None
 
     def head(self) -> HeadPlan:
         """From the last block to logits."""
@@ -128,6 +144,13 @@ class Ends:
         if spec.per_layer:
             width, comment = spec.per_layer.dim, "of each layer's own embedding"
             yield ConfigField("layer_embedding_dim", "int", width, min(width, TINY_OWN), comment)
+        if spec.per_layer and spec.per_layer.rows and self.few_rows:
+            rows, comment = spec.per_layer.rows, "others read the first"
+            tiny = min(rows, TINY_VOCABULARY - 2)
+            yield ConfigField("layer_embedding_rows", "int", rows, tiny, comment)
+        if self.model.altup:
+            streams = self.model.altup.streams
+            yield ConfigField("streams", "int", streams, streams)
         yield from self._scale("embedding_scale", spec.scale)
         if spec.position_offset:
             offset = spec.position_offset

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.plan.tables import Parameter, Start
-from codegen.plan.transformer.block_parameters import BlockRows
+from codegen.plan.transformer.block_parameters import BlockRows, altup_rows
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameter_rows import ONES, normal
 from codegen.plan.transformer.parts import SublayerPlan
@@ -30,6 +30,8 @@ def layer_rows(
         yield from block.norm("norm", plan.norm, model.d_model)
     for sublayer in plan.sublayers:
         yield from _sublayer_rows(block, sublayer)
+    if network.altup and model.altup:
+        yield from altup_rows(block, network.altup, model.altup.streams)
     if plan.layer_scalar:
         trained = plan.layer_scalar == "learned"
         yield block.vector("layer_scalar", (1,), "layer_scalar", ONES, trained=trained)

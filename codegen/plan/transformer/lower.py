@@ -84,6 +84,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         layer_count=layer_count,
         inputs=("lengths",) if pooling else _inputs(plans),
         parameters=(),
+        altup=ends.altup(),
     )
     network = replace(network, parameters=parameter_table(network, model))
     return replace(network, init=init_plan(network.parameters, model, pooled=pooling is not None))

@@ -69,6 +69,8 @@ def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool | str) -> M
         reads["mlp_clamp"] = numbers.read("mlp_clamp")
     if gated and mlp.up_offset:
         reads["up_offset"] = numbers.read("up_offset")
+    if mlp.sparsity:
+        reads["mlp_sparsity"] = numbers.read("mlp_sparsity")
     norm = None
     if mlp.norm:
         norm = norm_plan(mlp.norm, reads["d_ff"], numbers.read("mlp_norm_eps"))
@@ -85,4 +87,5 @@ def _one(block: Block, numbers: LayerNumbers, width: str, bias: bool | str) -> M
         beta=mlp.beta is not None,
         clamped=gated and mlp.clamp is not None,
         up_offset=gated and bool(mlp.up_offset),
+        sparse=mlp.sparsity > 0,
     )

@@ -13,7 +13,9 @@ from codegen.plan.transformer.classes import ClassPlan, classes_of, imports_of
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parts import (
+    AltUpPlan,
     AttendingLayer,
     AttentionPlan,
     BlockPlan,
@@ -66,6 +68,7 @@ class TransformerNetwork:
     stack: str = ""  # which one it is, `encoder` or `decoder`, where there are two
     renamed_fields: dict[str, str] = field(default_factory=dict)  # of an encoder, in the whole
     own_embedding: bool = False  # of an encoder whose tokens are not the decoder's
+    altup: AltUpPlan | None = None  # several streams, of which blocks compute one
     operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
 
     @property
@@ -243,7 +246,8 @@ class TransformerNetwork:
         ]
         inner += [mlp.norm for mlp in self.mlps if mlp.norm]
         transform = self.head.transform
-        of_embedding = (self.embedding.norm, self.embedding.layer_norm)
+        of_streams = self.altup.norm if self.altup else None
+        of_embedding = (self.embedding.norm, self.embedding.layer_norm, of_streams)
         ends = (*of_embedding, self.norm, transform.norm if transform else None)
         own = (*filter(None, ends), *(block.norm for block in self.blocks), *inner)
         return (*self.encoder.norms, *own) if self.encoder else own
@@ -270,7 +274,7 @@ class TransformerNetwork:
     def mixers(self) -> tuple[Mixer, ...]:
         """The distinct sublayers that mix the positions of its own sequence."""
         found = [s.plan for b in self.blocks for s in b.sublayers]
-        others = CrossAttentionPlan | MlpPlan | LayerGatePlan
+        others = CrossAttentionPlan | MlpPlan | LayerGatePlan | LowRankPlan
         own = (p for p in found if not isinstance(p, others))
         return tuple({plan.class_name: plan for plan in own}.values())
 
@@ -289,6 +293,13 @@ class TransformerNetwork:
     def convolutions(self) -> tuple[ShortConvPlan, ...]:
         """The distinct classes of short convolutions."""
         return tuple(mixer for mixer in self.mixers if isinstance(mixer, ShortConvPlan))
+
+    @property
+    def low_ranks(self) -> tuple[LowRankPlan, ...]:
+        """The distinct ways past attention."""
+        found = (block.low_rank.plan for block in self.blocks if block.low_rank)
+        own = (plan for plan in found if isinstance(plan, LowRankPlan))
+        return tuple({plan.class_name: plan for plan in own}.values())
 
     @property
     def layer_gate(self) -> LayerGatePlan | None:

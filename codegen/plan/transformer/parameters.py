@@ -19,7 +19,7 @@ from codegen.plan.transformer.parameter_rows import (
 )
 from codegen.plan.transformer.parts import EmbeddingPlan
 from codegen.plan.transformer.pooling import pooled_rows
-from codegen.spec.transformer.resolve import output_width
+from codegen.spec.transformer.resolve import output_width, token_count
 from codegen.spec.transformer.vocabulary import TransformerModel
 
 
@@ -32,6 +32,7 @@ def parameter_table(network: TransformerNetwork, model: TransformerModel) -> tup
     else:
         rows = list(_embeddings(network.embedding, model))
         rows += _layer_embeddings(network, model)
+        rows += _streams(model)
     if network.shared_bias:
         rows.append(_bias_table(network, "bias_table", normal(model)))
     for index in range(len(network.layers)):
@@ -80,12 +81,20 @@ def _layer_embeddings(network: TransformerNetwork, model: TransformerModel) -> I
     if spec.per_layer is None:
         return
     width = len(network.layers) * spec.per_layer.dim
-    shape = (model.vocab_size + spec.extra_tokens, width)
+    shape = (spec.per_layer.rows or token_count(model), width)
     role = "layer_embedding"
     yield Parameter(f"{role}.weight", shape, role, of_embeddings(model), "embedding", shard=0)
     shape, role = (width, model.d_model), "layer_embedding_proj"
     yield Parameter(f"{role}.weight", shape, role, normal(model), "matrix")
     yield from norm_rows("layer_embedding_norm", network.embedding.layer_norm, spec.per_layer.dim)
+
+
+def _streams(model: TransformerModel) -> Iterator[Parameter]:
+    """Of what makes streams of one, and one of them: a matrix for each but the first."""
+    if model.altup:
+        shape = (model.altup.streams - 1, model.d_model, model.d_model)
+        for role in ("stream_proj", "merge_proj"):
+            yield Parameter(role, shape, role, normal(model), "matrix")
 
 
 def _head(network: TransformerNetwork, model: TransformerModel) -> Iterator[Parameter]:

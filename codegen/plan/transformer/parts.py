@@ -13,6 +13,7 @@ from codegen.plan.transformer.attention_function import AttentionFunction, KeptP
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.low_rank import LowRankPlan
 
 ATTENTION = "transformer/attention/attention.py.jinja"
 
@@ -63,6 +64,7 @@ class EmbeddingPlan:
     projected: str
     projection_bias: bool
     layer_norm: NormPlan | None  # of what each layer's own embedding is projected to
+    layer_rows: Read | None  # tokens that have a row in that table, if not all
 
     @property
     def learned(self) -> bool:
@@ -252,6 +254,7 @@ class MlpPlan:
     beta: bool = False
     clamped: bool = False
     up_offset: bool = False
+    sparse: bool = False  # what its activation reads is cut off below a part of its numbers
     experts: ExpertsPlan | None = None
     shared: MlpPlan | None = None  # the expert of all tokens
     own_norm: NormPlan | None = None  # by which each part of a mixture reads the stream itself
@@ -388,6 +391,14 @@ class Mixer(Protocol):
 
 
 @dataclass(frozen=True)
+class AltUpPlan:
+    """Several streams around blocks, the norm of what maps them, and a gain before the gate."""
+
+    norm: NormPlan
+    scaled: bool
+
+
+@dataclass(frozen=True)
 class SublayerPlan:
     """A part of a block, which reads the stream and adds to it.
 
@@ -441,6 +452,7 @@ class BlockPlan:
     residual_scale: Read | Formula | None  # the factor of what sublayers add
     residual_normed: bool
     layer_scalar: str  # learned or fixed; nothing where the stream leaves as it is
+    altup: bool  # several streams around it
     layer_scale: bool
     drop_path: bool
 
@@ -469,6 +481,11 @@ class BlockPlan:
     def mixing(self) -> tuple[SublayerPlan, ...]:
         """The sublayers that its layout is of: all but the gate of its own embedding."""
         return tuple(s for s in self.sublayers if not isinstance(s.plan, LayerGatePlan))
+
+    @property
+    def low_rank(self) -> SublayerPlan | None:
+        """What goes past attention, narrow."""
+        return next((s for s in self.sublayers if isinstance(s.plan, LowRankPlan)), None)
 
     @property
     def gate(self) -> SublayerPlan | None:

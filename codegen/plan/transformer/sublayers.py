@@ -18,9 +18,11 @@ from codegen.plan.transformer.block_parameters import (
     attention_rows,
     cross_attention_rows,
     layer_gate_rows,
+    low_rank_rows,
     mlp_rows,
 )
 from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parts import (
     AttentionPlan,
     CrossAttentionPlan,
@@ -61,6 +63,7 @@ KINDS: dict[type[Mixer], SublayerKind] = {
     ShortConvPlan: SublayerKind(short_conv_rows, short_conv_flops, short_conv_kept),
     MlpPlan: SublayerKind(mlp_rows),
     LayerGatePlan: SublayerKind(layer_gate_rows),
+    LowRankPlan: SublayerKind(low_rank_rows),
 }
 
 

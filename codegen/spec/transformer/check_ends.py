@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.check_norms import bias_without_place
-from codegen.spec.transformer.resolve import output_width, resolve_norm
+from codegen.spec.transformer.resolve import output_width, resolve_norm, token_count
 from codegen.spec.transformer.vocabulary import TransformerSpec
 from codegen.spec.yaml.source import Key
 
@@ -51,6 +51,13 @@ def check_ends(spec: TransformerSpec) -> Iterator[Mistake]:
     if last and last.zero_centered != model.norm.zero_centered:
         message = "the last norm has gains of the same kind as the others"
         yield Mistake(("model", "final_norm"), message, "say zero_centered in `norm`")
+    if model.altup and model.altup.scaled and embedding.per_layer is None:
+        message = "no layer has an embedding of its own, whose gate would read what is scaled"
+        yield Mistake(("model", "altup", "scaled"), message, "embedding.per_layer")
+    tokens = token_count(model)
+    if embedding.per_layer and (embedding.per_layer.rows or 0) > tokens:
+        message = f"there are {tokens:,} tokens, and no row for any other"
+        yield Mistake(("model", "embedding", "per_layer", "rows"), message)
     if embedding.per_layer and embedding.per_layer.activation == "xielu":
         key = ("model", "embedding", "per_layer", "activation")
         yield Mistake(key, "this gate has no learned slopes", "another activation")

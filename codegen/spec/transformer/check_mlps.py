@@ -54,6 +54,9 @@ def _check_mlp(model: TransformerModel, kind: str | None, mlp: Mlp) -> Iterator[
         return
     if mlp.norm is not None:
         yield Mistake(_said(model, kind, "norm"), "experts have no norm inside")
+    if mlp.sparsity:
+        message = "experts have nothing cut off before their activation"
+        yield Mistake(_said(model, kind, "sparsity"), message)
     if mlp.activation == "xielu":
         message = "the learned slopes of xielu are of one MLP, not of experts"
         yield Mistake(_said(model, kind, "activation"), message)

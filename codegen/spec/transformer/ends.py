@@ -51,6 +51,10 @@ class PerLayer(Vocabulary):
 
     dim: Width = Field(description="width of each layer's embedding")
     activation: Activation = Field("gelu_tanh", description="of the gate")
+    rows: Width | None = Field(
+        None,
+        description="tokens that the table is for; others read its first row; by default all",
+    )
 
 
 class Embedding(Vocabulary):

@@ -77,6 +77,11 @@ def output_width(model: TransformerModel) -> int:
     return model.head.dim or tied or model.d_model
 
 
+def token_count(model: TransformerModel) -> int:
+    """How many tokens are read, those included that are never predicted."""
+    return model.vocab_size + model.embedding.extra_tokens
+
+
 def scale_numbers(model: TransformerModel, block: Block) -> dict[str, float]:
     """What the scale of a block's attention may name, at true size."""
     stretch = getattr(block.attention.rope and block.attention.rope.scaling, "factor", None)

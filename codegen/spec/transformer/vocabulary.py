@@ -62,6 +62,11 @@ class Residual(Vocabulary):
         description="each layer's stream is multiplied by a number of its own that starts at one: "
         "learned, or `fixed` to that of the checkpoint, as in Gemma 4",
     )
+    low_rank: Annotated[Width | None, OF_ONE_STACK] = Field(
+        None,
+        description="rank of a branch beside attention: with h, which attention reads, the stream "
+        "becomes (x + attention(h) + h + norm(up(down(h)))) / sqrt(2) (LAuReL, arXiv:2411.07501)",
+    )
 
 
 class Mlp(Vocabulary):
@@ -91,6 +96,11 @@ class Mlp(Vocabulary):
         None, description="a gated MLP's gate is at most this, and up between minus this and this"
     )
     up_offset: float = Field(0.0, description="added to up(x) where it is gated")
+    sparsity: Rate = Field(
+        0.0,
+        description="about this part of what the activation reads becomes zero: a token's numbers "
+        "are counted from where so many of a normal distribution lie below (Gemma 3n)",
+    )
     experts: Annotated[Experts | None, BeforeValidator(none_word), OF_TOKENS] = Field(
         None, description="several such MLPs, of which a token goes to a few; or `none`"
     )
@@ -183,6 +193,19 @@ class Encoder(Vocabulary):
     embedding: Embedding | None = Field(None, description="fields of `model.embedding`")
 
 
+class AltUp(Vocabulary):
+    """Alternating updates of several streams (arXiv:2301.13310)."""
+
+    streams: Annotated[int, Field(ge=2, le=64)] = Field(
+        4, description="of which layers compute the first and predict and correct the others"
+    )
+    scaled: bool = Field(
+        False,
+        description="a learned gain of what the gate of a layer's own embedding reads "
+        "(`embedding.per_layer`)",
+    )
+
+
 class TransformerModel(Vocabulary):
     """The architecture."""
 
@@ -240,6 +263,9 @@ class TransformerModel(Vocabulary):
         None,
         description="a learned gain of each sublayer's output, for each channel, that starts at "
         "this (LayerScale, arXiv:2103.17239)",
+    )
+    altup: Annotated[AltUp | None, BeforeValidator(none_word), OF_TEXT_IN_ONE_STACK] = Field(
+        None, description="several streams, between which small learned maps go"
     )
     drop_path: Annotated[DropPath | None, BeforeValidator(rate_only), OF_ONE_STACK] = Field(
         None, description="branches that some samples skip in training; the rate for short"
