@@ -105,6 +105,7 @@ def build(
 @out_option
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 @click.option("--allow-pickle", is_flag=True, help="Read pytorch_model*.bin, with weights_only.")
+@click.option("--pairs", is_flag=True, help="A classifier reads two texts together (NLI, ranking).")
 def import_(
     folder: Path,
     name: str | None,
@@ -112,6 +113,7 @@ def import_(
     out: Path | None,
     no_test: bool,
     allow_pickle: bool,
+    pairs: bool,
 ) -> None:
     """Bring in a Hugging Face checkpoint FOLDER: its config.json becomes a spec and a package.
 
@@ -133,6 +135,7 @@ def import_(
             out=out and out.resolve(),
             test=not no_test,
             allow_pickle=allow_pickle,
+            pairs=pairs,
             moved=moved,
         )
     report.import_text(made, project, seconds=started.seconds)

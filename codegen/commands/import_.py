@@ -79,11 +79,14 @@ class Imported:
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> ReadModel:
+def read_model(
+    folder: Path, name: str | None = None, specs: str = "specs", *, pairs: bool = False
+) -> ReadModel:
     """The spec of a config.json and its plan. Nothing is written, torch is not imported.
 
-    `specs` is the folder of specs as the spec's own path shows it. CheckpointError says what of the
-    config can't be imported, at its place in the file.
+    `specs` is the folder of specs as the spec's own path shows it; a classifier of `pairs` reads
+    two texts together, which no config says. CheckpointError says what of the config can't be
+    imported, at its place in the file.
     """
     config = read_config(folder)
     sentences = read_sentences(folder)
@@ -96,6 +99,8 @@ def read_model(folder: Path, name: str | None = None, specs: str = "specs") -> R
         raise CheckpointError(problem.message, problem.hint or "choose another with --name")
     weighted = folder.is_dir() and has_weights(folder)
     translated = with_sentences(translate(config, mapping, weights=weighted), sentences)
+    if pairs:
+        translated = of_pairs(translated)
     where = folder if folder.is_dir() else folder.parent
     part = "the text model of " if mapping.within else ""
     comment = f"{part}{model_type}, from config.json of {short(where.resolve().name)}"
@@ -127,6 +132,15 @@ def with_sentences(translated: Translated, sentences: dict[str, Any] | None) -> 
     if length and length >= spec["model"].get("context_length", length):
         del spec["data"]
     return replace(translated, spec=spec)
+
+
+def of_pairs(translated: Translated) -> Translated:
+    """The spec of a classifier of two texts that are read together."""
+    spec = translated.spec
+    if spec["task"] != "sequence-classification":
+        message = f"--pairs is for classifiers of texts, and this is of the task {spec['task']}"
+        raise CheckpointError(message)
+    return replace(translated, spec=dict(deep(spec, {"data": {"pair": "pair"}})))
 
 
 def default_name(model_type: str) -> str:
@@ -196,6 +210,7 @@ def import_folder(
     out: Path | None = None,
     test: bool = True,
     allow_pickle: bool = False,
+    pairs: bool = False,
     moved: Moved | None = None,
 ) -> Imported:
     """Spec, package and weights of a checkpoint folder; an error leaves none of them behind."""
@@ -203,7 +218,7 @@ def import_folder(
     from codegen.commands.build import finish
 
     specs, out = specs or project.specs, out or project.generated
-    model = read_model(folder, name, project.shown(specs))
+    model = read_model(folder, name, project.shown(specs), pairs=pairs)
     files = weight_files(folder, allow_pickle) if folder.is_dir() else ()
     path, weights = specs / f"{model.name}.yaml", project.root / "weights" / model.name
     for place in (path, weights, weights.parent):

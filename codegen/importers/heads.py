@@ -27,16 +27,20 @@ def heads_of(base: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, di
     made = {}
     for head, said in common.get(task, {}).items():
         if head in own or not said.get("where_said"):
-            made[head] = laid_over(said, own.get(head, {}))
+            of_all = common["every"].get(head, {})
+            made[head] = laid_over(laid_over(of_all, said), own.get(head, {}))
     return {head: said for head, said in made.items() if not said.get("unknown")}
 
 
-def laid_over(low: Any, high: Any) -> Any:
-    """Mappings merged, the higher one's values winning; null takes a key away."""
+def laid_over(low: Any, high: Any, *, keep_nulls: bool = False) -> Any:
+    """Mappings merged, the higher one's values winning; null takes a key away.
+
+    It is kept where it is to take one away from what this is laid over in turn.
+    """
     if not isinstance(low, dict) or not isinstance(high, dict):
         return high
-    made = {**low, **{key: laid_over(low.get(key), value) for key, value in high.items()}}
-    return {key: value for key, value in made.items() if value is not None}
+    over = {k: laid_over(low.get(k), value, keep_nulls=keep_nulls) for k, value in high.items()}
+    return {k: value for k, value in {**low, **over}.items() if keep_nulls or value is not None}
 
 
 def headed(name: str, base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def headed(name: str, base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[
     made = {
         "extends": model_type,
         "architectures": [said["architecture"].format(stem)] if "architecture" in said else [],
-        "spec": {"task": task, "model": spec},
+        "spec": {**said["spec"], "task": task, "model": spec},
         "weights": {
             "keys": {**dict.fromkeys(old), **new},
             "tied": dict.fromkeys(weights.get("tied", ())),

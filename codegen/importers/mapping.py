@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.errors import TgenError
-from codegen.importers.heads import headed, heads_of
+from codegen.importers.heads import headed, heads_of, laid_over
 from codegen.spec.yaml.source import parse
 
 HERE = Path(__file__).parent
@@ -85,7 +85,8 @@ def _resolved(name: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:
         raise TgenError(f"{name}.yaml: can't extend `{parent}`")
     low = _resolved(parent, (*seen, name))
     low.pop("architectures", None)  # those of another model
-    return dict(deep(low, data))
+    heads = laid_over(low.get("heads", {}), data.get("heads", {}), keep_nulls=True)
+    return {**deep(low, data), "heads": heads}
 
 
 @functools.cache

@@ -109,6 +109,7 @@ def translate(
         model = with_layers(spec.get("model", {}), mapping.aspects, blocks, work.scope)
     except FormulaError as error:
         raise CheckpointError(work.problem(error, work.scope.reads)) from None
+    spec = {key: part for key, part in spec.items() if part != {}}
     spec = {**spec, "model": model, "checkpoint": {"huggingface": mapping.name}}
     return Translated(mapping, spec, work.origins, work.config, work.passed_over())
 

@@ -95,6 +95,7 @@ def check(task: str, model_type: str, folder: Path) -> None:
             compare(ours(tokens, lengths=LENGTHS), found.logits)
         back = package.weights.save_huggingface(ours)
         kept = {name.removeprefix(package.weights.PREFIX): t for name, t in back.items()}
+        assert kept.keys() <= {name.removeprefix(package.weights.PREFIX) for name in state}
         for name, tensor in state.items():
             if (short := name.removeprefix(package.weights.PREFIX)) in kept:
                 assert torch.equal(kept[short], tensor)

@@ -9,7 +9,7 @@ from tests.oracle.arrays import Array
 from tests.oracle.ends import IGNORED, loss
 from tests.oracle.masks import inputs_read, visible
 from tests.oracle.numbers import end_eps, fields, layer_number, norm_eps
-from tests.oracle.pooled import contrast
+from tests.oracle.pooled import contrast, own_losses
 from tests.oracle.pooled import hidden as hidden_states
 from tests.oracle.pooled import outcome as pooled
 from tests.oracle.scores import alibi_slopes, t5_bucket
@@ -31,6 +31,7 @@ __all__ = [
     "logits",
     "loss",
     "norm_eps",
+    "own_losses",
     "pair_logits",
     "pooled",
     "t5_bucket",

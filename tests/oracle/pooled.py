@@ -41,6 +41,14 @@ def outcome(plan: Plan, weights: Weights, tokens: Array, inputs: Inputs) -> Arra
     return x / np.linalg.norm(x, axis=1, keepdims=True) if net.pooling.normalize else x
 
 
+def own_losses(problem: str, scores: Array, targets: Array) -> Array:
+    """(batch,): the mean over a text's scores, of which each has a target of its own."""
+    if problem == "regression":
+        return ((scores - targets) ** 2).mean(axis=1)
+    likely = 1 / (1 + np.exp(-scores))
+    return -np.log(np.where(targets == 1, likely, 1 - likely)).mean(axis=1)
+
+
 def contrast(vectors: Array, targets: Array, temperature: float) -> Array:
     """(batch,): how badly each vector is told from all but its own, zero where that is -100."""
     losses = np.zeros(len(vectors))

@@ -59,13 +59,20 @@ def check_outcome(trial: PooledTrial) -> None:
 def check_loss(trial: PooledTrial) -> None:
     pooling = trial.plan.model.pooling
     found = oracle.pooled(trial.plan, trial.weights, trial.tokens, trial.inputs)
-    if pooling.classes:
+    if pooling.problem in ("multi_label", "regression"):
+        targets = trial.random.standard_normal(found.shape)
+        targets = targets if pooling.problem == "regression" else (targets > 0).astype(float)
+    elif pooling.classes:
         targets = trial.random.integers(0, pooling.classes, BATCH)
     else:
         targets = (np.arange(BATCH) + trial.random.integers(1, BATCH)) % BATCH
-    targets[1] = oracle.IGNORED
+    if targets.ndim == 1:
+        targets[1] = oracle.IGNORED
     for reduction in ("mean", "sum", "none"):
-        if pooling.classes:
+        if targets.ndim == 2:
+            each = oracle.own_losses(pooling.problem, found, targets)
+            wanted = {"none": each, "sum": each.sum(), "mean": each.mean()}[reduction]
+        elif pooling.classes:
             wanted = np.asarray(oracle.loss(found, targets, reduction))
         else:
             each = oracle.contrast(found, targets, oracle.fields(trial.plan.model)["temperature"])

@@ -42,6 +42,8 @@ def specs(draw: st.DrawFn) -> Fields:
     model["pooling"] = {"kind": draw(st.sampled_from(kinds))}
     if task == "sequence-classification":
         model["classes"] = draw(st.integers(1, 9))
+        problems = ["single_label", "single_label", "multi_label", "regression"]
+        model["head"]["problem"] = draw(st.sampled_from(problems))
     else:
         model["pooling"]["normalize"] = draw(coin())
         model["head"] = {k: v for k, v in model["head"].items() if k != "bias"}

@@ -1,6 +1,8 @@
-"""sequence-classification: the class of a text."""
+"""sequence-classification: the class of a text, its classes, or numbers that it is given."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
@@ -12,29 +14,66 @@ from codegen.spec.tasks.sequence_classification import LabelledData
 FOLDER = "tasks/sequence_classification"
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is said of a text, how far off a model is, and what else is measured."""
+
+    said: str  # as the end of "texts and ..."
+    lines: str  # as the end of "lines of a text, a tab and ..."
+    loss: str
+    figures: tuple[tuple[str, str], ...]
+
+
+PROBLEMS = {
+    "single_label": Problem(
+        "their classes",
+        "its class",
+        "loss (nats per text)",
+        (("validation_accuracy", "accuracy {:.2%}"),),
+    ),
+    "multi_label": Problem(
+        "their classes",
+        "its classes",
+        "loss (nats per class)",
+        (("validation_f1", "F1 {:.2%}"), ("validation_exact", "all right {:.2%}")),
+    ),
+    "regression": Problem(
+        "their numbers",
+        "its numbers",
+        "squared error",
+        (("validation_rmse", "RMSE {:.4g}"), ("validation_mae", "MAE {:.4g}")),
+    ),
+}
+
+
 def sequence_classification(
     spec: SpecHead, network: TransformerNetwork, flops: int
 ) -> WholeTextTask:
-    """Lines of a text and its class. The model's config has a field classes."""
+    """Lines of a text, or two, and what is said of it. The model's config has a field classes."""
     said = spec.data
     assert isinstance(said, LabelledData)
+    assert network.pooling
+    problem = PROBLEMS[network.pooling.problem]
     context = said.context_length or network.context_length
-    data = "a .tsv or .jsonl file of texts and their classes"
-    held_out = "fraction of the texts held out"
+    texts = "pairs of texts" if said.pair else "texts"
+    held_out = f"fraction of the {texts} held out"
+    types = said.pair is not None and types_of_pairs(network)
+    what = "numbers" if network.pooling.problem == "regression" else "classes"
+    line = f"lines of a text, a tab and {problem.lines}"
     return WholeTextTask(
         name="sequence-classification",
-        data="texts with classes: lines of a text, a tab and its class",
+        data=f"{texts} with {what}" + ("" if said.pair else f": {line}"),
         commands=(training_command("texts.tsv", said),),
         kept="tokenizer.json, classes.json",
         drawn=("batches",),
         data_class="Texts",
         row="text",
         unit="text",
-        loss="loss (nats per text)",
+        loss=problem.loss,
         flops_of="token",
         flops=0,  # texts differ in length
         options=(
-            OptionPlan("data", "str", "", data),
+            OptionPlan("data", "str", "", f"a .tsv or .jsonl file of {texts} and {problem.said}"),
             tokenizer_option(said),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
@@ -44,6 +83,7 @@ def sequence_classification(
             "objective": "tasks/text/objective.py.jinja",
             "measure": f"{FOLDER}/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",
+            "config_fields": f"{FOLDER}/config_fields.py.jinja",
         },
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
@@ -60,11 +100,20 @@ def sequence_classification(
             ),
         ),
         toy_lr=3e-3,
-        uses=(("predict", '--text "Well done"'),),
-        figures=(("validation_accuracy", "accuracy {:.2%}"),),
-        inputs=("lengths",),
-        columns=(said.text, said.label),
+        uses=(("predict", '--text "Well done"' + ' --pair "Good work"' * bool(said.pair)),),
+        figures=problem.figures,
+        inputs=("lengths", "token_types") if types else ("lengths",),
+        columns=tuple(filter(None, (said.text, said.pair, said.label))),
         context=context,
         labels=tuple(said.labels or ()),
         classes=True,
+        problem=network.pooling.problem,
+        pair=said.pair is not None,
+        types=types,
     )
+
+
+def types_of_pairs(network: TransformerNetwork) -> bool:
+    """Whether the model has a type of token for each text of a pair."""
+    count = next((f.value for f in network.fields if f.name == "token_types"), 0)
+    return isinstance(count, int) and count > 1 and "token_types" in network.embedding.type_inputs

@@ -44,10 +44,13 @@ class TextTask(TaskPlan):
 class WholeTextTask(TextTask):
     """A task of whole texts: the columns that its data have, and the most tokens that are read."""
 
-    columns: tuple[str, str] = ("", "")
+    columns: tuple[str, ...] = ()
     context: int = 0
     labels: tuple[str, ...] = ()  # the classes' names, where the spec says them
-    classes: bool = False  # whether the second column holds classes
+    classes: bool = False  # whether the last column holds classes
+    problem: str = ""  # what they are scored for: single_label, multi_label or regression
+    pair: bool = False  # whether two texts are read together
+    types: bool = False  # whether the model tells the tokens of the two apart
 
 
 def separator_of(data: TextData, said: str | None) -> str:

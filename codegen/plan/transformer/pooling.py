@@ -22,6 +22,7 @@ class PoolingPlan:
     kind: str  # mean, class or last
     normalize: bool
     classes: int  # 0 for an embedding
+    problem: str = ""  # what their scores say: single_label, multi_label or regression
 
     @property
     def by_length(self) -> bool:
@@ -34,7 +35,8 @@ def pooling_plan(model: TransformerModel, task: str) -> PoolingPlan | None:
     if task not in POOLED:
         return None
     classes = model.classes if task == "sequence-classification" else 0
-    return PoolingPlan(model.pooling.kind, bool(model.pooling.normalize), classes)
+    problem = model.head.problem if classes else ""
+    return PoolingPlan(model.pooling.kind, bool(model.pooling.normalize), classes, problem)
 
 
 def pooled_fields(model: TransformerModel, pooling: PoolingPlan) -> Iterator[ConfigField]:

@@ -16,7 +16,16 @@ class LabelledData(TextData):
     """Texts with classes, in a TSV or JSONL file."""
 
     text: str = Field("text", description="the column, or field, that holds the text")
-    label: str = Field("label", description="the column, or field, that holds its class")
+    pair: str | None = Field(
+        None,
+        description="the column, or field, of a second text that is read with the first, as where "
+        "one is said to follow from the other, or is ranked for it",
+    )
+    label: str = Field(
+        "label",
+        description="the column, or field, that holds its class; of a text with several, or with "
+        "several numbers, a list, in a TSV file with commas between",
+    )
     labels: list[str] | None = Field(
         None,
         description="the classes' names, in the order of their scores; by default those of the "
@@ -27,14 +36,18 @@ class LabelledData(TextData):
 def check_labels(spec: Any) -> Iterator[Mistake]:
     """Each class has a name of its own, and a text is another column than its class."""
     data: LabelledData = spec.data
-    if data.text == data.label:
+    if data.label in (data.text, data.pair):
         yield Mistake(("data", "label"), f"the column `{data.label}` can't be both text and class")
+    if data.pair == data.text:
+        yield Mistake(("data", "pair"), f"the column `{data.pair}` can't be both texts of a pair")
     if data.labels is None:
         return
     if len(data.labels) != spec.model.classes:
         message = f"{len(data.labels)} names for {spec.model.classes} classes"
         yield Mistake(("data", "labels"), message, f"model: {{classes: {len(data.labels)}}}")
     for index, name in enumerate(data.labels):
+        if not name.isprintable():
+            yield Mistake(("data", "labels", index), "a name of characters that can't be shown")
         if name in data.labels[:index]:
             yield Mistake(("data", "labels", index), f"the class `{name}` is said twice")
 

@@ -19,6 +19,7 @@ from codegen.spec.transformer.of_tasks import (
     OF_CONTRASTS,
     OF_SCORES,
     OF_TEXT,
+    OF_TEXT_CLASSES,
     OF_TEXT_IN_ONE_STACK,
     OF_TOKENS,
     OF_TOKENS_IN_ONE_STACK,
@@ -151,6 +152,14 @@ class Head(Vocabulary):
     bias: Annotated[StrictBool | Annotated[Literal["fixed"], OF_TOKENS], OF_SCORES] = Field(
         False,
         description="a learned offset for each token or class; `fixed` is not trained, as in BART",
+    )
+    problem: Annotated[Literal["single_label", "multi_label", "regression"], OF_TEXT_CLASSES] = (
+        Field(
+            "single_label",
+            description="what the scores of a text say: which one of the classes it has (cross "
+            "entropy), which of them, each for itself (binary cross entropy), or a number for each "
+            "(squared error)",
+        )
     )
     temperature: Annotated[PositiveFloat, OF_CONTRASTS] = Field(
         0.05,

@@ -7,6 +7,7 @@ OF_TOKENS = Only("causal-lm", "masked-lm", "seq2seq-lm")  # that are predicted
 OF_IMAGES = Only("image-classification", "image-embedding")
 OF_CLASSES = Only("image-classification", "sequence-classification")
 OF_POOLED = Only("sequence-classification", "embedding")  # texts, each as a whole
+OF_TEXT_CLASSES = Only("sequence-classification")
 OF_EMBEDDINGS = Only("embedding")
 OF_CONTRASTS = Only("embedding", "image-embedding")  # with what belongs together
 OF_SCORES = Only(
