@@ -82,7 +82,7 @@ def test_loss_and_gradients_are_those_of_the_problem_type(
     }[problem]
     there = model(input_ids=tokens, attention_mask=REAL.long(), labels=targets)
     there.loss.backward()
-    read = read_model(tmp_path)
+    read: Any = read_model(tmp_path)
     assert read.plan.model.pooling.problem == problem
     assert read.plan.task.labels == tuple(labels)
     with imported(unformatted(read)) as package:
@@ -102,7 +102,7 @@ def test_names_and_problem_are_written_back(problem: str | None, tmp_path: Path)
     labels = ["bad", "so-so", "good"]
     model = reference("XLMRobertaForSequenceClassification", labels, problem_type=problem)
     model.save_pretrained(tmp_path / "there")
-    read = read_model(tmp_path / "there")
+    read: Any = read_model(tmp_path / "there")
     with imported(unformatted(read)) as package:
         ours = package.model.Model(package.model.Config()).eval()
         package.weights.load_huggingface(ours, open_tensors(weight_files(tmp_path / "there")))
@@ -149,7 +149,7 @@ def test_names_that_say_nothing_are_left_out_and_the_names_count(tmp_path: Path)
     ):
         whole = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], **fields}
         (tmp_path / "config.json").write_text(json.dumps(whole))
-        plan = read_model(tmp_path).plan
+        plan: Any = read_model(tmp_path).plan
         assert (plan.model.pooling.classes, plan.task.labels) == (count, names)
 
 
@@ -219,8 +219,10 @@ def test_a_cross_encoder_reads_pairs_and_others_where_it_is_asked(tmp_path: Path
         "id2label": {"0": "LABEL_0"},
     }
     (tmp_path / "config.json").write_text(json.dumps(whole))
-    assert not read_model(tmp_path).plan.task.pair
-    assert read_model(tmp_path, pairs=True).plan.task.pair
+    task: Any = read_model(tmp_path).plan.task
+    assert not task.pair
+    task = read_model(tmp_path, pairs=True).plan.task
+    assert task.pair
     activation = "torch.nn.modules.linear.Identity"
     for said in (
         {"sentence_transformers": {"activation_fn": activation, "version": "5.0.0"}},
