@@ -7,6 +7,7 @@ or else `heads.yaml` beside this, says of the task. None of them has a file of i
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,13 +23,18 @@ def heads_of(base: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, di
     """What each other task changes; of one that a file says to be `unknown`, nothing."""
     if "architectures" not in base or "within" in base:  # which other models have, too
         return {}
+    if _has_experts([base.get("spec", {}), base.get("blocks", {})]):  # of tokens that are predicted
+        return {}
     task = base.get("spec", {}).get("task", "causal-lm")
     own = base.get("heads", {})
     made = {}
     for head, said in common.get(task, {}).items():
         if head in own or not said.get("where_said"):
-            of_all = common["every"].get(head, {})
-            made[head] = laid_over(laid_over(of_all, said), own.get(head, {}))
+            parts = [common["every"].get(head, {}), said, own.get(head, {})]
+            made[head] = functools.reduce(laid_over, parts)
+            # A default that is null is one, and takes nothing away.
+            defaults = [part.get("defaults", {}) for part in parts]
+            made[head]["defaults"] = {k: v for one in defaults for k, v in one.items()}
     return {head: said for head, said in made.items() if not said.get("unknown")}
 
 
@@ -76,6 +82,8 @@ def headed(name: str, base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[
     for part in ("defaults", "let"):
         if part in said:
             made[part] = said[part]
+    if "refused" in said:
+        made["refused"] = [*base.get("refused", ()), *said["refused"]]
     lost = [
         model.get("head", {}),
         model.get("classes"),
@@ -96,6 +104,12 @@ def names_in(value: Any) -> set[str]:
         return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return set().union(*map(names_in, inner))
+
+
+def _has_experts(part: Any) -> bool:
+    """Whether a part of a mapping file says anything of experts."""
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return (isinstance(part, dict) and bool(part.get("experts"))) or any(map(_has_experts, inner))
 
 
 def _is_of_head(entry: Any) -> bool:

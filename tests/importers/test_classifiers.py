@@ -179,7 +179,8 @@ def test_two_texts_are_read_together_as_the_tokenizer_joins_them(name: str, tmp_
         "[CLS] $A [SEP]", pair=FORMS[name], special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     words.save(str(tmp_path / "there/tokenizer.json"))
-    there = transformers.PreTrainedTokenizerFast(
+    fast: Any = transformers.PreTrainedTokenizerFast
+    there = fast(
         tokenizer_file=str(tmp_path / "there/tokenizer.json"),
         pad_token="<pad>",
         model_input_names=["input_ids", "attention_mask", *INPUTS[name]],
@@ -235,3 +236,40 @@ def test_a_cross_encoder_reads_pairs_and_others_where_it_is_asked(tmp_path: Path
     (tmp_path / "config.json").write_text(json.dumps(whole))
     with pytest.raises(CheckpointError, match="--pairs is for classifiers"):
         read_model(tmp_path, pairs=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("EuroBertForSequenceClassification", {"classifier_pooling": "bos"}),
+        ("EuroBertForSequenceClassification", {"classifier_pooling": "mean"}),
+    ],
+)
+def test_a_head_reads_what_its_config_says(name: str, own: dict[str, Any], tmp_path: Path) -> None:
+    model = reference(name, ["a", "b", "c"], pad_token_id=0, **own)
+    model.save_pretrained(tmp_path)
+    tokens = torch.where(REAL, torch.randint(4, 40, (3, TIME)), 0)
+    with imported(unformatted(read_model(tmp_path))) as package, torch.no_grad():
+        ours = package.model.Model(package.model.Config()).eval()
+        package.weights.load_huggingface(ours, open_tensors(weight_files(tmp_path)))
+        wanted = model(input_ids=tokens, attention_mask=REAL.long()).logits
+        compare(ours(tokens, lengths=LENGTHS), wanted)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"model_type": "eurobert", "classifier_pooling": "late"}, "whose mean is taken after"),
+        ({"model_type": "xlm", "summary_type": "last"}, "a projection of the first token"),
+        ({"model_type": "xlm", "summary_activation": "tanh"}, "scores have no activation"),
+        ({"model_type": "qwen3_moe"}, "is known as"),
+    ],
+)
+def test_a_head_of_another_form_is_refused(
+    fields: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    stem = {"eurobert": "EuroBert", "xlm": "XLM", "qwen3_moe": "Qwen3Moe"}[fields["model_type"]]
+    whole = {**fields, "architectures": [f"{stem}ForSequenceClassification"]}
+    (tmp_path / "config.json").write_text(json.dumps(whole))
+    with pytest.raises(CheckpointError, match=message):
+        read_model(tmp_path)
