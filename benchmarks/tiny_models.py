@@ -33,8 +33,10 @@ MAPPINGS = {
     "masked-lm": "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
     "seq2seq-lm": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
     "image-classification": "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
+    "sequence-classification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+    "embedding": "MODEL_MAPPING_NAMES",
 }
-TASKS = tuple(MAPPINGS)
+TASKS = ("causal-lm", "masked-lm", "seq2seq-lm", "image-classification")
 LENGTHS = (7, 41)  # one is longer than every window, and than the length that RoPE was made for
 BATCH = 2
 VOCABULARIES = re.compile(r"((src|tgt|decoder)_)?vocab_size")

@@ -26,9 +26,10 @@ from codegen.errors import CheckpointError, Diagnostic, Position, SpecError
 from codegen.importers.companions import keep_companions
 from codegen.importers.config import Config, read_config
 from codegen.importers.convert import ImportedPackage, convert, imported, keep, staged
+from codegen.importers.dense import dense_file
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.mapping import deep, other_heads, read_mapping
-from codegen.importers.sentences import read_sentences
+from codegen.importers.sentences import dense_folder, read_sentences
 from codegen.importers.spec_text import spec_text
 from codegen.importers.tensors import Moved, has_weights, open_tensors, weight_files
 from codegen.importers.translate import Translated, mapping_for, translate
@@ -128,10 +129,14 @@ def with_sentences(translated: Translated, sentences: dict[str, Any] | None) -> 
     if sentences is None:
         return translated
     spec = dict(deep(translated.spec, sentences))
-    length = spec.get("data", {}).get("context_length")
+    data, head = dict(spec.get("data", {})), dict(spec["model"].get("head", {}))
+    length = data.get("context_length")
     if length and length >= spec["model"].get("context_length", length):
-        del spec["data"]
-    return replace(translated, spec=spec)
+        del data["context_length"]
+    if head.get("dim") == spec["model"].get("d_model"):
+        del head["dim"]
+    spec = {**spec, "data": data, "model": {**spec["model"], "head": head}}
+    return replace(translated, spec={key: part for key, part in spec.items() if part != {}})
 
 
 def of_pairs(translated: Translated) -> Translated:
@@ -220,6 +225,8 @@ def import_folder(
     specs, out = specs or project.specs, out or project.generated
     model = read_model(folder, name, project.shown(specs), pairs=pairs)
     files = weight_files(folder, allow_pickle) if folder.is_dir() else ()
+    layer = dense_folder(folder) if files else None
+    dense = dense_file(layer, allow_pickle=allow_pickle) if layer else None
     path, weights = specs / f"{model.name}.yaml", project.root / "weights" / model.name
     for place in (path, weights, weights.parent):
         refuse_link(place)
@@ -232,7 +239,7 @@ def import_folder(
         if files:
             staging = stack.enter_context(staged(weights))
             with imported(rendered[0].files) as package:
-                record = convert(package, model.plan, files, staging, moved)
+                record = convert(package, model.plan, files, staging, moved, dense)
             writes = isinstance(model.plan.task, TextTask) and bool(model.plan.task.prompt)
             keep_companions(folder, model.config, staging, writes=writes)
         if moved:

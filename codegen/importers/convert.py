@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import CheckpointError, OutputError
+from codegen.importers.dense import with_dense
 from codegen.importers.tensors import Moved, open_tensors
 
 if TYPE_CHECKING:
@@ -93,14 +94,17 @@ def convert(
     files: tuple[Path, ...],
     to: Path,
     moved: Moved | None = None,
+    dense: Path | None = None,
 ) -> dict[str, Any]:
     """Writes checkpoint.safetensors and weights.json to a folder.
 
-    Returns what weights.json says. CheckpointError where the tensors don't fit the model.
+    `dense` holds the weights of a layer beside the model's. Returns what weights.json says.
+    CheckpointError where the tensors don't fit the model.
     """
-    tensors = open_tensors(files)
-    check_fit(package, tensors, files[0].parent)
-    tensors = open_tensors(files, moved)
+    layer = open_tensors((dense,)) if dense else {}
+    prefix = plan.checkpoint.prefix if plan.checkpoint else ""
+    check_fit(package, with_dense(open_tensors(files), layer, prefix), files[0].parent)
+    tensors = with_dense(open_tensors(files, moved), layer, prefix)
     model = empty_model(package, plan, tensors)
     package.weights.load_huggingface(model, tensors)
     own = {f"model.{name}": t for name, t in package.checkpoint.weights(model).items()}
@@ -112,7 +116,8 @@ def convert(
         "parameters": sum(tensor.numel() for tensor in own.values()),
         "digests": {FILE: digest(to / FILE)},
         "skipped": sorted(tensors.keys() - read),  # by their names: this model reads none of them
-        "sources": {path.name: digest(path) for path in files},
+        "sources": {path.name: digest(path) for path in files}
+        | ({f"{dense.parent.name}/{dense.name}": digest(dense)} if dense else {}),
     }
     (to / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return record

@@ -1,7 +1,8 @@
 """What a folder of sentence-transformers says beside the config.json of its model.
 
-modules.json lists what texts go through: the model, a pooling and, in some, a norm. Its pooling is
-in 1_Pooling/config.json, the most tokens of a text in sentence_bert_config.json.
+modules.json lists what texts go through: the model, a pooling and, in some, a dense layer and a
+norm. Its pooling is in 1_Pooling/config.json, the dense layer in 2_Dense/, the most tokens of a
+text in sentence_bert_config.json, and what stands before it in config_sentence_transformers.json.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from codegen.errors import CheckpointError
 from codegen.importers.config import LARGEST
 
 MODULES, LENGTHS = "modules.json", "sentence_bert_config.json"
-SETTINGS = "config_sentence_transformers.json"
+SETTINGS, TOKENIZER = "config_sentence_transformers.json", "tokenizer_config.json"
+ENDLESS = 10**9  # a tokenizer that knows of no limit says more
 KINDS = {  # of pooling, by the field that turns it on, or by its name in newer folders
     "pooling_mode_cls_token": "class",
     "pooling_mode_mean_tokens": "mean",
@@ -24,6 +26,16 @@ KINDS = {  # of pooling, by the field that turns it on, or by its name in newer 
     "lasttoken": "last",
 }
 MODE = "pooling_mode"
+ORDER = ("Transformer", "Pooling", "Dense", "Normalize")  # of which the last two may be missing
+ACTIVATIONS = {  # of a dense layer, by the last part of their names
+    "Identity": "identity",
+    "Tanh": "tanh",
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "Sigmoid": "sigmoid",
+}
+OF_DENSE = ("in_features", "out_features", "bias", "activation_function")
 
 
 def read_sentences(folder: Path) -> dict[str, Any] | None:
@@ -33,22 +45,36 @@ def read_sentences(folder: Path) -> dict[str, Any] | None:
     """
     if not folder.is_dir() or not (folder / MODULES).is_file():
         return None
-    steps = [(_kind_of(step, folder), step) for step in _list_of(folder)]
-    kinds = [kind for kind, _ in steps]
-    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
-        wanted = "a Transformer, a Pooling and perhaps a Normalize"
-        message = f"{folder / MODULES}: the modules are {', '.join(kinds)!r}, not {wanted}"
-        raise CheckpointError(message)
-    inside = _path_of(steps[0][1], folder)
+    steps = _steps(folder)
+    inside = steps["Transformer"]
     if inside != folder:
         raise CheckpointError(
             f"{folder / MODULES}: the model lies in another folder, {inside.name!r}",
             "move its files beside modules.json",
         )
     _refuse_changed_texts(folder)
-    pooling = _pooling(_path_of(steps[1][1], folder) / "config.json")
-    model = {"pooling": {"kind": pooling, "normalize": len(steps) > 2}}
-    return {"model": model, **_length(folder / LENGTHS)}
+    data = {**_length(folder), **_prompts(folder / SETTINGS)}
+    pooling = _pooling(steps["Pooling"] / "config.json", prompted="prompts" in data)
+    model: dict[str, Any] = {"pooling": {"kind": pooling, "normalize": "Normalize" in steps}}
+    if "Dense" in steps:
+        model["head"] = _dense(steps["Dense"] / "config.json")
+    return {"model": model, **({"data": data} if data else {})}
+
+
+def dense_folder(folder: Path) -> Path | None:
+    """Where the dense layer of a folder of sentence-transformers lies, if it has one."""
+    return _steps(folder).get("Dense") if (folder / MODULES).is_file() else None
+
+
+def _steps(folder: Path) -> dict[str, Path]:
+    """Where each module lies, by its kind: at most one of each, in the one order there is."""
+    steps = [(_kind_of(step, folder), _path_of(step, folder)) for step in _list_of(folder)]
+    kinds = [kind for kind, _ in steps]
+    if kinds != [kind for kind in ORDER if kind in kinds or kind in ORDER[:2]]:
+        wanted = "a Transformer, a Pooling and perhaps a Dense and a Normalize"
+        shown = ", ".join(kinds)
+        raise CheckpointError(f"{folder / MODULES}: the modules are {shown!r}, not {wanted}")
+    return dict(steps)
 
 
 def _list_of(folder: Path) -> list[dict[str, Any]]:
@@ -74,11 +100,12 @@ def _path_of(step: dict[str, Any], folder: Path) -> Path:
     return folder / path
 
 
-def _pooling(path: Path) -> str:
+def _pooling(path: Path, *, prompted: bool) -> str:
     """The one kind of pooling that is on."""
-    said = _read(path)
-    if not isinstance(said, dict):
-        raise CheckpointError(f"{path}: not a mapping of fields")
+    said = _mapping(path)
+    if prompted and said.get("include_prompt") is False:
+        message = f"{path}: `include_prompt` leaves the prompt's tokens out, which packages don't"
+        raise CheckpointError(message, f"take the prompts out of {SETTINGS}")
     if isinstance(said.get(MODE), str | list):
         modes = said[MODE] if isinstance(said[MODE], list) else [said[MODE]]
     else:
@@ -93,24 +120,64 @@ def _pooling(path: Path) -> str:
     return kinds[0]
 
 
+def _dense(path: Path) -> dict[str, Any]:
+    """The layer between pooling and embedding, as the head's; its width as `dim`."""
+    said = _mapping(path)
+    name = str(said.get("activation_function", "torch.nn.modules.activation.Tanh"))
+    activation = ACTIVATIONS.get(name.rpartition(".")[2])
+    if activation is None:
+        raise CheckpointError(f"{path}: `activation_function` {name!r} is none of {ACTIVATIONS}")
+    for field, value in said.items():
+        whose = field in ("module_input_name", "module_output_name")
+        if field not in OF_DENSE and not (whose and value in (None, "sentence_embedding")):
+            raise CheckpointError(f"{path}: what `{field}` = {value!r} does is not known")
+    width, bias = said.get("out_features"), said.get("bias", True)
+    if not isinstance(width, int) or not isinstance(bias, bool):
+        raise CheckpointError(f"{path}: `out_features` is no number, or `bias` neither on nor off")
+    return {"transform": {"activation": activation, "norm": False, "bias": bias}, "dim": width}
+
+
 def _refuse_changed_texts(folder: Path) -> None:
     """What sentence-transformers makes of a text before the tokenizer has it."""
-    for name, field, what in (
-        (LENGTHS, "do_lower_case", "texts in lower case"),
-        (SETTINGS, "default_prompt_name", "a prompt before each text"),
-    ):
+    said = _read(folder / LENGTHS) if (folder / LENGTHS).is_file() else {}
+    if isinstance(said, dict) and said.get("do_lower_case"):
+        what = "`do_lower_case` asks for texts in lower case, which packages don't make"
+        hint = "take the field out, and change texts yourself"
+        raise CheckpointError(f"{folder / LENGTHS}: {what}", hint)
+
+
+def _prompts(path: Path) -> dict[str, Any]:
+    """What may stand before a text, by name, and which of them does by default."""
+    said = _mapping(path) if path.is_file() else {}
+    prompts, usual = said.get("prompts") or {}, said.get("default_prompt_name")
+    texts = isinstance(prompts, dict) and all(isinstance(one, str) for one in prompts.values())
+    if not texts or not isinstance(usual, str | None):
+        raise CheckpointError(f"{path}: `prompts` are no texts by name")
+    if usual is not None and usual not in prompts:
+        raise CheckpointError(f"{path}: `default_prompt_name` {usual!r} is none of `prompts`")
+    there = {name: text for name, text in prompts.items() if text}
+    return {
+        **({"prompts": there} if there else {}),
+        **({"prompt": usual} if usual in there else {}),
+    }
+
+
+def _length(folder: Path) -> dict[str, Any]:
+    """The most tokens of a text, where it is said: for sentences, or of the tokenizer."""
+    for name, field in ((LENGTHS, "max_seq_length"), (TOKENIZER, "model_max_length")):
         said = _read(folder / name) if (folder / name).is_file() else {}
-        if isinstance(said, dict) and said.get(field):
-            message = f"{folder / name}: `{field}` asks for {what}, which packages don't make"
-            raise CheckpointError(message, "take the field out, and change texts yourself")
+        length = said.get(field) if isinstance(said, dict) else None
+        if isinstance(length, int) and not isinstance(length, bool) and 0 < length < ENDLESS:
+            return {"context_length": length}
+    return {}
 
 
-def _length(path: Path) -> dict[str, Any]:
-    """The most tokens of a text, where it is said."""
-    said = _read(path) if path.is_file() else {}
-    length = said.get("max_seq_length") if isinstance(said, dict) else None
-    whole = isinstance(length, int) and not isinstance(length, bool) and length > 0
-    return {"data": {"context_length": length}} if whole else {}
+def _mapping(path: Path) -> dict[str, Any]:
+    """A JSON file that holds fields."""
+    said = _read(path)
+    if not isinstance(said, dict):
+        raise CheckpointError(f"{path}: not a mapping of fields")
+    return said
 
 
 def _read(path: Path) -> Any:

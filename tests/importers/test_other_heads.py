@@ -28,10 +28,7 @@ from codegen.errors import CheckpointError
 from codegen.importers.mapping import known_types, other_heads, read_mapping
 from codegen.project import find_project
 
-TASKS = {
-    "sequence-classification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
-    "embedding": "MODEL_MAPPING_NAMES",
-}
+TASKS = ("sequence-classification", "embedding")
 CLASSES, TIME = 5, 13
 LENGTHS = torch.tensor([13, 5, 9])
 REAL = torch.arange(TIME) < LENGTHS[:, None]
@@ -48,15 +45,9 @@ FAST = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def with_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    quieten()
-    for task, names in TASKS.items():
-        monkeypatch.setitem(tiny_models.MAPPINGS, task, names)
-
-
 def reference(task: str, model_type: str) -> Any:
     """A tiny model of transformers', with nothing left at zero or one."""
+    quieten()
     chosen = next(tiny_models.settings(task, model_type, 1))
     config = chosen.config
     config.architectures = [chosen.model_class.__name__]
@@ -118,7 +109,7 @@ def test_another_head_has_the_figures_of_transformers(
 
 def names_with(task: str) -> list[str]:
     """The types that have such a head here, and whose class transformers has too."""
-    names = getattr(modeling_auto, TASKS[task])
+    names = getattr(modeling_auto, tiny_models.MAPPINGS[task])
     found = [n for n in sorted(known_types()) if n in names and f"{n}.{task}" in other_heads(n)]
     return [n for n in found if names[n] in read_mapping(f"{n}.{task}").architectures]
 
@@ -237,7 +228,8 @@ def test_texts_have_the_similarities_of_sentence_transformers(
             "pooling_mode_cls_token, pooling_mode_mean_tokens",
         ),
         ("sentence_bert_config.json", '{"do_lower_case": true}', "lower case"),
-        ("config_sentence_transformers.json", '{"default_prompt_name": "q"}', "a prompt"),
+        ("config_sentence_transformers.json", '{"default_prompt_name": "q"}', "none of `prompts`"),
+        ("config_sentence_transformers.json", '{"prompts": {"q": 1}}', "no texts by name"),
     ],
 )
 def test_an_embedding_that_packages_do_not_make_is_refused(

@@ -91,3 +91,16 @@ def test_columns_and_names_that_can_not_be_are_refused(data: str, message: str) 
     text = f"name: probe\ntask: sequence-classification\nmodel: {{classes: 2}}\ndata: {data}\n"
     with pytest.raises(SpecError, match=message):
         load_text(text, "specs/probe.yaml")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("{prompts: {query: q}, prompt: other}", "none of the prompts"),
+        ("{prompts: {two words: q}}", "said on command lines"),
+    ],
+)
+def test_prompts_that_can_not_be_asked_for_are_refused(data: str, message: str) -> None:
+    text = f"name: probe\ntask: embedding\ndata: {data}\n"
+    with pytest.raises(SpecError, match=message):
+        load_text(text, "specs/probe.yaml")

@@ -62,5 +62,7 @@ def embedding(spec: SpecHead, network: TransformerNetwork, flops: int) -> WholeT
         figures=(("validation_found", "found {:.2%}"),),
         inputs=("lengths",),
         columns=(said.anchor, said.positive),
+        prompts=tuple(said.prompts.items()),
+        prompt=said.prompt or "",
         context=context,
     )

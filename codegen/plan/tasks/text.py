@@ -50,6 +50,8 @@ class WholeTextTask(TextTask):
     classes: bool = False  # whether the last column holds classes
     problem: str = ""  # what they are scored for: single_label, multi_label or regression
     pair: bool = False  # whether two texts are read together
+    prompts: tuple[tuple[str, str], ...] = ()  # before texts that are embedded, by name
+    prompt: str = ""  # the one that is there by default
     types: bool = False  # whether the model tells the tokens of the two apart
 
 
