@@ -106,6 +106,7 @@ def build(
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 @click.option("--allow-pickle", is_flag=True, help="Read pytorch_model*.bin, with weights_only.")
 @click.option("--pairs", is_flag=True, help="A classifier reads two texts together (NLI, ranking).")
+@click.option("--part", type=click.Choice(["text", "images"]), help="Of two models in one: which.")
 def import_(
     folder: Path,
     name: str | None,
@@ -114,6 +115,7 @@ def import_(
     no_test: bool,
     allow_pickle: bool,
     pairs: bool,
+    part: str | None,
 ) -> None:
     """Bring in a Hugging Face checkpoint FOLDER: its config.json becomes a spec and a package.
 
@@ -136,6 +138,7 @@ def import_(
             test=not no_test,
             allow_pickle=allow_pickle,
             pairs=pairs,
+            part=part or "",
             moved=moved,
         )
     report.import_text(made, project, seconds=started.seconds)

@@ -81,21 +81,26 @@ class Imported:
 
 
 def read_model(
-    folder: Path, name: str | None = None, specs: str = "specs", *, pairs: bool = False
+    folder: Path,
+    name: str | None = None,
+    specs: str = "specs",
+    *,
+    pairs: bool = False,
+    part: str = "",
 ) -> ReadModel:
     """The spec of a config.json and its plan. Nothing is written, torch is not imported.
 
-    `specs` is the folder of specs as the spec's own path shows it; a classifier of `pairs` reads
-    two texts together, which no config says. CheckpointError says what of the config can't be
-    imported, at its place in the file.
+    `specs` is the folder of specs as the spec's own path shows it. A classifier of `pairs` reads
+    two texts together, which no config says; of two models in one, `part` is text or images.
+    CheckpointError says what of the config can't be imported, at its place in the file.
     """
     config = read_config(folder)
     sentences = read_sentences(folder)
-    mapping = mapping_for(config)
+    mapping = mapping_for(config, part)
     model_type = str(config.fields["model_type"])
     if sentences is not None:
         mapping = embedding_of(model_type, mapping)
-    name = default_name(model_type) if name is None else name
+    name = default_name(f"{model_type}_{part}" if part else model_type) if name is None else name
     for problem in check_name(name):
         raise CheckpointError(problem.message, problem.hint or "choose another with --name")
     weighted = folder.is_dir() and has_weights(folder)
@@ -103,8 +108,9 @@ def read_model(
     if pairs:
         translated = of_pairs(translated)
     where = folder if folder.is_dir() else folder.parent
-    part = "the text model of " if mapping.within else ""
-    comment = f"{part}{model_type}, from config.json of {short(where.resolve().name)}"
+    seen = "vision" if mapping.within == "vision_config" else "text"
+    whose = f"the {seen} model of " if mapping.within else ""
+    comment = f"{whose}{model_type}, from config.json of {short(where.resolve().name)}"
     text = spec_text(name, translated.spec, comment)
     path = f"{specs}/{name}.yaml"
     try:
@@ -216,6 +222,7 @@ def import_folder(
     test: bool = True,
     allow_pickle: bool = False,
     pairs: bool = False,
+    part: str = "",
     moved: Moved | None = None,
 ) -> Imported:
     """Spec, package and weights of a checkpoint folder; an error leaves none of them behind."""
@@ -223,7 +230,7 @@ def import_folder(
     from codegen.commands.build import finish
 
     specs, out = specs or project.specs, out or project.generated
-    model = read_model(folder, name, project.shown(specs), pairs=pairs)
+    model = read_model(folder, name, project.shown(specs), pairs=pairs, part=part)
     files = weight_files(folder, allow_pickle) if folder.is_dir() else ()
     layer = dense_folder(folder) if files else None
     dense = dense_file(layer, allow_pickle=allow_pickle) if layer else None

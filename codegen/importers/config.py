@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from codegen.errors import CheckpointError, Diagnostic, Position
 
 LARGEST = 5_000_000  # bytes
-OUTSIDE = ("tie_word_embeddings", "quantization_config")  # said of the whole
+EITHER = ("quantization_config",)  # said of the whole, or of the part
+OUTSIDE = ("tie_word_embeddings", *EITHER)
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Config:
         default_factory=dict
     )  # a field's name in the file, if another
 
-    def within(self, field: str) -> Config:
-        """The config that a field holds; whether the head is tied is said outside it.
+    def within(self, field: str, outside: Collection[str] = OUTSIDE) -> Config:
+        """The config that a field holds, and what is said outside it: whether the head is tied.
 
         What weights are quantised to is said there too, or of the part alone.
         """
@@ -36,9 +37,10 @@ class Config:
         if not isinstance(inner, dict):
             message = f"the field `{field}` should hold a config, a mapping of fields"
             raise CheckpointError(Diagnostic(message, self.position(field) or self.at(0)))
-        fields = {name: value for name, value in inner.items() if name != "tie_word_embeddings"}
-        fields |= {name: self.fields[name] for name in OUTSIDE if name in self.fields}
-        offsets = {name: self.offsets[name] for name in OUTSIDE if name in self.offsets}
+        own = {name: value for name, value in inner.items() if name not in outside}
+        own |= {name: inner[name] for name in EITHER if name in inner}
+        fields = own | {name: self.fields[name] for name in outside if name in self.fields}
+        offsets = {name: self.offsets[name] for name in outside if name in self.offsets}
         _, start, end = self.offsets[field]
         for name, (at, value, stop) in _places(self.text[start:end]):
             offsets.setdefault(name, (start + at, start + value, start + stop))

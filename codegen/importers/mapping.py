@@ -19,8 +19,8 @@ HEADS = HERE / "heads.yaml"
 OTHER_NAMES = HERE / "other_names.yaml"
 PARTS = (
     *("extends", "architectures", "aliases", "defaults", "absent", "lacks", "let"),
-    *("spec", "aspects", "blocks", "within", "refused", "ignored", "unread", "unset", "weights"),
-    "heads",
+    *("spec", "aspects", "blocks", "within", "outside", "refused", "ignored", "unread", "unset"),
+    *("weights", "heads"),
 )
 
 
@@ -44,6 +44,7 @@ class Mapping:
     weights: dict[str, Any]
     generations: dict[str, int]  # of the file that has a key: 0, or 1 of what it extends, ...
     within: str | None = None  # the field that holds the config of the part that is imported
+    outside: frozenset[str] = frozenset()  # fields beside it that are of that part, too
 
 
 def known() -> list[str]:
@@ -135,6 +136,7 @@ def read_mapping(name: str) -> Mapping:
         _named(weights),
         {_name_there(key, weights): depth for key, depth in _generations(name).items()},
         own.get("within"),
+        frozenset(own.get("outside", ())),
     )
 
 
@@ -169,6 +171,14 @@ def _defaults(name: str, common: dict[str, Any]) -> dict[str, Any]:
     low = _defaults(data["extends"], common) if "extends" in data else common
     lacks = data.get("lacks", ())
     return {**{name: low[name] for name in low if name not in lacks}, **data.get("defaults", {})}
+
+
+def towers(model_type: str, architectures: list[str]) -> list[Mapping]:
+    """The files for the parts of a model that is two in one, each with a config of its own."""
+    names = (name for name in known() if name.partition(".")[0] == model_type)
+    files = [read_mapping(name) for name in names]
+    found = [one for one in files if one.within and {*architectures} & {*one.architectures}]
+    return found if len(found) > 1 else []
 
 
 def choose(model_type: str, architectures: list[str]) -> Mapping | None:

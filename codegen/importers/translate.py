@@ -12,11 +12,12 @@ from codegen.errors import CheckpointError, Diagnostic
 from codegen.importers.config import OUTSIDE, Config
 from codegen.importers.formula import FormulaError, compute
 from codegen.importers.layers import with_layers
-from codegen.importers.mapping import Mapping, choose, known_types
+from codegen.importers.mapping import Mapping, choose, known_types, towers
 from codegen.importers.scope import MissingFieldError, Scope, fields_read, without_nulls
 from codegen.quoting import short
 from codegen.spec.yaml.source import Key
 
+TOWERS = {"text": "text_config", "images": "vision_config"}  # what to import of two models in one
 WORD = 100  # characters of a name in a message
 MOST_UNKNOWN = 20  # fields that are named one by one
 SILENT = "to import it all the same, take the field out of config.json: the logits may differ"
@@ -60,8 +61,11 @@ class Translated:
         return re.sub(r"\w+", lambda found: names.get(found[0], found[0]), message)
 
 
-def mapping_for(config: Config) -> Mapping:
-    """The mapping file of a config's model type; CheckpointError names the nearest if none is."""
+def mapping_for(config: Config, part: str = "") -> Mapping:
+    """The mapping file of a config's model type; CheckpointError names the nearest if none is.
+
+    `part` is the one to import of a model that is two in one, in a word of TOWERS.
+    """
     model_type = config.fields.get("model_type")
     if not isinstance(model_type, str):
         where = config.position("model_type")
@@ -74,6 +78,9 @@ def mapping_for(config: Config) -> Mapping:
         raise CheckpointError(Diagnostic(message, where or config.at(0)))
     heads = config.fields.get("architectures") or []
     heads = [head for head in heads if isinstance(head, str)] if isinstance(heads, list) else []
+    parts = towers(model_type, heads)
+    if parts or part:
+        return _tower(config, heads, parts, part)
     mapping = choose(model_type, heads)
     if mapping is None:
         types = known_types()
@@ -89,6 +96,21 @@ def mapping_for(config: Config) -> Mapping:
     return mapping
 
 
+def _tower(config: Config, heads: list[str], parts: list[Mapping], part: str) -> Mapping:
+    """The one that is asked for of several."""
+    where = config.position("architectures") or config.position("model_type")
+    named = {word: one for word, field in TOWERS.items() for one in parts if one.within == field}
+    name = short(heads[0], WORD) if heads else "a model without a head"
+    if not named:
+        message = f"{name} is one model, and --part {part} is for those that are two in one"
+        raise CheckpointError(Diagnostic(message, where))
+    if not part:
+        message = f"{name} is two models in one, and a package is of one of them"
+        hint = "import each of them: " + ", ".join(f"--part {word}" for word in named)
+        raise CheckpointError(Diagnostic(message, where, hint))
+    return named[part]
+
+
 def translate(
     config: Config, mapping: Mapping | None = None, *, weights: bool = False
 ) -> Translated:
@@ -97,7 +119,8 @@ def translate(
     `weights` says whether they are to be read, too.
     """
     mapping = mapping or mapping_for(config)
-    part = config.within(mapping.within) if mapping.within else config
+    outside = (*OUTSIDE, *sorted(mapping.outside))
+    part = config.within(mapping.within, outside) if mapping.within else config
     work = _Translation(part.renamed(mapping.aliases), mapping)
     work.refuse_unknown(config)
     work.refuse_unsayable(weights)
@@ -130,7 +153,8 @@ class _Translation:
         anywhere = self.mapping.ignored | self.mapping.unread | {"model_type", "architectures"}
         self._refuse_others(self.config, self.read | anywhere)
         if self.mapping.within:
-            self._refuse_others(whole, {self.mapping.within, *OUTSIDE, *anywhere})
+            outside = {self.mapping.within, *OUTSIDE, *self.mapping.outside}
+            self._refuse_others(whole, {*outside, *anywhere})
 
     def _refuse_others(self, config: Config, known: Container[str | None]) -> None:
         unset = {field for field in self.mapping.unset if config.fields.get(field) is None}

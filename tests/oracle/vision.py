@@ -52,6 +52,8 @@ def scores(plan: Plan, weights: Weights, images: Array) -> Array:
         heads = ("head", "distillation_head")
         return sum(linear(weights, n, r) for n, r in zip(heads, read, strict=True)) / 2
     whole = np.concatenate(read, axis=-1)
+    if image.projection:
+        return linear(weights, "projection", whole)
     return linear(weights, "head", whole) if image.classes else whole
 
 

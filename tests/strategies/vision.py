@@ -88,4 +88,6 @@ def specs(draw: st.DrawFn) -> Fields:
         return {"name": "drawn_classifier", "task": "image-classification", "model": model}
     model = {name: value for name, value in model.items() if name not in ("classes", "head")}
     model["init"] = {name: value for name, value in model["init"].items() if name != "head"}
+    projected = draw(some_of(projection=st.sampled_from([5, 16])))
+    model["image"] = {**model["image"], **projected}
     return {"name": "drawn_viewer", "task": "image-embedding", "model": model}

@@ -8,7 +8,7 @@ from codegen.plan.reads import Read, Total
 from codegen.spec.transformer.image import Image
 from codegen.spec.transformer.vocabulary import TransformerModel
 
-TINY_SIZE, TINY_PATCH, TINY_CLASSES, TINY_REGISTERS = 16, 4, 10, 2
+TINY_SIZE, TINY_PATCH, TINY_CLASSES, TINY_REGISTERS, TINY_VIEW = 16, 4, 10, 2, 24
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class ImagePlan:
     relative_bias: str
     pooling: str
     pooling_norm: str
+    projection: int  # width of an embedding that is projected, else 0
 
     @property
     def of_pictures(self) -> bool:
@@ -80,4 +81,5 @@ def image_plan(model: TransformerModel, image: Image, task: str) -> ImagePlan:
         relative_bias=image.relative_bias,
         pooling=image.pooling or ("class" if image.class_token else "mean"),
         pooling_norm=image.pooling_norm,
+        projection=image.projection or 0,
     )

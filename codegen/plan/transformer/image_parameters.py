@@ -10,6 +10,7 @@ from codegen.plan.transformer.image import (
     TINY_PATCH,
     TINY_REGISTERS,
     TINY_SIZE,
+    TINY_VIEW,
     ImagePlan,
 )
 from codegen.plan.transformer.network import TransformerNetwork
@@ -35,6 +36,8 @@ def image_fields(image: ImagePlan) -> Iterator[ConfigField]:
     if image.registers:
         tiny = min(image.registers, TINY_REGISTERS)
         yield ConfigField("register_tokens", "int", image.registers, tiny)
+    if image.projection:
+        yield ConfigField("projection_dim", "int", image.projection, TINY_VIEW, "of embeddings")
 
 
 def rows_before_blocks(
@@ -74,6 +77,9 @@ def rows_after_blocks(
         yield from _pool(network, model, normal(model), residual)
     if network.norm and image.pooling_norm == "after":
         yield from norm_rows("pool_norm", network.norm, model.d_model)
+    if image.projection:
+        shape = (image.projection, image.pooled * model.d_model)
+        yield _table("projection.weight", shape, normal(model), "matrix")
     if not image.classes:
         return
     heads = ("head", "distillation_head")[: 1 + (image.pooling == "class_distillation")]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from codegen.spec.head import Count, Rate, Vocabulary, Width
+from codegen.spec.transformer.of_tasks import OF_VIEWS
 
 Pooling = Literal["class", "mean", "class_mean", "class_distillation", "attention"]
 
@@ -41,6 +42,11 @@ class Image(Vocabulary):
     )
     pooling_norm: Literal["before", "after"] = Field(
         "before", description="whether the final norm is of all tokens, or of what is pooled"
+    )
+    projection: Annotated[Width | None, OF_VIEWS] = Field(
+        None,
+        description="width of the embedding, into which what is pooled is projected "
+        "(CLIP, arXiv:2103.00020, section 2.3); by default it is that itself",
     )
 
 

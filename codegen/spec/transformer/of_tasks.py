@@ -5,6 +5,7 @@ from codegen.spec.owned import Only
 OF_TEXT = Only("causal-lm", "masked-lm", "seq2seq-lm", "sequence-classification", "embedding")
 OF_TOKENS = Only("causal-lm", "masked-lm", "seq2seq-lm")  # that are predicted
 OF_IMAGES = Only("image-classification", "image-embedding")
+OF_VIEWS = Only("image-embedding")
 OF_CLASSES = Only("image-classification", "sequence-classification")
 OF_POOLED = Only("sequence-classification", "embedding")  # texts, each as a whole
 OF_TEXT_CLASSES = Only("sequence-classification")
