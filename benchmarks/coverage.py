@@ -5,6 +5,7 @@
     python -m benchmarks.coverage --type qwen3 --show            and the config, the keys, the spec
     python -m benchmarks.coverage --task masked-lm               one task
     python -m benchmarks.coverage --write                        all of it, into coverage.md
+    python -m benchmarks.coverage --task embedding --write       one task's section there
 
 A type passes if its defaults at toy size and two other settings of its own options have the
 reference's logits and gradients (to 1e-5 in float32), and decode from a cache what they compute
@@ -28,6 +29,7 @@ import transformers
 
 from benchmarks.coverage_compare import Verdict, compare, lines_there
 from benchmarks.coverage_table import write_page
+from benchmarks.coverage_texts import without_head
 from benchmarks.coverage_types import OUT_OF_REACH
 from benchmarks.tiny_models import TASKS, build_config, model_class, model_types, settings
 from codegen.importers.mapping import choose, known_types
@@ -65,9 +67,13 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
     try:
         found.lines_there = lines_there(model_class(task, model_type))
         known = build_config(task, model_type, {}).model_type in known_types()
-        found.part = part_of(model_type, model_class(task, model_type).__name__)
+        architecture = model_class(task, model_type).__name__
+        found.part = part_of(model_type, architecture)
         if not known and not always:
             found.reason = reason or "no mapping file yet"
+            return found
+        if headless := without_head(task, model_type, architecture):
+            found.reason = reason or headless
             return found
         for chosen in settings(task, model_type, count if known else 1):
             found.verdicts.append(compare(chosen))
@@ -152,8 +158,8 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--show", action="store_true", help="config.json, names of tensors, spec")
     parser.add_argument("-v", "--verbose", action="store_true", help="every setting in detail")
     options = parser.parse_args(given)
-    if options.write and (options.types or options.task or options.settings != SETTINGS):
-        parser.error("--write is for the whole table")
+    if options.write and (options.types or options.settings != SETTINGS):
+        parser.error("--write is for all types of a task, in as many settings as the table has")
     return options
 
 
@@ -180,7 +186,7 @@ def main(given: Sequence[str] | None = None) -> int:
             print(f"{task}: {sum(one.passed for one in rows)} of {len(rows)} passed")
     print(f"{time.perf_counter() - start:.0f} s")
     if options.write:
-        write_page(found)
+        write_page(found, tasks)
     return int(bool(options.types) and not all(one.passed for one in found))
 
 

@@ -39,6 +39,10 @@ Lines are those of the generated model.py with the type's defaults, and of the f
 transformers has the model. The part says where only the text model of one that hears or sees too is
 imported: its other inputs are not.
 
+Of `sequence-classification` the logits are the scores of texts of different length, and of
+`embedding` the hidden states of all tokens that are no padding; the latter has no gradients, as its
+loss is tgen's own. Its types are those of texts: masked language models, and towers of texts.
+
 """
 HEADER = (
     *("type", "outcome", "part", "logits", "gradients", "decoding"),
@@ -46,18 +50,32 @@ HEADER = (
 )
 
 
-def write_page(found: Sequence[TypeVerdict]) -> None:
+def write_page(found: Sequence[TypeVerdict], tasks: Sequence[str] = TASKS) -> None:
+    """The page with what was found of these tasks; of all others, what it said before."""
     lengths = " and ".join(map(str, LENGTHS))
     text = INTRODUCTION.format(version=transformers.__version__, lengths=lengths)
     lines = generated_lines(found)
-    text += markdown_table(
-        ("task", "types", "passed", "lines of model.py, median"),
-        [summary(task, found, lines) for task in TASKS],
-    )
+    kept = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+    rows, sections = written_before(kept)
+    for task in tasks:
+        rows[task] = summary(task, found, lines)
+        table = [row(one, lines) for one in found if one.task == task]
+        sections[task] = markdown_table(HEADER, table, text=3)
+    header = ("task", "types", "passed", "lines of model.py, median")
+    text += markdown_table(header, [rows[task] for task in TASKS if task in rows])
     for task in TASKS:
-        rows = [row(one, lines) for one in found if one.task == task]
-        text += f"\n\n## {task}\n\n{markdown_table(HEADER, rows, text=3)}"
+        if task in sections:
+            text += f"\n\n## {task}\n\n{sections[task]}"
     PAGE.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def written_before(page: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """By task, the row of a page's first table, and the table of its own section."""
+    first, *rest = page.split("\n## ")
+    cells = [line.strip("| ").split(" | ") for line in first.splitlines() if line[:2] == "| "]
+    rows = {row[0]: tuple(row) for row in cells if row[0] in TASKS}
+    parts = (part.partition("\n\n") for part in rest)
+    return rows, {task: table.rstrip("\n") for task, _, table in parts}
 
 
 def generated_lines(found: Iterable[TypeVerdict]) -> dict[tuple[str, str], int]:

@@ -26,6 +26,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from benchmarks.coverage_options import Change, fields, options, setting
 from benchmarks.coverage_sizes import CONTEXT, tiny_values
+from benchmarks.coverage_texts import CLASSES, WHOLE, encoders, made_there
+from benchmarks.coverage_texts import given as given_texts
 from benchmarks.coverage_types import ATTENTION, FIELDS, NESTED
 
 MAPPINGS = {
@@ -36,7 +38,7 @@ MAPPINGS = {
     "sequence-classification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
     "embedding": "MODEL_MAPPING_NAMES",
 }
-TASKS = ("causal-lm", "masked-lm", "seq2seq-lm", "image-classification")
+TASKS = tuple(MAPPINGS)
 LENGTHS = (7, 41)  # one is longer than every window, and than the length that RoPE was made for
 BATCH = 2
 VOCABULARIES = re.compile(r"((src|tgt|decoder)_)?vocab_size")
@@ -75,7 +77,8 @@ class Example:
 
 def model_types(task: str) -> list[str]:
     """The types that transformers has a model of for this task."""
-    return list(getattr(modeling_auto, MAPPINGS[task]))
+    names = getattr(modeling_auto, MAPPINGS[task])
+    return encoders(names) if task == "embedding" else list(names)
 
 
 def model_class(task: str, model_type: str) -> Any:
@@ -119,6 +122,8 @@ def build_config(task: str, model_type: str, change: Change) -> Any:
         given["is_decoder"] = True
     if task == "image-classification":
         given["num_labels"] = 7
+    if task == "sequence-classification":
+        given |= {"num_labels": CLASSES, "pad_token_id": given.get("pad_token_id", 0)}
     config = tiny_config(config_class, default, merged_change((given, change)))
     return getattr(config, nested) if nested else config
 
@@ -262,6 +267,9 @@ def example(chosen: Setting, length: int) -> Example:
         images = torch.randn(rows, channels, size, size, generator=draw)
         return Example({"pixel_values": images}, torch.randint(0, 7, (rows,), generator=draw))
     tokens = drawn_tokens(config, length, draw)
+    if chosen.task in WHOLE:
+        targets = torch.randint(0, CLASSES, (BATCH,), generator=draw)
+        return Example(given_texts(config, tokens), targets)
     targets = tokens.roll(-1, 1)
     targets[:, :2] = -100
     if chosen.task == "causal-lm" or not config.is_encoder_decoder:
@@ -301,8 +309,7 @@ def special_tokens(config: Any) -> set[int]:
 def reference_logits(model: Any, case: Example) -> torch.Tensor:
     # FSMT is not causal while it fills a cache; an encoder-decoder's logits need none.
     cached = {"use_cache": False} if "decoder_input_ids" in case.inputs else {}
-    logits: torch.Tensor = model(**case.inputs, **cached).logits
-    return logits
+    return made_there(model(**case.inputs, **cached), case.inputs)
 
 
 def reference_gradients(model: Any, logits: torch.Tensor, case: Example) -> float:
