@@ -79,7 +79,11 @@ def diff(a: Path, b: Path, as_json: bool) -> None:
 )
 @set_option
 def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
-    """Write a spec NAME that extends another and says only what differs."""
+    """Write a spec NAME that extends another and says only what differs.
+
+    Its task is the other's, or another with --set task=TASK: causal-lm, masked-lm, seq2seq-lm,
+    sequence-classification, embedding, image-classification, image-embedding, regression.
+    """
     from codegen.commands import new as scaffold
 
     path = scaffold.write_variant(name, parent, overrides, project_of([parent]))
@@ -114,7 +118,10 @@ def migrate(specs: Sequence[Path], dry_run: bool) -> None:
     help="Where CI installs tgen from: git+https://...@COMMIT; by default as this one was.",
 )
 def init(folder: Path, install_from: str | None) -> None:
-    """Make FOLDER (by default the current one) a project: settings, a first spec, CI."""
+    """Make FOLDER (by default the current one) a project: settings, a first spec, CI.
+
+    The first spec is of the task causal-lm, and names the others.
+    """
     from codegen import report
     from codegen.commands import init as new_project
 

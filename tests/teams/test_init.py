@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 import tomllib
 
 from codegen.commands import init as new_project
+from codegen.spec.tasks import TASKS
 from tests.conftest import Run
 
 WRITTEN = {
@@ -44,6 +46,25 @@ def test_an_empty_folder_becomes_a_project_that_builds_and_is_fresh(
     assert out.endswith("next:\n  tgen build\n  tgen check\n")
     assert tgen("build", "--no-test")[0] == 0
     assert tgen("check")[0] == 0
+
+
+def test_the_first_spec_and_the_help_of_new_name_every_task(folder: Path, tgen: Run) -> None:
+    tgen("init")
+    spec = (folder / "specs/small_gpt.yaml").read_text()
+    _, shown, _ = tgen("new", "--help")
+    for text in (spec, shown):
+        whole = re.sub(r"-\s+", "-", text)  # help is broken at dashes, too
+        assert {*TASKS} <= {word.strip(".,:") for word in whole.split()}
+
+
+def test_a_task_may_differ_from_that_of_the_spec_that_is_extended(folder: Path, tgen: Run) -> None:
+    tgen("init")
+    given = ("new", "twins", "--from", "specs/small_gpt.yaml", "--set", "task=embedding")
+    assert tgen(*given)[0] == 2  # tied heads are of tokens that are predicted
+    (folder / "specs/plain.yaml").write_text("name: plain\ndata: {tokenizer: byte}\n")
+    given = ("new", "twins", "--from", "specs/plain.yaml", "--set", "task=embedding")
+    assert tgen(*given)[0] == 0
+    assert "task: embedding" in (folder / "specs/twins.yaml").read_text()
 
 
 def test_a_second_time_there_is_nothing_to_do(folder: Path, tgen: Run) -> None:
