@@ -170,3 +170,12 @@ def test_a_text_is_cut_where_the_folder_says(
         (tmp_path / name).write_text(json.dumps(said))
     read: Any = read_model(tmp_path)
     assert read.plan.task.context == (length or read.plan.model.context_length)
+
+
+def test_a_pooler_is_skipped_by_name(tmp_path: Path) -> None:
+    sentence_folder(tmp_path / "there", MEAN, normalize=True)
+    project = tmp_path / "project"
+    (project / "specs").mkdir(parents=True)
+    (project / "pyproject.toml").write_text("[tool.tgen]\n")
+    made = import_folder(tmp_path / "there", find_project(project), name="texts", test=False)
+    assert made.record["skipped"] == ["pooler.dense.bias", "pooler.dense.weight"]
