@@ -6,6 +6,7 @@
     python -m benchmarks.coverage --task masked-lm               one task
     python -m benchmarks.coverage --write                        all of it, into coverage.md
     python -m benchmarks.coverage --task embedding --write       one task's section there
+    python -m benchmarks.coverage --type qwen3 --write           one type's rows
 
 A type passes if its defaults at toy size and two other settings of its own options have the
 reference's logits and gradients (to 1e-5 in float32), and decode from a cache what they compute
@@ -158,8 +159,8 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--show", action="store_true", help="config.json, names of tensors, spec")
     parser.add_argument("-v", "--verbose", action="store_true", help="every setting in detail")
     options = parser.parse_args(given)
-    if options.write and (options.types or options.settings != SETTINGS):
-        parser.error("--write is for all types of a task, in as many settings as the table has")
+    if options.write and options.settings != SETTINGS:
+        parser.error("--write is of as many settings as the table has")
     return options
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from codegen.refine import format_files
 if TYPE_CHECKING:
     from benchmarks.coverage import TypeVerdict
 
+CELL = re.compile(r"(?<!\\)\|")  # what stands between two cells
 PAGE = Path(__file__).parent / "coverage.md"
 INTRODUCTION = """# Every transformer there is
 
@@ -51,31 +53,33 @@ HEADER = (
 
 
 def write_page(found: Sequence[TypeVerdict], tasks: Sequence[str] = TASKS) -> None:
-    """The page with what was found of these tasks; of all others, what it said before."""
+    """The page with what was found; of all other types and tasks, what it said before."""
     lengths = " and ".join(map(str, LENGTHS))
     text = INTRODUCTION.format(version=transformers.__version__, lengths=lengths)
     lines = generated_lines(found)
-    kept = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
-    rows, sections = written_before(kept)
+    sections = written_before(PAGE.read_text(encoding="utf-8") if PAGE.is_file() else "")
     for task in tasks:
-        rows[task] = summary(task, found, lines)
-        table = [row(one, lines) for one in found if one.task == task]
-        sections[task] = markdown_table(HEADER, table, text=3)
+        rows = {one.model_type: row(one, lines) for one in found if one.task == task}
+        known = sections.get(task, {})
+        sections[task] = {name: rows.get(name) or known[name] for name in sorted({*rows, *known})}
     header = ("task", "types", "passed", "lines of model.py, median")
-    text += markdown_table(header, [rows[task] for task in TASKS if task in rows])
-    for task in TASKS:
-        if task in sections:
-            text += f"\n\n## {task}\n\n{sections[task]}"
+    there = [task for task in TASKS if task in sections]
+    text += markdown_table(header, [summary(task, sections[task]) for task in there])
+    for task in there:
+        text += f"\n\n## {task}\n\n{markdown_table(HEADER, [*sections[task].values()], text=3)}"
     PAGE.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def written_before(page: str) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """By task, the row of a page's first table, and the table of its own section."""
-    first, *rest = page.split("\n## ")
-    cells = [line.strip("| ").split(" | ") for line in first.splitlines() if line[:2] == "| "]
-    rows = {row[0]: tuple(row) for row in cells if row[0] in TASKS}
-    parts = (part.partition("\n\n") for part in rest)
-    return rows, {task: table.rstrip("\n") for task, _, table in parts}
+def written_before(page: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """By task and type, the rows of a page."""
+    parts = (part.partition("\n\n") for part in page.split("\n## ")[1:])
+    sections = {}
+    for task, _, table in parts:
+        cells = [
+            tuple(cell.strip() for cell in CELL.split(line)[1:-1]) for line in table.splitlines()
+        ]
+        sections[task] = {row[0]: row for row in cells[2:] if row}
+    return sections
 
 
 def generated_lines(found: Iterable[TypeVerdict]) -> dict[tuple[str, str], int]:
@@ -88,14 +92,12 @@ def generated_lines(found: Iterable[TypeVerdict]) -> dict[tuple[str, str], int]:
     }
 
 
-def summary(
-    task: str, found: Iterable[TypeVerdict], lines: dict[tuple[str, str], int]
-) -> tuple[str, ...]:
-    rows = [one for one in found if one.task == task]
-    passed = [one for one in rows if one.passed]
-    lengths = [lines[task, one.model_type] for one in passed]
+def summary(task: str, rows: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """How many types there are of a task, how many passed, and the lines of these."""
+    at = HEADER.index("model.py")
+    lengths = [int(cells[at].replace(",", "")) for cells in rows.values() if cells[1] == "passed"]
     median = f"{statistics.median(lengths):.0f}" if lengths else ""
-    return task, str(len(rows)), str(len(passed)), median
+    return task, str(len(rows)), str(len(lengths)), median
 
 
 def row(one: TypeVerdict, lines: dict[tuple[str, str], int]) -> tuple[str, ...]:

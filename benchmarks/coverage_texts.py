@@ -35,9 +35,9 @@ def _is_embedding(model_type: str, architecture: Any) -> bool:
 def without_head(task: str, model_type: str, architecture: str) -> str:
     """Why nothing is imported of a class, where the type is known and this class of it isn't."""
     mapping = choose(model_type, [architecture])
-    if task not in WHOLE or mapping is None:
+    if task not in WHOLE:
         return ""
-    known = architecture in mapping.architectures and mapping.spec.get("task") == task
+    known = mapping and architecture in mapping.architectures and mapping.spec.get("task") == task
     return "" if known else "known with other heads only"
 
 

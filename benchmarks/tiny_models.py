@@ -123,7 +123,9 @@ def build_config(task: str, model_type: str, change: Change) -> Any:
     if task == "image-classification":
         given["num_labels"] = 7
     if task == "sequence-classification":
-        given |= {"num_labels": CLASSES, "pad_token_id": given.get("pad_token_id", 0)}
+        given["num_labels"] = CLASSES
+        if fields(default).get("pad_token_id") is None:
+            given.setdefault("pad_token_id", 0)
     config = tiny_config(config_class, default, merged_change((given, change)))
     return getattr(config, nested) if nested else config
 
