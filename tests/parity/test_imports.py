@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import coverage_compare
-from benchmarks.coverage import SETTINGS, check_type, quieten
+from benchmarks import coverage_compare, coverage_table
+from benchmarks.coverage import SETTINGS, TypeVerdict, check_type, quieten
 from benchmarks.coverage_compare import compare
 from benchmarks.coverage_table import PAGE
 from benchmarks.tiny_models import (
@@ -36,6 +36,8 @@ SAMPLE = (
     ("masked-lm", "modernbert"),
     ("masked-lm", "roberta"),
     ("image-classification", "vit"),
+    ("sequence-classification", "opt"),
+    ("embedding", "gte"),
 )
 
 
@@ -100,6 +102,23 @@ def test_fields_that_change_together_have_the_figures_of_transformers(case: str)
 def test_every_type_of_the_page_passes_in_more_settings(task: str, model_type: str) -> None:
     found = check_type(task, model_type, 2 * SETTINGS, always=True)
     assert found.passed, found.reason
+
+
+def test_a_page_keeps_what_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(coverage_table, "PAGE", tmp_path / "coverage.md")
+    coverage_table.PAGE.write_text(page, encoding="utf-8")
+    coverage_table.write_page([], ())
+    assert coverage_table.PAGE.read_text(encoding="utf-8") == page
+    failed = TypeVerdict("embedding", "bert", "for a reason")
+    coverage_table.write_page([failed], ("embedding",))
+    lines = coverage_table.PAGE.read_text(encoding="utf-8").splitlines()
+    before = page.splitlines()
+    changed = [line for line, old in zip(lines, before, strict=True) if line != old]
+    assert len(changed) == 2  # its row, and how many passed
+    assert changed[1].startswith("| bert | for a reason |")
 
 
 @pytest.fixture
