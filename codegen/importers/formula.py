@@ -49,7 +49,7 @@ OPERATORS: dict[type, Callable[..., Any]] = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
-METHODS = ("get", "startswith", "endswith")
+METHODS = ("get", "startswith", "endswith", "removeprefix")
 
 
 def only(mapping: Any, names: Any) -> Any:

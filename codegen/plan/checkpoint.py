@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -168,7 +168,7 @@ def checkpoint_plan(
     made: dict[str, CheckpointKey] = {}
     others: set[str] = set()
     housed: dict[str, int] = {}
-    unused = [end for end, ours in weights.get("unused", {}).items() if ours in patterns]
+    unused = [end for end, ours in weights.get("unused", {}).items() if _holds(ours, patterns)]
     # A type's own names come before those of the type that it extends, which it then doesn't know.
     generations = {key: mapping.generations.get(key, 0) for key in weights["keys"]}
     for theirs in sorted(weights["keys"], key=lambda key: generations[key]):
@@ -214,6 +214,12 @@ def checkpoint_plan(
 def _ends_one(keys: Iterable[str], end: str) -> bool:
     """Whether a key that this model has ends so."""
     return any(key.endswith(end) for key in keys)
+
+
+def _holds(condition: str, patterns: Container[str]) -> bool:
+    """Whether a model has a tensor, `NAME`, or has none, `no NAME`."""
+    name = condition.removeprefix("no ")
+    return (name in patterns) == (name == condition)
 
 
 def _computed(
