@@ -36,7 +36,7 @@ from benchmarks.coverage_spellings import (
     unusual,
 )
 from benchmarks.coverage_texts import made_here
-from benchmarks.coverage_types import ATTENTION, OTHER_POSITIONS
+from benchmarks.coverage_types import ATTENTION
 from benchmarks.tiny_models import (
     LENGTHS,
     Example,
@@ -152,8 +152,7 @@ def measure(chosen: Setting, folder: Path, verdict: Verdict) -> None:
         if logits is not None and (decodes or hasattr(ours, "new_cache")):
             if not ropes(chosen.config.to_dict()) & {"dynamic", "longrope"}:
                 compare_decoding(ours, logits, cases[-1], verdict)
-            if chosen.model_type not in OTHER_POSITIONS:
-                compare_written(ours, reference, cases[-1], verdict)
+            compare_written(ours, reference, cases[-1], verdict)
         compare_way_back(chosen, package, ours, wanted, cases[-1], folder / "back", verdict)
     compare_spellings(chosen, reference, cases[0], folder, verdict)
 

@@ -252,13 +252,14 @@ OUT_OF_REACH: dict[str, str] = {
     "timm_wrapper": "another library's models",
 }
 
+# Those whose `generate` reads a text again where it outgrows the length that LongRoPE extends; with
+# others a cache keeps keys turned by the short factors beside those turned by the long ones.
+READ_AGAIN = ("phi3", "phimoe")
 # RoBERTa's forward counts positions from the padding token on, its `generate` counts them from 0.
 OTHER_POSITIONS = (
     *("camembert", "data2vec-text", "roberta", "roberta-prelayernorm"),
     *("xlm-roberta", "xlm-roberta-xl"),
 )
-# Those whose `generate` reads a text again where it outgrows the length that LongRoPE extends; with
-# others a cache keeps keys turned by the short factors beside those turned by the long ones.
-READ_AGAIN = ("phi3", "phimoe")
-# Whose cache in transformers gives another text than its own forward, and than `generate` without.
-UNCACHED = ("moshi", "phi4_multimodal")
+# Whose cache in transformers gives another text than its own forward, and than `generate` without:
+# what they write is the likeliest token after the whole text so far, again and again.
+UNCACHED = ("moshi", "phi4_multimodal", *OTHER_POSITIONS)
