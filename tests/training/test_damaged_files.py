@@ -25,7 +25,7 @@ from tests.training.special_damage import SPECIAL
 
 SECONDS = 5.0  # of this process: others may be on the machine
 # What stands for a file of which no path is known where it turns out not to fit.
-OPTIONS = ("--separator", "the tokenizer", "the training split", "the validation split")
+OPTIONS = ("--separator", "the tokenizer", "the vocabulary", "the training split", "the validation")
 NO_END = 60  # seconds
 
 
