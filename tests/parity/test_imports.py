@@ -6,6 +6,7 @@ The types are those that benchmarks/coverage.md says pass: a few here, all of th
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
