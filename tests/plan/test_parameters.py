@@ -134,6 +134,10 @@ LATENT = """{{
   vocab_size: {vocab}, context_length: 16, d_model: 24, layers: 1, mlp: {{d_ff: {d_ff}}},
   attention: {{heads: {heads}, rope: {{theta: 100}},
     latent: {{q_rank: 6, kv_rank: 8, nope_dim: 6, rope_dim: 4, value_dim: 5}}}}}}"""
+MIXED = """{{
+  vocab_size: {vocab}, context_length: 16, d_model: 24, layers: [a, b], conv: {{bias: true}},
+  attention: {{heads: {heads}, kv_heads: {kv_heads}, head_dim: 6}}, mlp: {{d_ff: {d_ff}}},
+  blocks: {{a: {{mixer: conv}}, b: {{}}}}}}"""
 IMAGE = """{{
   image: {{size: 8, patch_size: 4, relative_bias: shared, pooling: attention}}, classes: 3,
   d_model: 24, layers: 1, attention: {{heads: {heads}, head_dim: 6}},
@@ -141,7 +145,9 @@ IMAGE = """{{
 WHOLE = {"vocab": 40, "heads": 4, "kv_heads": 4, "d_ff": 32}
 
 
-@pytest.mark.parametrize("model", [TEXT, LATENT, IMAGE], ids=["text", "latent", "image"])
+@pytest.mark.parametrize(
+    "model", [TEXT, LATENT, MIXED, IMAGE], ids=["text", "latent", "mixed", "image"]
+)
 def test_a_parameter_is_split_where_half_the_heads_and_units_halve_it(
     model: str, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.block_parameters import BlockRows
@@ -35,6 +36,11 @@ def short_conv_plan(
 
 
 def short_conv_rows(block: BlockRows, plan: ShortConvPlan) -> Iterator[Parameter]:
+    """Its rows; it has as many channels as the stream, which tensor parallelism leaves whole."""
+    yield from (replace(row, shard=None) for row in _rows(block, plan))
+
+
+def _rows(block: BlockRows, plan: ShortConvPlan) -> Iterator[Parameter]:
     """Its projections, and between them a kernel for each channel."""
     yield from block.reads("conv.in_proj", 3 * block.width, plan.bias)
     shape = (block.width, 1, kernel_of(block.layer))
