@@ -182,3 +182,22 @@ def test_two_models_in_one_are_imported_one_by_one(tmp_path: Path) -> None:
     path.write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
     with pytest.raises(CheckpointError, match="BertModel is one model"):
         read_model(tmp_path, part="text")
+
+
+def test_a_published_clip_is_imported_with_all_its_parameters(tmp_path: Path) -> None:
+    """As openai/clip-vit-base-patch32 says it: fields that its towers never read among them."""
+    generation = {"bad_words_ids": None, "num_beams": 1, "pruned_heads": {}, "dropout": 0.0}
+    whole = {
+        "architectures": ["CLIPModel"],
+        "initializer_factor": 1.0,
+        "logit_scale_init_value": 2.6592,
+        "model_type": "clip",
+        "projection_dim": 512,
+        "text_config": {**generation, "model_type": "clip_text_model", "hidden_size": 512},
+        "text_config_dict": None,
+        "vision_config": {**generation, "model_type": "clip_vision_model", "patch_size": 32},
+        "vision_config_dict": None,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(whole))
+    counts = [read_model(tmp_path, part=part).plan.cost.parameters for part in ("text", "images")]
+    assert sum(counts) + 1 == 151_277_313  # of the whole model, with its one scale
