@@ -29,6 +29,9 @@ from benchmarks.coverage_sizes import CONTEXT, tiny_values
 from benchmarks.coverage_texts import CLASSES, WHOLE, encoders, made_there
 from benchmarks.coverage_texts import given as given_texts
 from benchmarks.coverage_types import ATTENTION, FIELDS, NESTED
+from benchmarks.towers import leave_towers_empty
+
+leave_towers_empty()
 
 MAPPINGS = {
     "causal-lm": "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
