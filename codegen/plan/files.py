@@ -31,8 +31,10 @@ class TestsPlan:
     idle: str = ""
 
 
-def package_tests(network: TestsPlan, task: TestsPlan, *, checkpoint: bool) -> TestsPlan:
-    """Those of the family's `network`, those of the task and those of every package."""
+def package_tests(
+    network: TestsPlan, task: TestsPlan, techniques: tuple[str, ...], *, checkpoint: bool
+) -> TestsPlan:
+    """Those of the family's `network`, of the task, of techniques and those of every package."""
     of_all = [
         "package/tests/whole.py.jinja",
         "package/tests/training.py.jinja",
@@ -43,7 +45,7 @@ def package_tests(network: TestsPlan, task: TestsPlan, *, checkpoint: bool) -> T
     return TestsPlan(
         (*network.imports, *task.imports),
         (*network.constants, *task.constants),
-        (fixtures, "package/tests/fixtures.py.jinja", *network.parts, *parts, *of_all),
+        (fixtures, "package/tests/fixtures.py.jinja", *network.parts, *parts, *techniques, *of_all),
         network.idle,
     )
 
@@ -56,7 +58,7 @@ def package_files(
     muon: bool,
     checkpoint: bool,
 ) -> tuple[FilePlan, ...]:
-    """The frame's files, those of the family's `network` and those of the task."""
+    """The frame's files, those of the family's `network`, of the task and its techniques."""
     return (
         FilePlan("__init__.py", "package/init.py.jinja"),
         *network,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.plan.techniques import TechniquePlan
 from codegen.plan.train import TrainPlan
 
 
-def training_options(name: str, train: TrainPlan, task: TaskPlan) -> tuple[OptionPlan, ...]:
+def training_options(
+    name: str, train: TrainPlan, task: TaskPlan, techniques: tuple[TechniquePlan, ...] = ()
+) -> tuple[OptionPlan, ...]:
     """In the order of `--help`."""
     return (
         *task.options,
@@ -19,13 +22,15 @@ def training_options(name: str, train: TrainPlan, task: TaskPlan) -> tuple[Optio
         OptionPlan("device", "str", "auto", "auto, cpu, cuda, ..."),
         OptionPlan("dtype", "str", train.dtype, "auto (bfloat16 on cuda), float32 or bfloat16"),
         OptionPlan("compile", "bool", False, "compile the model"),
-        OptionPlan("seed", "int", train.seed, "of the first weights and of all that is drawn"),
+        OptionPlan("seed", "int", train.seed, "of the first weights and of all that is drawn", 0),
         *task.sizes,
         OptionPlan("batch", "int", train.batch, f"{task.row}s per micro-batch, on each rank"),
         OptionPlan("accumulation", "int", train.accumulation, "micro-batches per step"),
-        OptionPlan("steps", "int", train.steps, "steps of the whole run"),
+        *_length(train),
         *_optimizer(train),
         *_schedule(train),
+        *_loss(train),
+        *(option for technique in techniques for option in technique.options),
         OptionPlan("log_every", "int", train.log_every, "steps from one log line to the next"),
         OptionPlan("eval_every", "int", train.eval_every, "steps from one validation to the next"),
         OptionPlan(
@@ -35,6 +40,21 @@ def training_options(name: str, train: TrainPlan, task: TaskPlan) -> tuple[Optio
             "steps from one checkpoint to the next",
         ),
     )
+
+
+def _length(train: TrainPlan) -> Iterator[OptionPlan]:
+    if train.epochs:
+        yield OptionPlan("epochs", "float", train.epochs, "passes over the data in the whole run")
+        help = "steps of the whole run; 0: as many as its epochs have"
+        yield OptionPlan("steps", "int", 0, help, 0)
+    else:
+        yield OptionPlan("steps", "int", train.steps, "steps of the whole run")
+
+
+def _loss(train: TrainPlan) -> Iterator[OptionPlan]:
+    if train.label_smoothing:
+        help = "part of each target that all classes share"
+        yield OptionPlan("label_smoothing", "float", train.label_smoothing, help)
 
 
 def _optimizer(train: TrainPlan) -> Iterator[OptionPlan]:
@@ -56,10 +76,17 @@ def _optimizer(train: TrainPlan) -> Iterator[OptionPlan]:
         yield OptionPlan("lr", "float", of.lr, "AdamW's, for gains and biases")
     else:
         yield OptionPlan("lr", "float", of.lr, "peak learning rate")
-    yield OptionPlan("beta1", "float", of.beta1, "decay of AdamW's first moment")
-    yield OptionPlan("beta2", "float", of.beta2, "decay of AdamW's second moment")
-    yield OptionPlan("eps", "float", of.eps, "of AdamW")
+    if of.kind == "sgd":
+        assert of.momentum is not None
+        yield OptionPlan("momentum", "float", of.momentum, "part of an update that goes on")
+    else:
+        assert of.beta1 is not None and of.beta2 is not None and of.eps is not None
+        name = "Adam" if of.kind == "adam" else "AdamW"
+        yield OptionPlan("beta1", "float", of.beta1, f"decay of {name}'s first moment")
+        yield OptionPlan("beta2", "float", of.beta2, f"decay of {name}'s second moment")
+        yield OptionPlan("eps", "float", of.eps, f"of {name}")
     decayed = "of AdamW, on matrices and embeddings"
+    decayed = "of matrices, which their gradients gain" if of.kind in ("sgd", "adam") else decayed
     decayed = "AdamW's, on embeddings and heads" if of.kind == "muon" else decayed
     yield OptionPlan("weight_decay", "float", of.weight_decay, decayed)
     if train.clip:
@@ -68,8 +95,17 @@ def _optimizer(train: TrainPlan) -> Iterator[OptionPlan]:
 
 def _schedule(train: TrainPlan) -> Iterator[OptionPlan]:
     of = train.schedule
-    yield OptionPlan("warmup", "int", of.warmup, "steps of linear warm-up")
-    if of.kind != "constant":
+    if of.warmup is not None:
+        yield OptionPlan("warmup", "int", of.warmup, "steps of linear warm-up", 0)
+    if of.gamma is not None:
+        yield OptionPlan("gamma", "float", of.gamma, "what the rate falls by at a milestone")
+    if of.pct_start is not None and of.div_factor is not None and of.final_div_factor is not None:
+        yield OptionPlan("pct_start", "float", of.pct_start, "part of the run with a rising rate")
+        yield OptionPlan("div_factor", "float", of.div_factor, "peak / first learning rate")
+        final = "first learning rate / last"
+        yield OptionPlan("final_div_factor", "float", of.final_div_factor, final)
+    if of.kind in ("cosine", "linear"):
+        assert of.min_lr_ratio is not None and of.decay_fraction is not None
         decay = "fraction of the run, its end, in which the rate decays"
         yield OptionPlan("min_lr_ratio", "float", of.min_lr_ratio, "last learning rate / peak")
         yield OptionPlan("decay_fraction", "float", of.decay_fraction, decay)

@@ -9,7 +9,7 @@ from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
-from codegen.plan.techniques import TechniquePlan
+from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.train import TrainPlan
 
 PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
@@ -25,8 +25,8 @@ class Cost:
     flops_train: int  # a unit, forward and backward
     weight_bytes: int  # float32
     weight_bytes_bf16: int
-    training_bytes: int  # float32 weights, gradients and optimizer state
     kv_cache_bytes: int = 0  # a sequence of full length, bfloat16; of a model that decodes
+    training_bytes: int = 0  # float32 weights, their average, gradients and optimizer state
     unit: str = "token"  # that FLOPs are counted for
 
 
@@ -77,7 +77,13 @@ class Plan:
     @property
     def drawn(self) -> tuple[str, ...]:
         """What training draws at random."""
-        return (*self.task.drawn, *(("dropout",) if self.model.drops else ()))
+        of_techniques = (what for technique in self.techniques for what in technique.drawn)
+        return (*self.task.drawn, *of_techniques, *(("dropout",) if self.model.drops else ()))
+
+    @property
+    def may_be_zero(self) -> tuple[str, ...]:
+        """The options that are whole numbers from zero, and not from one."""
+        return tuple(option.name for option in self.options if option.least == 0)
 
     @property
     def seeds_steps(self) -> bool:

@@ -9,19 +9,20 @@ from codegen.plan.optimizer_groups import OptimizerGroups
 
 @dataclass(frozen=True)
 class OptimizerPlan:
-    """The update rule's numbers; those of Muon are None under AdamW."""
+    """The update rule's numbers; None is what a rule doesn't have."""
 
     kind: str
     lr: float
-    beta1: float
-    beta2: float
-    eps: float
     weight_decay: float
     groups: OptimizerGroups
+    beta1: float | None = None
+    beta2: float | None = None
+    eps: float | None = None
     embedding_lr: float | None = None
     head_lr: float | None = None
     matrix_lr: float | None = None
     momentum: float | None = None
+    nesterov: bool = False
     newton_schulz_steps: int | None = None
     matrix_weight_decay: float | None = None
 
@@ -30,15 +31,30 @@ class OptimizerPlan:
         """The option that says how fast most weights learn."""
         return "lr" if self.matrix_lr is None else "matrix_lr"
 
+    @property
+    def moments(self) -> int:
+        """Numbers that most weights' updates remember of the past."""
+        return {"adam": 2, "adamw": 2, "muon": 1, "sgd": int(bool(self.momentum))}[self.kind]
+
 
 @dataclass(frozen=True)
 class SchedulePlan:
-    """The learning rate's course."""
+    """The learning rate's course; None is what a kind of course doesn't have."""
 
     kind: str
-    warmup: int
-    min_lr_ratio: float
-    decay_fraction: float
+    warmup: int | None = None
+    min_lr_ratio: float | None = None
+    decay_fraction: float | None = None
+    milestones: tuple[float, ...] = ()
+    gamma: float | None = None
+    pct_start: float | None = None
+    div_factor: float | None = None
+    final_div_factor: float | None = None
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether so many steps of warm-up are an option."""
+        return self.warmup is not None
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,7 @@ class TrainPlan:
     schedule: SchedulePlan
     batch: int
     accumulation: int
-    steps: int
+    steps: int  # 0: as many as the epochs have
     clip: float
     validation: float
     eval_every: int
@@ -58,3 +74,5 @@ class TrainPlan:
     seed: int
     dtype: str
     peaks: dict[str, float]  # dense bfloat16 FLOP/s by device name
+    epochs: float | None = None
+    label_smoothing: float = 0.0

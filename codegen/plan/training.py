@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from codegen.plan.optimizer_groups import OptimizerGroups
+from codegen.plan.tables import Parameter
 from codegen.plan.targets import device_names, target_data
 from codegen.plan.train import OptimizerPlan, SchedulePlan, TrainPlan
-from codegen.spec.head import Muon, SpecHead, Target
+from codegen.spec.head import SpecHead, Target
+from codegen.spec.optimizers import SGD, Adam, AdamW, Muon
+from codegen.spec.schedules import OneCycle, Schedule, Steps
 
 
 def train_plan(spec: SpecHead, groups: OptimizerGroups) -> TrainPlan:
     """The training script's defaults."""
-    train, optimizer = spec.train, spec.train.optimizer
-    muon = optimizer if isinstance(optimizer, Muon) else None
+    train = spec.train
     return TrainPlan(
-        optimizer=OptimizerPlan(
-            kind=optimizer.kind,
-            lr=float(optimizer.lr),
-            beta1=float(optimizer.betas[0]),
-            beta2=float(optimizer.betas[1]),
-            eps=float(optimizer.eps),
-            weight_decay=float(optimizer.weight_decay),
-            groups=groups,
-            embedding_lr=float(muon.embedding_lr or muon.lr) if muon else None,
-            head_lr=float(muon.head_lr or muon.lr) if muon else None,
-            matrix_lr=float(muon.matrix_lr) if muon else None,
-            momentum=float(muon.momentum) if muon else None,
-            newton_schulz_steps=muon.newton_schulz_steps if muon else None,
-            matrix_weight_decay=float(muon.matrix_weight_decay) if muon else None,
-        ),
-        schedule=SchedulePlan(
-            kind=train.schedule.kind,
-            warmup=train.schedule.warmup,
-            min_lr_ratio=float(train.schedule.min_lr_ratio),
-            decay_fraction=float(train.schedule.decay_fraction),
-        ),
+        optimizer=optimizer_plan(train.optimizer, groups),
+        schedule=schedule_plan(train.schedule),
         batch=train.batch,
         accumulation=train.accumulation,
-        steps=train.steps,
+        steps=0 if train.epochs else train.steps,
         clip=float(train.clip),
         validation=float(train.validation),
         eval_every=train.eval_every,
@@ -45,7 +30,56 @@ def train_plan(spec: SpecHead, groups: OptimizerGroups) -> TrainPlan:
         seed=train.seed,
         dtype=spec.target.dtype,
         peaks=device_peaks(spec.target),
+        epochs=None if train.epochs is None else float(train.epochs),
+        label_smoothing=float(train.label_smoothing),
     )
+
+
+def optimizer_plan(said: AdamW | Muon | Adam | SGD, groups: OptimizerGroups) -> OptimizerPlan:
+    """The update rule's numbers."""
+    lr, decay = float(said.lr), float(said.weight_decay)
+    if isinstance(said, SGD):
+        momentum, nesterov = float(said.momentum), said.nesterov
+        return OptimizerPlan(said.kind, lr, decay, groups, momentum=momentum, nesterov=nesterov)
+    beta1, beta2 = map(float, said.betas)
+    if not isinstance(said, Muon):
+        return OptimizerPlan(said.kind, lr, decay, groups, beta1, beta2, float(said.eps))
+    return OptimizerPlan(
+        *(said.kind, lr, decay, groups, beta1, beta2, float(said.eps)),
+        embedding_lr=float(said.embedding_lr or said.lr),
+        head_lr=float(said.head_lr or said.lr),
+        matrix_lr=float(said.matrix_lr),
+        momentum=float(said.momentum),
+        newton_schulz_steps=said.newton_schulz_steps,
+        matrix_weight_decay=float(said.matrix_weight_decay),
+    )
+
+
+def schedule_plan(said: Schedule | Steps | OneCycle) -> SchedulePlan:
+    """The learning rate's course."""
+    if isinstance(said, OneCycle):
+        return SchedulePlan(
+            said.kind,
+            pct_start=float(said.pct_start),
+            div_factor=float(said.div_factor),
+            final_div_factor=float(said.final_div_factor),
+        )
+    if isinstance(said, Steps):
+        milestones = tuple(map(float, said.milestones))
+        return SchedulePlan(said.kind, said.warmup, milestones=milestones, gamma=float(said.gamma))
+    ratio, fraction = float(said.min_lr_ratio), float(said.decay_fraction)
+    return SchedulePlan(said.kind, said.warmup, ratio, fraction)
+
+
+def training_bytes(parameters: Iterable[Parameter], train: TrainPlan, *, averaged: bool) -> int:
+    """Of float32 weights, gradients, what the optimizers remember and an average of weights."""
+    rows = tuple(parameters)
+    count = sum(row.count for row in rows)
+    by_muon = sum(row.count for row in rows if row.group == "matrix")
+    moments = train.optimizer.moments * count
+    if train.optimizer.kind == "muon":
+        moments += count - by_muon  # AdamW's second
+    return 4 * (2 * count + moments + averaged * count)
 
 
 def device_peaks(target: Target) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 from codegen.plan.checkpoint import CheckpointPlan
 from codegen.plan.contract import Network
@@ -14,8 +15,8 @@ from codegen.plan.options import training_options
 from codegen.plan.plan import Cost, Description, Plan
 from codegen.plan.targets import target_data
 from codegen.plan.tasks import TaskPlan
-from codegen.plan.techniques import TechniquePlan
-from codegen.plan.training import train_plan
+from codegen.plan.techniques import TechniquePlan, techniques_of
+from codegen.plan.training import train_plan, training_bytes
 from codegen.spec import LoadedSpec, Spec
 
 
@@ -41,6 +42,10 @@ def whole_plan(
     """The plan of a spec with one network; `files`, `tests` and `techniques` are its family's."""
     spec = loaded.spec
     train = train_plan(spec, optimizer_groups(network.parameters))
+    techniques = (*techniques, *techniques_of(spec))
+    averaged = any(technique.averages for technique in techniques)
+    kept = training_bytes(network.parameters, train, averaged=averaged)
+    tried = tuple(part for technique in techniques for part in technique.tests)
     with_checkpoint = checkpoint is not None
     return Plan(
         name=spec.name,
@@ -53,17 +58,17 @@ def whole_plan(
         networks=(network,),
         train=train,
         techniques=techniques,
-        options=training_options(spec.name, train, task),
+        options=training_options(spec.name, train, task, techniques),
         files=package_files(
             spec.name,
             files,
-            task.files,
+            (*task.files, *(file for technique in techniques for file in technique.files)),
             muon=train.optimizer.kind == "muon",
             checkpoint=with_checkpoint,
         ),
-        tests=package_tests(tests, task.tests, checkpoint=with_checkpoint),
+        tests=package_tests(tests, task.tests, tried, checkpoint=with_checkpoint),
         checkpoint=checkpoint,
-        cost=cost,
+        cost=replace(cost, training_bytes=kept),
         kernels=kernels,
         own_tiles=tuple((target, k) for target, rows in spec.tiles.items() for k in rows),
         cpu_tile=cpu_tile(),

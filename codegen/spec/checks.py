@@ -11,6 +11,8 @@ from pathlib import Path
 from codegen.spec.diagnose import suggestion
 from codegen.spec.head import SpecHead
 from codegen.spec.mistake import Mistake
+from codegen.spec.optimizers import SGD
+from codegen.spec.schedules import OneCycle, Steps
 from codegen.spec.yaml.characters import word
 
 MAX_NAME = 80
@@ -41,11 +43,30 @@ def _is_module(name: str) -> bool:
 
 
 def check_schedule(spec: SpecHead) -> Iterator[Mistake]:
-    """The warm-up ends before the run does."""
-    warmup, steps = spec.train.schedule.warmup, spec.train.steps
+    """The warm-up ends before the run does, and rates fall in order."""
+    schedule, steps = spec.train.schedule, spec.train.steps
+    if isinstance(schedule, Steps) and schedule.milestones != sorted(set(schedule.milestones)):
+        message = "the rate falls at one milestone after the other, and these are not in order"
+        yield Mistake(("train", "schedule", "milestones"), message)
+    warmup = 0 if isinstance(schedule, OneCycle) or spec.train.epochs else schedule.warmup
     if warmup > steps:
         message = f"{warmup} steps of warm-up in a run of {steps}"
         yield Mistake(("train", "schedule", "warmup"), message)
+
+
+def check_length(spec: SpecHead) -> Iterator[Mistake]:
+    """A run is so many steps long, or so many passes over its data."""
+    if spec.train.epochs and "steps" in spec.train.model_fields_set:
+        message = "the run is said to be so many `steps` long, and so many `epochs`"
+        yield Mistake(("train", "epochs"), message, "drop one of them")
+
+
+def check_optimizer(spec: SpecHead) -> Iterator[Mistake]:
+    """Nesterov's gradient is further on by the momentum."""
+    optimizer = spec.train.optimizer
+    if isinstance(optimizer, SGD) and optimizer.nesterov and not optimizer.momentum:
+        message = "Nesterov's gradient is taken where the momentum leads to, and there is none"
+        yield Mistake(("train", "optimizer", "nesterov"), message, "momentum: 0.9")
 
 
 def check_checkpoint(spec: SpecHead) -> Iterator[Mistake]:
@@ -77,6 +98,8 @@ def check_target(spec: SpecHead) -> Iterator[Mistake]:
 
 CHECKS: tuple[Callable[[SpecHead], Iterator[Mistake]], ...] = (
     check_schedule,
+    check_length,
+    check_optimizer,
     check_checkpoint,
     check_target,
 )

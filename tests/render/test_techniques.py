@@ -34,8 +34,8 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
         for line in made.splitlines()
         if line.strip()[:6] in ('"first', '"secon')
     ]
-    before = ("imports", "built", "saved", "functions")
-    order = (*before, "batches", "batch", "loss", "step", "ended")
+    before = ("imports", "state", "built", "ready", "saved", "loaded", "functions")
+    order = (*before, "batches", "batch", "loss", "step", "measuring", "measured", "ended")
     assert sorted(order) == sorted(PLACES)
     assert found == [f"{name} {place}" for place in order for name in said]
 

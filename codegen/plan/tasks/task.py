@@ -16,6 +16,7 @@ class OptionPlan:
     type: str
     default: bool | int | float | str
     help: str
+    least: int = 1  # of a whole number
 
     @property
     def flag(self) -> str:

@@ -1,30 +1,20 @@
-"""Techniques: what wraps training, or changes a trained model."""
+"""Techniques: what wraps training, or changes a trained model. A row each, in acting order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
-PLACES = (
-    "imports",  # of train.py
-    "built",  # the model is made and initialised; its optimizers are not
-    "functions",  # that the other places call
-    "batches",  # of one step, before the first of them is read
-    "batch",  # on the device, before the objective reads it
-    "loss",  # of one batch, before its gradients
-    "step",  # the optimizers have moved the weights
-    "saved",  # the tensors of a checkpoint, before they are written
-    "ended",  # the last step is done
-)
+from codegen.plan.techniques.ema import ema
+from codegen.plan.techniques.technique import PLACES, TechniquePlan
+from codegen.spec.head import SpecHead
+
+TECHNIQUES: tuple[Callable[[SpecHead], TechniquePlan | None], ...] = (ema,)
 
 
-@dataclass(frozen=True)
-class TechniquePlan:
-    """A technique by its name and, for each place of train.py that it marks, a template.
+def techniques_of(spec: SpecHead) -> tuple[TechniquePlan, ...]:
+    """Those that a spec of any family asks for."""
+    found = (technique(spec) for technique in TECHNIQUES)
+    return tuple(one for one in found if one is not None)
 
-    `draws`: a step of it draws numbers from torch.
-    """
 
-    name: str
-    parts: Mapping[str, str]
-    draws: bool = True
+__all__ = ["PLACES", "TechniquePlan", "techniques_of"]

@@ -17,11 +17,10 @@ FLOAT32, BFLOAT16 = 4, 2
 ONCE_AN_IMAGE = ("head.", "distillation_head.", "pool.q_proj", "pool.o_proj", "pool.mlp")
 
 
-def transformer_cost(network: TransformerNetwork, model: TransformerModel, optimizer: str) -> Cost:
+def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Cost:
     """Counts from the parameter table; a multiply-add is two FLOPs, masked pairs cost nothing."""
     count = sum(p.count for p in network.parameters)
     active = sum(active_count(network, p) for p in network.parameters)
-    matrices = sum(p.count for p in network.parameters if p.group == "matrix")
     length = network.context_length
     forward = forward_flops(network, model, length)
     cache = sum(
@@ -29,7 +28,6 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel, optim
         for layer in network.layers
         for sublayer in network.block_of(layer).sublayers
     )
-    moments = 2 * count if optimizer == "adamw" else 2 * (count - matrices) + matrices
     return Cost(
         parameters=count,
         active_parameters=active,
@@ -38,7 +36,6 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel, optim
         weight_bytes=FLOAT32 * count,
         weight_bytes_bf16=BFLOAT16 * count,
         kv_cache_bytes=BFLOAT16 * cache,
-        training_bytes=FLOAT32 * (2 * count + moments),
         unit="image" if network.image else "token",
     )
 

@@ -50,7 +50,7 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
         network,
         task_plan(spec, network, 3 * flops),
         describe_transformer(spec.name, network),
-        transformer_cost(network, spec.model, spec.train.optimizer.kind),
+        transformer_cost(network, spec.model),
         transformer_files(network, kernels),
         transformer_tests(network, kernels),
         kernels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.plan.techniques import TechniquePlan
+from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.transformer.network import TransformerNetwork
 
 FOLDER = "transformer/train"

@@ -1,0 +1,43 @@
+"""A technique as the plan has it: what wraps training, or changes a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.task import OptionPlan
+
+PLACES = (
+    "imports",  # of train.py
+    "state",  # fields of a run, each with a default
+    "built",  # the model is made and initialised; its optimizers are not
+    "ready",  # the run is made, and nothing of a checkpoint is read
+    "loaded",  # the tensors of a checkpoint are read
+    "functions",  # that the other places call
+    "batches",  # of one step, before the first of them is read
+    "batch",  # on the device, before the objective reads it
+    "loss",  # of one batch, before its gradients
+    "step",  # the optimizers have moved the weights
+    "measuring",  # the model is about to be evaluated
+    "measured",  # it is, and its weights are kept if they are the best
+    "saved",  # the tensors of a checkpoint, before they are written
+    "ended",  # the last step is done
+)
+
+
+@dataclass(frozen=True)
+class TechniquePlan:
+    """A technique by its name and, for each place of train.py that it marks, a template.
+
+    `draws`: a step of it draws numbers from torch; `drawn` is what that is for.
+    """
+
+    name: str
+    parts: Mapping[str, str]
+    draws: bool = True
+    drawn: tuple[str, ...] = ()
+    options: tuple[OptionPlan, ...] = ()  # of the training script
+    files: tuple[FilePlan, ...] = ()  # beside the frame's
+    tests: tuple[str, ...] = ()  # templates of what the package promises of it
+    averages: bool = False  # whether it holds all weights once more

@@ -1,0 +1,1 @@
+"""What a spec may say of each technique: one file each."""

@@ -1,0 +1,45 @@
+"""What a spec may say of training: the defaults of the training script."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from codegen.spec.fields import Count, NotNegative, Positive, PositiveFloat, Rate, Vocabulary
+from codegen.spec.optimizers import AdamW, AnyOptimizer
+from codegen.spec.owned import Only
+from codegen.spec.schedules import AnySchedule, Schedule
+from codegen.spec.techniques.ema import Ema
+
+
+class Train(Vocabulary):
+    """How the model is trained unless the command line says otherwise."""
+
+    optimizer: AnyOptimizer = Field(AdamW(), description="update rule")
+    schedule: AnySchedule = Field(Schedule(), description="learning rate over the run")
+    batch: Positive = Field(32, description="sequences a step, on each device")
+    accumulation: Positive = Field(1, description="batches whose gradients add up to one step")
+    steps: Positive = Field(10_000, description="optimizer steps")
+    epochs: Annotated[PositiveFloat | None, Only("image-classification", "regression")] = Field(
+        None, description="passes over the data, instead of `steps`; each row is seen once in each"
+    )
+    clip: NotNegative = Field(1.0, description="gradient norm limit; 0 for none")
+    validation: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="the last part of the corpus, held out"
+    )
+    eval_every: Positive = Field(500, description="steps between evaluations")
+    checkpoint_every: Positive = Field(500, description="steps between checkpoints")
+    log_every: Positive = Field(10, description="steps between log lines")
+    seed: Count = Field(1337, description="of initialisation and of the order of the data")
+    label_smoothing: Annotated[Rate, Only("image-classification")] = Field(
+        0.0, description="part of each target that all classes share (arXiv:1512.00567)"
+    )
+    ema: Ema | None = Field(
+        None, description="an average of the weights, which is evaluated and kept; its decay"
+    )
+    augment: Annotated[bool, Only("image-classification")] = Field(
+        False,
+        description="images of training are flipped left to right and moved by up to an eighth "
+        "of their size, at random",
+    )
