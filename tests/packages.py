@@ -47,6 +47,7 @@ TRAIN_FILES = (
     "checkpoint.py",
     "log.py",
     "process.py",
+    "augment.py",
     "muon.py",
 )
 

@@ -90,6 +90,10 @@ class Plan:
         """Whether a step draws numbers from torch: the model's, or what a technique adds."""
         return self.model.drops or any(t.parts and t.draws for t in self.techniques)
 
+    def technique(self, name: str) -> TechniquePlan:
+        """The one of a name that the plan has."""
+        return next(one for one in self.techniques if one.name == name)
+
     def marked(self, place: str) -> tuple[str, ...]:
         """The templates that techniques put at a place of train.py."""
         return tuple(t.parts[place] for t in self.techniques if place in t.parts)

@@ -76,3 +76,4 @@ class TrainPlan:
     peaks: dict[str, float]  # dense bfloat16 FLOP/s by device name
     epochs: float | None = None
     label_smoothing: float = 0.0
+    mixes: bool = False  # whether targets in training are shares of classes

@@ -11,6 +11,7 @@ from codegen.plan.train import OptimizerPlan, SchedulePlan, TrainPlan
 from codegen.spec.head import SpecHead, Target
 from codegen.spec.optimizers import SGD, Adam, AdamW, Muon
 from codegen.spec.schedules import OneCycle, Schedule, Steps
+from codegen.spec.techniques.augment import Cutmix, Mixup
 
 
 def train_plan(spec: SpecHead, groups: OptimizerGroups) -> TrainPlan:
@@ -32,6 +33,7 @@ def train_plan(spec: SpecHead, groups: OptimizerGroups) -> TrainPlan:
         peaks=device_peaks(spec.target),
         epochs=None if train.epochs is None else float(train.epochs),
         label_smoothing=float(train.label_smoothing),
+        mixes=any(isinstance(one, Mixup | Cutmix) for one in train.augment),
     )
 
 

@@ -10,6 +10,7 @@ from codegen.spec.fields import Count, NotNegative, Positive, PositiveFloat, Rat
 from codegen.spec.optimizers import AdamW, AnyOptimizer
 from codegen.spec.owned import Only
 from codegen.spec.schedules import AnySchedule, Schedule
+from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.ema import Ema
 
 
@@ -38,8 +39,8 @@ class Train(Vocabulary):
     ema: Ema | None = Field(
         None, description="an average of the weights, which is evaluated and kept; its decay"
     )
-    augment: Annotated[bool, Only("image-classification")] = Field(
-        False,
-        description="images of training are flipped left to right and moved by up to an eighth "
-        "of their size, at random",
+    augment: Annotated[Augmentations, Only("image-classification")] = Field(
+        [],
+        description="what is done to images of training, each in its own way: a list of words "
+        "(`flip`), or words with their fields; `true` for `[flip, shift]`",
     )

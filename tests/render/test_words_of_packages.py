@@ -32,6 +32,9 @@ def test_branches_that_samples_skip_are_drawn_too(tmp_path: Path) -> None:
     del model["vocab_size"], model["context_length"]
     spec = {"name": "words", "task": "image-classification", "model": model}
     train = (write_package(tmp_path, spec) / "train.py").read_text()
+    assert "Batches and dropout are drawn" in train
+    spec = {**spec, "name": "changed", "train": {"augment": True}}
+    train = (write_package(tmp_path, spec) / "train.py").read_text()
     assert "Batches, their augmentation and dropout are drawn" in train
 
 

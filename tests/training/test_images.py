@@ -49,42 +49,47 @@ def write_letters(path: Path, count: int = 400) -> None:
     np.savez(path, images=images, labels=labels)
 
 
-def batch_is_of(data: ModuleType, options: Any, split: Any) -> bool:
-    """Whether each image of a step's batch is one of the split."""
-    (batch,) = data.random_batches(data_of(split), options, 0, 0, 1)
-    known = {image.numpy().tobytes() for image in split.images}
-    return all(image.numpy().tobytes() in known for image in batch.images)
+def images_of_a_step(train: ModuleType, run: Any, patch: pytest.MonkeyPatch) -> torch.Tensor:
+    """What the objective of one step reads."""
+    seen = []
+    objective = train.sum_of_losses
+
+    def noted(run: Any, network: Any, batch: Any) -> torch.Tensor:
+        seen.append(batch.images)
+        return objective(run, network, batch)  # type: ignore[no-any-return]
+
+    with patch.context() as changed:
+        changed.setattr(train, "sum_of_losses", noted)
+        train.train_step(run, 1.0)
+    return torch.cat(seen)
 
 
-def data_of(split: Any) -> Any:
-    class Images:
-        train = split
-
-    return Images
-
-
-@pytest.mark.parametrize("said", [None, False, True])
-def test_images_are_augmented_where_the_spec_or_the_command_asks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bool | None
+@pytest.mark.parametrize("said", [None, False, True, ["flip", "rotate"]])
+def test_images_are_augmented_where_the_spec_asks_and_the_command_does_not_forbid_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any
 ) -> None:
-    data, train = package_of(tmp_path, **({} if said is None else {"augment": said}))
+    _, train = package_of(tmp_path, **({} if said is None else {"augment": said}))
     monkeypatch.chdir(tmp_path)
     write_letters(tmp_path / "letters.npz", 100)
-    found = data.read_images(tmp_path / "letters.npz", 8, 1, validation=0.1, seed=0)
-    for flag, asked in (([], bool(said)), (["--augment"], True), (["--no-augment"], False)):
-        options = train.parse_options(["--data", "letters.npz", *flag])
-        assert options.augment is asked
-        assert batch_is_of(data, options, found.train) is not asked
+    for flag in [[], ["--no-augment"]] if said else [[]]:
+        given = ["--data", "letters.npz", "--device", "cpu", "--overwrite", *flag]
+        run = train.prepare(train.parse_options(given))
+        seen = images_of_a_step(train, run, monkeypatch)
+        known = {image.numpy().tobytes() for image in run.data.train.images.float() / 255}
+        changed = sum(image.numpy().tobytes() not in known for image in seen)
+        assert changed > 8 if said and not flag else changed == 0
+    if not said:
+        assert not hasattr(train.Options, "augment")
 
 
 def test_letters_that_mirror_each_other_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, train = package_of(tmp_path)
+    _, train = package_of(tmp_path, augment=True)
     monkeypatch.chdir(tmp_path)
     write_letters(tmp_path / "letters.npz")
     found = []
-    for flag in ([], ["--augment"]):
+    for flag in (["--no-augment"], []):
         torch.manual_seed(0)
         given = ["--data", "letters.npz", "--batch", "32", "--warmup", "1", "--overwrite"]
         assert train.main([*given, *flag, "--device", "cpu"]) == 0

@@ -25,7 +25,6 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
     """Images with classes. The model's config has fields image_size, channels and classes."""
     assert isinstance(spec.data, ImageData), spec.data
     data = "a folder of one folder per class, or .npz with images and labels"
-    augment = "flip images left to right and move them, at random"
     numbers = {field.name: field.value for field in network.fields}
     size, channels = numbers["image_size"], numbers["channels"]
     held_out = "fraction of the images held out"
@@ -37,7 +36,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
             "--data digits.npz  # arrays `images` and `labels`",
         ),
         kept="images.json (the classes' names; mean and deviation of the channels)",
-        drawn=("batches", "their augmentation"),
+        drawn=("batches",),
         data_class="Images",
         row="image",
         unit="image",
@@ -47,7 +46,6 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
         flops=flops,
         options=(
             OptionPlan("data", "str", "", data),
-            OptionPlan("augment", "bool", spec.train.augment, augment),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),
         parts={

@@ -1,0 +1,77 @@
+"""augment: what training does to images, each in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.techniques.technique import TechniquePlan
+from codegen.spec.head import SpecHead
+from codegen.spec.techniques.augment import AnyAugmentation, Cutmix, Jitter, Mixup
+
+FOLDER = "techniques/augment"
+OF_JITTER = {  # by its fields: what each does alone
+    "brightness": "brighten",
+    "contrast": "contrast",
+    "saturation": "saturate",
+    "hue": "shift_hue",
+}
+Number = int | float | tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class AugmentStep:
+    """One change by its word, and its numbers under the names that specs have for them."""
+
+    kind: str
+    numbers: tuple[tuple[str, Number], ...]
+
+
+@dataclass(frozen=True)
+class AugmentPlan(TechniquePlan):
+    """The changes in order; those that mix images, and targets with them, are the last.
+
+    `table` says which strengths 14 operations have: those of `rand`, or TrivialAugment's `wide`.
+    """
+
+    steps: tuple[AugmentStep, ...] = ()
+    mixing: tuple[AugmentStep, ...] = ()
+    table: str = ""
+
+
+def augment(spec: SpecHead) -> AugmentPlan | None:
+    """The changes that a spec names."""
+    said = spec.train.augment
+    if not said:
+        return None
+    mixing = tuple(one for one in said if isinstance(one, Mixup | Cutmix))
+    kinds = [one.kind for one in said]
+    tables = {"rand_augment": "rand", "trivial_augment": "wide"}
+    help = f"{', '.join(kinds).replace('_', ' ')}: of training's images alone"
+    return AugmentPlan(
+        name="augment",
+        parts={place: f"{FOLDER}/{place}.py.jinja" for place in ("imports", "batch")},
+        drawn=("their augmentation",),
+        options=(OptionPlan("augment", "bool", True, help),),
+        files=(FilePlan("augment.py", f"{FOLDER}/augment.py.jinja", roots=("augmented",)),),
+        tests=(f"{FOLDER}/tests.py.jinja",),
+        steps=tuple(step for one in said if one not in mixing for step in _steps(one)),
+        mixing=tuple(step for one in mixing for step in _steps(one)),
+        table=next((tables[kind] for kind in kinds if kind in tables), ""),
+    )
+
+
+def _steps(said: AnyAugmentation) -> Iterator[AugmentStep]:
+    if isinstance(said, Jitter):
+        for name, kind in OF_JITTER.items():
+            if by := float(getattr(said, name)):
+                yield AugmentStep(kind, (("by", by),))
+        return
+    fields = ((name, getattr(said, name)) for name in type(said).model_fields if name != "kind")
+    yield AugmentStep(said.kind, tuple((name, _number(value)) for name, value in fields))
+
+
+def _number(value: int | float | list[float]) -> Number:
+    return tuple(map(float, value)) if isinstance(value, list) else value
