@@ -48,6 +48,8 @@ TRAIN_FILES = (
     "log.py",
     "process.py",
     "augment.py",
+    "pictures.py",
+    "report.py",
     "muon.py",
 )
 

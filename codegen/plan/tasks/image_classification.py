@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from codegen.plan.files import FilePlan, TestsPlan
@@ -10,7 +11,8 @@ from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.image_classification import ImageData
 
-READABLE = (1, 3, 4)  # channels of files of pictures: grey, colours, or colours and alpha
+FOLDER = "tasks/image_classification"
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of files of pictures, by channels
 
 
 class HasFields(Protocol):
@@ -21,19 +23,33 @@ class HasFields(Protocol):
         """Those of its config."""
 
 
-def image_classification(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
+@dataclass(frozen=True)
+class ImageTask(TaskPlan):
+    """`mode`: as which files of pictures are read; "" where they can't be."""
+
+    mode: str = ""
+    several: bool = False  # whether there are more classes than the five likeliest
+
+
+def image_classification(spec: SpecHead, network: HasFields, flops: int) -> ImageTask:
     """Images with classes. The model's config has fields image_size, channels and classes."""
     assert isinstance(spec.data, ImageData), spec.data
-    data = "a folder of one folder per class, or .npz with images and labels"
     numbers = {field.name: field.value for field in network.fields}
     size, channels = numbers["image_size"], numbers["channels"]
-    held_out = "fraction of the images held out"
-    return TaskPlan(
+    mode = next((mode for count, mode in MODES.items() if count == channels), "")
+    several = numbers["classes"] not in range(6)
+    files = "a folder of one folder per class, or of train/ and val/ with these, " if mode else ""
+    arrays = ".npz or IDX files"
+    held_out = "fraction of the images held out, where they have no split of their own"
+    workers = OptionPlan("workers", "int", 4, "threads that decode pictures")
+    top5 = ("validation_top5", "top 5 {:.2%}")
+    return ImageTask(
         name="image-classification",
         data="images",
         commands=(
-            "--data images/  # one folder per class",
+            *(("--data images/  # one folder per class, or train/ and val/",) if mode else ()),
             "--data digits.npz  # arrays `images` and `labels`",
+            *(("--data mnist/  # IDX files",) if channels == 1 else ()),
         ),
         kept="images.json (the classes' names; mean and deviation of the channels)",
         drawn=("batches",),
@@ -42,34 +58,52 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Task
         unit="image",
         loss="loss (nats per image)",
         flops_of=f"image of {size} x {size} pixels",
-        needs="; reading folders of pictures needs Pillow",
+        needs="; reading files of pictures needs Pillow" if mode else "",
         flops=flops,
         options=(
-            OptionPlan("data", "str", "", data),
+            OptionPlan("data", "str", "", files + arrays),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
+            *((workers,) if mode else ()),
         ),
-        parts={
-            "usage": "tasks/image_classification/usage.md.jinja",
-            "objective": "tasks/image_classification/objective.py.jinja",
-            "measure": "tasks/image_classification/measure.py.jinja",
-            "trained": "package/train/trained.py.jinja",
-        },
-        files=(FilePlan("data.py", "tasks/image_classification/data.py.jinja", roots=()),),
+        parts=_parts(mode),
+        files=_files(mode),
         tests=TestsPlan(
-            imports=(),
+            imports=((f"{FOLDER}/tests/imports.py.jinja",) if mode else ()),
             constants=(),
             parts=(
-                "tasks/image_classification/tests/fixtures.py.jinja",
-                "tasks/image_classification/tests/scores.py.jinja",
+                f"{FOLDER}/tests/fixtures.py.jinja",
+                f"{FOLDER}/tests/scores.py.jinja",
                 "package/tests/overfit.py.jinja",
-                "tasks/image_classification/tests/training.py.jinja",
-                *(
-                    ("tasks/image_classification/tests/folders.py.jinja",)
-                    if channels in READABLE
-                    else ()
-                ),
+                f"{FOLDER}/tests/training.py.jinja",
+                *((f"{FOLDER}/tests/folders.py.jinja",) if mode else ()),
             ),
         ),
         toy_lr=3e-3,
-        figures=(("validation_accuracy", "accuracy {:.2%}"),),
+        uses=((("predict", "picture.jpg"),) if mode else ()),
+        figures=(("validation_accuracy", "accuracy {:.2%}"), *((top5,) if several else ())),
+        mode=mode,
+        several=several,
+    )
+
+
+def _parts(mode: str) -> dict[str, str]:
+    parts = {
+        "usage": f"{FOLDER}/usage.md.jinja",
+        "objective": f"{FOLDER}/objective.py.jinja",
+        "measure": f"{FOLDER}/measure.py.jinja",
+        "trained": "package/train/trained.py.jinja",
+    }
+    shown = {"imports": f"{FOLDER}/imports.py.jinja", "trained": f"{FOLDER}/trained.py.jinja"}
+    return parts | shown if mode else parts
+
+
+def _files(mode: str) -> tuple[FilePlan, ...]:
+    data = FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=())
+    if not mode:
+        return (data,)
+    return (
+        data,
+        FilePlan("pictures.py", f"{FOLDER}/pictures.py.jinja", roots=()),
+        FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
+        FilePlan("report.py", f"{FOLDER}/report.py.jinja", roots=()),
     )
