@@ -13,6 +13,8 @@ from codegen.spec.schedules import AnySchedule, Schedule
 from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.ema import Ema
 
+OF_ROWS = ("image-classification", "classification", "regression")
+
 
 class Train(Vocabulary):
     """How the model is trained unless the command line says otherwise."""
@@ -22,7 +24,7 @@ class Train(Vocabulary):
     batch: Positive = Field(32, description="sequences a step, on each device")
     accumulation: Positive = Field(1, description="batches whose gradients add up to one step")
     steps: Positive = Field(10_000, description="optimizer steps")
-    epochs: Annotated[PositiveFloat | None, Only("image-classification", "regression")] = Field(
+    epochs: Annotated[PositiveFloat | None, Only(*OF_ROWS)] = Field(
         None, description="passes over the data, instead of `steps`; each row is seen once in each"
     )
     clip: NotNegative = Field(1.0, description="gradient norm limit; 0 for none")
@@ -33,7 +35,7 @@ class Train(Vocabulary):
     checkpoint_every: Positive = Field(500, description="steps between checkpoints")
     log_every: Positive = Field(10, description="steps between log lines")
     seed: Count = Field(1337, description="of initialisation and of the order of the data")
-    label_smoothing: Annotated[Rate, Only("image-classification")] = Field(
+    label_smoothing: Annotated[Rate, Only("image-classification", "classification")] = Field(
         0.0, description="part of each target that all classes share (arXiv:1512.00567)"
     )
     ema: Ema | None = Field(

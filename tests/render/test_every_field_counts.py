@@ -28,6 +28,7 @@ TRANSFORMER = {"model": {"d_model": 64, "layers": 2, "attention": {"heads": 4}}}
 BASES: dict[tuple[str, str], dict[str, Any]] = {
     ("network", "image-classification"): {"model": {"layers": ["flatten", "linear"]}},
     ("network", "regression"): {"model": {"layers": ["linear"]}},
+    ("network", "classification"): {"model": {"layers": ["linear"]}},
 }
 NOT_TRIED = {("name",), ("family",), ("task",), ("tiles",), ("checkpoint", "huggingface")}
 TEXTS: dict[str, list[Any]] = {
@@ -71,6 +72,7 @@ SAME_FOR = {
     ("transformer", "embedding"): DEVICES,
     ("transformer", "image-embedding"): DEVICES,
     ("network", "regression"): DEVICES,
+    ("network", "classification"): DEVICES,
 }
 
 

@@ -42,7 +42,10 @@ def _doubts(spec: NetworkSpec) -> Iterator[tuple[int, str, str]]:
     at, last = layers[-1]
     if isinstance(last, DropoutLayer):
         yield at, "in training some of the outputs themselves are dropped", "dropout before them"
-    elif isinstance(last, ActivationLayer) and spec.task == "image-classification":
+    elif isinstance(last, ActivationLayer) and spec.task in (
+        "image-classification",
+        "classification",
+    ):
         yield at, f"scores of classes go through {last.kind}", "a linear layer as the last"
 
 

@@ -9,6 +9,7 @@ from codegen.plan.network.size import Shape, Size
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
 from codegen.spec.network.vocabulary import NetworkSpec
+from codegen.spec.tasks.classification import ClassedRows
 from codegen.spec.tasks.regression import RowData
 
 TOY_SIZE, TOY_CLASSES = 8, 10
@@ -57,7 +58,24 @@ def _regression(spec: NetworkSpec) -> NetworkEnds:
     )
 
 
+def _classification(spec: NetworkSpec) -> NetworkEnds:
+    assert isinstance(spec.data, ClassedRows), spec.data
+    inputs, classes = len(spec.data.inputs), spec.model.classes
+    return NetworkEnds(
+        fields=(
+            ConfigField("inputs", "int", inputs, inputs, "columns that are read"),
+            ConfigField("classes", "int", classes, classes),
+        ),
+        incoming=(Size(inputs, (Read("inputs"),)),),
+        outputs=Size(classes, (Read("classes"),)),
+        template="network/ends/classification.py.jinja",
+        unit="row",
+        does=f"tells {spec.data.target} from {', '.join(spec.data.inputs)}",
+    )
+
+
 ENDS: dict[str, Callable[[NetworkSpec], NetworkEnds]] = {
     "image-classification": _image_classification,
     "regression": _regression,
+    "classification": _classification,
 }

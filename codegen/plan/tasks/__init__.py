@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codegen.plan.tasks.causal_lm import causal_lm
+from codegen.plan.tasks.classification import classification
 from codegen.plan.tasks.embedding import embedding
 from codegen.plan.tasks.image_classification import image_classification
 from codegen.plan.tasks.image_embedding import image_embedding
@@ -25,6 +26,7 @@ TASKS: dict[str, Callable[[SpecHead, Any, int], TaskPlan]] = {
     "embedding": embedding,
     "image-embedding": image_embedding,
     "regression": regression,
+    "classification": classification,
 }
 
 

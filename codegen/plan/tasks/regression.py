@@ -12,20 +12,20 @@ from codegen.spec.tasks.regression import RowData
 
 
 @dataclass(frozen=True)
-class RegressionTask(TaskPlan):
-    """The task with the names of its columns."""
+class RowTask(TaskPlan):
+    """A task of rows, with the names of their columns."""
 
     inputs: tuple[str, ...] = ()
     target: str = ""
 
 
-def regression(spec: SpecHead, network: Any, flops: int) -> RegressionTask:
+def regression(spec: SpecHead, network: Any, flops: int) -> RowTask:
     """Rows of a CSV file, standardised; the squared error. The model's config has `inputs`."""
     data = spec.data
     assert isinstance(data, RowData), data
     columns = ", ".join([*data.inputs, data.target])
     asked = " ".join(f"--{name} 1" for name in data.inputs)
-    return RegressionTask(
+    return RowTask(
         name="regression",
         data="rows of a CSV file",
         commands=(f"--data rows.csv  # with the columns {columns}",),

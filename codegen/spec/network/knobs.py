@@ -13,6 +13,7 @@ def knobs(spec: NetworkSpec) -> dict[str, str]:
     if "image" in type(model).model_fields:
         found["image.size"] = str(model.image.size)
         found["image.channels"] = str(model.image.channels)
+    if "classes" in type(model).model_fields:
         found["classes"] = str(model.classes)
     return {**found, "layers": ", ".join(map(_words, model.layers))}
 

@@ -9,7 +9,7 @@ from codegen.spec.network.vocabulary import NetworkSpec
 
 LANGUAGE = FamilyLanguage(
     whole=NetworkSpec,
-    tasks=("image-classification", "regression"),
+    tasks=("image-classification", "classification", "regression"),
     checks=(check_kernels,),
     knobs=knobs,
 )

@@ -16,7 +16,9 @@ class LinearLayer(Vocabulary):
     main: ClassVar[str] = "width"
 
     kind: Literal["linear"] = "linear"
-    width: Positive | Annotated[Literal["classes"], Only("image-classification")] | None = Field(
-        None, description="how many sums; by default as many as the model has outputs"
-    )
+    width: (
+        Positive
+        | Annotated[Literal["classes"], Only("image-classification", "classification")]
+        | None
+    ) = Field(None, description="how many sums; by default as many as the model has outputs")
     bias: bool = Field(True, description="a learned offset of each")

@@ -11,6 +11,7 @@ from codegen.spec.network.layers import Layer
 from codegen.spec.owned import Only
 
 OF_IMAGES = Only("image-classification")
+OF_CLASSES = Only("image-classification", "classification")
 
 
 def size_only(value: Any) -> Any:
@@ -31,7 +32,7 @@ class NetworkModel(Vocabulary):
     image: Annotated[PlainImage, BeforeValidator(size_only), OF_IMAGES] = Field(
         PlainImage(), description="what is classified; its size for short"
     )
-    classes: Annotated[Positive, OF_IMAGES] = Field(10, description="that are told apart")
+    classes: Annotated[Positive, OF_CLASSES] = Field(10, description="that are told apart")
     layers: Annotated[list[Layer], Field(min_length=1, max_length=1000)] = Field(
         description="in order, each a word (`relu`), a word with its main field (`linear: 128`), "
         "or a word with its fields (`linear: {width: 128, bias: false}`)"

@@ -1,6 +1,7 @@
 """What each task adds to a spec: one file a task, one row each."""
 
 from codegen.spec.tasks.causal_lm import CAUSAL_LM
+from codegen.spec.tasks.classification import CLASSIFICATION
 from codegen.spec.tasks.embedding import EMBEDDING
 from codegen.spec.tasks.image_classification import IMAGE_CLASSIFICATION
 from codegen.spec.tasks.image_embedding import IMAGE_EMBEDDING
@@ -12,7 +13,7 @@ from codegen.spec.tasks.task import Task
 
 ROWS = (
     *(CAUSAL_LM, MASKED_LM, SEQ2SEQ_LM, IMAGE_CLASSIFICATION),
-    *(SEQUENCE_CLASSIFICATION, EMBEDDING, IMAGE_EMBEDDING, REGRESSION),
+    *(SEQUENCE_CLASSIFICATION, EMBEDDING, IMAGE_EMBEDDING, REGRESSION, CLASSIFICATION),
 )
 
 TASKS: dict[str, Task] = {task.name: task for task in ROWS}

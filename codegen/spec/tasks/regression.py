@@ -27,14 +27,18 @@ class RowData(Vocabulary):
 
 def check_columns(spec: Any) -> Iterator[Mistake]:
     """Columns have names that are options, too, and each is said once."""
-    data: RowData = spec.data
-    said = [(("data", "inputs", index), name) for index, name in enumerate(data.inputs)]
+    yield from named_columns(spec.data.inputs, spec.data.target, TAKEN)
+
+
+def named_columns(inputs: list[str], target: str, taken: tuple[str, ...]) -> Iterator[Mistake]:
+    """What is wrong with names of columns; those `taken` are other options of a package."""
+    said = [(("data", "inputs", index), name) for index, name in enumerate(inputs)]
     seen: set[str] = set()
-    for key, name in [*said, (("data", "target"), data.target)]:
+    for key, name in [*said, (("data", "target"), target)]:
         if not COLUMN.fullmatch(name) or len(name) > 60:
             hint = "letters, digits and `_`; rename the column in the file"
             yield Mistake(key, "a column's name becomes an option, and this can't", hint)
-        elif name in TAKEN and key[1] == "inputs":
+        elif name in taken and key[1] == "inputs":
             yield Mistake(key, f"`--{name}` is another option of the package", "rename the column")
         elif name in seen:
             yield Mistake(key, f"the column `{name}` is said twice")
