@@ -32,6 +32,17 @@ SPECS: dict[str, dict[str, Any]] = {
         "data": {"inputs": ["x", "z"], "target": "y"},
     },
     "pictures": {"family": "network", "task": "image-classification", "model": IMAGES},
+    "digits": {
+        "family": "network",
+        "task": "image-classification",
+        "model": {**IMAGES, "image": {"size": 8, "channels": 1}},
+    },
+    "sorted": {
+        "family": "network",
+        "task": "classification",
+        "model": {"layers": ["linear"]},
+        "data": {"inputs": ["x", "z"], "target": "y"},
+    },
 }
 RUN = ["--batch", "2", "--steps", "1", "--log-every", "1", "--warmup", "0"]
 CONTEXT = ["--context-length", "16"]
@@ -49,11 +60,17 @@ def npz(path: Path) -> None:
     np.savez_compressed(path, images=images, labels=np.arange(12) % 3)
 
 
+def idx(path: Path) -> None:
+    path.write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 12, 0, 0, 0, 8, 0, 0, 0, 8]) + bytes(12 * 64))
+    labels = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
+    labels.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 12]) + bytes(range(3)) * 4)
+
+
 def png(path: Path) -> None:
     for name in ("a", "b", "c"):
         folder = path.parent.parent / name
         folder.mkdir(parents=True, exist_ok=True)
-        for index in range(3):
+        for index in [1] if name == "b" else range(3):  # b has no picture but the one
             Image.new("RGB", (9, 8), (index * 40, 9, 9)).save(folder / f"{index}.png")
 
 
@@ -67,6 +84,10 @@ def tokenizer(path: Path) -> None:
 
 def table(path: Path) -> None:
     path.write_text("x,z,y\n" + "".join(f"{n},{n * n},{3 * n}\n" for n in range(20)))
+
+
+def classed(path: Path) -> None:
+    path.write_text("x,z,y\n" + "".join(f"{n},{n * n},{n % 3}\n" for n in range(20)))
 
 
 def rows(path: Path) -> None:
@@ -102,6 +123,8 @@ GOOD: dict[str, Callable[[Path], object]] = {
     "classes": rows,
     "twins": rows,
     "table": table,
+    "sorted": classed,
+    "pictures": lambda path: png(path / "b/1.png"),
 }
 KINDS: dict[str, Kind] = {
     "text": Kind("causal", "train", "x.txt", [*TRAIN, *CONTEXT, "--data", "x.txt"], GOOD["causal"]),
@@ -152,6 +175,24 @@ KINDS: dict[str, Kind] = {
     "csv": Kind("table", "train", "x.csv", [*TRAIN, "--data", "x.csv"], table),
     "npz": Kind("pictures", "train", "x.npz", [*TRAIN, "--data", "x.npz"], npz),
     "png": Kind("pictures", "train", "p/b/1.png", [*TRAIN, "--data", "p"], png),
+    "idx": Kind(
+        "digits",
+        "train",
+        "e/train-images-idx3-ubyte",
+        [*TRAIN, "--data", "e/train-images-idx3-ubyte"],
+        idx,
+    ),
+    "csv of classes": Kind("sorted", "train", "x.csv", [*TRAIN, "--data", "x.csv"], classed),
+    "facts of pictures": Kind(
+        "pictures", "predict", "out/images.json", ["--checkpoint", "out", "good"], needs=TRAINED
+    ),
+    "facts of classed rows": Kind(
+        "sorted",
+        "predict",
+        "out/columns.json",
+        ["--checkpoint", "out", "--x", "1", "--z", "2"],
+        needs=TRAINED,
+    ),
     "checkpoint to sample from": Kind(
         "causal",
         "sample",

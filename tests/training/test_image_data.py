@@ -186,7 +186,7 @@ def test_what_nothing_can_be_learned_from_is_refused(
     files = write(tmp_path / "broken", each=2)
     for file in files[:2]:
         file.write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"folders without pictures .*: 'a'"):
+    with pytest.raises(ValueError, match=r"folders have no picture that can be read .*: 'a'"):
         read(data, tmp_path / "broken")
     with pytest.raises(ValueError, match=r"no folder of pictures, and no \.npz"):
         read(data, tmp_path / "none")

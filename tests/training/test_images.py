@@ -128,7 +128,7 @@ def test_a_folder_of_pictures_is_read_as_it_is_looked_at(tmp_path: Path) -> None
     assert torch.equal(found, torch.from_numpy(pixels.T))
 
     (tmp_path / "data/none").mkdir()
-    with pytest.raises(ValueError, match=r"folders without pictures .*: 'none'"):
+    with pytest.raises(ValueError, match=r"folders have no pictures .*: 'none'"):
         data.read_images(tmp_path / "data", 8, 1, validation=0.2, seed=0)
 
 
