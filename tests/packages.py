@@ -48,6 +48,7 @@ TRAIN_FILES = (
     "log.py",
     "process.py",
     "augment.py",
+    "attack.py",
     "pictures.py",
     "report.py",
     "muon.py",

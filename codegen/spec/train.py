@@ -10,6 +10,7 @@ from codegen.spec.fields import Count, NotNegative, Positive, PositiveFloat, Rat
 from codegen.spec.optimizers import AdamW, AnyOptimizer
 from codegen.spec.owned import Only
 from codegen.spec.schedules import AnySchedule, Schedule
+from codegen.spec.techniques.adversarial import Attacked
 from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.ema import Ema
 
@@ -40,6 +41,9 @@ class Train(Vocabulary):
     )
     ema: Ema | None = Field(
         None, description="an average of the weights, which is evaluated and kept; its decay"
+    )
+    adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
+        None, description="images of training are changed to be taken for others; how far"
     )
     augment: Annotated[Augmentations, Only("image-classification")] = Field(
         [],

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from codegen.plan.techniques.adversarial import adversarial
 from codegen.plan.techniques.augment import augment
 from codegen.plan.techniques.ema import ema
 from codegen.plan.techniques.technique import PLACES, TechniquePlan
 from codegen.spec.head import SpecHead
 
-TECHNIQUES: tuple[Callable[[SpecHead], TechniquePlan | None], ...] = (augment, ema)
+TECHNIQUES: tuple[Callable[[SpecHead], TechniquePlan | None], ...] = (augment, adversarial, ema)
 
 
 def techniques_of(spec: SpecHead) -> tuple[TechniquePlan, ...]:

@@ -1,0 +1,50 @@
+"""adversarial: training on images that were changed to be taken for others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.techniques.technique import TechniquePlan
+from codegen.spec.head import SpecHead
+
+FOLDER = "techniques/adversarial"
+
+
+@dataclass(frozen=True)
+class AdversarialPlan(TechniquePlan):
+    """The attack: by which norm it is bounded, whether it begins at random, how many it changes."""
+
+    norm: str = "linf"
+    several: bool = False  # steps
+    whole: bool = True  # a batch, and not a part of it
+
+
+def adversarial(spec: SpecHead) -> AdversarialPlan | None:
+    """The attack that a spec asks for, and the evaluation of what has been trained with it."""
+    said = spec.train.adversarial
+    if said is None:
+        return None
+    eps, steps = float(said.eps), said.steps
+    step = float(said.step or (2.5 * eps / steps if steps > 1 else eps))
+    mix = OptionPlan("attack_mix", "float", float(said.mix), "part of a batch that is attacked")
+    return AdversarialPlan(
+        name="adversarial",
+        parts={place: f"{FOLDER}/{place}.py.jinja" for place in ("imports", "batch")},
+        drawn=("where attacks begin",) if steps > 1 else (),
+        options=(
+            OptionPlan("attack_eps", "float", eps, "how far attacks go, of pixels from 0 to 1"),
+            OptionPlan("attack_steps", "int", steps, "of an attack; 1 is FGSM"),
+            OptionPlan("attack_step", "float", step, "how far a step goes"),
+            *((mix,) if said.mix < 1 else ()),
+        ),
+        files=(
+            FilePlan("attack.py", f"{FOLDER}/attack.py.jinja", roots=("attacked",)),
+            FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+        ),
+        tests=(f"{FOLDER}/tests.py.jinja",),
+        norm=said.norm,
+        several=steps > 1,
+        whole=said.mix == 1,
+    )
