@@ -31,7 +31,7 @@ import transformers
 from benchmarks.coverage_compare import Verdict, compare, lines_there
 from benchmarks.coverage_table import write_page
 from benchmarks.coverage_texts import without_head
-from benchmarks.coverage_types import OUT_OF_REACH
+from benchmarks.coverage_types import OUT_OF_REACH, PARTS
 from benchmarks.tiny_models import TASKS, build_config, model_class, model_types, settings
 from codegen.importers.mapping import choose, known_types
 
@@ -89,9 +89,11 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
 
 def part_of(model_type: str, architecture: str) -> str:
     """`text part` where a mapping takes the text model out of one that hears or sees too."""
+    if model_type in PARTS:
+        return PARTS[model_type]
     mapping = choose(model_type, [architecture])
     others = mapping.weights.get("left_out", ()) if mapping else ()
-    shell = mapping and (mapping.within or any("{layers}" not in start for start in others))
+    shell = mapping and (mapping.within or any("{layer" not in start for start in others))
     return "text part" if shell else ""
 
 

@@ -38,7 +38,7 @@ NOT_OPTIONS = re.compile(
     r"|use_bidirectional_attention|ignore_.*|learned_pos_emb|no_bias|token_.*|is_folding_model"
     r"|projector_bias|.*_dynamic_padding|router_ignore.*|batch_prioritized.*|.*before_dropping"
     r"|apply_spec.*|use_weighted.*|is_gated_act|add_router_probs|.*overlap|token_dropout"
-    r"|_.*|adapter_.*|ln_before_adapter|reshape_.*|add_fpn|is_moe|moe_shared.*|use_lang_emb"
+    r"|_.*|concat_input|reshape_.*|add_fpn|is_moe|moe_shared.*|use_lang_emb"
 )
 FLOATS = re.compile(
     r".*(multiplier|scale|scaling|scaling_factor|scalar|softcapping|soft_cap|_alpha|scale_depth"
@@ -120,6 +120,10 @@ def rope(model_type: str, values: dict[str, Any]) -> list[Option]:
     given = values.get("rope_parameters")
     if not isinstance(given, dict) or not given:
         return []
+    turned = {"position_embedding_type": "rope"}
+    found = []
+    if values.get("position_embedding_type", "") is None:
+        found.append(Option("position_embedding_type", turned, turned))
     start = zlib.crc32(model_type.encode())
     head_dim = values.get("qk_rope_head_dim") or values.get("head_dim") or 8
     kinds = list(SCALINGS)
@@ -127,7 +131,7 @@ def rope(model_type: str, values: dict[str, Any]) -> list[Option]:
         {"rope_parameters": rescaled(given, kind, head_dim, every=place % 2 == 1)}
         for place, kind in enumerate(kinds[(start + 2 * step) % len(kinds)] for step in range(5))
     ]
-    return [Option("rope_parameters", changes[0], changes[1], tuple(changes[2:]))]
+    return [*found, Option("rope_parameters", changes[0], changes[1], tuple(changes[2:]))]
 
 
 def longrope(dim: int) -> Change:
@@ -194,6 +198,9 @@ def windows(model_type: str, values: dict[str, Any]) -> list[Option]:
         found.append(Option("window", first, second))
     elif isinstance(kinds, list) and len(set(kinds)) > 1:
         found.append(Option("layer_types", {"layer_types": kinds[1:] + kinds[:1]}, {}))
+    if isinstance(values.get("cross_attention_layers"), list):
+        name = "cross_attention_layers"
+        found.append(Option(name, {name: [0, 2]}, {name: [3]}))
     for name in ("attention_window", "local_attention"):
         if isinstance(values.get(name), int):
             found.append(Option(name, {name: 4}, {name: 12}))
@@ -244,6 +251,8 @@ def experts(model_type: str, values: dict[str, Any]) -> list[Option]:
     for name, first, second in layers:
         if values.get(name) is not None and "mlp_layer_types" not in values:
             found.append(Option(name, {name: first}, {name: second}))
+    if "shared_intermediate_size" in values and values.get("num_local_experts"):
+        found.append(Option("num_local_experts", {}, {"num_local_experts": 0}))
     return found
 
 

@@ -39,7 +39,7 @@ saves, against those of the model that was imported. Greedy text: how many token
 our decoding agree on. No tensor that an import passes over has a bearing on transformers' logits.
 Lines are those of the generated model.py with the type's defaults, and of the file in which
 transformers has the model. The part says where only the text model of one that hears or sees too is
-imported: its other inputs are not.
+imported: its other inputs are not; or which layers may be.
 
 Of `sequence-classification` the logits are the scores of texts of different length, and of
 `embedding` the hidden states of all tokens that are no padding; the latter has no gradients, as its

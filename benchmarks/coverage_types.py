@@ -98,6 +98,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "mamba2": {"num_heads": 6, "head_dim": 16, "n_groups": 2},
     "mimo_v2_flash": {"num_key_value_heads": 1, "head_dim": 24, "v_head_dim": 16},
     "ministral": {"head_dim": 16, "layer_types": [SLIDING, SLIDING, FULL, SLIDING]},
+    "mllama": {"cross_attention_layers": [1]},
     "mpnet": {"relative_attention_num_buckets": 32},
     "musicgen": {"decoder": {"vocab_size": 99, "num_codebooks": 2}},
     "musicgen_melody": {"decoder": {"vocab_size": 99, "num_codebooks": 2}},
@@ -115,8 +116,11 @@ FIELDS: dict[str, dict[str, Any]] = {
     "swin": {"depths": [2, 2], "num_heads": [3, 6], "window_size": 4, "patch_size": 4},
     "swinv2": {"depths": [2, 2], "num_heads": [3, 6], "window_size": 4, "patch_size": 4},
     "xlnet": {"d_head": 8},
-    "xmod": {"default_language": "en_XX"},
+    "xmod": {"default_language": "en_XX", "languages": ["de_DE", "en_XX"]},
 }  # fmt: skip
+
+# What of a type is imported, where that is not all of it and no mapping says so.
+PARTS = {"granitemoehybrid": "attention layers"}
 
 # Whose own attention is not the reference: Falcon's adds ALiBi twice.
 ATTENTION = {"falcon": "sdpa"}
@@ -135,13 +139,9 @@ _STREAMS = "several residual streams (hyper-connections)"
 # What types need that no spec can say yet, in every task or in one; the table shows it where no
 # mapping file exists.
 OUT_OF_REACH: dict[str, str] = {
-    "axk1": "norms on what sparse MLPs give, and on no others",
-    "beam": "residuals that decay with depth",
     "cpmant": "biases by segment",
     "doge": "masks made of values",
     "jetmoe": "experts within attention",
-    "roc_bert": "embeddings of shape and pronunciation",
-    "xmod": "adapters by language",
     "axk2": _SPARSE,
     "bailing_hybrid": _DELTA,
     "bamba": _MAMBA,
@@ -155,7 +155,6 @@ OUT_OF_REACH: dict[str, str] = {
     "gemma4_assistant": "keys and values of another model",
     "gemma4_unified_assistant": "keys and values of another model",
     "glm_moe_dsa": _SPARSE,
-    "granitemoehybrid": _MAMBA,
     "hrm_text": "a recurrent stack of stacks",
     "hy_v4": _STREAMS,
     "inkling2_text": "short convolutions and residual attention",
@@ -167,7 +166,6 @@ OUT_OF_REACH: dict[str, str] = {
     "mamba2": _MAMBA,
     "minimax": _DELTA,
     "minimax_m3_vl_text": _SPARSE,
-    "mllama": _SHELL,
     "musicgen": "several codebooks at a time",
     "musicgen_melody": "several codebooks at a time",
     "nemotron_h": _MAMBA,
@@ -258,7 +256,7 @@ READ_AGAIN = ("phi3", "phimoe")
 # RoBERTa's forward counts positions from the padding token on, its `generate` counts them from 0.
 OTHER_POSITIONS = (
     *("camembert", "data2vec-text", "roberta", "roberta-prelayernorm"),
-    *("xlm-roberta", "xlm-roberta-xl"),
+    *("xlm-roberta", "xlm-roberta-xl", "xmod"),
 )
 # Whose cache in transformers gives another text than its own forward, and than `generate` without:
 # what they write is the likeliest token after the whole text so far, again and again.

@@ -39,7 +39,8 @@ def shortened(data: dict[str, Any], family: FamilyLanguage) -> dict[str, Any]:
         attention.pop("head_dim", None)
     if attention:
         model["attention"] = attention
-    blocks = {kind: _unlike(own, model) for kind, own in model.pop("blocks", {}).items()}
+    general = {**model, "attention": {"rope": _default_rope(model), **attention}}
+    blocks = {kind: _unlike(own, general) for kind, own in model.pop("blocks", {}).items()}
     if "encoder" in model:
         own = {k: v for k, v in model["encoder"].items() if v != {}}
         model["encoder"] = _unlike(own, model)
@@ -77,6 +78,11 @@ def _say_for_the_task(
         short.pop(part, None)
         if made:
             short[part] = made
+
+
+def _default_rope(model: dict[str, Any]) -> Any:
+    """The rotary positions of a model that says nothing of them."""
+    return {} if model.get("embedding", {}).get("positions", "none") == "none" else "none"
 
 
 def _unlike(own: Any, general: Any) -> Any:

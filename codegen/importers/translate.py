@@ -133,7 +133,8 @@ def translate(
     except FormulaError as error:
         raise CheckpointError(work.problem(error, work.scope.reads)) from None
     spec = {key: part for key, part in spec.items() if part != {}}
-    spec = {**spec, "model": model, "checkpoint": {"huggingface": mapping.name}}
+    checkpoint = {"huggingface": mapping.name, **spec.get("checkpoint", {})}
+    spec = {**spec, "model": model, "checkpoint": checkpoint}
     return Translated(mapping, spec, work.origins, work.config, work.passed_over())
 
 
@@ -194,7 +195,7 @@ class _Translation:
         fields = [name for name in self.config.fields if name in self.scope.reads]
         shown = self._said(fields)
         where = self.config.position_of_key(fields[0]) if fields else None
-        message = f"{self.mapping.name} with {shown} can't be imported: {why}"
+        message = f"{self.mapping.name} with {shown or 'its defaults'} can't be imported: {why}"
         self.problems.append(Diagnostic(message, where))
 
     def walk(self, value: Any, key: Key) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,16 +11,23 @@ from typing import Any
 from codegen.errors import Diagnostic, Position, SpecError
 from codegen.importers.formula import parsed
 from codegen.importers.mapping import read_mapping
+from codegen.plan.names_there import (
+    INDEX,
+    LANGUAGE,
+    OneOfSeveral,
+    in_language,
+    layers_there,
+    left_out,
+)
 from codegen.plan.reads import OverLayer, Read
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.parts import BlockPlan
+from codegen.spec.head import Checkpoint
 
 TABLE = ("width", "base", "start")  # of what a table is computed
 MAX_NAMED = 8  # parameters in a message
 Number = Read | OverLayer | Formula
-
-INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,11 @@ class CheckpointPlan:
     layers: str  # code for the number of layers
     others: tuple[CheckpointKey, ...] = ()  # that a checkpoint may have instead
     renamed: tuple[tuple[str, str], ...] = ()  # ends of names in old checkpoints, and today's
-    zero: tuple[str, ...] = ()  # names of what is zero where a checkpoint doesn't have it
+    zero: tuple[str, ...] = ()  # ends of names of what is zero where a checkpoint doesn't have it
     computed: ComputedTables | None = None
     fixed: tuple[tuple[str, float], ...] = ()  # numbers there that our code has
+    layers_there: tuple[int, ...] = ()  # the number there of each layer, where it isn't ours
+    one_of_several: OneOfSeveral | None = None  # names of which others are left out
 
     def todays(self, name: str) -> str:
         """A tensor's name as checkpoints of today have it."""
@@ -112,6 +120,11 @@ class CheckpointPlan:
     def everywhere(self) -> bool:
         """Whether all layers have the same tensors."""
         return all(key.everywhere for key in self.all_keys)
+
+    @property
+    def zero_by_layer(self) -> bool:
+        """Whether layers have what may be zero, which the ends of names then tell."""
+        return not {key.theirs for key in self.keys}.issuperset(self.zero)
 
     @property
     def transposed(self) -> tuple[str, ...]:
@@ -153,14 +166,20 @@ def _suffixes(keys: Iterable[CheckpointKey]) -> tuple[str, ...]:
 
 
 def checkpoint_plan(
-    model_type: str,
+    said: Checkpoint,
     parameters: tuple[Parameter, ...],
     blocks: Sequence[BlockPlan] = (),
     position: Position | None = None,
 ) -> CheckpointPlan:
     """Where each of our parameters lies over there; SpecError if one has no place."""
+    assert said.huggingface, said
+    model_type, skipped = said.huggingface, set(said.skipped_layers)
     mapping = read_mapping(model_type)
-    weights = mapping.weights
+    several = in_language(mapping.weights["keys"], said.language) if said.language else None
+    if said.language and not several:
+        message = f"Hugging Face's {model_type} has nothing by language"
+        raise SpecError(Diagnostic(message, position, "drop `language`"))
+    weights = _in_language(mapping.weights, said.language)
     table = {parameter.name: parameter for parameter in parameters}
     patterns = _patterns(table)
     numbers = _numbers(blocks)
@@ -170,7 +189,8 @@ def checkpoint_plan(
     housed: dict[str, int] = {}
     unused = [end for end, ours in weights.get("unused", {}).items() if _holds(ours, patterns)]
     # A type's own names come before those of the type that it extends, which it then doesn't know.
-    generations = {key: mapping.generations.get(key, 0) for key in weights["keys"]}
+    generations = _in_language({"keys": mapping.generations}, said.language)["keys"]
+    generations = {key: generations.get(key, 0) for key in weights["keys"]}
     for theirs in sorted(weights["keys"], key=lambda key: generations[key]):
         entries = _entries(weights["keys"][theirs])
         entry = next((e for e in entries if _suits(e, patterns, parallel)), None)
@@ -201,13 +221,15 @@ def checkpoint_plan(
         tuple(keys),
         _tied(weights.get("tied", {}), keys),
         (*(end for end in weights.get("ignored", ()) if not _ends_one(made, end)), *unused),
-        tuple(n.replace("{layers}", _after(table)) for n in weights.get("left_out", ())),
+        tuple(left_out(weights.get("left_out", ()), _first(weights["keys"]), patterns, skipped)),
         _layers_code(keys),
         tuple(read),
         _renamed(weights.get("renamed", {}), told_apart),
-        tuple(key.theirs for key in keys if key.theirs in weights.get("zero", ())),
+        _zero(weights.get("zero", ()), keys),
         _computed(weights.get("computed", {}), numbers),
         tuple(weights.get("fixed", {}).items()),
+        tuple(layers_there(patterns, skipped)),
+        several,
     )
 
 
@@ -222,6 +244,14 @@ def _holds(condition: str, patterns: Container[str]) -> bool:
     return (name in patterns) == (name == condition)
 
 
+def _in_language(weights: dict[str, Any], language: str | None) -> dict[str, Any]:
+    """What is said of weights, with the keys of this language."""
+    if language is None:
+        return weights
+    keys = {key.replace(LANGUAGE, language): value for key, value in weights["keys"].items()}
+    return {**weights, "keys": keys}
+
+
 def _computed(
     said: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, Number]
 ) -> ComputedTables | None:
@@ -231,15 +261,21 @@ def _computed(
     return None
 
 
+def _zero(names: Iterable[str], keys: Sequence[CheckpointKey]) -> tuple[str, ...]:
+    """What may be absent by its whole name, or by its end where layers have it."""
+    found = [key for key in keys if key.theirs in names]
+    return tuple(key.suffix if "{layer}" in key.theirs else key.theirs for key in found)
+
+
 def _renamed(ends: Mapping[str, str], keys: Iterable[CheckpointKey]) -> tuple[tuple[str, str], ...]:
     """The ends of old names that some key may have had."""
     names = [key.theirs for key in keys]
     return tuple(pair for pair in ends.items() if any(name.endswith(pair[1]) for name in names))
 
 
-def _after(table: Iterable[str]) -> str:
-    """The number that a layer after the last one would have."""
-    return str(1 + max((int(match[0]) for n in table for match in INDEX.finditer(n)), default=-1))
+def _first(keys: Mapping[str, Any]) -> dict[str, str]:
+    """The first of our parameters that each key may stand for."""
+    return {theirs: _entries(said)[0]["parts"][0] for theirs, said in keys.items()}
 
 
 def _entries(said: Any) -> list[dict[str, Any]]:
@@ -376,7 +412,9 @@ def with_layout(parameters: tuple[Parameter, ...], plan: CheckpointPlan) -> tupl
             start, end = match.span()
             pattern = f"{parameter.name[:start]}{{layer}}{parameter.name[end:]}"
             if pattern in theirs:
-                layout = theirs[pattern].replace("{layer}", match[0])
+                numbers = plan.layers_there
+                layer = str(numbers[int(match[0])]) if numbers else match[0]
+                layout = theirs[pattern].replace("{layer}", layer)
                 return replace(parameter, layout=layout)
         raise AssertionError(parameter.name)
 

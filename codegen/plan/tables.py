@@ -46,7 +46,8 @@ class Start:
     """How a parameter starts: normal with `std`, `ones`, `zeros` or constant at `value`.
 
     `source` is the field of the config that says the number, or `residual_std` for init_std over
-    the root of twice the number of layers; "" where a paper gives it.
+    the root of twice the number of layers, `fan_in` for one over the root of a matrix's inputs; ""
+    where a paper gives it.
     """
 
     kind: str

@@ -77,6 +77,13 @@ def check_checkpoint(spec: SpecHead) -> Iterator[Mistake]:
         hint = suggestion(wanted, known) or "docs/importing.md says how to add one"
         message = f"no mapping for Hugging Face's `{word(wanted)}`"
         yield Mistake(("checkpoint", "huggingface"), message, hint)
+    for field in ("skipped_layers", "language"):
+        if getattr(spec.checkpoint, field) and wanted is None:
+            message = f"`{field}` means nothing without `huggingface`"
+            yield Mistake(("checkpoint", field), message, "drop it, or say `huggingface`")
+    if spec.checkpoint.skipped_layers and spec.task == "seq2seq-lm":
+        message = "which of two stacks has the skipped layers is not known"
+        yield Mistake(("checkpoint", "skipped_layers"), message)
 
 
 def _is_other_head(wanted: str) -> bool:

@@ -68,6 +68,12 @@ class Checkpoint(Vocabulary):
     huggingface: str | None = Field(
         None, description="a model type of `codegen/importers/huggingface/`"
     )
+    skipped_layers: Annotated[list[Count], Field(max_length=1000)] = Field(
+        [], description="layers there that the model does without, by their numbers from 0"
+    )
+    language: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] | None = Field(
+        None, description="which one the model has, of a checkpoint with weights for several"
+    )
 
 
 class SpecHead(Vocabulary):

@@ -19,7 +19,11 @@ from codegen.project import Project
 from codegen.report import import_text
 from tests.importers.checkpoints import SIZES, save
 
-HOMED = {"mvp": "final_logits_bias", "esm": "position_embeddings.weight"}  # they have a place
+HOMED = {  # they have a place
+    "mvp": "final_logits_bias",
+    "esm": "position_embeddings.weight",
+    "axk1": r"mlp\.post_mlp_layernorm",
+}
 
 
 def patterns() -> Iterator[tuple[str, str]]:

@@ -91,9 +91,12 @@ def attend(
     net, layer, prefix = run.net, run.net.layers[index], f"blocks.{index}.attention"
     time = q.shape[2]
     if plan.temperature and net.temperature:
-        length = layer.numbers["temperature_length"]
-        steps = np.floor((run.positions + net.temperature.offset) / length)
-        growth = 1 + layer.numbers["temperature_scale"] * np.log(1 + steps)
+        length, scale = (layer.numbers[f"temperature_{name}"] for name in ("length", "scale"))
+        stretch = (run.positions + net.temperature.offset) / length
+        if net.temperature.kind == "power":
+            growth = np.exp(scale * np.log(1 + stretch))
+        else:
+            growth = 1 + scale * np.log(1 + np.floor(stretch))
         q = q * growth[:, None, :, None].astype(x.dtype)
     cap = layer_number(net, "attention_softcap", "attention_softcaps", index)
     assert cap is not None or not plan.score.softcap
@@ -116,9 +119,12 @@ def attend(
         heads = differences(run, index, heads)
     if plan.gate != "none":
         act = softplus if plan.gate_activation == "softplus" else sigmoid
-        gates = act(linear(run.weights, f"{prefix}.gate_proj", x))
+        gates = linear(run.weights, f"{prefix}.gate_proj", x)
         each = np.split(gates, layer.heads, axis=-1)  # (batch, time, 1 or head_dim)
-        heads = [gate * y for gate, y in zip(each, heads, strict=True)]
+        if plan.gate_bias:
+            biases = run.weights[f"{prefix}.gate_bias"]
+            each = [gate + bias for gate, bias in zip(each, biases, strict=True)]
+        heads = [act(gate) * y for gate, y in zip(each, heads, strict=True)]
     y = np.concatenate(heads, axis=-1)
     if plan.output_norm:
         eps = inner_eps(net, "output_norm", index)

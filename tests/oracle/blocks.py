@@ -101,17 +101,37 @@ def mixed(run: Run, index: int, x: Array) -> Array:
     around = {name: "mixer" if some_attend and name in mixers else name for name in parts}
     bare = {"attention": not plan.attention_norm, "mlp": plan.mlp.own_norm is not None}
     scale = residual_scale(run, index)
+
+    def added(name: str, x: Array, y: Array) -> Array:
+        y = scale * gained(name, y)
+        if not plan.depth_scaled:
+            return x + y
+        before = 1 + len(parts) * index + parts.index(name)  # addends, the embedding one of them
+        total = x * x.dtype.type(math.sqrt(before)) + y
+        return total / x.dtype.type(math.sqrt(before + 1))
+
+    def adapted(x: Array) -> Array:
+        """The stream after the bottleneck behind the MLP."""
+        if plan.adapter is None:
+            return x
+        read = normed(plan.adapter.norm, x) if plan.adapter.norm else x
+        inner = linear(weights, f"{prefix}.adapter.in_proj", read)
+        act = ACTIVATIONS[plan.adapter.activation]
+        return (read if plan.adapter.normed else x) + linear(
+            weights, f"{prefix}.adapter.out_proj", act(inner)
+        )
+
     if plan.residual_normed:
         for name in parts:
             x = normed(f"{around[name]}_norm", x)
-            x = x + scale * gained(name, sublayer(name, x))
-        return x
+            x = added(name, x, sublayer(name, x))
+        return adapted(x)
     if plan.parallel:
         places = ["norm" if plan.shared_norm else f"{around[name]}_norm" for name in parts]
         pairs = zip(parts, places, strict=True)
         reads = [x if bare.get(name) else normed(place, x) for name, place in pairs]
         all_of_them = [gained(n, sublayer(n, y)) for n, y in zip(parts, reads, strict=True)]
-        return x + scale * sum(all_of_them)
+        return adapted(x + scale * sum(all_of_them))
     at_first = x
     for name in parts:
         if name == "mlp" and plan.low_rank:
@@ -123,7 +143,8 @@ def mixed(run: Run, index: int, x: Array) -> Array:
         output = sublayer(name, normed(f"{around[name]}_norm", x) if before else x)
         if plan.placement in ("post", "sandwich"):
             output = normed(f"{around[name]}_post_norm", output)
-        x = x + scale * gained(name, output)
+        x = added(name, x, output)
+        x = adapted(x) if name == "mlp" else x
         if plan.placement == "post_residual":
             x = normed(f"{around[name]}_post_norm", x)
     return x

@@ -59,6 +59,12 @@ def embedded(run: Run, tokens: Array) -> Array:
     x = weights["token_embedding.weight"][tokens]
     if plan.scale:
         x = x * number(net, "embedding_scale")
+    if plan.features:
+        names = [f"{name}_ids" for name in plan.features]
+        ids = [run.inputs.get(name, np.zeros_like(tokens)) for name in names]
+        tables = [weights[f"{name}_embedding.weight"] for name in plan.features]
+        beside = [table[rows] for table, rows in zip(tables, ids, strict=True)]
+        x = linear(weights, "feature_proj", np.concatenate([x, *beside], axis=-1))
     if plan.projected == "tokens":
         x = linear(weights, "embedding_proj", x)
     if plan.token_shift:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -22,7 +23,15 @@ def feed_forward(run: Run, plan: MlpPlan, index: int, x: Array) -> Array:
     net, weights, prefix = run.net, run.weights, f"blocks.{index}.mlp"
     if plan.experts is None:
         return mlp(net, plan, index, part_of(weights, prefix), x)
-    one = functools.partial(mlp, net, plan, index)
+    y = experts(run, plan, index, prefix, x)
+    return output_normed(net, plan, index, part_of(weights, prefix), y)
+
+
+def experts(run: Run, plan: MlpPlan, index: int, prefix: str, x: Array) -> Array:
+    """What a token's experts make together."""
+    net, weights = run.net, run.weights
+    assert plan.experts is not None
+    one = functools.partial(mlp, net, replace(plan, end_norm=None), index)
 
     def normed(form: NormPlan | None, name: str, y: Array) -> Array:
         eps = norm_eps(net, index)
@@ -68,4 +77,13 @@ def mlp(net: TransformerNetwork, plan: MlpPlan, index: int, weights: Weights, x:
     inner = act(gate) * up if gated else act(up)
     if plan.norm:
         inner = norm(plan.norm, inner_eps(net, "mlp_norm", index), weights, "norm", inner)
-    return linear(weights, "down_proj", inner)
+    return output_normed(net, plan, index, weights, linear(weights, "down_proj", inner))
+
+
+def output_normed(
+    net: TransformerNetwork, plan: MlpPlan, index: int, weights: Weights, y: Array
+) -> Array:
+    """What an MLP makes, after its norm if there is one."""
+    if plan.end_norm is None:
+        return y
+    return norm(plan.end_norm, inner_eps(net, "mlp_output_norm", index), weights, "output_norm", y)

@@ -30,12 +30,18 @@ SAMPLE = (
     ("causal-lm", "llama"),
     ("causal-lm", "gemma3_text"),
     ("causal-lm", "fuyu"),  # the text model of several
+    ("causal-lm", "granitemoehybrid"),
+    ("causal-lm", "axk1"),
+    ("causal-lm", "beam"),
+    ("causal-lm", "mllama"),
+    ("causal-lm", "xmod"),
     ("causal-lm", "mixtral"),
     ("causal-lm", "lfm2"),  # layers of two mixers
     ("causal-lm", "opt"),
     ("masked-lm", "albert"),
     ("masked-lm", "modernbert"),
     ("masked-lm", "roberta"),
+    ("masked-lm", "roc_bert"),
     ("image-classification", "vit"),
     ("sequence-classification", "opt"),
     ("embedding", "gte"),

@@ -35,9 +35,8 @@ class PooledTrial(Trial):
         time = config["context_length"]
         self.tokens = self.random.integers(0, config["vocab_size"], (BATCH, time))
         self.inputs = {"lengths": self.random.integers(1, time + 1, BATCH)}
-        for name in plan.model.embedding.types:
-            drawn = self.random.integers(0, config[f"{name}_types"], self.tokens.shape)
-            self.inputs[f"{name}_types"] = drawn
+        for name in plan.model.embedding.type_inputs:
+            self.inputs[name] = self.random.integers(0, config[name], self.tokens.shape)
 
     @property
     def given(self) -> dict[str, torch.Tensor]:

@@ -33,15 +33,14 @@ class TextTrial(Trial):
         self.tokens = self.random.integers(0, read, (BATCH, self.time))
         self.masks = [layer.mask for layer in plan.model.attending]
         assert set(plan.model.inputs) == oracle.inputs_read(self.masks)
-        types = [] if plan.model.decodes else plan.model.embedding.types
+        types = [] if plan.model.decodes else plan.model.embedding.type_inputs
         self.inputs = self.kept(
             document_ids=self.documents(),
             prefix_lengths=self.random.integers(0, self.time + 1, BATCH),
             lengths=self.random.integers(1, self.time + 1, BATCH),
         )
         for name in types:
-            drawn = self.random.integers(0, config[f"{name}_types"], self.tokens.shape)
-            self.inputs[f"{name}_types"] = drawn
+            self.inputs[name] = self.random.integers(0, config[name], self.tokens.shape)
         self.logits = self.oracle_logits(self.inputs)
         self.rounding = self.oracle_rounding()
         if self.exact == SINGLE or plan.model.experts:  # routers are float32 too

@@ -23,7 +23,8 @@ ATTENTION_SCALES = st.sampled_from(
 
 
 def biases() -> st.SearchStrategy[Any]:
-    return st.one_of(coin(), some_of(q=coin(), k=coin(), v=coin(), o=coin(), gate=coin()))
+    gate = st.sampled_from([False, True, "head", "head"])
+    return st.one_of(coin(), some_of(q=coin(), k=coin(), v=coin(), o=coin(), gate=gate))
 
 
 @st.composite
@@ -52,7 +53,9 @@ def attention_parts() -> st.SearchStrategy[Fields]:
         softcap=st.sampled_from([0.7, 4, 50.0]),
         alibi=st.sampled_from([True, True, False, {"scaled": True}]),
         scale_by_layer=coin(),
-        temperature=st.sampled_from([None, {"scale": 0.4, "length": 3, "offset": 1}]),
+        temperature=st.sampled_from(
+            [None, {"scale": 0.4, "length": 3, "offset": 1}]
+        ),  # of one kind
         relative_bias=relative_biases(),
         sinks=coin(),
     )

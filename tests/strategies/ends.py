@@ -31,7 +31,10 @@ def embeddings(draw: st.DrawFn) -> Fields:
     if positions == "sinusoidal":
         layouts = st.sampled_from(["halves", "interleaved"])
         fields["sinusoids"] = draw(some_of(layout=layouts, base=THETAS, inclusive=coin()))
-    if draw(st.integers(0, 3)) == 0:
+    if draw(st.integers(0, 4)) == 0:
+        tables = [{"name": name, "rows": 5, "dim": 3} for name in ("shape", "sound", "tone")]
+        fields["features"] = tables[: draw(st.integers(1, 3))]
+    elif draw(st.integers(0, 3)) == 0:
         fields["dim"] = draw(st.sampled_from([6, 10]))  # a norm of fewer is unsteady
         projected = st.sampled_from(["tokens", "sum", "norm"])
         fields |= draw(some_of(projected=projected, projection_bias=coin()))

@@ -28,6 +28,8 @@ def repaired(model: Fields, centred: Fields) -> Fields:
         layout, normed = residual.get("layout"), residual.get("normed")
         bare = not residual.get("attention_norm", True)
         lone = layout == "parallel" or normed or bare
+        if residual.get("low_rank") and residual.get("depth_scaled"):
+            part.setdefault("residual", {})["depth_scaled"] = False
         if lone and residual.get("low_rank"):
             part.setdefault("residual", {})["low_rank"] = None
         norms = part.get("norm")
@@ -41,8 +43,9 @@ def repaired(model: Fields, centred: Fields) -> Fields:
             part["norm"] = {**norms, "placement": "sandwich" if sandwich else "pre"}
         places = [("norm", part), ("norm", part.get("mlp")), ("qk_norm", part.get("attention"))]
         places += [(name, part.get("attention")) for name in ("v_norm", "output_norm")]
+        places += [("output_norm", part.get("mlp"))]
         for name, place in places:
-            key = "mlp_norm" if place is part.get("mlp") else name
+            key = f"mlp_{name}" if place is part.get("mlp") else name
             said = place.get(name) if isinstance(place, dict) else None
             said = {"kind": said} if isinstance(said, str) and said != "none" else said
             if isinstance(said, dict) and isinstance(place, dict):
@@ -74,6 +77,15 @@ def sharing_bias(model: Fields, shared: bool) -> Fields:
             attention.pop("heads", None)
             if "latent" not in attention:  # whose kv_heads stand over the model's
                 attention.pop("kv_heads", None)
+    return model
+
+
+def growing(model: Fields, kind: str) -> Fields:
+    """The model whose queries grow in one way, in all layers where they do."""
+    for part in (model, *model.get("blocks", {}).values()):
+        attention = part.get("attention", {})
+        if attention.get("temperature"):
+            attention["temperature"] = {**attention["temperature"], "kind": kind}
     return model
 
 

@@ -13,11 +13,29 @@ from tests.strategies.norms import inner_norms
 def mlps() -> st.SearchStrategy[Any]:
     kinds = st.sampled_from(["gated", "plain"])
     others = {"kind": kinds, "d_ff": st.sampled_from([7, 16, 40]), "bias": coin()}
-    others["norm"] = inner_norms()
+    others |= {"norm": inner_norms(), "output_norm": inner_norms()}
     others["sparsity"] = st.sampled_from([0.0, 0.3, 0.75])
+    others["adapter"] = adapters()
     others["experts"] = st.one_of(st.just("none"), experts())
     said = st.fixed_dictionaries({"activation": ACTIVATIONS}, optional=others)
     return st.one_of(said, said, some_of(**others), kinds)
+
+
+def adapters() -> st.SearchStrategy[Any]:
+    """A bottleneck that says its activation, which is not always one that it may have."""
+    said = {
+        "width": st.sampled_from([1, 3, 5]),
+        "activation": st.sampled_from(["gelu", "silu", "quick_gelu", "relu2"]),
+        "norm": st.sampled_from(["own", "shared", "none"]),
+    }
+    whole = st.fixed_dictionaries(said, optional={"bias": coin(), "normed": coin()})
+    return st.one_of(st.just("none"), whole.map(_meant))
+
+
+def _meant(adapter: Fields) -> Fields:
+    """Without what means nothing of an adapter that has no norm."""
+    bare = adapter["norm"] == "none"
+    return {name: value for name, value in adapter.items() if name != "normed" or not bare}
 
 
 @st.composite
@@ -88,4 +106,8 @@ def fitting_mlps(model: Fields, swiglu: Fields | None) -> Fields:
             mlp.pop("sparsity", None)
             mlp["activation"] = mlp.get("activation", "silu").replace("xielu", "gelu")
         mlp |= swiglu or {}
+    routed = [mlp["experts"] for mlp in mlps if isinstance(mlp.get("experts"), dict)]
+    if any(experts.get("own_norms") for experts in routed):  # there is none to share
+        for adapter in (mlp["adapter"] for mlp in mlps if isinstance(mlp.get("adapter"), dict)):
+            adapter["norm"] = adapter["norm"].replace("shared", "own")
     return model

@@ -30,12 +30,14 @@ def residuals(draw: st.DrawFn) -> Fields:
     if not layout:
         return {"residual": scale}
     said = {"layout": "parallel" if layout == "shared" else layout}
-    fields = {"residual": {**said, "shared_norm": layout == "shared", **scale}}
+    scaled = layout == "sequential" and draw(coin())
+    said |= {"shared_norm": layout == "shared", "depth_scaled": scaled}
+    fields = {"residual": {**said, **scale}}
     if layout == "sequential" and not draw(coin()):
         return fields
     normed = layout == "sequential" and draw(coin())
     bare = not normed and layout != "shared" and draw(coin())
     fields["residual"] |= {"normed": normed, "attention_norm": not bare}
-    if layout == "sequential" and not normed and not bare:
+    if layout == "sequential" and not normed and not bare and not scaled:
         fields["residual"]["low_rank"] = draw(st.sampled_from([None, 2, 3]))
     return {**fields, "norm": {"placement": "pre"}}

@@ -44,7 +44,8 @@ def mlps() -> st.SearchStrategy[Fields]:
     """Of either stack."""
     kinds = st.sampled_from(["gated", "plain"])
     widths = st.sampled_from([7, 16, 40])
-    return some_of(kind=kinds, activation=ACTIVATIONS, d_ff=widths, bias=coin())
+    normed = st.sampled_from(["rms", "layer", {"kind": "rms", "eps": 0.01}])
+    return some_of(kind=kinds, activation=ACTIVATIONS, d_ff=widths, bias=coin(), output_norm=normed)
 
 
 @st.composite
@@ -119,6 +120,7 @@ def models(draw: st.DrawFn) -> Fields:
         ),
         "mlp": draw(mlps()),
         "norm": draw(norms()),
+        "residual": draw(some_of(depth_scaled=coin())),
         "final_norm": draw(st.sampled_from([True, True, False])),
         "encoder": draw(encoders(layers)),
         "embedding": embedding,

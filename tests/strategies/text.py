@@ -11,6 +11,7 @@ from tests.strategies.ends import embeddings, output_heads
 from tests.strategies.fitting import (
     fitting_experts,
     fitting_values,
+    growing,
     repaired,
     reusing,
     sharing_bias,
@@ -80,7 +81,7 @@ def models(draw: st.DrawFn) -> Fields:
     }
     names = KINDS[: draw(st.sampled_from([0, 1, 2, 2, 3, 3]))]
     shared = draw(st.sampled_from([False, False, True]))
-    parts = ("norm", "mlp_norm", "qk_norm", "v_norm", "output_norm")
+    parts = ("norm", "mlp_norm", "mlp_output_norm", "qk_norm", "v_norm", "output_norm")
     centred = {part: draw(coin()) for part in parts}
     swiglu = draw(st.one_of(st.none(), st.none(), swiglus()))
     if not names:
@@ -103,6 +104,7 @@ def encoders(draw: st.DrawFn) -> Fields:
     if isinstance(model["layers"], int) and draw(coin()):
         layers = list(range(model["layers"]))
         model["order"] = draw(st.permutations([*layers, *layers[:2]]))
+        model["residual"].pop("depth_scaled", None)
     return model
 
 
@@ -114,6 +116,7 @@ def specs(draw: st.DrawFn) -> Fields:
         change = draw(st.sampled_from([None, None, None, subtracting, reusing, reusing]))
         model = change(model) if change else model
         model = draw(convolved(model)) if draw(st.integers(0, 3)) == 2 else model
+        model = growing(model, draw(st.sampled_from(["log", "power"])))
         return {"name": "drawn_model", "model": without_idle_gates(model)}
     model = draw(encoders())
     model = without_idle_gates(draw(convolved(model)) if draw(st.integers(0, 3)) == 2 else model)

@@ -9,12 +9,18 @@ from hypothesis import strategies as st
 from tests.strategies.attention import biases
 from tests.strategies.choices import ACTIVATIONS, Fields, coin, some_of
 from tests.strategies.fitting import without_idle_gates
-from tests.strategies.norms import norms, qk_norms
+from tests.strategies.mlps import adapters
+from tests.strategies.norms import inner_norms, norms, qk_norms
 from tests.strategies.residuals import gains
 
 MLPS = st.fixed_dictionaries(
     {"kind": st.sampled_from(["gated", "plain"]), "d_ff": st.sampled_from([7, 16, 40])},
-    optional={"activation": ACTIVATIONS, "bias": coin()},
+    optional={
+        "activation": ACTIVATIONS,
+        "bias": coin(),
+        "output_norm": inner_norms(),
+        "adapter": adapters(),
+    },
 )
 
 
@@ -76,7 +82,8 @@ def models(draw: st.DrawFn) -> Fields:
         order = st.permutations([*range(count), 0])
         return {**model, "layers": count, **draw(some_of(order=order))}
     kinds: dict[str, Any] = {"wide": {"mlp": {"d_ff": 24}}, "plain": {"mlp": {"kind": "plain"}}}
-    return {**model, "blocks": kinds, "layers": ["wide", "plain", "wide"]}
+    residual = draw(some_of(depth_scaled=coin()))
+    return {**model, "residual": residual, "blocks": kinds, "layers": ["wide", "plain", "wide"]}
 
 
 @st.composite

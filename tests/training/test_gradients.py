@@ -61,12 +61,9 @@ class Batch:
             "prefix_lengths": self.integers(time + 1, BATCH),
             "lengths": 1 + self.integers(time, BATCH),
         }
-        types = () if self.net.decodes else self.net.embedding.types
+        types = () if self.net.decodes else self.net.embedding.type_inputs
         found = {name: given[name] for name in self.net.inputs}
-        return found | {
-            f"{name}_types": self.integers(self.config[f"{name}_types"], BATCH, time)
-            for name in types
-        }
+        return found | {name: self.integers(self.config[name], BATCH, time) for name in types}
 
 
 def unmoved(plan: Plan, seed: int) -> list[str]:

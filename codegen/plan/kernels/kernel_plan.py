@@ -293,7 +293,7 @@ def _norm_kernel(block: BlockPlan) -> NormKernel | None:
     norm = block.norm
     plain = norm.kind == "rms" and not norm.zero_centered and block.placement == "pre"
     layout = block.parallel or block.residual_normed or block.cross or block.low_rank
-    own = block.residual_scale or block.layer_scale or block.drop_path
+    own = block.residual_scale or block.layer_scale or block.drop_path or block.depth_scaled
     altered = block.dropout or own or layout or not block.mixing[-1].norm_before
     return NormKernel(norm.weight) if plain and not altered else None
 

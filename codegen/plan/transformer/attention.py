@@ -11,7 +11,7 @@ from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, d
 from codegen.plan.transformer.mlps import norm_plan
 from codegen.plan.transformer.parts import AttentionPlan, LatentPlan, NormPlan
 from codegen.spec.masks.tree import Atom
-from codegen.spec.transformer.attention import Alibi, Attention, ProjectionBias
+from codegen.spec.transformer.attention import Alibi, Attention
 from codegen.spec.transformer.latent import Latent
 from codegen.spec.transformer.norms import InnerNorm
 from codegen.spec.transformer.resolve import head_dim, value_dim
@@ -39,9 +39,7 @@ def attention_plan(
     formula = numbers.formula("attention_scale")
     width = head_dim(model, block)
     lends_kv = any(block.attention.kv_of for block in numbers.attending.values())
-    bias = attention.bias
-    if not isinstance(bias, ProjectionBias):
-        bias = ProjectionBias(q=bias, k=bias, v=bias, o=bias)
+    bias = _bias(attention)
 
     def norm(given: InnerNorm | None, width: Own, eps: str) -> NormPlan | None:
         return norm_plan(given, width, numbers.read(eps)) if given else None
@@ -66,7 +64,7 @@ def attention_plan(
         class_name="",
         numbers=reads,
         per_layer=attention.differential or lends_kv or any(number.by_layer for number in read),
-        bias=bias.model_dump() | {"gate": bias.q if bias.gate is None else bias.gate},
+        bias={name: said is True for name, said in bias.items()},
         grouped=grouped,
         qk_norm=qk_norm,
         qk_norm_over=attention.qk_norm.over if attention.qk_norm else "head",
@@ -77,6 +75,7 @@ def attention_plan(
         temperature=attention.temperature is not None,
         gate=attention.gate,
         gate_activation=attention.gate_activation if attention.gate != "none" else "",
+        gate_bias=attention.gate == "channel" and bias["gate"] == "head",
         turned_values=attention.rope is not None and attention.rope.values,
         rope=attention.rope is not None,
         score=score,
@@ -135,6 +134,16 @@ def _numbers_read(attention: Attention, score: ScorePlan, of_mask: Sequence[str]
     names += ["relative_buckets", "relative_max_distance"] * score.relative_bias
     names += ["attention_clip"] * (attention.clip is not None)
     return names
+
+
+def _bias(attention: Attention) -> dict[str, bool | str]:
+    """Which projections have a bias; that of the gate may be one for each head."""
+    said = attention.bias
+    if isinstance(said, bool):
+        return dict.fromkeys(("q", "k", "v", "o", "gate"), said)
+    gate = said.q if said.gate is None else said.gate
+    gate = gate or False if attention.gate == "channel" else bool(gate)  # a head has one anyway
+    return {**said.model_dump(), "gate": gate}
 
 
 def _latent_plan(latent: Latent | None, eps: Read) -> LatentPlan | None:

@@ -100,6 +100,8 @@ def attention_rows(block: BlockRows, plan: AttentionPlan) -> Iterator[Parameter]
     if plan.gate != "none":
         gates = values if plan.gate == "channel" else layer.heads
         yield from block.reads("attention.gate_proj", gates, plan.bias["gate"])
+    if plan.gate_bias:
+        yield block.vector("attention.gate_bias", (layer.heads,), "gate_bias", ZEROS, shard=0)
     if plan.qk_norm:
         of_keys = () if plan.shared_kv else (("k_norm", layer.kv_heads),)
         for name, heads in (("q_norm", layer.heads), *of_keys):
@@ -189,6 +191,7 @@ def altup_rows(block: BlockRows, plan: AltUpPlan, streams: int) -> Iterator[Para
 def mlp_rows(block: BlockRows, mlp: MlpPlan) -> Iterator[Parameter]:
     """An MLP; or experts, with an MLP for all tokens or none."""
     layer = block.layer
+    yield from block.norm("mlp.output_norm", mlp.end_norm, block.width)
     if mlp.experts is None:
         yield from _one_mlp(block, "mlp", mlp, layer.d_ff)
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from codegen.plan.reads import Read
+from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.attention import attention_plan
 from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
@@ -40,6 +41,7 @@ def block_plans(
     shapes = _without_functions(shapes) if not decodes else shapes
     mixers = _mixer_names(shapes)
     prefixes = _function_prefixes(shapes)
+    shapes = _with_adapters(shapes)
     names = _class_names("Block", shapes)
     found: dict[str, BlockPlan] = {}
     for kind, shape in shapes.items():
@@ -102,6 +104,8 @@ def _needs_layer(block: BlockPlan) -> bool:
     """Whether the block itself has to know which layer it is in."""
     return (
         block.per_layer
+        or block.depth_scaled
+        or bool(block.adapter and block.adapter.per_layer)
         or any(s.per_layer for s in block.sublayers if s.name not in block.given)
         or block.norm.eps.by_layer
         or (block.residual_scale is not None and block.residual_scale.by_layer)
@@ -146,8 +150,28 @@ def _block_plan(
         residual_normed=residual.normed,
         layer_scalar="learned" if residual.layer_scalar is True else residual.layer_scalar or "",
         altup=model.altup is not None,
+        depth_scaled=residual.depth_scaled,
         layer_scale=model.layer_scale is not None,
         drop_path=bool(model.drop_path and model.drop_path.rate),
+        adapter=_adapter_plan(block, numbers),
+    )
+
+
+def _adapter_plan(block: Block, numbers: LayerNumbers) -> AdapterPlan | None:
+    """The bottleneck after a block's MLP, its class still without a name of its own."""
+    said = block.mlp.adapter
+    if said is None:
+        return None
+    before = block.norm.placement in ("pre", "sandwich")
+    of_mlp = "norm" if block.residual.shared_norm else f"mlp_{'' if before else 'post_'}norm"
+    return AdapterPlan(
+        class_name="Adapter",
+        width=numbers.read("adapter_width"),
+        activation=said.activation or block.mlp.activation,
+        bias=said.bias,
+        norm={"own": "adapter_norm", "shared": of_mlp, "none": ""}[said.norm],
+        own_norm=said.norm == "own",
+        normed=said.normed and said.norm != "none",
     )
 
 
@@ -202,6 +226,19 @@ def with_sublayer(block: BlockPlan, name: str, plan: Mixer, before: str) -> Bloc
             found.append(replace(sublayer, name=name, around=name, plan=plan, norm_before=norm))
         found.append(sublayer)
     return replace(block, sublayers=tuple(found))
+
+
+def _with_adapters(shapes: Mapping[str | None, BlockPlan]) -> dict[str | None, BlockPlan]:
+    """The blocks with the classes of their adapters: one for each activation and use of biases."""
+    plans = {kind: shape.adapter for kind, shape in shapes.items() if shape.adapter}
+    forms = {kind: (plan.activation, plan.bias) for kind, plan in plans.items()}
+    names = _class_names("Adapter", forms)
+    return {
+        kind: replace(shape, adapter=replace(shape.adapter, class_name=names[kind]))
+        if shape.adapter
+        else shape
+        for kind, shape in shapes.items()
+    }
 
 
 Named = dict[str | None, dict[str, str]]  # class names by block kind and sublayer

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.plan.tables import ImportPlan
+from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.parts import AltUpPlan, BlockPlan, Mixer, RopePlan
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class ClassPlan:
     name: str
     template: str
     network: TransformerNetwork
-    plan: Mixer | BlockPlan | RopePlan | AltUpPlan | None = None
+    plan: Mixer | AdapterPlan | BlockPlan | RopePlan | AltUpPlan | None = None
 
 
 def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
@@ -103,6 +104,8 @@ def _functions(network: TransformerNetwork) -> Iterator[ClassPlan]:
         if name in network.activations:
             yield ClassPlan(name, f"transformer/activations/{name}.py.jinja", network)
     yield from _norms(network)
+    if any(block.depth_scaled for stack in network.stacks for block in stack.blocks):
+        yield ClassPlan("add_scaled", "transformer/add_scaled.py.jinja", network)
     if network.grid_bias:
         yield ClassPlan("GridBias", "transformer/grid_bias.py.jinja", network)
     if any(stack.embedding.positions == "sinusoidal" for stack in network.stacks):
@@ -140,6 +143,9 @@ def _routing(network: TransformerNetwork) -> Iterator[ClassPlan]:
 def _mlps(network: TransformerNetwork) -> Iterator[ClassPlan]:
     for mlp in network.mlps:
         yield ClassPlan(mlp.class_name, mlp.template, network, mlp)
+    for adapter in network.adapters:
+        template = "transformer/adapter.py.jinja"
+        yield ClassPlan(adapter.class_name, template, network, adapter)
 
 
 def _blocks(network: TransformerNetwork) -> Iterator[ClassPlan]:

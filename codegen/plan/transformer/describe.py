@@ -47,6 +47,8 @@ PAPERS = {
     "deit": "Touvron et al., Training Data-Efficient Image Transformers (arXiv:2012.12877)",
     "registers": "Darcet et al., Vision Transformers Need Registers (arXiv:2309.16588)",
     "beit": "Bao et al., BEiT (arXiv:2106.08254)",
+    "adapter": "Houlsby et al., Parameter-Efficient Transfer Learning for NLP (arXiv:1902.00751)",
+    "features": "Sennrich and Haddow, Linguistic Input Features (arXiv:1606.02892), section 2",
     "layer_scale": "Touvron et al., Going Deeper with Image Transformers (arXiv:2103.17239)",
     "drop_path": "Huang et al., Deep Networks with Stochastic Depth (arXiv:1603.09382)",
     "sinusoids": "Vaswani et al., Attention Is All You Need (arXiv:1706.03762), section 3.5",
@@ -154,9 +156,8 @@ def _remarks(network: TransformerNetwork) -> Iterator[str]:
             f"Images may have other sizes than {size} x {size}: {learned} between those learned "
             "are interpolated."
         )
-    for name in network.embedding.type_inputs:
-        what = "each token's task" if name == "task_types" else "each token"
-        yield f"`{name}` (batch, time): the type of {what}; left out, 0."
+    for name, what in network.embedding.types_said:
+        yield f"`{name}` (batch, time): the {what}; left out, 0."
 
 
 Fact = tuple[str, tuple[str, ...]]  # what is notable, and the papers it comes from
@@ -281,6 +282,12 @@ def _layout(network: TransformerNetwork) -> Iterator[Fact]:
     scalars = [bool(block.layer_scalar) for block in network.blocks]
     if any(scalars):
         yield f"a factor of the stream behind each layer{_where(scalars)}", ()
+    adapted = [block.adapter is not None for block in network.blocks]
+    if any(adapted):
+        yield f"adapters on the stream after MLPs{_where(adapted)}", ("adapter",)
+    scaled = [block.depth_scaled for block in network.blocks]
+    if any(scaled):
+        yield f"residual sums over the root of their number of addends{_where(scaled)}", ()
     if any(block.layer_scale for block in network.blocks):
         yield "a learned gain of each sublayer's output (LayerScale)", ("layer_scale",)
     if network.drop_path:
@@ -340,6 +347,9 @@ def _ends(network: TransformerNetwork) -> Iterator[Fact]:
         yield "a low-rank branch beside attention (LAuReL)", ("laurel",)
     if network.layer_gate:
         yield "an embedding of the tokens for each layer, which the stream gates", ("per_layer",)
+    if network.embedding.features:
+        named = ", ".join(network.embedding.features)
+        yield f"vectors of more than tokens, projected together: {named}", ("features",)
     if network.embedding.token_shift:
         yield "each token's embedding is mixed with that of the one before", ("shift",)
     if network.head.softcap:

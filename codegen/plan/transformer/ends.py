@@ -94,6 +94,7 @@ class Ends:
             projection_bias=spec.projection_bias,
             layer_norm=self._norm("layer_embedding", WIDTH) if spec.per_layer else None,
             layer_rows=Read("layer_embedding_rows") if self.few_rows else None,
+            features=tuple(feature.name for feature in spec.features),
         )
 
     def altup(self) -> AltUpPlan | None:
@@ -161,6 +162,10 @@ class Ends:
         for name, count in (("token_types", spec.token_types), ("task_types", spec.task_types)):
             if count:
                 yield ConfigField(name, "int", count, count)
+        for feature in spec.features:
+            rows, dim = feature.rows, feature.dim
+            yield ConfigField(f"{feature.name}_ids", "int", rows, min(rows, 7), "rows of its table")
+            yield ConfigField(f"{feature.name}_dim", "int", dim, min(dim, 6))
         yield from self._scale("output_scale", head.scale)
         if head.softcap is not None:
             cap = float(head.softcap)

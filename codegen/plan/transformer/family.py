@@ -36,9 +36,7 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
     checkpoint = None
     if spec.checkpoint.huggingface:
         where = loaded.tree.position(("checkpoint", "huggingface"))
-        checkpoint = checkpoint_plan(
-            spec.checkpoint.huggingface, network.parameters, network.blocks, where
-        )
+        checkpoint = checkpoint_plan(spec.checkpoint, network.parameters, network.blocks, where)
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
     kernels = with_own_tiles(kernel_plan(network, spec.target), loaded)
     if kernels and kernels.operations:

@@ -107,6 +107,7 @@ def _pool(
     for name in ("alpha_p", "alpha_n") if mlp.activation == "xielu" else ():
         yield vector_row(f"pool.mlp.{name}", 1, name, ZEROS)
     yield from linear_rows("pool.mlp.down_proj", width, layer.d_ff, mlp.down_bias, residual)
+    yield from norm_rows("pool.mlp.output_norm", mlp.end_norm, width)
 
 
 def _table(name: str, shape: tuple[int, ...], init: Start, group: Group = "embedding") -> Parameter:

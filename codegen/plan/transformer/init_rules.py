@@ -13,6 +13,7 @@ KINDS = ("zeros", "constant", "ones", "normal")  # as rules that don't depend on
 SOURCES = {
     "layer_scale": "layer_scale",
     "embedding_std": "standard deviation embedding_std",
+    "fan_in": "1 / sqrt(inputs): vectors keep their size",
     "residual_std": "init_std / sqrt(2 * layers) (GPT-2, section 2.3)",
 }
 REASONS = {  # of what starts at zero

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from codegen.plan.tables import Parameter, Start
+from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.block_parameters import BlockRows, altup_rows
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameter_rows import ONES, normal
@@ -30,11 +31,21 @@ def layer_rows(
         yield from block.norm("norm", plan.norm, model.d_model)
     for sublayer in plan.sublayers:
         yield from _sublayer_rows(block, sublayer)
+    if plan.adapter:
+        yield from _adapter_rows(block, plan.adapter)
     if network.altup and model.altup:
         yield from altup_rows(block, network.altup, model.altup.streams)
     if plan.layer_scalar:
         trained = plan.layer_scalar == "learned"
         yield block.vector("layer_scalar", (1,), "layer_scalar", ONES, trained=trained)
+
+
+def _adapter_rows(block: BlockRows, plan: AdapterPlan) -> Iterator[Parameter]:
+    width = int(block.layer.numbers["adapter_width"])
+    if plan.own_norm:
+        yield from block.norm(plan.norm, block.plan.norm, block.width)
+    yield from block.reads("adapter.in_proj", width, plan.bias)
+    yield from block.adds("adapter.out_proj", width, plan.bias)
 
 
 def _sublayer_rows(block: BlockRows, sublayer: SublayerPlan) -> Iterator[Parameter]:

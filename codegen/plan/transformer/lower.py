@@ -99,7 +99,7 @@ def loss_chunk(vocab_size: int) -> int:
 def temperature_plan(blocks: Mapping[str | None, Block]) -> TemperaturePlan | None:
     """The factor of queries, which all layers that have it share."""
     found = [b.attention.temperature for b in blocks.values() if b.attention.temperature]
-    return TemperaturePlan(found[0].offset) if found else None
+    return TemperaturePlan(found[0].kind, found[0].offset) if found else None
 
 
 def _drop_path(model: TransformerModel, layers: LayerCount) -> Read | Growing | None:

@@ -21,6 +21,15 @@ def norm_plan(norm: Norm | InnerNorm, width: Read | Own, eps: Read) -> NormPlan:
 
 def mlp_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> MlpPlan:
     """A block kind's MLP, its classes still without names."""
+    plan = _mlp_plan(model, block, numbers)
+    if not block.mlp.output_norm:
+        return plan
+    eps = numbers.read("mlp_output_norm_eps")
+    norm = norm_plan(block.mlp.output_norm, Read("d_model"), eps)
+    return replace(plan, end_norm=norm, per_layer=plan.per_layer or eps.by_layer)
+
+
+def _mlp_plan(model: TransformerModel, block: Block, numbers: LayerNumbers) -> MlpPlan:
     mlp, experts = block.mlp, block.mlp.experts
     if experts is None:
         return _one(block, numbers, "d_ff", mlp.bias)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from codegen.plan.reads import Growing, Largest, LayerCount, Read
 from codegen.plan.tables import Argument, ConfigField, ImportPlan, InitPlan, Parameter
+from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.arguments import StateClass, taken_by
 from codegen.plan.transformer.attention_function import AttentionFunction
 from codegen.plan.transformer.cache import CachePlan, cache_plan
@@ -233,6 +234,7 @@ class TransformerNetwork:
         """Every activation that a class of the model may have."""
         found = [mlp.activation for mlp in self.all_mlps]
         found += [self.layer_gate.activation] if self.layer_gate else []
+        found += [adapter.activation for adapter in self.adapters]
         return (*found, *([self.head.transform.activation] if self.head.transform else []))
 
     @property
@@ -244,7 +246,7 @@ class TransformerNetwork:
             for norm in (a.qk_norm, a.v_norm, a.output_norm)
             if norm is not None
         ]
-        inner += [mlp.norm for mlp in self.mlps if mlp.norm]
+        inner += [norm for mlp in self.mlps for norm in (mlp.norm, mlp.end_norm) if norm]
         transform = self.head.transform
         of_streams = self.altup.norm if self.altup else None
         of_embedding = (self.embedding.norm, self.embedding.layer_norm, of_streams)
@@ -402,6 +404,12 @@ class TransformerNetwork:
         """The distinct MLP classes, shared experts before what they are part of."""
         found = [mlp for b in self.blocks for one in b.mlps for mlp in (one.shared, one) if mlp]
         return tuple({mlp.class_name: mlp for mlp in found}.values())
+
+    @property
+    def adapters(self) -> tuple[AdapterPlan, ...]:
+        """The distinct bottlenecks after MLPs."""
+        found = (block.adapter for block in self.blocks if block.adapter)
+        return tuple({adapter.class_name: adapter for adapter in found}.values())
 
     @property
     def router_losses(self) -> bool:

@@ -17,6 +17,7 @@ SHARDS: dict[str, int | None] = {
     "down_proj": 1,
     "q_down": None,
     "kv_down": None,
+    "out_proj": 1,
     "shared_gate": None,
 }
 

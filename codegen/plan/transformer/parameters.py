@@ -55,6 +55,7 @@ def _embeddings(plan: EmbeddingPlan, model: TransformerModel) -> Iterator[Parame
     shape = (model.vocab_size + spec.extra_tokens, width)
     role = "token_embedding"
     yield Parameter(f"{role}.weight", shape, role, start, "embedding", shard=0)
+    yield from _features(model)
     if plan.learned:
         shape = (model.context_length + spec.position_offset, added)
         role = "position_embedding"
@@ -95,6 +96,20 @@ def _streams(model: TransformerModel) -> Iterator[Parameter]:
         shape = (model.altup.streams - 1, model.d_model, model.d_model)
         for role in ("stream_proj", "merge_proj"):
             yield Parameter(role, shape, role, normal(model), "matrix")
+
+
+def _features(model: TransformerModel) -> Iterator[Parameter]:
+    """Tables beside that of the tokens, and what projects their vectors together."""
+    features, width = model.embedding.features, model.d_model
+    for feature in features:
+        role, shape = f"{feature.name}_embedding", (feature.rows, feature.dim)
+        start = of_embeddings(model)
+        yield Parameter(f"{role}.weight", shape, role, start, "embedding", trained=False)
+    if features:
+        inputs = width + sum(feature.dim for feature in features)
+        role, start = "feature_proj", Start("normal", inputs**-0.5, source="fan_in")
+        yield Parameter(f"{role}.weight", (width, inputs), role, start, "matrix")
+        yield vector_row(f"{role}.bias", width, f"{role}_bias", ZEROS)
 
 
 def _head(network: TransformerNetwork, model: TransformerModel) -> Iterator[Parameter]:

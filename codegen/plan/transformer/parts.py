@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from codegen.plan.reads import OverLayer, Own, Read, Total
 from codegen.plan.tables import Argument, Number
+from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.arguments import LAYER_CACHE, StateClass, arguments, taken_by
 from codegen.plan.transformer.attention_function import AttentionFunction, KeptPlan, ScorePlan
 from codegen.plan.transformer.experts import ExpertsPlan
@@ -65,6 +66,7 @@ class EmbeddingPlan:
     projection_bias: bool
     layer_norm: NormPlan | None  # of what each layer's own embedding is projected to
     layer_rows: Read | None  # tokens that have a row in that table, if not all
+    features: tuple[str, ...] = ()  # names of tables whose vectors stand beside the token's
 
     @property
     def learned(self) -> bool:
@@ -74,7 +76,14 @@ class EmbeddingPlan:
     @property
     def type_inputs(self) -> tuple[str, ...]:
         """What an encoder's callers may say of each token."""
-        return tuple(f"{name}_types" for name in self.types)
+        return tuple(name for name, _ in self.types_said)
+
+    @property
+    def types_said(self) -> tuple[tuple[str, str], ...]:
+        """The same with what each of them is, in words."""
+        words = {"task": "type of each token's task"}
+        types = ((f"{name}_types", words.get(name, "type of each token")) for name in self.types)
+        return (*types, *((f"{name}_ids", f"{name} of each token") for name in self.features))
 
 
 @dataclass(frozen=True)
@@ -123,6 +132,7 @@ class AttentionPlan:
     temperature: bool
     gate: str  # none, channel or head
     gate_activation: str  # nothing where there is no gate
+    gate_bias: bool  # one for each head, where gates are of channels
     rope: bool
     score: ScorePlan
     dropout: Read | None  # the rate of attention's weights
@@ -260,6 +270,7 @@ class MlpPlan:
     own_norm: NormPlan | None = None  # by which each part of a mixture reads the stream itself
     output_norm: NormPlan | None = None  # of what each part of a mixture adds
     logit_scale: Read | Formula | None = None  # of a router's logits
+    end_norm: NormPlan | None = None  # of what it makes as a whole
     takes: tuple[str, ...] = ()  # numbers that the class is given, as its uses differ in them
 
     @property
@@ -453,8 +464,10 @@ class BlockPlan:
     residual_normed: bool
     layer_scalar: str  # learned or fixed; nothing where the stream leaves as it is
     altup: bool  # several streams around it
+    depth_scaled: bool  # the stream is a sum over the root of the number of its addends
     layer_scale: bool
     drop_path: bool
+    adapter: AdapterPlan | None
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
@@ -590,5 +603,7 @@ class RopePlan:
 @dataclass(frozen=True)
 class TemperaturePlan:
     """Queries grow with their position; `offset` is the position of the first token."""
+
+    kind: str  # log or power
 
     offset: int

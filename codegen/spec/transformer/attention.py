@@ -33,8 +33,10 @@ class ProjectionBias(Vocabulary):
     k: bool = Field(False, description="keys")
     v: bool = Field(False, description="values")
     o: bool = Field(False, description="output")
-    gate: Annotated[bool | None, Needs("gate", above=1)] = Field(
-        None, description="the output's gate; by default as queries"
+    gate: Annotated[StrictBool | Literal["head"] | None, Needs("gate", above=1)] = Field(
+        None,
+        description="the output's gate; by default as queries. `head`: one number for all channels "
+        "of a head",
     )
 
 
@@ -57,10 +59,17 @@ class Alibi(Vocabulary):
 
 
 class Temperature(Vocabulary):
-    """Queries grow with their position: * (1 + scale * log(1 + floor(position / length)))."""
+    """Queries grow with their position."""
 
+    kind: Literal["log", "power"] = Field(
+        "log",
+        description="times 1 + scale * log(1 + floor(position / length)), as in Llama 4; or times "
+        "(1 + position / length) ** scale",
+    )
     scale: NotNegative = Field(0.1, description="how fast they grow")
-    length: Positive = Field(8192, description="positions without growth")
+    length: Positive = Field(
+        8192, description="positions without growth; of a power, those of which it is"
+    )
     offset: Annotated[int, Field(ge=0, le=1)] = Field(
         0, description="1 counts positions from one (Llama 4)"
     )

@@ -127,6 +127,12 @@ def _check_layout(at: Place, block: Block) -> Iterator[Mistake]:
     if residual.normed and (residual.layout == "parallel" or norm.placement != "pre"):
         message = "only sublayers that follow each other, with norms before, add to what is normed"
         yield Mistake(at("residual", "normed"), message)
+    if residual.depth_scaled and residual.layout == "parallel":
+        message = "`depth_scaled` counts sublayers that follow each other"
+        yield Mistake(at("residual", "depth_scaled"), message, "the sequential layout")
+    if residual.depth_scaled and residual.low_rank:
+        message = "a low-rank branch scales the stream otherwise"
+        yield Mistake(at("residual", "depth_scaled"), message, "drop it, or `low_rank`")
     if residual.shared_norm and residual.layout != "parallel":
         message = "sublayers that follow each other can't share a norm"
         yield Mistake(at("residual", "shared_norm"), message, "`layout: parallel`")

@@ -6,9 +6,29 @@ from collections.abc import Iterator
 
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.check_norms import bias_without_place
+from codegen.spec.transformer.ends import Embedding
 from codegen.spec.transformer.resolve import output_width, resolve_norm, token_count
 from codegen.spec.transformer.vocabulary import TransformerSpec
 from codegen.spec.yaml.source import Key
+
+TAKEN = (
+    *("token", "position", "document", "embedding", "head", "value", "output", "nope", "rope"),
+    *("token_type", "task_type", "layer"),
+)
+
+
+def _check_features(embedding: Embedding) -> Iterator[Mistake]:
+    """Features have names of their own, and the token's vector is as wide as the model."""
+    seen: set[str] = set()
+    for index, feature in enumerate(embedding.features):
+        if feature.name in (*TAKEN, *seen):
+            key: Key = ("model", "embedding", "features", index, "name")
+            yield Mistake(key, f"`{feature.name}` is the name of something else", "another name")
+        seen.add(feature.name)
+    tokens_alone = embedding.norm_of == "tokens"
+    if embedding.features and (embedding.dim or embedding.token_shift or tokens_alone):
+        message = "features stand beside the token's own vector: as wide as the model's, unshifted"
+        yield Mistake(("model", "embedding", "features"), message, "drop dim, token_shift, norm_of")
 
 
 def check_ends(spec: TransformerSpec) -> Iterator[Mistake]:
@@ -21,6 +41,7 @@ def check_ends(spec: TransformerSpec) -> Iterator[Mistake]:
     if embedding.norm_of == "tokens" and (embedding.token_shift or embedding.dim):
         message = "a norm of tokens alone is of vectors as wide as the model's, unshifted"
         yield Mistake(("model", "embedding", "norm_of"), message)
+    yield from _check_features(embedding)
     if embedding.position_offset and embedding.positions == "none":
         key: Key = ("model", "embedding", "position_offset")
         yield Mistake(key, "an offset, but no positions", "positions: learned or sinusoidal")

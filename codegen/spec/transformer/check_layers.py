@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from codegen.spec.checks import NAME
 from codegen.spec.diagnose import suggestion
 from codegen.spec.mistake import Mistake
-from codegen.spec.transformer.resolve import layer_count, layer_kinds
+from codegen.spec.transformer.resolve import layer_count, layer_kinds, resolve_block
 from codegen.spec.transformer.vocabulary import Layers, TransformerSpec
 from codegen.spec.yaml.characters import MAX_WORD, word
 from codegen.spec.yaml.source import Key
@@ -79,6 +79,10 @@ def check_order(spec: TransformerSpec) -> Iterator[Mistake]:
         if layer >= layers:
             message = f"there is no layer {layer}: they are 0 to {layers - 1}"
             yield Mistake(("model", "order", index), message)
+    blocks = (resolve_block(spec.model, kind) for kind in spec.model.blocks or (None,))
+    if any(block.residual.depth_scaled for block in blocks):
+        message = "with `depth_scaled` each layer has one place in the sum"
+        yield Mistake(("model", "order"), message, "drop `order`, or `depth_scaled`")
     passed = set(order)
     for layer in range(min(layers, MAX_LAYERS)):
         if layer not in passed:

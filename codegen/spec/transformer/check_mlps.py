@@ -50,8 +50,14 @@ def _check_mlp(model: TransformerModel, kind: str | None, mlp: Mlp) -> Iterator[
     for field in ("clamp", "up_offset"):
         if mlp.kind == "plain" and getattr(mlp, field):
             yield Mistake(_said(model, kind, field), f"only a gated MLP has `{field}`")
+    if mlp.adapter and (mlp.adapter.activation or mlp.activation) == "xielu":
+        message = "the learned slopes of xielu are of one MLP, not of an adapter"
+        yield Mistake(_said(model, kind, "adapter"), message, "an `activation` of its own")
     if mlp.experts is None:
         return
+    if mlp.adapter and mlp.adapter.norm == "shared" and mlp.experts.own_norms:
+        message = "the norms of experts' own are no norm to share"
+        yield Mistake(_said(model, kind, "adapter"), message, "`norm: own`")
     if mlp.norm is not None:
         yield Mistake(_said(model, kind, "norm"), "experts have no norm inside")
     if mlp.sparsity:

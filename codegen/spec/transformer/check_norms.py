@@ -26,7 +26,11 @@ def inner_norms(block: Block) -> dict[tuple[str, str], InnerNorm | None]:
         ("attention", "output_norm"): attention.output_norm,
     }
     attends = block.mixer == "attention"
-    return {**(of_attention if attends else {}), ("mlp", "norm"): block.mlp.norm}
+    of_mlp: dict[tuple[str, str], InnerNorm | None] = {
+        ("mlp", "norm"): block.mlp.norm,
+        ("mlp", "output_norm"): block.mlp.output_norm,
+    }
+    return {**(of_attention if attends else {}), **of_mlp}
 
 
 def check_gains(model: TransformerModel, kinds: dict[str | None, Block]) -> Iterator[Mistake]:

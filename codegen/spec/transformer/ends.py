@@ -10,6 +10,7 @@ from codegen.spec.head import (
     Count,
     PositiveFloat,
     Vocabulary,
+    VocabularySize,
     Width,
 )
 from codegen.spec.switches import Needs
@@ -58,6 +59,16 @@ class PerLayer(Vocabulary):
     )
 
 
+class Feature(Vocabulary):
+    """A number of each token beside its own, such as its shape (arXiv:1606.02892, section 2)."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = Field(
+        description="callers of an encoder say `NAME_ids`, by default 0; a decoder's are 0"
+    )
+    rows: VocabularySize = Field(description="how many numbers there are")
+    dim: Width = Field(description="width of their vectors")
+
+
 class Embedding(Vocabulary):
     """From tokens to the residual stream."""
 
@@ -86,6 +97,11 @@ class Embedding(Vocabulary):
     )
     task_types: Annotated[Count, OF_TEXT_IN_ONE_STACK] = Field(
         0, description="the same for types of tasks, as in ERNIE 2"
+    )
+    features: Annotated[list[Feature], Field(max_length=8), OF_TEXT_IN_ONE_STACK] = Field(
+        [],
+        description="tables of further vectors, which stand beside the token's in one that is "
+        "projected to d_model; a checkpoint's, as no text to train on says their numbers",
     )
     norm: Annotated[StrictBool | InnerNorm, BeforeValidator(norm_kind)] = Field(
         False, description="a norm right after the embedding: that of the model, or as said here"

@@ -19,6 +19,7 @@ from codegen.spec.head import (
 )
 from codegen.spec.owned import Repeats
 from codegen.spec.transformer.activation import Activation
+from codegen.spec.transformer.adapter import Adapter
 from codegen.spec.transformer.attention import Attention, CrossAttention
 from codegen.spec.transformer.ends import Embedding, Head
 from codegen.spec.transformer.experts import Experts
@@ -67,6 +68,11 @@ class Residual(Vocabulary):
         description="rank of a branch beside attention: with h, which attention reads, the stream "
         "becomes (x + attention(h) + h + norm(up(down(h)))) / sqrt(2) (LAuReL, arXiv:2411.07501)",
     )
+    depth_scaled: bool = Field(
+        False,
+        description="the stream is the sum of the embedding and of what sublayers add, over the "
+        "root of their number: with the n-th of them it is x * sqrt((n - 1) / n) + y / sqrt(n)",
+    )
 
 
 class Mlp(Vocabulary):
@@ -91,6 +97,9 @@ class Mlp(Vocabulary):
     norm: Annotated[InnerNorm | None, BeforeValidator(none_or_kind)] = Field(
         None, description="normalisation of the inner width, before the last projection"
     )
+    output_norm: Annotated[InnerNorm | None, BeforeValidator(none_or_kind)] = Field(
+        None, description="normalisation of what it makes, of that of all its experts together"
+    )
     beta: PositiveFloat | None = Field(None, description="`silu` becomes x * sigmoid(beta * x)")
     clamp: PositiveFloat | None = Field(
         None, description="a gated MLP's gate is at most this, and up between minus this and this"
@@ -100,6 +109,9 @@ class Mlp(Vocabulary):
         0.0,
         description="about this part of what the activation reads becomes zero: a token's numbers "
         "are counted from where so many of a normal distribution lie below (Gemma 3n)",
+    )
+    adapter: Annotated[Adapter | None, BeforeValidator(none_word), OF_ONE_STACK] = Field(
+        None, description="a bottleneck on the stream, after what the MLP adds; or `none`"
     )
     experts: Annotated[Experts | None, BeforeValidator(none_word), OF_TOKENS] = Field(
         None, description="several such MLPs, of which a token goes to a few; or `none`"

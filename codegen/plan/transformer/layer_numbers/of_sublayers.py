@@ -144,6 +144,16 @@ OTHER_ROWS = (
         own=True,
     ),
     NumberRow(
+        "adapter_width",
+        "adapter_widths",
+        "int",
+        lambda la: la.block.mlp.adapter.width if la.block.mlp.adapter else 0,
+        lambda la: min(int(la.true["adapter_width"]), 12),
+        used=lambda b: b.mlp.adapter is not None,
+        own=True,
+        comment="of bottlenecks after MLPs",
+    ),
+    NumberRow(
         "activation_beta",
         "activation_betas",
         "float",
@@ -188,6 +198,7 @@ OTHER_ROWS = (
     _inner_eps("v_norm_eps", lambda b: b.attention.v_norm),
     _inner_eps("output_norm_eps", lambda b: b.attention.output_norm),
     _inner_eps("mlp_norm_eps", lambda b: b.mlp.norm, of=""),
+    _inner_eps("mlp_output_norm_eps", lambda b: b.mlp.output_norm, of=""),
     NumberRow(
         "attention_clip",
         "attention_clips",
