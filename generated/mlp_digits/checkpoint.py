@@ -80,6 +80,16 @@ def progress_of(saved: dict[str, Any], path: Path) -> tuple[int, float]:
     return step, best
 
 
+def read_json(path: Path) -> Any:
+    """What a file says that training has left; ValueError if it is none."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON: {error!s:.200}") from None
+
+
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """All or nothing: the old file stays until the new one is on the disk."""
     temporary = path.with_suffix(".tmp")

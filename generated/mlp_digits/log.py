@@ -23,6 +23,7 @@ FORMATS = {  # of each figure on the terminal
     "mfu": "MFU {:6.1%}",  # model FLOPs utilisation, of the device's peak
     "validation_loss": "validation loss {:.4f}",
     "validation_accuracy": "accuracy {:.2%}",
+    "validation_top5": "top 5 {:.2%}",
 }
 # Dense bfloat16 FLOP/s by what the device's name contains; the longest name that fits counts.
 PEAK_FLOPS = {

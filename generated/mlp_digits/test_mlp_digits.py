@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from . import data, train
+from . import data, predict, train
 from .model import Config, Model
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -105,20 +105,60 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_folders_of_pictures_are_read_by_class(tmp_path: Path) -> None:
+def write_pictures(folder: Path) -> None:
+    """Three dark and three light pictures, in a folder for each class."""
     pictures = pytest.importorskip("PIL.Image")
     for name, shade in (("dark", 10), ("light", 240)):
-        (tmp_path / "data" / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True)
         for index in range(3):
             picture = pictures.new("RGB", (30, 40), (shade, shade, shade))
-            picture.save(tmp_path / "data" / name / f"{index}.png")
+            picture.save(folder / name / f"{index}.png")
+
+
+def test_folders_of_pictures_are_read_by_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "data")
+    (tmp_path / "data/dark/broken.png").write_bytes(b"no picture")
     size, channels = CONFIG.image_size, CONFIG.channels
     found = data.read_images(tmp_path / "data", size, channels, validation=0.5, seed=0)
+    assert "broken.png can't be read and is skipped" in capsys.readouterr().err
     assert found.classes == ["dark", "light"]
     for split in (found.train, found.validation):
-        assert split.images.shape == (3, channels, size, size)
+        assert isinstance(split.images, Tensor) and split.images.shape == (3, channels, size, size)
         shades = split.images[:, 0].amax((1, 2))
         assert torch.equal(shades, torch.tensor([10, 240], dtype=torch.uint8)[split.targets])
+
+
+def test_pictures_decoded_when_needed_are_those_held_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "data")
+    size, channels = CONFIG.image_size, CONFIG.channels
+    rows = np.array([2, 0, 1, 0])
+    batches = []
+    for held in (2**28, 0):
+        monkeypatch.setattr(data, "HELD", held)
+        found = data.read_images(tmp_path / "data", size, channels, validation=0.5, seed=0)
+        assert isinstance(found.train.images, Tensor) == bool(held)
+        batches.append(found.train.read(rows, following=rows))
+    assert all(torch.equal(one, other) for one, other in zip(*batches, strict=True))
+
+
+def test_a_trained_model_tells_the_classes_of_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "data")
+    train_briefly(tmp_path / "out")
+    assert (tmp_path / "out/confusion.png").exists()
+    assert (tmp_path / "out/predictions.png").exists()
+    capsys.readouterr()
+    given = ["--checkpoint", str(tmp_path / "out"), "--format", "json", str(tmp_path / "data")]
+    assert predict.main(given) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 6 and all(len(row["classes"]) == 2 for row in rows)
+    assert all(abs(sum(c["probability"] for c in row["classes"]) - 1) < 1e-4 for row in rows)
+    assert predict.main([str(tmp_path / "none")]) == 2
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

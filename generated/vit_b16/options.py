@@ -13,9 +13,13 @@ from .checkpoint import check_kinds, differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "a folder of one folder per class, or .npz with images and labels"] = ""
-    augment: Annotated[bool, "flip images left to right and move them, at random"] = False
-    validation: Annotated[float, "fraction of the images held out"] = 0.1
+    data: Annotated[
+        str, "a folder of one folder per class, or of train/ and val/ with these, .npz or IDX files"
+    ] = ""
+    validation: Annotated[
+        float, "fraction of the images held out, where they have no split of their own"
+    ] = 0.1
+    workers: Annotated[int, "threads that decode pictures"] = 4
     out: Annotated[str, "folder for checkpoints and logs"] = "out/vit_b16"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False

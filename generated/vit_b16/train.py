@@ -1,7 +1,7 @@
 # Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """Train vit_b16 on images.
 
-    python -m generated.vit_b16.train --data images/  # one folder per class
+    python -m generated.vit_b16.train --data images/  # one folder per class, or train/ and val/
     python -m generated.vit_b16.train --data digits.npz  # arrays `images` and `labels`
     python -m generated.vit_b16.train --resume
     torchrun --nproc-per-node 2 -m generated.vit_b16.train --resume  # on two devices
@@ -10,8 +10,8 @@ OUT receives checkpoint.safetensors (weights, optimizer and options, for --resum
 (the weights of the lowest validation loss), images.json (the classes' names; mean and deviation of
 the channels), log.jsonl and loss.png. Ctrl-C finishes the step, saves and stops.
 
-Batches and their augmentation are drawn from (seed, step, rank) alone, so a resumed run repeats the
-uninterrupted one: bit for bit where the device's kernels are deterministic, as on a CPU.
+Batches are drawn from (seed, step, rank) alone, so a resumed run repeats the uninterrupted one: bit
+for bit where the device's kernels are deterministic, as on a CPU.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from .log import Log, open_log, peak_flops, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
 from .process import RANK, WORLD, failed, start_device, stop_signals, sum_over_ranks
+from .report import draw_report
 
 # Forward and backward, of Config(); --tiny doesn't show MFU.
 FLOPS_PER_IMAGE = 105_382_975_344
@@ -197,15 +198,20 @@ def evaluate(run: Run, log: Log) -> None:
     run.model.eval()
     batches = validation_batches(run.data, run.options, RANK, WORLD)
     total, right = torch.zeros((), device=run.device), torch.zeros((), device=run.device)
+    near = torch.zeros((), device=run.device)  # with their class among the five likeliest
+    count = 0
     for batch in batches:
         images, targets = batch.to(run.device)
         with run.autocast():
-            scores = run.model(run.data.normalised(images))
-        total += F.cross_entropy(scores.float(), targets, reduction="sum")
+            scores = run.model(run.data.normalised(images)).float()
+        total += F.cross_entropy(scores, targets, reduction="sum")
         right += (scores.argmax(-1) == targets).sum()
-    count = len(run.data.validation.images)
+        near += (scores.topk(min(5, scores.size(1))).indices == targets[:, None]).sum()
+        count += batch.target_count
+    count = int(sum_over_ranks(count))
     loss, accuracy = sum_over_ranks(total.item()) / count, sum_over_ranks(right.item()) / count
     figures = {"validation_loss": loss, "validation_accuracy": accuracy}
+    figures["validation_top5"] = sum_over_ranks(near.item()) / count
     run.model.train()
     lowest = "  (lowest loss so far)" * (loss < run.best)
     log.write(run.step, figures, lowest)
@@ -272,6 +278,12 @@ def main(arguments: list[str] | None = None) -> int:
         plot_losses(run.path("log.jsonl"), run.path("loss.png"))
     best = run.path("best.safetensors")
     print(f"best validation loss {run.best:.4f}, with the weights in {best}")
+    for remark in run.data.remarks():
+        print(remark)
+    if RANK == 0:
+        load_weights(run.model, read_checkpoint(best)[0], best)
+        for picture in draw_report(run.model.eval(), run.data, run.options):
+            print(f"see {picture}")
     return 0
 
 
