@@ -122,6 +122,13 @@ def test_keys_that_only_earlier_queries_would_see_take_no_place_in_a_cache() -> 
     check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
 
 
+def test_a_layer_that_convolves_has_no_norm_of_attention_to_leave_out() -> None:
+    blocks = {"near": {"mixer": "conv", "residual": {"normed": True}}, "far": {}}
+    model = {**SMALL, "layers": ["far", "near"], "blocks": blocks}
+    model["residual"] = {"attention_norm": False}
+    check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
+
+
 @pytest.mark.parametrize("name", SHRUNK)
 def test_a_known_model_computes_what_its_plan_says(name: str) -> None:
     sizes = ["vocab_size=29", "context_length=20", *SHRUNK[name]]

@@ -142,11 +142,12 @@ def _check_layout(at: Place, block: Block) -> Iterator[Mistake]:
         key = (*at("mlp", "experts"), "own_norms")
         yield Mistake(key, message, "drop it, or residual.normed and residual.shared_norm")
     before = norm.placement in ("pre", "sandwich")
-    shared = residual.layout == "parallel" or residual.normed or not residual.attention_norm
+    bare = block.mixer == "attention" and not residual.attention_norm
+    shared = residual.layout == "parallel" or residual.normed or bare
     if residual.low_rank and (shared or not before):
         message = "a low-rank branch reads attention's own norm, and the MLP comes after it"
         yield Mistake(at("residual", "low_rank"), message, "`placement: pre` or `sandwich`")
-    if not residual.attention_norm and (residual.shared_norm or residual.normed or not before):
+    if bare and (residual.shared_norm or residual.normed or not before):
         message = "there is no norm of attention's own before it that could be left out"
         yield Mistake(at("residual", "attention_norm"), message)
 
