@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from codegen.exit_codes import ExitCode
-from codegen.spec import load_spec, reference
+from codegen.plan import lower
+from codegen.spec import load_spec, load_text, reference
 from tests.conftest import Run
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,14 @@ def test_the_readmes_spec_is_the_one_that_is_built() -> None:
     spec = load_spec(ROOT / "specs/llama.yaml", ROOT).spec.model_dump(exclude_unset=True)
     assert shown["model"]["d_model"] == spec["model"]["d_model"]
     assert set(shown["model"]) <= set(spec["model"])
+
+
+def test_the_specs_in_the_page_on_training_are_sound() -> None:
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    specs = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(specs) == 2
+    for text in specs:
+        lower(load_text(text, "specs/shown.yaml"))
 
 
 def test_the_readmes_exit_codes_are_the_ones_there_are() -> None:
