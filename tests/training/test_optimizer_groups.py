@@ -24,6 +24,7 @@ from tests.strategies import image_specs, pair_specs, specs
 RATES = {"lr": 0.1, "matrix_lr": 0.2, "embedding_lr": 0.3, "head_lr": 0.4}
 DECAYS = {"weight_decay": 0.5, "matrix_weight_decay": 0.6}
 MUON = "train.optimizer={kind: muon}"
+NAMES = {"adam": "Adam", "sgd": "SGD"}
 Held = dict[str, tuple[str, float, float]]
 
 
@@ -33,7 +34,7 @@ def wanted(plan: Plan) -> Held:
     found: Held = {}
     for row in plan.model.parameters:
         decay = DECAYS["weight_decay"] if row.decay else 0.0
-        held = ("AdamW", RATES["lr"], decay)
+        held = (NAMES.get(plan.train.optimizer.kind, "AdamW"), RATES["lr"], decay)
         if muon and row.group == "matrix":
             held = ("Muon", RATES["matrix_lr"], DECAYS["matrix_weight_decay"])
         elif muon and row.group in ("embedding", "head"):
@@ -72,6 +73,14 @@ def test_optimizers_hold_what_the_table_says(
 ) -> None:
     train = import_train(lower(load_spec(path, ROOT, override)), tmp_path)
     assert held_by_optimizers(train, train.Config.tiny()) == wanted(tiny_plan(path, *override))
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize("name", ["t5_small", "vit_b16"])
+def test_other_rules_decay_what_the_table_says(kind: str, name: str, tmp_path: Path) -> None:
+    path, override = ROOT / f"specs/{name}.yaml", f"train.optimizer={{kind: {kind}}}"
+    train = import_train(lower(load_spec(path, ROOT, [override])), tmp_path)
+    assert held_by_optimizers(train, train.Config.tiny()) == wanted(tiny_plan(path, override))
 
 
 EACH_HEAD = """{
