@@ -147,6 +147,26 @@ def test_training_goes_on_without_what_can_not_be_read(
     assert not set(range(0, 24, 5)) & set(seen)
 
 
+def test_a_batch_of_nothing_that_can_be_read_is_of_the_next_pictures(
+    modules: list[ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = modules[0]
+    monkeypatch.setattr(data, "HELD", 0)
+    files = write(tmp_path / "data/train")
+    write(tmp_path / "data/val", each=1)
+    for broken in files[3:5]:
+        broken.write_bytes(b"no picture")
+    split = read(data, tmp_path / "data").train
+    for rows, wanted in (([3], [5]), ([3, 4], [5]), ([2, 4, 2], [2, 2]), ([4, 11], [11])):
+        batch = split.read(rows)
+        assert numbers_of(batch) == wanted
+        assert batch.targets.tolist() == [number // 4 for number in wanted]
+    for broken in files:
+        broken.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="none of 12 pictures can be read"):
+        split.read([0])
+
+
 def test_what_is_decoded_ahead_is_what_a_resumed_run_decodes(
     modules: list[ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
