@@ -22,13 +22,15 @@ class FilePlan:
 class TestsPlan:
     """Templates of a test file: what it imports, its constants, and its fixtures and tests.
 
-    Parameters with `idle` in their names may have no gradient at times.
+    Parameters with `idle` in their names may have no gradient at times. `of_batches`: in training
+    the network takes statistics of a batch, which one item has none of.
     """
 
     imports: tuple[str, ...]
     constants: tuple[str, ...]
     parts: tuple[str, ...]
     idle: str = ""
+    of_batches: bool = False
 
 
 def package_tests(
@@ -47,6 +49,7 @@ def package_tests(
         (*network.constants, *task.constants),
         (fixtures, "package/tests/fixtures.py.jinja", *network.parts, *parts, *techniques, *of_all),
         network.idle,
+        network.of_batches,
     )
 
 

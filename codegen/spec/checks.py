@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from codegen.spec.diagnose import suggestion
+from codegen.spec.close_words import suggestion
 from codegen.spec.head import SpecHead
 from codegen.spec.mistake import Mistake
 from codegen.spec.optimizers import SGD

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from codegen.errors import Diagnostic
+from codegen.spec.close_words import suggestion
 from codegen.spec.families import FAMILIES, language
+from codegen.spec.network.nested import Holds
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.file_fields import SpecFile
 from codegen.spec.yaml.migrations import outdated
@@ -32,12 +32,6 @@ WORDS = {
     "finite_number": "expected a finite number",
     "string_too_short": "expected a text that is not empty",
 }
-
-
-def suggestion(given: str, known: Iterable[str]) -> str | None:
-    """A "did you mean" for a mistyped word."""
-    close = difflib.get_close_matches(given, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else None
 
 
 def path_of(location: tuple[int | str, ...], data: Any) -> Key:
@@ -112,6 +106,9 @@ def _diagnose_one(
         where = tree.position((*key, name))
         first = "start with `name: my_model`" if name == "name" else None
         return Diagnostic(f"the field `{name}` is missing", where, first)
+    if kind == "unknown_layer":
+        message = f"no layer and no block is called `{word(context['word'])}`"
+        return Diagnostic(message, position, context["hint"] or None)
     if kind == "expression":
         position = tree.character(key, given, context["offset"], context["length"])
         return Diagnostic(context["reason"], position)
@@ -193,7 +190,13 @@ def fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[s
 
 def _member(models: list[type[BaseModel]], tag: str) -> list[type[BaseModel]]:
     """The member of a discriminated union that pydantic's location names."""
-    return [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == tag]
+    tagged = [m for m in models if "kind" in m.model_fields]
+    return [
+        m
+        for m in tagged
+        if m.model_fields["kind"].default == tag
+        or tag in get_args(m.model_fields["kind"].annotation)
+    ]
 
 
 def _models_of(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
@@ -206,4 +209,6 @@ def _models_of(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
             walk(argument)
 
     walk(model.model_fields[field].annotation)
+    for mark in model.model_fields[field].metadata:
+        found += mark.vocabularies() if isinstance(mark, Holds) else ()
     return found

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from codegen.errors import Diagnostic, SpecError
 from codegen.spec.checks import CHECKS, check_name
-from codegen.spec.diagnose import diagnose, path_of, show, suggestion
+from codegen.spec.close_words import suggestion
+from codegen.spec.diagnose import diagnose, path_of, show
 from codegen.spec.families import DEFAULT, FAMILIES, language
 from codegen.spec.head import SpecHead
 from codegen.spec.language import FamilyLanguage

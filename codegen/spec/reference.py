@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import types
+from collections.abc import Container
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -97,14 +98,14 @@ fields that only some tasks have say which.
 
 def markdown() -> str:
     """The reference of every field: type, default, meaning."""
-    parts = [INTRODUCTION, _section("A spec", SpecHead), *_nested(SpecHead, ""), _tasks()]
-    parts += [_section(f"`data` of `{task.name}`", task.data) for task in TASKS.values()]
+    parts = [INTRODUCTION, section("A spec", SpecHead), *_nested(SpecHead, ""), _tasks()]
+    parts += [section(f"`data` of `{task.name}`", task.data) for task in TASKS.values()]
     for family in FAMILIES:
         spoken = language(family)
         (model,) = models_in(spoken.whole.model_fields["model"].annotation)
-        parts += [_section(f"`model` of `family: {family}`", model), *_nested(model, "model")]
+        parts += [section(f"`model` of `family: {family}`", model), *_nested(model, "model")]
         parts += [spoken.notes()] if spoken.notes else []
-    parts += [_section("A spec file", SpecFile), VARIANTS, VERSIONS + _changes()]
+    parts += [section("A spec file", SpecFile), VARIANTS, VERSIONS + _changes()]
     return "\n".join(parts)
 
 
@@ -129,7 +130,7 @@ def _nested(model: type[BaseModel], path: str) -> list[str]:
             several = len(models_in(field.annotation)) > 1
             kind = inner.model_fields.get("kind")
             title = f"{place} (kind: {kind.default})" if several and kind else place
-            parts.append(_section(f"`{title}`", inner))
+            parts.append(section(f"`{title}`", inner))
             if not is_repeated(field):
                 parts += _nested(inner, place)
     return parts
@@ -148,12 +149,14 @@ def _changes() -> str:
     return "".join(f"| {version} | `{old}` | `{new}` |\n" for version, old, new in sorted(rows))
 
 
-def _section(title: str, model: type[BaseModel]) -> str:
+def section(title: str, model: type[BaseModel], skip: Container[str] = ()) -> str:
+    """A vocabulary's fields, some aside, as a table below a title."""
     document = (model.__doc__ or "").strip()
-    if not model.model_fields:
+    fields = {name: one for name, one in model.model_fields.items() if name not in skip}
+    if not fields:
         return f"## {title}\n\n{document} It has no fields.\n"
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
-    for name, field in model.model_fields.items():
+    for name, field in fields.items():
         meaning = (field.description or "").replace("|", "\\|")
         if tasks := tasks_of(field):
             meaning += f" ({', '.join(f'`{task}`' for task in tasks)})"

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from codegen.errors import Diagnostic
+from codegen.plan.network.surroundings import with_defaults
 from codegen.spec import LoadedSpec
 from codegen.spec.network.activation import ActivationLayer
 from codegen.spec.network.dropout import DropoutLayer
+from codegen.spec.network.flatten import FlattenLayer
 from codegen.spec.network.linear import LinearLayer
 from codegen.spec.network.vocabulary import NetworkSpec
 
@@ -23,13 +25,16 @@ def warn_of_layers(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     )
 
 
+PASSING = (DropoutLayer, FlattenLayer)  # they hand on what they get
+
+
 def _doubts(spec: NetworkSpec) -> Iterator[tuple[int, str, str]]:
     layers = list(enumerate(spec.model.layers))
-    acting = [
-        (at, layer) for at, layer in layers if isinstance(layer, LinearLayer | ActivationLayer)
-    ]
+    acting = [(at, layer) for at, layer in layers if not isinstance(layer, PASSING)]
     for (_, before), (at, layer) in pairwise(acting):
         if isinstance(before, LinearLayer) and isinstance(layer, LinearLayer):
+            if with_defaults(before, spec.model.linear).activation != "none":
+                continue
             if _narrows(spec, before, layer):
                 continue  # a product of thin matrices
             yield (
@@ -52,4 +57,4 @@ def _doubts(spec: NetworkSpec) -> Iterator[tuple[int, str, str]]:
 def _narrows(spec: NetworkSpec, before: LinearLayer, after: LinearLayer) -> bool:
     """Whether fewer numbers lie between two layers than the second makes of them."""
     width = spec.model.classes if after.width == "classes" else after.width
-    return isinstance(before.width, int) and width is not None and before.width < width
+    return isinstance(before.width, int) and isinstance(width, int) and before.width < width

@@ -1,35 +1,26 @@
-"""The layer `dropout`."""
+"""The layers `dropout` and `drop_path`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from codegen.plan.network.layer import PlannedLayer, Surroundings
-from codegen.plan.network.size import Entry
-from codegen.plan.reads import Read
+from codegen.plan.network.layer import MODULE, PlannedLayer
+from codegen.plan.network.surroundings import Surroundings
+from codegen.spec.network.drop_path import DropPathLayer
 from codegen.spec.network.dropout import DropoutLayer
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedDropout(PlannedLayer):
-    """Numbers zeroed at a rate."""
-
-    rate: Read | Entry
-    drops: bool = True
-
-
-def numbers(layer: DropoutLayer) -> Mapping[str, int | float]:
-    """Its fields of the config."""
-    return {"dropout": float(layer.rate)}
-
-
-def planned(layer: DropoutLayer, around: Surroundings) -> PlannedDropout:
+def planned(layer: DropoutLayer | DropPathLayer, around: Surroundings) -> tuple[PlannedLayer, ...]:
     """Whatever comes in goes on."""
-    return PlannedDropout(
-        kind="dropout",
-        template="network/layers/dropout.jinja",
-        shape=around.incoming,
-        words=f"dropout at a rate of {layer.rate:g}",
-        rate=around.numbers["dropout"],
+    ours = isinstance(layer, DropPathLayer)
+    name = "drop path" if ours else "dropout"
+    return (
+        PlannedLayer(
+            kind=layer.kind,
+            template=MODULE,
+            shape=around.incoming,
+            words=f"{name} at a rate of {layer.rate:g}",
+            drops=True,
+            module="DropPath" if ours else "nn.Dropout",
+            inputs=(around.choose(layer.kind, float(layer.rate)),),
+            helper="network/helpers/drop_path.py.jinja" if ours else "",
+        ),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codegen.plan.network.size import Shape, Size
+from codegen.plan.network.size import Shape, Size, fixed, named
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
 from codegen.spec.network.vocabulary import NetworkSpec
@@ -22,6 +22,7 @@ class NetworkEnds:
     fields: tuple[ConfigField, ...]
     incoming: Shape
     outputs: Size
+    argument: str  # of the forward
     template: str
     unit: str
     does: str  # what the network does, as a title goes on
@@ -29,7 +30,7 @@ class NetworkEnds:
 
 def _image_classification(spec: NetworkSpec) -> NetworkEnds:
     image, classes = spec.model.image, spec.model.classes
-    side = Size(image.size, (Read("image_size"),))
+    side = named(image.size, Read("image_size"))
     toy = min(image.size, TOY_SIZE)
     return NetworkEnds(
         fields=(
@@ -37,8 +38,9 @@ def _image_classification(spec: NetworkSpec) -> NetworkEnds:
             ConfigField("channels", "int", image.channels, image.channels),
             ConfigField("classes", "int", classes, min(classes, TOY_CLASSES)),
         ),
-        incoming=(Size(image.channels, (Read("channels"),)), side, side),
-        outputs=Size(classes, (Read("classes"),)),
+        incoming=(named(image.channels, Read("channels")), side, side),
+        outputs=named(classes, Read("classes")),
+        argument="images",
         template="network/ends/image_classification.py.jinja",
         unit="image",
         does=f"classifies images of {image.size} x {image.size} pixels",
@@ -50,8 +52,9 @@ def _regression(spec: NetworkSpec) -> NetworkEnds:
     inputs = len(spec.data.inputs)
     return NetworkEnds(
         fields=(ConfigField("inputs", "int", inputs, inputs, "columns that are read"),),
-        incoming=(Size(inputs, (Read("inputs"),)),),
-        outputs=Size(1, ()),
+        incoming=(named(inputs, Read("inputs")),),
+        outputs=fixed(1),
+        argument="inputs",
         template="network/ends/regression.py.jinja",
         unit="row",
         does=f"predicts {spec.data.target} from {', '.join(spec.data.inputs)}",
@@ -66,8 +69,9 @@ def _classification(spec: NetworkSpec) -> NetworkEnds:
             ConfigField("inputs", "int", inputs, inputs, "columns that are read"),
             ConfigField("classes", "int", classes, classes),
         ),
-        incoming=(Size(inputs, (Read("inputs"),)),),
-        outputs=Size(classes, (Read("classes"),)),
+        incoming=(named(inputs, Read("inputs")),),
+        outputs=named(classes, Read("classes")),
+        argument="inputs",
         template="network/ends/classification.py.jinja",
         unit="row",
         does=f"tells {spec.data.target} from {', '.join(spec.data.inputs)}",

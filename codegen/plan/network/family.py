@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-
-from codegen.errors import Diagnostic, SpecError
+from codegen.errors import Diagnostic
 from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.own_tiles import with_own_tiles
-from codegen.plan.network.activation import HALVING
 from codegen.plan.network.doubtful import warn_of_layers
 from codegen.plan.network.ends import ENDS, NetworkEnds
-from codegen.plan.network.kinds import planned_layer
-from codegen.plan.network.knob_table import number_fields, reads_of
-from codegen.plan.network.layer import LayerError, PlannedLayer, Surroundings
-from codegen.plan.network.network import LayeredNetwork
+from codegen.plan.network.lowering import lowered
+from codegen.plan.network.network import LayeredNetwork, LayerRow
+from codegen.plan.network.walk import PlacedError
 from codegen.plan.plan import Cost, Description, Plan
 from codegen.plan.shown import ShownTable, parameters_shown
-from codegen.plan.tables import Group, Parameter, Start
 from codegen.plan.tasks import task_plan
 from codegen.plan.units import human
 from codegen.plan.whole import whole_plan
 from codegen.spec import LoadedSpec
+from codegen.spec.diagnose import path_of
 from codegen.spec.network.vocabulary import NetworkSpec
-from codegen.spec.yaml.source import Key, spec_error
+from codegen.spec.yaml.source import spec_error
 
 HE = "He et al., Delving Deep into Rectifiers (arXiv:1502.01852)"
 
@@ -35,16 +30,11 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
     assert isinstance(spec, NetworkSpec), spec
     with_own_tiles(None, loaded)  # a spec that gives tiles to kernels is told that there are none
     ends = ENDS[spec.task](spec)
-    layers = _planned(loaded, spec, ends)
-    gain = 2 if any(layer.kind in HALVING for layer in layers) else 1
-    network = LayeredNetwork(
-        class_name="Model",
-        fields=(*ends.fields, *number_fields(spec.model.layers)),
-        layers=layers,
-        parameters=tuple(_parameters(layers, gain)),
-        end=ends.template,
-        gain=gain,
-    )
+    try:
+        network = lowered(spec.model, ends)
+    except PlacedError as error:
+        place = loaded.tree.position(path_of(error.key, loaded.tree.data))
+        raise spec_error([Diagnostic(error.message, place, error.hint)]) from None
     cost = _cost(network, ends.unit, spec.train.optimizer.kind)
     return whole_plan(
         loaded,
@@ -53,54 +43,14 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
         _description(spec.name, network, ends),
         cost,
         (FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),),
-        TestsPlan((), (), ()),
+        TestsPlan((), (), (), of_batches=network.of_batches),
     )
-
-
-def _planned(loaded: LoadedSpec, spec: NetworkSpec, ends: NetworkEnds) -> tuple[PlannedLayer, ...]:
-    found: list[PlannedLayer] = []
-    shape, said = ends.incoming, spec.model.layers
-    for index, (layer, numbers) in enumerate(zip(said, reads_of(said), strict=True)):
-        try:
-            made = planned_layer(layer, Surroundings(shape, ends.outputs, numbers))
-        except LayerError as error:
-            raise _mistake(loaded, ("model", "layers", index), error.message, error.hint) from None
-        found.append(made)
-        shape = made.shape
-    wanted = (ends.outputs.value,)
-    given = tuple(size.value for size in shape)
-    if given != wanted:
-        sizes = " x ".join(f"{value:,}" for value in given)
-        message = f"the last layer gives {sizes} numbers, and the task asks for {wanted[0]:,}"
-        raise _mistake(loaded, ("model", "layers"), message, "end with `linear`")
-    return tuple(found)
-
-
-def _mistake(loaded: LoadedSpec, key: Key, message: str, hint: str) -> SpecError:
-    return spec_error([Diagnostic(message, loaded.tree.position(key), hint)])
-
-
-def _parameters(layers: tuple[PlannedLayer, ...], gain: int) -> Iterator[Parameter]:
-    """Weights from N(0, gain / numbers that come in), biases from zero; the last is the head."""
-    last = max((i for i, layer in enumerate(layers) if layer.weights), default=0)
-    first = min((i for i, layer in enumerate(layers) if layer.weights), default=0)
-    for index, layer in enumerate(layers):
-        prefix = f"layers.{index}." if len(layers) > 1 else "layer."
-        group: Group = "head" if index == last != first else "matrix"
-        for weight in layer.weights:
-            if len(weight.shape) > 1:
-                start = Start("normal", std=(gain / weight.shape[1]) ** 0.5)
-                yield Parameter(prefix + weight.name, weight.shape, layer.kind, start, group)
-            else:
-                yield Parameter(
-                    prefix + weight.name, weight.shape, "bias", Start("zeros"), "vector"
-                )
 
 
 def _cost(network: LayeredNetwork, unit: str, optimizer: str) -> Cost:
     count = sum(row.count for row in network.parameters)
     matrices = sum(row.count for row in network.parameters if row.group == "matrix")
-    flops = sum(layer.flops for layer in network.layers)
+    flops = sum(row.flops for row in network.rows if not row.depth)
     moments = 2 * count if optimizer == "adamw" else 2 * (count - matrices) + matrices
     return Cost(
         parameters=count,
@@ -117,27 +67,25 @@ def _cost(network: LayeredNetwork, unit: str, optimizer: str) -> Cost:
 def _description(name: str, network: LayeredNetwork, ends: NetworkEnds) -> Description:
     count = sum(row.count for row in network.parameters)
     numbers = f"{human(count).strip()} parameter{'s' * (count != 1)}"
-    plain = not any(layer.kind in HALVING or layer.words for layer in network.layers)
-    what = "a linear model" if plain else "a network"
+    what = "a network" if network.words or network.filling.gain == 2 else "a linear model"
     title = f"{name}: {what} that {ends.does}, with {numbers}."
-    words = [layer.words for layer in network.layers if layer.words]
-    notable = tuple(dict.fromkeys(words)) or ("one layer, whose output is a weighted sum",)
-    return Description(title, notable, (HE,) if network.gain == 2 else ())
+    notable = network.words or ("one layer, whose output is a weighted sum",)
+    return Description(title, notable, (HE,) if network.filling.gain == 2 else ())
 
 
 def network_shown(plan: Plan) -> tuple[ShownTable, ...]:
     """Its layers with what they hand on, and its parameters."""
     network = plan.model
     assert isinstance(network, LayeredNetwork), plan.family
-    columns = ("layer", "kind", "hands on", "parameters", "FLOPs")
-    rows = tuple(_layer_row(index, layer) for index, layer in enumerate(network.layers))
-    return ShownTable("layers", columns, rows, ("kind",)), parameters_shown(network.parameters)
+    columns = ("layer", "hands on", "parameters", "FLOPs", "sees")
+    rows = tuple(map(_layer_row, network.rows))
+    return ShownTable("layers", columns, rows, ("layer",)), parameters_shown(network.parameters)
 
 
-def _layer_row(index: int, layer: PlannedLayer) -> tuple[str, ...]:
-    shape = " x ".join(f"{size.value:,}" for size in layer.shape)
-    count = sum(math.prod(weight.shape) for weight in layer.weights)
-    return str(index), layer.kind, shape, f"{count:,}", f"{layer.flops:,}"
+def _layer_row(row: LayerRow) -> tuple[str, ...]:
+    shape = " x ".join(f"{size:,}" for size in row.shape)
+    seen = "all" if row.field is None else str(row.field)
+    return "  " * row.depth + row.name, shape, f"{row.parameters:,}", human(row.flops).strip(), seen
 
 
 FAMILY = Family(lower=lower_network_of_layers, shown=network_shown, warnings=warn_of_layers)

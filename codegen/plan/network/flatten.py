@@ -1,20 +1,33 @@
-"""The layer `flatten`."""
+"""The layers `flatten`, `tokens` and `transpose`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from codegen.plan.network.layer import PlannedLayer, Surroundings
-from codegen.plan.network.size import product
-from codegen.spec.network.flatten import FlattenLayer
-
-
-def numbers(layer: FlattenLayer) -> Mapping[str, int | float]:
-    """It has none."""
-    return {}
+from codegen.plan.network.layer import MODULE, LayerError, PlannedLayer
+from codegen.plan.network.size import TOKENS, Shape, product
+from codegen.plan.network.surroundings import Surroundings
+from codegen.spec.network.flatten import FlattenLayer, TokensLayer, TransposeLayer
 
 
-def planned(layer: FlattenLayer, around: Surroundings) -> PlannedLayer:
-    """All axes become one."""
-    shape = (product(around.incoming),)
-    return PlannedLayer("flatten", "network/layers/flatten.jinja", shape, words="")
+def planned(
+    layer: FlattenLayer | TokensLayer | TransposeLayer, around: Surroundings
+) -> tuple[PlannedLayer, ...]:
+    """All axes become one, those of the pixels become one, or two change places."""
+    if isinstance(layer, FlattenLayer):
+        return (flattened(around.incoming),)
+    if isinstance(layer, TokensLayer):
+        around.needs_map("`tokens`")
+        shape = (product(around.incoming[1:]), around.channels)
+        return (_ours("tokens", "Tokens", shape),)
+    if len(around.incoming) != TOKENS:
+        raise LayerError("only tokens can be transposed", "`tokens` before it")
+    return (_ours("transpose", "Transpose", around.incoming[::-1]),)
+
+
+def flattened(shape: Shape) -> PlannedLayer:
+    """All numbers of an item as a vector."""
+    return PlannedLayer("flatten", MODULE, (product(shape),), words="", module="nn.Flatten")
+
+
+def _ours(kind: str, module: str, shape: Shape) -> PlannedLayer:
+    helper = f"network/helpers/{kind}.py.jinja"
+    return PlannedLayer(kind, MODULE, shape, words="", module=module, helper=helper)

@@ -2,31 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
-from codegen.plan.network.size import Entry, Shape, Size
-from codegen.plan.reads import Read
+from codegen.plan.network.size import Pair, Shape, Size
+from codegen.plan.reads import Printed
 
 
 class LayerError(Exception):
-    """A layer that doesn't fit what comes in: what is wrong, and what to do."""
+    """A layer that doesn't fit what comes in: what is wrong, what to do, and the field."""
 
-    def __init__(self, message: str, hint: str) -> None:
+    def __init__(self, message: str, hint: str | None = None, field: str = "") -> None:
         super().__init__(message)
-        self.message, self.hint = message, hint
+        self.message, self.hint, self.field = message, hint, field
+
+
+@dataclass(frozen=True)
+class Plain(Printed):
+    """A value that no config changes, as a person types it."""
+
+    value: float | int | str | bool
+
+    def of(self, config: str) -> str:
+        """`1e-6`."""
+        if isinstance(self.value, str):
+            return f'"{self.value}"'
+        return repr(self.value).replace("e-0", "e-")
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """An argument that is not the default of a module."""
+
+    name: str
+    value: Size | Pair | Plain
 
 
 @dataclass(frozen=True)
 class Weight:
-    """A parameter of a layer; its matrix starts by the numbers that come `in`."""
+    """A parameter of a layer; `fan` is how many numbers come into each of its sums."""
 
     name: str
     shape: tuple[int, ...]
+    start: str = "normal"  # or ones, zeros, constant
+    fan: int = 0
+    value: float = 0.0  # of a constant
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a layer sees of the map before it, in height or width: its extent and its stride.
+
+    `finer`: how many times larger the map becomes.
+    """
+
+    extent: int = 1
+    stride: int = 1
+    finer: int = 1
+    whole: bool = False
 
 
 @dataclass(frozen=True)
 class PlannedLayer:
-    """A layer: its template, the shape of what comes out, its parameters, its cost."""
+    """A layer: its template, the shape of what comes out, its parameters, its cost.
+
+    `module` is its class, `inputs` and `keywords` what that is made with; `function` what computes
+    the same without a module; `helper` the template of a class of ours.
+    """
 
     kind: str
     template: str
@@ -35,12 +76,20 @@ class PlannedLayer:
     weights: tuple[Weight, ...] = ()
     flops: int = 0
     drops: bool = False  # numbers, at random, in training
+    module: str = ""
+    inputs: tuple[Size | Pair | Plain, ...] = ()
+    keywords: tuple[Keyword, ...] = ()
+    function: str = ""
+    helper: str = ""
+    resets: str = ""  # the class whose parameters it resets itself
+    window: Window = Window()
+    ratio: Size | None = None  # how many times smaller the map becomes
+
+    @property
+    def printed(self) -> tuple[object, ...]:
+        """What its code is made of."""
+        left_out = ("shape", "weights", "flops", "words", "window", "ratio")
+        return tuple(getattr(self, f.name) for f in fields(self) if f.name not in left_out)
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What comes into a layer, what the model has to give, and the layer's own numbers."""
-
-    incoming: Shape
-    outputs: Size
-    numbers: dict[str, Read | Entry] = field(default_factory=dict)
+MODULE = "network/layers/module.jinja"

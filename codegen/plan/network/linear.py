@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 
-from codegen.plan.network.layer import LayerError, PlannedLayer, Surroundings, Weight
-from codegen.plan.network.size import Size
+from codegen.plan.network.activation import activation_of
+from codegen.plan.network.layer import MODULE, Keyword, LayerError, Plain, PlannedLayer, Weight
+from codegen.plan.network.norm import norm_of
+from codegen.plan.network.size import MAP, fixed, shape_words, with_channels
+from codegen.plan.network.surroundings import Surroundings, with_defaults
 from codegen.spec.network.linear import LinearLayer
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlannedLinear(PlannedLayer):
-    """Weighted sums of a vector."""
-
-    inputs: Size
-    outputs: Size
-    bias: bool
-
-
-def numbers(layer: LinearLayer) -> Mapping[str, int | float]:
-    """Its fields of the config."""
-    return {"width": layer.width} if isinstance(layer.width, int) else {}
+def planned(layer: LinearLayer, around: Surroundings) -> tuple[PlannedLayer, ...]:
+    """The sums with their norm and their activation."""
+    said = with_defaults(layer, around.model.linear)
+    linear = _sums(said, around)
+    after = replace(around, incoming=linear.shape)
+    norm = norm_of(said.norm, after, after.channels)
+    return (linear, *norm, *activation_of(said.activation, after))
 
 
-def planned(layer: LinearLayer, around: Surroundings) -> PlannedLinear:
-    """LayerError unless a vector comes in."""
-    if len(around.incoming) != 1:
-        sizes = " x ".join(str(size.value) for size in around.incoming)
-        raise LayerError(f"a linear layer takes a vector, not a map of {sizes}", "flatten before")
-    (inputs,) = around.incoming
-    outputs, words = around.outputs, ""
-    if isinstance(layer.width, int):
-        outputs = Size(layer.width, (around.numbers["width"],))
-        words = f"a layer of {layer.width:,} units"
-    shape = (outputs.value, inputs.value)
-    weights = (Weight("weight", shape), *((Weight("bias", shape[:1]),) if layer.bias else ()))
-    return PlannedLinear(
+def _sums(said: LinearLayer, around: Surroundings) -> PlannedLayer:
+    if len(around.incoming) == MAP and said.width is None:
+        sizes = shape_words(around.incoming)
+        message = f"a linear layer of the model's outputs takes a vector, not a map of {sizes}"
+        raise LayerError(message, "`flatten` or `mean_pool` before it")
+    inputs, outputs = around.channels, around.width(said.width, around.outputs)
+    on_map = len(around.incoming) == MAP
+    matrix = (outputs.value, inputs.value, *((1, 1) if on_map else ()))
+    places = math.prod(s.value for s in around.incoming) // inputs.value
+    words = f"a layer of {outputs.value:,} units" if isinstance(said.width, int) else ""
+    return PlannedLayer(
         kind="linear",
-        template="network/layers/linear.jinja",
-        shape=(outputs,),
+        template=MODULE,
+        shape=with_channels(around.incoming, outputs),
         words=words,
-        weights=weights,
-        flops=2 * shape[0] * shape[1],
-        inputs=inputs,
-        outputs=outputs,
-        bias=layer.bias,
+        weights=(
+            Weight("weight", matrix, "normal", inputs.value),
+            *((Weight("bias", matrix[:1], "zeros"),) if said.bias else ()),
+        ),
+        flops=2 * outputs.value * inputs.value * places,
+        module="nn.Conv2d" if on_map else "nn.Linear",
+        inputs=(inputs, outputs, fixed(1)) if on_map else (inputs, outputs),
+        keywords=() if said.bias else (Keyword("bias", Plain(False)),),
     )

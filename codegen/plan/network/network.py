@@ -4,33 +4,82 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegen.plan.network.layer import PlannedLayer
-from codegen.plan.tables import ConfigField, ImportPlan, Parameter
+from codegen.plan.network.compose import Statement, Value
+from codegen.plan.network.modules import Held, UNetClass
+from codegen.plan.tables import Argument, ConfigField, ImportPlan, Parameter
+
+
+@dataclass(frozen=True)
+class BlockClass:
+    """A block's class: what it is made with, what it holds, and its forward.
+
+    `sequence`: it is nothing but modules in a row.
+    """
+
+    name: str
+    doc: str
+    arguments: tuple[Argument, ...]
+    held: tuple[Held, ...]
+    statements: tuple[Statement, ...]
+    result: Value
+    sequence: bool
+
+    @property
+    def signature(self) -> list[str]:
+        """Its arguments, as a constructor lists them."""
+        return [
+            f"{a.name}: {a.type}" + (f" = {a.default}" if a.default else "") for a in self.arguments
+        ]
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A layer as `tgen plan` shows it."""
+
+    name: str
+    depth: int
+    shape: tuple[int, ...]
+    parameters: int
+    flops: int
+    field: int | None  # pixels of the image that one number sees, in height or width
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How `init_weights` fills a network: modules' weights by their kinds.
+
+    `sums` are the classes whose weights are normal, with a variance of `gain` over the numbers that
+    come in; `resets` those that reset themselves. `flat`: there are but linear layers.
+    """
+
+    gain: int
+    sums: tuple[str, ...]
+    resets: tuple[str, ...]
+    flat: bool
 
 
 @dataclass(frozen=True)
 class LayeredNetwork:
-    """Layers in a row, between what the task gives and what it asks for.
+    """Layers between what the task gives and what it asks for.
 
-    `end` is the template of what the model takes and returns; `gain` the number that the variance
-    of a weight is of one over the numbers that come in.
+    `end` is the template of what the model takes and returns, `helpers` those of what layers need
+    and PyTorch lacks.
     """
 
     class_name: str
     fields: tuple[ConfigField, ...]
-    layers: tuple[PlannedLayer, ...]
+    classes: tuple[BlockClass, ...]
+    unet: UNetClass | None  # the class of its levels, if it has such
+    held: tuple[Held, ...]
+    statements: tuple[Statement, ...]
+    result: Value
+    helpers: tuple[str, ...]
+    rows: tuple[LayerRow, ...]
     parameters: tuple[Parameter, ...]
     end: str
-    gain: int
+    filling: Filling
+    drops: bool
+    of_batches: bool  # whether norms take statistics of a batch in training
+    words: tuple[str, ...]  # what is notable of its layers
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()
-
-    @property
-    def holder(self) -> str:
-        """What the model calls its layers, or its only one."""
-        return "layers" if len(self.layers) > 1 else "layer"
-
-    @property
-    def drops(self) -> bool:
-        """Whether training drops numbers at random."""
-        return any(layer.drops for layer in self.layers)

@@ -1,13 +1,20 @@
-"""Sizes of what layers hand on: numbers, and how the generated code reads them off its config."""
+"""Sizes of what layers hand on: numbers, and how the generated code works them out."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
 
-from codegen.plan.reads import Printed, Read
+from codegen.plan.network.polynomial import (
+    Atom,
+    Polynomial,
+    applied,
+    constant,
+    of_atom,
+)
+from codegen.plan.reads import Printed
 
 
 @dataclass(frozen=True)
@@ -24,25 +31,121 @@ class Entry(Printed):
 
 @dataclass(frozen=True)
 class Size(Printed):
-    """How many numbers there are: a product of fields."""
+    """A number, and what it is made of."""
 
     value: int
-    factors: tuple[Read | Entry, ...]
+    formula: Polynomial
 
     def of(self, config: str) -> str:
         """`config.channels * config.image_size**2`."""
-        powers = Counter(self.factors)
-        parts = [f.of(config) + (f"**{n}" if n > 1 else "") for f, n in powers.items()]
-        return " * ".join(parts) or str(self.value)
+        return self.formula.of(config)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether no config and no argument changes it."""
+        return self.formula.constant is not None
+
+    def renamed(self, known: dict[Atom, Polynomial]) -> Size:
+        """The same number, made of others."""
+        return Size(self.value, self.formula.with_atoms(known))
 
 
-Shape = tuple[Size, ...]  # of one item: (channels, height, width) or (numbers,)
+@dataclass(frozen=True)
+class Pair(Printed):
+    """Two numbers, of height and of width."""
+
+    height: Size
+    width: Size
+
+    def of(self, config: str) -> str:
+        """`(1, kernel)`, or one number where both are the same."""
+        if self.height == self.width:
+            return self.height.of(config)
+        return f"({self.height.of(config)}, {self.width.of(config)})"
+
+    @property
+    def values(self) -> tuple[int, int]:
+        """The numbers."""
+        return self.height.value, self.width.value
+
+
+Shape = tuple[Size, ...]  # of an item: (channels, height, width), (positions, channels), (numbers,)
+MAP, TOKENS, VECTOR = 3, 2, 1  # how many axes each has
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number on the way to a size: it may be a fraction."""
+
+    value: Fraction
+    formula: Polynomial
+
+    def __add__(self, other: Quantity) -> Quantity:
+        """The sum."""
+        return Quantity(self.value + other.value, self.formula + other.formula)
+
+    def __sub__(self, other: Quantity) -> Quantity:
+        """The difference."""
+        return Quantity(self.value - other.value, self.formula - other.formula)
+
+    def __mul__(self, other: Quantity) -> Quantity:
+        """The product."""
+        return Quantity(self.value * other.value, self.formula * other.formula)
+
+    def __truediv__(self, other: Quantity) -> Quantity:
+        """The quotient."""
+        return Quantity(self.value / other.value, self.formula / other.formula)
+
+    def floor(self) -> Quantity:
+        """The largest whole number that is not larger."""
+        return Quantity(Fraction(self.value // 1), applied("floor", self.formula))
+
+    def size(self) -> Size:
+        """As a size; it is whole."""
+        assert self.value.denominator == 1, self
+        return Size(int(self.value), self.formula)
+
+
+def number(value: int | Fraction) -> Quantity:
+    """A plain number."""
+    return Quantity(Fraction(value), constant(value))
+
+
+def fixed(value: int) -> Size:
+    """A size that nothing changes."""
+    return Size(value, constant(value))
+
+
+def named(value: int, atom: Atom) -> Size:
+    """A size with a name."""
+    return Size(value, of_atom(atom))
+
+
+def quantity(size: Size) -> Quantity:
+    """A size to work with."""
+    return Quantity(Fraction(size.value), size.formula)
 
 
 def product(sizes: Iterable[Size]) -> Size:
     """As many numbers as all axes have together."""
-    sizes = tuple(sizes)
-    return Size(
-        math.prod(size.value for size in sizes),
-        tuple(factor for size in sizes for factor in size.factors),
-    )
+    return reduce(lambda a, b: a * b, map(quantity, sizes), number(1)).size()
+
+
+def total(sizes: Iterable[Size]) -> Size:
+    """The sum of sizes."""
+    return reduce(lambda a, b: a + b, map(quantity, sizes), number(0)).size()
+
+
+def shape_words(shape: Shape) -> str:
+    """`64 x 56 x 56`."""
+    return " x ".join(f"{size.value:,}" for size in shape)
+
+
+def channels_of(shape: Shape) -> Size:
+    """Of a map the first axis, of tokens the last, of a vector its only one."""
+    return shape[0] if len(shape) != TOKENS else shape[1]
+
+
+def with_channels(shape: Shape, channels: Size) -> Shape:
+    """The shape with as many channels."""
+    return (channels, *shape[1:]) if len(shape) != TOKENS else (shape[0], channels)

@@ -23,6 +23,9 @@ class HasFields(Protocol):
         """Those of its config."""
 
 
+MAX_COLUMNS = 100  # of generated code
+
+
 @dataclass(frozen=True)
 class ImageTask(TaskPlan):
     """`mode`: as which files of pictures are read; "" where they can't be."""
@@ -47,7 +50,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Imag
         name="image-classification",
         data="images",
         commands=(
-            *(("--data images/  # one folder per class, or train/ and val/",) if mode else ()),
+            *((f"--data images/  # {_folders(spec.name)}",) if mode else ()),
             "--data digits.npz  # arrays `images` and `labels`",
             *(("--data mnist/  # IDX files",) if channels == 1 else ()),
         ),
@@ -107,3 +110,10 @@ def _files(mode: str) -> tuple[FilePlan, ...]:
         FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
         FilePlan("report.py", f"{FOLDER}/report.py.jinja", roots=()),
     )
+
+
+def _folders(package: str) -> str:
+    """How pictures may lie in folders, as long as the line of the command lets it be said."""
+    words = "one folder per class, or train/ and val/"
+    command = f"    python -m generated.{package}.train --data images/  # {words}"
+    return words if len(command) <= MAX_COLUMNS else "one folder per class"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from codegen.spec.head import Vocabulary
+from pydantic import Field, model_validator
 
-Function = Literal[
-    "relu", "leaky_relu", "elu", "silu", "gelu", "gelu_tanh", "mish", "softplus", "tanh", "sigmoid"
-]
+from codegen.spec.head import NotNegative
+from codegen.spec.network.fields import Function, LayerFields, with_its_slope
 
 
-class ActivationLayer(Vocabulary):
+class ActivationLayer(LayerFields):
     """A function of each number: without one between them, linear layers make a linear network."""
 
     main: ClassVar[str] = ""
 
     kind: Function
+    slope: NotNegative = Field(0.01, description="of `leaky_relu` below zero")
+
+    @model_validator(mode="after")
+    def _slope_of_leaky(self) -> ActivationLayer:
+        return with_its_slope(self)  # type: ignore[no-any-return]

@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from codegen.spec.head import Rate, Vocabulary
+from codegen.spec.head import Rate
+from codegen.spec.network.fields import LayerFields
 
 
-class DropoutLayer(Vocabulary):
+class DropoutLayer(LayerFields):
     """Numbers that are zeroed at random in training (arXiv:1207.0580)."""
 
     main: ClassVar[str] = "rate"

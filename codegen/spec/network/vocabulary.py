@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, model_validator
 
 from codegen.spec.head import Positive, SpecHead, Vocabulary
-from codegen.spec.network.layers import Layer
+from codegen.spec.network.blocks import AnyBlock
+from codegen.spec.network.conv import ConvFields
+from codegen.spec.network.fields import BlockName, LayerName, NormFields, NormKind, kind_if
+from codegen.spec.network.layers import BLOCKS
+from codegen.spec.network.linear import LinearFields
+from codegen.spec.network.nested import Row
 from codegen.spec.owned import Only
 
 OF_IMAGES = Only("image-classification")
@@ -27,16 +32,40 @@ class PlainImage(Vocabulary):
 
 
 class NetworkModel(Vocabulary):
-    """The architecture: layers in a row."""
+    """The architecture: layers in a row, and blocks of them by name."""
 
     image: Annotated[PlainImage, BeforeValidator(size_only), OF_IMAGES] = Field(
         PlainImage(), description="what is classified; its size for short"
     )
     classes: Annotated[Positive, OF_CLASSES] = Field(10, description="that are told apart")
-    layers: Annotated[list[Layer], Field(min_length=1, max_length=1000)] = Field(
+    numbers: dict[LayerName, Annotated[float, Field(ge=0)] | Positive] = Field(
+        {}, description="the model's own, which layers and blocks may use by name"
+    )
+    conv: ConvFields | None = Field(None, description="what every `conv` says that is not said")
+    linear: LinearFields | None = Field(None, description="the same of every `linear`")
+    norm: Annotated[NormFields | None, kind_if(get_args(NormKind))] = Field(
+        None, description="the same of every norm: a kind, or its fields"
+    )
+    blocks: dict[BlockName, AnyBlock] = Field(
+        {}, description="lists of layers by name; with defaults, mappings that have `layers`"
+    )
+    layers: Row = Field(
         description="in order, each a word (`relu`), a word with its main field (`linear: 128`), "
         "or a word with its fields (`linear: {width: 128, bias: false}`)"
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_its_blocks(
+        cls, said: Any, read: ModelWrapValidatorHandler[NetworkModel]
+    ) -> NetworkModel:
+        """Read while layers know the names of the model's blocks."""
+        blocks = said.get("blocks") if isinstance(said, dict) else None
+        token = BLOCKS.set(tuple(blocks) if isinstance(blocks, dict) else ())
+        try:
+            return read(said)
+        finally:
+            BLOCKS.reset(token)
 
 
 class NetworkSpec(SpecHead):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from codegen.spec.checks import NAME
-from codegen.spec.diagnose import suggestion
+from codegen.spec.close_words import suggestion
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.resolve import layer_count, layer_kinds, resolve_block
 from codegen.spec.transformer.vocabulary import Layers, TransformerSpec

@@ -7,6 +7,7 @@ from typing import Any
 
 from codegen.errors import Position, SpecError
 from codegen.spec.yaml.characters import word
+from codegen.spec.yaml.named_items import by_place, is_other_kind
 from codegen.spec.yaml.source import MAX_DEPTH, Key, Span, Tree, parse
 
 
@@ -29,7 +30,11 @@ def parse_override(text: str) -> Tree:
 
 
 def merge(low: Tree, high: Tree) -> Tree:
-    """`high` over `low`: mappings merge, lists and scalars replace."""
+    """`high` over `low`: mappings merge, lists and scalars replace.
+
+    A mapping over a list whose items have names is of these names.
+    """
+    high = by_place(low.data, high)
     spans: dict[Key, Span] = {}
 
     def take(tree: Tree, value: Any, key: Key) -> Any:
@@ -41,6 +46,11 @@ def merge(low: Tree, high: Tree) -> Tree:
         return value
 
     def walk(a: Any, b: Any, key: Key) -> Any:
+        if isinstance(a, list) and isinstance(b, dict) and any(isinstance(n, int) for n in b):
+            return [
+                over(item, b[n], (*key, n)) if n in b else take(low, item, (*key, n))
+                for n, item in enumerate(a)
+            ]
         if not isinstance(a, dict) or not isinstance(b, dict):
             return take(high, b, key)
         if span := low.spans.get(key) or high.spans.get(key):
@@ -53,6 +63,9 @@ def merge(low: Tree, high: Tree) -> Tree:
             else:
                 merged[name] = take(*((low, a[name]) if name in a else (high, b[name])), child)
         return merged
+
+    def over(a: Any, b: Any, key: Key) -> Any:
+        return take(high, b, key) if is_other_kind(a, b) else walk(a, b, key)
 
     data = walk(low.data, high.data, ())
     spans[()] = high.spans.get((), spans.get((), Span(Position("", 1, 1))))

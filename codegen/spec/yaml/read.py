@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codegen.errors import Diagnostic, Position, SpecError
-from codegen.spec.diagnose import suggestion
+from codegen.spec.close_words import suggestion
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.merging import merge
 from codegen.spec.yaml.source import MAX_VALUES, Tree, decode, parse, read_file

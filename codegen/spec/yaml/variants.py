@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from codegen.errors import Diagnostic, SpecError
-from codegen.spec.diagnose import show, suggestion
+from codegen.spec.close_words import suggestion
+from codegen.spec.diagnose import show
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.field_names import fields_of, nearest
 from codegen.spec.yaml.file_fields import SpecFile

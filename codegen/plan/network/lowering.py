@@ -1,0 +1,260 @@
+"""A model of plain layers -> its classes, its config and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from codegen.plan.network.activation import HALVING
+from codegen.plan.network.classes import Classes, Found, signature
+from codegen.plan.network.compose import Attribute, Composer, Variable, inlined
+from codegen.plan.network.config_fields import config_fields
+from codegen.plan.network.ends import NetworkEnds
+from codegen.plan.network.layer import LayerError, PlannedLayer
+from codegen.plan.network.modules import BlockCall, Held, UNetCall, held, is_needed, unet_class
+from codegen.plan.network.network import BlockClass, Filling, LayeredNetwork
+from codegen.plan.network.parameters import is_sequence, weights_of
+from codegen.plan.network.polynomial import Atom, Polynomial, of_atom
+from codegen.plan.network.rows import layer_rows, layers_in
+from codegen.plan.network.size import MAP, Shape, Size, fixed, shape_words
+from codegen.plan.network.stages import Stages, with_loops
+from codegen.plan.network.toy import numbers_tried, sides_tried
+from codegen.plan.network.tree import Levels, Line, Placed, Seen, Shortcut, Used
+from codegen.plan.network.walk import PlacedError, Walk
+from codegen.plan.reads import Read
+from codegen.plan.tables import Argument, ConfigField, Group, Parameter, Start
+from codegen.spec.network.vocabulary import NetworkModel
+
+# What is not reached is dropped from the file.
+ROUNDING, PATCHES = "network/helpers/round_to.py.jinja", "network/helpers/patches.py.jinja"
+SHAPES = ("channels", "side", "rows", "columns", "positions")  # of what comes into a block
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A model's layers with their classes, and the numbers that its config may name."""
+
+    line: Line
+    walk: Walk
+    classes: Classes
+
+
+def walked(model: NetworkModel, ends: NetworkEnds, incoming: Shape, toy: dict[int, int]) -> Walked:
+    """The model with these numbers; PlacedError where something doesn't fit."""
+    named = {n: Size(v, of_atom(Read(n))) for n, v in model.numbers.items()}  # type: ignore[arg-type]
+    if "classes" in type(model).model_fields:
+        named["classes"] = ends.outputs
+    walk = Walk(model, ends.outputs, named, toy)
+    start = Seen(incoming, fixed(1), 1 if len(incoming) == MAP else None)
+    line = walk.line(model.layers, start, {**named}, ("model", "layers"))
+    given = [size.value for size in line.seen.shape]
+    if given != [ends.outputs.value]:
+        message = f"the last layer gives {shape_words(line.seen.shape)} numbers, and the task asks "
+        hint = (
+            "end with `linear`"
+            if len(given) == 1
+            else "end with `flatten` or `mean_pool`, `linear`"
+        )
+        raise PlacedError(
+            ("model", "layers"), LayerError(f"{message}for {ends.outputs.value:,}", hint)
+        )
+    classes = Classes()
+    return Walked(classes.assigned(line), walk, classes)
+
+
+def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
+    """The network with its toy numbers found."""
+    whole = walked(model, ends, ends.incoming, {})
+    toy, side = _toy(model, ends, whole)
+    walk, classes = whole.walk, whole.classes
+    classes.finish()
+    line = inlined(with_loops(classes.settled(whole.line), walk.numbers))
+    mapped = len(ends.incoming) == MAP and any(
+        isinstance(layer, PlannedLayer) and layer.module.endswith("2d")
+        for layer, _ in layers_in(line)
+    )
+    known = config_fields(line, walk.numbers, toy, mapped)
+    _check_names(model, [*ends.fields, *known.fields])
+    composer = _composer(line, ends)
+    value = composer.line(line, Variable(ends.argument), composer.whole, "x")
+    named = tuple(_named(held(one, classes), known.reads, known.of_loops)
+                  for one in composer.attributes)  # fmt: skip
+    layers = [layer for layer, _ in layers_in(line)]
+    gain = 2 if any(layer.kind in HALVING for layer in layers) else 1
+    return LayeredNetwork(
+        class_name="Model",
+        fields=(*_with_side(ends.fields, side), *_own(model), *known.fields),
+        classes=tuple(_block_class(one, classes, model) for one in classes.found),
+        held=named,
+        unet=next((unet_class(n, classes) for n in line.nodes if isinstance(n, Levels)), None),
+        statements=tuple(composer.statements),
+        result=value,
+        helpers=(ROUNDING, *sorted({layer.helper for layer in layers if layer.helper}), PATCHES),
+        rows=layer_rows(line),
+        parameters=tuple(_parameters(composer.attributes, gain)),
+        end=ends.template,
+        filling=_filling(layers, gain),
+        drops=any(layer.drops for layer in layers),
+        of_batches=any("BatchNorm" in layer.module for layer in layers),
+        words=tuple(dict.fromkeys(layer.words for layer in layers if layer.words)),
+    )
+
+
+def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[int, int], int]:
+    """Smaller numbers, and a smaller image, with which the code stays the same."""
+    plain = not any(layer.module.endswith("2d") for layer, _ in layers_in(whole.line))
+    sides = [*sides_tried(ends.incoming[1].value, plain)] if len(ends.incoming) == MAP else [0]
+    wanted = _shape_of_code(whole)
+    for toy in numbers_tried(whole.walk.numbers, plain):
+        for side in dict.fromkeys(sides):
+            incoming = ends.incoming
+            if side:
+                edge = replace(incoming[1], value=side)
+                incoming = (incoming[0], edge, edge)
+            try:
+                small = walked(model, ends, incoming, toy)
+            except PlacedError:
+                continue
+            if _shape_of_code(small) == wanted and _modes_fit(small, whole):
+                return toy, side
+            break  # another image makes no other code
+    return {}, sides[-1]
+
+
+def _shape_of_code(one: Walked) -> tuple[object, ...]:
+    return (signature(one.line), *(found.signature for found in one.classes.found))
+
+
+def _modes_fit(small: Walked, whole: Walked) -> bool:
+    """Whether shortcuts of the toy are ones that the classes know."""
+    pairs = zip(small.classes.found, whole.classes.found, strict=True)
+    return all(_modes(a.line) <= _modes(b.line) | {"here"} for a, b in pairs)
+
+
+def _modes(line: Line) -> set[str]:
+    return {mode for node in line.nodes if isinstance(node, Shortcut) for mode in node.modes}
+
+
+def _check_names(model: NetworkModel, fields: list[ConfigField]) -> None:
+    """The model's numbers are fields of its config beside those of layers and of the task."""
+    for name in model.numbers:
+        if name in {field.name for field in fields}:
+            message = f"the config has a field `{name}` already"
+            raise PlacedError(("model", "numbers", name), LayerError(message, "another name"))
+
+
+def _composer(line: Line, ends: NetworkEnds) -> Composer:
+    staged = False if any(isinstance(node, Stages) for node in line.nodes) else None
+    alone = len(line.nodes) == 1 and isinstance(line.nodes[0], Placed)
+    return Composer(
+        variables={ends.argument, "x", "targets"},
+        whole="layer" if alone else "layers",
+        staged=staged,
+        given=(ends.argument,),
+    )
+
+
+def _with_side(own: tuple[ConfigField, ...], side: int) -> tuple[ConfigField, ...]:
+    return tuple(replace(f, tiny=side) if f.name == "image_size" else f for f in own)
+
+
+def _own(model: NetworkModel) -> Iterator[ConfigField]:
+    for name, value in model.numbers.items():
+        yield ConfigField(name, type(value).__name__, value, value)
+
+
+def _named(one: Held, reads: dict[Atom, Polynomial], loops: dict[tuple[int, ...], str]) -> Held:
+    made: Held = _renamed(one, reads)
+    modules = tuple(
+        replace(m, field=loops[m.ordinals]) if isinstance(m, UNetCall) else m for m in made.modules
+    )
+    made = replace(made, modules=modules)
+    if made.stages is None:
+        return made
+    looped = tuple(replace(f, field=loops[f.ordinals]) for f in made.stages.fields)
+    return replace(made, stages=replace(made.stages, fields=looped))
+
+
+def _renamed(part: Any, reads: dict[Atom, Polynomial]) -> Any:
+    """A part of a plan whose numbers are read from the config."""
+    if isinstance(part, Size):
+        return part.renamed(reads)
+    if isinstance(part, BlockCall):
+        arguments = [replace(one, value=_renamed(one.value, reads)) for one in part.arguments]
+        return replace(part, arguments=tuple(filter(is_needed, arguments)))
+    if isinstance(part, tuple):
+        return tuple(_renamed(one, reads) for one in part)
+    if is_dataclass(part) and not isinstance(part, type):
+        own = {f.name: _renamed(getattr(part, f.name), reads) for f in fields(part)}
+        return replace(part, **own)
+    return part
+
+
+def _block_class(found: Found, classes: Classes, model: NetworkModel) -> BlockClass:
+    composer = Composer(variables={"x"})
+    value = composer.returned(composer.line(inlined(found.line), Variable("x"), "layers", "x"))
+    attributes = tuple(composer.attributes)
+    return BlockClass(
+        name=found.name,
+        doc=_doc(found, classes),
+        arguments=tuple(_argument(name) for name in found.arguments),
+        held=tuple(held(one, classes) for one in attributes),
+        statements=tuple(composer.statements),
+        result=value,
+        sequence=is_sequence(attributes, found.line),
+    )
+
+
+def _argument(name: str) -> Argument:
+    return Argument(name, "int", "1" if name == "stride" else "")
+
+
+def _doc(found: Found, classes: Classes) -> str:
+    """How a class differs from the others of its block."""
+    others = [one for one in classes.found if one.block == found.block]
+    if len(others) == 1:
+        return ""
+    said: list[str] = []
+    for name in dict.fromkeys(n for use in found.uses for n in _told(use)):
+        values = {_told(use).get(name, "") for use in found.uses}
+        everywhere = {_told(use).get(name, "") for one in others for use in one.uses}
+        if len(values) == 1 and len(everywhere) > 1 and name not in found.arguments:
+            said.append(f"{name} {values.pop()}")
+    return f"`{found.block}` with {', '.join(said)}." if said else ""
+
+
+def _told(use: Used) -> dict[str, str]:
+    numbers = {name: str(v.value) for name, v in use.given if isinstance(v, Size)}
+    return {**{n: v for n, v in numbers.items() if n not in SHAPES}, **dict(use.words)}
+
+
+def _filling(layers: list[PlannedLayer], gain: int) -> Filling:
+    sums = {layer.module for layer in layers if any(w.start == "normal" for w in layer.weights)}
+    sums = {"nn.Linear" if name == "SelfAttention" else name for name in sums}
+    ours = {"SamePaddedConv2d", "StandardisedConv2d"}  # which are nn.Conv2d
+    sums = {"nn.Conv2d" if name in ours else name for name in sums}
+    resets = {layer.resets for layer in layers if layer.resets}
+    flat = sums <= {"nn.Linear"} and not resets
+    return Filling(gain, tuple(sorted(sums)), tuple(sorted(resets, key=_order)), flat)
+
+
+def _order(name: str) -> tuple[bool, str]:
+    return not name.startswith("nn."), name
+
+
+def _parameters(attributes: list[Attribute], gain: int) -> Iterator[Parameter]:
+    """The table of weights; the last matrix is the head, unless it is the first."""
+    named = [*weights_of(tuple(attributes))]
+    matrices = [at for at, (_, _, weight) in enumerate(named) if weight.start == "normal"]
+    head = matrices[-1] if len(matrices) > 1 else None
+    if head is not None and any(named[at][0].endswith(named[head][0]) for at in matrices[:-1]):
+        head = None  # rules by the ends of names would take another for it
+    for at, (name, layer, weight) in enumerate(named):
+        start = Start(weight.start, value=weight.value)
+        group: Group = "vector"
+        if weight.start == "normal":
+            start = Start("normal", std=(gain / weight.fan) ** 0.5)
+            group = "head" if at == head else "matrix"
+        role = layer.kind if weight.start == "normal" else weight.name.rpartition(".")[2]
+        yield Parameter(name, weight.shape, role, start, group)

@@ -1,0 +1,256 @@
+"""What a class holds, as its constructor writes it: modules, blocks, blocks in a row, stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from codegen.plan.network.classes import Classes, Found
+from codegen.plan.network.compose import Attribute, Straight, is_one
+from codegen.plan.network.layer import Keyword, Plain, PlannedLayer
+from codegen.plan.network.polynomial import Chosen, OwnName, Polynomial, of_atom
+from codegen.plan.network.size import Pair, Size, fixed, number, quantity
+from codegen.plan.network.stages import Stages
+from codegen.plan.network.tree import Levels, Line, Patched, Placed, Repeated, Shortcut, Used
+from codegen.plan.network.unet import words_of
+
+Given = tuple[tuple[str, Size | Pair | Plain], ...]
+POSITIONAL = ("channels", "width")
+
+
+@dataclass(frozen=True)
+class BlockCall:
+    """A block made, with its arguments; those without a name go by their places."""
+
+    class_name: str
+    arguments: tuple[Keyword, ...]
+    kind: Literal["block"] = "block"
+
+
+@dataclass(frozen=True)
+class BlocksInRow:
+    """Blocks in a row: the first where it is special, and so many of the others."""
+
+    first: BlockCall | None
+    others: BlockCall
+    count: Size
+    indexed: bool
+    kind: Literal["blocks"] = "blocks"
+
+
+@dataclass(frozen=True)
+class OverPatches:
+    """Modules over the tokens of patches."""
+
+    size: Size
+    modules: tuple[Module, ...]
+    kind: Literal["patches"] = "patches"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A layer."""
+
+    layer: PlannedLayer
+    kind: Literal["layer"] = "layer"
+
+
+@dataclass(frozen=True)
+class LoopedField:
+    """A tuple of the config, which one entry of it is called `name` in."""
+
+    name: str
+    ordinals: tuple[int, ...]
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class StageLoop:
+    """Stages over tuples of the config."""
+
+    fields: tuple[LoopedField, ...]
+    first: BlockCall
+    others: BlockCall | None
+    start: Size
+    then: Size | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Where shapes differ: what has to hold for it, as comparisons."""
+
+    ratio: Size | None
+    channels: Size | None
+    width: Size | None
+    at_most: bool
+
+
+@dataclass(frozen=True)
+class UNetCall:
+    """The levels made: with what comes in, and the config's field of their widths."""
+
+    channels: Size
+    ordinals: tuple[int, ...]
+    field: str = ""
+    kind: Literal["unet"] = "unet"
+
+
+@dataclass(frozen=True)
+class UNetClass:
+    """A level of the unet, as its class makes it."""
+
+    encoder: BlockCall
+    down: BlockCall
+    below: Size
+    bottom: BlockCall
+    up: BlockCall
+    decoder: BlockCall
+    joins: bool  # side by side, not added
+
+
+def unet_class(levels: Levels, classes: Classes) -> UNetClass:
+    """The class of the levels of a model."""
+    words = words_of(levels)
+    deepest = levels
+    while isinstance(deepest.below, Levels):
+        deepest = deepest.below
+    assert isinstance(deepest.below, Used)
+    return UNetClass(
+        encoder=_call(words.encoder, classes.of(levels.encoder)),
+        down=_call(words.down, classes.of(levels.down)),
+        below=words.below,
+        bottom=_call(words.bottom, classes.of(deepest.below)),
+        up=_call(words.up, classes.of(levels.up)),
+        decoder=_call(words.decoder, classes.of(levels.decoder)),
+        joins=words.join == "concat",
+    )
+
+
+Module = UNetCall | Leaf | BlockCall | BlocksInRow | OverPatches
+
+
+@dataclass(frozen=True)
+class Held:
+    """An attribute: a module, several in a row, stages, or whether a sum is made."""
+
+    name: str
+    modules: tuple[Module, ...]
+    single: bool
+    stages: StageLoop | None = None
+    optional: Condition | None = None
+    flag: Condition | None = None
+
+
+def held(attribute: Attribute, classes: Classes) -> Held:
+    """An attribute as the constructor writes it."""
+    (first, *_) = attribute.nodes or (None,)
+    if isinstance(first, Stages):
+        return Held(attribute.name, (), True, stages=_loop(first, classes))
+    straight = tuple(node for node in attribute.nodes if not isinstance(node, Stages))
+    modules = tuple(module for node in straight for module in _modules(node, classes))
+    return Held(
+        attribute.name,
+        modules,
+        attribute.one,
+        optional=_condition(attribute.optional) if attribute.optional else None,
+        flag=_condition(attribute.flag) if attribute.flag else None,
+    )
+
+
+def _condition(node: Shortcut) -> Condition:
+    strided = node.ratio != fixed(1)
+    wider = node.channels.formula != node.width.formula
+    return Condition(
+        ratio=node.ratio if strided else None,
+        channels=node.channels if wider else None,
+        width=node.width if wider else None,
+        at_most=node.at_most,
+    )
+
+
+def _modules(node: Straight, classes: Classes) -> tuple[Module, ...]:
+    match node:
+        case Placed():
+            return (Leaf(node.layer),)
+        case Used():
+            return (_call(node.given, classes.of(node)),)
+        case Levels():
+            atoms = [width.formula.atom for width in node.widths]
+            ordinals = tuple(one.ordinal for one in atoms if isinstance(one, Chosen))
+            return (UNetCall(node.channels, ordinals),)
+        case Patched():
+            return (OverPatches(node.size, _line(node.layers, classes)),)
+        case Repeated():
+            return _repeated(node, classes)
+
+
+def _line(line: Line, classes: Classes) -> tuple[Module, ...]:
+    straight = [n for n in line.nodes if isinstance(n, Placed | Used | Patched | Repeated)]
+    assert len(straight) == len(line.nodes), "only modules in a row go over patches"
+    return tuple(module for node in straight for module in _modules(node, classes))
+
+
+def _call(given: Given, found: Found) -> BlockCall:
+    values = dict(given)
+    arguments = []
+    for name in found.arguments:
+        value = values.get(name, fixed(1))
+        arguments.append(Keyword("" if name in POSITIONAL else name, value))
+    return BlockCall(found.name, tuple(filter(is_needed, arguments)))
+
+
+def is_needed(argument: Keyword) -> bool:
+    """Whether an argument is not the default anyway."""
+    return argument.name != "stride" or argument.value != fixed(1)
+
+
+def _repeated(node: Repeated, classes: Classes) -> tuple[Module, ...]:
+    if is_one(node):
+        return (_call(node.uses[0].given, classes.of(node.uses[0])),)
+    names = {use.class_name for use in node.uses}
+    if node.rest is None or (len(names) > 1 and len({u.class_name for u in node.uses[1:]}) > 1):
+        return tuple(_call(use.given, classes.of(use)) for use in node.uses)
+    uses = node.uses if len(node.uses) > 1 else (*node.uses, node.rest)
+    same = len(names) == 1
+    if same and (line := _linear(uses)) and (len(uses) > 2 or not _indexed(line)):
+        return (BlocksInRow(None, _call(line, classes.of(uses[0])), node.count, _indexed(line)),)
+    others = _linear(uses[1:])
+    assert others is not None
+    less = (quantity(node.count) - number(1)).size()
+    first = _call(uses[0].given, classes.of(uses[0]))
+    rest = _call(others, classes.of(uses[1]))
+    return (BlocksInRow(first, rest, less, _indexed(others)),)
+
+
+def _linear(uses: tuple[Used, ...]) -> Given | None:
+    """What each of several uses is given, by its place; None where that isn't even."""
+    found = []
+    place = Polynomial(()) + of_atom(OwnName("index"))
+    for name, value in uses[0].given:
+        values = [dict(use.given)[name] for use in uses]
+        formulas = [one.formula for one in values if isinstance(one, Size)]
+        step = formulas[1] - formulas[0] if len(formulas) > 1 else Polynomial(())
+        if any(b - a != step for a, b in pairwise(formulas)):
+            return None
+        assert isinstance(value, Size)
+        found.append((name, Size(value.value, formulas[0] + place * step)))
+    return tuple(found)
+
+
+def _indexed(given: Given) -> bool:
+    return any(OwnName("index") in v.formula.atoms() for _, v in given if isinstance(v, Size))
+
+
+def _loop(stages: Stages, classes: Classes) -> StageLoop:
+    found = next(
+        one for one in classes.found if f"#{classes.found.index(one)}" == stages.class_name
+    )
+    fields = tuple(LoopedField(loop.name, loop.ordinals) for loop in stages.loops)
+    return StageLoop(
+        fields=fields,
+        first=_call(stages.first, found),
+        others=_call(stages.rest, found) if stages.counts else None,
+        start=stages.start,
+        then=stages.then,
+    )

@@ -1,0 +1,156 @@
+"""What a list of layers becomes: rows of layers, blocks in use, and ways that part and meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from codegen.plan.network.layer import Plain, PlannedLayer
+from codegen.plan.network.size import Pair, Shape, Size
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What comes out of a place in a network: its shape, and the pixels that one number saw.
+
+    `field` is how many of the image's, in height or width; none where it sees all. `ratio` is how
+    many times smaller the map is than that which came into the block.
+    """
+
+    shape: Shape
+    ratio: Size
+    field: int | None = 1
+    step: int = 1  # pixels of the image from one number to the next
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer in a row, and what comes out of it."""
+
+    layer: PlannedLayer
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Line:
+    """Layers one after the other."""
+
+    nodes: tuple[Node, ...]
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Here:
+    """What came in, as one of the ways."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was kept under a name, as one of the ways."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What comes here has a name from now on."""
+
+    name: str
+
+
+Way = Line | Here | Kept
+Operation = Literal["add", "concat", "multiply", "subtract"]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Ways from one place, joined; `role` is what the spec calls it."""
+
+    role: str
+    operation: Operation
+    ways: tuple[Way, ...]
+    seen: Seen
+    axis: int = 1
+    broadcast: bool = False  # a vector multiplies a map
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """Layers whose output is added to what comes in, or to what `project` makes of it.
+
+    `modes` are the ways in which uses of one block do it: `here` adds what comes in, `project` what
+    a projection makes of it, `none` adds nothing.
+    """
+
+    layers: Line
+    project: Line | None
+    modes: tuple[str, ...]
+    channels: Size
+    width: Size
+    ratio: Size
+    seen: Seen
+    at_most: bool = False  # it is added where channels don't become fewer
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Channels in equal parts, each with its own layers; `chained`: added to the part before."""
+
+    ways: tuple[Way, ...]
+    operation: Operation
+    chained: bool
+    seen: Seen
+    axis: int = 1
+
+
+@dataclass(frozen=True)
+class Patched:
+    """Layers over the tokens of the same place in every patch."""
+
+    size: Size
+    layers: Line
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Used:
+    """A block in use: what it is given, and its layers in its own words."""
+
+    block: str
+    given: tuple[tuple[str, Size | Pair | Plain], ...]
+    line: Line
+    seen: Seen
+    words: tuple[tuple[str, str], ...] = ()  # what it is given that is no number
+    class_name: str = ""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Uses of a block in a row; only the first may differ from the others.
+
+    `rest` is the second, though there may be but one; `said`: whether the spec says how many.
+    """
+
+    uses: tuple[Used, ...]
+    rest: Used | None
+    count: Size
+    said: bool
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A level of a unet: what is below it is the next level, or the last one's block."""
+
+    encoder: Used
+    down: Used
+    below: Levels | Used
+    up: Used
+    decoder: Used
+    widths: tuple[Size, ...]
+    join: Literal["concat", "add"]
+    channels: Size  # that come in
+    seen: Seen
+
+
+Node = Placed | Keep | Joined | Shortcut | Parted | Patched | Used | Repeated | Levels

@@ -1,0 +1,158 @@
+# Made from specs/resnet18.yaml; make it again: tgen build specs/resnet18.yaml
+"""Tell the classes of pictures with a trained resnet18.
+
+python -m generated.resnet18.predict --checkpoint out/resnet18 picture.jpg more/
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
+from .model import Config, Model
+from .pictures import MODE, Pictures, check_pillow, find_pictures
+from .process import failed
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A class that a picture may be of."""
+
+    name: str
+    probability: float
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
+    try:
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
+    try:
+        model = Model(config).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    return model.eval()
+
+
+def read_facts(path: Path) -> tuple[list[str], Tensor, Tensor]:
+    """What training wrote: the classes' names, mean and deviation of the channels (C, 1, 1)."""
+    facts = read_json(path)
+    classes = facts.get("classes") if isinstance(facts, dict) else None
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ValueError(f"{path} does not name the classes")
+    for name in ("mean", "deviation"):
+        numbers = facts.get(name)
+        whole = isinstance(numbers, list) and len(numbers) == len(MODE)
+        if not whole or not all(type(n) is float and math.isfinite(n) for n in numbers):
+            raise ValueError(f"{path} has no finite {name} for each of {len(MODE)} channels")
+    if min(facts["deviation"]) <= 0:
+        raise ValueError(f"{path} has a deviation that is not above 0")
+    mean, deviation = torch.tensor(facts["mean"]), torch.tensor(facts["deviation"])
+    return classes, mean[:, None, None], deviation[:, None, None]
+
+
+@torch.no_grad()
+def guesses(options: argparse.Namespace) -> Iterator[tuple[Path, list[Guess]]]:
+    """Each picture that can be read, with its likeliest classes."""
+    files = files_of(options.paths)
+    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    model = load(options.checkpoint, options.device)
+    classes, mean, deviation = read_facts(folder / "images.json")
+    if len(classes) != model.config.classes:
+        raise ValueError(f"{folder} has names for {len(classes)} classes of {model.config.classes}")
+    size, many = model.config.image_size, options.batch
+    pictures = Pictures(files, size, ThreadPoolExecutor(options.workers))
+    for start in range(0, len(files), many):
+        rows = range(len(files))[start : start + many]
+        pixels, read = pictures.read(rows, range(len(files))[start + many : start + 2 * many])
+        images = ((pixels.float() / 255 - mean) / deviation).to(options.device)
+        best = model(images).float().softmax(-1).topk(min(options.top, len(classes)))
+        likely = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        for row, (parts, which) in zip(read.tolist(), likely, strict=True):
+            named = zip(which, parts, strict=True)
+            yield files[row], [Guess(classes[number], part) for number, part in named]
+    if pictures.skipped:
+        print(f"{len(pictures.skipped):,} pictures could not be read", file=sys.stderr)
+
+
+def files_of(paths: list[Path]) -> list[Path]:
+    """The files that are named, and the pictures in folders."""
+    check_pillow()
+    if missing := [str(path) for path in paths if not path.exists()]:
+        raise ValueError(f"there is no {', '.join(missing)}")
+    files = [file for path in paths for file in (find_pictures(path) if path.is_dir() else [path])]
+    if not files:
+        raise ValueError(f"no pictures in {', '.join(map(str, paths))}")
+    return files
+
+
+def show(found: Iterator[tuple[Path, list[Guess]]], form: str) -> None:
+    if form == "json":
+        rows = [
+            {"file": str(file), "classes": [vars(guess) for guess in likely]}
+            for file, likely in found
+        ]
+        print(json.dumps(rows, indent=2))
+    elif form == "csv":
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["file", "rank", "class", "probability"])
+        for file, likely in found:
+            for rank, guess in enumerate(likely, 1):
+                writer.writerow([file, rank, guess.name, f"{guess.probability:.6f}"])
+    else:
+        for file, likely in found:
+            print(file, *(f"{guess.name} {guess.probability:.1%}" for guess in likely), sep="  ")
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.predict",
+        description="Tell the classes of pictures with a trained resnet18.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add("paths", type=Path, nargs="+", help="pictures, and folders of pictures")
+    add("--checkpoint", type=Path, default="out/resnet18", help="a run's folder or one file")
+    add("--top", type=int, default=5, help="classes to show of each")
+    add("--format", choices=("table", "csv", "json"), default="table", help="of what is printed")
+    add("--batch", type=int, default=32, help="pictures at once")
+    add("--workers", type=int, default=4, help="threads that decode pictures")
+    add("--device", default=device, help="cpu, cuda, ...")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        for name in ("top", "batch", "workers"):
+            if getattr(options, name) < 1:
+                raise ValueError(f"--{name} can't be {getattr(options, name)}")
+        show(guesses(options), options.format)
+    except (ValueError, OSError) as error:
+        return failed(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
