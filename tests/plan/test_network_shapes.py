@@ -160,10 +160,15 @@ def test_levels_that_do_not_fit_say_which_sizes_do() -> None:
 
 def test_a_block_sees_what_it_is_given_and_nothing_else() -> None:
     blocks = {"some": [{"conv": {"width": "hidden"}}]}
-    message = refused({"some": 4}, "mean_pool", "linear", blocks=blocks)
+    message = refused("some", "mean_pool", "linear", blocks=blocks)
     assert "nothing here is called `hidden`" in message
-    blocks = {"some": [{"other": 4}], "other": [{"some": 4}]}
-    assert "a block inside itself" in refused({"some": 4}, "mean_pool", "linear", blocks=blocks)
+    blocks = {"some": [{"conv": "width"}]}
+    message = refused({"some": {"widht": 4}}, "mean_pool", "linear", blocks=blocks)
+    assert "no layer of `some` uses `widht`" in message and "did you mean `width`?" in message
+    message = refused({"some": {"channels": 4}}, "mean_pool", "linear", blocks=blocks)
+    assert "`channels` is of what comes in" in message
+    blocks = {"some": ["other"], "other": ["some"]}
+    assert "a block inside itself" in refused("some", "mean_pool", "linear", blocks=blocks)
 
 
 def test_numbers_of_the_model_have_names_that_its_config_has_not() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel
 
 from codegen.plan.network.layer import LayerError
 from codegen.plan.network.polynomial import Atom, OwnName, Polynomial, of_atom
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 Names = dict[str, Given]
 MAX_REPEAT = 1_000
+NAME = re.compile(r"[a-z_][a-z0-9_]*")
+OF_SHAPES = ("channels", "positions", "side", "rows", "columns", "classes")
 WORDS = ("none", *get_args(Function), *get_args(NormKind))  # that a block may be given
 
 
@@ -96,6 +101,13 @@ def _given(
 ) -> dict[str, Given]:
     """What a use gives, over the block's defaults: numbers with their formulas, and words."""
     found: dict[str, Given] = {}
+    read = words_in(block.layers)
+    for name in layer.given:
+        if name in OF_SHAPES:
+            raise LayerError(f"`{name}` is of what comes in, and can't be given", None, name)
+        if name not in read:
+            hint = suggestion(name, read) or f"give it what its layers use, or drop `{name}`"
+            raise LayerError(f"no layer of `{layer.block}` uses `{name}`", hint, name)
     if outer and "stride" in walk.said_of(layer.block) and "stride" not in layer.given:
         found["stride"] = walk.choose(layer.block, "stride", 1, False)
     for name, said in {**block.given, **layer.given}.items():
@@ -107,6 +119,16 @@ def _given(
         else:
             found[name] = _value(walk, said, names if mine else {})
     return found
+
+
+def words_in(part: Any) -> set[str]:
+    """Every name that some text in a part of a spec has."""
+    if isinstance(part, str):
+        return set(NAME.findall(part))
+    if isinstance(part, BaseModel):
+        return words_in([getattr(part, name) for name in type(part).model_fields])
+    inner = [*part.values()] if isinstance(part, dict) else part
+    return set().union(*map(words_in, inner)) if isinstance(inner, list) else set()
 
 
 def _value(walk: Walk, said: bool | int | float | str, names: Names) -> Given:
