@@ -118,6 +118,8 @@ def test_a_broken_picture_is_named_and_skipped_with_a_count(
     assert "more than 8 bits per channel" in said.err
     batches = [split.read(range(len(split.targets))) for split in (found.train, found.validation)]
     assert sorted(numbers_of(batches[0]) + numbers_of(batches[1])) == [0, 2, 3, 4, 5, 6, 9, 10, 11]
+    for batch in batches:
+        assert [number // 4 for number in numbers_of(batch)] == batch.targets.tolist()
 
 
 def test_training_goes_on_without_what_can_not_be_read(
