@@ -182,6 +182,8 @@ Augmentations = Annotated[list[Augmentation], Field(max_length=20), BeforeValida
 
 def check_augment(spec: Any) -> Iterator[Mistake]:
     """Each is said once, intervals begin below where they end, colours are of three channels."""
+    if spec.model.image is None:
+        return  # which another rule refuses
     channels = spec.model.image.channels
     seen: set[str] = set()
     for index, one in enumerate(spec.train.augment):
