@@ -35,11 +35,14 @@ class Split:
         return Split(self.images[rows], self.targets[rows])
 
     def read(self, rows: Iterable[int], following: Iterable[int] = ()) -> Batch:
-        """Those of the rows that can be read; what follows is decoded meanwhile."""
+        """Those of the rows that can be read, or of the next; what follows is decoded meanwhile."""
         chosen = torch.tensor(list(rows))
         if isinstance(self.images, Pictures):
-            pixels, kept = self.images.read(rows, following)
-            return Batch(pixels, self.targets[chosen[kept]])
+            pixels, read = self.images.read(chosen.tolist(), following)
+            while not len(read):
+                chosen = (chosen + 1) % len(self.targets)
+                pixels, read = self.images.read(chosen.tolist(), following)
+            return Batch(pixels, self.targets[read])
         return Batch(self.images[chosen], self.targets[chosen])
 
 

@@ -40,7 +40,7 @@ class Pictures:
         return part
 
     def read(self, rows: Iterable[int], following: Iterable[int] = ()) -> tuple[Tensor, Tensor]:
-        """Pixels (n, C, size, size) uint8, and which of the rows those are (n,).
+        """Pixels (n, C, size, size) uint8 of those that can be read, and their rows (n,).
 
         following: the rows that are asked for next, which are decoded meanwhile.
         """
@@ -50,12 +50,14 @@ class Pictures:
             row: self.ahead.get(row) or self.pool.submit(self.decoded, self.files[row])
             for row in wanted
         }
-        found = [self.ahead[row].result() for row in rows]
-        kept = [index for index, pixels in enumerate(found) if pixels is not None]
+        found = {row: self.ahead[row].result() for row in rows}
+        kept = [row for row in rows if found[row] is not None]
         if not kept:
-            raise ValueError(f"none of {len(rows)} pictures can be read: {self.why()}")
-        pixels = torch.stack([pixels for pixels in found if pixels is not None])
-        return pixels, torch.tensor(kept)
+            if all(file in self.skipped for file in self.files):
+                raise ValueError(f"none of {len(self):,} pictures can be read: {self.why()}")
+            return torch.empty(0, len(MODE), self.size, self.size), torch.tensor(kept).long()
+        pixels = [pixels for row in kept if (pixels := found[row]) is not None]
+        return torch.stack(pixels), torch.tensor(kept)
 
     def decoded(self, file: Path) -> Tensor | None:
         try:

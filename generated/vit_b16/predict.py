@@ -86,13 +86,13 @@ def guesses(options: argparse.Namespace) -> Iterator[tuple[Path, list[Guess]]]:
     pictures = Pictures(files, size, ThreadPoolExecutor(options.workers))
     for start in range(0, len(files), many):
         rows = range(len(files))[start : start + many]
-        pixels, kept = pictures.read(rows, range(len(files))[start + many : start + 2 * many])
+        pixels, read = pictures.read(rows, range(len(files))[start + many : start + 2 * many])
         images = ((pixels.float() / 255 - mean) / deviation).to(options.device)
         best = model(images).float().softmax(-1).topk(min(options.top, len(classes)))
         likely = zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        for index, (parts, which) in zip(kept.tolist(), likely, strict=True):
+        for row, (parts, which) in zip(read.tolist(), likely, strict=True):
             named = zip(which, parts, strict=True)
-            yield files[rows[index]], [Guess(classes[number], part) for number, part in named]
+            yield files[row], [Guess(classes[number], part) for number, part in named]
     if pictures.skipped:
         print(f"{len(pictures.skipped):,} pictures could not be read", file=sys.stderr)
 
