@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 
-from codegen.plan.checkpoint import CheckpointPlan
+from codegen.plan.checkpoint_plan import CheckpointPlan
 from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan, package_files, package_tests
 from codegen.plan.kernels.kernel_plan import KernelPlan

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from codegen.plan.transformer.experts import RouterPlan
-from codegen.plan.transformer.parts import LayerPlan, MlpPlan
+from codegen.plan.transformer.layer_plan import LayerPlan
+from codegen.plan.transformer.parts import MlpPlan
 from tests.oracle.activations import sigmoid
 from tests.oracle.arrays import Array, Weights
 from tests.oracle.formulas import linear, softcap

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from codegen.plan.transformer.layer_plan import LayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import LayerPlan, RopePlan
+from codegen.plan.transformer.parts import RopePlan
 from tests.oracle.arrays import Array
 from tests.oracle.numbers import fields
 from tests.oracle.run import Run

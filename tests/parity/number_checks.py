@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import AttendingLayer, LayerPlan
 from tests import oracle
 from tests.parity.trial import Spec
 

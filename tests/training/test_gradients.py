@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import Plan
-from codegen.plan.transformer.parts import AttendingLayer
+from codegen.plan.transformer.layer_plan import AttendingLayer
 from tests import oracle
 from tests.packages import import_model
 from tests.parity.trial import SEEDS, Spec, default_dtype, plan_of, settings

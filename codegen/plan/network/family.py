@@ -35,7 +35,7 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
     except PlacedError as error:
         place = loaded.tree.position(path_of(error.key, loaded.tree.data))
         raise spec_error([Diagnostic(error.message, place, error.hint)]) from None
-    cost = _cost(network, ends.unit, spec.train.optimizer.kind)
+    cost = _cost(network, ends.unit)
     return whole_plan(
         loaded,
         network,
@@ -47,11 +47,9 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
     )
 
 
-def _cost(network: LayeredNetwork, unit: str, optimizer: str) -> Cost:
+def _cost(network: LayeredNetwork, unit: str) -> Cost:
     count = sum(row.count for row in network.parameters)
-    matrices = sum(row.count for row in network.parameters if row.group == "matrix")
     flops = sum(row.flops for row in network.rows if not row.depth)
-    moments = 2 * count if optimizer == "adamw" else 2 * (count - matrices) + matrices
     return Cost(
         parameters=count,
         active_parameters=count,
@@ -59,7 +57,6 @@ def _cost(network: LayeredNetwork, unit: str, optimizer: str) -> Cost:
         flops_train=3 * flops,
         weight_bytes=4 * count,
         weight_bytes_bf16=2 * count,
-        training_bytes=4 * (2 * count + moments),
         unit=unit,
     )
 

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.plan.tables import Parameter, Start
+from codegen.plan.transformer.block_plan import BlockPlan
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.image_parameters import grid_bias_row
 from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parameter_rows import ONES, ZEROS, linear_rows, norm_rows
 from codegen.plan.transformer.parts import (
     AltUpPlan,
-    AttendingLayer,
     AttentionPlan,
-    BlockPlan,
     CrossAttentionPlan,
     LatentPlan,
-    LayerPlan,
     MlpPlan,
     NormPlan,
 )

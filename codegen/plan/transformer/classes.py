@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from codegen.plan.tables import ImportPlan
 from codegen.plan.transformer.adapter import AdapterPlan
-from codegen.plan.transformer.parts import AltUpPlan, BlockPlan, Mixer, RopePlan
+from codegen.plan.transformer.block_plan import BlockPlan, Mixer
+from codegen.plan.transformer.parts import AltUpPlan, RopePlan
 
 if TYPE_CHECKING:
     from codegen.plan.transformer.network import TransformerNetwork

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from codegen.plan.masks.words import sentence
 from codegen.plan.plan import Description
 from codegen.plan.transformer.image import ImagePlan
+from codegen.plan.transformer.layer_plan import AttendingLayer
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import AttendingLayer
 from codegen.plan.transformer.short_conv import kernel_of
 from codegen.plan.units import human
 from codegen.spec.masks.reach import plain, window_of

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from codegen.plan.tables import Parameter, Start
 from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.block_parameters import BlockRows, altup_rows
+from codegen.plan.transformer.block_plan import SublayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameter_rows import ONES, normal
-from codegen.plan.transformer.parts import SublayerPlan
 from codegen.plan.transformer.sublayers import kind_of
 from codegen.spec.transformer.vocabulary import TransformerModel
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from codegen.plan.reads import Growing, LayerCount, Read
 from codegen.plan.tables import InitPlan, Number
+from codegen.plan.transformer.block_plan import BlockPlan
 from codegen.plan.transformer.blocks import block_plans
 from codegen.plan.transformer.ends import Ends
 from codegen.plan.transformer.image import image_plan
@@ -17,15 +18,10 @@ from codegen.plan.transformer.layer_numbers.config_fields import (
     dropout_read,
     kv_sources,
 )
+from codegen.plan.transformer.layer_plan import AttendingLayer, LatentSizes, LayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.parameters import parameter_table
-from codegen.plan.transformer.parts import (
-    AttendingLayer,
-    BlockPlan,
-    LatentSizes,
-    LayerPlan,
-    TemperaturePlan,
-)
+from codegen.plan.transformer.parts import TemperaturePlan
 from codegen.plan.transformer.pooling import contrast_fields, pooled_fields, pooling_plan
 from codegen.plan.transformer.rope import rope_plans
 from codegen.spec.transformer.latent import Latent

@@ -9,22 +9,20 @@ from codegen.plan.tables import Argument, ConfigField, ImportPlan, InitPlan, Par
 from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.arguments import StateClass, taken_by
 from codegen.plan.transformer.attention_function import AttentionFunction
+from codegen.plan.transformer.block_plan import BlockPlan, Mixer
 from codegen.plan.transformer.cache import CachePlan, cache_plan
 from codegen.plan.transformer.classes import ClassPlan, classes_of, imports_of
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parts import (
     AltUpPlan,
-    AttendingLayer,
     AttentionPlan,
-    BlockPlan,
     CrossAttentionPlan,
     EmbeddingPlan,
     HeadPlan,
-    LayerPlan,
-    Mixer,
     MlpPlan,
     NormPlan,
     RopePlan,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from codegen.plan.transformer.parts import BlockPlan, Mixer, MlpPlan
+from codegen.plan.transformer.block_plan import BlockPlan, Mixer
+from codegen.plan.transformer.parts import MlpPlan
 
 NAMES = ("MLP", "SharedMLP")
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.block_parameters import BlockRows
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers
+from codegen.plan.transformer.layer_plan import LayerPlan
 from codegen.plan.transformer.parameter_rows import ZEROS
-from codegen.plan.transformer.parts import LayerPlan
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 

@@ -8,8 +8,8 @@ from codegen.plan.plan import Plan
 from codegen.plan.shown import ShownTable, parameters_shown
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.attention_cost import cache_slots
+from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import AttendingLayer, LayerPlan
 from codegen.plan.transformer.short_conv import kernel_of
 
 

@@ -21,20 +21,12 @@ from codegen.plan.transformer.block_parameters import (
     low_rank_rows,
     mlp_rows,
 )
+from codegen.plan.transformer.block_plan import Mixer
 from codegen.plan.transformer.layer_gate import LayerGatePlan
+from codegen.plan.transformer.layer_plan import LayerPlan
 from codegen.plan.transformer.low_rank import LowRankPlan
-from codegen.plan.transformer.parts import (
-    AttentionPlan,
-    CrossAttentionPlan,
-    LayerPlan,
-    Mixer,
-    MlpPlan,
-)
-from codegen.plan.transformer.short_conv import (
-    short_conv_flops,
-    short_conv_kept,
-    short_conv_rows,
-)
+from codegen.plan.transformer.parts import AttentionPlan, CrossAttentionPlan, MlpPlan
+from codegen.plan.transformer.short_conv import short_conv_flops, short_conv_kept, short_conv_rows
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 
 
