@@ -127,7 +127,7 @@ def rename(project: Path) -> None:
 
 def cut_in_half(path: Path) -> None:
     text = path.read_text()
-    path.write_text(text[: len(text) // 2])
+    path.write_text(text[: text.index("(", len(text) // 2) + 1])  # within a bracket
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], int, str]] = {

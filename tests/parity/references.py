@@ -11,24 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.training.torchvision_reference import declared
+
 ZOO = Path(__file__).parent.parent / "zoo"
 NAMES = sorted(path.stem for path in ZOO.glob("*.yaml"))
 OFF = {"googlenet": {"aux_logits": False, "init_weights": False}}
 OFF["inception_v3"] = {**OFF["googlenet"], "transform_input": False}
-_declared: list[torch.library.Library] = []
-
-
-def declare_operators() -> None:
-    """torchvision's wheel is of a torch for CUDA: under one for CPUs two operators are missing."""
-    if _declared:
-        return
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        try:
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        except RuntimeError:
-            continue  # this torch has torchvision's own
-    _declared.append(library)
 
 
 def said(name: str, what: str) -> str | None:
@@ -39,6 +27,7 @@ def said(name: str, what: str) -> str | None:
 
 def reference(name: str) -> nn.Module:
     """The network that a spec of the zoo describes, by another library."""
+    declared()
     pytest.importorskip("torchvision")
     library, _, model = str(said(name, "reference")).partition(":")
     made: nn.Module

@@ -20,7 +20,6 @@ from tests.packages import import_model
 from tests.parity.references import (
     NAMES,
     ZOO,
-    declare_operators,
     paired,
     reference,
     said,
@@ -28,7 +27,6 @@ from tests.parity.references import (
     shaken,
 )
 
-declare_operators()
 HEAVY = ("mixer_b16_224", "inception_v3", "vgg16_bn", "deeplabv3_resnet50", "xception")
 ALWAYS = ("resnet18", "squeezenet1_1")
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 SPECS = sorted(  # of transformers
     path
     for path in (ROOT / "specs").glob("*.yaml")
-    if "family: network" not in path.read_text(encoding="utf-8")
+    if load_spec(path, ROOT).spec.family == "transformer"
 )
 
 
