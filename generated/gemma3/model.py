@@ -183,7 +183,8 @@ class LayerCache:
         """Before tokens at `positions` (B, T) whose slots nobody else of them sees."""
         self.source = None
         self.slots = positions % self.keys.size(2)
-        self.positions = positions[:, None, :, None]
+        ends = lengths[:, None] - 1  # where padding stands, or it might see nothing, which is NaN
+        self.positions = torch.minimum(positions, ends)[:, None, :, None]
         self.held = self.holding(lengths)
         self.seen = (self.held >= 0) & (self.held <= self.positions)
 

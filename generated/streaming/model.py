@@ -185,7 +185,8 @@ class LayerCache:
         self.source = None
         in_ring = self.first + (positions - self.first) % self.ring
         self.slots = torch.where(positions < self.first, positions, in_ring)
-        self.positions = positions[:, None, :, None]
+        ends = lengths[:, None] - 1  # where padding stands, or it might see nothing, which is NaN
+        self.positions = torch.minimum(positions, ends)[:, None, :, None]
         self.held = self.holding(lengths)
         self.seen = (self.held >= 0) & (self.held <= self.positions)
 

@@ -83,6 +83,8 @@ def route(
         choice = correction + (logits if router.correction == "logits" else scores)
     if router.grouped:
         choice = open_groups(router, layer, choice, gaps)
+    elif correction is None and router.scores == "softmax":  # small ones are told apart, too
+        choice = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     numbers = best(choice, active, gaps)
     shares = scores[numbers]
     if router.normalize:

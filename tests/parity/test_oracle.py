@@ -6,11 +6,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 from hypothesis import given
 
 from codegen.plan import lower
 from codegen.spec import load_spec
 from tests import oracle
+from tests.packages import import_model
 from tests.parity.number_checks import check_numbers
 from tests.parity.text_checks import check_all
 from tests.parity.trial import SEEDS, Spec, plan_of, settings
@@ -127,6 +129,17 @@ def test_a_layer_that_convolves_has_no_norm_of_attention_to_leave_out() -> None:
     model = {**SMALL, "layers": ["far", "near"], "blocks": blocks}
     model["residual"] = {"attention_norm": False}
     check_all(plan_of({"name": "drawn_model", "model": model}), seed=0)
+
+
+def test_padding_of_a_chunk_computes_numbers(tmp_path: Path) -> None:
+    attention = {"heads": 2, "mask": "causal & (h < 1 | window(2))", "softcap": 5}
+    spec = {"name": "drawn_model", "model": {**SMALL, "layers": 1, "attention": attention}}
+    code = import_model(plan_of(spec), tmp_path)
+    model = code.Model(code.Config()).eval()
+    cache = model.new_cache(2, 12)
+    model.prefill(torch.ones(2, 1, dtype=torch.int64), cache)
+    logits = model.extend(torch.ones(2, 8, dtype=torch.int64), cache, torch.tensor([8, 1]))
+    assert not logits.isnan().any()  # what is kept of it would reach what comes next
 
 
 @pytest.mark.parametrize("name", SHRUNK)
