@@ -86,6 +86,7 @@ SHRUNK = {
     ],
 }
 
+WINDOW = "causal & window(20)"
 SMALL = {"vocab_size": 11, "context_length": 16, "d_model": 8, "attention": {"heads": 2}}
 
 
@@ -132,8 +133,10 @@ def test_a_layer_that_convolves_has_no_norm_of_attention_to_leave_out() -> None:
 
 
 def test_padding_of_a_chunk_computes_numbers(tmp_path: Path) -> None:
-    attention = {"heads": 2, "mask": "causal & (h < 1 | window(2))", "softcap": 5}
-    spec = {"name": "drawn_model", "model": {**SMALL, "layers": 1, "attention": attention}}
+    by_head = {"mask": "causal & (h < 1 | window(2))", "softcap": 5}
+    blocks = {"local": {"attention": by_head}, "global": {"attention": {"mask": WINDOW}}}
+    model = {**SMALL, "layers": ["local", "global"], "blocks": blocks}
+    spec = {"name": "drawn_model", "model": model}
     code = import_model(plan_of(spec), tmp_path)
     model = code.Model(code.Config()).eval()
     cache = model.new_cache(2, 12)
