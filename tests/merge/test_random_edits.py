@@ -33,7 +33,9 @@ def judge(file: str, sides: Sides[str], marks: tuple[str, ...]) -> Merged:
         assert mark in merged.text, f"{mark} is lost"
     disputed = {conflict.where for conflict in merged.conflicts}
     base, mine, new = units(sides.base), units(sides.mine), units(sides.new)
-    apart = not (touched(base, mine) & touched(base, new))
+    ours, theirs = touched(base, mine), touched(base, new)
+    gone = {*base} & ((owners(ours) - {*new}) | (owners(theirs) - {*mine}))
+    apart = not (ours & theirs or gone)
     moved = reordered(sides.base, sides.mine) and reordered(sides.base, sides.new)
     if apart and not moved:
         assert not disputed, f"a conflict where both touch other definitions: {disputed}"
@@ -47,6 +49,11 @@ def judge(file: str, sides: Sides[str], marks: tuple[str, ...]) -> Merged:
 
 def touched(base: Units, other: Units) -> set[str]:
     return {name for name in {*base, *other} if base.get(name) != other.get(name)}
+
+
+def owners(names: set[str]) -> set[str]:
+    """The classes of methods."""
+    return {name.partition(".")[0] for name in names if "." in name}
 
 
 def judge_units(base: Units, mine: Units, new: Units, merged: Units) -> None:

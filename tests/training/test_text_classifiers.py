@@ -50,7 +50,7 @@ def spec_of(variant: str) -> dict[str, Any]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_classifier_keeps_its_promises(variant: str, tmp_path: Path) -> None:
     folder = write_package(tmp_path, spec_of(variant))
-    (result,) = run_tests({variant: folder}).values()
+    (result,) = run_tests({folder.name: folder}).values()
     assert result.green, result.output
 
 
