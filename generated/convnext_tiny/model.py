@@ -115,7 +115,7 @@ class Model(nn.Module):
                 nn.init.normal_(module.weight, std=math.sqrt(2 / inputs))
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.LayerNorm | ChannelScale2d | LayerNorm2d):
+            elif isinstance(module, nn.LayerNorm | ChannelScale2d):
                 module.reset_parameters()
 
     def forward(

@@ -52,7 +52,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Weights from N(0, 1 / inputs), which keeps the variance; norms at one."""
+        """Weights from N(0, 1 / inputs), which keeps the variance; biases zero."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 inputs = module.weight[0].numel()

@@ -25,14 +25,7 @@ from codegen.plan.network.tree import (
 
 Signature = tuple[Any, ...]
 LEVEL_PARTS = ("encoder", "down", "below", "up", "decoder")
-TAKEN = {
-    "None",
-    "True",
-    "False",
-    "Config", "Model", "Tensor", "F", "SelfAttention", "Tokens", "Transpose", "Patches", "DropPath",
-    "ChannelScale", "ChannelScale2d", "ZeroChannels", "TokenMean", "TokenMax", "LayerNorm2d",
-    "RMSNorm2d", "UNet", "ResponseNorm", "SamePaddedConv2d", "StandardisedConv2d",
-}  # fmt: skip
+TAKEN = {"None", "True", "False", "Config", "Model", "Tensor", "F", "UNet", "Patches"}
 
 
 @dataclass
@@ -64,13 +57,21 @@ def changed_lines(node: Node, change: Callable[[Line], Line]) -> Node:
         case Used():
             return replace(node, line=change(node.line))
         case Levels():
-            parts = {n: changed_lines(getattr(node, n), change) for n in LEVEL_PARTS}
-            return replace(node, **parts)  # type: ignore[arg-type]
+            return with_parts(node, lambda use: replace(use, line=change(use.line)))
         case Repeated():
             uses = tuple(replace(use, line=change(use.line)) for use in node.uses)
             rest = replace(node.rest, line=change(node.rest.line)) if node.rest else None
             return replace(node, uses=uses, rest=rest)
     return node
+
+
+def with_parts(levels: Levels, change: Callable[[Used], Used]) -> Levels:
+    """Levels with each of their parts changed, in the order in which they are run."""
+    encoder, down = change(levels.encoder), change(levels.down)
+    below = levels.below
+    inner = with_parts(below, change) if isinstance(below, Levels) else change(below)
+    up, decoder = change(levels.up), change(levels.decoder)
+    return replace(levels, encoder=encoder, down=down, below=inner, up=up, decoder=decoder)
 
 
 def signature(part: Any) -> Any:
@@ -148,21 +149,13 @@ class Classes:
             if isinstance(inner, Used):
                 inner = self._assigned(inner)
             elif isinstance(inner, Levels):
-                inner = self._levels(inner, self._assigned)
+                inner = with_parts(inner, self._assigned)
             elif isinstance(inner, Repeated):
                 uses = tuple(map(self._assigned, inner.uses))
                 rest = uses[1] if len(uses) > 1 else self._of_rest(inner.rest)
                 inner = replace(inner, uses=uses, rest=rest)
             nodes.append(inner)
         return replace(line, nodes=tuple(nodes))
-
-    def _levels(self, levels: Levels, change: Callable[[Used], Used]) -> Levels:
-        """Levels with each of their parts changed, in the order in which they are run."""
-        encoder, down = change(levels.encoder), change(levels.down)
-        below = levels.below
-        inner = self._levels(below, change) if isinstance(below, Levels) else change(below)
-        up, decoder = change(levels.up), change(levels.decoder)
-        return replace(levels, encoder=encoder, down=down, below=inner, up=up, decoder=decoder)
 
     def _assigned(self, use: Used) -> Used:
         own = signature(use.line)
@@ -187,12 +180,15 @@ class Classes:
                 return replace(rest, class_name=f"#{index}")
         return None
 
-    def name_all(self) -> None:
-        """Names in the words of the spec, with a number where a block has several classes."""
+    def name_all(self, modules: set[str]) -> None:
+        """Names in the words of the spec, with a number where a block has several classes.
+
+        No class is called as one of the `modules`, of which some are the package's own.
+        """
         for block in dict.fromkeys(one.block for one in self.found):
             mine = [one for one in self.found if one.block == block]
             name = "".join(part.capitalize() for part in block.split("_"))
-            name = f"{name}Block" if name in TAKEN else name
+            name = f"{name}Block" if name in TAKEN | modules else name
             taken = {one.name for one in self.found}
             for index, one in enumerate(mine, 1):
                 one.name = f"{name}{index}" if len(mine) > 1 else name
@@ -224,7 +220,7 @@ class Classes:
         if isinstance(node, Used):
             return self._use(node)
         if isinstance(node, Levels):
-            return self._levels(node, self._use)
+            return with_parts(node, self._use)
         if isinstance(node, Repeated):
             rest = self._use(node.rest) if node.rest and node.rest.class_name else None
             return replace(node, uses=tuple(map(self._use, node.uses)), rest=rest)
@@ -237,9 +233,9 @@ class Classes:
         given = tuple((name, value) for name, value in use.given if name in mine.arguments)
         return replace(use, given=given, line=self.settled(use.line, mine.line))
 
-    def finish(self) -> None:
-        """Names, and the arguments of each class."""
-        self.name_all()
+    def finish(self, modules: set[str]) -> None:
+        """Names beside those of the `modules` in use, and the arguments of each class."""
+        self.name_all(modules)
         for one in self.found:
             one.line = self.settled(one.line)
             one.arguments = arguments_of(one.line)

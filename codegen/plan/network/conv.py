@@ -28,9 +28,9 @@ from codegen.spec.network.conv import ConvLayer
 
 ONE = Pair(fixed(1), fixed(1))
 NONE = Pair(fixed(0), fixed(0))
-HELPERS = {
-    "SamePaddedConv2d": "network/helpers/same_padded.py.jinja",
-    "StandardisedConv2d": "network/helpers/standardised.py.jinja",
+DEFINITIONS = {
+    "SamePaddedConv2d": "network/definitions/same_padded.py.jinja",
+    "StandardisedConv2d": "network/definitions/standardised.py.jinja",
 }
 
 
@@ -107,7 +107,8 @@ def _convolution(said: ConvLayer, around: Surroundings) -> PlannedLayer:
         module=module,
         inputs=(channels, width, kernel),
         keywords=tuple(Keyword(name, value) for name, (value, said) in keywords.items() if said),
-        helper=HELPERS.get(module, ""),
+        definition=DEFINITIONS.get(module, ""),
+        filled="nn.Conv2d" if module in DEFINITIONS else "",
         window=_window(said, kernel, stride, dilation),
         ratio=stride.height if not said.transposed else None,
     )

@@ -21,6 +21,6 @@ def planned(layer: DropoutLayer | DropPathLayer, around: Surroundings) -> tuple[
             drops=True,
             module="DropPath" if ours else "nn.Dropout",
             inputs=(around.choose(layer.kind, float(layer.rate)),),
-            helper="network/helpers/drop_path.py.jinja" if ours else "",
+            definition="network/definitions/drop_path.py.jinja" if ours else "",
         ),
     )

@@ -29,5 +29,5 @@ def flattened(shape: Shape) -> PlannedLayer:
 
 
 def _ours(kind: str, module: str, shape: Shape) -> PlannedLayer:
-    helper = f"network/helpers/{kind}.py.jinja"
-    return PlannedLayer(kind, MODULE, shape, words="", module=module, helper=helper)
+    definition = f"network/definitions/{kind}.py.jinja"
+    return PlannedLayer(kind, MODULE, shape, words="", module=module, definition=definition)

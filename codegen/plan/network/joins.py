@@ -233,7 +233,7 @@ def _padded(seen: Seen, end: Seen, stride: Size) -> PlannedLayer:
         module="ZeroChannels",
         inputs=(channels_of(seen.shape), channels_of(end.shape)),
         keywords=strided,
-        helper="network/helpers/zero_channels.py.jinja",
+        definition="network/definitions/zero_channels.py.jinja",
         window=Window(1, stride.value),
         ratio=stride,
     )

@@ -66,7 +66,8 @@ class PlannedLayer:
     """A layer: its template, the shape of what comes out, its parameters, its cost.
 
     `module` is its class, `inputs` and `keywords` what that is made with; `function` what computes
-    the same without a module; `helper` the template of a class of ours.
+    the same without a module; `definition` the template of a class of ours. `filled` is the class
+    by which `init_weights` knows what it fills, if another: one that its module extends or holds.
     """
 
     kind: str
@@ -80,8 +81,9 @@ class PlannedLayer:
     inputs: tuple[Size | Pair | Plain, ...] = ()
     keywords: tuple[Keyword, ...] = ()
     function: str = ""
-    helper: str = ""
-    resets: str = ""  # the class whose parameters it resets itself
+    definition: str = ""
+    filled: str = ""
+    resets: str = ""  # the class by which it is known as one that resets its own parameters
     window: Window = Window()
     ratio: Size | None = None  # how many times smaller the map becomes
 

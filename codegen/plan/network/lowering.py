@@ -17,7 +17,7 @@ from codegen.plan.network.network import BlockClass, Filling, LayeredNetwork
 from codegen.plan.network.parameters import is_sequence, weights_of
 from codegen.plan.network.polynomial import Atom, Polynomial, of_atom
 from codegen.plan.network.rows import layer_rows, layers_in
-from codegen.plan.network.size import MAP, Shape, Size, fixed, shape_words
+from codegen.plan.network.size import MAP, Shape, Size, as_given, fixed, shape_words
 from codegen.plan.network.stages import Stages, with_loops
 from codegen.plan.network.toy import numbers_tried, sides_tried
 from codegen.plan.network.tree import Levels, Line, Placed, Seen, Shortcut, Used
@@ -27,7 +27,7 @@ from codegen.plan.tables import Argument, ConfigField, Group, Parameter, Start
 from codegen.spec.network.vocabulary import NetworkModel
 
 # What is not reached is dropped from the file.
-ROUNDING, PATCHES = "network/helpers/round_to.py.jinja", "network/helpers/patches.py.jinja"
+ROUNDING, PATCHES = "network/definitions/round_to.py.jinja", "network/definitions/patches.py.jinja"
 SHAPES = ("channels", "side", "rows", "columns", "positions")  # of what comes into a block
 
 
@@ -42,7 +42,7 @@ class Walked:
 
 def walked(model: NetworkModel, ends: NetworkEnds, incoming: Shape, toy: dict[int, int]) -> Walked:
     """The model with these numbers; PlacedError where something doesn't fit."""
-    named = {n: Size(v, of_atom(Read(n))) for n, v in model.numbers.items()}  # type: ignore[arg-type]
+    named = {n: as_given(v, of_atom(Read(n))) for n, v in model.numbers.items()}
     if "classes" in type(model).model_fields:
         named["classes"] = ends.outputs
     walk = Walk(model, ends.outputs, named, toy)
@@ -68,7 +68,7 @@ def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
     whole = walked(model, ends, ends.incoming, {})
     toy, side = _toy(model, ends, whole)
     walk, classes = whole.walk, whole.classes
-    classes.finish()
+    classes.finish({layer.module for layer, _ in layers_in(whole.line)})
     line = inlined(with_loops(classes.settled(whole.line), walk.numbers))
     mapped = len(ends.incoming) == MAP and any(
         isinstance(layer, PlannedLayer) and layer.module.endswith("2d")
@@ -90,7 +90,11 @@ def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
         unet=next((unet_class(n, classes) for n in line.nodes if isinstance(n, Levels)), None),
         statements=tuple(composer.statements),
         result=value,
-        helpers=(ROUNDING, *sorted({layer.helper for layer in layers if layer.helper}), PATCHES),
+        definitions=(
+            ROUNDING,
+            *sorted({layer.definition for layer in layers if layer.definition}),
+            PATCHES,
+        ),
         rows=layer_rows(line),
         parameters=tuple(_parameters(composer.attributes, gain)),
         end=ends.template,
@@ -230,10 +234,8 @@ def _told(use: Used) -> dict[str, str]:
 
 
 def _filling(layers: list[PlannedLayer], gain: int) -> Filling:
-    sums = {layer.module for layer in layers if any(w.start == "normal" for w in layer.weights)}
-    sums = {"nn.Linear" if name == "SelfAttention" else name for name in sums}
-    ours = {"SamePaddedConv2d", "StandardisedConv2d"}  # which are nn.Conv2d
-    sums = {"nn.Conv2d" if name in ours else name for name in sums}
+    normal = (layer for layer in layers if any(w.start == "normal" for w in layer.weights))
+    sums = {layer.filled or layer.module for layer in normal}
     resets = {layer.resets for layer in layers if layer.resets}
     flat = sums <= {"nn.Linear"} and not resets
     return Filling(gain, tuple(sorted(sums)), tuple(sorted(resets, key=_order)), flat)

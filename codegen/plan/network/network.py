@@ -62,8 +62,8 @@ class Filling:
 class LayeredNetwork:
     """Layers between what the task gives and what it asks for.
 
-    `end` is the template of what the model takes and returns, `helpers` those of what layers need
-    and PyTorch lacks.
+    `end` is the template of what the model takes and returns, `definitions` those of what layers
+    need and PyTorch lacks.
     """
 
     class_name: str
@@ -73,7 +73,7 @@ class LayeredNetwork:
     held: tuple[Held, ...]
     statements: tuple[Statement, ...]
     result: Value
-    helpers: tuple[str, ...]
+    definitions: tuple[str, ...]
     rows: tuple[LayerRow, ...]
     parameters: tuple[Parameter, ...]
     end: str

@@ -27,11 +27,12 @@ MODULES = {  # by kind: of a map, of anything else
     "rms": ("RMSNorm2d", "nn.RMSNorm"),
     "response": ("ResponseNorm", ""),
 }
-HELPERS = {
-    "LayerNorm2d": "network/helpers/layer_norm.py.jinja",
-    "RMSNorm2d": "network/helpers/rms_norm.py.jinja",
-    "ResponseNorm": "network/helpers/response_norm.py.jinja",
+DEFINITIONS = {
+    "LayerNorm2d": "network/definitions/layer_norm.py.jinja",
+    "RMSNorm2d": "network/definitions/rms_norm.py.jinja",
+    "ResponseNorm": "network/definitions/response_norm.py.jinja",
 }
+EXTENDED = {"LayerNorm2d": "nn.LayerNorm", "RMSNorm2d": "nn.RMSNorm"}
 
 
 def planned(layer: NormLayer, around: Surroundings) -> tuple[PlannedLayer, ...]:
@@ -54,7 +55,7 @@ def norm_of(said: NormFields | str, around: Surroundings, width: Size) -> tuple[
         kind = around.word(said, get_args(NormKind), "norm")
         if kind == "none":
             return ()
-        said = NormFields(kind=kind)  # type: ignore[arg-type]
+        said = NormFields.model_validate({"kind": kind})
     default = around.model.norm
     if default and said.kind != default.kind and "kind" not in said.model_fields_set:
         said = said.model_copy(update={"kind": default.kind})
@@ -96,6 +97,6 @@ def _planned(said: NormFields, around: Surroundings, width: Size) -> PlannedLaye
         module=module,
         inputs=inputs,
         keywords=keywords,
-        helper=HELPERS.get(module, ""),
-        resets=module if starts else "",
+        definition=DEFINITIONS.get(module, ""),
+        resets=EXTENDED.get(module, module) if starts else "",
     )

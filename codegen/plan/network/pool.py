@@ -33,7 +33,7 @@ def _over_tokens(layer: MaxPoolLayer | MeanPoolLayer, around: Surroundings) -> P
         shape=around.incoming[1:],
         words=f"the {'mean' if mean else 'maximum'} over positions",
         module="TokenMean" if mean else "TokenMax",
-        helper=f"network/helpers/token_{'mean' if mean else 'max'}.py.jinja",
+        definition=f"network/definitions/token_{'mean' if mean else 'max'}.py.jinja",
     )
 
 

@@ -21,7 +21,7 @@ def planned(layer: ScaleLayer, around: Surroundings) -> tuple[PlannedLayer, ...]
             weights=(Weight("weight", (around.channels.value,), "constant", value=layer.start),),
             module=module,
             inputs=(around.channels, Plain(layer.start)),
-            helper=f"network/helpers/scale{'_2d' if on_map else ''}.py.jinja",
+            definition="network/definitions/scale.py.jinja",
             resets=module,
         ),
     )

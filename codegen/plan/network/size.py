@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
+from typing import cast
 
 from codegen.plan.network.polynomial import (
     Atom,
@@ -119,6 +120,11 @@ def fixed(value: int) -> Size:
 def named(value: int, atom: Atom) -> Size:
     """A size with a name."""
     return Size(value, of_atom(atom))
+
+
+def as_given(value: float, formula: Polynomial) -> Size:
+    """A number that a layer is given: mostly a size, but a rate is one, too, and only printed."""
+    return Size(cast(int, value), formula)
 
 
 def quantity(size: Size) -> Quantity:

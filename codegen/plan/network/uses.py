@@ -18,6 +18,7 @@ from codegen.plan.network.size import (
     Quantity,
     Shape,
     Size,
+    as_given,
     channels_of,
     fixed,
     named,
@@ -200,7 +201,7 @@ def one_use(
 
 def _printable(value: Quantity) -> Size:
     whole_value = int(value.value) if value.value.denominator == 1 else float(value.value)
-    return Size(whole_value, value.formula)  # type: ignore[arg-type]
+    return as_given(whole_value, value.formula)
 
 
 def _shape_names(shape: Shape) -> dict[str, Given]:

@@ -14,6 +14,7 @@ from codegen.plan.network.size import (
     MAP,
     TOKENS,
     Size,
+    as_given,
     channels_of,
     fixed,
     product,
@@ -92,7 +93,7 @@ class Walk:
         at = len(self.numbers)
         value = self.toy.get(at, value)
         self.numbers.append(OwnNumber(holder, name, value, self.place, said))
-        return Size(value, of_atom(Chosen(at)))  # type: ignore[arg-type]
+        return as_given(value, of_atom(Chosen(at)))
 
     def line(
         self, layers: Sequence[AnyLayer], seen: Seen, given: dict[str, Given], key: Key,

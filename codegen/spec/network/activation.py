@@ -20,4 +20,4 @@ class ActivationLayer(LayerFields):
 
     @model_validator(mode="after")
     def _slope_of_leaky(self) -> ActivationLayer:
-        return with_its_slope(self)  # type: ignore[no-any-return]
+        return with_its_slope(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -59,7 +59,22 @@ Function = Literal[
 NormKind = Literal["batch", "layer", "group", "instance", "rms", "response"]
 
 
-def with_its_slope(said: Any) -> Any:
+class Sloped(Protocol):
+    """What says a function, and perhaps its slope."""
+
+    @property
+    def kind(self) -> Function:
+        """Which function."""
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that are said."""
+
+
+Said = TypeVar("Said", bound=Sloped)
+
+
+def with_its_slope(said: Said) -> Said:
     """A function, whose slope only `leaky_relu` has."""
     if "slope" in said.model_fields_set and said.kind != "leaky_relu":
         raise ValueError("`slope` is of `leaky_relu`")
@@ -74,7 +89,7 @@ class FunctionFields(Vocabulary):
 
     @model_validator(mode="after")
     def _slope_of_leaky(self) -> FunctionFields:
-        return with_its_slope(self)  # type: ignore[no-any-return]
+        return with_its_slope(self)
 
 
 class NormFields(Vocabulary):
