@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from codegen.plan.transformer.parts import AttentionPlan, NormPlan
+from codegen.plan.transformer.attention_plan import AttentionPlan
+from codegen.plan.transformer.parts import NormPlan
 from tests.oracle.activations import sigmoid, softplus
 from tests.oracle.arrays import Array
 from tests.oracle.formulas import linear, norm, read_heads, split_heads

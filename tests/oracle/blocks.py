@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.plan.transformer.parts import AttentionPlan, MlpPlan
+from codegen.plan.transformer.attention_plan import AttentionPlan
+from codegen.plan.transformer.parts import MlpPlan
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 from tests.oracle.activations import ACTIVATIONS
 from tests.oracle.arrays import Array

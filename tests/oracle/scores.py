@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from codegen.plan.reads import OverLayer
+from codegen.plan.transformer.attention_plan import AttentionPlan
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import AttentionPlan
 from tests.oracle.arrays import Array
 from tests.oracle.masks import shows_later_keys
 from tests.oracle.numbers import layer_number

@@ -23,10 +23,11 @@ from codegen.plan.kernels.row_kernels import (
 from codegen.plan.kernels.tiles import SPLIT, Chosen, Tiles, default_tiles
 from codegen.plan.targets import HALVES, known_targets, read_target
 from codegen.plan.transformer.attention_function import AttentionFunction
+from codegen.plan.transformer.attention_plan import AttentionPlan
 from codegen.plan.transformer.block_plan import BlockPlan
 from codegen.plan.transformer.layer_plan import AttendingLayer
 from codegen.plan.transformer.network import TransformerNetwork
-from codegen.plan.transformer.parts import AttentionPlan, MlpPlan
+from codegen.plan.transformer.parts import MlpPlan
 from codegen.spec.head import Target
 
 LOSS_BUDGET = 2**28  # bytes of float32 logits at one time

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from codegen.plan.reads import OverLayer, Own, Read, own
 from codegen.plan.transformer.attention_function import ScorePlan, attention_function, kept_by_cache
+from codegen.plan.transformer.attention_plan import AttentionPlan, LatentPlan
 from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.mlps import norm_plan
-from codegen.plan.transformer.parts import AttentionPlan, LatentPlan, NormPlan
+from codegen.plan.transformer.parts import NormPlan
 from codegen.spec.masks.tree import Atom
 from codegen.spec.transformer.attention import Alibi, Attention
 from codegen.spec.transformer.latent import Latent

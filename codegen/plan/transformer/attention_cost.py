@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from codegen.plan.masks.ranges import AxisTile, Inputs, effort, key_ranges
 from codegen.plan.transformer.attention_function import kept_numbers
+from codegen.plan.transformer.attention_plan import AttentionPlan, CrossAttentionPlan
 from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
-from codegen.plan.transformer.parts import AttentionPlan, CrossAttentionPlan
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import Atom, parse_mask
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.plan.tables import Parameter, Start
+from codegen.plan.transformer.attention_plan import AttentionPlan, CrossAttentionPlan, LatentPlan
 from codegen.plan.transformer.block_plan import BlockPlan
 from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.image import ImagePlan
@@ -14,14 +15,7 @@ from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parameter_rows import ONES, ZEROS, linear_rows, norm_rows
-from codegen.plan.transformer.parts import (
-    AltUpPlan,
-    AttentionPlan,
-    CrossAttentionPlan,
-    LatentPlan,
-    MlpPlan,
-    NormPlan,
-)
+from codegen.plan.transformer.parts import AltUpPlan, MlpPlan, NormPlan
 
 LAMBDAS = ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2")
 LAMBDA_STD = 0.1  # arXiv:2410.05258, appendix C

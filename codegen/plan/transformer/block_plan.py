@@ -10,10 +10,11 @@ from codegen.plan.reads import Read
 from codegen.plan.tables import Argument
 from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.arguments import StateClass, taken_by
+from codegen.plan.transformer.attention_plan import AttentionPlan, CrossAttentionPlan
 from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.low_rank import LowRankPlan
-from codegen.plan.transformer.parts import AttentionPlan, CrossAttentionPlan, MlpPlan, NormPlan
+from codegen.plan.transformer.parts import MlpPlan, NormPlan
 
 
 class Mixer(Protocol):

@@ -8,13 +8,13 @@ from dataclasses import replace
 from codegen.plan.reads import Read
 from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.attention import attention_plan
+from codegen.plan.transformer.attention_plan import AttentionPlan
 from codegen.plan.transformer.block_plan import BlockPlan, Mixer, SublayerPlan
 from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, dropout_read
 from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.mlps import mlp_plan, norm_plan
 from codegen.plan.transformer.one_mlp import with_one_mlp
-from codegen.plan.transformer.parts import AttentionPlan
 from codegen.plan.transformer.short_conv import short_conv_plan
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
 

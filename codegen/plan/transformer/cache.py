@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from codegen.plan.transformer.attention_plan import AttentionPlan
 from codegen.plan.transformer.block_plan import Mixer
-from codegen.plan.transformer.parts import AttentionPlan
 
 
 @dataclass(frozen=True)

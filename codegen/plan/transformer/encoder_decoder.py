@@ -9,6 +9,7 @@ from typing import TypeVar
 from codegen.plan.reads import reads_of, with_reads
 from codegen.plan.tables import ConfigField, Parameter
 from codegen.plan.transformer.attention import attention_plan
+from codegen.plan.transformer.attention_plan import AttentionPlan, CrossAttentionPlan
 from codegen.plan.transformer.block_plan import BlockPlan, Mixer
 from codegen.plan.transformer.blocks import with_sublayer
 from codegen.plan.transformer.init_rules import init_plan
@@ -17,7 +18,7 @@ from codegen.plan.transformer.lower import lower_network
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.one_mlp import with_one_mlp
 from codegen.plan.transformer.parameters import parameter_table
-from codegen.plan.transformer.parts import AttentionPlan, CrossAttentionPlan, MlpPlan
+from codegen.plan.transformer.parts import MlpPlan
 from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
 from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpec
 

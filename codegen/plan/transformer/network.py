@@ -9,6 +9,7 @@ from codegen.plan.tables import Argument, ConfigField, ImportPlan, InitPlan, Par
 from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.arguments import StateClass, taken_by
 from codegen.plan.transformer.attention_function import AttentionFunction
+from codegen.plan.transformer.attention_plan import AttentionPlan, CrossAttentionPlan
 from codegen.plan.transformer.block_plan import BlockPlan, Mixer
 from codegen.plan.transformer.cache import CachePlan, cache_plan
 from codegen.plan.transformer.classes import ClassPlan, classes_of, imports_of
@@ -19,8 +20,6 @@ from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parts import (
     AltUpPlan,
-    AttentionPlan,
-    CrossAttentionPlan,
     EmbeddingPlan,
     HeadPlan,
     MlpPlan,

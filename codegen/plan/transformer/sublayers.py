@@ -13,6 +13,7 @@ from codegen.plan.transformer.attention_cost import (
     cross_attention_flops,
     cross_attention_kept,
 )
+from codegen.plan.transformer.attention_plan import AttentionPlan, CrossAttentionPlan
 from codegen.plan.transformer.block_parameters import (
     BlockRows,
     attention_rows,
@@ -25,7 +26,7 @@ from codegen.plan.transformer.block_plan import Mixer
 from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.layer_plan import LayerPlan
 from codegen.plan.transformer.low_rank import LowRankPlan
-from codegen.plan.transformer.parts import AttentionPlan, CrossAttentionPlan, MlpPlan
+from codegen.plan.transformer.parts import MlpPlan
 from codegen.plan.transformer.short_conv import short_conv_flops, short_conv_kept, short_conv_rows
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 
