@@ -55,7 +55,8 @@ class Pictures:
         if not kept:
             if all(file in self.skipped for file in self.files):
                 raise ValueError(f"none of {len(self):,} pictures can be read: {self.why()}")
-            return torch.empty(0, len(MODE), self.size, self.size), torch.tensor(kept).long()
+            none = torch.empty(0, len(MODE), self.size, self.size, dtype=torch.uint8)
+            return none, torch.tensor(kept).long()
         pixels = [pixels for row in kept if (pixels := found[row]) is not None]
         return torch.stack(pixels), torch.tensor(kept)
 
