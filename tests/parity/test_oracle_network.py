@@ -96,6 +96,22 @@ def test_drawn_networks_compute_what_their_specs_say() -> None:
     agree(300, 0)
 
 
+def test_parts_of_parts_of_parts_keep_their_names_apart() -> None:
+    layers: list[Any] = [{"conv": 2}]
+    for _ in range(3):
+        layers = [{"split": {"into": ["here", layers], "chain": True}}]
+    layers = [{"conv": 16}, *layers, "mean_pool", "linear"]
+    check(
+        {
+            "name": "parts",
+            "family": "network",
+            "task": "image-classification",
+            "model": {"image": 8, "classes": 3, "layers": layers},
+        },
+        0,
+    )
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1, 5))
 def test_many_drawn_networks_compute_what_their_specs_say(first: int) -> None:

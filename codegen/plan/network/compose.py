@@ -264,7 +264,8 @@ class Composer:
         names = PARTS[: len(node.ways)]
         if len(node.ways) > len(PARTS):
             names = tuple(f"part{n}" for n in range(1, len(node.ways) + 1))
-        names = tuple(f"{one}_" if one in self.variables else one for one in names)
+        while self.variables & {*names}:  # those of a part that is parted again
+            names = tuple(f"{one}_" for one in names)
         self.variables.update(names)
         self.statements.append(Statement(names, value, len(names), node.axis))
         values: list[Value] = []
