@@ -26,6 +26,30 @@ class Vocabulary(BaseModel):
         extra="forbid", frozen=True, strict=True, str_min_length=1, defer_build=True
     )
 
+    @classmethod
+    def plain(cls) -> Any:
+        """All of it by default: for other defaults, as it needs no validator to be built."""
+        return cls.model_construct()
+
+    def said(self) -> dict[str, Any]:
+        """What isn't left to defaults, as a mapping: `model_dump` without building a serializer."""
+        set_here = self.model_fields_set
+        return {
+            name: _unwrapped(getattr(self, name))
+            for name in type(self).model_fields
+            if name in set_here
+        }
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, Vocabulary):
+        return value.said()
+    if isinstance(value, dict):
+        return {key: _unwrapped(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_unwrapped(one) for one in value)
+    return value
+
 
 def kind_only(value: Any) -> Any:
     """`norm: rms` is short for `norm: {kind: rms}`."""

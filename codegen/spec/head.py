@@ -82,14 +82,14 @@ class SpecHead(Vocabulary):
     name: str = Field(description="the package's name: lower-case letters, digits and `_`")
     family: str = Field("transformer", description="the kind of model")
     task: str = Field("causal-lm", description="what the model is trained to do")
-    data: Vocabulary = Field(Vocabulary(), description="what it learns from, by the task")
+    data: Vocabulary = Field(Vocabulary.plain(), description="what it learns from, by the task")
     target: Annotated[Target, BeforeValidator(_target)] = Field(
-        Target(), description="where it runs"
+        Target.plain(), description="where it runs"
     )
     tiles: dict[str, dict[str, TileRow]] = Field(
         {},
         description="by GPU and kernel, the tile to launch with, as `tgen tune` writes it: "
         "`[BLOCK_Q, BLOCK_K, stages, warps]` or a mapping of names",
     )
-    train: Train = Field(Train(), description="defaults of the training script")
-    checkpoint: Checkpoint = Field(Checkpoint(), description="other libraries' checkpoints")
+    train: Train = Field(Train.plain(), description="defaults of the training script")
+    checkpoint: Checkpoint = Field(Checkpoint.plain(), description="other libraries' checkpoints")

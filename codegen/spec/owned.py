@@ -18,6 +18,8 @@ from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origi
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
+from codegen.spec.fields import Vocabulary
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -77,9 +79,10 @@ def _default(field: FieldInfo, task: str) -> Any:
     if field.is_required():
         return ...
     default = field.get_default(call_default_factory=True)
-    if not isinstance(default, BaseModel):
+    if not isinstance(default, Vocabulary):
         return default
-    return of_task(type(default), task)(**default.model_dump(exclude_unset=True))
+    own, said = of_task(type(default), task), default.said()
+    return own(**said) if said else own.plain()
 
 
 def _annotation(annotation: Any, task: str) -> Any:

@@ -20,8 +20,8 @@ OF_ROWS = ("image-classification", "classification", "regression")
 class Train(Vocabulary):
     """How the model is trained unless the command line says otherwise."""
 
-    optimizer: AnyOptimizer = Field(AdamW(), description="update rule")
-    schedule: AnySchedule = Field(Schedule(), description="learning rate over the run")
+    optimizer: AnyOptimizer = Field(AdamW.plain(), description="update rule")
+    schedule: AnySchedule = Field(Schedule.plain(), description="learning rate over the run")
     batch: Positive = Field(32, description="sequences a step, on each device")
     accumulation: Positive = Field(1, description="batches whose gradients add up to one step")
     steps: Positive = Field(10_000, description="optimizer steps")

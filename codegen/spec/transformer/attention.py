@@ -109,7 +109,7 @@ class Attention(Vocabulary):
         "sigmoid", description="of the gate"
     )
     rope: Annotated[Rope | None, BeforeValidator(none_word)] = Field(
-        Rope(),
+        Rope.plain(),
         description="rotary positions, or `none`; by default none with learned positions",
     )
     mask: MaskText = Field(

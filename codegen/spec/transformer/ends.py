@@ -88,7 +88,7 @@ class Embedding(Vocabulary):
         0, description="the first token has this position (2 in OPT; in RoBERTa after the padding)"
     )
     sinusoids: Annotated[Sinusoids, OF_TEXT, Needs("positions", on=("sinusoidal",))] = Field(
-        Sinusoids(), description="of sinusoidal positions"
+        Sinusoids.plain(), description="of sinusoidal positions"
     )
     token_types: Annotated[Count, OF_TEXT_IN_ONE_STACK] = Field(
         0,

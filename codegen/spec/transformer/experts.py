@@ -97,7 +97,7 @@ class Experts(Vocabulary):
         False,
         description="what the experts add and what the one for all tokens adds each have a norm",
     )
-    router: Router = Field(Router(), description="the choice of experts")
+    router: Router = Field(Router.plain(), description="the choice of experts")
     aux_loss: NotNegative = Field(
         0.0,
         description="in training, this much of the load-balancing loss over all layers is added "

@@ -34,15 +34,15 @@ def resolve_block(model: TransformerModel, kind: str | None) -> Block:
     """All fields of a block kind: its own over the model's over the defaults."""
     general: dict[str, Any] = {
         **({"mixer": model.mixer} if "mixer" in model.model_fields_set else {}),
-        "conv": model.conv.model_dump(exclude_unset=True),
-        "attention": model.attention.model_dump(exclude_unset=True),
-        "mlp": model.mlp.model_dump(exclude_unset=True),
-        "norm": model.norm.model_dump(exclude_unset=True),
-        "residual": model.residual.model_dump(exclude_unset=True),
+        "conv": model.conv.said(),
+        "attention": model.attention.said(),
+        "mlp": model.mlp.said(),
+        "norm": model.norm.said(),
+        "residual": model.residual.said(),
     }
     if model.embedding.positions != "none":
         general["attention"].setdefault("rope", None)
-    own = model.blocks[kind].model_dump(exclude_unset=True) if kind else {}
+    own = model.blocks[kind].said() if kind else {}
     if "scaling" in (own.get("attention", {}).get("rope") or {}) and general["attention"].get(
         "rope"
     ):
@@ -65,10 +65,10 @@ def resolve_norm(model: TransformerModel, own: bool | InnerNorm) -> Norm | None:
     """A norm outside the blocks: none, that of the model, or what it says over that."""
     if isinstance(own, bool):
         return model.norm if own else None
-    high = own.model_dump(exclude_unset=True)
+    high = own.said()
     if own.eps is None:
         high.pop("eps", None)
-    return Norm.model_validate({**model.norm.model_dump(exclude_unset=True), **high})
+    return Norm.model_validate({**model.norm.said(), **high})
 
 
 def output_width(model: TransformerModel) -> int:

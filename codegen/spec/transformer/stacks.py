@@ -16,8 +16,8 @@ def encoder_model(model: TransformerModel) -> TransformerModel:
 
     Its `blocks` stand for all of the model's, and so does a mere number of `layers`.
     """
-    said = model.model_dump(exclude_unset=True)
-    own = model.encoder.model_dump(exclude_unset=True)
+    said = model.said()
+    own = model.encoder.said()
     own.pop("shared_embedding", None)
     for name in OF_THE_DECODER:
         said.pop(name, None)
@@ -32,9 +32,9 @@ def encoder_model(model: TransformerModel) -> TransformerModel:
 
 def cross_attention_block(model: TransformerModel) -> Block:
     """The decoder's attention to the source, as a block's: like its own but for what it says."""
-    said = model.attention.model_dump(exclude_unset=True)
+    said = model.attention.said()
     said = {name: value for name, value in said.items() if name in CrossAttention.model_fields}
-    own = model.cross_attention.model_dump(exclude_unset=True)
+    own = model.cross_attention.said()
     attention = {**merged(said, own), "rope": None, "mask": "full"}
-    norm = model.norm.model_dump(exclude_unset=True)
+    norm = model.norm.said()
     return Block.model_validate({"attention": attention, "norm": norm})

@@ -126,17 +126,17 @@ class Block(Vocabulary):
     """What a kind of block does differently from the rest of `model`."""
 
     mixer: Annotated[Mixer, OF_TEXT_IN_ONE_STACK] = Field("attention", description="as in `model`")
-    attention: Attention = Field(Attention(), description="fields of `model.attention`")
+    attention: Attention = Field(Attention.plain(), description="fields of `model.attention`")
     conv: Annotated[ShortConv, OF_TEXT_IN_ONE_STACK] = Field(
-        ShortConv(), description="fields of `model.conv`"
+        ShortConv.plain(), description="fields of `model.conv`"
     )
     mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(
-        Mlp(), description="fields of `model.mlp`"
+        Mlp.plain(), description="fields of `model.mlp`"
     )
     norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(
-        Norm(), description="fields of `model.norm`"
+        Norm.plain(), description="fields of `model.norm`"
     )
-    residual: Residual = Field(Residual(), description="fields of `model.residual`")
+    residual: Residual = Field(Residual.plain(), description="fields of `model.residual`")
 
 
 Kinds = Annotated[dict[str, Block], Field(max_length=64)]  # each has code of its own
@@ -228,7 +228,7 @@ class TransformerModel(Vocabulary):
         1000, description="that a classifier tells apart"
     )
     pooling: Annotated[TextPooling, BeforeValidator(kind_only), OF_POOLED] = Field(
-        TextPooling(), description="what is read of a text; the kind for short"
+        TextPooling.plain(), description="what is read of a text; the kind for short"
     )
     vocab_size: Annotated[VocabularySize, OF_TEXT] = Field(32_000, description="tokens")
     context_length: Annotated[Positive, OF_TEXT] = Field(
@@ -244,30 +244,35 @@ class TransformerModel(Vocabulary):
         description="the layers as they are passed, by number, if an encoder passes one more than "
         "once (arXiv:1909.11942, section 3.1); by default each once",
     )
-    norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(Norm(), description="normalisation")
+    norm: Annotated[Norm, BeforeValidator(kind_only)] = Field(
+        Norm.plain(), description="normalisation"
+    )
     final_norm: Annotated[StrictBool | InnerNorm, BeforeValidator(norm_kind)] = Field(
         True, description="a norm after the last block: that of the model, or as said here"
     )
     mixer: Annotated[Mixer, OF_TEXT_IN_ONE_STACK] = Field(
         "attention", description="how tokens read each other: `conv` is a gated short convolution"
     )
-    attention: Attention = Field(Attention(), description="attention of every block")
+    attention: Attention = Field(Attention.plain(), description="attention of every block")
     conv: Annotated[ShortConv, OF_TEXT_IN_ONE_STACK] = Field(
-        ShortConv(), description="convolution of the blocks whose mixer it is"
+        ShortConv.plain(), description="convolution of the blocks whose mixer it is"
     )
-    mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(Mlp(), description="MLP of every block")
-    residual: Residual = Field(Residual(), description="how sublayers meet the stream")
+    mlp: Annotated[Mlp, BeforeValidator(kind_only)] = Field(
+        Mlp.plain(), description="MLP of every block"
+    )
+    residual: Residual = Field(Residual.plain(), description="how sublayers meet the stream")
     blocks: Annotated[Kinds, Repeats()] = Field(
         {}, description="kinds of blocks by name, and how they differ"
     )
     encoder: Annotated[Encoder, OF_PAIRS, Repeats()] = Field(
-        Encoder(), description="of an encoder-decoder: how it differs from the decoder"
+        Encoder.plain(), description="of an encoder-decoder: how it differs from the decoder"
     )
     cross_attention: Annotated[CrossAttention, OF_PAIRS, Repeats()] = Field(
-        CrossAttention(), description="of an encoder-decoder: how the decoder reads the source"
+        CrossAttention.plain(),
+        description="of an encoder-decoder: how the decoder reads the source",
     )
-    embedding: Embedding = Field(Embedding(), description="tokens to vectors")
-    head: Head = Field(Head(), description="vectors to logits")
+    embedding: Embedding = Field(Embedding.plain(), description="tokens to vectors")
+    head: Head = Field(Head.plain(), description="vectors to logits")
     dropout: Rate | Dropout = Field(
         0.0, description="of embeddings, attention and sublayer outputs, or of each its own"
     )
@@ -282,7 +287,7 @@ class TransformerModel(Vocabulary):
     drop_path: Annotated[DropPath | None, BeforeValidator(rate_only), OF_ONE_STACK] = Field(
         None, description="branches that some samples skip in training; the rate for short"
     )
-    init: Init = Field(Init(), description="initial weights")
+    init: Init = Field(Init.plain(), description="initial weights")
 
 
 TASK_DEFAULTS: dict[str, dict[str, Any]] = {  # of `model`, where they are not those above
@@ -307,7 +312,7 @@ class TransformerSpec(SpecHead):
     """A transformer."""
 
     family: Literal["transformer"] = Field("transformer", description="the kind of model")
-    model: TransformerModel = Field(TransformerModel(), description="the architecture")
+    model: TransformerModel = Field(TransformerModel.plain(), description="the architecture")
 
     @model_validator(mode="before")
     @classmethod
