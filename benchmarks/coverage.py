@@ -67,13 +67,14 @@ def check_type(task: str, model_type: str, count: int, *, always: bool) -> TypeV
     reason = OUT_OF_REACH.get(f"{model_type} {task}", OUT_OF_REACH.get(model_type, ""))
     try:
         found.lines_there = lines_there(model_class(task, model_type))
-        known = build_config(task, model_type, {}).model_type in known_types()
+        written = build_config(task, model_type, {}).model_type  # gpt-sw3 is a gpt2 in its config
+        known = written in known_types()
         architecture = model_class(task, model_type).__name__
         found.part = part_of(model_type, architecture)
         if not known and not always:
             found.reason = reason or "no mapping file yet"
             return found
-        if headless := without_head(task, model_type, architecture):
+        if headless := without_head(task, written, architecture):
             found.reason = reason or headless
             return found
         for chosen in settings(task, model_type, count if known else 1):

@@ -27,7 +27,10 @@ KEPT = ("model_type", "architectures")
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
 OLD_NAMES = {"dtype": "torch_dtype"}
 # rope_parameters is all that these ever knew.
-NEVER_OLD = ("beam", "glmasr", "laguna", "lfm3", "mellum", "mimo_v2_flash", "musicflamingo")
+NEVER_OLD = (
+    *("beam", "cohere_compass_text", "glmasr", "laguna", "lfm3", "mellum", "mimo_v2_flash"),
+    "musicflamingo",
+)
 # What older releases called some types' parts of rope_parameters.
 MODERNBERT = {"rope_theta": "global_rope_theta", "local": "local_rope_theta"}
 NEOX = {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}
