@@ -6,6 +6,7 @@ from codegen.errors import Diagnostic
 from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.own_tiles import with_own_tiles
+from codegen.plan.network.channels_last import channels_last
 from codegen.plan.network.doubtful import warn_of_layers
 from codegen.plan.network.ends import ENDS, NetworkEnds
 from codegen.plan.network.lowering import lowered
@@ -44,6 +45,7 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
         cost,
         (FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),),
         TestsPlan((), (), (), of_batches=network.of_batches),
+        techniques=channels_last(network),
     )
 
 
