@@ -24,7 +24,7 @@ def training_options(
         OptionPlan("compile", "bool", False, "compile the model"),
         OptionPlan("seed", "int", train.seed, "of the first weights and of all that is drawn", 0),
         *task.sizes,
-        OptionPlan("batch", "int", train.batch, f"{task.row}s per micro-batch, on each rank"),
+        OptionPlan("batch", "int", train.batch, f"{task.rows} per micro-batch, on each rank"),
         OptionPlan("accumulation", "int", train.accumulation, "micro-batches per step"),
         *_length(train),
         *_optimizer(train),

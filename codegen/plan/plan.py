@@ -87,8 +87,10 @@ class Plan:
 
     @property
     def seeds_steps(self) -> bool:
-        """Whether a step draws numbers from torch: the model's, or what a technique adds."""
-        return self.model.drops or any(t.parts and t.draws for t in self.techniques)
+        """Whether a step draws numbers from torch: the model, the task or a technique."""
+        return (
+            self.model.drops or self.task.draws or any(t.parts and t.draws for t in self.techniques)
+        )
 
     def technique(self, name: str) -> TechniquePlan:
         """The one of a name that the plan has."""

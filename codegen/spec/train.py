@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,7 +14,9 @@ from codegen.spec.techniques.adversarial import Attacked
 from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.ema import Ema
 
-OF_ROWS = ("image-classification", "classification", "regression")
+OF_PICTURES = ("super-resolution", "image-to-image")
+OF_ROWS = ("image-classification", "classification", "regression", *OF_PICTURES)
+PixelLoss = Annotated[Literal["l1", "l2"] | None, Only(*OF_PICTURES)]
 
 
 class Train(Vocabulary):
@@ -39,13 +41,18 @@ class Train(Vocabulary):
     label_smoothing: Annotated[Rate, Only("image-classification", "classification")] = Field(
         0.0, description="part of each target that all classes share (arXiv:1512.00567)"
     )
+    loss: PixelLoss = Field(
+        None,
+        description="of each pixel: its distance (`l1`) or its square (`l2`); by default `l2` "
+        "where pictures become larger, else `l1`",
+    )
     ema: Ema | None = Field(
         None, description="an average of the weights, which is evaluated and kept; its decay"
     )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"
     )
-    augment: Annotated[Augmentations, Only("image-classification")] = Field(
+    augment: Annotated[Augmentations, Only("image-classification", *OF_PICTURES)] = Field(
         [],
         description="what is done to images of training, each in its own way: a list of words "
         "(`flip`), or words with their fields; `true` for `[flip, shift]`",

@@ -40,6 +40,35 @@ BASES: dict[tuple[str, str], dict[str, Any]] = {
             ],
         }
     },
+    ("network", "super-resolution"): {
+        "model": {
+            "image": {"size": 16},
+            "layers": [
+                {"conv": {"width": 12, "norm": "batch"}},
+                {"norm": "batch"},
+                "norm",
+                {"linear": {"bias": True, "width": 4}},
+                {"linear": 4},
+                "conv",
+                {"conv": 12},
+                {"pixel_shuffle": "upscale"},
+            ],
+        }
+    },
+    ("network", "image-to-image"): {
+        "model": {
+            "image": {"size": 16},
+            "layers": [
+                {"conv": {"width": 4, "norm": "batch"}},
+                {"norm": "batch"},
+                "norm",
+                {"linear": {"bias": True, "width": 4}},
+                {"linear": 4},
+                "conv",
+                {"conv": 3},
+            ],
+        }
+    },
     ("network", "regression"): {"model": {"layers": ["linear"]}},
     ("network", "classification"): {"model": {"layers": ["linear"]}},
 }
@@ -84,11 +113,17 @@ DEVICES = dict.fromkeys(
     ("target.device: cpu", "target.device: cuda", "target.device: hip", "target.arch: sm_90"),
     ANYWHERE,
 )
+ON_MAPS = dict.fromkeys(
+    (f"model.linear: {{'width': {width!r}}}" for width in (1, 2, 32, "other")),
+    "on a map each `linear` says its own width",
+)
 SAME_FOR = {
     ("transformer", "seq2seq-lm"): DEVICES,
     ("transformer", "sequence-classification"): DEVICES,
     ("transformer", "embedding"): DEVICES,
     ("transformer", "image-embedding"): DEVICES,
+    ("network", "super-resolution"): {**ON_MAPS, "train.loss: l2": AGAIN},
+    ("network", "image-to-image"): {**ON_MAPS, "train.loss: l1": AGAIN},
     ("network", "regression"): DEVICES,
     ("network", "classification"): DEVICES,
 }

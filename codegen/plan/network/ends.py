@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from codegen.plan.network.size import Shape, Size, fixed, named
+from codegen.plan.network.size import MAP, Shape, Size, fixed, named, product
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
-from codegen.spec.network.vocabulary import NetworkSpec
+from codegen.plan.tasks.image_to_image import does
+from codegen.spec.network.vocabulary import NetworkSpec, PlainImage
 from codegen.spec.tasks.classification import ClassedRows
+from codegen.spec.tasks.image_to_image import PairedPictures
 from codegen.spec.tasks.regression import RowData
 
+PIXEL_ERROR = "network/definitions/pixel_error.py.jinja"
 TOY_SIZE, TOY_CLASSES = 8, 10
 
 
 @dataclass(frozen=True)
 class NetworkEnds:
-    """What comes in, how many numbers come out, the config's fields of both, and their words."""
+    """What comes in, how many numbers come out, the config's fields of both, and their words.
+
+    `scale`: of each pixel of a map so many times as high and wide as the one that comes in; None
+    where these are all numbers that come out. `names` are numbers that layers may use.
+    """
 
     fields: tuple[ConfigField, ...]
     incoming: Shape
@@ -26,6 +33,18 @@ class NetworkEnds:
     template: str
     unit: str
     does: str  # what the network does, as a title goes on
+    names: tuple[tuple[str, Size], ...] = ()
+    definitions: tuple[str, ...] = ()  # templates of what `template` calls
+    scale: Size | None = None
+    ends_with: str = "linear"  # how such a network mostly ends
+
+    def given(self, incoming: Shape) -> Shape:
+        """What the last layer has to give, where this comes in."""
+        if self.scale is None:
+            return (self.outputs,)
+        assert len(incoming) == MAP, incoming
+        height, width = (product([side, self.scale]) for side in incoming[1:])
+        return (self.outputs, height, width)
 
 
 def _image_classification(spec: NetworkSpec) -> NetworkEnds:
@@ -44,6 +63,7 @@ def _image_classification(spec: NetworkSpec) -> NetworkEnds:
         template="network/ends/image_classification.py.jinja",
         unit="image",
         does=f"classifies images of {image.size} x {image.size} pixels",
+        names=(("classes", named(classes, Read("classes"))),),
     )
 
 
@@ -75,11 +95,68 @@ def _classification(spec: NetworkSpec) -> NetworkEnds:
         template="network/ends/classification.py.jinja",
         unit="row",
         does=f"tells {spec.data.target} from {', '.join(spec.data.inputs)}",
+        names=(("classes", named(classes, Read("classes"))),),
+    )
+
+
+def _super_resolution(spec: NetworkSpec) -> NetworkEnds:
+    image, upscale = spec.model.image, spec.model.upscale
+    side = named(image.size, Read("image_size"))
+    channels = named(image.channels, Read("channels"))
+    how = " by their luminance" if image.channels == 1 else ""
+    return NetworkEnds(
+        fields=(
+            *_patch_fields(image),
+            ConfigField("upscale", "int", upscale, upscale, "times as high and as wide"),
+        ),
+        incoming=(channels, side, side),
+        outputs=channels,
+        argument="images",
+        template="network/ends/pictures.py.jinja",
+        definitions=(PIXEL_ERROR,),
+        unit="patch",
+        does=f"enlarges pictures {upscale} times{how}",
+        names=(("upscale", named(upscale, Read("upscale"))),),
+        scale=named(upscale, Read("upscale")),
+        ends_with="pixel_shuffle: upscale",
+    )
+
+
+def _image_to_image(spec: NetworkSpec) -> NetworkEnds:
+    assert isinstance(spec.data, PairedPictures), spec.data
+    image = spec.model.image
+    outputs = spec.model.outputs or image.channels
+    side = named(image.size, Read("image_size"))
+    return NetworkEnds(
+        fields=(
+            *_patch_fields(image),
+            ConfigField("outputs", "int", outputs, outputs, "channels of what comes out"),
+        ),
+        incoming=(named(image.channels, Read("channels")), side, side),
+        outputs=named(outputs, Read("outputs")),
+        argument="images",
+        template="network/ends/pictures.py.jinja",
+        definitions=(PIXEL_ERROR,),
+        unit="patch",
+        does=does(spec.data),
+        names=(("outputs", named(outputs, Read("outputs"))),),
+        scale=fixed(1),
+        ends_with="conv: outputs",
+    )
+
+
+def _patch_fields(image: PlainImage) -> tuple[ConfigField, ...]:
+    comment = "of training's patches, height and width"
+    return (
+        ConfigField("image_size", "int", image.size, image.size, comment),
+        ConfigField("channels", "int", image.channels, image.channels),
     )
 
 
 ENDS: dict[str, Callable[[NetworkSpec], NetworkEnds]] = {
     "image-classification": _image_classification,
+    "super-resolution": _super_resolution,
+    "image-to-image": _image_to_image,
     "regression": _regression,
     "classification": _classification,
 }

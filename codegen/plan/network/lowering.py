@@ -28,6 +28,7 @@ from codegen.spec.network.vocabulary import NetworkModel
 
 # What is not reached is dropped from the file.
 ROUNDING, PATCHES = "network/definitions/round_to.py.jinja", "network/definitions/patches.py.jinja"
+MULTIPLE = "network/definitions/multiple.py.jinja"
 SHAPES = ("channels", "side", "rows", "columns", "positions")  # of what comes into a block
 
 
@@ -43,29 +44,35 @@ class Walked:
 def walked(model: NetworkModel, ends: NetworkEnds, incoming: Shape, toy: dict[int, int]) -> Walked:
     """The model with these numbers; PlacedError where something doesn't fit."""
     named = {n: as_given(v, of_atom(Read(n))) for n, v in model.numbers.items()}
-    if "classes" in type(model).model_fields:
-        named["classes"] = ends.outputs
+    named |= dict(ends.names)
     walk = Walk(model, ends.outputs, named, toy)
     start = Seen(incoming, fixed(1), 1 if len(incoming) == MAP else None)
-    line = walk.line(model.layers, start, {**named}, ("model", "layers"))
-    given = [size.value for size in line.seen.shape]
-    if given != [ends.outputs.value]:
-        message = f"the last layer gives {shape_words(line.seen.shape)} numbers, and the task asks "
-        hint = (
-            "end with `linear`"
-            if len(given) == 1
-            else "end with `flatten` or `mean_pool`, `linear`"
-        )
-        raise PlacedError(
-            ("model", "layers"), LayerError(f"{message}for {ends.outputs.value:,}", hint)
-        )
+    kept = {ends.argument: start}  # what comes in can be met again
+    line = walk.line(model.layers, start, {**named}, ("model", "layers"), kept)
+    _check_given(line.seen.shape, ends.given(incoming), ends.ends_with)
     classes = Classes()
     return Walked(classes.assigned(line), walk, classes)
+
+
+def _check_given(given: Shape, asked: Shape, ends_with: str) -> None:
+    """PlacedError where the layers give another shape than the task asks for."""
+    if [size.value for size in given] == [size.value for size in asked]:
+        return
+    message = f"the last layer gives {shape_words(given)} numbers, and the task asks for "
+    hint = f"end with `{ends_with}`"
+    if len(asked) == MAP and len(given) != MAP:
+        hint = "no `flatten`, and no pool over the whole map"
+    elif len(asked) != MAP and len(given) > 1:
+        hint = "end with `flatten` or `mean_pool`, `linear`"
+    raise PlacedError(("model", "layers"), LayerError(message + shape_words(asked), hint))
 
 
 def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
     """The network with its toy numbers found."""
     whole = walked(model, ends, ends.incoming, {})
+    multiple = whole.walk.multiple if ends.scale else 1
+    if ends.scale:
+        _check_any_size(model, ends, whole, multiple)
     toy, side = _toy(model, ends, whole)
     walk, classes = whole.walk, whole.classes
     classes.finish({layer.module for layer, _ in layers_in(whole.line)})
@@ -94,6 +101,8 @@ def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
             ROUNDING,
             *sorted({layer.definition for layer in layers if layer.definition}),
             PATCHES,
+            *((MULTIPLE,) if multiple > 1 else ()),
+            *ends.definitions,
         ),
         rows=layer_rows(line),
         parameters=tuple(_parameters(composer.attributes, gain)),
@@ -102,7 +111,26 @@ def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
         drops=any(layer.drops for layer in layers),
         of_batches=any("BatchNorm" in layer.module for layer in layers),
         words=tuple(dict.fromkeys(layer.words for layer in layers if layer.words)),
+        multiple=multiple,
     )
+
+
+def _check_any_size(model: NetworkModel, ends: NetworkEnds, whole: Walked, multiple: int) -> None:
+    """PlacedError where maps of other sizes don't fit, or need other weights."""
+    channels, height, width = ends.incoming
+    larger = [replace(height, value=2 * multiple), replace(width, value=3 * multiple)]
+    larger = [replace(one, value=one.value * -(-8 // multiple)) for one in larger]
+    why = "whole pictures are of any size, and {} asks for its own"
+    try:
+        other = walked(model, ends, (channels, *larger), {})
+    except PlacedError as error:
+        message = f"{error.message}; whole pictures are of any size"
+        raise PlacedError(error.key, LayerError(message, error.hint)) from None
+    sizes = [[w.shape for layer, _ in layers_in(one.line) for w in layer.weights]
+             for one in (whole, other)]  # fmt: skip
+    if sizes[0] != sizes[1]:
+        message = why.format("a layer's weights")
+        raise PlacedError(("model", "layers"), LayerError(message, "convolutions alone"))
 
 
 def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[int, int], int]:

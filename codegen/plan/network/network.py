@@ -81,5 +81,6 @@ class LayeredNetwork:
     drops: bool
     of_batches: bool  # whether norms take statistics of a batch in training
     words: tuple[str, ...]  # what is notable of its layers
+    multiple: int = 1  # by which its layers divide the sides of a map, where these may be any
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()

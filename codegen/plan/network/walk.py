@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +77,7 @@ class Walk:
     count: int = 0
     gives: dict[str, set[str]] = field(default_factory=dict)
     unets: int = 0
+    multiple: int = 1  # by which some layer has divided the sides of the map that came in
 
     def said_of(self, block: str) -> frozenset[str]:
         """The names that some use of a block, or the block itself, gives a number."""
@@ -115,6 +117,8 @@ class Walk:
                 raise PlacedError((*at, *([error.field] if error.field else [])), error) from None
             for node in made:
                 nodes.append(node)
+                if not isinstance(node, Keep):
+                    self.multiple = math.lcm(self.multiple, node.seen.step)
                 seen = node.seen if not isinstance(node, Keep) else seen
             if layer.keep is not None:
                 if layer.keep in kept:

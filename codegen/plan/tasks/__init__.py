@@ -10,10 +10,12 @@ from codegen.plan.tasks.classification import classification
 from codegen.plan.tasks.embedding import embedding
 from codegen.plan.tasks.image_classification import image_classification
 from codegen.plan.tasks.image_embedding import image_embedding
+from codegen.plan.tasks.image_to_image import image_to_image
 from codegen.plan.tasks.masked_lm import masked_lm
 from codegen.plan.tasks.regression import regression
 from codegen.plan.tasks.seq2seq_lm import seq2seq_lm
 from codegen.plan.tasks.sequence_classification import sequence_classification
+from codegen.plan.tasks.super_resolution import super_resolution
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 
@@ -27,6 +29,8 @@ TASKS: dict[str, Callable[[SpecHead, Any, int], TaskPlan]] = {
     "image-embedding": image_embedding,
     "regression": regression,
     "classification": classification,
+    "super-resolution": super_resolution,
+    "image-to-image": image_to_image,
 }
 
 

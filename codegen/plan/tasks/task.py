@@ -54,8 +54,20 @@ class TaskPlan:
     needs: str = ""  # what else it needs, as the end of a sentence
     units_in_row: str = ""  # the option that says how many; "" for one
     figures: tuple[tuple[str, str], ...] = ()  # measured beside the loss: name and format
+    rows_in: str = "train.targets"  # of the data: what is as long as there are rows to train on
+    draws: bool = False  # whether a step draws numbers from torch for the data
 
     @property
     def units(self) -> str:
         """Several of them."""
-        return f"{self.unit}s"
+        return several(self.unit)
+
+    @property
+    def rows(self) -> str:
+        """Several of them."""
+        return several(self.row)
+
+
+def several(word: str) -> str:
+    """A noun's plural."""
+    return f"{word}es" if word.endswith("ch") else f"{word}s"

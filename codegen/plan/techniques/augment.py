@@ -9,6 +9,7 @@ from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.spec.head import SpecHead
+from codegen.spec.tasks.pictures import PictureRows, Side
 from codegen.spec.techniques.augment import AnyAugmentation, Cutmix, Jitter, Mixup
 
 FOLDER = "techniques/augment"
@@ -18,6 +19,7 @@ OF_JITTER = {  # by its fields: what each does alone
     "saturation": "saturate",
     "hue": "shift_hue",
 }
+MOVES = ("flip", "vertical_flip", "transpose", "shift", "crop", "resize", "rotate")
 Number = int | float | tuple[float, ...]
 
 
@@ -34,11 +36,25 @@ class AugmentPlan(TechniquePlan):
     """The changes in order; those that mix images, and targets with them, are the last.
 
     `table` says which strengths 14 operations have: those of `rand`, or TrivialAugment's `wide`.
+    Of pairs, `moves` are done to both alike, and come first; `steps` change the picture alone.
+    `sides` are what a row of pictures has; of images with classes there are none.
     """
 
     steps: tuple[AugmentStep, ...] = ()
     mixing: tuple[AugmentStep, ...] = ()
     table: str = ""
+    moves: tuple[AugmentStep, ...] = ()
+    sides: tuple[Side, ...] = ()
+
+    @property
+    def paired(self) -> bool:
+        """Whether a batch has a picture and a target that lie on each other."""
+        return len(self.sides) > 1
+
+    @property
+    def class_map(self) -> bool:
+        """Whether a target is a class of each pixel, and none lies between two."""
+        return "classes" in self.sides
 
 
 def augment(spec: SpecHead) -> AugmentPlan | None:
@@ -50,16 +66,22 @@ def augment(spec: SpecHead) -> AugmentPlan | None:
     kinds = [one.kind for one in said]
     tables = {"rand_augment": "rand", "trivial_augment": "wide"}
     help = f"{', '.join(kinds).replace('_', ' ')}: of training's images alone"
+    sides = spec.data.sides if isinstance(spec.data, PictureRows) else ()
+    changes = [step for one in said if one not in mixing for step in _steps(one)]
+    moves = [step for step in changes if len(sides) > 1 and step.kind in MOVES]
+    tests = "tests_of_pictures" if sides else "tests"
     return AugmentPlan(
         name="augment",
         parts={place: f"{FOLDER}/{place}.py.jinja" for place in ("imports", "batch")},
         drawn=("their augmentation",),
         options=(OptionPlan("augment", "bool", True, help),),
         files=(FilePlan("augment.py", f"{FOLDER}/augment.py.jinja", roots=("augmented",)),),
-        tests=(f"{FOLDER}/tests.py.jinja",),
-        steps=tuple(step for one in said if one not in mixing for step in _steps(one)),
+        tests=(f"{FOLDER}/{tests}.py.jinja",),
+        steps=tuple(step for step in changes if step not in moves),
         mixing=tuple(step for one in mixing for step in _steps(one)),
         table=next((tables[kind] for kind in kinds if kind in tables), ""),
+        moves=tuple(moves),
+        sides=sides,
     )
 
 

@@ -17,7 +17,8 @@ class JoinLayer(LayerFields):
 
     kind: Literal["add", "concat", "multiply", "subtract"]
     ways: Ways = Field(
-        description="each a list of layers, `here` (what comes in), or a name that `as` kept"
+        description="each a list of layers, `here` (what comes in), or a name that `as` kept; "
+        "among the model's own layers also `images`, or `inputs`, what comes into the model"
     )
 
 

@@ -12,7 +12,10 @@ from codegen.spec.network.vocabulary import NetworkSpec
 
 LANGUAGE = FamilyLanguage(
     whole=NetworkSpec,
-    tasks=("image-classification", "classification", "regression"),
+    tasks=(
+        *("image-classification", "super-resolution", "image-to-image"),
+        *("classification", "regression"),
+    ),
     checks=(check_kernels, check_defaults, check_optimizer),
     knobs=knobs,
     notes=layer_notes,

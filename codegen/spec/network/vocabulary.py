@@ -15,7 +15,7 @@ from codegen.spec.network.linear import LinearFields
 from codegen.spec.network.nested import Row
 from codegen.spec.owned import Only
 
-OF_IMAGES = Only("image-classification")
+OF_IMAGES = Only("image-classification", "super-resolution", "image-to-image")
 OF_CLASSES = Only("image-classification", "classification")
 
 
@@ -25,17 +25,25 @@ def size_only(value: Any) -> Any:
 
 
 class PlainImage(Vocabulary):
-    """Square images."""
+    """Square images; where pictures are made, the patches of them that training sees."""
 
     size: Positive = Field(224, description="pixels, of height and of width")
-    channels: Positive = Field(3, description="of a pixel")
+    channels: Positive = Field(
+        3, description="of a pixel; one alone is luminance where pictures become larger"
+    )
 
 
 class NetworkModel(Vocabulary):
     """The architecture: layers in a row, and blocks of them by name."""
 
     image: Annotated[PlainImage, BeforeValidator(size_only), OF_IMAGES] = Field(
-        PlainImage(), description="what is classified; its size for short"
+        PlainImage(), description="what comes in; its size for short"
+    )
+    upscale: Annotated[Positive, Field(ge=2, le=16), Only("super-resolution")] = Field(
+        2, description="how many times as high and as wide pictures become"
+    )
+    outputs: Annotated[Positive | None, Only("image-to-image")] = Field(
+        None, description="channels of what comes out; by default those of the image"
     )
     classes: Annotated[Positive, OF_CLASSES] = Field(10, description="that are told apart")
     numbers: dict[LayerName, Annotated[float, Field(ge=0)] | Positive] = Field(

@@ -34,6 +34,15 @@ class VerticalFlip(Vocabulary):
     p: Fraction = Field(0.5, description="how often")
 
 
+class Transpose(Vocabulary):
+    """Rows and columns change places."""
+
+    main: ClassVar[str] = "p"
+
+    kind: Literal["transpose"] = "transpose"
+    p: Fraction = Field(0.5, description="how often")
+
+
 class Shifted(Vocabulary):
     """Images are moved by whole pixels; what comes in is their mirror image."""
 
@@ -135,6 +144,7 @@ class Cutmix(Vocabulary):
 AnyAugmentation = (
     Flip
     | VerticalFlip
+    | Transpose
     | Shifted
     | Crop
     | Resize
