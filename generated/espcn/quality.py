@@ -62,7 +62,7 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
 
 def windowed(images: Tensor) -> Tensor:
     """The weighted mean around each pixel whose window lies inside."""
-    places = torch.arange(WINDOW, device=images.device) - WINDOW // 2
+    places = torch.arange(WINDOW, dtype=images.dtype, device=images.device) - WINDOW // 2
     window = torch.exp(-0.5 * (places / DEVIATION) ** 2)
     channels = images.size(1)
     window = (window / window.sum()).expand(channels, 1, -1)  # (C, 1, WINDOW)

@@ -17,7 +17,7 @@ from codegen.plan import lower
 from codegen.spec import load_text
 from tests.oracle import network as oracle
 from tests.packages import import_model
-from tests.strategies.network import network_specs
+from tests.strategies.network import PICTURES, network_specs
 
 
 def drawn_anew(model: torch.nn.Module) -> None:
@@ -69,11 +69,29 @@ def check(spec: dict[str, Any], draw: int) -> None:
         targets = torch.randn(3)
         loss = oracle.squared_error(wanted, targets.double().numpy())
         wanted = wanted[:, 0]
+    elif spec["task"] in PICTURES:
+        targets = torch.randn(wanted.shape)
+        distance = spec["train"]["loss"] == "l1"
+        loss = oracle.pixel_error(wanted, targets.double().numpy(), distance)
+        check_odd_sides(model, getattr(module, "MULTIPLE", 1), sizes["channels"])
     else:
         targets = torch.randint(0, sizes["classes"], (3,))
         loss = oracle.cross_entropy(wanted, targets.numpy())
     np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-8 * max(1, np.abs(wanted).max()))
     assert math.isclose(model(inputs, targets).item(), loss, rel_tol=1e-5, abs_tol=1e-6)
+
+
+def check_odd_sides(model: torch.nn.Module, multiple: int, channels: int) -> None:
+    """A picture of any size gives what it gives when it is mirrored at its ends, and cut again."""
+    height, width = 2 * multiple + multiple // 2, 3 * multiple - multiple // 3
+    image = np.random.default_rng(0).normal(size=(1, channels, height, width))
+    around = [(0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)]
+    padded = torch.from_numpy(np.pad(image, around, mode="reflect"))
+    with torch.no_grad():
+        whole, found = model(padded), model(torch.from_numpy(image))
+    scale = whole.shape[2] // padded.shape[2]
+    assert found.shape[2:] == (scale * height, scale * width)
+    torch.testing.assert_close(found, whole[..., : scale * height, : scale * width])
 
 
 def agree(draws: int, first: int) -> None:

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from codegen.plan.network.activation import MODULES
 from tests.strategies.choices import Fields, coin
-from tests.strategies.network_maps import norms, rows, tokens
+from tests.strategies.network_maps import keeping, norms, rows, tokens
 
 BETWEEN = st.one_of(
     st.sampled_from(sorted(MODULES)),
     st.sampled_from([0.1, 0.5]).map(lambda rate: {"dropout": rate}),
     st.just({"dropout": {}}),
 )
+PICTURES = ("super-resolution", "image-to-image")
 # Blocks by name, and what a use may give; each keeps the size but for its stride.
 BLOCKS: dict[str, tuple[Any, list[Fields]]] = {
     "basic": (
@@ -146,9 +147,36 @@ def of_maps(draw: st.DrawFn) -> Fields:
 
 
 @st.composite
+def of_pictures(draw: st.DrawFn, larger: bool) -> Fields:
+    """A model whose maps come out as large as they went in, or `larger`."""
+    channels, side = draw(st.sampled_from([1, 3])), draw(st.sampled_from([2, 4, 6]))
+    layers: list[Any] = []
+    for _ in range(draw(st.integers(0, 2))):
+        layers += draw(keeping((channels, side, side), 1))
+    if draw(coin()):
+        layers += [{"conv": {"width": 3, "stride": 2, "norm": "batch"}}, {"upsample": 2}]
+    if larger:
+        upscale = draw(st.integers(2, 3))
+        layers.append({"conv": {"width": f"{channels} * upscale * upscale", "as": "here_too"}})
+        layers += [{"pixel_shuffle": "upscale"}]
+        model: Fields = {"upscale": upscale}
+    else:
+        outputs = draw(st.sampled_from([1, 3, channels]))
+        layers.append({draw(st.sampled_from(["conv", "linear"])): "outputs"})
+        model = {} if outputs == channels and draw(coin()) else {"outputs": outputs}
+        if outputs == channels:
+            layers.append({draw(st.sampled_from(["add", "subtract"])): ["images", "here"]})
+    return {"image": {"size": side, "channels": channels}, **model, "layers": layers}
+
+
+@st.composite
 def network_specs(draw: st.DrawFn) -> Fields:
-    """Small whole specs of both tasks, as the mapping that a YAML file holds."""
+    """Small whole specs of every task, as the mapping that a YAML file holds."""
     head = {"name": "drawn", "family": "network"}
+    if draw(st.integers(0, 5)) == 0:
+        task, train = draw(st.sampled_from(PICTURES)), {"loss": draw(st.sampled_from(["l1", "l2"]))}
+        model = draw(of_pictures(task == "super-resolution"))
+        return {**head, "task": task, "model": model, "train": train}
     if draw(st.integers(0, 2)):
         return {**head, "task": "image-classification", "model": draw(of_maps())}
     layers: list[Any] = draw(hidden())

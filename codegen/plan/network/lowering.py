@@ -118,9 +118,7 @@ def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
 def _check_any_size(model: NetworkModel, ends: NetworkEnds, whole: Walked, multiple: int) -> None:
     """PlacedError where maps of other sizes don't fit, or need other weights."""
     channels, height, width = ends.incoming
-    larger = [replace(height, value=2 * multiple), replace(width, value=3 * multiple)]
-    larger = [replace(one, value=one.value * -(-8 // multiple)) for one in larger]
-    why = "whole pictures are of any size, and {} asks for its own"
+    larger = (replace(height, value=9 * multiple), replace(width, value=11 * multiple))
     try:
         other = walked(model, ends, (channels, *larger), {})
     except PlacedError as error:
@@ -129,7 +127,7 @@ def _check_any_size(model: NetworkModel, ends: NetworkEnds, whole: Walked, multi
     sizes = [[w.shape for layer, _ in layers_in(one.line) for w in layer.weights]
              for one in (whole, other)]  # fmt: skip
     if sizes[0] != sizes[1]:
-        message = why.format("a layer's weights")
+        message = "the weights of a layer are for one size, and whole pictures are of any"
         raise PlacedError(("model", "layers"), LayerError(message, "convolutions alone"))
 
 

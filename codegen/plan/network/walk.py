@@ -26,6 +26,7 @@ from codegen.plan.network.tree import (
     Keep,
     Line,
     Node,
+    Patched,
     Placed,
     Seen,
 )
@@ -118,7 +119,8 @@ class Walk:
             for node in made:
                 nodes.append(node)
                 if not isinstance(node, Keep):
-                    self.multiple = math.lcm(self.multiple, node.seen.step)
+                    inside = node.size.value if isinstance(node, Patched) else 1
+                    self.multiple = math.lcm(self.multiple, node.seen.step * inside)
                 seen = node.seen if not isinstance(node, Keep) else seen
             if layer.keep is not None:
                 if layer.keep in kept:
@@ -180,10 +182,12 @@ def after(layer: PlannedLayer, seen: Seen) -> Seen:
     window, ratio = layer.window, seen.ratio
     if layer.ratio is not None:
         ratio = over(ratio, layer.ratio)
-    if window.whole or seen.field is None:
+    if window.whole:
         return Seen(layer.shape, ratio, None, seen.step)
-    seen_pixels = seen.field + (window.extent - 1) * seen.step
     step = max(1, seen.step * window.stride // window.finer)
+    if seen.field is None:
+        return Seen(layer.shape, ratio, None, step)
+    seen_pixels = seen.field + (window.extent - 1) * seen.step
     return Seen(layer.shape, ratio, seen_pixels, step)
 
 

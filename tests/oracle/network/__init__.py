@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tests.oracle.network.functions import Array
 from tests.oracle.network.layers import Reading
 
-__all__ = ["Reading", "cross_entropy", "squared_error"]
+__all__ = ["Reading", "cross_entropy", "pixel_error", "squared_error"]
 
 
 def cross_entropy(scores: Array, targets: NDArray[np.int64]) -> float:
@@ -21,3 +21,9 @@ def cross_entropy(scores: Array, targets: NDArray[np.int64]) -> float:
 def squared_error(predictions: Array, targets: Array) -> float:
     """The mean over a batch."""
     return float(((predictions[:, 0] - targets) ** 2).mean())
+
+
+def pixel_error(predictions: Array, targets: Array, distance: bool) -> float:
+    """The mean over a batch of pictures: of how far pixels are off, or of its square."""
+    apart = np.abs(predictions - targets)
+    return float((apart if distance else apart**2).mean())

@@ -26,7 +26,10 @@ class Reading(Leaves):
     def outputs(self, inputs: Array) -> Array:
         """What the model makes of a batch, not in training; every array is used."""
         names = {"classes": self.model.get("classes", 10), **self.model.get("numbers", {})}
-        found = self.run(self.model["layers"], inputs.astype(np.float64), names, {})
+        names |= {"upscale": self.model.get("upscale", 2)}
+        names |= {"outputs": self.model.get("outputs", inputs.shape[1])}
+        inputs = inputs.astype(np.float64)
+        found = self.run(self.model["layers"], inputs, names, {"images": inputs})
         assert not [*self.weights] and not [*self.running]
         return found
 

@@ -1,0 +1,191 @@
+"""What networks of plain layers learn of real pictures in a few minutes of one thread.
+
+    python benchmarks/vision.py --pictures FOLDER... [--only espcn] [--minutes 5] [--seed 1]
+
+FOLDER holds the photographs named below: those of scikit-image (skimage/data)
+and scikit-learn (sklearn/datasets/images), and /usr/share/backgrounds/mate/nature of Debian's
+mate-backgrounds. A line for each recipe: what was measured, CPU seconds and steps of the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import torch  # noqa: E402
+import yaml  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from tests.packages import import_package  # noqa: E402
+
+WALLPAPERS = (  # which have more pixels than they show: they are shrunk first
+    *("Aqua.jpg", "Blinds.jpg", "Dune.jpg", "FreshFlower.jpg", "Garden.jpg", "GreenMeadow.jpg"),
+    *("LadyBird.jpg", "RainDrops.jpg", "Storm.jpg", "TwoWings.jpg", "Wood.jpg", "YellowFlower.jpg"),
+)
+OTHERS = (
+    *("brick.png", "camera.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png"),
+    *("motorcycle_left.png", "motorcycle_right.png", "rocket.jpg"),
+)
+HELD_OUT = ("astronaut.png", "chelsea.png", "china.jpg", "coffee.png", "flower.jpg")
+WIDE = 720  # pixels, of a wallpaper that is shrunk
+TRIED = 40  # steps that are timed, to know how many a run may have
+
+Log = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A spec, where its data are, and what a run's log says of it."""
+
+    spec: dict[str, Any]
+    data: Callable[[argparse.Namespace, Path], Path]  # of what is given, and a folder to use
+    says: Callable[[Log], str]
+
+
+def photographs(given: argparse.Namespace, folder: Path) -> Path:
+    """Those of the folders that are given, in train/ and val/."""
+    found = {file.name: file for path in given.pictures for file in Path(path).rglob("*.*")}
+    for split, names in (("train", WALLPAPERS + OTHERS), ("val", HELD_OUT)):
+        if missing := [name for name in names if name not in found]:
+            sys.exit(f"there is no {', '.join(missing)} in {', '.join(given.pictures)}")
+        (folder / split).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            with Image.open(found[name]) as picture:
+                size = (WIDE, round(WIDE * picture.height / picture.width))
+                large = name in WALLPAPERS
+                kept = picture.resize(size, Image.Resampling.LANCZOS) if large else picture
+                kept.save((folder / split / name).with_suffix(".png"))
+    return folder
+
+
+def gained(log: Log) -> str:
+    """Decibels over what the network was given."""
+    last = log[-1]
+    psnr = last["validation_psnr"]
+    beside = next(key for key in last if key.endswith("_psnr") and key != "validation_psnr")
+    word = beside.removesuffix("_psnr")
+    return f"PSNR {psnr:.2f} dB, {word} {last[beside]:.2f}: {psnr - last[beside]:+.2f}"
+
+
+def super_resolution(layers: list[Any] | None = None) -> dict[str, Any]:
+    """specs/espcn.yaml, or other layers at its place."""
+    spec: dict[str, Any] = yaml.safe_load((ROOT / "specs/espcn.yaml").read_text())
+    if layers is not None:
+        spec["model"] = {**spec["model"], "conv": {"activation": "none"}, "layers": layers}
+        spec["train"]["optimizer"] = {"kind": "adam", "lr": 5e-4}
+    return spec
+
+
+def denoising(sigma: float) -> dict[str, Any]:
+    """A U-Net of a quarter of the pixels, with four times the channels."""
+    block = [{"conv": "width"}, {"conv": "width"}]
+    step = {"width": "width", "kernel": 2, "stride": 2, "padding": 0, "activation": "none"}
+    return {
+        "family": "network",
+        "task": "image-to-image",
+        "data": {"make": {"kind": "noise", "sigma": sigma}},
+        "model": {
+            "image": {"size": 32, "channels": 3},
+            "conv": {"activation": "relu"},
+            "layers": [
+                {"pixel_unshuffle": 2},
+                {
+                    "unet": {
+                        "widths": [48, 96],
+                        "block": block,
+                        "down": [{"conv": step}],
+                        "up": [{"conv": {**step, "transposed": True}}],
+                    }
+                },
+                {"conv": {"width": "4 * outputs", "activation": "none"}},
+                {"pixel_shuffle": 2},
+            ],
+        },
+        "train": {
+            "optimizer": {"kind": "adam", "lr": 1e-3},
+            "schedule": {"warmup": 50, "min_lr_ratio": 0.0},
+            "loss": "l2",
+            "augment": ["flip", "vertical_flip", "transpose"],
+            "batch": 16,
+        },
+    }
+
+
+BLOCK = [{"conv": 32}, "relu", {"conv": 32}]
+RECIPES = {
+    "espcn": Recipe(super_resolution(), photographs, gained),
+    "four residual blocks x3": Recipe(
+        super_resolution(
+            [
+                {"conv": {"width": 32, "as": "shallow"}},
+                *({"residual": BLOCK} for _ in range(4)),
+                {"add": ["here", "shallow"]},
+                {"conv": "upscale * upscale"},
+                {"pixel_shuffle": "upscale"},
+            ]
+        ),
+        photographs,
+        gained,
+    ),
+    "noise of sigma 25": Recipe(denoising(25), photographs, gained),
+}
+
+
+def steps_in(train: Any, given: list[str], seconds: float) -> int:
+    """How many steps fit into so many CPU seconds, as some take here."""
+    run = train.prepare(train.parse_options([*given, "--overwrite"]))
+    for _ in range(TRIED):  # which decode the pictures
+        train.train_step(run, 0.0)
+    began = time.process_time()
+    for _ in range(TRIED):
+        train.train_step(run, 0.0)
+    return max(1, round(TRIED * seconds / (time.process_time() - began)))
+
+
+def measure(name: str, recipe: Recipe, given: argparse.Namespace, folder: Path) -> str:
+    """Trains for the minutes that are given; a line of the table."""
+    package = "run_" + "".join(c if c.isalnum() else "_" for c in name)
+    (train,) = import_package(folder, {**recipe.spec, "name": package}, "train")
+    options = ["--data", str(recipe.data(given, folder / "data")), "--device", "cpu"]
+    options += ["--seed", str(given.seed), "--eval-every", "1000000000", "--log-every", "100"]
+    options += ["--checkpoint-every", "1000000000", "--out", str(folder / package)]
+    began = time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()):
+        steps = given.steps or steps_in(train, options, 60 * given.minutes)
+        tried = time.process_time() - began
+        assert train.main([*options, "--steps", str(steps), "--overwrite"]) == 0
+    seconds = time.process_time() - began - tried
+    log = [json.loads(line) for line in (folder / package / "log.jsonl").read_text().splitlines()]
+    return f"{name[:23]:23}  {recipe.says(log)[:41]:41}  {seconds:4.0f}  {steps:6,}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", nargs="+", required=True)
+    parser.add_argument("--minutes", type=float, default=5, help="of one thread, for each recipe")
+    parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="recipes whose names contain this")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{'recipe':23}  {'on what was held out':41}  {'CPU s':>4} {'steps':>6}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, recipe in RECIPES.items():
+            if given.only in name:
+                print(measure(name, recipe, given, Path(folder)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
