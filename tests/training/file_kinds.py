@@ -37,6 +37,11 @@ SPECS: dict[str, dict[str, Any]] = {
         "task": "image-classification",
         "model": {**IMAGES, "image": {"size": 8, "channels": 1}},
     },
+    "photographs": {
+        "family": "network",
+        "task": "super-resolution",
+        "model": {"image": 4, "layers": [{"conv": 12}, {"pixel_shuffle": "upscale"}]},
+    },
     "sorted": {
         "family": "network",
         "task": "classification",
@@ -72,6 +77,14 @@ def png(path: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for index in [1] if name == "b" else range(3):  # b has no picture but the one
             Image.new("RGB", (9, 8), (index * 40, 9, 9)).save(folder / f"{index}.png")
+
+
+def photograph(path: Path) -> None:
+    folder = path.parent.parent / "train"
+    for index, file in enumerate((path, folder / "2.png", folder / "3.png")):  # one is held out
+        file.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(index)
+        Image.fromarray(random.integers(0, 256, (17, 18, 3), dtype=np.uint8)).save(file)
 
 
 def tokenizer(path: Path) -> None:
@@ -175,6 +188,7 @@ KINDS: dict[str, Kind] = {
     "csv": Kind("table", "train", "x.csv", [*TRAIN, "--data", "x.csv"], table),
     "npz": Kind("pictures", "train", "x.npz", [*TRAIN, "--data", "x.npz"], npz),
     "png": Kind("pictures", "train", "p/b/1.png", [*TRAIN, "--data", "p"], png),
+    "photograph": Kind("photographs", "train", "f/val/1.png", [*TRAIN, "--data", "f"], photograph),
     "idx": Kind(
         "digits",
         "train",
