@@ -172,13 +172,20 @@ def looked_at(files: Files) -> list[tuple[tuple[int, int], str]] | Exception:
     found = []
     for file in files:
         try:
-            with Image.open(file) as opened:
+            with Image.open(existing(file)) as opened:
                 turned = opened.getexif().get(0x0112, 1) > 4  # by a quarter
                 sides = opened.size if turned else opened.size[::-1]
                 found.append((sides, of_bytes(opened.mode)))
         except Exception as error:  # decoders raise whatever a broken file leads them to
             return ValueError(f"{file.name}: {error!s:.200}")
     return found
+
+
+def existing(file: Path) -> Path:
+    """A file's own path; ValueError of a pipe, a folder or what else may be called so."""
+    if not file.is_file():
+        raise ValueError("it is no file")
+    return file
 
 
 def of_bytes(mode: str) -> str:
@@ -197,7 +204,7 @@ def pixels_of(file: Path, mode: str) -> Tensor:
     """A whole picture. (C, H, W) uint8"""
     from PIL import Image, ImageOps
 
-    with Image.open(file) as opened:
+    with Image.open(existing(file)) as opened:
         of_bytes(opened.mode)
         picture = ImageOps.exif_transpose(opened).convert(stored_as(mode))
     pixels = torch.from_numpy(np.array(picture)).view(picture.height, picture.width, -1)

@@ -212,7 +212,7 @@ def evaluate(run: Run, log: Log) -> None:
         totals += measured(predictions, beside, targets, run.config.upscale)
         count += 1
     if not (count := int(sum_over_ranks(count))):
-        raise ValueError("none of the pictures held out can be read")
+        raise ValueError(f"no picture held out can be read: {run.data.validation.why()}")
     means = (all_reduce(totals) / count).tolist()
     figures = dict(zip(FIGURES, means, strict=True))
     loss = figures["validation_loss"]
