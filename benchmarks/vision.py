@@ -79,12 +79,12 @@ def gained(log: Log) -> str:
     return f"PSNR {psnr:.2f} dB, {word} {last[beside]:.2f}: {psnr - last[beside]:+.2f}"
 
 
-def super_resolution(layers: list[Any] | None = None) -> dict[str, Any]:
-    """specs/espcn.yaml, or other layers at its place."""
+def super_resolution(*, beside: bool = False) -> dict[str, Any]:
+    """specs/espcn.yaml; `beside` a bicubic enlargement, to which it adds what is missing."""
     spec: dict[str, Any] = yaml.safe_load((ROOT / "specs/espcn.yaml").read_text())
-    if layers is not None:
-        spec["model"] = {**spec["model"], "conv": {"activation": "none"}, "layers": layers}
-        spec["train"]["optimizer"] = {"kind": "adam", "lr": 5e-4}
+    if beside:
+        large = [{"upsample": {"factor": "upscale", "mode": "bicubic"}}]
+        spec["model"]["layers"] = [{"add": [spec["model"]["layers"], large]}]
     return spec
 
 
@@ -123,22 +123,9 @@ def denoising(sigma: float) -> dict[str, Any]:
     }
 
 
-BLOCK = [{"conv": 32}, "relu", {"conv": 32}]
 RECIPES = {
-    "espcn": Recipe(super_resolution(), photographs, gained),
-    "four residual blocks x3": Recipe(
-        super_resolution(
-            [
-                {"conv": {"width": 32, "as": "shallow"}},
-                *({"residual": BLOCK} for _ in range(4)),
-                {"add": ["here", "shallow"]},
-                {"conv": "upscale * upscale"},
-                {"pixel_shuffle": "upscale"},
-            ]
-        ),
-        photographs,
-        gained,
-    ),
+    "espcn x3": Recipe(super_resolution(), photographs, gained),
+    "espcn beside bicubic x3": Recipe(super_resolution(beside=True), photographs, gained),
     "noise of sigma 25": Recipe(denoising(25), photographs, gained),
 }
 

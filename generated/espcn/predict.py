@@ -67,8 +67,8 @@ def predictions(options: argparse.Namespace) -> Iterator[tuple[Path, Path, list[
     for name, file in files.items():
         try:
             image = read(file, SOURCE_MODE, options.device)
-        except Exception as error:  # decoders raise whatever a broken file leads them to
-            print("warning:", plain(f"{file} is skipped: {error!s:.200}"), file=sys.stderr)
+        except ValueError as error:
+            print("warning:", plain(f"{error}; it is skipped"), file=sys.stderr)
             continue
         made, path = made_of(model, image), options.to / name.with_suffix(".png")
         write(made, path)
@@ -95,8 +95,11 @@ def files_of(paths: list[Path]) -> dict[Path, Path]:
 
 
 def read(file: Path, mode: str, device: str) -> Tensor:
-    """(C, H, W), from 0 to 1"""
-    return pixels_of(file, mode).to(device).float() / 255
+    """The pixels of a file (C, H, W), from 0 to 1; ValueError says that it can't be read."""
+    try:
+        return pixels_of(file, mode).to(device).float() / 255
+    except Exception as error:  # decoders raise whatever a broken file leads them to
+        raise ValueError(f"{file} can't be read: {error!s:.200}") from None
 
 
 def write(image: Tensor, path: Path) -> None:
@@ -127,7 +130,7 @@ def compared(
 def show(made: Iterator[tuple[Path, Path, list[float]]], measured: bool) -> None:
     """A line for each picture; where there are targets a table, with the means as its last line."""
     if measured:
-        print(f"{'':40}  PSNR (dB)  bicubic    SSIM  bicubic")
+        print(f"{'':40}  PSNR (dB)  {'bicubic':>8}    SSIM  {'bicubic':>8}")
     rows = []
     for file, path, figures in made:
         if not measured:
@@ -142,8 +145,7 @@ def show(made: Iterator[tuple[Path, Path, list[float]]], measured: bool) -> None
 
 def line_of(name: str, figures: list[float]) -> str:
     psnr, ssim, beside, beside_ssim = figures
-    wide = 7
-    return f"{name[-40:]:40}  {psnr:9.2f}  {beside:{wide}.2f}  {ssim:6.4f}  {beside_ssim:{wide}.4f}"
+    return f"{name[-40:]:40}  {psnr:9.2f}  {beside:8.2f}  {ssim:6.4f}  {beside_ssim:8.4f}"
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:

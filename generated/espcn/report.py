@@ -31,13 +31,12 @@ def draw_report(model: Model, data: Photographs, options: Options) -> Path:
     batches = validation_batches(data, options, rank=0, world=1)
     for _, batch in batches:
         images, targets = whole_pair(batch.to(device).targets, model.config.upscale)
-        predictions = model(images).float()
-        shown = {"bicubic": enlarged(images, model.config.upscale), "output": predictions}
-        parts = [(middle(targets[0]), "target")]
+        shown = {"bicubic": enlarged(images, model.config.upscale), "output": model(images).float()}
+        parts = []
         for word, one in shown.items():
             psnr, _ = quality(one, targets, model.config.upscale)
-            parts.insert(-1, (middle(one[0]), f"{word}, {psnr.item():.2f} dB"))
-        rows.append(parts)
+            parts.append((middle(one[0]), f"{word}, {psnr.item():.2f} dB"))
+        rows.append([*parts, (middle(targets[0]), "target")])
         if len(rows) == SHOWN:
             break
     path = Path(options.out) / "predictions.png"
