@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from codegen.spec.fields import Count, NotNegative, Positive, PositiveFloat, Rate, Vocabulary
+from codegen.spec.fields import (
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    PositiveFloat,
+    Rate,
+    Vocabulary,
+)
 from codegen.spec.optimizers import AdamW, AnyOptimizer
 from codegen.spec.owned import Only
 from codegen.spec.schedules import AnySchedule, Schedule
@@ -15,7 +23,8 @@ from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.ema import Ema
 
 OF_PICTURES = ("super-resolution", "image-to-image")
-OF_ROWS = ("image-classification", "classification", "regression", *OF_PICTURES)
+OF_IMAGES = ("image-classification", "image-segmentation", *OF_PICTURES)
+OF_ROWS = (*OF_IMAGES, "classification", "regression")
 PixelLoss = Annotated[Literal["l1", "l2"] | None, Only(*OF_PICTURES)]
 
 
@@ -46,13 +55,18 @@ class Train(Vocabulary):
         description="of each pixel: its distance (`l1`) or its square (`l2`); by default `l2` "
         "where pictures become larger, else `l1`",
     )
+    dice: Annotated[Fraction, Only("image-segmentation")] = Field(
+        0.0,
+        description="part of the loss that is the Dice loss of each image (arXiv:1606.04797); the "
+        "rest is cross entropy",
+    )
     ema: Ema | None = Field(
         None, description="an average of the weights, which is evaluated and kept; its decay"
     )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"
     )
-    augment: Annotated[Augmentations, Only("image-classification", *OF_PICTURES)] = Field(
+    augment: Annotated[Augmentations, Only(*OF_IMAGES)] = Field(
         [],
         description="what is done to images of training, each in its own way: a list of words "
         "(`flip`), or words with their fields; `true` for `[flip, shift]`",

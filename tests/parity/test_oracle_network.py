@@ -74,6 +74,10 @@ def check(spec: dict[str, Any], draw: int) -> None:
         distance = spec["train"]["loss"] == "l1"
         loss = oracle.pixel_error(wanted, targets.double().numpy(), distance)
         check_odd_sides(model, getattr(module, "MULTIPLE", 1), sizes["channels"])
+    elif spec["task"] == "image-segmentation":
+        targets = torch.randint(0, max(2, sizes["classes"]), (3, *shape[1:]))
+        targets[1, 0] = -100
+        loss = oracle.pixel_entropy(wanted, targets.numpy())
     else:
         targets = torch.randint(0, sizes["classes"], (3,))
         loss = oracle.cross_entropy(wanted, targets.numpy())

@@ -16,6 +16,7 @@ from tests.plan.models import ROOT
 SMALL = "vocab_size: 40, context_length: 8, d_model: 16, layers: 2"
 MASKED, PAIRS, IMAGE = "task: masked-lm\n", "task: seq2seq-lm\n", "task: image-classification\n"
 NETWORK = "family: network\ntask: image-classification\n"
+PIXELS = "family: network\ntask: image-segmentation\n"
 ROWS = "family: network\ntask: regression\n"
 HEADS = "heads: 2"
 LEARNED = "embedding: {positions: learned}"
@@ -112,6 +113,12 @@ DOUBTS = {
         f"{NETWORK}model: {{image: 8, layers: [flatten, linear: classes, relu]}}",
         "scores of classes go through relu",
         f"{ROWS}model: {{layers: [linear, softplus]}}",  # targets may be positive
+    ),
+    "scores of pixels through an activation": (
+        f"{PIXELS}model: {{image: 8, conv: {{activation: relu}}, layers: [conv: classes]}}",
+        "scores of classes go through relu",
+        f"{PIXELS}model: {{image: 8, conv: {{activation: relu}}, layers: [conv: 8, "
+        "conv: {width: classes, activation: none}]}",
     ),
     "outputs that are dropped": (
         f"{ROWS}model: {{layers: [linear, dropout: 0.1]}}",

@@ -69,6 +69,18 @@ BASES: dict[tuple[str, str], dict[str, Any]] = {
             ],
         }
     },
+    ("network", "image-segmentation"): {
+        "model": {
+            "image": {"size": 16},
+            "layers": [
+                "conv",
+                {"conv": {"width": 4, "norm": "batch"}},
+                {"norm": "batch"},
+                "norm",
+                {"conv": {"width": "classes"}},
+            ],
+        }
+    },
     ("network", "regression"): {"model": {"layers": ["linear"]}},
     ("network", "classification"): {"model": {"layers": ["linear"]}},
 }

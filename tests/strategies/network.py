@@ -170,6 +170,23 @@ def of_pictures(draw: st.DrawFn, larger: bool) -> Fields:
 
 
 @st.composite
+def of_pixels(draw: st.DrawFn) -> Fields:
+    """A model of images whose maps are as large at the end, with scores of each pixel."""
+    channels, side = draw(st.sampled_from([1, 2, 3])), draw(st.sampled_from([2, 4, 5, 8]))
+    layers: list[Any] = []
+    for _ in range(draw(st.integers(0, 2))):
+        layers += draw(keeping((channels, side, side), 1))
+    if side % 4 == 0 and draw(coin()):
+        layers.append(draw(unets())[0])
+    if side % 2 == 0 and draw(coin()):
+        layers += [{"max_pool": 2}, {"conv": {"width": 3, "norm": "batch"}}, {"upsample": 2}]
+    last = {"width": "classes", "kernel": draw(st.sampled_from([1, 3]))}
+    layers.append(draw(st.sampled_from([{"linear": "classes"}, {"conv": last}])))
+    image = {"size": side, "channels": channels}
+    return {"image": image, "classes": draw(st.integers(1, 4)), "layers": layers}
+
+
+@st.composite
 def network_specs(draw: st.DrawFn) -> Fields:
     """Small whole specs of every task, as the mapping that a YAML file holds."""
     head = {"name": "drawn", "family": "network"}
@@ -177,6 +194,8 @@ def network_specs(draw: st.DrawFn) -> Fields:
         task, train = draw(st.sampled_from(PICTURES)), {"loss": draw(st.sampled_from(["l1", "l2"]))}
         model = draw(of_pictures(task == "super-resolution"))
         return {**head, "task": task, "model": model, "train": train}
+    if draw(st.integers(0, 5)) == 0:
+        return {**head, "task": "image-segmentation", "model": draw(of_pixels())}
     if draw(st.integers(0, 2)):
         return {**head, "task": "image-classification", "model": draw(of_maps())}
     layers: list[Any] = draw(hidden())

@@ -42,6 +42,11 @@ SPECS: dict[str, dict[str, Any]] = {
         "task": "super-resolution",
         "model": {"image": 4, "layers": [{"conv": 12}, {"pixel_shuffle": "upscale"}]},
     },
+    "segmented": {
+        "family": "network",
+        "task": "image-segmentation",
+        "model": {**IMAGES, "layers": [{"conv": "classes"}]},
+    },
     "sorted": {
         "family": "network",
         "task": "classification",
@@ -85,6 +90,22 @@ def photograph(path: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         random = np.random.default_rng(index)
         Image.fromarray(random.integers(0, 256, (17, 18, 3), dtype=np.uint8)).save(file)
+
+
+def masked(path: Path) -> None:
+    """The only mask for training, its image, and a pair for validation."""
+    for part in ("train", "val"):
+        for name in ("images", "masks"):
+            (path.parents[2] / part / name).mkdir(parents=True, exist_ok=True)
+        file = path.parents[2] / part / "images/1.png"
+        Image.new("RGB", (9, 8), (40, 9, 9)).save(file)
+        classes = (np.arange(72) % 3).astype(np.uint8).reshape(8, 9)
+        Image.fromarray(classes).save(path.parents[2] / part / "masks/1.png")
+
+
+def masks(path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+    np.savez_compressed(path, images=images, masks=(images[..., 0] // 86))
 
 
 def tokenizer(path: Path) -> None:
@@ -138,6 +159,7 @@ GOOD: dict[str, Callable[[Path], object]] = {
     "table": table,
     "sorted": classed,
     "pictures": lambda path: png(path / "b/1.png"),
+    "segmented": lambda path: masked(path / "train/masks/1.png"),
 }
 KINDS: dict[str, Kind] = {
     "text": Kind("causal", "train", "x.txt", [*TRAIN, *CONTEXT, "--data", "x.txt"], GOOD["causal"]),
@@ -189,6 +211,11 @@ KINDS: dict[str, Kind] = {
     "npz": Kind("pictures", "train", "x.npz", [*TRAIN, "--data", "x.npz"], npz),
     "png": Kind("pictures", "train", "p/b/1.png", [*TRAIN, "--data", "p"], png),
     "photograph": Kind("photographs", "train", "f/val/1.png", [*TRAIN, "--data", "f"], photograph),
+    "mask": Kind("segmented", "train", "s/train/masks/1.png", [*TRAIN, "--data", "s"], masked),
+    "npz of masks": Kind("segmented", "train", "x.npz", [*TRAIN, "--data", "x.npz"], masks),
+    "facts of masks": Kind(
+        "segmented", "predict", "out/images.json", ["--checkpoint", "out", "good"], needs=TRAINED
+    ),
     "idx": Kind(
         "digits",
         "train",

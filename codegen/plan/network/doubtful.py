@@ -9,7 +9,9 @@ from codegen.errors import Diagnostic
 from codegen.plan.network.surroundings import with_defaults
 from codegen.spec import LoadedSpec
 from codegen.spec.network.activation import ActivationLayer
+from codegen.spec.network.conv import ConvLayer
 from codegen.spec.network.dropout import DropoutLayer
+from codegen.spec.network.fields import LayerFields
 from codegen.spec.network.flatten import FlattenLayer
 from codegen.spec.network.linear import LinearLayer
 from codegen.spec.network.vocabulary import NetworkSpec
@@ -25,6 +27,7 @@ def warn_of_layers(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     )
 
 
+OF_CLASSES = ("image-classification", "classification", "image-segmentation")
 PASSING = (DropoutLayer, FlattenLayer)  # they hand on what they get
 
 
@@ -47,11 +50,22 @@ def _doubts(spec: NetworkSpec) -> Iterator[tuple[int, str, str]]:
     at, last = layers[-1]
     if isinstance(last, DropoutLayer):
         yield at, "in training some of the outputs themselves are dropped", "dropout before them"
-    elif isinstance(last, ActivationLayer) and spec.task in (
-        "image-classification",
-        "classification",
-    ):
-        yield at, f"scores of classes go through {last.kind}", "a linear layer as the last"
+    elif spec.task in OF_CLASSES and (kind := _last_function(spec, last)):
+        hint = "a linear layer as the last"
+        if isinstance(last, ConvLayer):
+            hint = "`norm: none, activation: none` in the last layer"
+        yield at, f"scores of classes go through {kind}", hint
+
+
+def _last_function(spec: NetworkSpec, last: LayerFields) -> str:
+    """The activation that a network ends with; "" for none."""
+    if isinstance(last, ActivationLayer):
+        return last.kind
+    if isinstance(last, ConvLayer):
+        said = with_defaults(last, spec.model.conv)
+        kind = said.activation if isinstance(said.activation, str) else said.activation.kind
+        return kind if kind != "none" and said.order == "post" else ""
+    return ""
 
 
 def _narrows(spec: NetworkSpec, before: LinearLayer, after: LinearLayer) -> bool:

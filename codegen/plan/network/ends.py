@@ -23,7 +23,8 @@ class NetworkEnds:
     """What comes in, how many numbers come out, the config's fields of both, and their words.
 
     `scale`: of each pixel of a map so many times as high and wide as the one that comes in; None
-    where these are all numbers that come out. `names` are numbers that layers may use.
+    where these are all numbers that come out. `names` are numbers that layers may use, and
+    `any_size` says whether maps of other sizes come in, too.
     """
 
     fields: tuple[ConfigField, ...]
@@ -36,6 +37,7 @@ class NetworkEnds:
     names: tuple[tuple[str, Size], ...] = ()
     definitions: tuple[str, ...] = ()  # templates of what `template` calls
     scale: Size | None = None
+    any_size: bool = False
     ends_with: str = "linear"  # how such a network mostly ends
 
     def given(self, incoming: Shape) -> Shape:
@@ -64,6 +66,29 @@ def _image_classification(spec: NetworkSpec) -> NetworkEnds:
         unit="image",
         does=f"classifies images of {image.size} x {image.size} pixels",
         names=(("classes", named(classes, Read("classes"))),),
+    )
+
+
+def _image_segmentation(spec: NetworkSpec) -> NetworkEnds:
+    image, classes = spec.model.image, spec.model.classes
+    side = named(image.size, Read("image_size"))
+    binary = classes == 1
+    return NetworkEnds(
+        fields=(
+            ConfigField("image_size", "int", image.size, image.size, "pixels, height and width"),
+            ConfigField("channels", "int", image.channels, image.channels),
+            ConfigField("classes", "int", classes, classes),
+        ),
+        incoming=(named(image.channels, Read("channels")), side, side),
+        outputs=named(classes, Read("classes")),
+        argument="images",
+        template="network/ends/image_segmentation.py.jinja",
+        unit="image",
+        does=f"segments images of {image.size} x {image.size} pixels",
+        names=(("classes", named(classes, Read("classes"))),),
+        scale=fixed(1),
+        ends_with="conv: {width: classes, kernel: 1}",
+        definitions=("network/definitions/with_background.py.jinja",) if binary else (),
     )
 
 
@@ -118,6 +143,7 @@ def _super_resolution(spec: NetworkSpec) -> NetworkEnds:
         does=f"enlarges pictures {upscale} times{how}",
         names=(("upscale", named(upscale, Read("upscale"))),),
         scale=named(upscale, Read("upscale")),
+        any_size=True,
         ends_with="pixel_shuffle: upscale",
     )
 
@@ -141,6 +167,7 @@ def _image_to_image(spec: NetworkSpec) -> NetworkEnds:
         does=does(spec.data),
         names=(("outputs", named(outputs, Read("outputs"))),),
         scale=fixed(1),
+        any_size=True,
         ends_with="conv: outputs",
     )
 
@@ -157,6 +184,7 @@ ENDS: dict[str, Callable[[NetworkSpec], NetworkEnds]] = {
     "image-classification": _image_classification,
     "super-resolution": _super_resolution,
     "image-to-image": _image_to_image,
+    "image-segmentation": _image_segmentation,
     "regression": _regression,
     "classification": _classification,
 }

@@ -10,6 +10,7 @@ from codegen.plan.network.channels_last import channels_last
 from codegen.plan.network.doubtful import warn_of_layers
 from codegen.plan.network.ends import ENDS, NetworkEnds
 from codegen.plan.network.lowering import lowered
+from codegen.plan.network.nearest import nearest_side
 from codegen.plan.network.network import LayeredNetwork, LayerRow
 from codegen.plan.network.walk import PlacedError
 from codegen.plan.plan import Cost, Description, Plan
@@ -22,6 +23,7 @@ from codegen.spec.diagnose import path_of
 from codegen.spec.network.vocabulary import NetworkSpec
 from codegen.spec.yaml.source import spec_error
 
+UNET = "Ronneberger et al., U-Net (arXiv:1505.04597)"
 HE = "He et al., Delving Deep into Rectifiers (arXiv:1502.01852)"
 
 
@@ -35,7 +37,10 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
         network = lowered(spec.model, ends)
     except PlacedError as error:
         place = loaded.tree.position(path_of(error.key, loaded.tree.data))
-        raise spec_error([Diagnostic(error.message, place, error.hint)]) from None
+        side = nearest_side(spec.model, ends)
+        fits = f"the nearest image that fits has {side:,} pixels each way" if side else None
+        hint = "; ".join(filter(None, (error.hint, fits))) or None
+        raise spec_error([Diagnostic(error.message, place, hint)]) from None
     cost = _cost(network, ends.unit)
     return whole_plan(
         loaded,
@@ -69,7 +74,8 @@ def _description(name: str, network: LayeredNetwork, ends: NetworkEnds) -> Descr
     what = "a network" if network.words or network.filling.gain == 2 else "a linear model"
     title = f"{name}: {what} that {ends.does}, with {numbers}."
     notable = network.words or ("one layer, whose output is a weighted sum",)
-    return Description(title, notable, (HE,) if network.filling.gain == 2 else ())
+    papers = (UNET,) * (network.unet is not None) + (HE,) * (network.filling.gain == 2)
+    return Description(title, notable, papers)
 
 
 def network_shown(plan: Plan) -> tuple[ShownTable, ...]:

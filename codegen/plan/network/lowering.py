@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from codegen.plan.network.activation import HALVING
 from codegen.plan.network.classes import Classes, Found, signature
@@ -12,7 +11,7 @@ from codegen.plan.network.compose import Attribute, Composer, Variable, inlined
 from codegen.plan.network.config_fields import config_fields
 from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.layer import LayerError, PlannedLayer
-from codegen.plan.network.modules import BlockCall, Held, UNetCall, held, is_needed, unet_class
+from codegen.plan.network.modules import Held, UNetCall, held, renamed, unet_class
 from codegen.plan.network.network import BlockClass, Filling, LayeredNetwork
 from codegen.plan.network.parameters import is_sequence, weights_of
 from codegen.plan.network.polynomial import Atom, Polynomial, of_atom
@@ -70,8 +69,8 @@ def _check_given(given: Shape, asked: Shape, ends_with: str) -> None:
 def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
     """The network with its toy numbers found."""
     whole = walked(model, ends, ends.incoming, {})
-    multiple = whole.walk.multiple if ends.scale else 1
-    if ends.scale:
+    multiple = whole.walk.multiple if ends.any_size else 1
+    if ends.any_size:
         _check_any_size(model, ends, whole, multiple)
     toy, side = _toy(model, ends, whole)
     walk, classes = whole.walk, whole.classes
@@ -138,10 +137,7 @@ def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[in
     wanted = _shape_of_code(whole)
     for toy in numbers_tried(whole.walk.numbers, plain):
         for side in dict.fromkeys(sides):
-            incoming = ends.incoming
-            if side:
-                edge = replace(incoming[1], value=side)
-                incoming = (incoming[0], edge, edge)
+            incoming = with_side(ends.incoming, side) if side else ends.incoming
             try:
                 small = walked(model, ends, incoming, toy)
             except PlacedError:
@@ -150,6 +146,12 @@ def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[in
                 return toy, side
             break  # another image makes no other code
     return {}, sides[-1]
+
+
+def with_side(incoming: Shape, side: int) -> Shape:
+    """A map of another height and width."""
+    edge = replace(incoming[1], value=side)
+    return incoming[0], edge, edge
 
 
 def _shape_of_code(one: Walked) -> tuple[object, ...]:
@@ -195,7 +197,7 @@ def _own(model: NetworkModel) -> Iterator[ConfigField]:
 
 
 def _named(one: Held, reads: dict[Atom, Polynomial], loops: dict[tuple[int, ...], str]) -> Held:
-    made: Held = _renamed(one, reads)
+    made: Held = renamed(one, reads)
     modules = tuple(
         replace(m, field=loops[m.ordinals]) if isinstance(m, UNetCall) else m for m in made.modules
     )
@@ -204,21 +206,6 @@ def _named(one: Held, reads: dict[Atom, Polynomial], loops: dict[tuple[int, ...]
         return made
     looped = tuple(replace(f, field=loops[f.ordinals]) for f in made.stages.fields)
     return replace(made, stages=replace(made.stages, fields=looped))
-
-
-def _renamed(part: Any, reads: dict[Atom, Polynomial]) -> Any:
-    """A part of a plan whose numbers are read from the config."""
-    if isinstance(part, Size):
-        return part.renamed(reads)
-    if isinstance(part, BlockCall):
-        arguments = [replace(one, value=_renamed(one.value, reads)) for one in part.arguments]
-        return replace(part, arguments=tuple(filter(is_needed, arguments)))
-    if isinstance(part, tuple):
-        return tuple(_renamed(one, reads) for one in part)
-    if is_dataclass(part) and not isinstance(part, type):
-        own = {f.name: _renamed(getattr(part, f.name), reads) for f in fields(part)}
-        return replace(part, **own)
-    return part
 
 
 def _block_class(found: Found, classes: Classes, model: NetworkModel) -> BlockClass:

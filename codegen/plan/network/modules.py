@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from codegen.plan.network.classes import Classes, Found
 from codegen.plan.network.compose import Attribute, Straight, is_one
 from codegen.plan.network.layer import Keyword, Plain, PlannedLayer
-from codegen.plan.network.polynomial import Chosen, OwnName, Polynomial, of_atom
+from codegen.plan.network.polynomial import Atom, Chosen, OwnName, Polynomial, of_atom
 from codegen.plan.network.size import Pair, Size, fixed, number, quantity
 from codegen.plan.network.stages import Stages
 from codegen.plan.network.tree import Levels, Line, Patched, Placed, Repeated, Shortcut, Used
-from codegen.plan.network.unet import words_of
+from codegen.plan.network.unet import only_layer, words_of
 
 Given = tuple[tuple[str, Size | Pair | Plain], ...]
 POSITIONAL = ("channels", "width")
@@ -98,13 +98,13 @@ class UNetCall:
 
 @dataclass(frozen=True)
 class UNetClass:
-    """A level of the unet, as its class makes it."""
+    """A level of the unet, as its class makes it; a part that is one layer has no class."""
 
     encoder: BlockCall
-    down: BlockCall
+    down: BlockCall | Leaf
     below: Size
     bottom: BlockCall
-    up: BlockCall
+    up: BlockCall | Leaf
     decoder: BlockCall
     joins: bool  # side by side, not added
 
@@ -118,13 +118,41 @@ def unet_class(levels: Levels, classes: Classes) -> UNetClass:
     assert isinstance(deepest.below, Used)
     return UNetClass(
         encoder=_call(words.encoder, classes.of(levels.encoder)),
-        down=_call(words.down, classes.of(levels.down)),
+        down=_way(words.down, levels.down, classes),
         below=words.below,
         bottom=_call(words.bottom, classes.of(deepest.below)),
-        up=_call(words.up, classes.of(levels.up)),
+        up=_way(words.up, levels.up, classes),
         decoder=_call(words.decoder, classes.of(levels.decoder)),
         joins=words.join == "concat",
     )
+
+
+def _way(given: Given, use: Used, classes: Classes) -> BlockCall | Leaf:
+    """A way from level to level."""
+    found = classes.of(use)
+    alone = only_layer(found.line)
+    if alone is None:
+        return _call(given, found)
+    known: dict[Atom, Polynomial] = {
+        OwnName(name): value.formula for name, value in given if isinstance(value, Size)
+    }
+    made: PlannedLayer = renamed(alone, known)
+    return Leaf(made)
+
+
+def renamed(part: Any, known: dict[Atom, Polynomial]) -> Any:
+    """A part of a plan whose numbers are called otherwise; arguments that are defaults go."""
+    if isinstance(part, Size):
+        return part.renamed(known)
+    if isinstance(part, BlockCall):
+        arguments = [replace(one, value=renamed(one.value, known)) for one in part.arguments]
+        return replace(part, arguments=tuple(filter(is_needed, arguments)))
+    if isinstance(part, tuple):
+        return tuple(renamed(one, known) for one in part)
+    if is_dataclass(part) and not isinstance(part, type):
+        own = {f.name: renamed(getattr(part, f.name), known) for f in fields(part)}
+        return replace(part, **own)
+    return part
 
 
 Module = UNetCall | Leaf | BlockCall | BlocksInRow | OverPatches

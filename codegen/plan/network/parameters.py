@@ -9,7 +9,9 @@ from codegen.plan.network.compose import Attribute, Composer, Straight, Variable
 from codegen.plan.network.layer import PlannedLayer, Weight
 from codegen.plan.network.stages import Stages
 from codegen.plan.network.tree import Levels, Line, Patched, Placed, Repeated, Used
+from codegen.plan.network.unet import only_layer
 
+WAYS = ("down", "up")
 Named = tuple[str, PlannedLayer, Weight]
 
 
@@ -51,11 +53,20 @@ def _of_module(node: Placed | Used | Patched | Levels, prefix: str) -> Iterator[
             yield from _of_line(node.line, prefix)
         case Levels():
             for part in LEVEL_PARTS:
-                yield from _of_module(getattr(node, part), f"{prefix}{part}.")
+                yield from _of_part(getattr(node, part), part, f"{prefix}{part}.")
         case Patched():
             inner = tuple(n for n in node.layers.nodes if isinstance(n, Straight))
             alone = len(inner) == 1 and is_one(inner[0])
             yield from _of_nodes(inner, f"{prefix}layers", single=alone)
+
+
+def _of_part(node: Used | Levels, part: str, prefix: str) -> Iterator[Named]:
+    """A level's; a way to the next that is one layer is a module itself."""
+    alone = only_layer(node.line) if isinstance(node, Used) and part in WAYS else None
+    if alone is None:
+        yield from _of_module(node, prefix)
+    else:
+        yield from ((prefix + weight.name, alone, weight) for weight in alone.weights)
 
 
 def _of_line(line: Line, prefix: str) -> Iterator[Named]:

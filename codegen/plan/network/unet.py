@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from codegen.plan.network.layer import LayerError
+from codegen.plan.network.layer import LayerError, PlannedLayer
 from codegen.plan.network.polynomial import Atom, OwnName, Polynomial, of_atom
 from codegen.plan.network.size import (
     Size,
@@ -15,7 +15,7 @@ from codegen.plan.network.size import (
     total,
     with_channels,
 )
-from codegen.plan.network.tree import Levels, Seen, Used
+from codegen.plan.network.tree import Levels, Line, Placed, Seen, Used
 from codegen.plan.network.uses import one_use
 from codegen.plan.network.visible import Given
 from codegen.spec.network.blocks import BlockDefinition
@@ -81,6 +81,14 @@ def _check_fit(level: Seen, back: Seen, layer: UNetLayer, at: int, below: Seen) 
         every = int(ratio) ** (len(layer.widths) - 1)
         hint = f"an image whose sides {every} divides"
     raise LayerError(f"levels that don't fit: {whole}", hint)
+
+
+def only_layer(line: Line) -> PlannedLayer | None:
+    """The layer of a row that has but one."""
+    match line.nodes:
+        case (Placed(layer),):
+            return layer
+    return None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from codegen.plan.tasks.classification import classification
 from codegen.plan.tasks.embedding import embedding
 from codegen.plan.tasks.image_classification import image_classification
 from codegen.plan.tasks.image_embedding import image_embedding
+from codegen.plan.tasks.image_segmentation import image_segmentation
 from codegen.plan.tasks.image_to_image import image_to_image
 from codegen.plan.tasks.masked_lm import masked_lm
 from codegen.plan.tasks.regression import regression
@@ -31,6 +32,7 @@ TASKS: dict[str, Callable[[SpecHead, Any, int], TaskPlan]] = {
     "classification": classification,
     "super-resolution": super_resolution,
     "image-to-image": image_to_image,
+    "image-segmentation": image_segmentation,
 }
 
 

@@ -13,7 +13,7 @@ from codegen.spec.network.vocabulary import NetworkSpec
 LANGUAGE = FamilyLanguage(
     whole=NetworkSpec,
     tasks=(
-        *("image-classification", "super-resolution", "image-to-image"),
+        *("image-classification", "image-segmentation", "super-resolution", "image-to-image"),
         *("classification", "regression"),
     ),
     checks=(check_kernels, check_defaults, check_optimizer),

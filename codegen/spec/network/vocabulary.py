@@ -15,8 +15,10 @@ from codegen.spec.network.linear import LinearFields
 from codegen.spec.network.nested import Row
 from codegen.spec.owned import Only
 
-OF_IMAGES = Only("image-classification", "super-resolution", "image-to-image")
-OF_CLASSES = Only("image-classification", "classification")
+OF_IMAGES = Only(
+    *("image-classification", "image-segmentation", "super-resolution", "image-to-image")
+)
+OF_CLASSES = Only("image-classification", "image-segmentation", "classification")
 
 
 def size_only(value: Any) -> Any:

@@ -28,7 +28,12 @@ def check_changes(spec: Any) -> Iterator[Mistake]:
     for index, one in enumerate(spec.train.augment):
         place = ("train", "augment", index)
         if one.kind in MIXING:
-            yield Mistake(place, f"`{one.kind}` mixes classes, and a picture has none")
+            why = (
+                "a pixel of a mask has one"
+                if "classes" in spec.data.sides
+                else "a picture has none"
+            )
+            yield Mistake(place, f"`{one.kind}` mixes classes, and {why}")
         if one.kind in TABLES and len(spec.data.sides) > 1:
             message = f"`{one.kind}` moves pictures without their targets"
             yield Mistake(place, message, "name what moves both: `flip`, `rotate`, ...")

@@ -1,0 +1,38 @@
+"""Where layers don't fit an image's size: the nearest size that they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from codegen.plan.network.ends import NetworkEnds
+from codegen.plan.network.lowering import walked, with_side
+from codegen.plan.network.size import MAP
+from codegen.plan.network.walk import PlacedError
+from codegen.spec.network.vocabulary import NetworkModel
+
+STEPS = 16  # pixels up and down that are tried one by one
+MULTIPLES = (32, 64, 128, 256, 512)  # and beyond these, what many levels can ask for
+
+
+def nearest_side(model: NetworkModel, ends: NetworkEnds) -> int | None:
+    """The side of an image, from half to twice as large, with which every layer fits."""
+    if len(ends.incoming) != MAP:
+        return None
+    for side in _sides(ends.incoming[1].value):
+        try:
+            walked(model, ends, with_side(ends.incoming, side), {})
+        except PlacedError:
+            continue
+        return side
+    return None
+
+
+def _sides(side: int) -> Iterator[int]:
+    """The nearest first, and of two the larger."""
+    near = [side + step for step in range(-STEPS, STEPS + 1)]
+    for every in MULTIPLES:
+        near += [side // every * every, -(-side // every) * every]
+    yield from sorted(
+        {one for one in near if one != side and side <= 2 * one <= 4 * side},
+        key=lambda one: (abs(one - side), -one),
+    )

@@ -1,0 +1,177 @@
+# Made from specs/unet.yaml; make it again: tgen build specs/unet.yaml
+"""Images and masks in files, decoded by threads ahead of their use."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .masks import IGNORE, classed, resized_mask
+from .process import plain
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+MODE = "RGB"  # as which images are read
+Files = tuple[Path, Path]  # an image and its mask
+
+
+class Pairs:
+    """Images and their masks by rows; those that can't be read are named once and left out."""
+
+    def __init__(
+        self, files: list[Files], size: int, classes: int, pool: ThreadPoolExecutor
+    ) -> None:
+        self.files, self.size, self.classes, self.pool = files, size, classes, pool
+        self.ahead: dict[int, Future[tuple[Tensor, Tensor] | None]] = {}
+        self.modes: Counter[str] = Counter()
+        self.skipped: dict[Path, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def part(self, rows: Iterable[int]) -> Pairs:
+        part = Pairs([self.files[row] for row in rows], self.size, self.classes, self.pool)
+        part.modes, part.skipped = self.modes, self.skipped
+        return part
+
+    def read(self, rows: Iterable[int], following: Iterable[int] = ()) -> tuple[Tensor, Tensor]:
+        """Images (n, C, size, size) uint8 and masks (n, size, size) int16 of what can be read.
+
+        If that is none of the rows, of the next; following: the rows that are asked for after
+        these, which are decoded meanwhile.
+        """
+        rows, following = [int(row) for row in rows], [int(row) for row in following]
+        while not (pairs := self.read_now(rows, following)):
+            if all(image in self.skipped for image, _ in self.files):
+                raise ValueError(f"no image of {len(self):,} can be read: {self.why()}")
+            rows = [(row + 1) % len(self) for row in rows]
+        images, masks = zip(*pairs, strict=True)
+        return torch.stack(images), torch.stack(masks)
+
+    def read_now(self, rows: list[int], following: list[int]) -> list[tuple[Tensor, Tensor]]:
+        self.ahead = {
+            row: self.ahead.get(row) or self.pool.submit(self.decoded, *self.files[row])
+            for row in dict.fromkeys([*rows, *following])
+        }
+        return [pair for row in rows if (pair := self.ahead[row].result()) is not None]
+
+    def decoded(self, image: Path, mask: Path) -> tuple[Tensor, Tensor] | None:
+        """ValueError where both can be read, and are no pair."""
+        try:
+            picture, mode = picture_of(image)
+            shades = shades_of(mask)
+        except Exception as error:  # decoders raise whatever a broken file leads them to
+            self.skip(image, f"{error!s:.200}" or type(error).__name__)
+            return None
+        if picture.size != shades.shape[::-1]:
+            sizes = [" x ".join(map(str, size)) for size in (picture.size, shades.shape[::-1])]
+            raise ValueError(f"{image} has {sizes[0]} pixels, and its mask {mask} {sizes[1]}")
+        classed_there = classed(shades, str(mask))
+        classes = resized_mask(classed_there, self.size)
+        if not (classes != IGNORE).any():
+            self.skip(image, "no pixel of its mask counts")
+            return None
+        self.modes[mode] += 1
+        return pixels_of(picture, self.size), classes
+
+    def skip(self, image: Path, why: str) -> None:
+        if image not in self.skipped:
+            self.skipped[image] = why
+            said = f"{image} can't be read with its mask and is skipped: {why}"
+            print("warning:", plain(said), file=sys.stderr)
+
+    def why(self) -> str:
+        """The first of the images that could not be read, and the reason."""
+        return ": ".join(map(str, next(iter(self.skipped.items()))))
+
+    def converted(self) -> str:
+        """How many images were not stored as they are read; "" if all were."""
+        odd = [f"{count:,} {mode}" for mode, count in self.modes.most_common() if mode != MODE]
+        return f"of {self.modes.total():,} images {', '.join(odd)}: read as {MODE}" * bool(odd)
+
+
+def check_pillow() -> None:
+    if find_spec("PIL") is None:
+        raise ValueError("reading pictures needs Pillow: pip install pillow")
+
+
+def find_pictures(path: Path) -> list[Path]:
+    """Those in a folder, however deep, in the order of their names."""
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+
+def find_pairs(folder: Path, targets: Path) -> list[Files]:
+    """A picture and its target where both have one name, whatever their kinds of files.
+
+    ValueError names those that are alone.
+    """
+    sides = [by_name(folder), by_name(targets)]
+    for (one, other), (own, there) in zip(
+        (sides, sides[::-1]), ((folder, targets), (targets, folder)), strict=True
+    ):
+        if alone := sorted(one.keys() - other.keys()):
+            names = ", ".join(map(str, alone))
+            raise ValueError(
+                f"{len(alone):,} pictures of {own} have no partner in {there}: {names:.200}"
+            )
+    return [(sides[0][name], sides[1][name]) for name in sorted(sides[0])]
+
+
+def by_name(folder: Path) -> dict[Path, Path]:
+    """The pictures in a folder by their paths there, without what kind of file they are."""
+    found: dict[Path, Path] = {}
+    for file in find_pictures(folder):
+        name = file.relative_to(folder).with_suffix("")
+        if name in found:
+            raise ValueError(f"{found[name]} and {file} have one name but for their suffixes")
+        found[name] = file
+    return found
+
+
+def check_file(file: Path) -> None:
+    if not file.is_file():  # a pipe would be waited for
+        raise ValueError(f"{file.name} is no file")
+
+
+def picture_of(file: Path) -> tuple[Picture, str]:
+    """A picture as MODE, as cameras say that it was held, and how the file stores its pixels."""
+    from PIL import Image, ImageOps
+
+    check_file(file)
+    with Image.open(file) as opened:
+        mode = opened.mode
+        if mode[0] in "IF":
+            raise ValueError(f"it has more than 8 bits per channel ({mode})")
+        return ImageOps.exif_transpose(opened).convert(MODE), mode
+
+
+def pixels_of(picture: Picture, size: int) -> Tensor:
+    """A whole picture, made `size` pixels high and wide. (C, size, size) uint8"""
+    from PIL import Image
+
+    pixels = np.array(picture.resize((size, size), Image.Resampling.BILINEAR))
+    return torch.from_numpy(pixels).view(size, size, -1).permute(2, 0, 1).contiguous()
+
+
+def shades_of(file: Path) -> np.ndarray:
+    """The numbers of a mask's pixels: of a palette's colours, or shades of grey. (H, W)"""
+    from PIL import Image
+
+    check_file(file)
+    with Image.open(file) as opened:
+        shades, mode = np.atleast_3d(np.array(opened)), opened.mode
+    shades = shades[..., :-1] if mode[-1] == "A" else shades
+    if shades.dtype.kind == "f" or (shades != shades[..., :1]).any():
+        raise ValueError(f"{file.name} has colours ({mode}), and no numbers of classes")
+    return shades[..., 0].astype(np.int32)
