@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .masks import IGNORE, classed, resized_mask
+from .masks import IGNORE, classed, nearest
 from .model import Config
 from .options import Options
 from .pictures import MODE, SUFFIXES, Pairs, check_pillow, find_pairs
@@ -123,6 +123,7 @@ def read_npz(path: Path, config: Config) -> Arrays:
     if masks.shape != images.shape[:3] or masks.dtype.kind not in "iub" or masks.min() < 0:
         what = f"{masks.dtype} of {masks.shape}"
         raise ValueError(f"{path}: masks are {what}, not numbers from 0 on {images.shape[:3]}")
+    masks = nearest(masks, size)
     classes = classed(masks, str(path))
     if empty := np.flatnonzero((classes == IGNORE).all((1, 2))).tolist():
         raise ValueError(f"{path}: no pixel counts in {len(empty):,} masks, as in row {empty[0]}")
@@ -130,7 +131,7 @@ def read_npz(path: Path, config: Config) -> Arrays:
     if pixels.shape[2:] != (size, size):
         parts = torch.split(pixels, 256)
         pixels = torch.cat([resized(part.float(), size).round().byte() for part in parts])
-    return Arrays(pixels.contiguous(), resized_mask(classes, size))
+    return Arrays(pixels.contiguous(), torch.from_numpy(classes))
 
 
 def resized(images: Tensor, size: int) -> Tensor:

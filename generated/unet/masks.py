@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
 IGNORE = -100  # of a pixel that counts in neither loss nor metric
 VOID = (224, 224, 192)  # its colour
@@ -19,12 +17,12 @@ def classed(shades: np.ndarray, where: str) -> np.ndarray:
     return (shades > 0).astype(np.int16)
 
 
-def resized_mask(classes: np.ndarray, size: int) -> Tensor:
-    """The nearest pixel's class, `size` pixels high and wide. (..., H, W) int16"""
+def nearest(shades: np.ndarray, size: int) -> np.ndarray:
+    """Masks (..., H, W) made `size` pixels high and wide, each the nearest that was there."""
     rows, columns = (
-        ((np.arange(size) + 0.5) * side / size).astype(int) for side in classes.shape[-2:]
+        ((np.arange(size) + 0.5) * side / size).astype(int) for side in shades.shape[-2:]
     )
-    return torch.from_numpy(classes[..., rows[:, None], columns])
+    return shades[..., rows[:, None], columns]
 
 
 def coloured(classes: np.ndarray, count: int) -> np.ndarray:

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .masks import IGNORE, classed, resized_mask
+from .masks import IGNORE, classed, nearest
 from .process import plain
 
 if TYPE_CHECKING:
@@ -69,21 +69,20 @@ class Pairs:
     def decoded(self, image: Path, mask: Path) -> tuple[Tensor, Tensor] | None:
         """ValueError where both can be read, and are no pair."""
         try:
-            picture, mode = picture_of(image)
-            shades = shades_of(mask)
+            opened, shades = opened_picture(image, self.size), shades_of(mask)
         except Exception as error:  # decoders raise whatever a broken file leads them to
             self.skip(image, f"{error!s:.200}" or type(error).__name__)
             return None
-        if picture.size != shades.shape[::-1]:
-            sizes = [" x ".join(map(str, size)) for size in (picture.size, shades.shape[::-1])]
+        if opened.size != shades.shape[::-1]:
+            sizes = [" x ".join(map(str, size)) for size in (opened.size, shades.shape[::-1])]
             raise ValueError(f"{image} has {sizes[0]} pixels, and its mask {mask} {sizes[1]}")
-        classed_there = classed(shades, str(mask))
-        classes = resized_mask(classed_there, self.size)
-        if not (classes != IGNORE).any():
+        shades = nearest(shades, self.size)
+        classes = classed(shades, str(mask))
+        if (classes == IGNORE).all():
             self.skip(image, "no pixel of its mask counts")
             return None
-        self.modes[mode] += 1
-        return pixels_of(picture, self.size), classes
+        self.modes[opened.mode] += 1
+        return pixels_of(opened.picture, self.size), torch.from_numpy(classes)
 
     def skip(self, image: Path, why: str) -> None:
         if image not in self.skipped:
@@ -144,16 +143,28 @@ def check_file(file: Path) -> None:
         raise ValueError(f"{file.name} is no file")
 
 
-def picture_of(file: Path) -> tuple[Picture, str]:
-    """A picture as MODE, as cameras say that it was held, and how the file stores its pixels."""
+class Opened(NamedTuple):
+    """A picture as MODE, as cameras say that it was held, and the file's own size and mode."""
+
+    picture: Picture
+    size: tuple[int, int]
+    mode: str
+
+
+def opened_picture(file: Path, least: int = 0) -> Opened:
+    """A picture; large JPEGs are decoded at a part of their size if `least` pixels are enough."""
     from PIL import Image, ImageOps
 
     check_file(file)
     with Image.open(file) as opened:
-        mode = opened.mode
+        mode, (width, height) = opened.mode, opened.size
         if mode[0] in "IF":
             raise ValueError(f"it has more than 8 bits per channel ({mode})")
-        return ImageOps.exif_transpose(opened).convert(MODE), mode
+        if opened.getexif().get(0x0112, 1) > 4:  # turned by a quarter
+            width, height = height, width
+        if least:
+            opened.draft(MODE, (2 * least, 2 * least))
+        return Opened(ImageOps.exif_transpose(opened).convert(MODE), (width, height), mode)
 
 
 def pixels_of(picture: Picture, size: int) -> Tensor:
@@ -172,6 +183,6 @@ def shades_of(file: Path) -> np.ndarray:
     with Image.open(file) as opened:
         shades, mode = np.atleast_3d(np.array(opened)), opened.mode
     shades = shades[..., :-1] if mode[-1] == "A" else shades
-    if shades.dtype.kind == "f" or (shades != shades[..., :1]).any():
+    if shades.dtype.kind == "f" or (shades[..., 1:] != shades[..., :1]).any():
         raise ValueError(f"{file.name} has colours ({mode}), and no numbers of classes")
-    return shades[..., 0].astype(np.int32)
+    return shades[..., 0]

@@ -28,7 +28,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .masks import coloured
 from .model import Config, Model, with_background
-from .pictures import MODE, check_pillow, find_pictures, picture_of, pixels_of
+from .pictures import MODE, check_pillow, find_pictures, opened_picture, pixels_of
 from .process import failed, plain
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def targets_of(options: argparse.Namespace) -> dict[Path, Path]:
 
 def opened(file: Path) -> Picture | None:
     try:
-        return picture_of(file)[0]
+        return opened_picture(file).picture
     except Exception as error:  # decoders raise whatever a broken file leads them to
         why = f"{error!s:.200}" or type(error).__name__
         print("warning:", plain(f"{file} can't be read and is skipped: {why}"), file=sys.stderr)

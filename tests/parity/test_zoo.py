@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 from torch import nn
 
 from codegen.plan import lower
-from codegen.spec import load_spec
+from codegen.spec import load_spec, load_text
 from tests.packages import import_model
 from tests.parity.references import (
     NAMES,
@@ -90,6 +91,34 @@ def test_each_network_of_the_zoo_computes_what_its_reference_does(
     name: str, tmp_path: Path
 ) -> None:
     check(name, tmp_path)
+
+
+@pytest.mark.long
+def test_scores_of_each_pixel_are_torchvisions(tmp_path: Path) -> None:
+    """DeepLabV3 as what it is, with the loss of the pixels that count."""
+    torch.manual_seed(0)
+    spec = yaml.safe_load((ZOO / "deeplabv3_resnet50.yaml").read_text())
+    del spec["extends"]
+    spec |= {"family": "network", "task": "image-segmentation"}
+    spec["model"]["conv"] = {"norm": "batch", "activation": "relu"}
+    assert spec["model"]["layers"].pop() == "mean_pool"
+    plan = lower(load_text(yaml.safe_dump(spec), "specs/deeplab.yaml"))
+    module = import_model(plan, tmp_path)
+    ours, theirs = module.Model(module.Config()).eval(), reference("deeplabv3_resnet50")
+    shaken(theirs, 64)
+    images, targets = torch.randn(2, 3, 64, 64), torch.randint(0, 21, (2, 64, 64))
+    targets[0, :9] = -100
+    pairs = paired(theirs, ours, images, False)
+    for left, right in pairs:
+        right.data.copy_(left.data.view_as(right))
+    wanted, found = theirs(images)["out"], ours(images)
+    assert (wanted - found).abs().max() <= 1e-5 * wanted.abs().max()
+    F.cross_entropy(wanted, targets).backward()
+    ours(images, targets).backward()
+    gradients = [(a.grad, b.grad) for a, b in pairs if a.requires_grad]
+    largest = max(a.abs().max() for a, _ in gradients)
+    for a, b in gradients:
+        assert (a.view_as(b) - b).abs().max() <= 1e-5 * largest
 
 
 def test_the_zoo_has_every_architecture() -> None:

@@ -183,7 +183,7 @@ def test_masks_become_smaller_and_larger_by_the_nearest_pixel(
     random = np.random.default_rng(0)
     for height, width in ((8, 8), (17, 40), (5, 3), (16, 24)):
         classes = random.integers(0, CLASSES, (2, height, width)).astype(np.int16)
-        found = several["masks"].resized_mask(classes, SIZE).numpy()
+        found = several["masks"].nearest(classes, SIZE)
         for one, mask in zip(found, classes, strict=True):
             large = pictures.fromarray(mask.astype(np.uint8))
             resized = large.resize((SIZE, SIZE), pictures.Resampling.NEAREST)
@@ -204,6 +204,29 @@ def test_an_image_of_another_shape_keeps_its_mask_on_it(
     for split in (found.train, found.validation):
         images, masks = split.read(range(len(split)))
         assert masks.shape[1:] == (SIZE, SIZE)
+        assert float(((images[:, 0] > 100) != (masks == 1)).float().mean()) <= 1 / SIZE
+
+
+def test_large_and_turned_photographs_keep_their_masks_on_them(
+    several: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    """A JPEG that is decoded at a part of its size, and one that a camera held sideways."""
+    write(tmp_path, count=2)
+    mask = np.zeros((300, 200), dtype=np.uint8)
+    mask[:100, :50] = 1
+    image = pictures.fromarray(np.repeat(mask[..., None] * 200, 3, -1))
+    exif = pictures.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    (tmp_path / "images/0.png").unlink()
+    (tmp_path / "images/1.png").unlink()
+    image.save(tmp_path / "images/0.jpg", quality=95)
+    image.rotate(90, expand=True).save(tmp_path / "images/1.jpg", quality=95, exif=exif)
+    for number in range(2):
+        pictures.fromarray(mask).save(tmp_path / f"masks/{number}.png")
+    found = read(several, tmp_path, validation=0.5)
+    for split in (found.train, found.validation):
+        images, masks = split.read([0])
+        assert int(masks.sum()) == 3 * 2 and float(images[0, 0, 0, 0]) > 150
         assert float(((images[:, 0] > 100) != (masks == 1)).float().mean()) <= 1 / SIZE
 
 
