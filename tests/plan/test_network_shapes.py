@@ -156,6 +156,34 @@ def test_levels_that_do_not_fit_say_which_sizes_do() -> None:
     assert fields(plan)["widths"] == (2, 4, 8)
 
 
+def test_the_nearest_size_of_an_image_that_fits_is_named() -> None:
+    said = {"widths": [2, 4, 8], "block": [{"conv": "width"}], "down": [{"max_pool": 2}]}
+    said["up"] = [{"upsample": 2}, {"conv": "width"}]
+    nearest = "the nearest image that fits has {} pixels each way"
+    for side, fits in ((18, 20), (19, 20), (17, 16)):
+        assert nearest.format(fits) in refused({"unet": said}, "mean_pool", "linear", image=side)
+    stem = {"conv": {"width": 3, "stride": 2}}
+    message = refused(stem, {"unet": said}, "mean_pool", "linear", image=65)
+    assert nearest.format(64) in message  # of 32, and 65 gives 33
+    deep = {**said, "widths": [2] * 8}  # which 128 divides
+    assert nearest.format(256) in refused({"unet": deep}, "mean_pool", "linear", image=200)
+    ways = [[{"conv": {"stride": 2}}], "here"]
+    assert "nearest" not in refused({"concat": ways}, "mean_pool", "linear")
+
+
+def test_scores_of_pixels_are_as_many_as_the_image_has() -> None:
+    def said(*layers: Any) -> str:
+        with pytest.raises(SpecError) as caught:
+            text = spec(*layers).replace("image-classification", "image-segmentation")
+            lower(load_text(text, "specs/some.yaml"))
+        return str(caught.value)
+
+    message = said({"conv": {"width": "classes", "stride": 2}})
+    assert "the last layer gives 5 x 8 x 8 numbers, and the task asks for 5 x 16 x 16" in message
+    assert "end with `conv: {width: classes, kernel: 1}`" in said({"conv": 4})
+    assert "no `flatten`, and no pool" in said("flatten", "linear")
+
+
 def test_a_block_sees_what_it_is_given_and_nothing_else() -> None:
     blocks = {"some": [{"conv": {"width": "hidden"}}]}
     message = refused("some", "mean_pool", "linear", blocks=blocks)
