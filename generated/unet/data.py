@@ -198,12 +198,21 @@ def drawn_rows(data: Images, options: Options, step: int, rank: int, world: int)
     return np.random.default_rng((options.seed, step)).integers(0, count, size)[rank]
 
 
+def batch_of(split: Split, rows: np.ndarray, following: Iterable[int]) -> Batch:
+    """Those of the rows that can be read; if none can, of the next."""
+    images, masks = split.read(rows, following)
+    while not len(images):
+        rows = (rows + 1) % len(split)
+        images, masks = split.read(rows, following)
+    return Batch(images, masks)
+
+
 def random_batches(data: Images, options: Options, step: int, rank: int, world: int) -> list[Batch]:
     """This rank's part of one step's random images, one batch per micro-batch."""
     drawn = drawn_rows(data, options, step, rank, world)
     following = drawn_rows(data, options, step + 1, rank, world)
     ahead = np.concatenate([drawn, following])
-    return [Batch(*data.train.read(rows, ahead[at + 1 :].flat)) for at, rows in enumerate(drawn)]
+    return [batch_of(data.train, rows, ahead[at + 1 :].flat) for at, rows in enumerate(drawn)]
 
 
 def validation_batches(data: Images, options: Options, rank: int, world: int) -> Iterator[Batch]:
@@ -211,4 +220,6 @@ def validation_batches(data: Images, options: Options, rank: int, world: int) ->
     rows, size = range(rank, len(data.validation), world), options.batch
     for start in range(0, len(rows), size):
         following = rows[start + size : start + 2 * size]
-        yield Batch(*data.validation.read(rows[start : start + size], following))
+        images, masks = data.validation.read(rows[start : start + size], following)
+        if len(images):
+            yield Batch(images, masks)

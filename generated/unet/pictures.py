@@ -48,23 +48,21 @@ class Pairs:
     def read(self, rows: Iterable[int], following: Iterable[int] = ()) -> tuple[Tensor, Tensor]:
         """Images (n, C, size, size) uint8 and masks (n, size, size) int16 of what can be read.
 
-        If that is none of the rows, of the next; following: the rows that are asked for after
-        these, which are decoded meanwhile.
+        following: the rows that are asked for after these, which are decoded meanwhile.
         """
-        rows, following = [int(row) for row in rows], [int(row) for row in following]
-        while not (pairs := self.read_now(rows, following)):
-            if all(image in self.skipped for image, _ in self.files):
-                raise ValueError(f"no image of {len(self):,} can be read: {self.why()}")
-            rows = [(row + 1) % len(self) for row in rows]
-        images, masks = zip(*pairs, strict=True)
-        return torch.stack(images), torch.stack(masks)
-
-    def read_now(self, rows: list[int], following: list[int]) -> list[tuple[Tensor, Tensor]]:
+        rows = [int(row) for row in rows]
         self.ahead = {
             row: self.ahead.get(row) or self.pool.submit(self.decoded, *self.files[row])
-            for row in dict.fromkeys([*rows, *following])
+            for row in dict.fromkeys([*rows, *map(int, following)])
         }
-        return [pair for row in rows if (pair := self.ahead[row].result()) is not None]
+        pairs = [pair for row in rows if (pair := self.ahead[row].result()) is not None]
+        if pairs:
+            images, masks = zip(*pairs, strict=True)
+            return torch.stack(images), torch.stack(masks)
+        if all(image in self.skipped for image, _ in self.files):
+            raise ValueError(f"no image of {len(self):,} can be read: {self.why()}")
+        pixels = torch.empty(0, len(MODE), self.size, self.size, dtype=torch.uint8)
+        return pixels, pixels[:, 0].short()
 
     def decoded(self, image: Path, mask: Path) -> tuple[Tensor, Tensor] | None:
         """ValueError where both can be read, and are no pair."""

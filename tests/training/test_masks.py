@@ -280,14 +280,21 @@ def test_a_batch_of_nothing_that_can_be_read_is_of_the_next_images(
     write(tmp_path / "val", count=2)
     for broken in files[3:5]:
         broken.write_bytes(b"no picture")
-    split = read(several, tmp_path).train
+    found = read(several, tmp_path)
+    split, batch_of = found.train, several["data"].batch_of
     for rows, wanted in (([3], [5]), ([3, 4], [5]), ([2, 4, 2], [2, 2]), ([4, 0], [0])):
-        assert [int(image[0, 4, 4]) // 10 for image in split.read(rows)[0]] == wanted
+        batch = batch_of(split, np.array(rows), [])
+        assert [int(image[0, 4, 4]) // 10 for image in batch.images] == wanted
+    (tmp_path / "val/images/0.png").write_bytes(b"no picture")
+    found.validation.ahead.clear()
+    options = several["train"].Options(data="some", batch=1)
+    held_out = several["data"].validation_batches(found, options, rank=0, world=1)
+    assert [int(batch.images[0, 0, 4, 4]) // 10 for batch in held_out] == [1]  # and none twice
     for broken in files:
         broken.write_bytes(b"no picture")
     split.ahead.clear()
     with pytest.raises(ValueError, match="no image of 6 can be read: "):
-        split.read([0])
+        batch_of(split, np.array([0]), [])
 
 
 def test_images_of_other_channels_are_converted_and_that_is_said(
