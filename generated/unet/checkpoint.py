@@ -96,6 +96,7 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
+        tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
         save_file(tensors, temporary, {key: json.dumps(value) for key, value in metadata.items()})
         temporary.chmod(mode)  # save_file leaves it readable by its owner alone
         with temporary.open("r+b") as file:
@@ -148,4 +149,6 @@ def load_optimizers(
             if tensor.shape not in shapes or parameters[name] not in states:
                 raise ValueError(f"{path} has {key!r} of {list(tensor.shape)}; nothing here is so")
             parameter = parameters[name]
-            states[parameter][field] = tensor.to(parameter.device, copy=True)
+            like = parameter if tensor.ndim else tensor  # in memory as optimizers go through it
+            state = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device)
+            states[parameter][field] = state.copy_(tensor)
