@@ -73,8 +73,10 @@ def prepared(modules: Modules, folder: Path, *options: str, count: int = 11) -> 
     given += ["--overwrite", "--validation", "0.6", *options]
     run = modules["train"].prepare(modules["train"].parse_options(given))
     torch.manual_seed(0)
+    run.model.init_weights()
     for parameter in run.model.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
+        if parameter.ndim == 1:
+            parameter.data += 0.1 * torch.randn(parameter.shape)
     return run
 
 
