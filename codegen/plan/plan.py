@@ -28,6 +28,7 @@ class Cost:
     kv_cache_bytes: int = 0  # a sequence of full length, bfloat16; of a model that decodes
     training_bytes: int = 0  # float32 weights, their average, gradients and optimizer state
     unit: str = "token"  # that FLOPs are counted for
+    uncounted: tuple[str, ...] = ()  # classes whose parameters are counted when the tests run
 
 
 @dataclass(frozen=True)

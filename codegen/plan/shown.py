@@ -43,7 +43,8 @@ def cost_shown(plan: Plan) -> ShownTable:
 
 def _cost_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     cost = plan.cost
-    yield "parameters", f"{cost.parameters:,}"
+    more = f" + those of {', '.join(cost.uncounted)}, counted when run" if cost.uncounted else ""
+    yield "parameters", f"{cost.parameters:,}{more}"
     if cost.active_parameters != cost.parameters:
         yield f"parameters a {cost.unit} meets", f"{cost.active_parameters:,}"
     yield f"FLOPs per {cost.unit}, forward", human_flops(cost.flops_forward)

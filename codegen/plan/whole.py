@@ -20,9 +20,14 @@ from codegen.plan.training import train_plan, training_bytes
 from codegen.spec import LoadedSpec, Spec
 
 
-def spec_digest(spec: Spec) -> str:
-    """Of what the spec says after `extends` and overrides; new fields' defaults change nothing."""
+def spec_digest(spec: Spec, code: str | None = None) -> str:
+    """Of what the spec says after `extends` and overrides; new fields' defaults change nothing.
+
+    `code` is the user's own that the spec names.
+    """
     said = spec.model_dump(mode="json", exclude_unset=True)
+    if code is not None:
+        said["code"] = code
     text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -52,7 +57,7 @@ def whole_plan(
         family=spec.family,
         task=task,
         spec_path=loaded.path,
-        spec_digest=spec_digest(spec),
+        spec_digest=spec_digest(spec, loaded.code.text if loaded.code else None),
         target=spec.target.arch or spec.target.device,
         description=description,
         networks=(network,),

@@ -121,7 +121,8 @@ def verdict_line(tests: TestReport) -> str:
     failed = f", {tests.failed} failed" if tests.failed else ""
     colour = "red" if tests.failed else "green"
     verdict = click.style(f"{tests.passed} passed{failed}", fg=colour)
-    return f"{verdict} on {tests.device} in {tests.seconds:.1f} s"
+    counted = f"; {tests.parameters:,} parameters counted" if tests.parameters else ""
+    return f"{verdict} on {tests.device} in {tests.seconds:.1f} s{counted}"
 
 
 def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
@@ -146,8 +147,10 @@ def cost_line(cost: Cost) -> str:
 
     each = f"per {cost.unit}"
     flops = f"{human_flops(cost.flops_train)} {each} to train"
+    beside = f" beside those of {', '.join(cost.uncounted)}" if cost.uncounted else ""
     return (
-        f"{human(cost.parameters)} parameters, {flops}, {human_bytes(cost.weight_bytes)} in float32"
+        f"{human(cost.parameters)} parameters{beside}, {flops}, "
+        f"{human_bytes(cost.weight_bytes)} in float32"
     )
 
 

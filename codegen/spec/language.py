@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -13,6 +14,14 @@ from codegen.spec.head import SpecHead
 from codegen.spec.owned import built, of_task
 from codegen.spec.tasks import TASKS
 from codegen.spec.tasks.task import Check
+from codegen.spec.yaml.source import Tree
+
+if TYPE_CHECKING:
+    from codegen.spec.network.own_code import OwnCode
+
+
+# Of a spec, its tree, its file and the project's folder.
+ReadCode = Callable[[Any, Tree, Path, Path], "OwnCode | None"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +39,7 @@ class FamilyLanguage:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of `model`, by task
     default: str | None = None  # the task of a spec that names none
     notes: Callable[[], str] | None = None  # Markdown, after its fields in docs/spec.md
+    code: ReadCode | None = None  # reads the user's own code that specs may name
 
     @functools.cache  # noqa: B019 - there is one language a family
     def spec(self, task: str) -> type[SpecHead]:

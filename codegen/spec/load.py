@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -27,6 +27,9 @@ from codegen.spec.yaml.read import ReadSpec, Texts, read_spec, read_text_as_spec
 from codegen.spec.yaml.source import Tree, spec_error
 from codegen.spec.yaml.variants import Choice, Point, check_overrides, point_name, points_of
 
+if TYPE_CHECKING:
+    from codegen.spec.network.own_code import OwnCode
+
 MAX_NAMED = 4  # variants that a message lists
 
 
@@ -38,6 +41,7 @@ class LoadedSpec:
     path: str  # posix, relative to the project; of a variant, its file
     tree: Tree
     sources: Mapping[Path, str]  # its own file first, with the sha256 of what was read
+    code: OwnCode | None = None  # of the user's own, that it names
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def load_specs(
     A variant that is wrong does not stop the others; SpecError with all mistakes if nothing is
     right. `overrides` are texts such as `a.b=c`, `texts` what files are read as instead.
     """
-    said = _Said(read_spec(path, root, texts), _parsed(overrides))
+    said = _Said(read_spec(path, root, texts), _parsed(overrides), path, root)
     if said.read.variants is None:
         return (said.loaded(),)
     made = tuple(map(said.at, said.points(said.read.variants)))
@@ -74,7 +78,7 @@ def load_spec(
     texts: Texts | None = None,
 ) -> LoadedSpec:
     """Reads one spec; SpecError with all its mistakes. Of a spec with variants, the one named."""
-    said = _Said(read_spec(path, root, texts), _parsed(overrides))
+    said = _Said(read_spec(path, root, texts), _parsed(overrides), path, root)
     if said.read.variants is None:
         if variant is not None:
             raise SpecError(f"{said.read.path} has no `variants`, so no `{word(variant)}`")
@@ -90,7 +94,7 @@ def load_spec(
 
 def load_text(text: str, path: str) -> LoadedSpec:
     """A spec that is not on the disk yet; `path` is where it will be, relative to the project."""
-    return _Said(read_text_as_spec(text, path), ()).loaded()
+    return _Said(read_text_as_spec(text, path), (), Path(path)).loaded()
 
 
 def _which(variants: Tree, names: Sequence[str], wanted: str | None) -> SpecError:
@@ -122,6 +126,8 @@ class _Said:
 
     read: ReadSpec
     sets: Sequence[Tree]
+    path: Path
+    root: Path | None = None  # the project's folder, if there is one
 
     def tree(self, choices: Sequence[Choice] = ()) -> Tree:
         """The file, over it what a variant chooses, over it what the command line says."""
@@ -135,7 +141,11 @@ class _Said:
     def loaded(self, choices: Sequence[Choice] = ()) -> LoadedSpec:
         """The spec with these choices; SpecError with all its mistakes."""
         tree, read = self.tree(choices), self.read
-        return LoadedSpec(_validate(tree, read.problems), read.path, tree, read.sources)
+        spec = _validate(tree, read.problems)
+        reads = language(spec.family).code
+        code = reads(spec, tree, self.path, self.root) if reads and self.root else None
+        sources = {**read.sources, **(code.sources if code else {})}
+        return LoadedSpec(spec, read.path, tree, sources, code)
 
     def problems(self, choices: Sequence[Choice] = ()) -> tuple[Diagnostic, ...]:
         """All mistakes of the spec with these choices."""

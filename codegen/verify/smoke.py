@@ -35,6 +35,7 @@ class TestReport:
     seconds: float
     device: str
     output: str
+    parameters: int = 0  # that they counted, where a plan can't
 
     @property
     def ran(self) -> int:
@@ -150,7 +151,9 @@ def _report(name: str, cases: Cases, output: str) -> TestReport:
         case.find("failure") is not None or case.find("error") is not None for case in mine
     )
     skipped = sum(case.find("skipped") is not None for case in mine)
-    devices = {p.get("value", "") for case in mine for p in case.iter("property")}
+    said = [(p.get("name"), p.get("value", "")) for case in mine for p in case.iter("property")]
+    devices = {value for name, value in said if name == "device"}
+    counted = [value for name, value in said if name == "parameters" and value.isdigit()]
     return TestReport(
         passed=len(mine) - failed - skipped,
         failed=failed,
@@ -158,4 +161,5 @@ def _report(name: str, cases: Cases, output: str) -> TestReport:
         seconds=sum(float(case.get("time", 0)) for case in mine),
         device=", ".join(sorted(devices)) or "cpu",
         output=output,
+        parameters=int(counted[0]) if counted else 0,
     )

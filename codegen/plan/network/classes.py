@@ -14,6 +14,7 @@ from codegen.plan.network.tree import (
     Levels,
     Line,
     Node,
+    OwnCall,
     Parted,
     Patched,
     Placed,
@@ -38,6 +39,7 @@ class Found:
     uses: list[Used] = field(default_factory=list)
     name: str = ""
     arguments: tuple[str, ...] = ()
+    own: OwnCall | None = None  # of the user, who wrote it
 
 
 def changed_lines(node: Node, change: Callable[[Line], Line]) -> Node:
@@ -166,7 +168,7 @@ class Classes:
                     one.line = both
                     one.uses.append(use)
                     return replace(use, class_name=f"#{index}")
-        self.found.append(Found(use.block, own, use.line, [use]))
+        self.found.append(Found(use.block, own, use.line, [use], own=use.own))
         return replace(use, class_name=f"#{len(self.found) - 1}")
 
     def _of_rest(self, rest: Used | None) -> Used | None:
@@ -187,6 +189,10 @@ class Classes:
         """
         for block in dict.fromkeys(one.block for one in self.found):
             mine = [one for one in self.found if one.block == block]
+            if mine[0].own:
+                for one in mine:
+                    one.name = one.own.class_name if one.own else ""
+                continue
             name = "".join(part.capitalize() for part in block.split("_"))
             name = f"{name}Block" if name in TAKEN | modules else name
             taken = {one.name for one in self.found}
@@ -238,4 +244,4 @@ class Classes:
         self.name_all(modules)
         for one in self.found:
             one.line = self.settled(one.line)
-            one.arguments = arguments_of(one.line)
+            one.arguments = one.own.arguments if one.own else arguments_of(one.line)

@@ -118,6 +118,6 @@ def _field(
         own = part + SINGULARS.get(name, name)
         comment = "" if mapped else COMMENTS.get(own, "")
         return ConfigField(own, kind, values[0], tiny[0], comment)
-    plural = PLURALS.get(name, name if len(name) == 1 else f"{name}s")
+    plural = PLURALS.get(name, name if len(name) == 1 or name.endswith("s") else f"{name}s")
     comment = "" if mapped else COMMENTS.get(plural, "")
     return ConfigField(part + plural, f"tuple[{kind}, ...]", tuple(values), tuple(tiny), comment)

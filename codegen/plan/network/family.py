@@ -34,10 +34,10 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
     with_own_tiles(None, loaded)  # a spec that gives tiles to kernels is told that there are none
     ends = ENDS[spec.task](spec)
     try:
-        network = lowered(spec.model, ends)
+        network = lowered(spec.model, ends, loaded.code)
     except PlacedError as error:
         place = loaded.tree.position(path_of(error.key, loaded.tree.data))
-        side = nearest_side(spec.model, ends)
+        side = nearest_side(spec.model, ends, loaded.code)
         fits = f"the nearest image that fits has {side:,} pixels each way" if side else None
         hint = "; ".join(filter(None, (error.hint, fits))) or None
         raise spec_error([Diagnostic(error.message, place, hint)]) from None
@@ -48,8 +48,16 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
         task_plan(spec, network, cost.flops_train),
         _description(spec.name, network, ends),
         cost,
-        (FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),),
-        TestsPlan((), (), (), of_batches=network.of_batches),
+        (
+            FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),
+            *((FilePlan("blocks.py", "network/blocks.py.jinja"),) if network.own else ()),
+        ),
+        TestsPlan(
+            ("network/tests/own_imports.jinja",) if network.own else (),
+            (),
+            ("network/tests/own_blocks.py.jinja",) if network.own else (),
+            of_batches=network.of_batches,
+        ),
         techniques=channels_last(network),
     )
 
@@ -65,12 +73,15 @@ def _cost(network: LayeredNetwork, unit: str) -> Cost:
         weight_bytes=4 * count,
         weight_bytes_bf16=2 * count,
         unit=unit,
+        uncounted=network.own.names if network.own else (),
     )
 
 
 def _description(name: str, network: LayeredNetwork, ends: NetworkEnds) -> Description:
     count = sum(row.count for row in network.parameters)
     numbers = f"{human(count).strip()} parameter{'s' * (count != 1)}"
+    if network.own:
+        numbers += f" beside those of {' and '.join(network.own.names)}"
     what = "a network" if network.words or network.filling.gain == 2 else "a linear model"
     title = f"{name}: {what} that {ends.does}, with {numbers}."
     notable = network.words or ("one layer, whose output is a weighted sum",)
@@ -90,7 +101,12 @@ def network_shown(plan: Plan) -> tuple[ShownTable, ...]:
 def _layer_row(row: LayerRow) -> tuple[str, ...]:
     shape = " x ".join(f"{size:,}" for size in row.shape)
     seen = "all" if row.field is None else str(row.field)
-    return "  " * row.depth + row.name, shape, f"{row.parameters:,}", human(row.flops).strip(), seen
+    parameters, flops = f"{row.parameters:,}", human(row.flops).strip()
+    if row.uncounted:
+        more = "counted when run"
+        parameters = f"{parameters} + {more}" if row.parameters else more
+        flops = f"{flops} + ..." if row.flops else ""
+    return "  " * row.depth + row.name, shape, parameters, flops, seen
 
 
 FAMILY = Family(lower=lower_network_of_layers, shown=network_shown, warnings=warn_of_layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from codegen.plan.network.activation import HALVING
 from codegen.plan.network.classes import Classes, Found, signature
@@ -11,8 +12,15 @@ from codegen.plan.network.compose import Attribute, Composer, Variable, inlined
 from codegen.plan.network.config_fields import config_fields
 from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.layer import LayerError, PlannedLayer
-from codegen.plan.network.modules import Held, UNetCall, held, renamed, unet_class
-from codegen.plan.network.network import BlockClass, Filling, LayeredNetwork
+from codegen.plan.network.modules import (
+    Held,
+    UNetCall,
+    held,
+    renamed,
+    unet_class,
+)
+from codegen.plan.network.network import BlockClass, Filling, LayeredNetwork, OwnBlocks
+from codegen.plan.network.own_blocks import own_blocks
 from codegen.plan.network.parameters import is_sequence, weights_of
 from codegen.plan.network.polynomial import Atom, Polynomial, of_atom
 from codegen.plan.network.rows import layer_rows, layers_in
@@ -22,8 +30,11 @@ from codegen.plan.network.toy import numbers_tried, sides_tried
 from codegen.plan.network.tree import Levels, Line, Placed, Seen, Shortcut, Used
 from codegen.plan.network.walk import PlacedError, Walk
 from codegen.plan.reads import Read
-from codegen.plan.tables import Argument, ConfigField, Group, Parameter, Start
+from codegen.plan.tables import Argument, ConfigField, Group, ImportPlan, Parameter, Start
 from codegen.spec.network.vocabulary import NetworkModel
+
+if TYPE_CHECKING:
+    from codegen.spec.network.own_code import OwnCode
 
 # What is not reached is dropped from the file.
 ROUNDING, PATCHES = "network/definitions/round_to.py.jinja", "network/definitions/patches.py.jinja"
@@ -40,11 +51,14 @@ class Walked:
     classes: Classes
 
 
-def walked(model: NetworkModel, ends: NetworkEnds, incoming: Shape, toy: dict[int, int]) -> Walked:
+def walked(
+    model: NetworkModel, ends: NetworkEnds, incoming: Shape, toy: dict[int, int],
+    code: OwnCode | None = None,
+) -> Walked:  # fmt: skip
     """The model with these numbers; PlacedError where something doesn't fit."""
     named = {n: as_given(v, of_atom(Read(n))) for n, v in model.numbers.items()}
     named |= dict(ends.names)
-    walk = Walk(model, ends.outputs, named, toy)
+    walk = Walk(model, ends.outputs, named, toy, code=code)
     start = Seen(incoming, fixed(1), 1 if len(incoming) == MAP else None)
     kept = {ends.argument: start}  # what comes in can be met again
     line = walk.line(model.layers, start, {**named}, ("model", "layers"), kept)
@@ -66,9 +80,9 @@ def _check_given(given: Shape, asked: Shape, ends_with: str) -> None:
     raise PlacedError(("model", "layers"), LayerError(message + shape_words(asked), hint))
 
 
-def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
+def lowered(model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None) -> LayeredNetwork:
     """The network with its toy numbers found."""
-    whole = walked(model, ends, ends.incoming, {})
+    whole = walked(model, ends, ends.incoming, {}, code)
     multiple = whole.walk.multiple if ends.any_size else 1
     if ends.any_size:
         _check_any_size(model, ends, whole, multiple)
@@ -88,10 +102,11 @@ def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
                   for one in composer.attributes)  # fmt: skip
     layers = [layer for layer, _ in layers_in(line)]
     gain = 2 if any(layer.kind in HALVING for layer in layers) else 1
+    own = own_blocks(code, line, ends.incoming)
     return LayeredNetwork(
         class_name="Model",
         fields=(*_with_side(ends.fields, side), *_own(model), *known.fields),
-        classes=tuple(_block_class(one, classes, model) for one in classes.found),
+        classes=tuple(_block_class(one, classes, model) for one in classes.found if not one.own),
         held=named,
         unet=next((unet_class(n, classes) for n in line.nodes if isinstance(n, Levels)), None),
         statements=tuple(composer.statements),
@@ -106,11 +121,13 @@ def lowered(model: NetworkModel, ends: NetworkEnds) -> LayeredNetwork:
         rows=layer_rows(line),
         parameters=tuple(_parameters(composer.attributes, gain)),
         end=ends.template,
-        filling=_filling(layers, gain),
+        filling=_filling(layers, gain, own),
         drops=any(layer.drops for layer in layers),
         of_batches=any("BatchNorm" in layer.module for layer in layers),
         words=tuple(dict.fromkeys(layer.words for layer in layers if layer.words)),
         multiple=multiple,
+        own=own,
+        imports=(ImportPlan(".blocks", own.names),) if own else (),
     )
 
 
@@ -119,7 +136,7 @@ def _check_any_size(model: NetworkModel, ends: NetworkEnds, whole: Walked, multi
     channels, height, width = ends.incoming
     larger = (replace(height, value=9 * multiple), replace(width, value=11 * multiple))
     try:
-        other = walked(model, ends, (channels, *larger), {})
+        other = walked(model, ends, (channels, *larger), {}, whole.walk.code)
     except PlacedError as error:
         message = f"{error.message}; whole pictures are of any size"
         raise PlacedError(error.key, LayerError(message, error.hint)) from None
@@ -135,11 +152,11 @@ def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[in
     plain = not any(layer.module.endswith("2d") for layer, _ in layers_in(whole.line))
     sides = [*sides_tried(ends.incoming[1].value, plain)] if len(ends.incoming) == MAP else [0]
     wanted = _shape_of_code(whole)
-    for toy in numbers_tried(whole.walk.numbers, plain):
+    for toy in ({},) if whole.walk.code else numbers_tried(whole.walk.numbers, plain):
         for side in dict.fromkeys(sides):
             incoming = with_side(ends.incoming, side) if side else ends.incoming
             try:
-                small = walked(model, ends, incoming, toy)
+                small = walked(model, ends, incoming, toy, whole.walk.code)
             except PlacedError:
                 continue
             if _shape_of_code(small) == wanted and _modes_fit(small, whole):
@@ -246,10 +263,12 @@ def _told(use: Used) -> dict[str, str]:
     return {**{n: v for n, v in numbers.items() if n not in SHAPES}, **dict(use.words)}
 
 
-def _filling(layers: list[PlannedLayer], gain: int) -> Filling:
+def _filling(layers: list[PlannedLayer], gain: int, own: OwnBlocks | None) -> Filling:
     normal = (layer for layer in layers if any(w.start == "normal" for w in layer.weights))
     sums = {layer.filled or layer.module for layer in normal}
     resets = {layer.resets for layer in layers if layer.resets}
+    if own:
+        sums, resets = sums | {*own.drawn}, resets | {*own.reset}
     flat = sums <= {"nn.Linear"} and not resets
     return Filling(gain, tuple(sorted(sums)), tuple(sorted(resets, key=_order)), flat)
 

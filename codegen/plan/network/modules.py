@@ -222,9 +222,10 @@ def _line(line: Line, classes: Classes) -> tuple[Module, ...]:
 def _call(given: Given, found: Found) -> BlockCall:
     values = dict(given)
     arguments = []
+    places = found.own.places if found.own else POSITIONAL
     for name in found.arguments:
         value = values.get(name, fixed(1))
-        arguments.append(Keyword("" if name in POSITIONAL else name, value))
+        arguments.append(Keyword("" if name in places else name, value))
     return BlockCall(found.name, tuple(filter(is_needed, arguments)))
 
 
@@ -253,15 +254,19 @@ def _repeated(node: Repeated, classes: Classes) -> tuple[Module, ...]:
 
 def _linear(uses: tuple[Used, ...]) -> Given | None:
     """What each of several uses is given, by its place; None where that isn't even."""
-    found = []
+    found: list[tuple[str, Size | Pair | Plain]] = []
     place = Polynomial(()) + of_atom(OwnName("index"))
     for name, value in uses[0].given:
         values = [dict(use.given)[name] for use in uses]
+        if not isinstance(value, Size):
+            if any(one != value for one in values):
+                return None
+            found.append((name, value))
+            continue
         formulas = [one.formula for one in values if isinstance(one, Size)]
         step = formulas[1] - formulas[0] if len(formulas) > 1 else Polynomial(())
         if any(b - a != step for a, b in pairwise(formulas)):
             return None
-        assert isinstance(value, Size)
         found.append((name, Size(value.value, formulas[0] + place * step)))
     return tuple(found)
 

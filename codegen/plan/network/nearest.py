@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.lowering import walked, with_side
@@ -10,17 +11,20 @@ from codegen.plan.network.size import MAP
 from codegen.plan.network.walk import PlacedError
 from codegen.spec.network.vocabulary import NetworkModel
 
+if TYPE_CHECKING:
+    from codegen.spec.network.own_code import OwnCode
+
 STEPS = 16  # pixels up and down that are tried one by one
 MULTIPLES = (32, 64, 128, 256, 512)  # and beyond these, what many levels can ask for
 
 
-def nearest_side(model: NetworkModel, ends: NetworkEnds) -> int | None:
+def nearest_side(model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None) -> int | None:
     """The side of an image, from half to twice as large, with which every layer fits."""
     if len(ends.incoming) != MAP:
         return None
     for side in _sides(ends.incoming[1].value):
         try:
-            walked(model, ends, with_side(ends.incoming, side), {})
+            walked(model, ends, with_side(ends.incoming, side), {}, code)
         except PlacedError:
             continue
         return side

@@ -42,6 +42,7 @@ class LayerRow:
     parameters: int
     flops: int
     field: int | None  # pixels of the image that one number sees, in height or width
+    uncounted: bool = False  # whether classes of the user's own are in it
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,22 @@ class Filling:
     sums: tuple[str, ...]
     resets: tuple[str, ...]
     flat: bool
+
+
+@dataclass(frozen=True)
+class OwnBlocks:
+    """The user's own classes in a file of the package: its text, and the shapes they hand on.
+
+    `drawn` and `reset` are the classes of torch.nn that they may make, and themselves, by how
+    `init_weights` fills them.
+    """
+
+    names: tuple[str, ...]
+    text: str
+    shapes: tuple[tuple[int, ...], ...]  # of every use, in the order in which they run
+    incoming: tuple[int, ...]  # of one item of the model
+    drawn: tuple[str, ...]
+    reset: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -82,5 +99,6 @@ class LayeredNetwork:
     of_batches: bool  # whether norms take statistics of a batch in training
     words: tuple[str, ...]  # what is notable of its layers
     multiple: int = 1  # by which its layers divide the sides of a map, where these may be any
+    own: OwnBlocks | None = None  # the user's own classes
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()

@@ -131,4 +131,5 @@ def _row(name: str, nodes: tuple[Node, ...], seen: Seen, depth: int) -> LayerRow
         parameters=sum(math.prod(w.shape) for layer, _ in inside for w in layer.weights),
         flops=sum(layer.flops * times for layer, times in inside),
         field=seen.field,
+        uncounted=any(layer.kind == "python" for layer, _ in inside),
     )

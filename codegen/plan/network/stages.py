@@ -60,7 +60,7 @@ def _kind(node: Node) -> object:
 
 
 def _stages(run: list[Repeated], numbers: list[OwnNumber]) -> Stages | None:
-    if len(run) < FEWEST:
+    if len(run) < FEWEST or any(not _of_sizes(one) for one in run):
         return None
     counts = any(one.said for one in run)
     if any(one.rest is None or not one.rest.class_name for one in run) and counts:
@@ -108,6 +108,11 @@ def _stages(run: list[Repeated], numbers: list[OwnNumber]) -> Stages | None:
         uses=tuple(one.uses for one in run),
         seen=run[-1].seen,
     )
+
+
+def _of_sizes(one: Repeated) -> bool:
+    """Whether all that its blocks are given is a size."""
+    return all(isinstance(value, Size) for use in one.uses for _, value in use.given)
 
 
 def _text(given: Given) -> str:

@@ -113,6 +113,19 @@ class Patched:
 
 
 @dataclass(frozen=True)
+class OwnCall:
+    """A class of the user's own: what of its arguments is given, and those that go by place.
+
+    `words` are those that are no sizes.
+    """
+
+    class_name: str
+    arguments: tuple[str, ...]
+    places: tuple[str, ...]
+    words: tuple[tuple[str, Plain], ...]
+
+
+@dataclass(frozen=True)
 class Used:
     """A block in use: what it is given, and its layers in its own words."""
 
@@ -122,6 +135,7 @@ class Used:
     seen: Seen
     words: tuple[tuple[str, str], ...] = ()  # what it is given that is no number
     class_name: str = ""
+    own: OwnCall | None = None
 
 
 @dataclass(frozen=True)

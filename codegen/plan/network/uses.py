@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from codegen.plan.network.layer import LayerError
+from codegen.plan.network.own import class_of, own_line
 from codegen.plan.network.polynomial import Atom, OwnName, Polynomial, of_atom
 from codegen.plan.network.size import (
     MAP,
@@ -26,17 +27,19 @@ from codegen.plan.network.size import (
     quantity,
 )
 from codegen.plan.network.surroundings import whole
-from codegen.plan.network.tree import Repeated, Seen, Used
+from codegen.plan.network.tree import Line, OwnCall, Repeated, Seen, Used
 from codegen.plan.network.visible import Given, worked_out
 from codegen.spec.close_words import suggestion
 from codegen.spec.network.blocks import BlockDefinition, BlockUse
 from codegen.spec.network.fields import Function, NormKind
 from codegen.spec.network.layers import KINDS
+from codegen.spec.network.python_block import PythonBlock
 from codegen.spec.yaml.source import Key
 
 if TYPE_CHECKING:
     from codegen.plan.network.walk import Walk
 
+Block = BlockDefinition | PythonBlock
 Names = dict[str, Given]
 MAX_REPEAT = 1_000
 NAME = re.compile(r"[a-z_][a-z0-9_]*")
@@ -61,9 +64,7 @@ def used(walk: Walk, layer: BlockUse, seen: Seen, names: Names) -> Used | Repeat
     return Repeated(tuple(uses), rest, count, said, _end(uses, count))
 
 
-def _next(
-    walk: Walk, name: str, block: BlockDefinition, seen: Seen, given: dict[str, Given]
-) -> Used | None:
+def _next(walk: Walk, name: str, block: Block, seen: Seen, given: dict[str, Given]) -> Used | None:
     """The one that would come after the only one."""
     try:
         return one_use(walk, name, block, seen, given, first=False)
@@ -73,7 +74,7 @@ def _next(
         raise
 
 
-def _definition(walk: Walk, layer: BlockUse) -> BlockDefinition:
+def _definition(walk: Walk, layer: BlockUse) -> Block:
     blocks = walk.model.blocks
     if layer.block not in blocks:
         hint = suggestion(layer.block, (*KINDS, *blocks))
@@ -98,11 +99,11 @@ def _count(walk: Walk, layer: BlockUse, names: Names, outer: bool) -> Size:
 
 
 def _given(
-    walk: Walk, layer: BlockUse, block: BlockDefinition, names: Names, outer: bool
+    walk: Walk, layer: BlockUse, block: Block, names: Names, outer: bool
 ) -> dict[str, Given]:
     """What a use gives, over the block's defaults: numbers with their formulas, and words."""
     found: dict[str, Given] = {}
-    read = words_in(block.layers)
+    read = _read_by(walk, layer.block, block)
     for name in layer.given:
         if name in OF_SHAPES:
             raise LayerError(f"`{name}` is of what comes in, and can't be given", None, name)
@@ -120,6 +121,14 @@ def _given(
         else:
             found[name] = _value(walk, said, names if mine else {})
     return found
+
+
+def _read_by(walk: Walk, name: str, block: Block) -> set[str]:
+    """The names of numbers that a block reads."""
+    if isinstance(block, PythonBlock):
+        takes = {argument.name for argument in class_of(walk.code, name).takes}
+        return takes | words_in(block.out)
+    return words_in(block.layers)
 
 
 def words_in(part: Any) -> set[str]:
@@ -148,7 +157,7 @@ def _value(walk: Walk, said: bool | int | float | str, names: Names) -> Given:
 
 
 def one_use(
-    walk: Walk, name: str, block: BlockDefinition, seen: Seen, given: dict[str, Given], *,
+    walk: Walk, name: str, block: Block, seen: Seen, given: dict[str, Given], *,
     first: bool, key: Key | None = None,
 ) -> Used:  # fmt: skip
     """A block in its own words; what comes out in the words of the code around."""
@@ -184,8 +193,7 @@ def one_use(
     walk.inside = (*walk.inside, name)
     walk.named = {n: named(size.value, OwnName(n)) for n, size in walk.named.items()}
     try:
-        place = key or ("model", "blocks", name, "layers")
-        line = walk.line(block.layers, start, inner, place)
+        line, mine = _layers(walk, name, block, start, inner, key)
     finally:
         walk.inside, walk.named = before
     known: dict[Atom, Polynomial] = {OwnName(own): value.formula for own, value in outer.items()}
@@ -195,8 +203,24 @@ def one_use(
         line.seen.field,
         line.seen.step,
     )
-    numbers = tuple((own, value) for own, value in outer.items())
-    return Used(name, tuple((n, _printable(v)) for n, v in numbers), line, end, tuple(words))
+    numbers = tuple((own, _printable(value)) for own, value in outer.items())
+    said = mine.words if mine else ()
+    return Used(name, (*numbers, *said), line, end, tuple(words), own=mine)
+
+
+def _layers(
+    walk: Walk, name: str, block: Block, start: Seen, inner: dict[str, Given], key: Key | None
+) -> tuple[Line, OwnCall | None]:
+    """A block's layers, or the class that it is."""
+    if not isinstance(block, PythonBlock):
+        place = key or ("model", "blocks", name, "layers")
+        return walk.line(block.layers, start, inner, place), None
+    names = {**inner, **_shape_names(start.shape)}
+    layer, own = own_line(
+        class_of(walk.code, name), block, walk.around(start, names), walk.said_of(name)
+    )
+    nodes = walk.placed((layer,), start)
+    return Line(nodes, nodes[-1].seen), own
 
 
 def _printable(value: Quantity) -> Size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codegen.plan.network.joins import joined, parted, patched, shortcut
 from codegen.plan.network.kinds import planned_layer
@@ -41,6 +41,9 @@ from codegen.spec.network.split import PatchesLayer, SplitLayer
 from codegen.spec.network.unet import UNetLayer
 from codegen.spec.network.vocabulary import NetworkModel
 from codegen.spec.yaml.source import Key
+
+if TYPE_CHECKING:
+    from codegen.spec.network.own_code import OwnCode
 
 MAX_LAYERS = 20_000
 
@@ -79,6 +82,7 @@ class Walk:
     gives: dict[str, set[str]] = field(default_factory=dict)
     unets: int = 0
     multiple: int = 1  # by which some layer has divided the sides of the map that came in
+    code: OwnCode | None = None  # the user's own
 
     def said_of(self, block: str) -> frozenset[str]:
         """The names that some use of a block, or the block itself, gives a number."""

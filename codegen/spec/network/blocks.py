@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from codegen.spec.head import NotNegative, Vocabulary
 from codegen.spec.network.expressions import Text, Whole
@@ -36,15 +36,3 @@ class BlockDefinition(Vocabulary):
     given: GivenNumbers = Field(
         {}, description="whatever else is said, by name: defaults of the numbers it may be given"
     )
-
-
-def _apart(said: Any) -> Any:
-    if isinstance(said, list):
-        return {"layers": said}
-    if not isinstance(said, dict):
-        raise ValueError("a block is a list of layers, or a mapping with `layers`")
-    rest = {name: value for name, value in said.items() if name != "layers"}
-    return {**({"layers": said["layers"]} if "layers" in said else {}), "given": rest}
-
-
-AnyBlock = Annotated[BlockDefinition, BeforeValidator(_apart)]

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, model_validator
 
 from codegen.spec.head import Positive, SpecHead, Vocabulary
-from codegen.spec.network.blocks import AnyBlock
 from codegen.spec.network.conv import ConvFields
 from codegen.spec.network.fields import BlockName, LayerName, NormFields, NormKind, kind_if
 from codegen.spec.network.layers import BLOCKS
 from codegen.spec.network.linear import LinearFields
 from codegen.spec.network.nested import Row
+from codegen.spec.network.python_block import AnyBlock
 from codegen.spec.owned import Only
 
 OF_IMAGES = Only(
@@ -57,7 +57,9 @@ class NetworkModel(Vocabulary):
         None, description="the same of every norm: a kind, or its fields"
     )
     blocks: dict[BlockName, AnyBlock] = Field(
-        {}, description="lists of layers by name; with defaults, mappings that have `layers`"
+        {},
+        description="lists of layers by name; with defaults, mappings that have `layers`; of a "
+        "class of one's own, that have `python`",
     )
     layers: Row = Field(
         description="in order, each a word (`relu`), a word with its main field (`linear: 128`), "
