@@ -11,7 +11,13 @@ import pytest
 
 CODEGEN = Path(__file__).parent.parent / "codegen"
 STAGES = ("spec", "plan", "render", "refine", "prove", "emit", "verify")
-JOINED = ("build", "commands", "report", "cli")  # they join the stages, and no stage knows them
+JOINED = (
+    "build",
+    "capture",
+    "commands",
+    "report",
+    "cli",
+)  # they join the stages, and no stage knows them
 OPEN = ("counted", "errors", "exit_codes", "project", "quoting", "targets", "importers")  # to all
 FILES = sorted(CODEGEN.rglob("*.py"))
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from codegen import __version__
+from codegen.cli.capture_command import capture
 from codegen.cli.edit_commands import edits, resolve
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
@@ -39,6 +40,7 @@ def cli(context: click.Context) -> None:
     tgen init                          make this folder a project, with a first spec and CI
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
     tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
+    tgen capture my.models:net         the same of an nn.Module that code makes
     tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
     tgen watch                         build and test again with every save
     tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
@@ -48,7 +50,7 @@ def cli(context: click.Context) -> None:
         context.color = False
 
 
-PACKAGES = (init, build, import_, watch, check, edits, resolve, render)
+PACKAGES = (init, build, import_, capture, watch, check, edits, resolve, render)
 SPECS = (plan, diff, new, migrate, schema)
 for command in (*PACKAGES, *SPECS, kernels, tune, mask):
     cli.add_command(command)

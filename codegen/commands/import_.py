@@ -238,7 +238,7 @@ def import_folder(
     for place in (path, weights, weights.parent):
         refuse_link(place)
     with ExitStack() as stack:
-        stack.enter_context(_written(path, model.text))
+        stack.enter_context(written(path, model.text))
         rendered, failed = render_specs([path], project, out=out)
         if failed:
             raise CheckpointError(failed[0].problems)
@@ -260,7 +260,7 @@ def import_folder(
 
 
 @contextmanager
-def _written(path: Path, text: str) -> Iterator[None]:
+def written(path: Path, text: str) -> Iterator[None]:
     """The spec on the disk, gone again if what follows fails and it is new."""
     known = path.exists()
     if known and path.read_text(encoding="utf-8") != text:

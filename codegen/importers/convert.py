@@ -42,6 +42,15 @@ class ImportedPackage:
 @contextmanager
 def imported(files: Mapping[str, str]) -> Iterator[ImportedPackage]:
     """The model, weights and checkpoint modules of a rendered package, gone again afterwards."""
+    with imported_modules(files, ("model", "weights", "checkpoint")) as modules:
+        yield ImportedPackage(*modules)
+
+
+@contextmanager
+def imported_modules(
+    files: Mapping[str, str], parts: tuple[str, ...]
+) -> Iterator[tuple[ModuleType, ...]]:
+    """Modules of a rendered package, gone again afterwards."""
     name = f"tgen_import_{next(_numbers)}"
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
         for path in NEEDED:
@@ -52,8 +61,7 @@ def imported(files: Mapping[str, str]) -> Iterator[ImportedPackage]:
         before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
             importlib.invalidate_caches()
-            parts = ("model", "weights", "checkpoint")
-            yield ImportedPackage(*(importlib.import_module(f"{name}.{part}") for part in parts))
+            yield tuple(importlib.import_module(f"{name}.{part}") for part in parts)
         finally:
             sys.dont_write_bytecode = before
             for module in [one for one in sys.modules if one.partition(".")[0] == name]:

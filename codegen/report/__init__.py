@@ -2,6 +2,7 @@
 
 from codegen.report.build import build_json, build_text
 from codegen.report.build_table import FEW, done_line
+from codegen.report.captured import capture_text
 from codegen.report.check import check_report
 from codegen.report.diff import diff_json, diff_text
 from codegen.report.edits import edits_json, edits_text
@@ -23,6 +24,7 @@ __all__ = [
     "Stopwatch",
     "build_json",
     "build_text",
+    "capture_text",
     "check_report",
     "counting",
     "diff_json",

@@ -1,0 +1,160 @@
+"""A graph -> layers and ways, read from its end: each step once, or the module is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codegen.capture.graph import CaptureError, Graph, Step
+from codegen.capture.item import Item, Line, Way, shared_owners
+from codegen.capture.leaves import UnknownError, leaf
+from codegen.capture.patterns import pattern
+from codegen.errors import Diagnostic, Position
+
+JOINED = {"add": "add", "subtract": "subtract", "multiply": "multiply", "concat": "concat"}
+PARTED = ("chunk", "split")
+MAX_DEPTH = 200
+
+
+def read_graph(graph: Graph) -> Line:
+    """The layers of a module; CaptureError at the first step that no layer is."""
+    return _Reader(graph).line(graph.output, graph.start)
+
+
+class _Reader:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.read: set[str] = set()
+        self.depth = 0
+
+    def line(self, end: str, start: str) -> Line:
+        """The layers between two steps, one of which all ways to the other pass."""
+        found: Line = []
+        at = end
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise CaptureError(f"ways inside of ways, more than {MAX_DEPTH} deep")
+        while at != start:
+            step = self.graph.steps[at]
+            self._once(step)
+            made, at = self.before(step, start)
+            found = made + found
+        self.depth -= 1
+        return found
+
+    def _once(self, step: Step) -> None:
+        if step.name in self.read:
+            self.refuse(step, "what it gives is read by ways that part elsewhere")
+        self.read.add(step.name)
+
+    def before(self, step: Step, start: str) -> tuple[Line, str]:
+        """What a step is, with those before it that belong to it; and where to go on."""
+        reads = self.graph.reads(step)
+        if found := pattern(self.graph, step, start):
+            item, before = found
+            return [item], before
+        if step.word in JOINED and len(dict.fromkeys(reads)) > 1:
+            return self.joined(step, reads)
+        try:
+            if len(reads) != 1:
+                raise UnknownError(f"`{step.word}` of {len(reads)} values")
+            return leaf(self.graph, step, self.graph.steps[reads[0]]), reads[0]
+        except UnknownError as error:
+            raise refused(step, str(error)) from None
+
+    def joined(self, step: Step, reads: list[str]) -> tuple[Line, str]:
+        """Ways that meet."""
+        if step.word == "concat":
+            axis = self.graph.value(step.argument(1, "dim", 0))
+            if axis not in (1, -3) or len(step.shape) != 3:
+                self.refuse(step, f"`concat` along axis {axis}")
+        if self.graph.weights(step) or step.kwargs.get("alpha", 1) != 1:
+            self.refuse(step, f"`{step.word}` with a parameter")
+        if len(set(reads)) != len(reads) and step.word != "concat":
+            self.refuse(step, f"`{step.word}` of a value with itself")
+        shapes = [self.graph.steps[one].shape for one in reads]
+        flat = [s for s in shapes if step.word in ("add", "subtract") and s != shapes[0]]
+        if flat:
+            self.refuse(step, f"`{step.word}` of {shapes[0]} and {flat[0]}")
+        return self.ways(step, reads)
+
+    def ways(self, step: Step, reads: list[str]) -> tuple[Line, str]:
+        """The ways of a join from where they part."""
+        start = self.graph.meet(reads)
+        if self.graph.steps[start].word in PARTED:
+            return self.parted(step, reads, start)
+        made: list[Way] = []
+        if step.word == "concat" and len(reads) > 2:
+            for first in range(1, len(reads) - 1):
+                inner = self.graph.meet(reads[first:])
+                if inner != start and inner not in reads[:first]:
+                    last, before = self.ways(step, reads[first:])
+                    tail = self.line(before, start) + last
+                    made = [self.way(one, start) for one in reads[:first]]
+                    return [self.item(step, [*made, tail], start)], start
+        made = [self.way(one, start) for one in reads]
+        return [self.item(step, made, start)], start
+
+    def way(self, end: str, start: str) -> Way:
+        """The layers of one way."""
+        return self.line(end, start) or "here"
+
+    def item(self, step: Step, ways: list[Way], start: str, kind: str = "") -> Item:
+        """A join with the modules around all that is in it."""
+        inside = [one.owners for way in ways if isinstance(way, list) for one in way]
+        return Item(
+            kind or JOINED[step.word],
+            ways=ways,
+            owners=shared_owners(inside),
+            incoming=self.graph.steps[start].shape,
+            outgoing=step.shape,
+        )
+
+    def parted(self, step: Step, reads: list[str], start: str) -> tuple[Line, str]:
+        """Parts of the channels, each its way."""
+        chunk = self.graph.steps[start]
+        parts = [self.graph.value(self.graph.steps[one].argument(1, "")) for one in
+                 self.graph.users[start]]  # fmt: skip
+        count, axis = self._parts(chunk)
+        ways = []
+        for number, end in enumerate(reads):
+            users = self.graph.users[start]
+            first = next((user for user in users if self.graph.passes(end, user)), None)
+            if first is None or self.graph.value(self.graph.steps[first].argument(1, "")) != number:
+                raise refused(chunk, "parts that don't come together in their order")
+            ways.append(self.way(end, first))
+        self._once(chunk)
+        if len(reads) != count or sorted(parts) != list(range(count)) or axis not in (1, -3):
+            self.refuse(chunk, "parts that don't all come together")
+        (before,) = self.graph.reads(chunk)
+        made = self.item(step, ways, before, "split")
+        if step.word not in ("concat", "add"):
+            self.refuse(step, f"parts that meet by `{step.word}`")
+        if step.word == "add":
+            made.fields["join"] = "add"
+        return [made], before
+
+    def _parts(self, chunk: Step) -> tuple[int, int]:
+        several = chunk.form[0].get("several", [])
+        sizes = {tuple(one["shape"]) for one in several}
+        if len(sizes) != 1:
+            self.refuse(chunk, "parts of different widths")
+        return len(several), int(self.graph.value(chunk.argument(2, "dim", 0)))
+
+    def refuse(self, step: Step, what: str) -> None:
+        """CaptureError with the class and the line."""
+        raise refused(step, what)
+
+
+def refused(step: Step, what: str) -> CaptureError:
+    """What no layer is, in which class, at which line."""
+    owner = step.owners[-1][1] if step.owners else "the module"
+    path, _, number = step.line.rpartition(":")
+    where = None
+    if path and number.isdigit():
+        try:
+            line = Path(path).read_text(encoding="utf-8").split("\n")[int(number) - 1]
+        except (OSError, IndexError, UnicodeDecodeError):
+            line = ""
+        column = len(line) - len(line.lstrip()) + 1
+        where = Position(path, int(number), column, line)
+    return CaptureError(Diagnostic(f"{owner}: no layer is {what}", where))

@@ -1,0 +1,118 @@
+"""Layers and blocks -> the text of a spec, as a person would have written it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codegen.capture.blocks import PLAIN, blocks_of
+from codegen.capture.item import Line
+from codegen.capture.said import Defaults, defaults_of
+from codegen.capture.text import model_lines
+from codegen.spec.network.blocks import BlockUse
+from codegen.spec.network.layers import KINDS
+
+POOL = ("kernel", "stride", "padding", "ceil", "count_padding", "size")
+
+
+def spec_text(name: str, factory: str, line: Line, image: tuple[int, ...]) -> str:
+    """The text of a spec of these layers."""
+    usual = defaults_of(line)
+    channels, size, _ = image
+    classes = line[-1].outgoing[-1]
+    layers, blocks = blocks_of(line, usual)
+    model: dict[str, Any] = {
+        "image": size if channels == 3 else {"size": size, "channels": channels}
+    }
+    model["classes"] = classes
+    if usual.norm:
+        model["norm"] = usual.norm
+    if usual.conv:
+        model["conv"] = usual.conv
+    if blocks:
+        model["blocks"] = {name: short(layers, usual) for name, layers in blocks.items()}
+    model["layers"] = _to_classes(short(layers, usual), classes)
+    head = [
+        f"# what {factory} makes",
+        f"name: {name}",
+        "family: network",
+        "task: image-classification",
+    ]
+    return "\n".join([*head, "model:", *model_lines(model, 2)]) + "\n"
+
+
+def _to_classes(layers: list[Any], classes: int) -> list[Any]:
+    """The last layer that has a width is as wide as there are classes."""
+    for at in range(len(layers) - 1, -1, -1):
+        layer = layers[at]
+        kind = next(iter(layer)) if isinstance(layer, dict) else layer
+        if kind in ("linear", "conv"):
+            said = layer[kind]
+            if said == classes:
+                return [*layers[:at], {kind: "classes"}, *layers[at + 1 :]]
+            if isinstance(said, dict) and said.get("width") == classes:
+                return [*layers[:at], {kind: {**said, "width": "classes"}}, *layers[at + 1 :]]
+        if isinstance(layer, dict) and kind not in ("dropout", "mean_pool"):
+            break
+    return layers
+
+
+def short(layers: list[Any], usual: Defaults) -> list[Any]:
+    """Layers without what goes without saying."""
+    return [_short(layer, usual) for layer in layers]
+
+
+def _short(layer: Any, usual: Defaults) -> Any:
+    if not isinstance(layer, dict):
+        return layer
+    ((kind, said),) = layer.items()
+    if kind == "conv":
+        return _main(kind, _conv(said, usual), "width")
+    if kind == "linear":
+        names = ("width", "bias", "norm", "activation")
+        fields = {name: said[name] for name in names if said.get(name, "none") != "none"}
+        return _main(kind, fields, "width")
+    if kind == "residual":
+        fields = {
+            n: v for n, v in said.items() if n != "layers" and (n, v) != ("activation", "none")
+        }
+        if isinstance(fields.get("shortcut"), list):
+            fields["shortcut"] = short(fields["shortcut"], usual)
+        layers = short(said["layers"], usual)
+        return {kind: {**fields, "layers": layers} if fields else layers}
+    if kind in ("gate", "dense"):
+        return {kind: short(said, usual)}
+    if kind in ("add", "concat", "multiply", "subtract"):
+        return {kind: _ways(said, usual)}
+    if kind == "split":
+        fields = {n: v for n, v in said.items() if n != "into"}
+        return {kind: {"into": _ways(said["into"], usual), **fields}}
+    if kind in ("max_pool", "mean_pool") and isinstance(said, dict):
+        return {kind: {name: said[name] for name in POOL if name in said}}
+    if kind not in KINDS:
+        return _main(kind, said, BlockUse.main) if said else kind
+    return layer
+
+
+def _ways(ways: list[Any], usual: Defaults) -> list[Any]:
+    return [way if isinstance(way, str) else short(way, usual) for way in ways]
+
+
+def _main(kind: str, fields: dict[str, Any], main: str) -> Any:
+    """The main field alone, where there is no other."""
+    if not fields:
+        return kind
+    return {kind: fields[main]} if set(fields) == {main} else {kind: fields}
+
+
+def _conv(said: dict[str, Any], usual: Defaults) -> dict[str, Any]:
+    fields = {name: value for name, value in said.items() if name != "_in"}
+    if fields["width"] in (said["_in"], "channels"):
+        del fields["width"]
+    for name, value in {**PLAIN, "kernel": 3}.items():
+        if fields.get(name) == value and type(fields[name]) is int:
+            del fields[name]
+    if fields["activation"] == usual.conv.get("activation", "none"):
+        del fields["activation"]
+    order = ["width", "kernel", "stride", "padding", "dilation", "groups", "transposed", "bias",
+             "norm", "activation", "order"]  # fmt: skip
+    return {name: fields[name] for name in order if name in fields}
