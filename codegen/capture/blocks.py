@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen.capture.item import Item, Line
+from codegen.capture.repeats import repeated
 from codegen.capture.said import Defaults, said
 from codegen.capture.units import Unit, in_units, snake
 from codegen.spec.network.fields import OWN_VARIABLE, TAKEN
 from codegen.spec.network.layers import KINDS
 
 SLOTS = ("width", "kernel", "stride", "groups", "dilation", "activation")
+COUNTS = ("kernel", "stride", "dilation")  # what no width is a multiple of
 PLAIN = {"stride": 1, "dilation": 1, "groups": 1}
 WORD = re.compile(r"[a-z_]\w*")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -33,9 +35,11 @@ class Kind:
     layers: list[Any] = field(default_factory=list)
 
 
-def blocks_of(line: Line, usual: Defaults) -> tuple[list[Any], dict[str, Any]]:
-    """The model's layers, and its blocks."""
-    run = in_units(line)
+def blocks_of(
+    line: Line, usual: Defaults, *, inner: bool = False
+) -> tuple[list[Any], dict[str, Any]]:
+    """The model's layers, and its blocks; `inner`: of modules inside of others, where they are."""
+    run = in_units(line, inner=inner)
     units = [one for one in run if isinstance(one, Unit)]
     kinds = _kinds(units, usual)
     found: list[Any] = []
@@ -51,7 +55,7 @@ def blocks_of(line: Line, usual: Defaults) -> tuple[list[Any], dict[str, Any]]:
             continue
         blocks[kind.name] = kind.layers
         _use(found, kind.name, kind.given[at])
-    return found, blocks
+    return repeated(found, blocks), blocks
 
 
 def _use(found: list[Any], name: str, given: dict[str, Any]) -> None:
@@ -103,19 +107,23 @@ def _free(name: str, names: set[str]) -> str:
 
 
 def _bodies(units: list[Unit], usual: Defaults) -> list[list[Any]]:
-    """Layers of units of one class; where some add what comes in, all that can't say so."""
+    """Layers of units of one class; where some add what comes in, all that else are like them."""
     bodies = [said(unit.items, usual) for unit in units]
-    adding = [body for body in bodies if _adds(body)]
-    if not adding:
-        return bodies
+    adding = {_shape(_as_same(body[0]["residual"]["layers"])) for body in bodies if _adds(body)}
+    plain = [not _adds(body) and unit.incoming != unit.outgoing
+             for unit, body in zip(units, bodies, strict=True)]  # fmt: skip
+    alike = adding & {_shape(_as_same(b)) for b, one in zip(bodies, plain, strict=True) if one}
     found = []
-    for unit, body in zip(units, bodies, strict=True):
-        if not _adds(body) and unit.incoming != unit.outgoing:
-            body = [{"residual": {"shortcut": "same", "layers": body}}]
-        elif _adds(body) and any(not _adds(other) for other in bodies):
-            body = [{"residual": {"shortcut": "same", **body[0]["residual"]}}]
-        found.append(body)
+    for body, one in zip(bodies, plain, strict=True):
+        layers = body if one else body[0]["residual"]["layers"] if _adds(body) else None
+        same = _as_same(layers) if layers else body
+        found.append(same if layers and _shape(same) in alike else body)
     return found
+
+
+def _as_same(layers: list[Any]) -> list[Any]:
+    """A residual that adds where the shape stays."""
+    return [{"residual": {"shortcut": "same", "layers": layers}}]
 
 
 def _adds(body: list[Any]) -> bool:
@@ -202,7 +210,8 @@ def _by_last(
     """The width that goes out is `width`; one inside is `hidden`."""
     widths = [v for path, v in slots_in(layers) if path[-1] == "width" and v != "channels"]
     names = [name for name, _ in params]
-    if not widths or "width" not in names or "width" in WORD.findall(str(widths[-1])):
+    joins = any(isinstance(one, dict) and "concat" in one for one in layers)
+    if joins or not widths or "width" not in names or "width" in WORD.findall(str(widths[-1])):
         return layers, params
     new = {"width": "hidden"} | ({widths[-1]: "width"} if widths[-1] in names else {})
     for path, value in [*slots_in(layers)]:
@@ -233,14 +242,10 @@ def _expression(
         if path[-1] == "width" and values == inputs:
             return "channels"
         for name, known in params:
-            if known == values:
-                return name
+            if name not in COUNTS and _numbers(known) and (found := _ratio(name, known, values)):
+                return found
         if found := _ratio("channels", inputs, values):
             return found
-        known_widths = [(n, known) for n, known in params if _numbers(known)]
-        for name, known in known_widths:
-            if found := _ratio(name, known, values):
-                return found
     for name, known in params:
         if known == values and name.startswith(str(path[-1])[:3]):
             return name

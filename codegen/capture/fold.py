@@ -25,12 +25,12 @@ def folded(line: Line) -> Line:
 
 
 def _with_vectors(line: Line) -> Line:
-    """A norm between a mean over the map and `flatten` is as well one of the vector."""
+    """What stands between a mean over the map and `flatten` is as well of the vector."""
     kinds = [(item.kind, item.fields.get("size"), item.fields.get("kind")) for item in line]
     for at in range(len(line) - 2):
         first, second, third = kinds[at : at + 3]
-        normed = second == ("norm", None, "layer") and third[0] == "flatten"
-        if normed and first[:2] == ("mean_pool", 1):
+        moves = second == ("norm", None, "layer") or second[0] == "dropout"
+        if moves and first[:2] == ("mean_pool", 1) and third[0] == "flatten":
             line[at + 1], line[at + 2] = line[at + 2], line[at + 1]
             line[at + 2].outgoing = line[at + 1].outgoing
     return line

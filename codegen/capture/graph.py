@@ -111,7 +111,9 @@ def graph_of(nodes: list[dict[str, Any]]) -> Graph:
     fed = [one for one in inputs if one.form[0].get("shape")]
     if len(fed) != 1 or not isinstance(end.args[0], dict):
         raise CaptureError("the module takes one tensor and returns one")
-    graph = Graph(_one_after_the_other(steps), end.args[0]["node"], fed[0].name)
+    graph = Graph(
+        _read_at_last(_one_after_the_other(steps), end.name), end.args[0]["node"], fed[0].name
+    )
     graph.place = {name: at for at, name in enumerate(graph.steps)}
     graph.near[graph.start] = graph.start
     for name, step in graph.steps.items():
@@ -121,6 +123,18 @@ def graph_of(nodes: list[dict[str, Any]]) -> Graph:
         if read and step.word != "output" and (step.form[0].get("shape") or _several(step)):
             graph.near[name] = graph.meet(read)
     return graph
+
+
+def _read_at_last(steps: dict[str, Step], end: str) -> dict[str, Step]:
+    """The steps on which what comes out depends, and the module's inputs."""
+    todo, found = [end], {end}
+    while todo:
+        step = steps[todo.pop()]
+        new = set(nodes_in([step.args, step.kwargs])) - found
+        found |= new
+        todo += new
+    kept = {name: one for name, one in steps.items() if name in found}
+    return {**{n: one for n, one in steps.items() if one.word == "placeholder"}, **kept}
 
 
 def _several(step: Step) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from codegen.capture.graph import Graph, Step
+from codegen.capture.graph import Graph, Step, nodes_in
 from codegen.capture.item import Item
 
 FUNCTIONS = {
@@ -81,6 +81,17 @@ def _linear(graph: Graph, step: Step, before: Step) -> list[Item]:
     fields = {"width": step.settings["out_features"], "bias": bias, "norm": "none",
               "activation": "none"}  # fmt: skip
     return [Item("linear", fields, tensors=[step.tensors])]
+
+
+def _linear_function(graph: Graph, step: Step, before: Step) -> list[Item]:
+    if len(before.shape) == 3 and not is_last(graph, before):
+        raise UnknownError("`linear` over the rows of a map")
+    weights = graph.weights(step)
+    if not weights or len(weights[0].form[0]["shape"]) != 2:
+        raise UnknownError("`linear` with a weight that is worked out")
+    fields = {"width": weights[0].form[0]["shape"][0], "bias": len(weights) > 1, "norm": "none",
+              "activation": "none"}  # fmt: skip
+    return [Item("linear", fields, tensors=[tuple(n for one in weights for n in one.tensors)])]
 
 
 def _norm(kind: str) -> Callable[[Graph, Step, Step], list[Item]]:
@@ -210,7 +221,15 @@ def _reshaped(graph: Graph, step: Step, before: Step) -> list[Item]:
     raise UnknownError(f"`{step.word}` of {list(before.shape)} to {list(step.shape)}")
 
 
+def _sliced(graph: Graph, step: Step, before: Step) -> list[Item]:
+    if step.shape != before.shape:
+        raise UnknownError(f"a part of {list(before.shape)}")
+    return []
+
+
 def _moved(graph: Graph, step: Step, before: Step) -> list[Item]:
+    if len(before.shape) == 2 and step.shape == before.shape[::-1]:
+        return [Item("transpose")]
     if is_last(graph, step) != is_last(graph, before) and len(before.shape) == 3:
         return []
     raise UnknownError(f"`{step.word}` of the axes of {list(before.shape)}")
@@ -235,23 +254,40 @@ def _axes(graph: Graph, step: Step) -> tuple[int, ...]:
     return ()
 
 
+def _weight_of(graph: Graph, step: Step) -> tuple[Step, list[int]] | None:
+    """The one parameter that a step reads, perhaps in another shape, and that shape."""
+    found = []
+    for name in nodes_in([step.args, step.kwargs]):
+        one = graph.steps[name]
+        if name in graph.near:
+            continue
+        weights = [one] if one.word == "get_attr" else graph.weights(one)
+        if len(weights) != 1 or one.word not in ("get_attr", "view", "reshape", "unsqueeze"):
+            return None
+        found.append((weights[0], one.form[0].get("shape", [])))
+    return found[0] if len(found) == 1 else None
+
+
 def _times(graph: Graph, step: Step, before: Step) -> list[Item]:
-    weights = graph.weights(step)
+    found = _weight_of(graph, step)
     channels = before.shape[-1] if is_last(graph, before) else before.shape[0]
-    if len(weights) != 1 or not weights[0].form[0].get("shape"):
+    if found is None:
         raise UnknownError(f"`{step.word}` with a number")
-    shape = weights[0].form[0]["shape"]
+    weight, shape = found
     wide = [s for s in shape if s != 1]
     ends = [channels] if is_last(graph, before) else [channels, *(1 for _ in before.shape[1:])]
+    if len(before.shape) == 2:
+        channels = before.shape[-1]
+        ends = [channels]
     if wide != [channels] or shape[-len(ends) :] != ends:
         raise UnknownError(f"`{step.word}` with a parameter of {shape}")
-    start = weights[0].settings.get("start")
+    start = weight.settings.get("start")
     fields = (
         {"start": float(f"{start:.6g}")}
         if isinstance(start, float) and start not in (0.0, 1.0)
         else {}
     )
-    return [Item("scale", fields, tensors=[weights[0].tensors])]
+    return [Item("scale", fields, tensors=[weight.tensors])]
 
 
 def _dropout(graph: Graph, step: Step, before: Step) -> list[Item]:
@@ -304,6 +340,7 @@ READERS: dict[str, Callable[[Graph, Step, Step], list[Item]]] = {
     "Conv2d": _conv,
     "ConvTranspose2d": _conv,
     "Linear": _linear,
+    "linear": _linear_function,
     "BatchNorm1d": _norm("batch"),
     "BatchNorm2d": _norm("batch"),
     "LayerNorm": _norm("layer"),
@@ -324,6 +361,8 @@ READERS: dict[str, Callable[[Graph, Step, Step], list[Item]]] = {
     "mean": _mean,
     **dict.fromkeys(("Flatten", "flatten", "view", "reshape", "squeeze"), _reshaped),
     "permute": _moved,
+    "transpose": _moved,
+    "getitem": _sliced,
     "multiply": _times,
     "Dropout": _dropout,
     "dropout": _dropout,

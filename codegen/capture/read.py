@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from codegen.capture.graph import CaptureError, Graph, Step
 from codegen.capture.item import Item, Line, Way, shared_owners
@@ -112,16 +113,24 @@ class _Reader:
     def parted(self, step: Step, reads: list[str], start: str) -> tuple[Line, str]:
         """Parts of the channels, each its way."""
         chunk = self.graph.steps[start]
-        parts = [self.graph.value(self.graph.steps[one].argument(1, "")) for one in
-                 self.graph.users[start]]  # fmt: skip
         count, axis = self._parts(chunk)
-        ways = []
+        users = self.graph.users[start]
+        given = [self.graph.value(self.graph.steps[one].argument(1, "")) for one in users]
+        if not all(isinstance(one, int) for one in given):
+            self.refuse(chunk, "parts that are counted")
+        parts = [one % count for one in given]
+        places = dict(zip(parts, users, strict=True))
+        sums = [self._chained(reads, places, number) for number in range(len(reads))]
+        ways: list[Way] = []
         for number, end in enumerate(reads):
-            users = self.graph.users[start]
-            first = next((user for user in users if self.graph.passes(end, user)), None)
-            if first is None or self.graph.value(self.graph.steps[first].argument(1, "")) != number:
+            first = sums[number] or places.get(number)
+            if first is None or not self.graph.passes(end, first):
                 raise refused(chunk, "parts that don't come together in their order")
+            self.read |= {first} if sums[number] else set()
             ways.append(self.way(end, first))
+        chained = [bool(one) for one, way in zip(sums, ways, strict=True) if way != "here"]
+        if any(chained) and not all(chained[1:]):
+            self.refuse(chunk, "parts of which some are added to the one before")
         self._once(chunk)
         if len(reads) != count or sorted(parts) != list(range(count)) or axis not in (1, -3):
             self.refuse(chunk, "parts that don't all come together")
@@ -131,7 +140,23 @@ class _Reader:
             self.refuse(step, f"parts that meet by `{step.word}`")
         if step.word == "add":
             made.fields["join"] = "add"
+        if any(chained):
+            made.fields["chain"] = True
         return [made], before
+
+    def _chained(self, reads: list[str], places: dict[Any, str], number: int) -> str:
+        """The step that adds what became of the part before; "" where none does."""
+        if not number or number not in places:
+            return ""
+        both = {reads[number - 1], places[number]}
+        found = (
+            name
+            for name in self.graph.users.get(places[number], ())
+            if self.graph.steps[name].word == "add"
+            and set(self.graph.reads(self.graph.steps[name])) == both
+            and self.graph.passes(reads[number], name)
+        )
+        return next(found, "")
 
     def _parts(self, chunk: Step) -> tuple[int, int]:
         several = chunk.form[0].get("several", [])

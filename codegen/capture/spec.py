@@ -15,11 +15,16 @@ POOL = ("kernel", "stride", "padding", "ceil", "count_padding", "size")
 
 
 def spec_text(name: str, factory: str, line: Line, image: tuple[int, ...]) -> str:
-    """The text of a spec of these layers."""
+    """The text of a spec of these layers, the shorter of two."""
+    texts = [_text(name, factory, line, image, inner=inner) for inner in (False, True)]
+    return min(texts, key=lambda text: text.count("\n"))
+
+
+def _text(name: str, factory: str, line: Line, image: tuple[int, ...], *, inner: bool) -> str:
     usual = defaults_of(line)
     channels, size, _ = image
     classes = line[-1].outgoing[-1]
-    layers, blocks = blocks_of(line, usual)
+    layers, blocks = blocks_of(line, usual, inner=inner)
     model: dict[str, Any] = {
         "image": size if channels == 3 else {"size": size, "channels": channels}
     }

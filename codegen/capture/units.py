@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codegen.capture.graph import Owner
 from codegen.capture.item import JOINS, Item, Line
 
 
@@ -31,8 +29,11 @@ class Unit:
 Run = list["Item | Unit"]
 
 
-def in_units(line: Line) -> Run:
-    """The line with the layers of each module together whose class occurs more than once."""
+def in_units(line: Line, *, inner: bool = False) -> Run:
+    """The line with the layers of each module together whose class occurs more than once.
+
+    `inner`: modules inside of others are found first, and what is left of the others stays apart.
+    """
     chosen = [_owners(item) for item in line]
     runs: dict[tuple[int, str], list[int]] = {}
     for at, owners in enumerate(chosen):
@@ -49,23 +50,23 @@ def in_units(line: Line) -> Run:
     )
     found: Run = []
     at = 0
+    inside = [_best(owners, {p for _, p in worth}, kinds) for owners in chosen]
     while at < len(line):
-        best = next(
-            (
-                (path, kind)
-                for path, kind in reversed(chosen[at])
-                if (at, path) in worth and kinds[kind] > 1
-            ),
-            None,
-        )
-        if best is None:
-            found.append(line[at])
-            at += 1
-            continue
-        count = len(runs[at, best[0]])
-        found.append(Unit(best[1], line[at : at + count]))
+        best = _best(chosen[at], {path for start, path in worth if start == at}, kinds)
+        count = len(runs[at, best[0]]) if best else 1
+        if best and inner and any(one != best for one in inside[at : at + count]):
+            best, count = None, 1
+        found.append(Unit(best[1], line[at : at + count]) if best else line[at])
         at += count
     return found
+
+
+def _best(
+    owners: list[tuple[str, str]], worth: set[str], kinds: Counter[str]
+) -> tuple[str, str] | None:
+    """The innermost module that is worth a block."""
+    found = ((p, kind) for p, kind in reversed(owners) if p in worth and kinds[kind] > 1)
+    return next(found, None)
 
 
 def _owners(item: Item) -> list[tuple[str, str]]:
@@ -74,7 +75,10 @@ def _owners(item: Item) -> list[tuple[str, str]]:
 
 
 def _is_worth(line: Line, places: list[int]) -> bool:
-    return len(places) > 1 or line[places[0]].kind in JOINS
+    items = [line[at] for at in places]
+    if not any(item.ways or item.kind in ("conv", "linear") for item in items):
+        return False
+    return len(places) > 1 or items[0].kind in JOINS
 
 
 def snake(kind: str) -> str:
@@ -88,9 +92,3 @@ def snake(kind: str) -> str:
             parts.append("_")
         parts.append(letter.lower())
     return "".join(parts)
-
-
-def owners_of(line: Line) -> Iterator[Owner]:
-    """Of all items of a line."""
-    for item in line:
-        yield from item.owners
