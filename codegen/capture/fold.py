@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from codegen.capture.axes import WORDS
 from codegen.capture.item import Item, Line, Way, shared_owners
-from codegen.capture.leaves import WORDS
 
 FUNCTIONS = (*WORDS, "gelu_tanh")
 SUMS = ("conv", "linear")
@@ -43,7 +43,7 @@ def _one(line: Line, at: int, before: Line) -> tuple[Item, int]:
     if item.kind == "norm" and item.fields["kind"] not in APART:
         acts = kinds[:1] and kinds[0] in FUNCTIONS and _alone(after[0])
         sums = after[1:2] if acts else after[:1]
-        if sums and sums[0].kind == "conv" and (acts or not _follows_norm(after, 1)):
+        if sums and sums[0].kind == "conv" and (acts or not _goes_on(after[1:])):
             return _with(sums[0], item, after[0] if acts else None, order="pre"), 3 if acts else 2
     if item.kind in SUMS:
         if kinds and kinds[0] == "norm" and after[0].fields["kind"] not in APART:
@@ -66,9 +66,9 @@ def _alone(item: Item) -> bool:
     return not item.tensors or item.kind == "prelu"
 
 
-def _follows_norm(after: Line, place: int) -> bool:
-    """Whether a norm comes after a convolution, which is its own then."""
-    return len(after) > place and after[place].kind == "norm"
+def _goes_on(after: Line) -> bool:
+    """Whether a norm or an activation comes after a convolution, which is its own then."""
+    return bool(after) and (after[0].kind == "norm" or after[0].kind in FUNCTIONS)
 
 
 def _begins_pre(after: Line, acts: bool, before: Line, found: Line) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from codegen.capture.axes import UnknownError
 from codegen.capture.graph import CaptureError, Graph, Step
 from codegen.capture.item import Item, Line, Way, shared_owners
-from codegen.capture.leaves import UnknownError, leaf
+from codegen.capture.leaves import leaf
 from codegen.capture.patterns import pattern
 from codegen.errors import Diagnostic, Position
 

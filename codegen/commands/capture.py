@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from codegen.build.outcome import Outcome
@@ -31,10 +30,11 @@ from codegen.spec import load_text
 from codegen.spec.checks import check_name
 
 if TYPE_CHECKING:
-    from codegen.build.rendering import Rendered
+    from codegen.plan import Plan
 
 MAX_NAMED = 4  # parameters in a message
 NEEDED = ("model", "checkpoint")
+FILES = ("model.py", "checkpoint.py")
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,14 @@ def capture(
 
     specs, out = specs or project.specs, out or project.generated
     name = default_name(factory.rpartition(":")[2].rpartition(".")[2]) if name is None else name
-    for problem in check_name(name):
-        raise CaptureError(problem.message, problem.hint or "choose another with --name")
-    if len(size) != 3 or size[1] != size[2]:
-        message = f"--input {'x'.join(map(str, size))}: square images are captured"
-        raise CaptureError(message, "as in --input 3x224x224")
+    check_asked(name, size)
     path, weights = specs / f"{name}.yaml", project.root / "weights" / name
     for place in (path, weights, weights.parent):
         refuse_link(place)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tgen-")))
         looked = look_at(factory, arguments or {}, size, Path.cwd(), folder)
-        line, remarks = without_growing_rates(read_graph(looked.graph))
-        line = folded(line)
-        check_all_there(looked, line)
-        if len(line[-1].outgoing) != 1:
-            shape = " x ".join(map(str, line[-1].outgoing))
-            raise CaptureError(f"{looked.owner} gives {shape} for an image, not a score a class")
+        line, remarks = layers_of(looked)
         text = spec_text(name, factory, line, size)
         check_count(text, project.shown(path), looked)
         stack.enter_context(written(path, text))
@@ -93,13 +84,32 @@ def capture(
         if failed:
             raise CaptureError(failed[0].problems)
         staging = stack.enter_context(staged(weights))
-        compared = convert(rendered[0], looked, line, staging)
+        compared = convert(rendered[0].files, rendered[0].plan, looked, line, staging)
         (outcome,) = finish(rendered, project, out=out, test=test)
         if outcome.written is None:
             raise CaptureError(outcome.problems)
         keep(staging, weights)
-    remarks = (*remarks, *unsaid_of(looked.graph))
     return Captured(factory, looked, line, text, path, weights, compared, outcome, remarks)
+
+
+def check_asked(name: str, size: tuple[int, ...]) -> None:
+    """CaptureError where no spec can be called so, or is of such images."""
+    for problem in check_name(name):
+        raise CaptureError(problem.message, problem.hint or "choose another with --name")
+    if len(size) != 3 or size[1] != size[2]:
+        message = f"--input {'x'.join(map(str, size))}: square images are captured"
+        raise CaptureError(message, "as in --input 3x224x224")
+
+
+def layers_of(looked: Looked) -> tuple[Line, tuple[str, ...]]:
+    """The layers of a module, and what of it they don't keep."""
+    line, remarks = without_growing_rates(read_graph(looked.graph))
+    line = folded(line)
+    check_all_there(looked, line)
+    if not line or len(line[-1].outgoing) != 1:
+        shape = " x ".join(map(str, line[-1].outgoing)) if line else "what it gets"
+        raise CaptureError(f"{looked.owner} gives {shape} for an image, not a score a class")
+    return line, (*remarks, *unsaid_of(looked.graph))
 
 
 def check_all_there(looked: Looked, line: Line) -> None:
@@ -129,7 +139,7 @@ def check_count(text: str, path: str, looked: Looked) -> None:
         raise CaptureError(f"the module has {count:,} parameters, its spec {planned:,}")
 
 
-def convert(rendered: Rendered, looked: Looked, line: Line, to: Path) -> Compared:
+def convert(files: Mapping[str, str], plan: Plan, looked: Looked, line: Line, to: Path) -> Compared:
     """Compares both with drawn weights, and writes the module's own.
 
     CaptureError if they differ.
@@ -137,7 +147,7 @@ def convert(rendered: Rendered, looked: Looked, line: Line, to: Path) -> Compare
     import torch
 
     values = dict(open_tensors((looked.drawn,)))
-    with package_of(rendered.files) as (module, checkpoint):
+    with imported_modules(files, NEEDED) as (module, checkpoint):
         torch.manual_seed(0)
         model = module.Model(module.Config()).eval()
         names = pairs_of(line, model)
@@ -154,16 +164,9 @@ def convert(rendered: Rendered, looked: Looked, line: Line, to: Path) -> Compare
         checkpoint.write_checkpoint(to / FILE, own, {"config": config})
     record = {
         "class": looked.owner,
-        "spec_digest": rendered.plan.spec_digest,
+        "spec_digest": plan.spec_digest,
         "digests": {FILE: digest(to / FILE)},
         "keys": names,
     }
     (to / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return compared
-
-
-@contextmanager
-def package_of(files: Mapping[str, str]) -> Iterator[tuple[ModuleType, ModuleType]]:
-    """The model and checkpoint modules of a rendered package, gone again afterwards."""
-    with imported_modules(files, NEEDED) as (module, checkpoint):
-        yield module, checkpoint

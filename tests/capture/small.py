@@ -116,6 +116,44 @@ class Tokened(nn.Module):
         return (x + self.mix(self.norm(x))).mean(1)
 
 
+class Chained(nn.Module):
+    """Each part of the channels is first added to what became of the one before."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(channels // 4, channels // 4, 3, 1, 1)
+                                    for _ in range(3))  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        parts = torch.split(x, x.shape[1] // 4, 1)
+        found = [torch.relu(self.layers[0](parts[0]))]
+        for n in (1, 2):
+            found.append(torch.relu(self.layers[n](found[-1] + parts[n])))
+        return torch.cat([*found, parts[-1]], 1)
+
+
+class Mixed(nn.Module):
+    """Layers over the positions of tokens."""
+
+    def __init__(self, positions: int, channels: int) -> None:
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(channels), nn.Linear(positions, positions)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.mix(self.norm(x).transpose(1, 2)).transpose(1, 2)
+
+
+class Pooled(nn.Module):
+    """The mean of all tokens of a map."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x.flatten(2).transpose(1, 2)).mean(1)
+
+
 class Shared(nn.Module):
     """A value that ways read which part elsewhere."""
 
@@ -210,6 +248,22 @@ def shuffled() -> nn.Module:
 def last() -> nn.Module:
     """Two blocks whose channels come last."""
     return whole(Last(8), Last(8))
+
+
+def chained() -> nn.Module:
+    """Parts that wait for each other."""
+    return whole(Chained(8))
+
+
+def mixed() -> nn.Module:
+    """Tokens that are mixed, twice."""
+    return whole(Pooled(Mixed(256, 8), Mixed(256, 8)), flat=True)
+
+
+def rows() -> nn.Module:
+    """The same layers again and again, in no class of their own."""
+    each = [(nn.Conv2d(8, 8, 3, padding=1), nn.Tanh(), nn.BatchNorm2d(8)) for _ in range(5)]
+    return whole(*(layer for row in each for layer in row))
 
 
 def tokened() -> nn.Module:

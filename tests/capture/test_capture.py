@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,32 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from codegen.capture.compare import Compared
 from codegen.capture.look import look_and_tell
 from codegen.capture.process import Looked, looked
+from codegen.capture.spec import spec_text
 from codegen.commands import capture as capturing
-from codegen.commands.capture import Captured
 from codegen.errors import TgenError
+from codegen.plan import lower
 from codegen.project import Project
+from codegen.render import render_package
+from codegen.spec import load_text
 from tests.capture import small
 from tests.conftest import Run
 
+SIZE = (3, 16, 16)
 
-def here(
+
+@dataclass(frozen=True)
+class Made:
+    """What a module becomes, of which nothing is written but its weights."""
+
+    text: str
+    compared: Compared
+    weights: Path
+
+
+def looked_here(
     factory: str, arguments: Mapping[str, Any], size: tuple[int, ...], folder: Path, out: Path
 ) -> Looked:
     """What a process of its own would do, without its start."""
@@ -30,18 +46,19 @@ def here(
     return looked(out)
 
 
-def captured(
-    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, side: int = 16, **arguments: Any
-) -> Captured:
-    monkeypatch.setattr(capturing, "look_at", here)
-    project = Project(folder, folder / "specs", folder / "generated")
-    return capturing.capture(
-        f"tests.capture.small:{name}", project, name="some", size=(3, side, side),
-        arguments=arguments, test=False,
-    )  # fmt: skip
+def captured(name: str, folder: Path, size: tuple[int, ...] = SIZE, **arguments: Any) -> Made:
+    """A small module as a spec, and its package's model with its weights."""
+    factory = f"tests.capture.small:{name}"
+    found = looked_here(factory, arguments, size, folder, folder)
+    line, _ = capturing.layers_of(found)
+    text = spec_text("some", factory, line, size)
+    capturing.check_count(text, "specs/some.yaml", found)
+    plan = lower(load_text(text, "specs/some.yaml"))
+    files = render_package(plan, only=capturing.FILES)
+    return Made(text, capturing.convert(files, plan, found, line, folder), folder)
 
 
-def layers_of(made: Captured) -> tuple[list[Any], dict[str, Any]]:
+def layers_of(made: Made) -> tuple[list[Any], dict[str, Any]]:
     model = yaml.safe_load(made.text)["model"]
     return model["layers"], model.get("blocks", {})
 
@@ -59,10 +76,8 @@ GATED = {"residual": [
 ]}  # fmt: skip
 
 
-def test_residuals_become_a_block_and_its_stages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = captured("residual", tmp_path, monkeypatch)
+def test_residuals_become_a_block_and_its_stages(tmp_path: Path) -> None:
+    made = captured("residual", tmp_path)
     layers, blocks = layers_of(made)
     assert blocks == {"basic": [BASIC]}
     assert layers[1:-2] == [
@@ -73,41 +88,33 @@ def test_residuals_become_a_block_and_its_stages(
     assert layers[-2:] == ["mean_pool", {"linear": "classes"}]
 
 
-def test_gates_are_found_and_widths_follow_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _, blocks = layers_of(captured("gated", tmp_path, monkeypatch))
+def test_gates_are_found_and_widths_follow_others(tmp_path: Path) -> None:
+    _, blocks = layers_of(captured("gated", tmp_path))
     assert blocks == {"gated": [GATED]}
 
 
-def test_values_that_all_later_layers_read_are_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = captured("growing", tmp_path, monkeypatch)
+def test_values_that_all_later_layers_read_are_read_once(tmp_path: Path) -> None:
+    made = captured("growing", tmp_path)
     assert made.text.count("dense:") == 33
     assert made.compared.scores <= 1e-5
 
 
-def test_what_a_row_of_layers_makes_is_put_side_by_side(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    layers, _ = layers_of(captured("aggregated", tmp_path, monkeypatch))
+def test_what_a_row_of_layers_makes_is_put_side_by_side(tmp_path: Path) -> None:
+    layers, _ = layers_of(captured("aggregated", tmp_path))
     inner = [{"conv": 6}, {"dense": ["conv"]}]
     assert layers[1] == {"dense": inner}
 
 
-def test_parts_and_shuffles_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layers, blocks = layers_of(captured("shuffled", tmp_path, monkeypatch))
+def test_parts_and_shuffles_are_found(tmp_path: Path) -> None:
+    layers, blocks = layers_of(captured("shuffled", tmp_path))
     assert layers[1] == {"shuffled": {"repeat": 3}}
     assert blocks["shuffled"] == [
         {"split": {"into": ["here", ["conv"]]}}, {"channel_shuffle": 2}
     ]  # fmt: skip
 
 
-def test_layers_over_channels_that_come_last_are_of_a_map(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = captured("last", tmp_path, monkeypatch)
+def test_layers_over_channels_that_come_last_are_of_a_map(tmp_path: Path) -> None:
+    made = captured("last", tmp_path)
     assert made.compared.scores <= 1e-5
     layers, blocks = layers_of(made)
     assert layers[1] == {"last": {"repeat": 2}}
@@ -115,9 +122,27 @@ def test_layers_over_channels_that_come_last_are_of_a_map(
     assert blocks["last"][0]["residual"][-1] == {"scale": 0.01}
 
 
-def test_a_map_may_become_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    layers, _ = layers_of(captured("tokened", tmp_path, monkeypatch))
+def test_a_map_may_become_tokens(tmp_path: Path) -> None:
+    layers, _ = layers_of(captured("tokened", tmp_path))
     assert layers[1:4] == ["tokens", {"residual": [{"norm": "layer"}, {"linear": 8}]}, "mean_pool"]
+
+
+def test_parts_may_wait_for_the_one_before(tmp_path: Path) -> None:
+    layers, _ = layers_of(captured("chained", tmp_path))
+    assert layers[1] == {"split": {"into": [["conv"], ["conv"], ["conv"], "here"], "chain": True}}
+
+
+def test_tokens_are_mixed_over_their_positions(tmp_path: Path) -> None:
+    layers, blocks = layers_of(captured("mixed", tmp_path))
+    assert layers[1:3] == ["tokens", {"mixed": {"repeat": 2}}]
+    inner = [{"norm": "layer"}, "transpose", {"linear": 256}, "transpose"]
+    assert blocks["mixed"] == [{"residual": inner}]
+
+
+def test_rows_that_come_again_and_again_are_a_block(tmp_path: Path) -> None:
+    layers, blocks = layers_of(captured("rows", tmp_path))
+    assert {"unit": {"repeat": 5}} in layers and len(layers) == 4
+    assert blocks == {"unit": ["conv", {"norm": "batch"}]}
 
 
 REFUSED = {
@@ -135,20 +160,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_no_spec_says_is_refused_and_nothing_is_left(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_no_spec_says_is_refused_with_its_class_and_its_line(
+    name: str, tmp_path: Path
 ) -> None:
     message, line = REFUSED[name]
     with pytest.raises(TgenError) as caught:
-        captured(name, tmp_path, monkeypatch)
-    said = str(caught.value)
-    assert message in said and line in said
-    assert not [
-        path for path in tmp_path.rglob("*") if path.is_file() and ".tgen" not in path.parts
-    ]
+        captured(name, tmp_path)
+    assert message in str(caught.value) and line in str(caught.value)
 
 
-def test_a_difference_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_scores_differ_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = capturing.read_graph
 
     def wrong(graph: Any) -> Any:
@@ -156,14 +179,16 @@ def test_a_difference_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         line[1].kind = "tanh"
         return line
 
+    monkeypatch.setattr(capturing, "look_at", looked_here)
     monkeypatch.setattr(capturing, "read_graph", wrong)
+    project = Project(tmp_path, tmp_path / "specs", tmp_path / "generated")
     with pytest.raises(TgenError, match="scores differ by"):
-        captured("last", tmp_path, monkeypatch)
-    assert not (tmp_path / "specs/some.yaml").exists() and not (tmp_path / "weights").exists()
+        capturing.capture("tests.capture.small:last", project, name="some", size=SIZE)
+    assert not [path.name for path in tmp_path.iterdir() if path.name != ".tgen"]
 
 
-def test_weights_are_the_modules_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = captured("sized", tmp_path, monkeypatch, side=4, classes=5, deep=True)
+def test_weights_are_the_modules_own(tmp_path: Path) -> None:
+    made = captured("sized", tmp_path, size=(3, 4, 4), classes=5, deep=True)
     assert yaml.safe_load(made.text)["model"]["classes"] == 5
     kept = load_file(made.weights / "checkpoint.safetensors")
     torch.manual_seed(0)
@@ -176,7 +201,8 @@ def test_the_command_captures_in_a_process_of_its_own(
 ) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.tgen]\n")
     code = (Path(__file__).parent / "small.py").read_text()
-    (tmp_path / "mine.py").write_text(code + f"\nPLACE = {os.getpid()}\n")
+    own = f"\n\nimport os\n\nassert os.getpid() != {os.getpid()}\n"
+    (tmp_path / "mine.py").write_text(code + own)
     monkeypatch.chdir(tmp_path)
     options = ("--input", "1x3x4x4", "--arg", "classes=4", "--arg", "deep=true", "--no-test")
     status, out, error = tgen("capture", "mine:sized", "--name", "mine_too", *options)
@@ -184,7 +210,5 @@ def test_the_command_captures_in_a_process_of_its_own(
     assert "captured" in out and "specs/mine_too.yaml" in out and "weights/mine_too/" in out
     assert (tmp_path / "generated/mine_too/model.py").is_file()
     assert tgen("check")[0] == 0
-    status, _, error = tgen("capture", "mine:rolled", "--input", "3x16x16", "--no-test")
-    assert status == 2 and "no layer is `torch.roll`" in error and "mine.py:" in error
     status, _, error = tgen("capture", "mine:sized", "--input", "3x4", "--no-test")
     assert status == 2 and "--input" in error

@@ -6,9 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pytest
 from torch import nn
 
 from tests.training.torchvision_reference import declared
+
+
+def reachable() -> None:
+    """Skips a test where they are not installed."""
+    declared()
+    pytest.importorskip("torchvision")
+    pytest.importorskip("timm")
 
 
 def __getattr__(name: str) -> Callable[..., nn.Module]:
