@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen.capture.item import Item, Line
-from codegen.capture.repeats import repeated
 from codegen.capture.said import Defaults, said
 from codegen.capture.units import Unit, in_units, snake
 from codegen.spec.network.fields import OWN_VARIABLE, TAKEN
@@ -55,7 +54,7 @@ def blocks_of(
             continue
         blocks[kind.name] = kind.layers
         _use(found, kind.name, kind.given[at])
-    return repeated(found, blocks), blocks
+    return found, blocks
 
 
 def _use(found: list[Any], name: str, given: dict[str, Any]) -> None:

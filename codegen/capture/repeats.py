@@ -2,38 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from codegen.spec.network.fields import Function, NormKind
+from codegen.spec.network.layers import KINDS
 
 LONGEST = 8  # layers of such a block
 FEWEST = 3  # times
+NAME = re.compile(r"[a-z_]\w*")
+KNOWN = {"channels", "classes", "activation", "norm", "here", "none", "depthwise", "same", "pre", "post", "project",
+         "always", "pool", "pad", "round_to", *KINDS, *get_args(Function),
+         *get_args(NormKind)}  # fmt: skip
 
 
-def repeated(layers: list[Any], blocks: dict[str, Any]) -> list[Any]:
-    """The layers with what is said again and again as a block, which is put into `blocks`."""
+def with_units(
+    layers: list[Any], blocks: dict[str, list[Any]]
+) -> tuple[list[Any], dict[str, list[Any]]]:
+    """Layers and blocks in which what is said again and again is a block of its own."""
+    units: dict[str, list[Any]] = {}
+    bodies = {name: _deep(body, units, {*blocks}) for name, body in blocks.items()}
+    layers = _deep(layers, units, {*blocks})
+    return layers, {**units, **bodies}
+
+
+def _deep(part: Any, units: dict[str, list[Any]], taken: set[str]) -> Any:
+    """A part of a spec with its rows shortened, the innermost first."""
+    if isinstance(part, dict):
+        return {name: _deep(value, units, taken) for name, value in part.items()}
+    if not isinstance(part, list):
+        return part
+    inner = [_deep(one, units, taken) for one in part]
+    return _shortened(inner, units, taken) if all(map(_is_layer, inner)) else inner
+
+
+def _is_layer(one: Any) -> bool:
+    return isinstance(one, str) or (isinstance(one, dict) and len(one) == 1)
+
+
+def _shortened(layers: list[Any], units: dict[str, list[Any]], taken: set[str]) -> list[Any]:
     found: list[Any] = []
     at = 0
     while at < len(layers):
-        length, times = _run(layers, at)
-        if times < FEWEST or not _is_worth(layers[at : at + length]):
-            found.append(layers[at])
-            at += 1
-            continue
-        row = layers[at : at + length]
-        name = next((n for n, one in blocks.items() if one == row), "")
-        name = name or _free(blocks)
-        blocks[name] = row
-        found.append({name: {"repeat": times}})
+        name, length, times = _known(layers, at, units)
+        if not name:
+            length, times = _run(layers, at)
+            row = layers[at : at + length]
+            if times < FEWEST or not _is_worth(row) or not {*_names(row)} <= KNOWN | taken:
+                found.append(layers[at])
+                at += 1
+                continue
+            name = _free({*units, *taken})
+            units[name] = row
+        found.append({name: {"repeat": times}} if times > 1 else name)
         at += length * times
     return found
+
+
+def _known(layers: list[Any], at: int, units: dict[str, list[Any]]) -> tuple[str, int, int]:
+    """The unit that begins at a place, how long it is, and how often it comes."""
+    for name, row in units.items():
+        times = _times(layers, at, row)
+        if times and layers != row:
+            return name, len(row), times
+    return "", 0, 0
+
+
+def _times(layers: list[Any], at: int, row: list[Any]) -> int:
+    times = 0
+    while layers[at + times * len(row) : at + (times + 1) * len(row)] == row:
+        times += 1
+    return times
 
 
 def _run(layers: list[Any], at: int) -> tuple[int, int]:
     """How long a row is that comes again, and how often; the one that covers most."""
     best = (1, 1)
-    for length in range(1, LONGEST + 1):
-        row, times = layers[at : at + length], 1
-        while layers[at + times * length : at + (times + 1) * length] == row:
-            times += 1
+    for length in range(1, min(LONGEST, len(layers) - at) + 1):
+        times = _times(layers, at, layers[at : at + length])
         if times > 1 and length * times > best[0] * best[1]:
             best = (length, times)
     return best
@@ -47,7 +94,19 @@ def _is_worth(row: list[Any]) -> bool:
     return isinstance(said, list) or (isinstance(said, dict) and "layers" in said)
 
 
-def _free(blocks: dict[str, Any]) -> str:
-    return next(
-        name for name in ("unit", *(f"unit{n}" for n in range(2, 99))) if name not in blocks
-    )
+def _names(part: Any) -> Iterator[str]:
+    """The names that are read in a part of a spec, as far as no field is called so."""
+    if isinstance(part, str):
+        yield from NAME.findall(part)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            if isinstance(value, dict) and name not in KINDS:
+                yield name
+            yield from _names(value)
+    elif isinstance(part, list):
+        for one in part:
+            yield from _names(one)
+
+
+def _free(names: set[str]) -> str:
+    return next(name for name in ("unit", *(f"unit{n}" for n in range(2, 99))) if name not in names)

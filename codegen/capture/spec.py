@@ -6,6 +6,7 @@ from typing import Any
 
 from codegen.capture.blocks import PLAIN, blocks_of
 from codegen.capture.item import Line
+from codegen.capture.repeats import with_units
 from codegen.capture.said import Defaults, defaults_of
 from codegen.capture.text import model_lines
 from codegen.spec.network.blocks import BlockUse
@@ -33,9 +34,11 @@ def _text(name: str, factory: str, line: Line, image: tuple[int, ...], *, inner:
         model["norm"] = usual.norm
     if usual.conv:
         model["conv"] = usual.conv
-    if blocks:
-        model["blocks"] = {name: short(layers, usual) for name, layers in blocks.items()}
-    model["layers"] = _to_classes(short(layers, usual), classes)
+    bodies = {name: short(body, usual) for name, body in blocks.items()}
+    rows, bodies = with_units(_to_classes(short(layers, usual), classes), bodies)
+    if bodies:
+        model["blocks"] = bodies
+    model["layers"] = rows
     head = [
         f"# what {factory} makes",
         f"name: {name}",

@@ -64,12 +64,13 @@ def _size(text: str) -> tuple[int, ...]:
 
 
 def _argument(text: str) -> tuple[str, Any]:
-    import yaml
+    from codegen.errors import SpecError
+    from codegen.spec.yaml.source import parse
 
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise click.BadParameter(f"{text}, not as in num_classes=10", param_hint="--arg")
     try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError:
+        return name, parse(value, "--arg").data  # as a spec would be read
+    except SpecError:
         return name, value
