@@ -76,6 +76,7 @@ def compare(model: nn.Module, names: Mapping[str, str], values: Mapping[str, Ten
     for batch in (0, 1):
         wanted = values[f"scores.{batch}"]
         found = model(values[f"images.{batch}"])
+        found = found[:, None] if found.ndim == 1 else found  # a number for a row
         if found.shape != wanted.shape:
             raise CaptureError(f"scores of {list(wanted.shape)} there, {list(found.shape)} here")
         scores = max(scores, _apart(found.detach(), wanted))

@@ -59,10 +59,10 @@ def look(request: dict[str, Any], out: Path) -> None:
         with torch.no_grad():
             scores = [scores_of(model(one)) for one in images]
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise UntraceableError(f"the module can't take images of {size}: {error}") from None
+        raise UntraceableError(f"the module can't take {size}: {error}") from None
     if any(len(one) != batch for one, batch in zip(scores, BATCHES, strict=True)):
         shapes = " and ".join(str(list(one.shape)) for one in scores)
-        raise UntraceableError(f"batches of {BATCHES[0]} and {BATCHES[1]} images give {shapes}")
+        raise UntraceableError(f"batches of {BATCHES[0]} and {BATCHES[1]} give {shapes}")
     try:
         nodes, again = as_json(model, graph, images, starts)
     except (RuntimeError, ValueError, TypeError) as error:

@@ -12,9 +12,11 @@ from codegen.spec.network.layers import KINDS
 LONGEST = 8  # layers of such a block
 FEWEST = 3  # times
 NAME = re.compile(r"[a-z_]\w*")
-KNOWN = {"channels", "classes", "activation", "norm", "here", "none", "depthwise", "same", "pre", "post", "project",
-         "always", "pool", "pad", "round_to", *KINDS, *get_args(Function),
-         *get_args(NormKind)}  # fmt: skip
+KNOWN = {
+    "channels", "classes", "activation", "norm", "here", "none", "depthwise", "same", "pre", "post",
+    "project", "always", "pool", "pad", "round_to", *KINDS, *get_args(Function),
+    *get_args(NormKind),
+}  # fmt: skip
 
 
 def with_units(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.capture.blocks import PLAIN, blocks_of
+from codegen.capture.ends import data_lines, model_fields, task_of, with_last
 from codegen.capture.item import Line
 from codegen.capture.repeats import with_units
 from codegen.capture.said import Defaults, defaults_of
@@ -15,53 +16,30 @@ from codegen.spec.network.layers import KINDS
 POOL = ("kernel", "stride", "padding", "ceil", "count_padding", "size")
 
 
-def spec_text(name: str, factory: str, line: Line, image: tuple[int, ...]) -> str:
-    """The text of a spec of these layers, the shorter of two."""
-    texts = [_text(name, factory, line, image, inner=inner) for inner in (False, True)]
+def spec_text(name: str, factory: str, line: Line, size: tuple[int, ...]) -> str:
+    """The text of a spec of these layers, the shorter of two; `size` is of what comes in."""
+    texts = [_text(name, factory, line, size, inner=inner) for inner in (False, True)]
     return min(texts, key=lambda text: text.count("\n"))
 
 
-def _text(name: str, factory: str, line: Line, image: tuple[int, ...], *, inner: bool) -> str:
+def _text(name: str, factory: str, line: Line, size: tuple[int, ...], *, inner: bool) -> str:
     usual = defaults_of(line)
-    channels, size, _ = image
-    classes = line[-1].outgoing[-1]
+    outputs = line[-1].outgoing[-1]
+    task = task_of(size, outputs)
     layers, blocks = blocks_of(line, usual, inner=inner)
-    model: dict[str, Any] = {
-        "image": size if channels == 3 else {"size": size, "channels": channels}
-    }
-    model["classes"] = classes
+    model = model_fields(size, task, outputs)
     if usual.norm:
         model["norm"] = usual.norm
     if usual.conv:
         model["conv"] = usual.conv
     bodies = {name: short(body, usual) for name, body in blocks.items()}
-    rows, bodies = with_units(_to_classes(short(layers, usual), classes), bodies)
+    rows, bodies = with_units(with_last(short(layers, usual), outputs, task), bodies)
     if bodies:
         model["blocks"] = bodies
     model["layers"] = rows
-    head = [
-        f"# what {factory} makes",
-        f"name: {name}",
-        "family: network",
-        "task: image-classification",
-    ]
-    return "\n".join([*head, "model:", *model_lines(model, 2)]) + "\n"
-
-
-def _to_classes(layers: list[Any], classes: int) -> list[Any]:
-    """The last layer that has a width is as wide as there are classes."""
-    for at in range(len(layers) - 1, -1, -1):
-        layer = layers[at]
-        kind = next(iter(layer)) if isinstance(layer, dict) else layer
-        if kind in ("linear", "conv"):
-            said = layer[kind]
-            if said == classes:
-                return [*layers[:at], {kind: "classes"}, *layers[at + 1 :]]
-            if isinstance(said, dict) and said.get("width") == classes:
-                return [*layers[:at], {kind: {**said, "width": "classes"}}, *layers[at + 1 :]]
-        if isinstance(layer, dict) and kind not in ("dropout", "mean_pool"):
-            break
-    return layers
+    head = [f"# what {factory} makes", f"name: {name}", "family: network", f"task: {task}"]
+    lines = [*head, *data_lines(size, task), "model:", *model_lines(model, 2)]
+    return "\n".join(lines) + "\n"
 
 
 def short(layers: list[Any], usual: Defaults) -> list[Any]:

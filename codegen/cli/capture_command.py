@@ -15,7 +15,7 @@ from codegen.cli.options import out_option
 @click.argument("factory")
 @click.option("--name", help="Of the spec and the package; by default the factory's.")
 @click.option(
-    "--input", "size", default="3x224x224", show_default=True, help="Of an image that it takes."
+    "--input", "size", default="3x224x224", show_default=True, help="What it takes; 1x13: rows."
 )
 @click.option("--arg", "given", multiple=True, metavar="NAME=VALUE", help="Of the factory.")
 @click.option("--specs", type=click.Path(path_type=Path, file_okay=False), help="Folder of specs.")
@@ -58,9 +58,9 @@ def capture(
 
 def _size(text: str) -> tuple[int, ...]:
     parts = text.split("x")
-    if not all(part.isdigit() and int(part) for part in parts) or len(parts) not in (3, 4):
-        raise click.BadParameter(f"{text}, not as in 3x224x224", param_hint="--input")
-    return tuple(map(int, parts[-3:]))
+    if not all(part.isdigit() and int(part) for part in parts) or len(parts) not in (2, 3, 4):
+        raise click.BadParameter(f"{text}, not as in 3x224x224 or 1x13", param_hint="--input")
+    return tuple(map(int, parts[1:] if len(parts) != 3 else parts))
 
 
 def _argument(text: str) -> tuple[str, Any]:

@@ -96,9 +96,9 @@ def check_asked(name: str, size: tuple[int, ...]) -> None:
     """CaptureError where no spec can be called so, or is of such images."""
     for problem in check_name(name):
         raise CaptureError(problem.message, problem.hint or "choose another with --name")
-    if len(size) != 3 or size[1] != size[2]:
-        message = f"--input {'x'.join(map(str, size))}: square images are captured"
-        raise CaptureError(message, "as in --input 3x224x224")
+    if len(size) != 1 and (len(size) != 3 or size[1] != size[2]):
+        message = f"--input {'x'.join(map(str, size))}: square images are captured, and rows"
+        raise CaptureError(message, "as in --input 3x224x224, or 1x13 of rows")
 
 
 def layers_of(looked: Looked) -> tuple[Line, tuple[str, ...]]:
@@ -108,7 +108,7 @@ def layers_of(looked: Looked) -> tuple[Line, tuple[str, ...]]:
     check_all_there(looked, line)
     if not line or len(line[-1].outgoing) != 1:
         shape = " x ".join(map(str, line[-1].outgoing)) if line else "what it gets"
-        raise CaptureError(f"{looked.owner} gives {shape} for an image, not a score a class")
+        raise CaptureError(f"{looked.owner} gives {shape} for an item, not a row of scores")
     return line, (*remarks, *unsaid_of(looked.graph))
 
 

@@ -314,6 +314,11 @@ def sized(classes: int = 3, deep: bool = False) -> nn.Module:
     )
 
 
+def of_rows(classes: int) -> nn.Module:
+    """Of rows of 13 numbers."""
+    return nn.Sequential(nn.Linear(13, 16), nn.Tanh(), nn.Linear(16, classes))
+
+
 def no_module() -> int:
     """What isn't even a module."""
     return 3

@@ -145,9 +145,19 @@ def test_rows_that_come_again_and_again_are_a_block(tmp_path: Path) -> None:
     assert blocks == {"unit": ["conv", {"norm": "batch"}]}
 
 
+@pytest.mark.parametrize("classes", [1, 4])
+def test_rows_of_numbers_are_told_apart_or_measured(classes: int, tmp_path: Path) -> None:
+    made = captured("of_rows", tmp_path, size=(13,), classes=classes)
+    said = yaml.safe_load(made.text)
+    assert said["task"] == ("regression" if classes == 1 else "classification")
+    assert len(said["data"]["inputs"]) == 13
+    last = "linear" if classes == 1 else {"linear": "classes"}
+    assert said["model"]["layers"] == [{"linear": {"width": 16, "activation": "tanh"}}, last]
+
+
 REFUSED = {
     "shared": ("small.Shared: no layer is what it gives is read by ways that part", "a, b ="),
-    "baked": ("batches of 2 and 3 images give [2, 3] and [2, 3]", ""),
+    "baked": ("batches of 2 and 3 give [2, 3] and [2, 3]", ""),
     "branching": ("small.Branching: it can't be traced", ""),
     "rolled": ("small.Rolled: no layer is `torch.roll`", "torch.roll(x, 1, 2)"),
     "idle": ("2 parameters take no part in what comes out: 2.idle.weight, 2.idle.bias", ""),
@@ -210,5 +220,5 @@ def test_the_command_captures_in_a_process_of_its_own(
     assert "captured" in out and "specs/mine_too.yaml" in out and "weights/mine_too/" in out
     assert (tmp_path / "generated/mine_too/model.py").is_file()
     assert tgen("check")[0] == 0
-    status, _, error = tgen("capture", "mine:sized", "--input", "3x4", "--no-test")
+    status, _, error = tgen("capture", "mine:sized", "--input", "3xx4", "--no-test")
     assert status == 2 and "--input" in error
