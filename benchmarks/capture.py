@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from codegen.commands.capture import capture
+from codegen.capture.look import look_and_tell
+from codegen.capture.process import looked
+from codegen.commands.capture import tried
 from codegen.errors import TgenError
-from codegen.project import Project
 
 OFF: dict[str, Any] = {"aux_logits": False, "init_weights": False}
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -44,7 +45,8 @@ HEAD = """\
 
 `tgen capture` on {all} models of torchvision {torchvision} and timm {timm}, at {side} pixels a side
 (224 where a model takes no other): weights and statistics drawn so that no layer hides, scores of
-two batches and gradients beside the model's own; differences are parts of the largest.
+two batches and gradients beside the model's own; differences are parts of the largest, seconds
+those of a CPU.
 
     PYTHONPATH=.venv/vision:. python -m benchmarks.capture --out benchmarks/capture.md
 
@@ -57,24 +59,24 @@ two batches and gradients beside the model's own; differences are parts of the l
 
 def row_of(name: str) -> tuple[bool, str]:
     """Whether a model was captured, and its row."""
-    started, side = time.time(), SIDES.get(name, SIDE)
+    started, side = time.process_time(), SIDES.get(name, SIDE)
+    factory, size = f"tests.capture.vision:{name}", (3, side, side)
+    request = {"factory": factory, "arguments": ARGUMENTS.get(name, {}), "input": [*size]}
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        project = Project(root, root / "specs", root / "generated")
+        out = Path(folder)
+        look_and_tell(request, out)
         try:
-            made = capture(
-                f"tests.capture.vision:{name}", project, name="captured", size=(3, side, side),
-                arguments=ARGUMENTS.get(name), test=False,
-            )  # fmt: skip
+            found = looked(out)
+            text, compared = tried(found, factory, size, out)
         except TgenError as error:
             finding = error.diagnostics[0]
             at = finding.position
             where = f" ({Path(at.path).name}:{at.line})" if at else ""
             return False, f"| `{name}` | not captured: {finding.message}{where} | | | | |"
     cells = (
-        f"{sum(made.looked.parameters.values()):,}", str(len(made.text.splitlines())),
-        f"{made.compared.scores:.0e}", f"{made.compared.gradients:.0e}",
-        f"{time.time() - started:.0f}",
+        f"{sum(found.parameters.values()):,}", str(len(text.splitlines())),
+        f"{compared.scores:.0e}", f"{compared.gradients:.0e}",
+        f"{time.process_time() - started:.0f}",
     )  # fmt: skip
     return True, f"| `{name}` | {' | '.join(cells)} |"
 

@@ -1,4 +1,9 @@
-"""`tgen capture`: a live nn.Module -> a spec, its package, and its weights in our layout."""
+"""`tgen capture`: a live nn.Module -> a spec, its package, and its weights in our layout.
+
+In memory, for many modules that are known (`tried` takes what `look_at` returns):
+
+    text, compared = tried(looked, factory, size, folder)    # CaptureError says why not
+"""
 
 from __future__ import annotations
 
@@ -90,6 +95,17 @@ def capture(
             raise CaptureError(outcome.problems)
         keep(staging, weights)
     return Captured(factory, looked, line, text, path, weights, compared, outcome, remarks)
+
+
+def tried(looked: Looked, factory: str, size: tuple[int, ...], to: Path) -> tuple[str, Compared]:
+    """The spec of a module, and how nearly its package agrees; weights alone are written."""
+    from codegen.render import render_package
+
+    line, _ = layers_of(looked)
+    text = spec_text("captured", factory, line, size)
+    check_count(text, "specs/captured.yaml", looked)
+    plan = lower(load_text(text, "specs/captured.yaml"))
+    return text, convert(render_package(plan, only=FILES), plan, looked, line, to)
 
 
 def check_asked(name: str, size: tuple[int, ...]) -> None:

@@ -16,13 +16,9 @@ from safetensors.torch import load_file
 from codegen.capture.compare import Compared
 from codegen.capture.look import look_and_tell
 from codegen.capture.process import Looked, looked
-from codegen.capture.spec import spec_text
 from codegen.commands import capture as capturing
 from codegen.errors import TgenError
-from codegen.plan import lower
 from codegen.project import Project
-from codegen.render import render_package
-from codegen.spec import load_text
 from tests.capture import small
 from tests.conftest import Run
 
@@ -50,12 +46,8 @@ def captured(name: str, folder: Path, size: tuple[int, ...] = SIZE, **arguments:
     """A small module as a spec, and its package's model with its weights."""
     factory = f"tests.capture.small:{name}"
     found = looked_here(factory, arguments, size, folder, folder)
-    line, _ = capturing.layers_of(found)
-    text = spec_text("some", factory, line, size)
-    capturing.check_count(text, "specs/some.yaml", found)
-    plan = lower(load_text(text, "specs/some.yaml"))
-    files = render_package(plan, only=capturing.FILES)
-    return Made(text, capturing.convert(files, plan, found, line, folder), folder)
+    text, compared = capturing.tried(found, factory, size, folder)
+    return Made(text, compared, folder)
 
 
 def layers_of(made: Made) -> tuple[list[Any], dict[str, Any]]:

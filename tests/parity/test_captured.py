@@ -13,9 +13,11 @@ import pytest
 import yaml
 
 from benchmarks.capture import ARGUMENTS, NAMES, OTHERS, SIDE, SIDES
-from codegen.commands.capture import Captured, capture
+from codegen.capture.compare import Compared
+from codegen.capture.look import look_and_tell
+from codegen.capture.process import looked
+from codegen.commands.capture import tried
 from codegen.errors import TgenError
-from codegen.project import Project
 from tests.capture.vision import reachable
 
 REFUSED = (
@@ -25,29 +27,29 @@ HEAVY = ("vgg11", "vgg16_bn", "alexnet", "wide_resnet50_2", "inception_v3", "tim
 LIGHT = [name for name in (*NAMES, *OTHERS) if name not in (*REFUSED, *HEAVY)]
 
 
-def captured(name: str, folder: Path, side: int) -> Captured:
+def captured(name: str, folder: Path, side: int) -> tuple[str, Compared]:
+    """Its spec, and how nearly its package agrees."""
     reachable()
-    project = Project(folder, folder / "specs", folder / "generated")
-    return capture(
-        f"tests.capture.vision:{name}", project, name="captured", size=(3, side, side),
-        arguments=ARGUMENTS.get(name), test=False,
-    )  # fmt: skip
+    factory, size = f"tests.capture.vision:{name}", (3, side, side)
+    request = {"factory": factory, "arguments": ARGUMENTS.get(name, {}), "input": [*size]}
+    look_and_tell(request, folder)
+    return tried(looked(folder), factory, size, folder)
 
 
 def test_a_resnet_is_captured_as_a_person_would_have_written_it(tmp_path: Path) -> None:
-    made = captured("resnet18", tmp_path, 64)
-    assert made.compared.scores == 0 and made.compared.gradients <= 1e-6
+    text, compared = captured("resnet18", tmp_path, 64)
+    assert compared.scores <= 1e-6 and compared.gradients <= 1e-6
     wanted = yaml.safe_load((Path(__file__).parent.parent / "zoo/resnet18.yaml").read_text())
-    assert len(made.text.splitlines()) <= 24
-    model = yaml.safe_load(made.text)["model"]
+    assert len(text.splitlines()) <= 24
+    model = yaml.safe_load(text)["model"]
     named = str(model["layers"]).replace("basic_block", "basic")
     assert named == str(wanted["model"]["layers"]) and model["conv"] == wanted["model"]["conv"]
 
 
 def test_models_of_other_libraries_are_captured(tmp_path: Path) -> None:
     name = random.Random(datetime.date.today().toordinal()).choice(LIGHT)
-    made = captured(name, tmp_path, 64)
-    assert max(made.compared.scores, made.compared.gradients) <= 1e-5
+    _, compared = captured(name, tmp_path, 64)
+    assert max(compared.scores, compared.gradients) <= 1e-5
 
 
 @pytest.mark.long
@@ -55,8 +57,8 @@ def test_models_of_other_libraries_are_captured(tmp_path: Path) -> None:
 def test_each_model_is_captured_or_refused_with_its_line(name: str, tmp_path: Path) -> None:
     side = SIDES.get(name, SIDE)
     if name not in REFUSED:
-        made = captured(name, tmp_path, side)
-        assert max(made.compared.scores, made.compared.gradients) <= 1e-5
+        _, compared = captured(name, tmp_path, side)
+        assert max(compared.scores, compared.gradients) <= 1e-5
         return
     with pytest.raises(TgenError, match="no layer is") as caught:
         captured(name, tmp_path, side)
