@@ -37,14 +37,14 @@ def cli(context: click.Context) -> None:
     """A short YAML spec becomes the PyTorch you would have written by hand.
 
     \b
-    tgen init                          make this folder a project, with a first spec and CI
+    tgen init                      make this folder a project, with a first spec
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
-    tgen import checkpoints/gpt2       a Hugging Face checkpoint: spec, package, weights
-    tgen capture my.models:net         the same of an nn.Module that code makes
-    tgen build specs/my_gpt.yaml       write generated/my_gpt/ and test it
-    tgen watch                         build and test again with every save
-    tgen plan specs/my_gpt.yaml        layers, shapes, parameters, FLOPs, bytes
-    tgen check                         prove that the packages are what the specs say
+    tgen import checkpoints/gpt2   a Hugging Face checkpoint: spec, package, weights
+    tgen capture my.models:net     the same of a network that code makes
+    tgen build specs/my_gpt.yaml   write generated/my_gpt/ and test it
+    tgen watch                     build and test again with every save
+    tgen plan specs/my_gpt.yaml    layers, shapes, parameters, FLOPs, bytes
+    tgen check                     prove that the packages are what the specs say
     """
     if os.environ.get("NO_COLOR"):
         context.color = False

@@ -10,6 +10,7 @@ import pytest
 from codegen.errors import SpecError
 from codegen.plan import lower
 from codegen.spec import LoadedSpec, load_spec
+from codegen.spec.yaml.sources import sources_of
 
 SPEC = """\
 name: some
@@ -155,6 +156,15 @@ def test_what_a_class_is_given_is_what_it_takes(case: str, tmp_path: Path) -> No
     with pytest.raises(SpecError) as caught:
         lower(load_spec(path, tmp_path))
     assert wanted in str(caught.value)
+
+
+def test_the_file_of_a_class_is_one_that_a_spec_is_read_from(tmp_path: Path) -> None:
+    loaded(tmp_path)
+    found = sources_of(tmp_path / "specs/some.yaml", tmp_path)
+    assert [path.name for path in found] == ["some.yaml", "mine.py"]
+    for text in ("model: {blocks: [1]}", "model: {blocks: {a: 3, b: {python: 4}}}", "model: 2"):
+        (tmp_path / "specs/odd.yaml").write_text(text)
+        assert len(sources_of(tmp_path / "specs/odd.yaml", tmp_path)) == 1
 
 
 def test_a_link_out_of_the_project_is_refused(tmp_path: Path) -> None:

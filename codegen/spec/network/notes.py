@@ -21,6 +21,10 @@ layers see what the use gives, the block's defaults, `width` (by default the cha
 `stride` (by default 1), `channels` and `positions` of what comes into each layer, `classes` and the
 model's `numbers`, and nothing else.
 
+A block may be a class of your own (`mine: {python: mine.py:Mine, out: {channels: width}}`): tgen
+reads the file, which lies in the project and imports torch alone, and copies what the class needs
+into the package. `out` says what it makes of the shape that comes in.
+
 A number may be worked out: `+ - * /`, `floor`, `ceil`, `max`, `min` and `round_to(x, 8)`, the
 nearest multiple that is no less than nine tenths of x. Inside `{ }` YAML ends a field at a comma,
 so quote it: `{width: "max(channels, 16)"}`. A condition compares numbers, joins with `&`, `|` and
