@@ -25,6 +25,12 @@ class UnknownError(Exception):
 
 def is_last(graph: Graph, step: Step) -> bool:
     """Whether a map's channels come last: since it was permuted so, until it is permuted back."""
+    if step.name not in graph.last:
+        graph.last[step.name] = _is_last(graph, step)
+    return graph.last[step.name]
+
+
+def _is_last(graph: Graph, step: Step) -> bool:
     moved = _axes(graph, step)
     reads = graph.reads(step)
     if moved == (0, 2, 3, 1):

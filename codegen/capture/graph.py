@@ -57,6 +57,7 @@ class Graph:
     near: dict[str, str] = field(default_factory=dict)  # the step that all ways to one pass last
     place: dict[str, int] = field(default_factory=dict)
     users: dict[str, list[str]] = field(default_factory=dict)
+    last: dict[str, bool] = field(default_factory=dict)  # maps whose channels come last, if known
 
     def reads(self, step: Step) -> list[str]:
         """The tensors of the batch that a step reads, in order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from codegen.capture.axes import UnknownError
+from codegen.capture.axes import UnknownError, is_last
 from codegen.capture.graph import CaptureError, Graph, Step
 from codegen.capture.item import Item, Line, Way, shared_owners
 from codegen.capture.leaves import leaf
@@ -14,7 +14,7 @@ from codegen.errors import Diagnostic, Position
 
 JOINED = {"add": "add", "subtract": "subtract", "multiply": "multiply", "concat": "concat"}
 PARTED = ("chunk", "split")
-MAX_DEPTH = 200
+MAX_DEPTH = 100
 
 
 def read_graph(graph: Graph) -> Line:
@@ -25,6 +25,8 @@ def read_graph(graph: Graph) -> Line:
 class _Reader:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        for step in graph.steps.values():  # in order, so that none asks for many
+            is_last(graph, step)
         self.read: set[str] = set()
         self.depth = 0
 

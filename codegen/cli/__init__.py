@@ -39,7 +39,7 @@ def cli(context: click.Context) -> None:
     \b
     tgen init                      make this folder a project, with a first spec
     tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
-    tgen import checkpoints/gpt2   a Hugging Face checkpoint: spec, package, weights
+    tgen import checkpoints/gpt2   a Hugging Face checkpoint: spec, code, weights
     tgen capture my.models:net     the same of a network that code makes
     tgen build specs/my_gpt.yaml   write generated/my_gpt/ and test it
     tgen watch                     build and test again with every save
