@@ -165,7 +165,7 @@ def read_pairs(images: Path, masks: Path, config: Config, pool: ThreadPoolExecut
     files = find_pairs(images, masks)
     if not files:
         raise ValueError(f"{images} has no pictures ({', '.join(SUFFIXES)})")
-    pairs = Pairs(files, config.image_size, config.classes, pool)
+    pairs = Pairs(files, config.image_size, pool)
     large = len(pairs) * config.image_size**2 * (len(MODE) + 2) > HELD
     held = Arrays(*pairs.read(range(0, len(pairs), max(1, len(pairs) // 1000) if large else 1)))
     if pairs.skipped:

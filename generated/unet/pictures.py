@@ -29,10 +29,8 @@ Files = tuple[Path, Path]  # an image and its mask
 class Pairs:
     """Images and their masks by rows; those that can't be read are named once and left out."""
 
-    def __init__(
-        self, files: list[Files], size: int, classes: int, pool: ThreadPoolExecutor
-    ) -> None:
-        self.files, self.size, self.classes, self.pool = files, size, classes, pool
+    def __init__(self, files: list[Files], size: int, pool: ThreadPoolExecutor) -> None:
+        self.files, self.size, self.pool = files, size, pool
         self.ahead: dict[int, Future[tuple[Tensor, Tensor] | None]] = {}
         self.modes: Counter[str] = Counter()
         self.skipped: dict[Path, str] = {}
@@ -41,7 +39,8 @@ class Pairs:
         return len(self.files)
 
     def part(self, rows: Iterable[int]) -> Pairs:
-        part = Pairs([self.files[row] for row in rows], self.size, self.classes, self.pool)
+        files = [self.files[row] for row in rows]
+        part = Pairs(files, self.size, self.pool)
         part.modes, part.skipped = self.modes, self.skipped
         return part
 
