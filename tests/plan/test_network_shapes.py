@@ -209,6 +209,9 @@ def test_a_comma_that_ends_a_field_is_told_to_be_quoted() -> None:
     )
     with pytest.raises(SpecError, match=r'quote it, `width: "max\(channels, 8\)"`'):
         load_text(text, "specs/some.yaml")
+    with pytest.raises(SpecError) as caught:
+        load_text(text.replace("max(", "(" * 1000), "specs/some.yaml")
+    assert len(caught.value.diagnostics[0].message) < 200
 
 
 def test_layers_of_the_spec_below_are_changed_by_their_names(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Union, get_args
 from pydantic import BeforeValidator, Discriminator, Tag
 from pydantic_core import PydanticCustomError
 
+from codegen.quoting import short
 from codegen.spec.close_words import suggestion
 from codegen.spec.network.activation import ActivationLayer
 from codegen.spec.network.attention import AttentionLayer
@@ -60,6 +61,7 @@ KINDS: dict[str, type[LayerFields]] = {
 BLOCKS: ContextVar[tuple[str, ...] | None] = ContextVar("BLOCKS", default=None)
 OF_ALL = ("as", "when")  # what may stand beside any layer
 OF_USES = (*OF_ALL, "repeat")
+SHOWN = 80  # characters of what a message quotes
 
 
 def written_out(value: Any) -> Any:
@@ -108,7 +110,7 @@ def _check_commas(said: dict[str, Any]) -> None:
     for name, value in said.items():
         if isinstance(value, str) and value.count("(") > value.count(")"):
             rest = names[names.index(name) + 1 :][:1]
-            whole = f"{value}, {rest[0]}" if rest else value
+            whole = short(f"{value}, {rest[0]}" if rest else value, SHOWN)
             reason = f'a comma ends a field inside {{ }}: quote it, `{name}: "{whole}"`'
             context = {"reason": reason, "offset": 0, "length": 1}
             raise PydanticCustomError("expression", "{reason}", context)
