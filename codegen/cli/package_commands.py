@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,16 +100,29 @@ def build(
 
 
 @click.command("import", epilog="Example: tgen import checkpoints/Qwen3-0.6B --name qwen3")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path))
 @click.option("--name", help="Of the spec and the package; by default the model type.")
 @click.option("--specs", type=click.Path(path_type=Path, file_okay=False), help="Folder of specs.")
 @out_option
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
-@click.option("--allow-pickle", is_flag=True, help="Read pytorch_model*.bin, with weights_only.")
+@click.option("--allow-pickle", is_flag=True, help="Read .pth, .pt, .bin, with weights_only.")
 @click.option("--pairs", is_flag=True, help="A classifier reads two texts together (NLI, ranking).")
 @click.option("--part", type=click.Choice(["text", "images"]), help="Of two models in one: which.")
+@click.option(
+    "--as",
+    "architecture",
+    metavar="LIBRARY:NAME",
+    help="Of a file: which architecture its tensors are of, such as torchvision:resnet18; by "
+    "default, what their names and shapes tell.",
+)
+@click.option("--image", type=click.IntRange(1), help="Of a file: pixels of an image's side.")
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    help="Of a file: the names of its classes, in a text file, one a line.",
+)
 def import_(
-    folder: Path,
+    source: Path,
     name: str | None,
     specs: Path | None,
     out: Path | None,
@@ -116,29 +130,50 @@ def import_(
     allow_pickle: bool,
     pairs: bool,
     part: str | None,
+    architecture: str | None,
+    image: int | None,
+    classes: Path | None,
 ) -> None:
-    """Bring in a Hugging Face checkpoint FOLDER: its config.json becomes a spec and a package.
+    """Bring in a checkpoint: a spec, its package, and weights in weights/NAME/.
 
-    Weights (*.safetensors) are converted into weights/NAME/, with tokenizer.json and
-    generation_config.json beside them.
+    SOURCE is a folder of Hugging Face's, whose config.json says what the model is, with
+    *.safetensors (tokenizer.json and generation_config.json are kept beside the weights); or a
+    file of a network's tensors, .safetensors or .pth, under the names of torchvision or timm.
     """
     from codegen import report
-    from codegen.commands import import_ as importing
+    from codegen.commands.import_ import import_folder
+    from codegen.commands.import_file import import_file
+    from codegen.commands.recognise import SUFFIXES
     from codegen.project import find_project
 
+    is_file = source.suffix in SUFFIXES and not source.is_dir()
+    of_files = {"--as": architecture, "--image": image, "--classes": classes}
+    of_folders = {"--pairs": pairs, "--part": part}
+    odd = [name for name, value in (of_folders if is_file else of_files).items() if value]
+    if odd:
+        other = "folders, and this is a file" if is_file else "files of weights, and this is none"
+        raise click.UsageError(f"{odd[0]} is for {other}")
+    import_one = (
+        partial(
+            import_file,
+            architecture=architecture or "",
+            image=image,
+            classes=classes,
+        )
+        if is_file
+        else partial(import_folder, pairs=pairs, part=part or "")
+    )
     project = find_project(specs or Path.cwd())
     started = report.Stopwatch()
     with report.counting("importing", shown=True) as moved:
-        made = importing.import_folder(
-            folder,
+        made = import_one(
+            source,
             project,
             name=name,
             specs=specs and specs.resolve(),
             out=out and out.resolve(),
             test=not no_test,
             allow_pickle=allow_pickle,
-            pairs=pairs,
-            part=part or "",
             moved=moved,
         )
     report.import_text(made, project, seconds=started.seconds)

@@ -14,9 +14,10 @@ In memory, for many models in one process (a tiny one takes some 0.1 s):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from codegen.importers.convert import ImportedPackage, convert, imported, keep, 
 from codegen.importers.dense import dense_file
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.mapping import deep, other_heads, read_mapping
+from codegen.importers.network_text import network_text
 from codegen.importers.sentences import dense_folder, read_sentences
 from codegen.importers.spec_text import spec_text
 from codegen.importers.tensors import Moved, has_weights, open_tensors, weight_files
@@ -101,8 +103,7 @@ def read_model(
     if sentences is not None:
         mapping = embedding_of(model_type, mapping)
     name = default_name(f"{model_type}_{part}" if part else model_type) if name is None else name
-    for problem in check_name(name):
-        raise CheckpointError(problem.message, problem.hint or "choose another with --name")
+    refuse_name(name)
     weighted = folder.is_dir() and has_weights(folder)
     translated = with_sentences(translate(config, mapping, weights=weighted), sentences)
     if pairs:
@@ -111,7 +112,8 @@ def read_model(
     seen = "vision" if mapping.within == "vision_config" else "text"
     whose = f"the {seen} model of " if mapping.within else ""
     comment = f"{whose}{model_type}, from config.json of {short(where.resolve().name)}"
-    text = spec_text(name, translated.spec, comment)
+    write = network_text if translated.spec.get("family") == "network" else spec_text
+    text = write(name, translated.spec, comment)
     path = f"{specs}/{name}.yaml"
     try:
         plan = lower(load_text(text, path))
@@ -152,6 +154,12 @@ def of_pairs(translated: Translated) -> Translated:
         message = f"--pairs is for classifiers of texts, and this is of the task {spec['task']}"
         raise CheckpointError(message)
     return replace(translated, spec=dict(deep(spec, {"data": {"pair": "pair"}})))
+
+
+def refuse_name(name: str) -> None:
+    """CheckpointError if no package can be called so."""
+    for problem in check_name(name):
+        raise CheckpointError(problem.message, problem.hint or "choose another with --name")
 
 
 def default_name(model_type: str) -> str:
@@ -226,14 +234,42 @@ def import_folder(
     moved: Moved | None = None,
 ) -> Imported:
     """Spec, package and weights of a checkpoint folder; an error leaves none of them behind."""
-    from codegen.build.rendering import render_specs
-    from codegen.commands.build import finish
-
     specs, out = specs or project.specs, out or project.generated
     model = read_model(folder, name, project.shown(specs), pairs=pairs, part=part)
     files = weight_files(folder, allow_pickle) if folder.is_dir() else ()
     layer = dense_folder(folder) if files else None
     dense = dense_file(layer, allow_pickle=allow_pickle) if layer else None
+    writes = isinstance(model.plan.task, TextTask) and bool(model.plan.task.prompt)
+    keep_facts = partial(keep_companions, folder, model.config, writes=writes)
+    source = Source(folder, files, dense)
+    return written_down(source, model, project, specs, out, keep_facts, test=test, moved=moved)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from: their files, and that of a dense layer beside them."""
+
+    path: Path
+    files: tuple[Path, ...]
+    dense: Path | None = None
+
+
+def written_down(
+    source: Source,
+    model: ReadModel,
+    project: Project,
+    specs: Path,
+    out: Path,
+    keep_facts: Callable[[Path], None],
+    *,
+    test: bool,
+    moved: Moved | None,
+) -> Imported:
+    """What was read, on the disk; `keep_facts` puts beside the weights what else is known."""
+    from codegen.build.rendering import render_specs
+    from codegen.commands.build import finish
+
+    files = source.files
     path, weights = specs / f"{model.name}.yaml", project.root / "weights" / model.name
     for place in (path, weights, weights.parent):
         refuse_link(place)
@@ -246,9 +282,8 @@ def import_folder(
         if files:
             staging = stack.enter_context(staged(weights))
             with imported(rendered[0].files) as package:
-                record = convert(package, model.plan, files, staging, moved, dense)
-            writes = isinstance(model.plan.task, TextTask) and bool(model.plan.task.prompt)
-            keep_companions(folder, model.config, staging, writes=writes)
+                record = convert(package, model.plan, files, staging, moved, source.dense)
+            keep_facts(staging)
         if moved:
             moved(len(files), len(files), "writing" if not test else "writing and testing")
         (outcome,) = finish(rendered, project, out=out, test=test)
@@ -256,7 +291,7 @@ def import_folder(
             raise CheckpointError(outcome.problems)
         if files:
             keep(staging, weights)
-    return Imported(folder, model, path, outcome, files, weights if files else None, record)
+    return Imported(source.path, model, path, outcome, files, weights if files else None, record)
 
 
 @contextmanager

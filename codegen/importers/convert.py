@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -111,10 +111,10 @@ def convert(
     """
     layer = open_tensors((dense,)) if dense else {}
     prefix = plan.checkpoint.prefix if plan.checkpoint else ""
-    check_fit(package, with_dense(open_tensors(files), layer, prefix), files[0].parent)
+    check_fit(package, plan, with_dense(open_tensors(files), layer, prefix), files[0].parent)
     tensors = with_dense(open_tensors(files, moved), layer, prefix)
     model = empty_model(package, plan, tensors)
-    package.weights.load_huggingface(model, tensors)
+    loader(package, plan)(model, tensors)
     own = {f"model.{name}": t for name, t in package.checkpoint.weights(model).items()}
     package.checkpoint.write_checkpoint(to / FILE, own, {"config": asdict(package.model.Config())})
     read = set(package.weights.names_there(tensors).values())
@@ -131,10 +131,19 @@ def convert(
     return record
 
 
-def check_fit(package: ImportedPackage, tensors: Mapping[str, Tensor], folder: Path) -> None:
+def loader(package: ImportedPackage, plan: Plan) -> Callable[..., None]:
+    """What copies a checkpoint of the plan's library into a model of the package."""
+    assert plan.checkpoint is not None
+    load: Callable[..., None] = getattr(package.weights, f"load_{plan.checkpoint.library.name}")
+    return load
+
+
+def check_fit(
+    package: ImportedPackage, plan: Plan, tensors: Mapping[str, Tensor], folder: Path
+) -> None:
     """CheckpointError if a checkpoint is not this model's, before its weights take any memory."""
     try:
-        package.weights.load_huggingface(model_without_storage(package), tensors)
+        loader(package, plan)(model_without_storage(package), tensors)
     except (ValueError, RuntimeError) as error:  # a RuntimeError if no tensor can be so large
         raise CheckpointError(f"{folder}: {error}") from None
 
@@ -156,12 +165,16 @@ def empty_model(package: ImportedPackage, plan: Plan, tensors: Mapping[str, Tens
 
     model = model_without_storage(package)
     dtypes = dtypes_there(plan, tensors)
-    made: dict[int, torch.nn.Parameter] = {}
+    made: dict[int, Tensor] = {}
     state: dict[str, Tensor] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
         if id(tensor) not in made:  # a tied tensor stands there twice
-            room = torch.empty(tensor.shape, dtype=dtypes.get(name, tensor.dtype), device="cpu")
-            made[id(tensor)] = torch.nn.Parameter(room, requires_grad=False)
+            kind = dtypes.get(name, tensor.dtype)
+            if isinstance(tensor, torch.nn.Parameter):
+                room = torch.empty(tensor.shape, dtype=kind, device="cpu")
+                made[id(tensor)] = torch.nn.Parameter(room, requires_grad=False)
+            else:  # a checkpoint may do without counts of batches
+                made[id(tensor)] = torch.zeros(tensor.shape, dtype=kind, device="cpu")
         state[name] = made[id(tensor)]
     model.load_state_dict(state, assign=True)
     return model

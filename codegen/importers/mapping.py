@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from codegen.errors import TgenError
 from codegen.importers.heads import headed, heads_of, laid_over
+from codegen.importers.libraries import HUGGINGFACE
 from codegen.spec.yaml.source import parse
 
 HERE = Path(__file__).parent
@@ -45,6 +46,13 @@ class Mapping:
     generations: dict[str, int]  # of the file that has a key: 0, or 1 of what it extends, ...
     within: str | None = None  # the field that holds the config of the part that is imported
     outside: frozenset[str] = frozenset()  # fields beside it that are of that part, too
+    library: str = HUGGINGFACE
+    fields: dict[str, dict[str, Any]] = field(default_factory=dict)  # of architectures, by name
+
+    @property
+    def fields_of_tensors(self) -> frozenset[str]:
+        """Of an architecture, what the tensors say of it, not its name."""
+        return frozenset(("image", "classes", "channels") if self.fields else ())
 
 
 def known() -> list[str]:

@@ -131,14 +131,14 @@ def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
     """A mapping in lines: in one line what fits, the rest below."""
     space = " " * indent
     for key, value in data.items():
-        line = f"{space}{_scalar(key)}: {_flow(value)}"
+        line = f"{space}{scalar(key)}: {_flow(value)}"
         if len(line) <= WIDTH and not (indent == 0 and key == "model"):
             yield line
         elif isinstance(value, dict):
-            yield f"{space}{_scalar(key)}:"
+            yield f"{space}{scalar(key)}:"
             yield from _lines(value, indent + 2)
         elif isinstance(value, list):
-            yield f"{space}{_scalar(key)}:"
+            yield f"{space}{scalar(key)}:"
             inner = " " * (indent + 2)
             yield from textwrap.wrap(
                 _flow(value), WIDTH, initial_indent=inner, subsequent_indent=inner + " "
@@ -149,13 +149,13 @@ def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
 
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(k)}: {_flow(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    return _scalar(value)
+    return scalar(value)
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
     """A number, a word or a quoted text, as YAML 1.2 reads it back."""
     if value is None:
         return "null"

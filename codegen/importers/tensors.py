@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INDEX = "model.safetensors.index.json"
 LARGEST = 50_000_000  # bytes of it
 LONGEST = 255  # characters of a file's name
+PICKLES = (".pth", ".pt", ".bin")
 NAMED = 5  # tensors or files in a message
 Moved = Callable[[int, int, str], None]  # the file that is being read, of how many, its name
 
@@ -123,7 +124,7 @@ def _named(names: list[str]) -> str:
 
 def open_tensors(files: tuple[Path, ...], moved: Moved | None = None) -> Mapping[str, Tensor]:
     """All tensors of these files, lazily; CheckpointError if one can't be read."""
-    if files and files[0].suffix == ".bin":
+    if files and files[0].suffix in PICKLES:
         return _unpickled(files)
     places: dict[str, Path] = {}
     for path in files:
@@ -153,18 +154,23 @@ def _opened(path: Path) -> AbstractContextManager[Any]:
 
 def _unpickled(files: tuple[Path, ...]) -> dict[str, Tensor]:
     import pickle
+    import zipfile
 
     import torch
 
     found: dict[str, Tensor] = {}
     for path in files:
         try:
-            here = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            zipped = zipfile.is_zipfile(path)  # what torch wrote before 1.6 can't be mapped
+            here = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
         except (RuntimeError, pickle.UnpicklingError, OSError, TypeError) as error:
             reason = str(error).partition("\n")[0]
             raise CheckpointError(f"{path}: can't be read as weights: {reason}") from None
         rows = here.items() if isinstance(here, dict) else [(None, None)]
         if not all(isinstance(name, str) and torch.is_tensor(value) for name, value in rows):
-            raise CheckpointError(f"{path}: can't be read as weights: it holds something else")
+            raise CheckpointError(
+                f"{path}: can't be read as weights: it holds something else",
+                "tensors by name are read: torch.save(model.state_dict(), ...)",
+            )
         found |= here
     return found

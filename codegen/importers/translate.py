@@ -133,7 +133,7 @@ def translate(
     except FormulaError as error:
         raise CheckpointError(work.problem(error, work.scope.reads)) from None
     spec = {key: part for key, part in spec.items() if part != {}}
-    checkpoint = {"huggingface": mapping.name, **spec.get("checkpoint", {})}
+    checkpoint = {mapping.library: mapping.name, **spec.get("checkpoint", {})}
     spec = {**spec, "model": model, "checkpoint": checkpoint}
     return Translated(mapping, spec, work.origins, work.config, work.passed_over())
 
@@ -151,7 +151,12 @@ class _Translation:
 
     def refuse_unknown(self, whole: Config) -> None:
         """Fields that the mapping neither uses nor lists as without bearing on the logits."""
-        anywhere = self.mapping.ignored | self.mapping.unread | {"model_type", "architectures"}
+        anywhere = (
+            self.mapping.fields_of_tensors
+            | self.mapping.ignored
+            | self.mapping.unread
+            | {"model_type", "architectures"}
+        )
         self._refuse_others(self.config, self.read | anywhere)
         if self.mapping.within:
             outside = {self.mapping.within, *OUTSIDE, *self.mapping.outside}

@@ -34,6 +34,9 @@ def checkpoint_plan(
     assert said.huggingface, said
     model_type, skipped = said.huggingface, set(said.skipped_layers)
     mapping = read_mapping(model_type)
+    if "keys" not in mapping.weights:
+        message = f"Hugging Face's {model_type} is a network of plain layers"
+        raise SpecError(Diagnostic(message, position, "say `family: network`"))
     several = in_language(mapping.weights["keys"], said.language) if said.language else None
     if said.language and not several:
         message = f"Hugging Face's {model_type} has nothing by language"

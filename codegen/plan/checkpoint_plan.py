@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from codegen.importers.libraries import HUGGINGFACE, LIBRARIES, Library
 from codegen.plan.names_there import OneOfSeveral
 
 
@@ -71,6 +72,7 @@ class CheckpointPlan:
     fixed: tuple[tuple[str, float], ...] = ()  # numbers there that our code has
     layers_there: tuple[int, ...] = ()  # the number there of each layer, where it isn't ours
     one_of_several: OneOfSeveral | None = None  # names of which others are left out
+    library: Library = LIBRARIES[HUGGINGFACE]
 
     def todays(self, name: str) -> str:
         """A tensor's name as checkpoints of today have it."""

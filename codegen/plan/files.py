@@ -33,6 +33,10 @@ class TestsPlan:
     of_batches: bool = False
 
 
+WEIGHTS = FilePlan("weights.py", "package/weights.py.jinja")
+NAMED_WEIGHTS = FilePlan("weights.py", "network/weights.py.jinja")
+
+
 def package_tests(
     network: TestsPlan, task: TestsPlan, techniques: tuple[str, ...], *, checkpoint: bool
 ) -> TestsPlan:
@@ -41,7 +45,7 @@ def package_tests(
         "package/tests/whole.py.jinja",
         "package/tests/training.py.jinja",
         "package/tests/resumed.py.jinja",
-        *(("package/tests/huggingface.py.jinja",) if checkpoint else ()),
+        *(("package/tests/weights.py.jinja",) if checkpoint else ()),
     ]
     fixtures, *parts = task.parts
     return TestsPlan(
@@ -59,7 +63,7 @@ def package_files(
     task: tuple[FilePlan, ...],
     *,
     muon: bool,
-    checkpoint: bool,
+    weights: FilePlan | None,
 ) -> tuple[FilePlan, ...]:
     """The frame's files, those of the family's `network`, of the task and its techniques."""
     return (
@@ -72,7 +76,7 @@ def package_files(
         FilePlan("options.py", "package/options.py.jinja", roots=()),
         FilePlan("process.py", "package/process.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
-        *((FilePlan("weights.py", "package/weights.py.jinja"),) if checkpoint else ()),
+        *((weights,) if weights else ()),
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", "package/README.md.jinja"),
     )

@@ -8,6 +8,7 @@ from codegen.plan.checkpoint_plan import CheckpointPlan
 from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
+from codegen.plan.module_names import ModuleNames
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.train import TrainPlan
@@ -58,7 +59,7 @@ class Plan:
     options: tuple[OptionPlan, ...]  # of the training script
     files: tuple[FilePlan, ...]
     tests: TestsPlan
-    checkpoint: CheckpointPlan | None
+    checkpoint: CheckpointPlan | ModuleNames | None
     cost: Cost
     kernels: KernelPlan | None
     own_tiles: tuple[tuple[str, str], ...]  # (GPU, kernel) whose tiles the spec itself gives

@@ -8,8 +8,16 @@ from dataclasses import replace
 
 from codegen.plan.checkpoint_plan import CheckpointPlan
 from codegen.plan.contract import Network
-from codegen.plan.files import FilePlan, TestsPlan, package_files, package_tests
+from codegen.plan.files import (
+    NAMED_WEIGHTS,
+    WEIGHTS,
+    FilePlan,
+    TestsPlan,
+    package_files,
+    package_tests,
+)
 from codegen.plan.kernels.kernel_plan import KernelPlan
+from codegen.plan.module_names import ModuleNames
 from codegen.plan.optimizer_groups import optimizer_groups
 from codegen.plan.options import training_options
 from codegen.plan.plan import Cost, Description, Plan
@@ -41,7 +49,7 @@ def whole_plan(
     files: tuple[FilePlan, ...],
     tests: TestsPlan,
     kernels: KernelPlan | None = None,
-    checkpoint: CheckpointPlan | None = None,
+    checkpoint: CheckpointPlan | ModuleNames | None = None,
     techniques: tuple[TechniquePlan, ...] = (),
 ) -> Plan:
     """The plan of a spec with one network; `files`, `tests` and `techniques` are its family's."""
@@ -52,6 +60,7 @@ def whole_plan(
     kept = training_bytes(network.parameters, train, averaged=averaged)
     tried = tuple(part for technique in techniques for part in technique.tests)
     with_checkpoint = checkpoint is not None
+    named = isinstance(checkpoint, ModuleNames)
     return Plan(
         name=spec.name,
         family=spec.family,
@@ -69,7 +78,7 @@ def whole_plan(
             files,
             (*task.files, *(file for technique in techniques for file in technique.files)),
             muon=train.optimizer.kind == "muon",
-            checkpoint=with_checkpoint,
+            weights=(NAMED_WEIGHTS if named else WEIGHTS) if with_checkpoint else None,
         ),
         tests=package_tests(tests, task.tests, tried, checkpoint=with_checkpoint),
         checkpoint=checkpoint,

@@ -64,10 +64,13 @@ def _next(made: Imported, project: Project) -> list[str]:
     if not all(part.isidentifier() for part in parts):
         return commands
     module = ".".join(parts)
+    from codegen.plan.tasks.text import TextTask  # what `tgen check` must not wait for
+
     task = made.model.plan.task
     if not made.weights:
         return [*commands, f"python -m {module}.train {task.commands[0]}"]
-    given = "" if (made.weights / "tokenizer.json").is_file() else " --tokenizer TOKENIZER.json"
+    reads = isinstance(task, TextTask) and not (made.weights / "tokenizer.json").is_file()
+    given = " --tokenizer TOKENIZER.json" if reads else ""
     checkpoint = f"--checkpoint {project.shown(made.weights)}{given}"
     return [
         *commands,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from codegen.importers.libraries import HUGGINGFACE, LIBRARIES, families
 from codegen.spec.close_words import suggestion
 from codegen.spec.head import SpecHead
 from codegen.spec.mistake import Mistake
@@ -17,7 +18,7 @@ from codegen.spec.yaml.characters import word
 
 MAX_NAME = 80
 NAME = re.compile(r"[a-z][a-z0-9_]*")  # of a package, and of what has a class
-MAPPINGS = Path(__file__).parent.parent / "importers/huggingface"
+TARGETS = Path(__file__).parent.parent / "targets"
 
 
 def check_name(name: str) -> Iterator[Mistake]:
@@ -71,14 +72,21 @@ def check_optimizer(spec: SpecHead) -> Iterator[Mistake]:
 
 def check_checkpoint(spec: SpecHead) -> Iterator[Mistake]:
     """The other library's model type is one we have a mapping for."""
-    wanted = spec.checkpoint.huggingface
-    known = sorted(path.stem for path in MAPPINGS.glob("*.yaml"))
-    if wanted is not None and wanted not in known and not _is_other_head(wanted):
-        hint = suggestion(wanted, known) or "docs/importing.md says how to add one"
-        message = f"no mapping for Hugging Face's `{word(wanted)}`"
-        yield Mistake(("checkpoint", "huggingface"), message, hint)
+    said = [library for library in LIBRARIES.values() if spec.checkpoint.of(library.name)]
+    for library in said:
+        wanted, known = spec.checkpoint.of(library.name), families(library.name)
+        if wanted not in known and not (library.name == HUGGINGFACE and _is_other_head(wanted)):
+            hint = suggestion(wanted, known) or "docs/importing.md says how to add one"
+            message = f"no mapping for {library.owner} `{word(wanted)}`"
+            yield Mistake(("checkpoint", library.name), message, hint)
+        elif library.name != HUGGINGFACE and spec.family != "network":
+            message = f"{library.owner} {word(wanted)} is a network of plain layers"
+            yield Mistake(("checkpoint", library.name), message, "say `family: network`")
+    for library in said[1:]:
+        message = f"{said[0].title} and {library.title}: a checkpoint is of one library"
+        yield Mistake(("checkpoint", library.name), message, "drop one of them")
     for field in ("skipped_layers", "language"):
-        if getattr(spec.checkpoint, field) and wanted is None:
+        if getattr(spec.checkpoint, field) and spec.checkpoint.huggingface is None:
             message = f"`{field}` means nothing without `huggingface`"
             yield Mistake(("checkpoint", field), message, "drop it, or say `huggingface`")
     if spec.checkpoint.skipped_layers and spec.task == "seq2seq-lm":
@@ -97,7 +105,7 @@ def _is_other_head(wanted: str) -> bool:
 def check_target(spec: SpecHead) -> Iterator[Mistake]:
     """The device is described, and of the kind that the target says."""
     arch = spec.target.arch
-    known = sorted(path.stem for path in MAPPINGS.parent.parent.joinpath("targets").glob("*.yaml"))
+    known = sorted(path.stem for path in TARGETS.glob("*.yaml"))
     if arch is not None and arch not in known:
         hint = suggestion(arch, known) or f"known: {', '.join(known)}"
         yield Mistake(("target", "arch"), f"no device `{word(arch)}`", hint)

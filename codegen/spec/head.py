@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from codegen.importers.libraries import LIBRARIES
 from codegen.spec.fields import (
     Count,
     Fraction,
@@ -68,12 +69,28 @@ class Checkpoint(Vocabulary):
     huggingface: str | None = Field(
         None, description="a model type of `codegen/importers/huggingface/`"
     )
+    torchvision: str | None = Field(
+        None, description="a family of networks of `codegen/importers/torchvision/`"
+    )
+    timm: str | None = Field(None, description="one of `codegen/importers/timm/`")
+    efficientnet_pytorch: str | None = Field(
+        None, description="one of `codegen/importers/efficientnet_pytorch/`"
+    )
     skipped_layers: Annotated[list[Count], Field(max_length=1000)] = Field(
         [], description="layers there that the model does without, by their numbers from 0"
     )
     language: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] | None = Field(
         None, description="which one the model has, of a checkpoint with weights for several"
     )
+
+    @property
+    def library(self) -> str:
+        """The one that is said; "" if none is."""
+        return next((name for name in LIBRARIES if self.of(name)), "")
+
+    def of(self, library: str) -> str:
+        """What is said of a library; "" if nothing is."""
+        return getattr(self, library) or ""
 
 
 class SpecHead(Vocabulary):

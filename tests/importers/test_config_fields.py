@@ -25,8 +25,9 @@ SAMPLE = WHOLE[::9]  # the rest in the long run: reading transformers' source ta
 UNKNOWN = re.compile(
     r"with `([^`]+)` = .* can't be imported faithfully: what that does is not known"
 )
-# Read here though no model there reads them: what training and lengths are, and what can't be.
-OURS = {"router_aux_loss_coef", "seq_length", "max_position_embeddings", "is_decoder"}
+# Read here though no model there reads them: what training, lengths and images are, and what
+# can't be.
+OURS = {"router_aux_loss_coef", "seq_length", "max_position_embeddings", "is_decoder", "image_size"}
 
 
 @pytest.fixture(autouse=True)

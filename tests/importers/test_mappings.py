@@ -29,6 +29,7 @@ def expressions(value: Any) -> Iterator[str]:
 WEIGHTS = {
     *("prefix", "moved", "keys", "tied", "ignored", "unused", "left_out", "renamed", "zero"),
     *("computed", "fixed"),
+    *("modules", "blocks"),  # of networks of plain layers
 }
 
 

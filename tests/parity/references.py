@@ -1,9 +1,8 @@
-"""Networks of torchvision and timm, made without weights, and their weights paired with ours."""
+"""Networks of torchvision and timm, made without weights."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,63 +65,3 @@ def shaken(model: nn.Module, side: int) -> None:
     for _ in range(2):
         model(torch.randn(4, 3, side, side))
     model.eval()
-
-
-def by_execution(model: nn.Module, images: Tensor) -> list[tuple[str, nn.Module]]:
-    """The modules that have weights, in the order in which they are first called."""
-    found: dict[str, nn.Module] = {}
-
-    def note(name: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            found.setdefault(name, module)
-
-        return hook
-
-    having = [(n, m) for n, m in model.named_modules() if [*m.parameters(recurse=False)]]
-    hooks = [module.register_forward_hook(note(name)) for name, module in having]
-    with torch.no_grad():
-        model(images)
-    for hook in hooks:
-        hook.remove()
-    return list(found.items())
-
-
-def with_shortcuts_last(rows: list[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]]:
-    """Each block's projection after its layers, as ours are, where a library computes it first."""
-    found: list[tuple[str, nn.Module]] = []
-    waiting: list[tuple[str, nn.Module]] = []
-    for name, module in rows:
-        block = re.split(r"\.(?:downsample|proj)\.", name)
-        held = waiting[0][0].split(block_mark(waiting[0][0]))[0] if waiting else ""
-        if waiting and not name.startswith(held):
-            found += waiting
-            waiting = []
-        (waiting if len(block) > 1 else found).append((name, module))
-    return found + waiting
-
-
-def block_mark(name: str) -> str:
-    """What stands between the name of a block and that of its projection's parts."""
-    return ".downsample." if ".downsample." in name else ".proj."
-
-
-def tensors(module: nn.Module) -> Iterator[Tensor]:
-    """A module's own weights, and what it keeps beside them."""
-    yield from module.parameters(recurse=False)
-    for name, buffer in module.named_buffers(recurse=False):
-        if name != "num_batches_tracked":
-            yield buffer
-
-
-def paired(theirs: nn.Module, ours: nn.Module, images: Tensor, first: bool) -> list[Any]:
-    """Weights of both that are the same, by the order of execution."""
-    a, b = by_execution(theirs, images), by_execution(ours, images)
-    a = with_shortcuts_last(a) if first else a
-    assert len(a) == len(b), (len(a), len(b))
-    found = []
-    for (one, x), (other, y) in zip(a, b, strict=True):
-        both = [*zip(tensors(x), tensors(y), strict=True)]
-        for left, right in both:
-            assert left.numel() == right.numel(), (one, left.shape, other, right.shape)
-        found += both
-    return found

@@ -1,13 +1,15 @@
-"""Networks of torchvision and timm as specs: as many parameters, the same scores and gradients.
+"""Networks of torchvision and timm as specs: their weights, their scores and their gradients.
 
 Two of them, drawn by the day, in every run; all of them in the long one.
 """
 
 from __future__ import annotations
 
+import copy
 import datetime
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,13 +17,12 @@ import torch.nn.functional as F
 import yaml
 from torch import nn
 
-from codegen.plan import lower
+from codegen.plan import Plan, lower
 from codegen.spec import load_spec, load_text
-from tests.packages import import_model
+from tests.packages import import_weights
 from tests.parity.references import (
     NAMES,
     ZOO,
-    paired,
     reference,
     said,
     scores_of,
@@ -36,37 +37,55 @@ def side_of(name: str) -> int:
     return int(said(name, "size") or 64)
 
 
-def built(name: str, folder: Path) -> tuple[nn.Module, int]:
-    """Our network of a spec of the zoo, and the plan's count of its parameters."""
+def built(name: str, folder: Path) -> tuple[nn.Module, Any, Plan]:
+    """Our network of a spec of the zoo, its weights.py, and its plan."""
     root = ZOO.parent.parent
-    loaded = load_spec(ZOO / f"{name}.yaml", root, [f"model.image={side_of(name)}"])
-    plan = lower(loaded)
-    module = import_model(plan, folder)
+    plan = lower(load_spec(ZOO / f"{name}.yaml", root, [f"model.image={side_of(name)}"]))
+    module, weights = import_weights(plan, folder)
     model: nn.Module = module.Model(module.Config())
-    return model.eval(), plan.cost.parameters
+    return model.eval(), weights, plan
 
 
 def check(name: str, folder: Path) -> None:
     torch.manual_seed(0)
     side = side_of(name)
-    ours, planned = built(name, folder)
+    ours, weights, plan = built(name, folder)
     theirs = reference(name)
     shaken(theirs, side)
     count = sum(parameter.numel() for parameter in theirs.parameters())
-    assert planned == count == sum(parameter.numel() for parameter in ours.parameters())
+    assert plan.cost.parameters == count == sum(p.numel() for p in ours.parameters())
+    assert plan.checkpoint is not None
+    library = plan.checkpoint.library.name
+    load, save = getattr(weights, f"load_{library}"), getattr(weights, f"save_{library}")
+    load(ours, theirs.state_dict())
+    check_same(save(ours), theirs.state_dict())
     images, targets = torch.randn(2, 3, side, side), torch.tensor([1, 2])
-    pairs = paired(theirs, ours, images, said(name, "shortcut first") is not None)
-    for left, right in pairs:
-        right.data.copy_(left.data.view_as(right))
     wanted, found = scores_of(theirs(images)), ours(images)
     assert (wanted - found).abs().max() <= 1e-5 * wanted.abs().max()
     F.cross_entropy(wanted, targets).backward()
     ours(images, targets).backward()
-    gradients = [(a.grad, b.grad) for a, b in pairs if a.requires_grad]
-    largest = max(a.abs().max() for a, _ in gradients)
-    for a, b in gradients:
-        assert (a.view_as(b) - b).abs().max() <= 1e-5 * largest
+    check_gradients(ours, theirs, save)
     check_that_nothing_hides(ours, images, found)
+
+
+def check_same(saved: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    """What we save is what they had: under the same names, in the same shapes."""
+    assert saved.keys() == wanted.keys()
+    for name, tensor in wanted.items():
+        assert torch.equal(saved[name], tensor), name
+
+
+@torch.no_grad()
+def check_gradients(ours: nn.Module, theirs: nn.Module, save: Any) -> None:
+    """Those of ours, under their names, are theirs."""
+    held = copy.deepcopy(ours)
+    for gradient, own in zip(held.parameters(), ours.parameters(), strict=True):
+        gradient.copy_(own.grad)
+    gradients = save(held)
+    largest = max(p.grad.abs().max() for p in theirs.parameters() if p.grad is not None)
+    for name, parameter in theirs.named_parameters():
+        assert parameter.grad is not None, name
+        assert (parameter.grad - gradients[name]).abs().max() <= 1e-5 * largest, name
 
 
 @torch.no_grad()
@@ -103,22 +122,17 @@ def test_scores_of_each_pixel_are_torchvisions(tmp_path: Path) -> None:
     spec["model"]["conv"] = {"norm": "batch", "activation": "relu"}
     assert spec["model"]["layers"].pop() == "mean_pool"
     plan = lower(load_text(yaml.safe_dump(spec), "specs/deeplab.yaml"))
-    module = import_model(plan, tmp_path)
+    module, weights = import_weights(plan, tmp_path)
     ours, theirs = module.Model(module.Config()).eval(), reference("deeplabv3_resnet50")
     shaken(theirs, 64)
+    weights.load_torchvision(ours, theirs.state_dict())
     images, targets = torch.randn(2, 3, 64, 64), torch.randint(0, 21, (2, 64, 64))
     targets[0, :9] = -100
-    pairs = paired(theirs, ours, images, False)
-    for left, right in pairs:
-        right.data.copy_(left.data.view_as(right))
     wanted, found = theirs(images)["out"], ours(images)
     assert (wanted - found).abs().max() <= 1e-5 * wanted.abs().max()
     F.cross_entropy(wanted, targets).backward()
     ours(images, targets).backward()
-    gradients = [(a.grad, b.grad) for a, b in pairs if a.requires_grad]
-    largest = max(a.abs().max() for a, _ in gradients)
-    for a, b in gradients:
-        assert (a.view_as(b) - b).abs().max() <= 1e-5 * largest
+    check_gradients(ours, theirs, weights.save_torchvision)
 
 
 def test_the_zoo_has_every_architecture() -> None:

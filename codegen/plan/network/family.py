@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from codegen.errors import Diagnostic
+from dataclasses import replace
+
+from codegen.errors import Diagnostic, SpecError
+from codegen.importers.architectures import mapping_of
+from codegen.importers.libraries import LIBRARIES
 from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.own_tiles import with_own_tiles
+from codegen.plan.module_names import ModuleNames
 from codegen.plan.network.channels_last import channels_last
+from codegen.plan.network.checkpoint import NoPlaceError, module_names, with_layout
 from codegen.plan.network.doubtful import warn_of_layers
 from codegen.plan.network.ends import ENDS, NetworkEnds
+from codegen.plan.network.held_modules import HeldModule
 from codegen.plan.network.lowering import lowered
 from codegen.plan.network.nearest import nearest_side
 from codegen.plan.network.network import LayeredNetwork, LayerRow
@@ -34,13 +41,16 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
     with_own_tiles(None, loaded)  # a spec that gives tiles to kernels is told that there are none
     ends = ENDS[spec.task](spec)
     try:
-        network = lowered(spec.model, ends, loaded.code)
+        network, modules = lowered(spec.model, ends, loaded.code)
     except PlacedError as error:
         place = loaded.tree.position(path_of(error.key, loaded.tree.data))
         side = nearest_side(spec.model, ends, loaded.code)
         fits = f"the nearest image that fits has {side:,} pixels each way" if side else None
         hint = "; ".join(filter(None, (error.hint, fits))) or None
         raise spec_error([Diagnostic(error.message, place, hint)]) from None
+    checkpoint = None
+    if spec.checkpoint.library:
+        checkpoint, network = _with_names(loaded, network, modules)
     cost = _cost(network, ends.unit)
     return whole_plan(
         loaded,
@@ -58,8 +68,29 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
             ("network/tests/own_blocks.py.jinja",) if network.own else (),
             of_batches=network.of_batches,
         ),
+        checkpoint=checkpoint,
         techniques=channels_last(network),
     )
+
+
+def _with_names(
+    loaded: LoadedSpec, network: LayeredNetwork, modules: tuple[HeldModule, ...]
+) -> tuple[ModuleNames, LayeredNetwork]:
+    """How another library names the modules; SpecError where it has no names for them."""
+    said = loaded.spec.checkpoint
+    library, wanted = LIBRARIES[said.library], said.of(said.library)
+    weights = mapping_of(library.name, wanted).weights
+    place = loaded.tree.position(("checkpoint", library.name))
+    if "modules" not in weights:
+        message = f"{library.owner} {wanted} is no network of plain layers"
+        raise SpecError(Diagnostic(message, place, "drop `checkpoint`"))
+    try:
+        checkpoint, names = module_names(library, wanted, weights, modules)
+    except NoPlaceError as error:
+        message = f"{library.owner} {wanted} {error}"
+        hint = "change the model or drop `checkpoint`"
+        raise SpecError(Diagnostic(message, place, hint)) from None
+    return checkpoint, replace(network, parameters=with_layout(network.parameters, names))
 
 
 def _cost(network: LayeredNetwork, unit: str) -> Cost:

@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING
 
 from codegen.plan.network.activation import HALVING
 from codegen.plan.network.classes import Classes, Found, signature
-from codegen.plan.network.compose import Attribute, Composer, Variable, inlined
+from codegen.plan.network.compose import Composer, Variable, inlined
 from codegen.plan.network.config_fields import config_fields
 from codegen.plan.network.ends import NetworkEnds
+from codegen.plan.network.held_modules import HeldModule, held_modules
 from codegen.plan.network.layer import LayerError, PlannedLayer
-from codegen.plan.network.modules import (
-    Held,
-    UNetCall,
-    held,
-    renamed,
-    unet_class,
-)
+from codegen.plan.network.modules import Held, UNetCall, held, renamed, unet_class
 from codegen.plan.network.network import BlockClass, Filling, LayeredNetwork, OwnBlocks
 from codegen.plan.network.own_blocks import own_blocks
-from codegen.plan.network.parameters import is_sequence, weights_of
+from codegen.plan.network.parameters import NamedWeight, is_sequence, weights_of
 from codegen.plan.network.polynomial import Atom, Polynomial, of_atom
 from codegen.plan.network.rows import layer_rows, layers_in
 from codegen.plan.network.size import MAP, Shape, Size, as_given, fixed, shape_words
@@ -80,8 +75,10 @@ def _check_given(given: Shape, asked: Shape, ends_with: str) -> None:
     raise PlacedError(("model", "layers"), LayerError(message + shape_words(asked), hint))
 
 
-def lowered(model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None) -> LayeredNetwork:
-    """The network with its toy numbers found."""
+def lowered(
+    model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None
+) -> tuple[LayeredNetwork, tuple[HeldModule, ...]]:
+    """The network with its toy numbers found, and its modules that have weights."""
     whole = walked(model, ends, ends.incoming, {}, code)
     multiple = whole.walk.multiple if ends.any_size else 1
     if ends.any_size:
@@ -103,7 +100,8 @@ def lowered(model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None)
     layers = [layer for layer, _ in layers_in(line)]
     gain = 2 if any(layer.kind in HALVING for layer in layers) else 1
     own = own_blocks(code, line, ends.incoming)
-    return LayeredNetwork(
+    weights = [*weights_of(tuple(composer.attributes))]
+    network = LayeredNetwork(
         class_name="Model",
         fields=(*_with_side(ends.fields, side), *_own(model), *known.fields),
         classes=tuple(_block_class(one, classes, model) for one in classes.found if not one.own),
@@ -119,7 +117,7 @@ def lowered(model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None)
             *ends.definitions,
         ),
         rows=layer_rows(line),
-        parameters=tuple(_parameters(composer.attributes, gain)),
+        parameters=tuple(_parameters(weights, gain)),
         end=ends.template,
         filling=_filling(layers, gain, own),
         drops=any(layer.drops for layer in layers),
@@ -129,6 +127,7 @@ def lowered(model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None)
         own=own,
         imports=(ImportPlan(".blocks", own.names),) if own else (),
     )
+    return network, held_modules(weights, lambda use: classes.of(use).name, known.reads)
 
 
 def _check_any_size(model: NetworkModel, ends: NetworkEnds, whole: Walked, multiple: int) -> None:
@@ -277,14 +276,13 @@ def _order(name: str) -> tuple[bool, str]:
     return not name.startswith("nn."), name
 
 
-def _parameters(attributes: list[Attribute], gain: int) -> Iterator[Parameter]:
+def _parameters(named: list[NamedWeight], gain: int) -> Iterator[Parameter]:
     """The table of weights; the last matrix is the head, unless it is the first."""
-    named = [*weights_of(tuple(attributes))]
-    matrices = [at for at, (_, _, weight) in enumerate(named) if weight.start == "normal"]
+    matrices = [at for at, one in enumerate(named) if one.weight.start == "normal"]
     head = matrices[-1] if len(matrices) > 1 else None
-    if head is not None and any(named[at][0].endswith(named[head][0]) for at in matrices[:-1]):
+    if head is not None and any(named[at].name.endswith(named[head].name) for at in matrices[:-1]):
         head = None  # rules by the ends of names would take another for it
-    for at, (name, layer, weight) in enumerate(named):
+    for at, (name, layer, weight, _) in enumerate(named):
         start = Start(weight.start, value=weight.value)
         group: Group = "vector"
         if weight.start == "normal":

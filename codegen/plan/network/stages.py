@@ -29,6 +29,7 @@ class Stages:
     """Stages of blocks of one class: what the first of each is given, and the others.
 
     `start` is how many channels come into the first stage, `then` how many come out of each.
+    `block_counts` are the blocks of each stage.
     """
 
     class_name: str
@@ -39,6 +40,7 @@ class Stages:
     start: Size
     then: Size | None
     uses: tuple[tuple[Used, ...], ...]
+    block_counts: tuple[Size, ...]
     seen: Seen
 
 
@@ -106,6 +108,7 @@ def _stages(run: list[Repeated], numbers: list[OwnNumber]) -> Stages | None:
         start=start,
         then=outs[0] if str(outs[0]) != "channels" else None,
         uses=tuple(one.uses for one in run),
+        block_counts=tuple(one.count for one in run),
         seen=run[-1].seen,
     )
 

@@ -28,15 +28,24 @@ MAX_COLUMNS = 100  # of generated code
 
 @dataclass(frozen=True)
 class ImageTask(TaskPlan):
-    """`mode`: as which files of pictures are read; "" where they can't be."""
+    """`mode`: as which files of pictures are read; "" where they can't be.
+
+    `crop` is the middle's part of the shorter side that is seen, 0 where nothing is said of it;
+    `mean` and `deviation` are of the channels, none where they are measured.
+    """
 
     mode: str = ""
+    crop: float = 0.0
+    interpolation: str = "bilinear"
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
     several: bool = False  # whether there are more classes than the five likeliest
 
 
 def image_classification(spec: SpecHead, network: HasFields, flops: int) -> ImageTask:
     """Images with classes. The model's config has fields image_size, channels and classes."""
-    assert isinstance(spec.data, ImageData), spec.data
+    data = spec.data
+    assert isinstance(data, ImageData), data
     numbers = {field.name: field.value for field in network.fields}
     size, channels = numbers["image_size"], numbers["channels"]
     mode = next((mode for count, mode in MODES.items() if count == channels), "")
@@ -86,6 +95,10 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Imag
         figures=(("validation_accuracy", "accuracy {:.2%}"), *((top5,) if several else ())),
         mode=mode,
         several=several,
+        crop=data.crop if (data.crop, data.interpolation) != (1.0, "bilinear") else 0.0,
+        interpolation=data.interpolation,
+        mean=tuple(data.mean or ()),
+        deviation=tuple(data.deviation or ()),
     )
 
 
