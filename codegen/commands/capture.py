@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from codegen.plan import Plan
 
 MAX_NAMED = 4  # parameters in a message
+IMAGES = "images.json"  # what predict.py asks of classes and channels
 NEEDED = ("model", "checkpoint")
 FILES = ("model.py", "checkpoint.py")
 
@@ -125,7 +126,9 @@ def layers_of(looked: Looked) -> tuple[Line, tuple[str, ...]]:
     if not line or len(line[-1].outgoing) != 1:
         shape = " x ".join(map(str, line[-1].outgoing)) if line else "what it gets"
         raise CaptureError(f"{looked.owner} gives {shape} for an item, not a row of scores")
-    return line, (*remarks, *unsaid_of(looked.graph))
+    unknown = ("names of classes, mean and deviation of channels: say them in images.json",)
+    images = unknown if len(line[0].incoming) == 3 else ()
+    return line, (*remarks, *unsaid_of(looked.graph), *images)
 
 
 def check_all_there(looked: Looked, line: Line) -> None:
@@ -155,6 +158,13 @@ def check_count(text: str, path: str, looked: Looked) -> None:
         raise CaptureError(f"the module has {count:,} parameters, its spec {planned:,}")
 
 
+def facts_of_images(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a module doesn't know: classes by their numbers, pixels as they are."""
+    channels, classes = config["channels"], config["classes"]
+    names = [str(number) for number in range(classes)]
+    return {"classes": names, "mean": [0.0] * channels, "deviation": [1.0] * channels}
+
+
 def convert(files: Mapping[str, str], plan: Plan, looked: Looked, line: Line, to: Path) -> Compared:
     """Compares both with drawn weights, and writes the module's own.
 
@@ -178,6 +188,8 @@ def convert(files: Mapping[str, str], plan: Plan, looked: Looked, line: Line, to
         own = {f"model.{name}": t for name, t in checkpoint.weights(model).items()}
         config = {field: getattr(model.config, field) for field in vars(model.config)}
         checkpoint.write_checkpoint(to / FILE, own, {"config": config})
+    if plan.task.name == "image-classification":
+        (to / IMAGES).write_text(json.dumps(facts_of_images(config), indent=2) + "\n")
     record = {
         "class": looked.owner,
         "spec_digest": plan.spec_digest,

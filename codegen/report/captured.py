@@ -34,7 +34,7 @@ def capture_text(made: Captured, project: Project, *, seconds: float) -> None:
     for label, text in lines.items():
         click.echo(f"  {label:10} {text}")
     for remark in made.remarks:
-        click.echo(f"  {'not kept':10} {plain(remark)}")
+        click.echo(f"  {'unsaid':10} {plain(remark)}")
     show_problems(outcome)
     click.echo(f"captured in {seconds:.1f} s; next:")
     click.echo(f"  tgen plan {plain(project.shown(made.spec))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -196,6 +197,8 @@ def test_weights_are_the_modules_own(tmp_path: Path) -> None:
     assert yaml.safe_load(made.text)["model"]["classes"] == 5
     kept = load_file(made.weights / "checkpoint.safetensors")
     torch.manual_seed(0)
+    facts = json.loads((made.weights / "images.json").read_text())
+    assert facts["classes"] == ["0", "1", "2", "3", "4"] and facts["mean"] == [0.0] * 3
     wanted = list(small.sized(5, deep=True).parameters())
     assert all(any(torch.equal(one, other) for other in kept.values()) for one in wanted)
 
