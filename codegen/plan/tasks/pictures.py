@@ -28,7 +28,7 @@ class PictureTask(TaskPlan):
     """A task of whole pictures.
 
     `modes` are those in which the files of a row are read, of a picture and of its target or of a
-    target alone: L, RGB, RGBA, Y (luminance) or classes. `margin`: whether what is made of a patch
+    target alone: L, RGB, RGBA or Y (luminance). `margin`: whether what is made of a patch
     needs pixels around it. `least`: pixels each way of the smallest picture, and `least_for` what.
     """
 
@@ -36,8 +36,6 @@ class PictureTask(TaskPlan):
     source_mode: str = ""  # of a file that predict.py is given
     target_mode: str = ""  # of what its output is compared with
     folders: tuple[str, str] = ("source", "target")  # of pairs below one folder
-    target_shape: str = "(B, C, H, W), alike"
-    class_map: bool = False  # whether a target is a class of each pixel
     margin: bool = False
     scaled: bool = False  # whether what comes out is larger
     least: int = WINDOW
