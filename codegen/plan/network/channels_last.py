@@ -1,8 +1,8 @@
 """channels_last: convolutions are faster where the channels of a pixel lie side by side.
 
-Measured on one thread, training in float32, beside PyTorch's own order (benchmarks/README.md): 1.05
-to 1.5 times as fast, and never slower; so every network with convolutions is trained so. The
-model's formulas are the same, and files hold tensors in PyTorch's order.
+Measured on one thread, training in float32, beside PyTorch's own order: 1.05 to 1.5 times as fast,
+and 0.9 to 1.0 for an ESPCN alone (docs/training.md); so every network with convolutions is trained
+so. The model's formulas are the same, and files hold tensors in PyTorch's order.
 """
 
 from __future__ import annotations
