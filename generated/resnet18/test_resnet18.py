@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import data, predict, train
 from .model import Config, Model
+from .weights import load_torchvision, save_torchvision
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -205,3 +206,25 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     for before, after in zip(whole, resumed, strict=True):
         assert before.keys() == after.keys()
         assert all(after[key] == before[key] for key in before if key not in timed)
+
+
+def test_weights_survive_the_way_to_torchvision_and_back() -> None:
+    model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
+    load_torchvision(other, save_torchvision(model))
+    inputs = random_inputs(1)
+    assert torch.equal(other(**inputs), model(**inputs))
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:
+    model = random_model()
+    state_dict = save_torchvision(model)
+    name = next(iter(state_dict))
+    before = [parameter.clone() for parameter in model.parameters()]
+    for wrong in (
+        {key: value for key, value in state_dict.items() if key != name},
+        {**state_dict, "stranger": torch.zeros(1)},
+        {**state_dict, name: torch.zeros(3, 3)},
+    ):
+        with pytest.raises(ValueError, match=f"{name}|stranger"):
+            load_torchvision(model, wrong)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
