@@ -1,10 +1,12 @@
 """What networks of plain layers learn of real pictures in a few minutes of one thread.
 
-    python benchmarks/vision.py --pictures FOLDER... [--only espcn] [--minutes 5] [--seed 1]
+    python benchmarks/vision.py [--pictures FOLDER...] [--fashion FOLDER] [--only espcn]
+        [--minutes 5] [--seed 1]
 
-FOLDER holds the photographs named below: those of scikit-image (skimage/data)
-and scikit-learn (sklearn/datasets/images), and /usr/share/backgrounds/mate/nature of Debian's
-mate-backgrounds. A line for each recipe: what was measured, CPU seconds and steps of the run.
+--pictures: the photographs named below, those of scikit-image (skimage/data) and scikit-learn
+(sklearn/datasets/images), and /usr/share/backgrounds/mate/nature of Debian's mate-backgrounds;
+--fashion: /usr/share/datasets/fashion-mnist of Debian's dataset-fashion-mnist. A line for each
+recipe whose data are given: what was measured, CPU seconds and steps of the run.
 """
 
 from __future__ import annotations
@@ -50,12 +52,14 @@ class Recipe:
     """A spec, where its data are, and what a run's log says of it."""
 
     spec: dict[str, Any]
-    data: Callable[[argparse.Namespace, Path], Path]  # of what is given, and a folder to use
+    data: Callable[[argparse.Namespace, Path], Path | None]  # of what is given, and a folder to use
     says: Callable[[Log], str]
 
 
-def photographs(given: argparse.Namespace, folder: Path) -> Path:
+def photographs(given: argparse.Namespace, folder: Path) -> Path | None:
     """Those of the folders that are given, in train/ and val/."""
+    if not given.pictures:
+        return None
     found = {file.name: file for path in given.pictures for file in Path(path).rglob("*.*")}
     for split, names in (("train", WALLPAPERS + OTHERS), ("val", HELD_OUT)):
         if missing := [name for name in names if name not in found]:
@@ -70,6 +74,18 @@ def photographs(given: argparse.Namespace, folder: Path) -> Path:
     return folder
 
 
+def fashion(given: argparse.Namespace, folder: Path) -> Path | None:
+    """Fashion-MNIST (arXiv:1708.07747), whose 10,000 test images are held out."""
+    there: Path | None = given.fashion
+    return there
+
+
+def right(log: Log) -> str:
+    """Images whose class is told."""
+    last = log[-1]
+    return f"{100 * last['validation_accuracy']:.2f} % right, loss {last['validation_loss']:.3f}"
+
+
 def gained(log: Log) -> str:
     """Decibels over what the network was given."""
     last = log[-1]
@@ -77,6 +93,44 @@ def gained(log: Log) -> str:
     beside = next(key for key in last if key.endswith("_psnr") and key != "validation_psnr")
     word = beside.removesuffix("_psnr")
     return f"PSNR {psnr:.2f} dB, {word} {last[beside]:.2f}: {psnr - last[beside]:+.2f}"
+
+
+FASHION_TRAINING = {
+    "optimizer": {"kind": "adamw", "lr": 5e-3, "weight_decay": 0.05},
+    "schedule": "one_cycle",
+    "augment": ["flip"],
+    "batch": 128,
+}
+
+
+def two_convolutions() -> dict[str, Any]:
+    """specs/cnn_fashion.yaml, with another training."""
+    spec: dict[str, Any] = yaml.safe_load((ROOT / "specs/cnn_fashion.yaml").read_text())
+    return {**spec, "target": {"dtype": "bfloat16"}, "train": FASHION_TRAINING}
+
+
+def residual_net() -> dict[str, Any]:
+    """Four residual blocks of 16 to 64 channels: 175 thousand parameters."""
+    inner = [{"conv": {"width": "width", "stride": "stride"}}]
+    inner += [{"conv": {"width": "width", "activation": "none"}}]
+    block = [{"residual": {"activation": "relu", "layers": inner}}]
+    return {
+        **two_convolutions(),
+        "model": {
+            "image": {"size": 28, "channels": 1},
+            "classes": 10,
+            "conv": {"norm": "batch", "activation": "relu"},
+            "blocks": {"basic": block},
+            "layers": [
+                {"conv": 16},
+                {"basic": {"width": 16, "repeat": 2}},
+                {"basic": {"width": 32, "stride": 2}},
+                {"basic": {"width": 64, "stride": 2, "repeat": 2}},
+                "mean_pool",
+                {"linear": "classes"},
+            ],
+        },
+    }
 
 
 def super_resolution(*, beside: bool = False) -> dict[str, Any]:
@@ -124,6 +178,8 @@ def denoising(sigma: float) -> dict[str, Any]:
 
 
 RECIPES = {
+    "cnn_fashion": Recipe(two_convolutions(), fashion, right),
+    "residual net": Recipe(residual_net(), fashion, right),
     "espcn x3": Recipe(super_resolution(), photographs, gained),
     "espcn beside bicubic x3": Recipe(super_resolution(beside=True), photographs, gained),
     "noise of sigma 25": Recipe(denoising(25), photographs, gained),
@@ -141,11 +197,11 @@ def steps_in(train: Any, given: list[str], seconds: float) -> int:
     return max(1, round(TRIED * seconds / (time.process_time() - began)))
 
 
-def measure(name: str, recipe: Recipe, given: argparse.Namespace, folder: Path) -> str:
+def measure(name: str, recipe: Recipe, given: argparse.Namespace, data: Path, folder: Path) -> str:
     """Trains for the minutes that are given; a line of the table."""
     package = "run_" + "".join(c if c.isalnum() else "_" for c in name)
     (train,) = import_package(folder, {**recipe.spec, "name": package}, "train")
-    options = ["--data", str(recipe.data(given, folder / "data")), "--device", "cpu"]
+    options = ["--data", str(data), "--device", "cpu"]
     options += ["--seed", str(given.seed), "--eval-every", "1000000000", "--log-every", "100"]
     options += ["--checkpoint-every", "1000000000", "--out", str(folder / package)]
     began = time.process_time()
@@ -160,7 +216,8 @@ def measure(name: str, recipe: Recipe, given: argparse.Namespace, folder: Path) 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", nargs="+", required=True)
+    parser.add_argument("--pictures", nargs="+")
+    parser.add_argument("--fashion", type=Path)
     parser.add_argument("--minutes", type=float, default=5, help="of one thread, for each recipe")
     parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
     parser.add_argument("--seed", type=int, default=1)
@@ -170,8 +227,9 @@ def main() -> None:
     print(f"{'recipe':23}  {'on what was held out':41}  {'CPU s':>4} {'steps':>6}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for name, recipe in RECIPES.items():
-            if given.only in name:
-                print(measure(name, recipe, given, Path(folder)), flush=True)
+            data = recipe.data(given, Path(folder) / "data") if given.only in name else None
+            if data:
+                print(measure(name, recipe, given, data, Path(folder)), flush=True)
 
 
 if __name__ == "__main__":
