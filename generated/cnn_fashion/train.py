@@ -101,7 +101,6 @@ def prepare(options: Options) -> Run:
     with device:
         model = Model(config)
     model.init_weights()
-    nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)  # faster so
     run = Run(options, device, data, config, model, model, make_optimizers(model, options))
     if options.resume:
         load(run)

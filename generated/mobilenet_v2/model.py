@@ -35,7 +35,7 @@ class Config:
     def tiny(cls) -> Config:
         """The same architecture at toy size."""
         return cls(
-            image_size=32,
+            image_size=48,
             classes=10,
             stem_width=8,
             widths=(8, 8, 8, 8, 8, 16, 24),

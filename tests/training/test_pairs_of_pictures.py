@@ -195,7 +195,7 @@ def test_what_moves_a_picture_moves_its_target_and_colours_change_alone(tmp_path
 
 
 def test_rows_and_columns_change_places_in_half_of_the_images(tmp_path: Path) -> None:
-    spec = spec_of("turned", train={"augment": ["transpose"]})
+    spec = spec_of("changed_places", train={"augment": ["transpose"]})
     (augment,) = import_package(tmp_path, spec, "augment")
     torch.manual_seed(0)
     images = torch.rand(200, 2, 5, 5)

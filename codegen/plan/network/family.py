@@ -11,7 +11,6 @@ from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.own_tiles import with_own_tiles
 from codegen.plan.module_names import ModuleNames
-from codegen.plan.network.channels_last import channels_last
 from codegen.plan.network.checkpoint import NoPlaceError, module_names, with_layout
 from codegen.plan.network.doubtful import warn_of_layers
 from codegen.plan.network.ends import ENDS, NetworkEnds
@@ -69,7 +68,6 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
             of_batches=network.of_batches,
         ),
         checkpoint=checkpoint,
-        techniques=channels_last(network),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -158,10 +159,23 @@ def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[in
                 small = walked(model, ends, incoming, toy, whole.walk.code)
             except PlacedError:
                 continue
-            if _shape_of_code(small) == wanted and _modes_fit(small, whole):
+            if _shape_of_code(small) != wanted or not _modes_fit(small, whole):
+                break  # another image makes no other code
+            if _are_maps(small, whole):
                 return toy, side
-            break  # another image makes no other code
     return {}, sides[-1]
+
+
+def _are_maps(small: Walked, whole: Walked) -> bool:
+    """Whether maps are more than one pixel where they are: pools and statistics of one are none."""
+    return all(
+        math.prod(a) > 1 or math.prod(b) == 1
+        for a, b in zip(_areas(small.line), _areas(whole.line), strict=True)
+    )
+
+
+def _areas(line: Line) -> list[tuple[int, ...]]:
+    return [row.shape[1:] for row in layer_rows(line) if not row.depth and len(row.shape) == MAP]
 
 
 def with_side(incoming: Shape, side: int) -> Shape:

@@ -33,13 +33,14 @@ class ImageData(Vocabulary):
 
 def check_pixels(spec: Any) -> Iterator[Mistake]:
     """Mean and deviation go together, one of each for every channel."""
-    data, channels = spec.data, spec.model.image.channels
+    data, image = spec.data, spec.model.image
+    channels = image.channels if image else 0
     said = [name for name in ("mean", "deviation") if getattr(data, name) is not None]
     if len(said) == 1:
         other = "deviation" if said == ["mean"] else "mean"
         yield Mistake(("data", said[0]), f"`{said[0]}` is said, and no `{other}`", f"say `{other}`")
     for name in said:
-        if (count := len(getattr(data, name))) != channels:
+        if image and (count := len(getattr(data, name))) != channels:
             message = f"{count} numbers, and images have {channels} channels"
             yield Mistake(("data", name), message)
 
