@@ -19,12 +19,13 @@ from tests.strategies import specs
 
 ROOT = Path(__file__).parents[2]
 SPECS = sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
+LIBRARIES = ("huggingface", "torchvision", "timm", "efficientnet_pytorch")
 ENTRIES = {  # what people and PyTorch call
     "model.py": ("Config", "Model"),
     "__init__.py": ("__all__",),
     "train.py": ("main",),
     "sample.py": ("main",),
-    "weights.py": ("load_huggingface", "save_huggingface"),
+    "weights.py": tuple(f"{verb}_{one}" for verb in ("load", "save") for one in LIBRARIES),
 }
 Place = tuple[str, str]
 
