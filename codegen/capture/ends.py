@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
-
-WIDTH = 88
 
 
 def task_of(size: tuple[int, ...], outputs: int) -> str:
@@ -15,14 +12,12 @@ def task_of(size: tuple[int, ...], outputs: int) -> str:
     return "image-classification"
 
 
-def data_lines(size: tuple[int, ...], task: str) -> list[str]:
+def data_fields(size: tuple[int, ...], task: str) -> dict[str, Any]:
     """The columns of rows, whose names a module doesn't know."""
     if task == "image-classification":
-        return []
+        return {}
     names = ["x"] if size == (1,) else [f"x{n}" for n in range(1, size[0] + 1)]
-    target = "y" if task == "regression" else "label"
-    line = f"data: {{inputs: [{', '.join(names)}], target: {target}}}"
-    return textwrap.wrap(line, WIDTH, subsequent_indent="  ")
+    return {"data": {"inputs": names, "target": "y" if task == "regression" else "label"}}
 
 
 def model_fields(size: tuple[int, ...], task: str, outputs: int) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.capture.blocks import PLAIN, blocks_of
-from codegen.capture.ends import data_lines, model_fields, task_of, with_last
+from codegen.capture.ends import data_fields, model_fields, task_of, with_last
 from codegen.capture.item import Line
 from codegen.capture.repeats import with_units
 from codegen.capture.said import Defaults, defaults_of
-from codegen.capture.text import model_lines
+from codegen.importers.network_text import network_text
 from codegen.spec.network.blocks import BlockUse
 from codegen.spec.network.layers import KINDS
 
@@ -37,9 +37,8 @@ def _text(name: str, factory: str, line: Line, size: tuple[int, ...], *, inner: 
     if bodies:
         model["blocks"] = bodies
     model["layers"] = rows
-    head = [f"# what {factory} makes", f"name: {name}", "family: network", f"task: {task}"]
-    lines = [*head, *data_lines(size, task), "model:", *model_lines(model, 2)]
-    return "\n".join(lines) + "\n"
+    said = {"family": "network", "task": task, **data_fields(size, task), "model": model}
+    return network_text(name, said, f"what {factory} makes")
 
 
 def short(layers: list[Any], usual: Defaults) -> list[Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from codegen.importers.spec_text import WIDTH, scalar
+from codegen.importers.spec_text import WIDTH, flow, scalar
 from codegen.spec.yaml.source import core_scalar
 
 PLAIN = re.compile(r"[A-Za-z0-9_(][\w ()<>=!.*/+-]*")  # what needs no quotes, in { } either
@@ -50,11 +50,7 @@ def _list(values: list[Any], indent: int) -> Iterator[str]:
 
 
 def _flow(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(k)}: {_flow(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return _scalar(value)
+    return flow(value, _scalar)
 
 
 def _scalar(value: Any) -> str:

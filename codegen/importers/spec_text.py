@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -131,7 +131,7 @@ def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
     """A mapping in lines: in one line what fits, the rest below."""
     space = " " * indent
     for key, value in data.items():
-        line = f"{space}{scalar(key)}: {_flow(value)}"
+        line = f"{space}{scalar(key)}: {flow(value)}"
         if len(line) <= WIDTH and not (indent == 0 and key == "model"):
             yield line
         elif isinstance(value, dict):
@@ -141,18 +141,10 @@ def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
             yield f"{space}{scalar(key)}:"
             inner = " " * (indent + 2)
             yield from textwrap.wrap(
-                _flow(value), WIDTH, initial_indent=inner, subsequent_indent=inner + " "
+                flow(value), WIDTH, initial_indent=inner, subsequent_indent=inner + " "
             )
         else:
             yield line
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{scalar(k)}: {_flow(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    return scalar(value)
 
 
 def scalar(value: Any) -> str:
@@ -171,6 +163,15 @@ def scalar(value: Any) -> str:
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(_escaped(character) for character in escaped) + '"'
+
+
+def flow(value: Any, word: Callable[[Any], str] = scalar) -> str:
+    """A value in one line; `word` writes what is neither a mapping nor a list."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{word(k)}: {flow(v, word)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(flow(one, word) for one in value) + "]"
+    return word(value)
 
 
 def _escaped(character: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from codegen.spec.mistake import Mistake
+from codegen.spec.tasks.labels import check_class_names
 from codegen.spec.tasks.pictures import PictureRows, Side, check_changes
 from codegen.spec.tasks.task import Task
 
@@ -43,16 +44,7 @@ def check_masks(spec: Any) -> Iterator[Mistake]:
     if classes == 1 and data.ignore in (0, 1):
         message = "of one class, 0 is the background and 1 the object"
         yield Mistake(("data", "ignore"), message, "another number, or 2 classes")
-    if data.labels is None:
-        return
-    if len(data.labels) != classes:
-        message = f"{len(data.labels)} names for {classes} classes"
-        yield Mistake(("data", "labels"), message, f"model: {{classes: {len(data.labels)}}}")
-    for index, name in enumerate(data.labels):
-        if not name.isprintable():
-            yield Mistake(("data", "labels", index), "a name of characters that can't be shown")
-        if name in data.labels[:index]:
-            yield Mistake(("data", "labels", index), f"the class `{name}` is said twice")
+    yield from check_class_names(data.labels, classes)
 
 
 IMAGE_SEGMENTATION = Task(

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from codegen.spec.mistake import Mistake
+from codegen.spec.tasks.labels import check_class_names
 from codegen.spec.tasks.task import Task
 from codegen.spec.tasks.text import TextData, check_bytes, check_context
 
@@ -40,16 +41,7 @@ def check_labels(spec: Any) -> Iterator[Mistake]:
         yield Mistake(("data", "label"), f"the column `{data.label}` can't be both text and class")
     if data.pair == data.text:
         yield Mistake(("data", "pair"), f"the column `{data.pair}` can't be both texts of a pair")
-    if data.labels is None:
-        return
-    if len(data.labels) != spec.model.classes:
-        message = f"{len(data.labels)} names for {spec.model.classes} classes"
-        yield Mistake(("data", "labels"), message, f"model: {{classes: {len(data.labels)}}}")
-    for index, name in enumerate(data.labels):
-        if not name.isprintable():
-            yield Mistake(("data", "labels", index), "a name of characters that can't be shown")
-        if name in data.labels[:index]:
-            yield Mistake(("data", "labels", index), f"the class `{name}` is said twice")
+    yield from check_class_names(data.labels, spec.model.classes)
 
 
 SEQUENCE_CLASSIFICATION = Task(
