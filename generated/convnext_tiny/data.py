@@ -35,14 +35,11 @@ class Split:
         return Split(self.images[rows], self.targets[rows])
 
     def read(self, rows: Iterable[int], following: Iterable[int] = ()) -> Batch:
-        """Those of the rows that can be read, or of the next; what follows is decoded meanwhile."""
-        chosen = torch.tensor(list(rows))
+        """Those of the rows that can be read; what follows is decoded meanwhile."""
         if isinstance(self.images, Pictures):
-            pixels, read = self.images.read(chosen.tolist(), following)
-            while not len(read):
-                chosen = (chosen + 1) % len(self.targets)
-                pixels, read = self.images.read(chosen.tolist(), following)
+            pixels, read = self.images.read(rows, following)
             return Batch(pixels, self.targets[read])
+        chosen = torch.tensor(list(rows))
         return Batch(self.images[chosen], self.targets[chosen])
 
 
@@ -101,7 +98,8 @@ def read_images(
         splits = split_up(splits[0], path, validation, seed)
     train, validated = splits
     most = 1000 if isinstance(train.images, Pictures) else 10_000
-    some = train.read(range(0, len(train.targets), -(-len(train.targets) // most))).images
+    every = -(-len(train.targets) // most)
+    some = batch_of(train, np.arange(0, len(train.targets), every)).images
     deviation, mean = torch.std_mean(some.float() / 255, dim=(0, 2, 3), keepdim=True)
     deviation = deviation[0].clamp(min=1e-3)  # of a channel that never changes
     return Images(train, validated, classes, mean[0], deviation)
@@ -262,12 +260,21 @@ def drawn_rows(data: Images, options: Options, step: int, rank: int, world: int)
     return np.random.default_rng((options.seed, step)).integers(0, count, size)[rank]
 
 
+def batch_of(split: Split, rows: np.ndarray, following: Iterable[int] = ()) -> Batch:
+    """Those of the rows that can be read; if none can, of the next."""
+    batch = split.read(rows, following)
+    while not len(batch.targets):
+        rows = (rows + 1) % len(split.targets)
+        batch = split.read(rows, following)
+    return batch
+
+
 def random_batches(data: Images, options: Options, step: int, rank: int, world: int) -> list[Batch]:
     """This rank's part of one step's random images, one batch per micro-batch."""
     drawn = drawn_rows(data, options, step, rank, world)
     following = drawn_rows(data, options, step + 1, rank, world)
     ahead = np.concatenate([drawn, following])
-    return [data.train.read(rows, ahead[at + 1 :].flat) for at, rows in enumerate(drawn)]
+    return [batch_of(data.train, rows, ahead[at + 1 :].flat) for at, rows in enumerate(drawn)]
 
 
 def validation_batches(data: Images, options: Options, rank: int, world: int) -> Iterator[Batch]:
@@ -275,4 +282,6 @@ def validation_batches(data: Images, options: Options, rank: int, world: int) ->
     split = data.validation
     rows, size = range(rank, len(split.targets), world), options.batch
     for start in range(0, len(rows), options.batch):
-        yield split.read(rows[start : start + size], rows[start + size : start + 2 * size])
+        batch = split.read(rows[start : start + size], rows[start + size : start + 2 * size])
+        if len(batch.targets):
+            yield batch

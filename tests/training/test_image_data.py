@@ -152,21 +152,27 @@ def test_training_goes_on_without_what_can_not_be_read(
 def test_a_batch_of_nothing_that_can_be_read_is_of_the_next_pictures(
     modules: list[ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = modules[0]
+    data, train, _ = modules
     monkeypatch.setattr(data, "HELD", 0)
     files = write(tmp_path / "data/train")
-    write(tmp_path / "data/val", each=1)
+    held_out = write(tmp_path / "data/val", each=1)
     for broken in files[3:5]:
         broken.write_bytes(b"no picture")
-    split = read(data, tmp_path / "data").train
+    found = read(data, tmp_path / "data")
+    split = found.train
     for rows, wanted in (([3], [5]), ([3, 4], [5]), ([2, 4, 2], [2, 2]), ([4, 11], [11])):
-        batch = split.read(rows)
+        batch = data.batch_of(split, np.array(rows))
         assert numbers_of(batch) == wanted
         assert batch.targets.tolist() == [number // 4 for number in wanted]
+    held_out[0].write_bytes(b"no picture")
+    found.validation.images.ahead.clear()
+    options = train.parse_options(["--data", "some", "--batch", "1"])
+    batches = data.validation_batches(found, options, 0, 1)
+    assert [batch.targets.tolist() for batch in batches] == [[1], [2]]  # and none twice
     for broken in files:
         broken.write_bytes(b"no picture")
     with pytest.raises(ValueError, match="none of 12 pictures can be read"):
-        split.read([0])
+        data.batch_of(split, np.array([0]))
 
 
 def test_what_is_decoded_ahead_is_what_a_resumed_run_decodes(
