@@ -17,6 +17,7 @@ from codegen.spec import load_spec, load_text
 from tests.packages import import_model
 
 ROOT = Path(__file__).parent.parent.parent
+POOLS = (torch.nn.AdaptiveAvgPool2d, torch.nn.AvgPool2d, torch.nn.MaxPool2d)
 
 
 def spec(*layers: Any, **model: Any) -> str:
@@ -102,6 +103,17 @@ def test_a_toy_is_the_same_code_at_a_size_that_fits(name: str, tmp_path: Path) -
     images = torch.randn(2, 3, config.image_size, config.image_size)
     assert model.eval()(images).shape == (2, config.classes)
     assert sum(parameter.numel() for parameter in model.parameters()) < 400_000
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "poolformer_s12", "resnet18"])
+def test_pools_of_a_toy_see_several_pixels(name: str, tmp_path: Path) -> None:
+    module = import_model(lower(load_spec(ROOT / f"tests/zoo/{name}.yaml", ROOT)), tmp_path)
+    config, seen = module.Config.tiny(), []
+    model = module.Model(config).eval()
+    for pool in filter(lambda one: isinstance(one, POOLS), model.modules()):
+        pool.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:].numel()))
+    model(torch.randn(1, 3, config.image_size, config.image_size))
+    assert seen and min(seen) > 1
 
 
 def refused(*layers: Any, **model: Any) -> str:
