@@ -116,6 +116,13 @@ def test_pools_of_a_toy_see_several_pixels(name: str, tmp_path: Path) -> None:
     assert seen and min(seen) > 1
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_1", "seresnet50"])
+def test_no_layer_of_a_toy_is_left_with_an_output_or_two(name: str, tmp_path: Path) -> None:
+    module = import_model(lower(load_spec(ROOT / f"tests/zoo/{name}.yaml", ROOT)), tmp_path)
+    model = module.Model(module.Config.tiny())
+    assert min(len(p) for p in model.parameters() if p.ndim > 1) >= 4
+
+
 def refused(*layers: Any, **model: Any) -> str:
     with pytest.raises(SpecError) as caught:
         planned(*layers, **model)

@@ -22,7 +22,7 @@ from codegen.plan.network.polynomial import Atom, Polynomial, of_atom
 from codegen.plan.network.rows import layer_rows, layers_in
 from codegen.plan.network.size import MAP, Shape, Size, as_given, fixed, shape_words
 from codegen.plan.network.stages import Stages, with_loops
-from codegen.plan.network.toy import numbers_tried, sides_tried
+from codegen.plan.network.toy import FEW, numbers_tried, sides_tried
 from codegen.plan.network.tree import Levels, Line, Placed, Seen, Shortcut, Used
 from codegen.plan.network.walk import PlacedError, Walk
 from codegen.plan.reads import Read
@@ -161,7 +161,7 @@ def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[in
                 continue
             if _shape_of_code(small) != wanted or not _modes_fit(small, whole):
                 break  # another image makes no other code
-            if _are_maps(small, whole):
+            if _are_maps(small, whole) and _fewest(small) >= min(FEW, _fewest(whole)):
                 return toy, side
     return {}, sides[-1]
 
@@ -172,6 +172,12 @@ def _are_maps(small: Walked, whole: Walked) -> bool:
         math.prod(a) > 1 or math.prod(b) == 1
         for a, b in zip(_areas(small.line), _areas(whole.line), strict=True)
     )
+
+
+def _fewest(one: Walked) -> int:
+    """Outputs of the narrowest layer: the few of a toy's squeeze may all start below zero."""
+    weights = (weight for layer, _ in layers_in(one.line) for weight in layer.weights)
+    return min((int(w.shape[0]) for w in weights if len(w.shape) > 1), default=FEW)
 
 
 def _areas(line: Line) -> list[tuple[int, ...]]:

@@ -9,6 +9,7 @@ from codegen.plan.network.walk import OwnNumber
 
 STRUCTURE = ("kernel", "stride", "dilation", "groups", "padding")
 SMALL = 8  # what is not larger stays
+FEW = 4  # outputs that the narrowest layer keeps, where it has as many
 REPEATS = 2
 SCALES = ((16, 8), (8, 8), (8, 16), (4, 8), (4, 16), (4, 32), (2, 32))
 SIDES = (32, 48, 64, 80, 96, 128, 160)
