@@ -42,6 +42,7 @@ OTHERS = (
 )
 HELD_OUT = ("astronaut.png", "chelsea.png", "china.jpg", "coffee.png", "flower.jpg")
 WIDE = (400, 800)  # pixels: both ways in which a wallpaper is shrunk
+ATTACK, EPS = "pgd:20", 0.1  # the attack, and how far a pixel goes in it
 TRIED = 40  # steps that are timed, to know how many a run may have
 
 Log = list[dict[str, float]]
@@ -54,6 +55,7 @@ class Recipe:
     spec: dict[str, Any]
     data: Callable[[argparse.Namespace, Path], Path | None]  # of what is given, and a folder to use
     says: Callable[[Log], str]
+    options: tuple[str, ...] = ()  # of the run
 
 
 def photographs(given: argparse.Namespace, folder: Path) -> Path | None:
@@ -84,6 +86,13 @@ def right(log: Log) -> str:
     """Images whose class is told."""
     last = log[-1]
     return f"{100 * last['validation_accuracy']:.2f} % right, loss {last['validation_loss']:.3f}"
+
+
+def withstands(log: Log) -> str:
+    """The same, and of them under attack."""
+    last = log[-1]
+    under = f"{100 * last['accuracy_attacked']:.2f} under {ATTACK}"
+    return f"{100 * last['validation_accuracy']:.2f} % right, {under}"
 
 
 def gained(log: Log) -> str:
@@ -133,6 +142,12 @@ def residual_net() -> dict[str, Any]:
     }
 
 
+def attacked() -> dict[str, Any]:
+    """The same as two_convolutions, learning from images that are changed against it by FGSM."""
+    spec = two_convolutions()
+    return {**spec, "train": {**FASHION_TRAINING, "adversarial": {"eps": EPS}}}
+
+
 def super_resolution(*, beside: bool = False) -> dict[str, Any]:
     """specs/espcn.yaml; `beside` a bicubic enlargement, to which it adds what is missing."""
     spec: dict[str, Any] = yaml.safe_load((ROOT / "specs/espcn.yaml").read_text())
@@ -180,6 +195,8 @@ def denoising(sigma: float) -> dict[str, Any]:
 RECIPES = {
     "cnn_fashion": Recipe(two_convolutions(), fashion, right),
     "residual net": Recipe(residual_net(), fashion, right),
+    "not attacked": Recipe(attacked(), fashion, withstands, ("--attack-eps", "1e-9")),
+    "attacked by FGSM": Recipe(attacked(), fashion, withstands),
     "espcn x3": Recipe(super_resolution(), photographs, gained),
     "espcn beside bicubic x3": Recipe(super_resolution(beside=True), photographs, gained),
     "noise of sigma 25": Recipe(denoising(25), photographs, gained),
@@ -200,10 +217,12 @@ def steps_in(train: Any, given: list[str], seconds: float) -> int:
 def measure(name: str, recipe: Recipe, given: argparse.Namespace, data: Path, folder: Path) -> str:
     """Trains for the minutes that are given; a line of the table."""
     package = "run_" + "".join(c if c.isalnum() else "_" for c in name)
-    (train,) = import_package(folder, {**recipe.spec, "name": package}, "train")
+    asks = ["evaluate"] if "adversarial" in recipe.spec["train"] else []
+    train, *evaluates = import_package(folder, {**recipe.spec, "name": package}, "train", *asks)
     options = ["--data", str(data), "--device", "cpu"]
     options += ["--seed", str(given.seed), "--eval-every", "1000000000", "--log-every", "100"]
     options += ["--checkpoint-every", "1000000000", "--out", str(folder / package)]
+    options += recipe.options
     began = time.process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         steps = given.steps or steps_in(train, options, 60 * given.minutes)
@@ -211,6 +230,9 @@ def measure(name: str, recipe: Recipe, given: argparse.Namespace, data: Path, fo
         assert train.main([*options, "--steps", str(steps), "--overwrite"]) == 0
     seconds = time.process_time() - began - tried
     log = [json.loads(line) for line in (folder / package / "log.jsonl").read_text().splitlines()]
+    for evaluate in evaluates:
+        asked = ["--checkpoint", str(folder / package), "--attack", ATTACK, "--eps", str(EPS)]
+        log[-1] |= evaluate.evaluate(evaluate.parse_arguments([*asked, "--device", "cpu"]))
     return f"{name[:23]:23}  {recipe.says(log)[:41]:41}  {seconds:4.0f}  {steps:6,}"
 
 

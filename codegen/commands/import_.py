@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,8 @@ from codegen.importers.companions import keep_companions
 from codegen.importers.config import Config, read_config
 from codegen.importers.convert import ImportedPackage, convert, imported, keep, staged
 from codegen.importers.dense import dense_file
+from codegen.importers.image_facts import keep_image_facts, labels_of
+from codegen.importers.image_processor import Reading, read_processor
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.mapping import deep, other_heads, read_mapping
 from codegen.importers.network_text import network_text
@@ -67,6 +68,7 @@ class ReadModel:
     text: str
     plan: Plan
     passed_over: tuple[str, ...] = ()  # fields of the config that no code of the type reads
+    remarks: tuple[str, ...] = ()  # of how pictures are read there, and not here
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ def read_model(
     translated = with_sentences(translate(config, mapping, weights=weighted), sentences)
     if pairs:
         translated = of_pairs(translated)
+    reading = reading_of(translated, folder, model_type)
+    translated = with_reading(translated, reading)
     where = folder if folder.is_dir() else folder.parent
     seen = "vision" if mapping.within == "vision_config" else "text"
     whose = f"the {seen} model of " if mapping.within else ""
@@ -119,7 +123,8 @@ def read_model(
         plan = lower(load_text(text, path))
     except SpecError as error:
         raise _explained(error, text, path, translated) from None
-    return ReadModel(name, model_type, config, text, plan, translated.passed_over)
+    remarks = reading.remarks if reading else ()
+    return ReadModel(name, model_type, config, text, plan, translated.passed_over, remarks)
 
 
 def embedding_of(model_type: str, mapping: Mapped) -> Mapped:
@@ -145,6 +150,28 @@ def with_sentences(translated: Translated, sentences: dict[str, Any] | None) -> 
         del head["dim"]
     spec = {**spec, "data": data, "model": {**spec["model"], "head": head}}
     return replace(translated, spec={key: part for key, part in spec.items() if part != {}})
+
+
+def reading_of(translated: Translated, folder: Path, model_type: str) -> Reading | None:
+    """How a classifier's pictures are read, and what the spec can't say of it."""
+    if translated.spec["task"] != "image-classification":
+        return None
+    reading, image = read_processor(folder, model_type), translated.spec["model"]["image"]
+    side = image.get("size")
+    if reading is None or translated.spec.get("family") == "network" or reading.side in (0, side):
+        return reading
+    remark = f"there, pictures are made {reading.side} pixels wide; the model's images are {side}"
+    return replace(reading, remarks=(*reading.remarks, remark))
+
+
+def with_reading(translated: Translated, reading: Reading | None) -> Translated:
+    """The spec with how pictures are read; a network's images are as large as they are there."""
+    if reading is None:
+        return translated
+    spec: dict[str, Any] = {"data": reading.data} if reading.data else {}
+    if reading.side and translated.spec.get("family") == "network":
+        spec["model"] = {"image": {"size": reading.side}}
+    return replace(translated, spec=dict(deep(translated.spec, spec)))
 
 
 def of_pairs(translated: Translated) -> Translated:
@@ -240,7 +267,12 @@ def import_folder(
     layer = dense_folder(folder) if files else None
     dense = dense_file(layer, allow_pickle=allow_pickle) if layer else None
     writes = isinstance(model.plan.task, TextTask) and bool(model.plan.task.prompt)
-    keep_facts = partial(keep_companions, folder, model.config, writes=writes)
+    names = labels_of(model.config.fields, model.plan)
+
+    def keep_facts(to: Path) -> None:
+        keep_companions(folder, model.config, to, writes=writes)
+        keep_image_facts(model.plan, names, to)
+
     source = Source(folder, files, dense)
     return written_down(source, model, project, specs, out, keep_facts, test=test, moved=moved)
 

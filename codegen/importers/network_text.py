@@ -10,7 +10,7 @@ from codegen.importers.spec_text import WIDTH, flow, scalar
 from codegen.spec.yaml.source import core_scalar
 
 PLAIN = re.compile(r"[A-Za-z0-9_(][\w ()<>=!.*/+-]*")  # what needs no quotes, in { } either
-FIRST = ("name", "family", "task", "extends")
+FIRST = ("name", "family", "task", "extends", "data")
 IN_FULL = ("model", "blocks", "layers")  # below their names, however short
 
 

@@ -7,12 +7,11 @@ text in sentence_bert_config.json, and what stands before it in config_sentence_
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from codegen.errors import CheckpointError
-from codegen.importers.config import LARGEST
+from codegen.importers.json_files import read_fields, read_json
 
 MODULES, LENGTHS = "modules.json", "sentence_bert_config.json"
 SETTINGS, TOKENIZER = "config_sentence_transformers.json", "tokenizer_config.json"
@@ -78,7 +77,7 @@ def _steps(folder: Path) -> dict[str, Path]:
 
 
 def _list_of(folder: Path) -> list[dict[str, Any]]:
-    steps = _read(folder / MODULES)
+    steps = read_json(folder / MODULES)
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise CheckpointError(f"{folder / MODULES}: not a list of modules")
     return steps
@@ -102,7 +101,7 @@ def _path_of(step: dict[str, Any], folder: Path) -> Path:
 
 def _pooling(path: Path, *, prompted: bool) -> str:
     """The one kind of pooling that is on."""
-    said = _mapping(path)
+    said = read_fields(path)
     if prompted and said.get("include_prompt") is False:
         message = f"{path}: `include_prompt` leaves the prompt's tokens out, which packages don't"
         raise CheckpointError(message, f"take the prompts out of {SETTINGS}")
@@ -122,7 +121,7 @@ def _pooling(path: Path, *, prompted: bool) -> str:
 
 def _dense(path: Path) -> dict[str, Any]:
     """The layer between pooling and embedding, as the head's; its width as `dim`."""
-    said = _mapping(path)
+    said = read_fields(path)
     name = str(said.get("activation_function", "torch.nn.modules.activation.Tanh"))
     activation = ACTIVATIONS.get(name.rpartition(".")[2])
     if activation is None:
@@ -139,7 +138,7 @@ def _dense(path: Path) -> dict[str, Any]:
 
 def _refuse_changed_texts(folder: Path) -> None:
     """What sentence-transformers makes of a text before the tokenizer has it."""
-    said = _read(folder / LENGTHS) if (folder / LENGTHS).is_file() else {}
+    said = read_json(folder / LENGTHS) if (folder / LENGTHS).is_file() else {}
     if isinstance(said, dict) and said.get("do_lower_case"):
         what = "`do_lower_case` asks for texts in lower case, which packages don't make"
         hint = "take the field out, and change texts yourself"
@@ -148,7 +147,7 @@ def _refuse_changed_texts(folder: Path) -> None:
 
 def _prompts(path: Path) -> dict[str, Any]:
     """What may stand before a text, by name, and which of them does by default."""
-    said = _mapping(path) if path.is_file() else {}
+    said = read_fields(path) if path.is_file() else {}
     prompts, usual = said.get("prompts") or {}, said.get("default_prompt_name")
     texts = isinstance(prompts, dict) and all(isinstance(one, str) for one in prompts.values())
     if not texts or not isinstance(usual, str | None):
@@ -165,27 +164,8 @@ def _prompts(path: Path) -> dict[str, Any]:
 def _length(folder: Path) -> dict[str, Any]:
     """The most tokens of a text, where it is said: for sentences, or of the tokenizer."""
     for name, field in ((LENGTHS, "max_seq_length"), (TOKENIZER, "model_max_length")):
-        said = _read(folder / name) if (folder / name).is_file() else {}
+        said = read_json(folder / name) if (folder / name).is_file() else {}
         length = said.get(field) if isinstance(said, dict) else None
         if isinstance(length, int) and not isinstance(length, bool) and 0 < length < ENDLESS:
             return {"context_length": length}
     return {}
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    """A JSON file that holds fields."""
-    said = _read(path)
-    if not isinstance(said, dict):
-        raise CheckpointError(f"{path}: not a mapping of fields")
-    return said
-
-
-def _read(path: Path) -> Any:
-    """A JSON file; CheckpointError if it isn't there, or isn't one."""
-    try:
-        with path.open("rb") as file:
-            return json.loads(file.read(LARGEST).decode("utf-8-sig"))
-    except OSError as error:
-        raise CheckpointError(f"{path}: can't be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not JSON that can be read: {error}") from None

@@ -34,6 +34,8 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
     if made.model.passed_over:
         fields = ", ".join(made.model.passed_over)
         lines["unread"] = f"no code of {made.model.model_type} reads {fields} of config.json"
+    if made.model.remarks:
+        lines["pictures"] = "; ".join(made.model.remarks)
     if skipped := made.record.get("skipped"):
         more = f" and {len(skipped) - NAMED:,} more" if len(skipped) > NAMED else ""
         lines["skipped"] = f"not read by this model: {', '.join(skipped[:NAMED])}{more}"
