@@ -216,7 +216,7 @@ def steps_in(train: Any, given: list[str], seconds: float) -> int:
 
 def measure(name: str, recipe: Recipe, given: argparse.Namespace, data: Path, folder: Path) -> str:
     """Trains for the minutes that are given; a line of the table."""
-    package = "run_" + "".join(c if c.isalnum() else "_" for c in name)
+    package = "run_" + "".join(c if c.isalnum() else "_" for c in name.lower())
     asks = ["evaluate"] if "adversarial" in recipe.spec["train"] else []
     train, *evaluates = import_package(folder, {**recipe.spec, "name": package}, "train", *asks)
     options = ["--data", str(data), "--device", "cpu"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.capture.axes import WORDS
-from codegen.capture.item import Item, Line, Way, shared_owners
+from codegen.capture.item import RECALLED, Item, Line, Way, shared_owners
 
 FUNCTIONS = (*WORDS, "gelu_tanh")
 SUMS = ("conv", "linear")
@@ -104,6 +104,8 @@ def _joined(item: Item) -> Item:
     """A join by its own name, with its ways folded."""
     item.ways = [folded(way) if isinstance(way, list) else way for way in item.ways]
     others = [way for way in item.ways if way != "here"]
+    if any(isinstance(way, str) or way[0].kind == RECALLED for way in others):
+        return item
     if len(item.ways) != 2 or len(others) == 0:
         return item
     if item.kind == "add":

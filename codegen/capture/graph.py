@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codegen.errors import TgenError
 
+NOWHERE = ""  # before several steps, of which none is before all
 Owner = tuple[str, str, bool]  # path, class, whether it is torch's own
 
 
@@ -85,6 +86,26 @@ class Graph:
         for other in rest:
             first = self._meet(first, other)
         return first
+
+    def within(self, ends: Iterable[str], start: str) -> list[str]:
+        """The steps between two places, in their order; the ends among them."""
+        found: set[str] = set()
+        todo = [*ends]
+        while todo:
+            at = todo.pop()
+            if at not in found and at != start:
+                found.add(at)
+                todo += self.reads(self.steps[at])
+        return sorted(found, key=self.place.__getitem__)
+
+    def with_sources(self, ends: Iterable[str], sources: Collection[str]) -> Graph:
+        """The same where nothing is known of what comes before some steps, up to some ends."""
+        near = {**self.near, **dict.fromkeys(sources, NOWHERE), NOWHERE: NOWHERE}
+        found = replace(self, near=near, place={NOWHERE: -1, **self.place})
+        for name in self.within(ends, next(iter(sources))):
+            if name not in sources:
+                near[name] = found.meet(self.reads(self.steps[name]))
+        return found
 
     def passes(self, name: str, other: str) -> bool:
         """Whether all ways to a step pass another."""

@@ -8,12 +8,13 @@ from typing import Any, Union
 
 from codegen.capture.graph import Owner
 
+NAMED, RECALLED = "as", "from"  # what comes here gets a name; what has one is where it goes on
 JOINS = ("add", "concat", "multiply", "subtract", "residual", "gate", "dense", "split")
 
 
 @dataclass
 class Item:
-    """A layer with its fields; `ways` are of a join, "here" what comes in.
+    """A layer with its fields; `ways` are of a join, "here" what comes in, a name what has it.
 
     `tensors` are those of each module in it, in the order in which our code makes them; `owners`
     the modules around it.

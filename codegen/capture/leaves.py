@@ -38,6 +38,14 @@ def _dropped(graph: Graph, step: Step, before: Step) -> list[Item]:
     return [Item("drop_path", {"rate": rate})] if rate else []
 
 
+def _plus(graph: Graph, step: Step, before: Step) -> list[Item]:
+    """Nothing is what a sum begins with, where a loop makes it."""
+    others = [graph.value(one) for one in (*step.args, *step.kwargs.values())]
+    if 0 not in [one for one in others if isinstance(one, int | float)]:
+        raise UnknownError(f"`{step.word}` with a number")
+    return []
+
+
 READERS: dict[str, Callable[[Graph, Step, Step], list[Item]]] = {
     **dict.fromkeys((*FUNCTIONS, *WORDS), _function),
     "Conv2d": conv,
@@ -67,6 +75,7 @@ READERS: dict[str, Callable[[Graph, Step, Step], list[Item]]] = {
     "transpose": moved,
     "getitem": sliced,
     "multiply": times,
+    "add": _plus,
     "Dropout": _dropout,
     "dropout": _dropout,
     "drop_path": _dropped,

@@ -51,14 +51,14 @@ def look(request: dict[str, Any], out: Path) -> None:
         raise UntraceableError(f"{name} has hooks or is parametrised, which no spec says")
     starts = {n: float(p.flatten()[0].detach()) for n, p in model.named_parameters()
               if p.numel() and p.min() == p.max()}  # fmt: skip
-    graph = traced(model)
     size = request["input"]
     images = [torch.randn(batch, *size) for batch in BATCHES]
+    graph = traced(model, images)
     try:
         drawn(model, size)
         with torch.no_grad():
             scores = [scores_of(model(one)) for one in images]
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    except Exception as error:  # whatever the user's code does
         raise UntraceableError(f"the module can't take {size}: {error}") from None
     if any(len(one) != batch for one, batch in zip(scores, BATCHES, strict=True)):
         shapes = " and ".join(str(list(one.shape)) for one in scores)

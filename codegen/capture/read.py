@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from codegen.capture.axes import UnknownError, is_last
-from codegen.capture.graph import CaptureError, Graph, Step
-from codegen.capture.item import Item, Line, Way, shared_owners
+from codegen.capture.graph import NOWHERE, CaptureError, Graph, Step
+from codegen.capture.item import NAMED, RECALLED, Item, Line, Way, shared_owners
 from codegen.capture.leaves import leaf
 from codegen.capture.patterns import pattern
 from codegen.errors import Diagnostic, Position
@@ -19,35 +21,53 @@ MAX_DEPTH = 100
 
 def read_graph(graph: Graph) -> Line:
     """The layers of a module; CaptureError at the first step that no layer is."""
+    for step in graph.steps.values():  # in order, so that none asks for many
+        is_last(graph, step)
     return _Reader(graph).line(graph.output, graph.start)
 
 
-class _Reader:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        for step in graph.steps.values():  # in order, so that none asks for many
-            is_last(graph, step)
-        self.read: set[str] = set()
-        self.depth = 0
+class SharedError(CaptureError):
+    """A step that ways read which don't part there."""
 
-    def line(self, end: str, start: str) -> Line:
-        """The layers between two steps, one of which all ways to the other pass."""
+    def __init__(self, step: Step) -> None:
+        super().__init__(refused(step, "what is read by ways that part elsewhere").diagnostics)
+        self.name = step.name
+
+
+@dataclass
+class _Reader:
+    """`named` are steps that ways may begin at, by the names under which they are kept."""
+
+    graph: Graph
+    named: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)  # all that there are
+    read: set[str] = field(default_factory=set)
+    depth: int = 0
+
+    def line(self, end: str, here: str) -> Line:
+        """The layers between two steps, one of which all ways to the other pass.
+
+        `here` is the step where the line begins, or goes on from what has a name.
+        """
         found: Line = []
         at = end
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise CaptureError(f"ways inside of ways, more than {MAX_DEPTH} deep")
-        while at != start:
+        while at not in (here, NOWHERE):
             step = self.graph.steps[at]
+            if at in self.named and at != end:
+                found.insert(0, Item(RECALLED, {"name": self.named[at]}, outgoing=step.shape))
+                break
             self._once(step)
-            made, at = self.before(step, start)
+            made, at = self.before(step, here)
             found = made + found
         self.depth -= 1
         return found
 
     def _once(self, step: Step) -> None:
         if step.name in self.read:
-            self.refuse(step, "what it gives is read by ways that part elsewhere")
+            raise SharedError(step)
         self.read.add(step.name)
 
     def before(self, step: Step, start: str) -> tuple[Line, str]:
@@ -57,7 +77,7 @@ class _Reader:
             item, before = found
             return [item], before
         if step.word in JOINED and len(dict.fromkeys(reads)) > 1:
-            return self.joined(step, reads)
+            return self.joined(step, reads, start)
         try:
             if len(reads) != 1:
                 raise UnknownError(f"`{step.word}` of {len(reads)} values")
@@ -65,7 +85,7 @@ class _Reader:
         except UnknownError as error:
             raise refused(step, str(error)) from None
 
-    def joined(self, step: Step, reads: list[str]) -> tuple[Line, str]:
+    def joined(self, step: Step, reads: list[str], here: str) -> tuple[Line, str]:
         """Ways that meet."""
         if step.word == "concat":
             axis = self.graph.value(step.argument(1, "dim", 0))
@@ -79,11 +99,55 @@ class _Reader:
         flat = [s for s in shapes if step.word in ("add", "subtract") and s != shapes[0]]
         if flat:
             self.refuse(step, f"`{step.word}` of {shapes[0]} and {flat[0]}")
-        return self.ways(step, reads)
+        known = {*self.read}
+        try:
+            return self.ways(step, reads, here)
+        except SharedError as error:
+            start = self.graph.steps.get(self.graph.meet(reads))
+            if start is None or start.word in PARTED:
+                raise
+            self.read = known
+            return self.with_names(step, reads, error.name)
 
-    def ways(self, step: Step, reads: list[str]) -> tuple[Line, str]:
-        """The ways of a join from where they part."""
+    def with_names(self, step: Step, reads: list[str], first: str) -> tuple[Line, str]:
+        """The ways of a join whose steps some ways share: these come first, each with a name."""
+        start, depth = self.graph.meet(reads), self.depth
+        shared, known, count = [first], {*self.read}, len(self.names)
+        while True:
+            del self.names[count:]
+            named = {one: self._name(one) for one in (start, *shared)}
+            inner = _Reader(
+                self.graph.with_sources(reads, [start, *shared]), self.named | named, self.names,
+                {*known}, depth,
+            )  # fmt: skip
+            try:
+                return self._after_named(inner, step, reads, [start, *shared]), start
+            except SharedError as error:
+                if error.name in named or not self.graph.passes(error.name, start):
+                    raise
+                shared.append(error.name)
+                shared.sort(key=self.graph.place.__getitem__)
+            finally:
+                self.read = inner.read
+
+    def _after_named(self, inner: _Reader, step: Step, reads: list[str], named: list[str]) -> Line:
+        found: Line = [Item(NAMED, {"name": inner.named[named[0]]})]
+        for before, one in pairwise(named):
+            found += [*inner.line(one, before), Item(NAMED, {"name": inner.named[one]})]
+        return found + inner.ways(step, reads, named[-1])[0]
+
+    def _name(self, step: str) -> str:
+        """What a step's output is kept as."""
+        if step == self.graph.start:
+            return "images" if len(self.graph.steps[step].shape) == 3 else "inputs"
+        self.names.append(f"kept{len(self.names) + 1}")
+        return self.names[-1]
+
+    def ways(self, step: Step, reads: list[str], here: str) -> tuple[Line, str]:
+        """The ways of a join from where they part; if that is at no one place, from names."""
         start = self.graph.meet(reads)
+        if start == NOWHERE:
+            return [self.item(step, [self.way(one, here) for one in reads], here)], start
         if self.graph.steps[start].word in PARTED:
             return self.parted(step, reads, start)
         made: list[Way] = []
@@ -91,7 +155,7 @@ class _Reader:
             for first in range(1, len(reads) - 1):
                 inner = self.graph.meet(reads[first:])
                 if inner != start and inner not in reads[:first]:
-                    last, before = self.ways(step, reads[first:])
+                    last, before = self.ways(step, reads[first:], here)
                     tail = self.line(before, start) + last
                     made = [self.way(one, start) for one in reads[:first]]
                     return [self.item(step, [*made, tail], start)], start
@@ -100,11 +164,15 @@ class _Reader:
 
     def way(self, end: str, start: str) -> Way:
         """The layers of one way."""
+        if end != start and end in self.named:
+            return self.named[end]
         return self.line(end, start) or "here"
 
     def item(self, step: Step, ways: list[Way], start: str, kind: str = "") -> Item:
         """A join with the modules around all that is in it."""
         inside = [one.owners for way in ways if isinstance(way, list) for one in way]
+        if any(way != "here" for way in ways if isinstance(way, str)):
+            inside = []  # what has a name is of no module
         return Item(
             kind or JOINED[step.word],
             ways=ways,

@@ -10,6 +10,7 @@ from codegen.spec.network.fields import Function, NormKind
 from codegen.spec.network.layers import KINDS
 
 LONGEST = 8  # layers of such a block
+RESIZING = ("max_pool", "mean_pool", "upsample", "pixel_shuffle", "pixel_unshuffle")
 FEWEST = 3  # times
 NAME = re.compile(r"[a-z_]\w*")
 KNOWN = {
@@ -24,12 +25,12 @@ def with_units(
 ) -> tuple[list[Any], dict[str, list[Any]]]:
     """Layers and blocks in which what is said again and again is a block of its own."""
     units: dict[str, list[Any]] = {}
-    bodies = {name: _deep(body, units, {*blocks}) for name, body in blocks.items()}
-    layers = _deep(layers, units, {*blocks})
+    bodies = {name: _deep(body, units, blocks) for name, body in blocks.items()}
+    layers = _deep(layers, units, blocks)
     return layers, {**units, **bodies}
 
 
-def _deep(part: Any, units: dict[str, list[Any]], taken: set[str]) -> Any:
+def _deep(part: Any, units: dict[str, list[Any]], taken: dict[str, list[Any]]) -> Any:
     """A part of a spec with its rows shortened, the innermost first."""
     if isinstance(part, dict):
         return {name: _deep(value, units, taken) for name, value in part.items()}
@@ -43,7 +44,9 @@ def _is_layer(one: Any) -> bool:
     return isinstance(one, str) or (isinstance(one, dict) and len(one) == 1)
 
 
-def _shortened(layers: list[Any], units: dict[str, list[Any]], taken: set[str]) -> list[Any]:
+def _shortened(
+    layers: list[Any], units: dict[str, list[Any]], taken: dict[str, list[Any]]
+) -> list[Any]:
     found: list[Any] = []
     at = 0
     while at < len(layers):
@@ -51,15 +54,37 @@ def _shortened(layers: list[Any], units: dict[str, list[Any]], taken: set[str]) 
         if not name:
             length, times = _run(layers, at)
             row = layers[at : at + length]
-            if times < FEWEST or not _is_worth(row) or not {*_names(row)} <= KNOWN | taken:
+            if times < FEWEST or not _is_worth(row) or not {*_names(row)} <= KNOWN | {*taken}:
                 found.append(layers[at])
                 at += 1
                 continue
             name = _free({*units, *taken})
             units[name] = row
-        found.append({name: {"repeat": times}} if times > 1 else name)
+        if times > 1 and not _changes(units[name], taken):
+            found.append({name: {"repeat": times}})
+        else:
+            found += [name] * times
         at += length * times
     return found
+
+
+def _changes(part: Any, blocks: dict[str, list[Any]]) -> bool:
+    """Whether a row may give maps of another size or width than those that come in."""
+    if isinstance(part, str):
+        return part in RESIZING or (part in blocks and _changes(blocks[part], blocks))
+    if isinstance(part, list):
+        return any(_changes(one, blocks) for one in part)
+    if not isinstance(part, dict):
+        return False
+    for name, said in part.items():
+        stride = said.get("stride") if isinstance(said, dict) else None
+        if name in RESIZING and stride != 1:
+            return True
+        if (name == "stride" and said != 1) or (name == "width" and "* channels" in str(said)):
+            return True
+        if _changes(name, blocks) or (name != "gate" and _changes(said, blocks)):
+            return True
+    return False
 
 
 def _known(layers: list[Any], at: int, units: dict[str, list[Any]]) -> tuple[str, int, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen.capture.fold import is_projection
-from codegen.capture.item import Item, Line
+from codegen.capture.item import NAMED, RECALLED, Item, Line
 
 EPS = {"response": 1e-6}
 NONE: Any = "none"
@@ -90,6 +90,8 @@ def said(line: Line, usual: Defaults) -> list[Any]:
 
 
 def _layer(item: Item, usual: Defaults) -> Any:
+    if item.kind in (NAMED, RECALLED):
+        return {item.kind: item.fields["name"]}
     maker = {"conv": _conv, "linear": _linear, "residual": _residual}.get(item.kind)
     if maker:
         return maker(item, usual)

@@ -85,6 +85,10 @@ def _weight_of(graph: Graph, step: Step) -> tuple[Step, list[int]] | None:
 
 def times(graph: Graph, step: Step, before: Step) -> list[Item]:
     """A learned gain of each channel."""
+    others = [one for one in (step.argument(0, "input"), step.argument(1, "other"))
+              if isinstance(one, int | float)]  # fmt: skip
+    if others:
+        return [] if others[0] == 1 else [Item("rescale", {"factor": others[0]})]
     found = _weight_of(graph, step)
     channels = before.shape[-1] if is_last(graph, before) else before.shape[0]
     if found is None:

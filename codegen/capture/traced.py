@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 import traceback
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 import torch.fx
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 DROPS = ("StochasticDepth", "DropPath")  # of other libraries, in training only
+BEFORE = {name: getattr(nn.Module, name) for name in ("__call__", "__getattr__")}
 WORDS: dict[Any, str] = {
     operator.add: "add", operator.iadd: "add", torch.add: "add", operator.sub: "subtract",
     torch.sub: "subtract", operator.mul: "multiply", operator.imul: "multiply",
@@ -42,9 +44,46 @@ class UntraceableError(Exception):
 
 
 class Tracer(torch.fx.Tracer):
-    """Modules of torch.nn are steps; all others are looked into."""
+    """Modules of torch.nn are steps; all others are looked into.
+
+    What a module does by the shape of what comes in, it does as with these images.
+    """
 
     record_stack_traces = True
+
+    def __init__(self, images: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.images = images
+        self.values: list[dict[torch.fx.Node, Any]] = [{} for _ in images]
+
+    def to_bool(self, obj: torch.fx.Proxy) -> bool:
+        """Which way an `if` goes, where that depends on nothing but shapes."""
+        if not _is_of_shapes(obj.node):
+            return super().to_bool(obj)
+        found = {bool(self._value(obj.node, at)) for at in range(len(self.images))}
+        return found.pop() if len(found) == 1 else super().to_bool(obj)
+
+    def _value(self, node: torch.fx.Node, at: int) -> Any:
+        """What a step so far gives for one of the batches."""
+        known = self.values[at]
+        with _as_it_was(), torch.no_grad():
+            for one in self.graph.nodes:
+                if one not in known:
+                    known[one] = self._run(one, at)
+        return known[node]
+
+    def _run(self, node: torch.fx.Node, at: int) -> Any:
+        known, target = self.values[at], cast(Any, node.target)
+        args, kwargs = torch.fx.map_arg((node.args, node.kwargs), known.__getitem__)
+        if node.op == "placeholder":
+            return self.images[at]
+        if node.op == "get_attr":
+            return operator.attrgetter(target)(self.root)
+        if node.op == "call_module":
+            return self.root.get_submodule(target)(*args, **kwargs)
+        if node.op == "call_method":
+            return getattr(args[0], target)(*args[1:], **kwargs)
+        return target(*args, **kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one step."""
@@ -53,9 +92,32 @@ class Tracer(torch.fx.Tracer):
         return type(m).__module__.startswith("torch.nn") and not isinstance(m, CONTAINERS)
 
 
-def traced(model: nn.Module) -> torch.fx.GraphModule:
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """Modules as they are while no tracer looks at what they do."""
+    during = {name: getattr(nn.Module, name) for name in BEFORE}
+    try:
+        for name, method in BEFORE.items():
+            setattr(nn.Module, name, method)
+        yield
+    finally:
+        for name, method in during.items():
+            setattr(nn.Module, name, method)
+
+
+def _is_of_shapes(node: torch.fx.Node) -> bool:
+    """Whether a number is worked out of shapes alone, not of what tensors hold."""
+    if node.op == "call_method" and node.target in ("size", "dim", "numel", "ndimension"):
+        return True
+    if node.op == "call_function" and node.target is getattr:
+        return node.args[1] in ("shape", "ndim")
+    inner = node.all_input_nodes
+    return node.op == "call_function" and bool(inner) and all(map(_is_of_shapes, inner))
+
+
+def traced(model: nn.Module, images: Sequence[Tensor]) -> torch.fx.GraphModule:
     """The graph of the module; UntraceableError with the line at which tracing ends."""
-    tracer = Tracer()
+    tracer = Tracer(images)
     try:
         return torch.fx.GraphModule(model, tracer.trace(model))
     except Exception as error:

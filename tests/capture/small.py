@@ -166,6 +166,37 @@ class Shared(nn.Module):
         return self.c(a + b) * b
 
 
+class Fused(nn.Module):
+    """Two branches of two sizes, each of which goes into both (arXiv:1908.07919)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up = nn.Conv2d(8, 12, 3, 2, 1), nn.Conv2d(12, 8, 1)
+        self.high, self.low = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(12, 12, 3, padding=1)
+        self.lower, self.last = nn.Conv2d(8, 12, 3, 2, 1), nn.Conv2d(12, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        high, low = self.high(x), self.low(torch.relu(self.down(x)))
+        both = torch.relu(high + F.interpolate(self.up(low), scale_factor=2.0))
+        low = torch.relu(self.lower(high) + low)
+        return both + F.interpolate(self.last(low), scale_factor=2.0)
+
+
+class Summed(nn.Module):
+    """Ways that a loop adds to nothing, times a number; what it does depends on the shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ways = nn.ModuleList(nn.Conv2d(8, 8, size, padding=size // 2) for size in (1, 3, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor | int = 0
+        for way in self.ways:
+            found = way(x) * 0.3 + found
+        assert x.dim() == 4 and isinstance(found, Tensor | torch.fx.Proxy)
+        return torch.relu(found) if x.shape[-2] > x.size(1) / 4 else found
+
+
 class Baked(nn.Module):
     """A shape that is the example's."""
 
@@ -272,8 +303,18 @@ def tokened() -> nn.Module:
 
 
 def shared() -> nn.Module:
-    """Can't be said."""
+    """A value that two ways share."""
     return whole(Shared())
+
+
+def fused() -> nn.Module:
+    """Branches of two sizes."""
+    return whole(Fused())
+
+
+def summed() -> nn.Module:
+    """Sums that loops make, twice."""
+    return whole(Summed(), Summed())
 
 
 def baked() -> nn.Module:

@@ -150,8 +150,30 @@ def test_rows_of_numbers_are_told_apart_or_measured(classes: int, tmp_path: Path
     assert said["model"]["layers"] == [{"linear": {"width": 16, "activation": "tanh"}}, last]
 
 
+def test_what_ways_share_gets_a_name(tmp_path: Path) -> None:
+    layers, _ = layers_of(captured("shared", tmp_path))
+    assert layers[:3] == [
+        {"conv": {"width": 8, "activation": "relu"}, "as": "kept1"},
+        "conv",
+        {"gate": [{"add": [[{"from": "kept1"}, "conv"], "here"]}, "conv"]},
+    ]
+
+
+def test_branches_of_several_sizes_are_found(tmp_path: Path) -> None:
+    layers, _ = layers_of(captured("fused", tmp_path))
+    assert layers[0]["as"] == "kept1" and layers[1:3] == [
+        {"conv": {"as": "kept2"}},
+        {"from": "kept1"},
+    ]
+
+
+def test_sums_of_a_loop_are_read_and_what_shapes_choose(tmp_path: Path) -> None:
+    layers, blocks = layers_of(captured("summed", tmp_path))
+    assert {"summed": {"repeat": 2}} in layers and blocks["summed"][1] == "relu"
+    assert str(blocks["summed"]).count("{'rescale': 0.3}") == 3
+
+
 REFUSED = {
-    "shared": ("small.Shared: no layer is what it gives is read by ways that part", "a, b ="),
     "baked": ("batches of 2 and 3 give [2, 3] and [2, 3]", ""),
     "branching": ("small.Branching: it can't be traced", ""),
     "rolled": ("small.Rolled: no layer is `torch.roll`", "torch.roll(x, 1, 2)"),

@@ -138,6 +138,21 @@ def test_ways_that_do_not_fit_are_named_with_their_shapes() -> None:
     assert "way 1 gives 6 x 16 x 16, here 4 x 16 x 16" in message and "`width` of 6" in message
 
 
+def test_a_layer_that_nothing_reads_is_named() -> None:
+    kept = [{"conv": {"width": 4, "as": "a"}}, {"conv": {"width": 4, "as": "b"}}]
+    assert planned(*kept, {"from": "a"}, {"add": ["here", "b"]}, "mean_pool", "linear")
+    message = refused(*kept, {"from": "a"}, "mean_pool", "linear")
+    assert "nothing reads `b`, which the layer before gives" in message and "- from: a" in message
+    message = refused(kept[0], "relu", {"from": "a"}, "mean_pool", "linear")
+    assert "nothing reads what the layer before gives" in message and "`as: NAME`" in message
+    message = refused(*kept, {"from": "c"}, "mean_pool", "linear")
+    assert "nothing was kept as `c`" in message
+    inside = [[{"from": "a"}, "relu"], [{"conv": {"width": 4, "as": "c"}}]]
+    assert planned(kept[0], {"add": inside}, "mean_pool", "linear")
+    message = refused(kept[0], {"add": inside, "as": "d"}, {"from": "c"}, "mean_pool", "linear")
+    assert "nothing was kept as `c`" in message  # it was, on a way of its own
+
+
 @pytest.mark.parametrize(
     ("layers", "message"),
     [

@@ -37,6 +37,7 @@ LAYERS: dict[str, tuple[list[Any], dict[str, Any], dict[str, Any]]] = {
     "channel_shuffle": ([{"conv": 6}], {}, {"groups": 3}),
     "dropout": ([], {}, {"rate": 0.3}),
     "drop_path": ([], {}, {"rate": 0.3}),
+    "rescale": ([], {"factor": 0.5}, {"factor": 0.3}),
     "scale": ([], {}, {"start": 0.3}),
     "attention": (TOKENS, {"heads": 2}, {"heads": 4, "bias": False}),
     "residual": (
@@ -59,6 +60,9 @@ LAYERS: dict[str, tuple[list[Any], dict[str, Any], dict[str, Any]]] = {
         {"widths": [2, 4], "block": [{"conv": "2 * width"}], "down": [{"mean_pool": 2}],
          "up": ["upsample", {"conv": {"width": "width", "kernel": 1}}], "join": "add"},
     ),
+    "from": (
+        [{"conv": {**CONV, "as": "a"}}, {"conv": {**CONV, "as": "b"}}], {"name": "a"}, {"name": "b"}
+    ),
     "dense": ([], {"layers": [{"conv": 2}]}, {"layers": [{"conv": 3}]}),
     "gate": ([], {"layers": ["sigmoid"]}, {"layers": ["tanh"]}),
     **{kind: ([], {"ways": ["here", ["relu"]]}, {"ways": [["relu"], "here"]})
@@ -66,10 +70,14 @@ LAYERS: dict[str, tuple[list[Any], dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 
+AFTER: dict[str, list[Any]] = {"from": [{"concat": ["here", "b"]}]}  # what reads the rest
+
+
 def code(before: list[Any], layer: Any) -> str:
     """model.py of a network with one such layer."""
     model: dict[str, Any] = {"image": 16, "classes": 3, "conv": {"norm": "batch"}}
-    model["layers"] = [{"conv": 3}, *before, layer, "relu", "mean_pool", "linear"]
+    after = AFTER.get(next(iter(layer)), [])
+    model["layers"] = [{"conv": 3}, *before, layer, *after, "relu", "mean_pool", "linear"]
     head = {"name": "some", "family": "network", "task": "image-classification"}
     plan = lower(load_text(yaml.safe_dump({**head, "model": model}), "specs/some.yaml"))
     return render_package(plan, only=("model.py",))["model.py"]

@@ -134,6 +134,9 @@ def of_maps(draw: st.DrawFn) -> Fields:
             layers.append({"conv": {"width": 4, "kernel": 1, "as": "start"}})
             layers += [{"conv": {"width": 4, "norm": draw(norms((4, 1, 1)))}}]
             layers.append({"concat": [["silu"], "start", "here"]})
+            if draw(coin()):  # a way that goes on from elsewhere, and one inside of it
+                layers += [{"conv": {"width": 3, "as": "end"}}, {"from": "start"}, "silu"]
+                layers.append({"concat": ["here", [{"from": "end"}, {"conv": {"width": 2}}]]})
     if draw(coin()):
         model["conv"] = {"activation": "silu", "kernel": 3}
         layers.append({"conv": {"width": 4, "norm": "batch"}})

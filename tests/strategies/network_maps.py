@@ -105,7 +105,12 @@ def movers(draw: st.DrawFn, shape: Shape) -> Drawn:
     """What moves numbers, or drops none outside of training."""
     channels, height, wide = shape
     found: list[Drawn] = [({"dropout": 0.3}, shape), ({"drop_path": 0.2}, shape)]
-    found += [({"scale": 0.5}, shape), ({"norm": "layer"}, shape), ("norm", shape)]
+    found += [
+        ({"scale": 0.5}, shape),
+        ({"rescale": -0.5}, shape),
+        ({"norm": "layer"}, shape),
+        ("norm", shape),
+    ]
     if max(height, wide) * 2 <= SIDE:
         mode = draw(st.sampled_from(["nearest", "bilinear", "bicubic"]))
         bigger = (channels, height * 2, wide * 2)

@@ -17,6 +17,7 @@ from codegen.plan.network.tree import (
     Parted,
     Patched,
     Placed,
+    Recalled,
     Repeated,
     Shortcut,
     Used,
@@ -160,6 +161,8 @@ class Composer:
                 value = Called(self.attribute("stages", (piece,)), value)
             elif isinstance(piece, Keep):
                 value = self.assigned(piece.name, value)
+            elif isinstance(piece, Recalled):
+                value = Variable(piece.name)
             else:
                 value = self.meeting(piece, value, name, variable)
         return value

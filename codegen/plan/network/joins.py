@@ -31,12 +31,12 @@ from codegen.plan.network.tree import (
     Node,
     Parted,
     Patched,
+    Recalled,
     Seen,
     Shortcut,
     Way,
 )
 from codegen.plan.network.visible import Given
-from codegen.spec.close_words import suggestion
 from codegen.spec.network.joins import JoinLayer, ResidualLayer
 from codegen.spec.network.split import PatchesLayer, SplitLayer
 from codegen.spec.yaml.source import Key
@@ -81,10 +81,7 @@ def _way(
     if said == "here":
         return Here(), seen
     if isinstance(said, str):
-        if said not in kept:
-            hint = suggestion(said, ["here", *kept]) or f"known: {', '.join(['here', *kept])}"
-            raise LayerError(f"nothing was kept as `{said}`", hint)
-        return Kept(said), kept[said]
+        return Kept(said), walk.kept_as(said, kept, "here")
     line = walk.line(said, seen, names, key, {**kept})
     return line, line.seen
 
@@ -279,7 +276,7 @@ def patched(walk: Walk, layer: PatchesLayer, seen: Seen, names: Names, key: Key)
     positions = quantity(height) * quantity(width) / quantity(size) / quantity(size)
     start = replace(seen, shape=(positions.size(), channels))
     line = walk.line(layer.layers, start, names, (*key, "layers"))
-    if any(isinstance(node, Joined | Shortcut | Parted | Keep) for node in line.nodes):
+    if any(isinstance(node, Joined | Shortcut | Parted | Keep | Recalled) for node in line.nodes):
         raise LayerError("ways part inside of `patches`", "make these layers a block", "layers")
     if len(line.seen.shape) != TOKENS or line.seen.shape[0].value != positions.value:
         raise LayerError("layers of `patches` keep the tokens' number", None, "layers")

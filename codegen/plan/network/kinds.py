@@ -14,6 +14,7 @@ from codegen.plan.network import (
     linear,
     norm,
     pool,
+    rescale,
     resize,
     scale,
     shuffle,
@@ -30,6 +31,7 @@ from codegen.spec.network.flatten import FlattenLayer, TokensLayer, TransposeLay
 from codegen.spec.network.linear import LinearLayer
 from codegen.spec.network.norm import NormLayer
 from codegen.spec.network.pool import MaxPoolLayer, MeanPoolLayer
+from codegen.spec.network.rescale import RescaleLayer
 from codegen.spec.network.resize import UpsampleLayer
 from codegen.spec.network.scale import ScaleLayer
 from codegen.spec.network.shuffle import ChannelShuffleLayer, PixelShuffleLayer
@@ -50,6 +52,7 @@ KINDS: dict[type[LayerFields], Planned] = {
     NormLayer: norm.planned,
     PixelShuffleLayer: shuffle.planned,
     ScaleLayer: scale.planned,
+    RescaleLayer: rescale.planned,
     TokensLayer: flatten.planned,
     TransposeLayer: flatten.planned,
     UpsampleLayer: resize.planned,

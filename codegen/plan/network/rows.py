@@ -17,6 +17,7 @@ from codegen.plan.network.tree import (
     Parted,
     Patched,
     Placed,
+    Recalled,
     Repeated,
     Seen,
     Shortcut,
@@ -107,6 +108,8 @@ def _name(node: Node) -> str:
     match node:
         case Placed():
             return node.layer.kind
+        case Recalled():
+            return f"from {node.name}"
         case Joined():
             return node.role
         case Parted():

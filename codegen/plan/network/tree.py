@@ -58,6 +58,14 @@ class Keep:
     name: str
 
 
+@dataclass(frozen=True)
+class Recalled:
+    """What was kept under a name is where the line goes on."""
+
+    name: str
+    seen: Seen
+
+
 Way = Line | Here | Kept
 Operation = Literal["add", "concat", "multiply", "subtract"]
 
@@ -167,4 +175,4 @@ class Levels:
     seen: Seen
 
 
-Node = Placed | Keep | Joined | Shortcut | Parted | Patched | Used | Repeated | Levels
+Node = Placed | Keep | Recalled | Joined | Shortcut | Parted | Patched | Used | Repeated | Levels

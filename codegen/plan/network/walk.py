@@ -28,15 +28,18 @@ from codegen.plan.network.tree import (
     Node,
     Patched,
     Placed,
+    Recalled,
     Seen,
 )
 from codegen.plan.network.unet import leveled
 from codegen.plan.network.uses import used
 from codegen.plan.network.visible import Given, holds
+from codegen.spec.close_words import suggestion
 from codegen.spec.network.blocks import BlockUse
 from codegen.spec.network.fields import LayerFields
 from codegen.spec.network.joins import AlsoLayer, JoinLayer, ResidualLayer
 from codegen.spec.network.layers import AnyLayer
+from codegen.spec.network.recall import FromLayer
 from codegen.spec.network.split import PatchesLayer, SplitLayer
 from codegen.spec.network.unet import UNetLayer
 from codegen.spec.network.vocabulary import NetworkModel
@@ -79,6 +82,7 @@ class Walk:
     inside: tuple[str, ...] = ()  # the blocks around
     place: int = 0
     count: int = 0
+    asked: set[int] = field(default_factory=set)  # by `id`, what was kept and is read
     gives: dict[str, set[str]] = field(default_factory=dict)
     unets: int = 0
     multiple: int = 1  # by which some layer has divided the sides of the map that came in
@@ -109,6 +113,7 @@ class Walk:
         """Layers one after the other; `given` are the names around."""
         nodes: list[Node] = []
         kept = {} if kept is None else kept
+        left: list[tuple[Key, str]] = []  # what was kept when the line went on from elsewhere
         for index, layer in enumerate(layers):
             at = (*key, index, layer.block if isinstance(layer, BlockUse) else layer.kind)
             if not self.inside and len(key) == 2:
@@ -117,6 +122,8 @@ class Walk:
                 names = {**given, **names_of(seen)}
                 if not holds(layer.when, names):
                     continue
+                if isinstance(layer, FromLayer) and nodes:
+                    left.append((at, self._left(nodes[-1])))
                 made = self.nodes(layer, seen, names, at, kept)
             except LayerError as error:
                 raise PlacedError((*at, *([error.field] if error.field else [])), error) from None
@@ -132,7 +139,27 @@ class Walk:
                     raise PlacedError((*at, "as"), LayerError(message))
                 kept[layer.keep] = seen
                 nodes.append(Keep(layer.keep))
+        for at, name in left:
+            if id(kept[name]) not in self.asked:
+                message = f"nothing reads `{name}`, which the layer before gives"
+                raise PlacedError(at, LayerError(message))
         return Line(tuple(nodes), seen)
+
+    def _left(self, last: Node) -> str:
+        """The name that what comes before is kept under, if the line goes on from elsewhere."""
+        if not isinstance(last, Keep):
+            message = "goes on from elsewhere, and nothing reads what the layer before gives"
+            raise LayerError(message, "`as: NAME` keeps it")
+        return last.name
+
+    def kept_as(self, name: str, kept: dict[str, Seen], *others: str) -> Seen:
+        """What is known of the layer that was kept under a name."""
+        if name not in kept:
+            known = [*others, *kept]
+            hint = suggestion(name, known) or f"known: {', '.join(known) or 'none'}"
+            raise LayerError(f"nothing was kept as `{name}`", hint)
+        self.asked.add(id(kept[name]))
+        return kept[name]
 
     def nodes(
         self, layer: Any, seen: Seen, names: dict[str, Given], key: Key, kept: dict[str, Seen]
@@ -145,6 +172,8 @@ class Walk:
             return (used(self, layer, seen, names),)
         if isinstance(layer, JoinLayer):
             return (joined(self, layer, seen, names, key, kept),)
+        if isinstance(layer, FromLayer):
+            return (Recalled(layer.name, self.kept_as(layer.name, kept)),)
         if isinstance(layer, AlsoLayer):
             ways = ["here", layer.layers]
             operations: dict[str, Any] = {"dense": "concat", "gate": "multiply"}

@@ -22,6 +22,8 @@ from codegen.spec.network.joins import AlsoLayer, JoinLayer, ResidualLayer
 from codegen.spec.network.linear import LinearLayer
 from codegen.spec.network.norm import NormLayer
 from codegen.spec.network.pool import MaxPoolLayer, MeanPoolLayer
+from codegen.spec.network.recall import FromLayer
+from codegen.spec.network.rescale import RescaleLayer
 from codegen.spec.network.resize import UpsampleLayer
 from codegen.spec.network.scale import ScaleLayer
 from codegen.spec.network.shuffle import ChannelShuffleLayer, PixelShuffleLayer
@@ -42,10 +44,12 @@ KINDS: dict[str, type[LayerFields]] = {
     "dropout": DropoutLayer,
     "drop_path": DropPathLayer,
     "scale": ScaleLayer,
+    "rescale": RescaleLayer,
     "flatten": FlattenLayer,
     "tokens": TokensLayer,
     "transpose": TransposeLayer,
     "attention": AttentionLayer,
+    "from": FromLayer,
     "add": JoinLayer,
     "concat": JoinLayer,
     "multiply": JoinLayer,

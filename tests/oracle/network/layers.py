@@ -15,7 +15,7 @@ MAIN = {
     "upsample": "factor", "pixel_shuffle": "factor", "pixel_unshuffle": "factor",
     "channel_shuffle": "groups", "dropout": "rate", "drop_path": "rate", "scale": "start",
     "attention": "heads", "residual": "layers", "dense": "layers", "gate": "layers",
-    "split": "into", "patches": "layers",
+    "split": "into", "patches": "layers", "from": "name", "rescale": "factor",
 }  # fmt: skip
 JOINS = ("add", "concat", "multiply", "subtract")
 
@@ -48,12 +48,17 @@ class Reading(Leaves):
             x = self.layer(kind, said, x, names, kept)
             if "as" in said:
                 kept[said["as"]] = x
+                self.ratios[id(x)] = self.ratio
         return x
 
     def layer(self, kind: str, said: Names, x: Array, names: Names, kept: dict[str, Array]) -> Any:
         """One layer."""
         if kind in self.model.get("blocks", {}):
             return self.block(kind, said, x, names)
+        if kind == "from":
+            x = kept[said["name"]]
+            self.ratio = self.ratios[id(x)]
+            return x
         if kind in JOINS:
             return joined(kind, self.all_ways(said["ways"], [x] * 64, names, kept))
         if kind in ("dense", "gate"):

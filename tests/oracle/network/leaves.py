@@ -32,6 +32,7 @@ class Leaves:
         self.model = model
         self.weights: Iterator[Array] = iter(weights)
         self.running: Iterator[Array] = iter(running)
+        self.ratios: dict[int, int] = {}  # of what is kept
         self.ratio = 1  # how many times smaller strides have made the map
 
     def take(self, *shape: int) -> Array:
@@ -232,6 +233,9 @@ class Leaves:
         return x
 
     _drop_path = _dropout
+
+    def _rescale(self, said: Names, x: Array, names: Names) -> Array:
+        return x * said["factor"]
 
     def _scale(self, said: Names, x: Array, names: Names) -> Array:
         return x * column(self.take(channels(x)), x)
