@@ -36,9 +36,17 @@ OTHERS = (
     "timm_res2net50_26w_4s", "timm_ese_vovnet19b_dw", "timm_ghostnet_100", "timm_repvgg_a0",
     "timm_xception41", "timm_convmixer_768_32", "timm_mixer_b16_224", "timm_poolformer_s12",
     "timm_starnet_s1", "timm_rexnet_100", "timm_mobilenetv4_conv_small", "timm_convnextv2_atto",
-    "timm_efficientnet_lite0",
+    "timm_efficientnet_lite0", "timm_dla34", "timm_hrnet_w18_small", "timm_selecsls42b",
+    "timm_dpn68", "timm_inception_v4", "timm_inception_resnet_v2", "timm_gernet_s", "timm_mixnet_s",
+    "timm_hardcorenas_a", "timm_fbnetc_100", "timm_lcnet_050", "timm_repghostnet_050",
+    "timm_convnext_atto", "timm_regnetz_b16", "timm_hgnet_tiny", "timm_legacy_xception",
+    "timm_mobileone_s0", "timm_semnasnet_075", "timm_spnasnet_100", "timm_resnet18d",
+    "timm_seresnext26ts", "timm_cs3darknet_s", "timm_mobilenet_edgetpu_v2_xs",
+    "timm_skresnet18", "timm_resnest14d", "timm_ecaresnet50d", "timm_nf_resnet50",
+    "timm_edgenext_xx_small", "timm_fastvit_t8", "timm_inception_next_tiny", "timm_resmlp_12_224",
 )  # fmt: skip
-SIDES = {"vit_b_16": 224, "swin_t": 224, "maxvit_t": 224, "timm_mixer_b16_224": 224}
+SIDES = {"vit_b_16": 224, "swin_t": 224, "maxvit_t": 224, "timm_mixer_b16_224": 224,
+         "timm_resmlp_12_224": 224}  # fmt: skip
 SIDE = 96
 HEAD = """\
 # Models that code makes, captured

@@ -143,22 +143,26 @@ def residual_net() -> dict[str, Any]:
 
 
 def attacked() -> dict[str, Any]:
-    """The same as two_convolutions, learning from images that are changed against it by FGSM."""
+    """The same without dropout and flips, from images that are changed against it by FGSM."""
     spec = two_convolutions()
-    return {**spec, "train": {**FASHION_TRAINING, "adversarial": {"eps": EPS}}}
+    layers = [one for one in spec["model"]["layers"] if "dropout" not in one]
+    train = {**FASHION_TRAINING, "augment": [], "adversarial": {"eps": EPS}}
+    return {**spec, "model": {**spec["model"], "layers": layers}, "train": train}
 
 
 def super_resolution(*, beside: bool = False) -> dict[str, Any]:
-    """specs/espcn.yaml; `beside` a bicubic enlargement, to which it adds what is missing."""
+    """specs/espcn.yaml; `beside` bicubic enlargement, with ReLU: it makes what that leaves out."""
     spec: dict[str, Any] = yaml.safe_load((ROOT / "specs/espcn.yaml").read_text())
+    spec["train"]["optimizer"]["lr"] = 3e-3
     if beside:
+        spec["model"]["conv"]["activation"] = "relu"
         large = [{"upsample": {"factor": "upscale", "mode": "bicubic"}}]
         spec["model"]["layers"] = [{"add": [spec["model"]["layers"], large]}]
     return spec
 
 
 def denoising(sigma: float) -> dict[str, Any]:
-    """A U-Net of a quarter of the pixels, with four times the channels."""
+    """A U-Net of a quarter of the pixels, with four times the channels, for what is to be added."""
     block = [{"conv": "width"}, {"conv": "width"}]
     step = {"width": "width", "kernel": 2, "stride": 2, "padding": 0, "activation": "none"}
     return {
@@ -180,10 +184,11 @@ def denoising(sigma: float) -> dict[str, Any]:
                 },
                 {"conv": {"width": "4 * outputs", "activation": "none"}},
                 {"pixel_shuffle": 2},
+                {"add": ["images", "here"]},
             ],
         },
         "train": {
-            "optimizer": {"kind": "adam", "lr": 1e-3},
+            "optimizer": {"kind": "adam", "lr": 2e-3},
             "schedule": {"warmup": 50, "min_lr_ratio": 0.0},
             "loss": "l2",
             "augment": ["flip", "vertical_flip", "transpose"],

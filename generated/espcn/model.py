@@ -61,6 +61,8 @@ class Model(nn.Module):
                 nn.init.normal_(module.weight, std=math.sqrt(1 / inputs))
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        *_, last = (parameter for parameter in self.parameters() if parameter.ndim > 1)
+        last.mul_(0.1)  # so that what comes out starts small
 
     def forward(
         self, images: Tensor, targets: Tensor | None = None, *, reduction: str = "mean"

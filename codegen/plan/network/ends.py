@@ -24,7 +24,8 @@ class NetworkEnds:
 
     `scale`: of each pixel of a map so many times as high and wide as the one that comes in; None
     where these are all numbers that come out. `names` are numbers that layers may use, and
-    `any_size` says whether maps of other sizes come in, too.
+    `any_size` says whether maps of other sizes come in, too; `starts_small` whether the last layer
+    does, as for pixels, most of which are known before.
     """
 
     fields: tuple[ConfigField, ...]
@@ -38,6 +39,7 @@ class NetworkEnds:
     definitions: tuple[str, ...] = ()  # templates of what `template` calls
     scale: Size | None = None
     any_size: bool = False
+    starts_small: bool = False
     ends_with: str = "linear"  # how such a network mostly ends
 
     def given(self, incoming: Shape) -> Shape:
@@ -144,6 +146,7 @@ def _super_resolution(spec: NetworkSpec) -> NetworkEnds:
         names=(("upscale", named(upscale, Read("upscale"))),),
         scale=named(upscale, Read("upscale")),
         any_size=True,
+        starts_small=True,
         ends_with="pixel_shuffle: upscale",
     )
 
@@ -168,6 +171,7 @@ def _image_to_image(spec: NetworkSpec) -> NetworkEnds:
         names=(("outputs", named(outputs, Read("outputs"))),),
         scale=fixed(1),
         any_size=True,
+        starts_small=True,
         ends_with="conv: outputs",
     )
 

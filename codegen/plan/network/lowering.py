@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # What is not reached is dropped from the file.
 ROUNDING, PATCHES = "network/definitions/round_to.py.jinja", "network/definitions/patches.py.jinja"
 MULTIPLE = "network/definitions/multiple.py.jinja"
+SMALL = 0.1  # of what keeps the variance: where the last layer of pictures starts
 SHAPES = ("channels", "side", "rows", "columns", "positions")  # of what comes into a block
 
 
@@ -102,6 +103,7 @@ def lowered(
     gain = 2 if any(layer.kind in HALVING for layer in layers) else 1
     own = own_blocks(code, line, ends.incoming)
     weights = [*weights_of(tuple(composer.attributes))]
+    small = _last_matrix(weights) if ends.starts_small else ""
     network = LayeredNetwork(
         class_name="Model",
         fields=(*_with_side(ends.fields, side), *_own(model), *known.fields),
@@ -118,9 +120,9 @@ def lowered(
             *ends.definitions,
         ),
         rows=layer_rows(line),
-        parameters=tuple(_parameters(weights, gain)),
+        parameters=tuple(_parameters(weights, gain, small)),
         end=ends.template,
-        filling=_filling(layers, gain, own),
+        filling=_filling(layers, gain, own, small),
         drops=any(layer.drops for layer in layers),
         of_batches=any("BatchNorm" in layer.module for layer in layers),
         words=tuple(dict.fromkeys(layer.words for layer in layers if layer.words)),
@@ -282,21 +284,28 @@ def _told(use: Used) -> dict[str, str]:
     return {**{n: v for n, v in numbers.items() if n not in SHAPES}, **dict(use.words)}
 
 
-def _filling(layers: list[PlannedLayer], gain: int, own: OwnBlocks | None) -> Filling:
+def _last_matrix(named: list[NamedWeight]) -> str:
+    """The name of the last, if it is of no block."""
+    last = [one for one in named if one.weight.start == "normal"][-1:]
+    return last[0].name if last and not last[0].places else ""
+
+
+def _filling(layers: list[PlannedLayer], gain: int, own: OwnBlocks | None, small: str) -> Filling:
     normal = (layer for layer in layers if any(w.start == "normal" for w in layer.weights))
     sums = {layer.filled or layer.module for layer in normal}
     resets = {layer.resets for layer in layers if layer.resets}
     if own:
         sums, resets = sums | {*own.drawn}, resets | {*own.reset}
     flat = sums <= {"nn.Linear"} and not resets
-    return Filling(gain, tuple(sorted(sums)), tuple(sorted(resets, key=_order)), flat)
+    ordered = tuple(sorted(resets, key=_order))
+    return Filling(gain, tuple(sorted(sums)), ordered, flat, SMALL if small else 1.0)
 
 
 def _order(name: str) -> tuple[bool, str]:
     return not name.startswith("nn."), name
 
 
-def _parameters(named: list[NamedWeight], gain: int) -> Iterator[Parameter]:
+def _parameters(named: list[NamedWeight], gain: int, small: str) -> Iterator[Parameter]:
     """The table of weights; the last matrix is the head, unless it is the first."""
     matrices = [at for at, one in enumerate(named) if one.weight.start == "normal"]
     head = matrices[-1] if len(matrices) > 1 else None
@@ -306,7 +315,8 @@ def _parameters(named: list[NamedWeight], gain: int) -> Iterator[Parameter]:
         start = Start(weight.start, value=weight.value)
         group: Group = "vector"
         if weight.start == "normal":
-            start = Start("normal", std=(gain / weight.fan) ** 0.5)
+            part = SMALL if name == small else 1.0
+            start = Start("normal", std=part * (gain / weight.fan) ** 0.5)
             group = "head" if at == head else "matrix"
         role = layer.kind if weight.start == "normal" else weight.name.rpartition(".")[2]
         yield Parameter(name, weight.shape, role, start, group)

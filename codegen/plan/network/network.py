@@ -50,13 +50,15 @@ class Filling:
     """How `init_weights` fills a network: modules' weights by their kinds.
 
     `sums` are the classes whose weights are normal, with a variance of `gain` over the numbers that
-    come in; `resets` those that reset themselves. `flat`: there are but linear layers.
+    come in; `resets` those that reset themselves. `flat`: there are but linear layers. The last
+    matrix starts at `last` of that.
     """
 
     gain: int
     sums: tuple[str, ...]
     resets: tuple[str, ...]
     flat: bool
+    last: float = 1.0
 
 
 @dataclass(frozen=True)
