@@ -132,3 +132,20 @@ def test_the_loss_is_that_of_the_spec(tmp_path: Path) -> None:
             torch.nn.init.zeros_(parameter)
         found = model(torch.rand(1, 3, 5, 6), torch.full((1, 3, 5, 6), 0.5))
         np.testing.assert_allclose(found.item(), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("repeat", [1, 5])
+def test_what_is_added_to_an_enlarged_picture_starts_small(repeat: int, tmp_path: Path) -> None:
+    made = [{"conv": 16}, {"unit": {"repeat": repeat}}, {"conv": 12}, {"pixel_shuffle": 2}]
+    large = {"upsample": {"factor": 2, "mode": "bicubic"}}
+    blocks = {"unit": [{"residual": ["conv", "relu", "conv"]}]}
+    model = {"image": 16, "conv": {"activation": "relu"}, "blocks": blocks}
+    module = import_model(planned({"add": [made, [large]]}, model=model), tmp_path)
+    for config in (module.Config(), module.Config.tiny()):
+        torch.manual_seed(0)
+        network = module.Model(config).eval()
+        network.init_weights()
+        picture = torch.rand(2, 3, 16, 16)
+        bicubic = torch.nn.functional.interpolate(picture, scale_factor=2, mode="bicubic")
+        added = (network(picture) - bicubic).detach()
+        assert 0.001 < added.std() < 0.3
