@@ -13,6 +13,7 @@ FUNCTIONS = {
 }  # fmt: skip
 WORDS = (*FUNCTIONS.values(),)
 NOTHING = ("Identity", "contiguous", "clone", "concat")  # a concat of one value
+SPREADING = ("expand_as", "expand", "view", "reshape", "unsqueeze", "getitem")
 KEEPING = (  # the place of channels
     *FUNCTIONS, *WORDS, *NOTHING, "LayerNorm", "layer_norm", "Linear", "linear", "Dropout",
     "dropout", "multiply", "add", "drop_path",
@@ -46,6 +47,21 @@ def _axes(graph: Graph, step: Step) -> tuple[int, ...]:
         said = said[0] if said and isinstance(said[0], list) else said
         return tuple(int(one) % 4 for one in said) if len(said) == 4 else ()
     return ()
+
+
+def is_spread(graph: Graph, step: Step) -> bool:
+    """Whether a number of each channel is made as large as the map that it multiplies, no more."""
+    if step.word not in SPREADING:
+        return False
+    before = graph.steps[graph.reads(step)[0]].shape
+    wide = [size for size in before if size > 1]
+    if before[:1] != step.shape[:1] or wide not in ([], [*before[:1]]):
+        return False
+    users = [graph.steps[one] for one in graph.users.get(step.name, ())]
+    return all(
+        one.word == "multiply" or (is_spread(graph, one) and graph.reads(one)[0] == step.name)
+        for one in users
+    )
 
 
 def reshaped(graph: Graph, step: Step, before: Step) -> list[Item]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from codegen.capture.axes import UnknownError, is_last
+from codegen.capture.axes import UnknownError, is_last, is_spread
 from codegen.capture.graph import NOWHERE, CaptureError, Graph, Step
 from codegen.capture.item import NAMED, RECALLED, Item, Line, Way, shared_owners
 from codegen.capture.leaves import leaf
@@ -76,6 +76,8 @@ class _Reader:
         if found := pattern(self.graph, step, start):
             item, before = found
             return [item], before
+        if is_spread(self.graph, step):
+            return [], reads[0]
         if step.word in JOINED and len(dict.fromkeys(reads)) > 1:
             return self.joined(step, reads, start)
         try:
@@ -99,14 +101,14 @@ class _Reader:
         flat = [s for s in shapes if step.word in ("add", "subtract") and s != shapes[0]]
         if flat:
             self.refuse(step, f"`{step.word}` of {shapes[0]} and {flat[0]}")
-        known = {*self.read}
+        known, depth = {*self.read}, self.depth
         try:
             return self.ways(step, reads, here)
         except SharedError as error:
             start = self.graph.steps.get(self.graph.meet(reads))
             if start is None or start.word in PARTED:
                 raise
-            self.read = known
+            self.read, self.depth = known, depth
             return self.with_names(step, reads, error.name)
 
     def with_names(self, step: Step, reads: list[str], first: str) -> tuple[Line, str]:

@@ -197,6 +197,24 @@ class Summed(nn.Module):
         return torch.relu(found) if x.shape[-2] > x.size(1) / 4 else found
 
 
+class Squeezed(nn.Module):
+    """Squeeze and excitation as its authors' followers write it (arXiv:1709.01507)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(channels, channels // 4, bias=False), nn.ReLU(inplace=True),
+            nn.Linear(channels // 4, channels, bias=False), nn.Sigmoid(),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, channels, _, _ = x.size()
+        y = self.pool(x).view(batch, channels)
+        y = self.fc(y).view(batch, channels, 1, 1)
+        return x * y.expand_as(x)
+
+
 class Baked(nn.Module):
     """A shape that is the example's."""
 
@@ -315,6 +333,11 @@ def fused() -> nn.Module:
 def summed() -> nn.Module:
     """Sums that loops make, twice."""
     return whole(Summed(), Summed())
+
+
+def squeezed() -> nn.Module:
+    """Two gates of vectors."""
+    return whole(Squeezed(8), nn.Conv2d(8, 12, 3), Squeezed(12), channels=12)
 
 
 def baked() -> nn.Module:

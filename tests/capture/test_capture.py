@@ -173,6 +173,11 @@ def test_sums_of_a_loop_are_read_and_what_shapes_choose(tmp_path: Path) -> None:
     assert str(blocks["summed"]).count("{'rescale': 0.3}") == 3
 
 
+def test_gates_of_vectors_are_found_however_they_are_spread(tmp_path: Path) -> None:
+    layers, blocks = layers_of(captured("squeezed", tmp_path))
+    assert [*blocks["squeezed"][0]] == ["gate"] and layers.count("squeezed") == 2
+
+
 REFUSED = {
     "baked": ("batches of 2 and 3 give [2, 3] and [2, 3]", ""),
     "branching": ("small.Branching: it can't be traced", ""),
