@@ -78,6 +78,14 @@ def reshaped(graph: Graph, step: Step, before: Step) -> list[Item]:
     raise UnknownError(f"`{step.word}` of {list(before.shape)} to {list(step.shape)}")
 
 
+def padded(graph: Graph, step: Step, before: Step) -> list[Item]:
+    """Nothing around, as where maps of sizes that fit are made equal."""
+    around = graph.value(step.argument(1, "pad", []))
+    if not isinstance(around, list) or any(around):
+        raise UnknownError(f"`pad` by {around}")
+    return []
+
+
 def sliced(graph: Graph, step: Step, before: Step) -> list[Item]:
     """All of what comes in."""
     if step.shape != before.shape:

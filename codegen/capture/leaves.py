@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen.capture.axes import FUNCTIONS, NOTHING, WORDS, UnknownError, moved, reshaped, sliced
+from codegen.capture.axes import (
+    FUNCTIONS,
+    NOTHING,
+    WORDS,
+    UnknownError,
+    moved,
+    padded,
+    reshaped,
+    sliced,
+)
 from codegen.capture.graph import Graph, Step
 from codegen.capture.item import Item
 from codegen.capture.maps import adaptive, mean, pixels, pool, upsample
@@ -74,6 +83,7 @@ READERS: dict[str, Callable[[Graph, Step, Step], list[Item]]] = {
     "permute": moved,
     "transpose": moved,
     "getitem": sliced,
+    "pad": padded,
     "multiply": times,
     "add": _plus,
     "Dropout": _dropout,

@@ -25,10 +25,10 @@ def spec_text(name: str, factory: str, line: Line, size: tuple[int, ...]) -> str
 
 def _text(name: str, factory: str, line: Line, size: tuple[int, ...], *, inner: bool) -> str:
     usual = defaults_of(line)
-    outputs = line[-1].outgoing[-1]
-    task = task_of(size, outputs)
+    given = line[-1].outgoing
+    task, outputs = task_of(size, given), given[0]
     layers, blocks = blocks_of(line, usual, inner=inner)
-    model = model_fields(size, task, outputs)
+    model = model_fields(size, task, given)
     if usual.norm:
         model["norm"] = usual.norm
     if usual.conv:

@@ -31,7 +31,7 @@ WORDS: dict[Any, str] = {
     F.adaptive_avg_pool2d: "adaptive_avg_pool2d", F.adaptive_max_pool2d: "adaptive_max_pool2d",
     F.layer_norm: "layer_norm", F.batch_norm: "batch_norm", F.group_norm: "group_norm",
     F.linear: "linear", F.conv2d: "conv2d", F.pixel_shuffle: "pixel_shuffle",
-    F.interpolate: "interpolate", operator.getitem: "getitem", getattr: "getattr",
+    F.interpolate: "interpolate", F.pad: "pad", operator.getitem: "getitem", getattr: "getattr",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.build.outcome import Outcome
 from codegen.capture.compare import LARGEST, Compared, compare, fill, pairs_of
+from codegen.capture.ends import NAMED_CLASSES, task_of
 from codegen.capture.fold import folded
 from codegen.capture.graph import CaptureError
 from codegen.capture.item import Line, tensors_in
@@ -82,7 +83,7 @@ def capture(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tgen-")))
         looked = look_at(factory, arguments or {}, size, Path.cwd(), folder)
-        line, remarks = layers_of(looked)
+        line, remarks = layers_of(looked, size)
         text = spec_text(name, factory, line, size)
         check_count(text, project.shown(path), looked)
         stack.enter_context(written(path, text))
@@ -102,7 +103,7 @@ def tried(looked: Looked, factory: str, size: tuple[int, ...], to: Path) -> tupl
     """The spec of a module, and how nearly its package agrees; weights alone are written."""
     from codegen.render import render_package
 
-    line, _ = layers_of(looked)
+    line, _ = layers_of(looked, size)
     text = spec_text("captured", factory, line, size)
     check_count(text, "specs/captured.yaml", looked)
     plan = lower(load_text(text, "specs/captured.yaml"))
@@ -118,16 +119,18 @@ def check_asked(name: str, size: tuple[int, ...]) -> None:
         raise CaptureError(message, "as in --input 3x224x224, or 1x13 of rows")
 
 
-def layers_of(looked: Looked) -> tuple[Line, tuple[str, ...]]:
+def layers_of(looked: Looked, size: tuple[int, ...]) -> tuple[Line, tuple[str, ...]]:
     """The layers of a module, and what of it they don't keep."""
     line, remarks = without_growing_rates(read_graph(looked.graph))
     line = folded(line)
     check_all_there(looked, line)
-    if not line or len(line[-1].outgoing) != 1:
+    task = task_of(size, line[-1].outgoing) if line else ""
+    if not task:
         shape = " x ".join(map(str, line[-1].outgoing)) if line else "what it gets"
-        raise CaptureError(f"{looked.owner} gives {shape} for an item, not a row of scores")
+        message = f"{looked.owner} gives {shape} for an item, no row of scores and no picture"
+        raise CaptureError(message)
     unknown = ("names of classes, mean and deviation of channels: say them in images.json",)
-    images = unknown if len(line[0].incoming) == 3 else ()
+    images = unknown if task in NAMED_CLASSES else ()
     return line, (*remarks, *unsaid_of(looked.graph), *images)
 
 
@@ -188,7 +191,7 @@ def convert(files: Mapping[str, str], plan: Plan, looked: Looked, line: Line, to
         own = {f"model.{name}": t for name, t in checkpoint.weights(model).items()}
         config = {field: getattr(model.config, field) for field in vars(model.config)}
         checkpoint.write_checkpoint(to / FILE, own, {"config": config})
-    if plan.task.name == "image-classification":
+    if plan.task.name in NAMED_CLASSES:
         (to / IMAGES).write_text(json.dumps(facts_of_images(config), indent=2) + "\n")
     record = {
         "class": looked.owner,

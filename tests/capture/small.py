@@ -197,6 +197,63 @@ class Summed(nn.Module):
         return torch.relu(found) if x.shape[-2] > x.size(1) / 4 else found
 
 
+class DoubleConv(nn.Module):
+    """Two convolutions with norms."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.double_conv = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.double_conv(x)
+
+
+class Up(nn.Module):
+    """The way back of a U-Net, filled up to the size of what it is joined with."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(channels, channels // 2, 2, 2)
+        self.conv = DoubleConv(channels, width)
+
+    def forward(self, x: Tensor, beside: Tensor) -> Tensor:
+        x = self.up(x)
+        down, across = (beside.size(n) - x.size(n) for n in (2, 3))
+        x = F.pad(x, [across // 2, across - across // 2, down // 2, down - down // 2])
+        return self.conv(torch.cat([beside, x], dim=1))
+
+
+class UNet(nn.Module):
+    """Three levels (arXiv:1505.04597)."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.one, self.two, self.three = DoubleConv(3, 8), DoubleConv(8, 16), DoubleConv(16, 32)
+        self.pool = nn.MaxPool2d(2)
+        self.up1, self.up2 = Up(32, 16), Up(16, 8)
+        self.last = nn.Conv2d(8, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        one = self.one(x)
+        two = self.two(self.pool(one))
+        return self.last(self.up2(self.up1(self.three(self.pool(two)), two), one))
+
+
+class Enlarging(nn.Module):
+    """What a bicubic enlargement leaves out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(3, 12, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        large = F.interpolate(x, scale_factor=2.0, mode="bicubic")
+        return large + F.pixel_shuffle(self.head(x), 2)
+
+
 class Squeezed(nn.Module):
     """Squeeze and excitation as its authors' followers write it (arXiv:1709.01507)."""
 
@@ -333,6 +390,21 @@ def fused() -> nn.Module:
 def summed() -> nn.Module:
     """Sums that loops make, twice."""
     return whole(Summed(), Summed())
+
+
+def unet(classes: int = 5) -> nn.Module:
+    """Scores of each pixel, or a picture."""
+    return UNet(classes)
+
+
+def enlarging() -> nn.Module:
+    """A picture twice as large."""
+    return Enlarging()
+
+
+def shrinking() -> nn.Module:
+    """A map of another size."""
+    return nn.Sequential(nn.Conv2d(3, 3, 3, 2))
 
 
 def squeezed() -> nn.Module:

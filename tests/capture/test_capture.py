@@ -178,7 +178,25 @@ def test_gates_of_vectors_are_found_however_they_are_spread(tmp_path: Path) -> N
     assert [*blocks["squeezed"][0]] == ["gate"] and layers.count("squeezed") == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "task", "last"),
+    [
+        ("unet", {"classes": 5}, "image-segmentation", "classes"),
+        ("unet", {"classes": 3}, "image-to-image", "outputs"),
+        ("enlarging", {}, "super-resolution", ""),
+    ],
+)
+def test_modules_that_give_maps_are_of_pixels_or_pictures(
+    name: str, arguments: dict[str, Any], task: str, last: str, tmp_path: Path
+) -> None:
+    made = captured(name, tmp_path, **arguments)
+    said = yaml.safe_load(made.text)
+    assert said["task"] == task and last in str(said["model"]["layers"][-1])
+    assert (made.weights / "images.json").is_file() == (task == "image-segmentation")
+
+
 REFUSED = {
+    "shrinking": ("gives 3 x 7 x 7 for an item, no row of scores and no picture", ""),
     "baked": ("batches of 2 and 3 give [2, 3] and [2, 3]", ""),
     "branching": ("small.Branching: it can't be traced", ""),
     "rolled": ("small.Rolled: no layer is `torch.roll`", "torch.roll(x, 1, 2)"),
