@@ -47,6 +47,17 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(x).permute(0, 3, 1, 2)
 
 
+class Linear2d(nn.Conv2d):
+    """A linear layer over the channels of each pixel: no copies beside others that are so."""
+
+    def __init__(self, channels: int, width: int, *, bias: bool = True) -> None:
+        super().__init__(channels, width, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 2, 3, 1)  # (B, H, W, C)
+        return F.linear(x, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
 class ChannelScale2d(nn.Module):
     """A learned gain of each channel of a map (arXiv:2103.17239)."""
 
@@ -68,9 +79,9 @@ class Block(nn.Module):
         self.layers = nn.Sequential(
             nn.Conv2d(channels, channels, 7, padding=3, groups=channels),
             LayerNorm2d(channels, eps=1e-6),
-            nn.Conv2d(channels, 4 * channels, 1),
+            Linear2d(channels, 4 * channels),
             nn.GELU(),
-            nn.Conv2d(4 * channels, channels, 1),
+            Linear2d(4 * channels, channels),
             ChannelScale2d(channels, 1e-6),
         )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from codegen.plan.network.activation import activation_of
 from codegen.plan.network.layer import MODULE, Keyword, LayerError, Plain, PlannedLayer, Weight
 from codegen.plan.network.norm import norm_of
-from codegen.plan.network.size import MAP, fixed, shape_words, with_channels
+from codegen.plan.network.size import MAP, shape_words, with_channels
 from codegen.plan.network.surroundings import Surroundings, with_defaults
 from codegen.spec.network.linear import LinearLayer
 
@@ -42,7 +42,9 @@ def _sums(said: LinearLayer, around: Surroundings) -> PlannedLayer:
             *((Weight("bias", matrix[:1], "zeros"),) if said.bias else ()),
         ),
         flops=2 * outputs.value * inputs.value * places,
-        module="nn.Conv2d" if on_map else "nn.Linear",
-        inputs=(inputs, outputs, fixed(1)) if on_map else (inputs, outputs),
+        module="Linear2d" if on_map else "nn.Linear",
+        inputs=(inputs, outputs),
+        definition="network/definitions/linear_of_map.py.jinja" if on_map else "",
+        filled="nn.Conv2d" if on_map else "",
         keywords=() if said.bias else (Keyword("bias", Plain(False)),),
     )
