@@ -21,9 +21,14 @@ from codegen.errors import TgenError
 from tests.capture.vision import reachable
 
 REFUSED = (
-    "swin_t", "vit_b_16", "maxvit_t", "timm_rexnet_100", "timm_convnextv2_atto",
+    "swin_t", "vit_b_16", "maxvit_t", "timm_rexnet_100", "timm_convnextv2_atto", "timm_dpn68",
+    "timm_skresnet18", "timm_resnest14d", "timm_ecaresnet50d", "timm_nf_resnet50",
+    "timm_edgenext_xx_small", "timm_inception_next_tiny", "timm_resmlp_12_224",
 )  # fmt: skip
-HEAVY = ("vgg11", "vgg16_bn", "alexnet", "wide_resnet50_2", "inception_v3", "timm_mixer_b16_224")
+HEAVY = (
+    "vgg11", "vgg16_bn", "alexnet", "wide_resnet50_2", "inception_v3", "timm_mixer_b16_224",
+    "timm_inception_resnet_v2", "timm_inception_v4",
+)  # fmt: skip
 LIGHT = [name for name in (*NAMES, *OTHERS) if name not in (*REFUSED, *HEAVY)]
 
 
