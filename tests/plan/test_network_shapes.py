@@ -13,6 +13,7 @@ import yaml
 from codegen.errors import SpecError
 from codegen.plan import Plan, lower
 from codegen.plan.families import family_of
+from codegen.plan.network import nearest
 from codegen.spec import load_spec, load_text
 from tests.packages import import_model
 
@@ -136,6 +137,17 @@ def test_ways_that_do_not_fit_are_named_with_their_shapes() -> None:
     assert "the same strides and padding" in message
     message = refused({"conv": 4}, {"add": [[{"conv": 6}], "here"]}, "mean_pool", "linear")
     assert "way 1 gives 6 x 16 x 16, here 4 x 16 x 16" in message and "`width` of 6" in message
+
+
+def test_sizes_are_not_tried_where_they_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[Any] = []
+    walk = nearest.walked
+    monkeypatch.setattr(nearest, "walked", lambda *given: tried.append(given) or walk(*given))
+    assert "no whole number" in refused({"conv": 3}, {"conv": {"width": "channels / 2"}})
+    assert len(tried) == 2
+    patches = {"patches": {"size": 3, "layers": [{"norm": "layer"}]}}
+    assert "has 15 pixels" in refused({"conv": 4}, patches, "mean_pool", "linear")
+    assert len(tried) > 2
 
 
 def test_a_layer_that_nothing_reads_is_named() -> None:

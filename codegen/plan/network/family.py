@@ -43,7 +43,7 @@ def lower_network_of_layers(loaded: LoadedSpec) -> Plan:
         network, modules = lowered(spec.model, ends, loaded.code)
     except PlacedError as error:
         place = loaded.tree.position(path_of(error.key, loaded.tree.data))
-        side = nearest_side(spec.model, ends, loaded.code)
+        side = nearest_side(error, spec.model, ends, loaded.code)
         fits = f"the nearest image that fits has {side:,} pixels each way" if side else None
         hint = "; ".join(filter(None, (error.hint, fits))) or None
         raise spec_error([Diagnostic(error.message, place, hint)]) from None

@@ -18,17 +18,27 @@ STEPS = 16  # pixels up and down that are tried one by one
 MULTIPLES = (32, 64, 128, 256, 512)  # and beyond these, what many levels can ask for
 
 
-def nearest_side(model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None) -> int | None:
-    """The side of an image, from half to twice as large, with which every layer fits."""
-    if len(ends.incoming) != MAP:
-        return None
-    for side in _sides(ends.incoming[1].value):
+def nearest_side(
+    error: PlacedError, model: NetworkModel, ends: NetworkEnds, code: OwnCode | None = None
+) -> int | None:
+    """The side of an image, from half to twice as large, with which every layer fits.
+
+    None, too, where `error` is the same for images of other sizes.
+    """
+
+    def wrong(side: int) -> str:
         try:
             walked(model, ends, with_side(ends.incoming, side), {}, code)
-        except PlacedError:
-            continue
-        return side
-    return None
+        except PlacedError as other:
+            return other.message
+        return ""
+
+    if len(ends.incoming) != MAP:
+        return None
+    side = ends.incoming[1].value
+    if wrong(2 * side) == wrong(-(-side // 2)) == error.message:
+        return None
+    return next((one for one in _sides(side) if not wrong(one)), None)
 
 
 def _sides(side: int) -> Iterator[int]:
