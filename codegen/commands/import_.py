@@ -154,7 +154,7 @@ def with_sentences(translated: Translated, sentences: dict[str, Any] | None) -> 
 
 def reading_of(translated: Translated, folder: Path, model_type: str) -> Reading | None:
     """How a classifier's pictures are read, and what the spec can't say of it."""
-    if translated.spec["task"] != "image-classification":
+    if translated.spec.get("task") != "image-classification":
         return None
     reading, image = read_processor(folder, model_type), translated.spec["model"]["image"]
     side = image.get("size")
@@ -177,8 +177,9 @@ def with_reading(translated: Translated, reading: Reading | None) -> Translated:
 def of_pairs(translated: Translated) -> Translated:
     """The spec of a classifier of two texts that are read together."""
     spec = translated.spec
-    if spec["task"] != "sequence-classification":
-        message = f"--pairs is for classifiers of texts, and this is of the task {spec['task']}"
+    task = spec.get("task", "causal-lm")  # what a spec needn't say
+    if task != "sequence-classification":
+        message = f"--pairs is for classifiers of texts, and this is of the task {task}"
         raise CheckpointError(message)
     return replace(translated, spec=dict(deep(spec, {"data": {"pair": "pair"}})))
 

@@ -233,9 +233,12 @@ def test_a_cross_encoder_reads_pairs_and_others_where_it_is_asked(tmp_path: Path
         task = read_model(tmp_path).plan.task
         assert (task.pair, task.types, task.problem) == (True, True, "regression")
     whole["architectures"] = ["BertForMaskedLM"]
-    (tmp_path / "config.json").write_text(json.dumps(whole))
-    with pytest.raises(CheckpointError, match="--pairs is for classifiers"):
-        read_model(tmp_path, pairs=True)
+    for other in (whole, {"model_type": "gpt2"}):  # whose task a spec needn't say
+        (tmp_path / "config.json").write_text(json.dumps(other))
+        with pytest.raises(
+            CheckpointError, match="--pairs is for classifiers .* task (masked|causal)"
+        ):
+            read_model(tmp_path, pairs=True)
 
 
 @pytest.mark.parametrize(
