@@ -12,7 +12,8 @@ NAMED_CLASSES = ("image-classification", "image-segmentation")  # by images.json
 def task_of(size: tuple[int, ...], given: tuple[int, ...]) -> str:
     """By the shapes of what comes in and of what is given: images, or rows of numbers; "" of none.
 
-    A map as large as the image, of other channels than its own, is of the classes of pixels.
+    A map as large as the image is of the classes of pixels, if it has several channels, and others
+    than the image.
     """
     if len(given) == 1:
         if len(size) == 1:
@@ -21,7 +22,7 @@ def task_of(size: tuple[int, ...], given: tuple[int, ...]) -> str:
     if len(size) != 3 or len(given) != 3:
         return ""
     if given[1:] == size[1:]:
-        return "image-to-image" if given[0] == size[0] else "image-segmentation"
+        return "image-to-image" if given[0] in (1, size[0]) else "image-segmentation"
     larger = given[1] % size[1] == given[2] % size[2] == 0 and given[1] == given[2]
     return "super-resolution" if larger and given[0] == size[0] else ""
 
@@ -42,6 +43,8 @@ def model_fields(size: tuple[int, ...], task: str, given: tuple[int, ...]) -> di
         found["image"] = side if channels == 3 else {"size": side, "channels": channels}
     if task in (*NAMED_CLASSES, "classification"):
         found["classes"] = given[0]
+    if task == "image-to-image" and given[0] != size[0]:
+        found["outputs"] = given[0]
     if task == "super-resolution":
         found["upscale"] = given[1] // size[1]
     return found

@@ -40,7 +40,7 @@ class _Reader:
 
     graph: Graph
     named: dict[str, str] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)  # all that there are
+    names: dict[str, str] = field(default_factory=dict)  # of all steps that have one
     read: set[str] = field(default_factory=set)
     depth: int = 0
 
@@ -114,9 +114,8 @@ class _Reader:
     def with_names(self, step: Step, reads: list[str], first: str) -> tuple[Line, str]:
         """The ways of a join whose steps some ways share: these come first, each with a name."""
         start, depth = self.graph.meet(reads), self.depth
-        shared, known, count = [first], {*self.read}, len(self.names)
+        shared, known = [first], {*self.read}
         while True:
-            del self.names[count:]
             named = {one: self._name(one) for one in (start, *shared)}
             inner = _Reader(
                 self.graph.with_sources(reads, [start, *shared]), self.named | named, self.names,
@@ -142,14 +141,13 @@ class _Reader:
         """What a step's output is kept as."""
         if step == self.graph.start:
             return "images" if len(self.graph.steps[step].shape) == 3 else "inputs"
-        self.names.append(f"kept{len(self.names) + 1}")
-        return self.names[-1]
+        return self.names.setdefault(step, f"kept{len(self.names) + 1}")
 
     def ways(self, step: Step, reads: list[str], here: str) -> tuple[Line, str]:
         """The ways of a join from where they part; if that is at no one place, from names."""
         start = self.graph.meet(reads)
         if start == NOWHERE:
-            return [self.item(step, [self.way(one, here) for one in reads], here)], start
+            return self.meeting(step, [self.way(one, here) for one in reads], here), start
         if self.graph.steps[start].word in PARTED:
             return self.parted(step, reads, start)
         made: list[Way] = []
@@ -160,15 +158,20 @@ class _Reader:
                     last, before = self.ways(step, reads[first:], here)
                     tail = self.line(before, start) + last
                     made = [self.way(one, start) for one in reads[:first]]
-                    return [self.item(step, [*made, tail], start)], start
+                    return self.meeting(step, [*made, tail], start), start
         made = [self.way(one, start) for one in reads]
-        return [self.item(step, made, start)], start
+        return self.meeting(step, made, start), start
 
     def way(self, end: str, start: str) -> Way:
         """The layers of one way."""
         if end != start and end in self.named:
             return self.named[end]
         return self.line(end, start) or "here"
+
+    def meeting(self, step: Step, ways: list[Way], start: str) -> Line:
+        """A join, behind the names that its ways give to where they begin."""
+        begun = [way for way in ways if isinstance(way, list) and way[0].kind == NAMED]
+        return [*(way.pop(0) for way in begun), self.item(step, ways, start)]
 
     def item(self, step: Step, ways: list[Way], start: str, kind: str = "") -> Item:
         """A join with the modules around all that is in it."""
@@ -201,6 +204,8 @@ class _Reader:
                 raise refused(chunk, "parts that don't come together in their order")
             self.read |= {first} if sums[number] else set()
             ways.append(self.way(end, first))
+        if any(isinstance(way, list) and way[0].kind == NAMED for way in ways):
+            self.refuse(chunk, "a part that several of its ways read")
         chained = [bool(one) for one, way in zip(sums, ways, strict=True) if way != "here"]
         if any(chained) and not all(chained[1:]):
             self.refuse(chunk, "parts of which some are added to the one before")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from typing import Any
 
 from codegen.capture.blocks import PLAIN, blocks_of
 from codegen.capture.ends import data_fields, model_fields, task_of, with_last
-from codegen.capture.item import JOINS, NAMED, RECALLED, Line
+from codegen.capture.item import NAMED, RECALLED, Line
+from codegen.capture.names import names_in, with_names
 from codegen.capture.repeats import with_units
 from codegen.capture.said import Defaults, defaults_of
 from codegen.importers.network_text import network_text
@@ -41,45 +41,6 @@ def _text(name: str, factory: str, line: Line, size: tuple[int, ...], *, inner: 
     model["layers"] = with_names(rows, read, {})
     said = {"family": "network", "task": task, **data_fields(size, task), "model": model}
     return network_text(name, said, f"what {factory} makes")
-
-
-def names_in(part: Any) -> Iterator[str]:
-    """The names that are ways, or where a line goes on."""
-    if isinstance(part, dict):
-        for kind, said in part.items():
-            if kind == RECALLED:
-                yield said
-            elif kind in JOINS and isinstance(said, list):
-                yield from (way for way in said if isinstance(way, str))
-            yield from names_in(said)
-    elif isinstance(part, list):
-        for one in part:
-            yield from names_in(one)
-
-
-def with_names(part: Any, read: Collection[str], numbers: dict[str, str]) -> Any:
-    """A part of a spec where layers say the names that come after them, if they are read.
-
-    `numbers` are those names as they are counted from the first on.
-    """
-    if isinstance(part, dict):
-        return {
-            kind: numbers.get(said, said) if kind == RECALLED else with_names(said, read, numbers)
-            for kind, said in part.items()
-        }
-    if not isinstance(part, list):
-        return part
-    found: list[Any] = []
-    for one in part:
-        if isinstance(one, str):
-            found.append(numbers.get(one, one))
-        elif not isinstance(one, dict) or {*one} != {NAMED}:
-            found.append(with_names(one, read, numbers))
-        elif found and one[NAMED] in read:
-            name = numbers.setdefault(one[NAMED], f"kept{len(numbers) + 1}")
-            last = found.pop()
-            found.append({**last, NAMED: name} if isinstance(last, dict) else {last: {NAMED: name}})
-    return found
 
 
 def short(layers: list[Any], usual: Defaults) -> list[Any]:

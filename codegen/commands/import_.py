@@ -268,11 +268,10 @@ def import_folder(
     layer = dense_folder(folder) if files else None
     dense = dense_file(layer, allow_pickle=allow_pickle) if layer else None
     writes = isinstance(model.plan.task, TextTask) and bool(model.plan.task.prompt)
-    names = labels_of(model.config.fields, model.plan)
 
     def keep_facts(to: Path) -> None:
         keep_companions(folder, model.config, to, writes=writes)
-        keep_image_facts(model.plan, names, to)
+        keep_image_facts(model.plan, labels_of(model.config.fields, model.plan), to)
 
     source = Source(folder, files, dense)
     return written_down(source, model, project, specs, out, keep_facts, test=test, moved=moved)

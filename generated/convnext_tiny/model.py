@@ -48,7 +48,7 @@ class LayerNorm2d(nn.LayerNorm):
 
 
 class Linear2d(nn.Conv2d):
-    """A linear layer over the channels of each pixel: no copies beside others that are so."""
+    """A linear layer over the channels of each pixel, as a product of matrices."""
 
     def __init__(self, channels: int, width: int, *, bias: bool = True) -> None:
         super().__init__(channels, width, 1, bias=bias)

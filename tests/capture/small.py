@@ -166,6 +166,18 @@ class Shared(nn.Module):
         return self.c(a + b) * b
 
 
+class Nested(nn.Module):
+    """A way whose own ways share a value, and begin where those around them do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Conv2d(8, 8, 3, padding=1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = self.a(x), self.b(x)
+        return x + self.d(self.c(a + b) * b)
+
+
 class Fused(nn.Module):
     """Two branches of two sizes, each of which goes into both (arXiv:1908.07919)."""
 
@@ -380,6 +392,11 @@ def tokened() -> nn.Module:
 def shared() -> nn.Module:
     """A value that two ways share."""
     return whole(Shared())
+
+
+def nested() -> nn.Module:
+    """Two residuals with such ways."""
+    return whole(Nested(), Nested())
 
 
 def fused() -> nn.Module:

@@ -159,6 +159,12 @@ def test_what_ways_share_gets_a_name(tmp_path: Path) -> None:
     ]
 
 
+def test_a_value_that_is_shared_inside_of_a_way_is_named_before_it(tmp_path: Path) -> None:
+    layers, _ = layers_of(captured("nested", tmp_path))
+    assert layers[0]["as"] == "kept1" and str(layers[1]).count("{'from': 'kept1'}") == 1
+    assert layers[1]["as"] == "kept2" and str(layers[2]).count("{'from': 'kept2'}") == 1
+
+
 def test_branches_of_several_sizes_are_found(tmp_path: Path) -> None:
     layers, _ = layers_of(captured("fused", tmp_path))
     assert layers[0]["as"] == "kept1" and layers[1:3] == [
@@ -183,6 +189,7 @@ def test_gates_of_vectors_are_found_however_they_are_spread(tmp_path: Path) -> N
     [
         ("unet", {"classes": 5}, "image-segmentation", "classes"),
         ("unet", {"classes": 3}, "image-to-image", "outputs"),
+        ("unet", {"classes": 1}, "image-to-image", "outputs"),
         ("enlarging", {}, "super-resolution", ""),
     ],
 )
