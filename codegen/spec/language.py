@@ -12,7 +12,7 @@ from pydantic import Field
 
 from codegen.spec.head import SpecHead
 from codegen.spec.owned import built, of_task
-from codegen.spec.tasks import TASKS
+from codegen.spec.tasks import task_of
 from codegen.spec.tasks.task import Check
 from codegen.spec.yaml.source import Tree
 
@@ -45,7 +45,7 @@ class FamilyLanguage:
     def spec(self, task: str) -> type[SpecHead]:
         """The specs of a task: the family's fields of it, and the task's own."""
         mine, named = of_task(self.whole, task), Literal[self.tasks]
-        data = TASKS[task].data
+        data = task_of(task).data
         about = SpecHead.model_fields
         values = {
             "task": Field(self.default or ..., description=about["task"].description),

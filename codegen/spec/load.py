@@ -19,7 +19,7 @@ from codegen.spec.families import DEFAULT, FAMILIES, language
 from codegen.spec.head import SpecHead
 from codegen.spec.language import FamilyLanguage
 from codegen.spec.mistake import Mistake
-from codegen.spec.tasks import TASKS
+from codegen.spec.tasks import task_of
 from codegen.spec.yaml.blame import Alone, blamed
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.merging import merge, parse_override
@@ -205,7 +205,7 @@ def _validate(tree: Tree, known: Iterable[Diagnostic] = ()) -> SpecHead:
         problems += diagnose(error, tree, model)
         spec = _salvage(spoken, data, error)
     if spec is not None:
-        checks = (*CHECKS, *spoken.checks, *TASKS[spec.task].checks)
+        checks = (*CHECKS, *spoken.checks, *task_of(spec.task).checks)
         problems += [_place(tree, finding) for check in checks for finding in check(spec)]
     if problems or spec is None:
         raise spec_error(problems)

@@ -14,7 +14,7 @@ from codegen.spec.checks import MAX_NAME
 from codegen.spec.families import FAMILIES, language
 from codegen.spec.head import SpecHead
 from codegen.spec.owned import is_repeated, tasks_of
-from codegen.spec.tasks import TASKS
+from codegen.spec.tasks import TASKS, task_of
 from codegen.spec.yaml.field_names import models_in
 from codegen.spec.yaml.file_fields import SpecFile
 from codegen.spec.yaml.migrations import CHANGES, DEFAULT_CHANGES, LANGUAGE_VERSION
@@ -99,7 +99,7 @@ fields that only some tasks have say which.
 def markdown() -> str:
     """The reference of every field: type, default, meaning."""
     parts = [INTRODUCTION, section("A spec", SpecHead), *_nested(SpecHead, ""), _tasks()]
-    parts += [section(f"`data` of `{task.name}`", task.data) for task in TASKS.values()]
+    parts += [section(f"`data` of `{name}`", task_of(name).data) for name in TASKS]
     for family in FAMILIES:
         spoken = language(family)
         (model,) = models_in(spoken.whole.model_fields["model"].annotation)
@@ -112,10 +112,10 @@ def markdown() -> str:
 def _tasks() -> str:
     """A row for each task, with the families whose models can be trained to do it."""
     rows = ["| task | a model that | families |", "|---|---|---|"]
-    for name, task in TASKS.items():
+    for name in TASKS:
         having = [family for family in FAMILIES if name in language(family).tasks]
         families = ", ".join(f"`{family}`" for family in having)
-        rows.append(f"| `{name}` | {task.summary} | {families} |")
+        rows.append(f"| `{name}` | {task_of(name).summary} | {families} |")
     return TASK_TABLE + "\n".join(rows) + "\n"
 
 

@@ -1,22 +1,28 @@
-"""Techniques: what wraps training, or changes a trained model. A row each, in acting order."""
+"""Techniques: what wraps training, or changes a trained model. A row each, in acting order.
+
+A technique's file is imported when a spec asks for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from importlib import import_module
 
-from codegen.plan.techniques.adversarial import adversarial
-from codegen.plan.techniques.augment import augment
-from codegen.plan.techniques.ema import ema
 from codegen.plan.techniques.technique import PLACES, TechniquePlan
 from codegen.spec.head import SpecHead
 
-TECHNIQUES: tuple[Callable[[SpecHead], TechniquePlan | None], ...] = (augment, adversarial, ema)
+TECHNIQUES = {  # by the field of `train` that asks for it: where the function of its name is
+    "augment": "codegen.plan.techniques.augment",
+    "adversarial": "codegen.plan.techniques.adversarial",
+    "ema": "codegen.plan.techniques.ema",
+}
 
 
-def techniques_of(spec: SpecHead) -> tuple[TechniquePlan, ...]:
+def techniques_of(spec: SpecHead) -> Iterator[TechniquePlan]:
     """Those that a spec of any family asks for."""
-    found = (technique(spec) for technique in TECHNIQUES)
-    return tuple(one for one in found if one is not None)
+    for field, where in TECHNIQUES.items():
+        if said := getattr(spec.train, field):
+            yield getattr(import_module(where), field)(spec, said)
 
 
 __all__ = ["PLACES", "TechniquePlan", "techniques_of"]

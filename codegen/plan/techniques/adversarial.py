@@ -8,6 +8,7 @@ from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.spec.head import SpecHead
+from codegen.spec.techniques.adversarial import Attacked
 
 FOLDER = "techniques/adversarial"
 
@@ -21,11 +22,8 @@ class AdversarialPlan(TechniquePlan):
     whole: bool = True  # a batch, and not a part of it
 
 
-def adversarial(spec: SpecHead) -> AdversarialPlan | None:
+def adversarial(spec: SpecHead, said: Attacked) -> AdversarialPlan:
     """The attack that a spec asks for, and the evaluation of what has been trained with it."""
-    said = spec.train.adversarial
-    if said is None:
-        return None
     eps, steps = float(said.eps), said.steps
     step = float(said.step or (2.5 * eps / steps if steps > 1 else eps))
     mix = OptionPlan("attack_mix", "float", float(said.mix), "part of a batch that is attacked")

@@ -57,11 +57,8 @@ class AugmentPlan(TechniquePlan):
         return "classes" in self.sides
 
 
-def augment(spec: SpecHead) -> AugmentPlan | None:
+def augment(spec: SpecHead, said: list[AnyAugmentation]) -> AugmentPlan:
     """The changes that a spec names."""
-    said = spec.train.augment
-    if not said:
-        return None
     mixing = tuple(one for one in said if isinstance(one, Mixup | Cutmix))
     kinds = [one.kind for one in said]
     tables = {"rand_augment": "rand", "trivial_augment": "wide"}

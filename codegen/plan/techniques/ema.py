@@ -5,16 +5,14 @@ from __future__ import annotations
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.spec.head import SpecHead
+from codegen.spec.techniques.ema import Ema
 
 FOLDER = "techniques/ema"
 PLACES = ("state", "ready", "loaded", "functions", "step", "measuring", "measured", "saved")
 
 
-def ema(spec: SpecHead) -> TechniquePlan | None:
+def ema(spec: SpecHead, said: Ema) -> TechniquePlan:
     """Averages beside the weights, which change places with them for an evaluation."""
-    said = spec.train.ema
-    if said is None:
-        return None
     help = "part of the weights' average that a step leaves as it is"
     return TechniquePlan(
         name="ema",

@@ -18,6 +18,4 @@ class CorpusData(TextData):
     )
 
 
-CAUSAL_LM = Task(
-    "causal-lm", "predicts the next token", CorpusData, checks=(check_context, check_bytes)
-)
+TASK = Task("causal-lm", "predicts the next token", CorpusData, checks=(check_context, check_bytes))

@@ -29,7 +29,7 @@ def check_columns(spec: Any) -> Iterator[Mistake]:
     yield from named_columns(spec.data.inputs, spec.data.target, ALSO_TAKEN)
 
 
-CLASSIFICATION = Task(
+TASK = Task(
     "classification",
     "tells the class of a row of numbers",
     ClassedRows,

@@ -48,7 +48,7 @@ def check_columns(spec: Any) -> Iterator[Mistake]:
         yield Mistake(("train", "batch"), "a pair alone has no other texts to be told from")
 
 
-EMBEDDING = Task(
+TASK = Task(
     "embedding",
     "makes a vector of a text, near those of texts that belong with it",
     TwinData,

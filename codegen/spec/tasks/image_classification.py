@@ -45,7 +45,7 @@ def check_pixels(spec: Any) -> Iterator[Mistake]:
             yield Mistake(("data", name), message)
 
 
-IMAGE_CLASSIFICATION = Task(
+TASK = Task(
     "image-classification",
     "tells the class of an image",
     ImageData,

@@ -10,6 +10,6 @@ class PictureData(Vocabulary):
     """Images, of which training makes two views each."""
 
 
-IMAGE_EMBEDDING = Task(
+TASK = Task(
     "image-embedding", "makes a vector of an image, near those of its other views", PictureData
 )

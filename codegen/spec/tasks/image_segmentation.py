@@ -47,7 +47,7 @@ def check_masks(spec: Any) -> Iterator[Mistake]:
     yield from check_class_names(data.labels, classes)
 
 
-IMAGE_SEGMENTATION = Task(
+TASK = Task(
     "image-segmentation",
     "tells the class of each pixel of an image",
     MaskData,

@@ -87,7 +87,7 @@ def check_channels(spec: Any) -> Iterator[Mistake]:
         yield Mistake(("model", "image", "channels"), message, "as many as come out")
 
 
-IMAGE_TO_IMAGE = Task(
+TASK = Task(
     "image-to-image",
     "makes of a picture another one of its size",
     PairedPictures,

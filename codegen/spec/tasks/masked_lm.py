@@ -28,7 +28,7 @@ def check_bytes_and_mask(spec: Any) -> Iterator[Mistake]:
     yield from check_bytes(spec, others=1)
 
 
-MASKED_LM = Task(
+TASK = Task(
     "masked-lm",
     "(an encoder) predicts the tokens that were masked",
     MaskedData,

@@ -45,6 +45,6 @@ def named_columns(inputs: list[str], target: str, taken: tuple[str, ...]) -> Ite
         seen.add(name)
 
 
-REGRESSION = Task(
+TASK = Task(
     "regression", "predicts a number of a row from others", RowData, checks=(check_columns,)
 )

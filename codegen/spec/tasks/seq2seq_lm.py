@@ -18,7 +18,7 @@ class PairData(TextData):
     )
 
 
-SEQ2SEQ_LM = Task(
+TASK = Task(
     "seq2seq-lm",
     "(an encoder and a decoder) predicts the next token of a target, given a source",
     PairData,

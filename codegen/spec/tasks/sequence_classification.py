@@ -44,7 +44,7 @@ def check_labels(spec: Any) -> Iterator[Mistake]:
     yield from check_class_names(data.labels, spec.model.classes)
 
 
-SEQUENCE_CLASSIFICATION = Task(
+TASK = Task(
     "sequence-classification",
     "tells the class of a text",
     LabelledData,

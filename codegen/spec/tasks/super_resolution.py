@@ -22,7 +22,7 @@ def check_channels(spec: Any) -> Iterator[Mistake]:
         yield Mistake(("model", "image", "channels"), message, "1 or 3")
 
 
-SUPER_RESOLUTION = Task(
+TASK = Task(
     "super-resolution",
     "makes pictures larger",
     LargePictures,
