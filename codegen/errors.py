@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from codegen.exit_codes import ExitCode
+from codegen.frozen import frozen
 from codegen.quoting import plain, short
 
 MAX_SHOWN = 300  # characters of a line
 BEFORE = 100  # the column, where a line is longer
 
 
-@dataclass(frozen=True)
+@frozen
 class Position:
     """A place in a text: path as shown to people, line and column from 1, and the line itself."""
 
@@ -23,7 +23,7 @@ class Position:
     length: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnostic:
     """One finding: what is wrong, where, and what to do."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codegen.errors import TgenError
+from codegen.frozen import frozen
 
 SPEC_SUFFIXES = (".yaml", ".yml")
 FIELDS = ("specs", "generated", "templates")
 LOCK_NAME = "tgen.lock"  # of a package: what it was made from, and what of it is edited
 
 
-@dataclass(frozen=True)
+@frozen
 class Project:
     """A folder with specs in it and packages made from them; it may have its own templates."""
 

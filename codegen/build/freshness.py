@@ -13,18 +13,18 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codegen.build.outcome import Outcome
 from codegen.emit import Change, code_digest, recall, remember, templates_digest, to_unix
+from codegen.frozen import frozen
 from codegen.project import Project, templates_folder
 
 TOOLS = ("jinja2", "libcst", "pydantic", "yaml", "ruff")
 
 
-@dataclass(frozen=True)
+@frozen
 class FreshPackage:
     """A package that was fresh: its files' digests, which of them are edited, what tests said."""
 
@@ -34,7 +34,7 @@ class FreshPackage:
     tests: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Verdict:
     """That all packages of a spec were fresh, and the digests of what the spec was read from."""
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.emit import Change, Written
 from codegen.errors import Diagnostic, TgenError
 from codegen.exit_codes import ExitCode
+from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from codegen.plan import Cost
     from codegen.verify import TestReport
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """What became of one package of a spec. One that a verdict proves fresh has no cost.
 
@@ -46,7 +47,7 @@ class Outcome:
         return not self.problems and not self.changes and not wrote
 
 
-@dataclass(frozen=True)
+@frozen
 class Orphan:
     """A package whose spec is gone, and what was removed of it."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.counted import Counted, unheard
+from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
 
 
-@dataclass(frozen=True)
+@frozen
 class Progress:
     """What is called as specs are rendered, kernels compiled, packages done with, and tested.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from codegen.build.outcome import Outcome, failed
 from codegen.counted import Counted, unheard
 from codegen.emit import Package
 from codegen.errors import Diagnostic, SpecError, TgenError
+from codegen.frozen import frozen
 from codegen.project import Project
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ BATCH = 32  # specs that are in memory at once
 Work = tuple[Path, Project, tuple[str, ...], Path]
 
 
-@dataclass(frozen=True)
+@frozen
 class Rendered:
     """A spec's package in memory, and what it was made from."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.capture.graph import CaptureError
 from codegen.capture.item import Line, tensors_in
+from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,7 +16,7 @@ LARGEST = 1e-5  # difference, over the largest number there is
 KEPT_APART = ("num_batches_tracked",)
 
 
-@dataclass(frozen=True)
+@frozen
 class Compared:
     """Differences over the largest score, and over the largest gradient."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from codegen.errors import TgenError
+from codegen.frozen import frozen
 
 NOWHERE = ""  # before several steps, of which none is before all
 Owner = tuple[str, str, bool]  # path, class, whether it is torch's own
@@ -16,7 +17,7 @@ class CaptureError(TgenError):
     """A module that no spec says, with the class, the line and the operation."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One operation: what it is, what it reads, the shapes it gives for two batches."""
 

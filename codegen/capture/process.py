@@ -7,17 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codegen.capture.graph import CaptureError, Graph, graph_of
 from codegen.errors import Diagnostic, Position
+from codegen.frozen import frozen
 
 SHOWN = 2_000  # characters of what a process said when it died
 
 
-@dataclass(frozen=True)
+@frozen
 class Looked:
     """A module's graph, its class, how many numbers each parameter has, and the files of values."""
 

@@ -11,7 +11,6 @@ import json
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from codegen.capture.training import unsaid_of, without_growing_rates
 from codegen.commands.import_ import default_name, written
 from codegen.emit.disk import refuse_link
 from codegen.errors import SpecError
+from codegen.frozen import frozen
 from codegen.importers.convert import FILE, RECORD, digest, imported_modules, keep, staged
 from codegen.importers.tensors import open_tensors
 from codegen.plan import lower
@@ -44,7 +44,7 @@ NEEDED = ("model", "checkpoint")
 FILES = ("model.py", "checkpoint.py")
 
 
-@dataclass(frozen=True)
+@frozen
 class Captured:
     """What `tgen capture` made."""
 

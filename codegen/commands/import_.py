@@ -16,13 +16,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from codegen.build.outcome import Outcome
 from codegen.emit.disk import refuse_link
 from codegen.errors import CheckpointError, Diagnostic, Position, SpecError
+from codegen.frozen import frozen
 from codegen.importers.companions import keep_companions
 from codegen.importers.config import Config, read_config
 from codegen.importers.convert import ImportedPackage, convert, imported, keep, staged
@@ -58,7 +59,7 @@ MOST_BLAMED = 3  # fields in a message
 PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py")
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadModel:
     """What a config.json comes to: the text of a spec, and its plan."""
 
@@ -71,7 +72,7 @@ class ReadModel:
     remarks: tuple[str, ...] = ()  # of how pictures are read there, and not here
 
 
-@dataclass(frozen=True)
+@frozen
 class Imported:
     """What `tgen import` made."""
 
@@ -277,7 +278,7 @@ def import_folder(
     return written_down(source, model, project, specs, out, keep_facts, test=test, moved=moved)
 
 
-@dataclass(frozen=True)
+@frozen
 class Source:
     """Where weights come from: their files, and that of a dense layer beside them."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen import DISTRIBUTION
 from codegen.commands.install_from import install_line, known_source
 from codegen.errors import Diagnostic, OutputError, TgenError
+from codegen.frozen import frozen
 from codegen.project import (
     SPEC_SUFFIXES,
     find_project,
@@ -23,7 +23,7 @@ SPEC = "small_gpt"
 WORKFLOW = ".github/workflows/tgen.yml"
 
 
-@dataclass(frozen=True)
+@frozen
 class ProjectFile:
     """A file of a project: what it holds now (None: there is none) and what it should hold."""
 

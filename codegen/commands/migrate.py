@@ -8,12 +8,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from codegen.emit.disk import output_errors, sync_folder
 from codegen.errors import Diagnostic, OutputError, SpecError, TgenError
 from codegen.exit_codes import ExitCode
+from codegen.frozen import frozen
 from codegen.project import Project
 from codegen.spec import BrokenVariant, load_specs
 from codegen.spec.yaml.read import extended
@@ -23,7 +24,7 @@ from codegen.spec.yaml.source import decode, parse, read_file
 NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True)
+@frozen
 class Migration:
     """What became of one file: its text before and after, or why it stays as it is."""
 

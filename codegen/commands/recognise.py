@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import CheckpointError, SpecError
+from codegen.frozen import frozen
 from codegen.importers.architectures import known_architectures, mapping_of
 from codegen.importers.config import Config
 from codegen.importers.libraries import LIBRARIES
@@ -32,7 +32,7 @@ CLASSES = 1000  # where tensors don't say
 COUNT = "num_batches_tracked"
 
 
-@dataclass(frozen=True)
+@frozen
 class Recognised:
     """An architecture with the numbers that a file's tensors have."""
 

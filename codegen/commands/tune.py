@@ -6,12 +6,12 @@ import importlib.util
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import TgenError
+from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
@@ -28,7 +28,7 @@ Timer = Callable[[Callable[[], object]], float]  # milliseconds of a call
 Heard = Callable[[str, "Tile", float | None], None]  # kernel, tile, milliseconds (None: it failed)
 
 
-@dataclass(frozen=True)
+@frozen
 class Shape:
     """What is timed: a batch of rows with the model's own heads."""
 
@@ -39,7 +39,7 @@ class Shape:
     head_dim: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Trial:
     """One kernel and the tiles to time it with."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from codegen.emit.disk import output_errors
@@ -12,12 +12,13 @@ from codegen.emit.merge import Sides, merge_texts
 from codegen.emit.package import Package
 from codegen.emit.shown import shown_folder
 from codegen.emit.state import PackageState, observe
+from codegen.frozen import frozen
 
 Kind = Literal["missing", "changed", "edited", "extra", "conflict"]
 NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """One file that differs: its path in the project, how so, and a unified diff.
 
@@ -33,7 +34,7 @@ class Change:
     troubles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class PackageDiff:
     """What is stale in a package, the lock last, and what a person has edited in it."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from codegen.emit.lock import FileDigest, sha256_of
 from codegen.emit.merge import Merged
+from codegen.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class FileState:
     """One file: its bytes on disk, what the lock says, what is rendered, what it should hold.
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from codegen.emit.disk import encode, read_plain
@@ -14,6 +14,7 @@ from codegen.emit.merge import has_markers
 from codegen.emit.package import Package, is_file_name, is_relative_posix
 from codegen.emit.undo import Edit, Step, undo_steps
 from codegen.errors import OutputError
+from codegen.frozen import frozen
 from codegen.project import LOCK_NAME
 
 VERSION = 1
@@ -25,7 +26,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
-@dataclass(frozen=True)
+@frozen
 class FileDigest:
     """What tgen generated: the text's SHA-256, and the id under which git stores the same text.
 
@@ -37,7 +38,7 @@ class FileDigest:
     edit: Edit | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Lock:
     """A package's lock. `tiles` and `kernels` are inputs of the next render."""
 

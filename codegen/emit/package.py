@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 
 from codegen.errors import OutputError
+from codegen.frozen import frozen
 from codegen.project import LOCK_NAME
 
 PACKAGE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 FILE_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 
 
-@dataclass(frozen=True)
+@frozen
 class Package:
     """The rendering of one spec: its files by name (`model.py`), without the lock.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.emit.disk import output_errors
 from codegen.emit.hold import hold_if_free
 from codegen.emit.package import PACKAGE_NAME
 from codegen.emit.staging import Outcome, settle
+from codegen.frozen import frozen
 
 LEFTOVER = re.compile(rf"\.tgen-({PACKAGE_NAME.pattern})(\.flock)?")
 
 
-@dataclass(frozen=True)
+@frozen
 class Recovered:
     """A package whose writing had been cut off.
 

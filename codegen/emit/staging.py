@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from codegen.emit.file_state import FileState
 from codegen.emit.lock import sha256_of
 from codegen.emit.package import is_file_name
 from codegen.errors import OutputError
+from codegen.frozen import frozen
 from codegen.project import LOCK_NAME
 
 JOURNAL = "journal.json"
@@ -28,7 +29,7 @@ UNDO = "undo.json"
 Outcome = Literal["finished", "undone", "discarded"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Move:
     """One file's change, by the digests of its old and new text; None where there is no file."""
 

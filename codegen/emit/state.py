@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codegen.emit.carry import carry, troubles_of_imports
 from codegen.emit.disk import check_folder, encode, read_plain
@@ -11,10 +11,11 @@ from codegen.emit.file_state import FileState
 from codegen.emit.lock import Lock, lock_of, lock_text, parse_lock, sha256_of, without_edits
 from codegen.emit.merge import Side
 from codegen.emit.package import Package
+from codegen.frozen import frozen
 from codegen.project import LOCK_NAME
 
 
-@dataclass(frozen=True)
+@frozen
 class PackageState:
     """Every file that is rendered or that the lock lists, by name, then the lock itself."""
 

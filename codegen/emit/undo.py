@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from codegen.frozen import frozen
 
 Step = tuple[int, int, tuple[str, ...]]  # lines [start, end) of the edited text become these
 
 
-@dataclass(frozen=True)
+@frozen
 class Edit:
     """A file as a person left it when tgen last wrote its lock: its git blob, and the way back."""
 

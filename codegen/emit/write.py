@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from codegen.emit.compare import Change, comparison
@@ -17,12 +17,13 @@ from codegen.emit.merge import Side
 from codegen.emit.package import Package
 from codegen.emit.staging import commit, settle, staging_path
 from codegen.emit.state import PackageState, observe
+from codegen.frozen import frozen
 from codegen.project import LOCK_NAME
 
 MEANWHILE = "it was changed while tgen was writing; your text is kept"
 
 
-@dataclass(frozen=True)
+@frozen
 class Written:
     """The names of the files that were written, were right already, or were removed.
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codegen.errors import CheckpointError, Diagnostic, Position
+from codegen.frozen import frozen
 
 LARGEST = 5_000_000  # bytes
 EITHER = ("quantization_config",)  # said of the whole, or of the part
 OUTSIDE = ("tie_word_embeddings", *EITHER)
 
 
-@dataclass(frozen=True)
+@frozen
 class Config:
     """The fields of a config.json and the offset of each key and value in its text."""
 

@@ -11,12 +11,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import CheckpointError, OutputError
+from codegen.frozen import frozen
 from codegen.importers.dense import with_dense
 from codegen.importers.tensors import Moved, open_tensors
 
@@ -30,7 +31,7 @@ NEEDED = ("model.py", "attention.py", "ops.py", "kernels.py", "checkpoint.py", "
 _numbers = itertools.count()
 
 
-@dataclass(frozen=True)
+@frozen
 class ImportedPackage:
     """The modules of a package that was never written."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.errors import CheckpointError
+from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PLACE = "sentence_dense."  # of its tensors among a model's, as mappings name them
 
 
-@dataclass(frozen=True)
+@frozen
 class WithDense(Mapping[str, "Tensor"]):
     """A model's tensors, and then those of the layer, under names that begin with `start`."""
 

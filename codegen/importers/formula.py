@@ -7,8 +7,9 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from codegen.frozen import frozen
 
 LONGEST = 100_000  # elements of anything that an expression makes
 
@@ -98,7 +99,7 @@ def parsed(text: str) -> ast.expr:
         raise FormulaError(f"`{text}` is no expression: {error}") from None
 
 
-@dataclass(frozen=True)
+@frozen
 class NamesIn:
     """The names of an expression: those read as values, and those called. They don't mix."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from codegen.errors import CheckpointError
+from codegen.frozen import frozen
 from codegen.importers.json_files import read_fields
 from codegen.quoting import short
 
@@ -27,7 +27,7 @@ FOLLOWED = ("do_resize", "do_rescale", "do_normalize", "do_center_crop")
 INERT = ("do_convert_rgb", "do_reduce_labels")  # pictures are read in the model's channels
 
 
-@dataclass(frozen=True)
+@frozen
 class Reading:
     """A side in pixels, or 0 if it isn't said; a spec's `data`; and what that leaves out."""
 

@@ -5,14 +5,15 @@ A library's mapping files are in the folder of its name beside this file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from codegen.frozen import frozen
 
 HERE = Path(__file__).parent
 HUGGINGFACE = "huggingface"
 
 
-@dataclass(frozen=True)
+@frozen
 class Library:
     """One of them; `owner` is its name as `whose checkpoints?` is answered."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import functools
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from codegen.errors import TgenError
+from codegen.frozen import frozen
 from codegen.importers.heads import headed, heads_of, laid_over
 from codegen.importers.libraries import HUGGINGFACE
 from codegen.spec.yaml.source import parse
@@ -25,7 +26,7 @@ PARTS = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Mapping:
     """A mapping file with what it extends and what all of them have in common."""
 

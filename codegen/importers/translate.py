@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from codegen.errors import CheckpointError, Diagnostic
+from codegen.frozen import frozen
 from codegen.importers.config import OUTSIDE, Config
 from codegen.importers.formula import FormulaError, compute
 from codegen.importers.layers import with_layers
@@ -23,7 +23,7 @@ MOST_UNKNOWN = 20  # fields that are named one by one
 SILENT = "to import it all the same, take the field out of config.json: the logits may differ"
 
 
-@dataclass(frozen=True)
+@frozen
 class Translated:
     """A spec as plain data without a name, and which config fields each value was made of."""
 

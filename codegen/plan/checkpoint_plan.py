@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.importers.libraries import HUGGINGFACE, LIBRARIES, Library
 from codegen.plan.names_there import OneOfSeveral
 
 
-@dataclass(frozen=True)
+@frozen
 class CheckpointKey:
     """A tensor of another library: ours stacked along the output axis, then transposed or not.
 
@@ -44,7 +44,7 @@ class CheckpointKey:
         return not own or bool(self.shape)
 
 
-@dataclass(frozen=True)
+@frozen
 class ComputedTables:
     """Tables of sines and cosines by position there, which our model computes: code over it."""
 
@@ -54,7 +54,7 @@ class ComputedTables:
     start: str  # the first row that is read, "0" for all of them
 
 
-@dataclass(frozen=True)
+@frozen
 class CheckpointPlan:
     """How the weights are laid out in Hugging Face's checkpoints of a model type."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from codegen.errors import Diagnostic
+from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import Kernel
 from codegen.plan.plan import Plan
 from codegen.plan.shown import ShownTable
 from codegen.spec import LoadedSpec
 
 
-@dataclass(frozen=True)
+@frozen
 class TimedAttention:
     """The sizes with which the kernels of an attention are timed."""
 
@@ -31,7 +31,7 @@ def _no_warnings(loaded: LoadedSpec) -> tuple[Diagnostic, ...]:
     return ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Family:
     """A family's own part of what is done with every spec and plan."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from codegen.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class FilePlan:
     """A file of a generated package and its template.
 
@@ -18,7 +18,7 @@ class FilePlan:
     roots: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class TestsPlan:
     """Templates of a test file: what it imports, its constants, and its fixtures and tests.
 

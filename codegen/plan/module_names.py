@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from codegen.frozen import frozen
 from codegen.importers.libraries import Library
 
 Layout = Literal["", "matrix", "convolution", "column", "grid"]
 
 
-@dataclass(frozen=True)
+@frozen
 class BlockNames:
     """The names over there of the blocks of some classes, in the order of our modules.
 
@@ -25,7 +25,7 @@ class BlockNames:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class NameTable:
     """Inside of a block of one class: our modules, and theirs."""
 
@@ -35,7 +35,7 @@ class NameTable:
     variable: str  # of the names of its blocks
 
 
-@dataclass(frozen=True)
+@frozen
 class ModuleNames:
     """How another library names the modules of a network, whose tensors mostly are ours."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count, islice
+
+from codegen.frozen import frozen
 
 INDEX = re.compile(r"(?<=\.)\d+(?=\.)")  # of a layer in a name
 LANGUAGE = "{language}"
 
 
-@dataclass(frozen=True)
+@frozen
 class OneOfSeveral:
     """Names in which `several` stands are left out, but for those of this model's `own`."""
 

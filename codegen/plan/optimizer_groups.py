@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.suffixes import SuffixRule, suffix_rules
 from codegen.plan.tables import Group, Parameter
 
 
-@dataclass(frozen=True)
+@frozen
 class OptimizerGroups:
     """How the training script tells a model's parameters apart.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from codegen.frozen import frozen
 from codegen.plan.checkpoint_plan import CheckpointPlan
 from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan
@@ -16,7 +17,7 @@ from codegen.plan.train import TrainPlan
 PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
 
 
-@dataclass(frozen=True)
+@frozen
 class Cost:
     """What the model costs. FLOPs count a multiply-add as two; attention counts visible pairs."""
 
@@ -32,7 +33,7 @@ class Cost:
     uncounted: tuple[str, ...] = ()  # classes whose parameters are counted when the tests run
 
 
-@dataclass(frozen=True)
+@frozen
 class Description:
     """What a person reads first."""
 
@@ -42,7 +43,7 @@ class Description:
     remarks: tuple[str, ...] = ()  # on how it may be used
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """One spec, lowered."""
 

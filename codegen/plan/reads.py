@@ -7,8 +7,10 @@ the config under another name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
+
+from codegen.frozen import frozen
 
 Part = TypeVar("Part")
 
@@ -29,7 +31,7 @@ class Printed:
         return self.of(config)
 
 
-@dataclass(frozen=True)
+@frozen
 class Read(Printed):
     """A field of the config; `by_layer`, the layer's entry of it."""
 
@@ -41,7 +43,7 @@ class Read(Printed):
         return f"{config}.{self.field}[layer]" if self.by_layer else f"{config}.{self.field}"
 
 
-@dataclass(frozen=True)
+@frozen
 class OverLayer(Printed):
     """A number that the layers divide by their places: by one in the first, by two in the next."""
 
@@ -57,7 +59,7 @@ class OverLayer(Printed):
         return f"{self.read.of(config)} / (layer + 1)"
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerCount(Printed):
     """How many layers there are: a field, or the length of one that says the `kinds` of all."""
 
@@ -69,7 +71,7 @@ class LayerCount(Printed):
         return f"len({self.read.of(config)})" if self.kinds else self.read.of(config)
 
 
-@dataclass(frozen=True)
+@frozen
 class Growing(Printed):
     """A number that grows evenly from zero in the first of the layers to `most` in the last."""
 
@@ -81,7 +83,7 @@ class Growing(Printed):
         return f"{self.most.of(config)} * layer / max(1, {self.layers.of(config)} - 1)"
 
 
-@dataclass(frozen=True)
+@frozen
 class Largest(Printed):
     """The largest entry of a field that has one for each layer."""
 
@@ -92,7 +94,7 @@ class Largest(Printed):
         return f"max({self.read.of(config)})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Total(Printed):
     """A sum of fields and of numbers that no config changes."""
 
@@ -103,7 +105,7 @@ class Total(Printed):
         return " + ".join(p.of(config) if isinstance(p, Read) else str(p) for p in self.parts)
 
 
-@dataclass(frozen=True)
+@frozen
 class Own:
     """A product of numbers, those by name being the module's own: `2 * self.head_dim`."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.plan import Plan
 from codegen.plan.tables import Parameter
 from codegen.plan.units import human_bytes, human_flops
 
 
-@dataclass(frozen=True)
+@frozen
 class ShownTable:
     """A table; columns whose names are in `left` are of words, the others of numbers."""
 

@@ -6,15 +6,16 @@ import functools
 import itertools
 import re
 from collections.abc import Collection, Hashable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from codegen.frozen import frozen
 
 Fact = TypeVar("Fact", bound=Hashable)
 
 WORD = re.compile(r"[^._]+")
 
 
-@dataclass(frozen=True)
+@frozen
 class SuffixRule(Generic[Fact]):
     """What is so of each name that ends in one of the `suffixes`, unless a rule before says."""
 

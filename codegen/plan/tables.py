@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from codegen.frozen import frozen
 from codegen.plan.suffixes import SuffixRule
 from codegen.spec.masks.expression import Expression
 
@@ -14,7 +14,7 @@ Number = int | float
 ConfigValue = Number | str | tuple["Number | str", ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class ConfigField:
     """One knob of the generated Config: its value, and its value in Config.tiny().
 
@@ -32,7 +32,7 @@ class ConfigField:
 Group = Literal["matrix", "embedding", "head", "vector"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Argument:
     """What a generated function takes: its name, its type, and its default if it has one."""
 
@@ -41,7 +41,7 @@ class Argument:
     default: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Start:
     """How a parameter starts: normal with `std`, `ones`, `zeros` or constant at `value`.
 
@@ -56,7 +56,7 @@ class Start:
     source: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Parameter:
     """A row of the parameter table, which everything about weights reads.
 
@@ -88,7 +88,7 @@ class Parameter:
         return total
 
 
-@dataclass(frozen=True)
+@frozen
 class InitPlan:
     """How init_weights works: what deviates, by ends of names, and as people read it."""
 
@@ -101,7 +101,7 @@ class InitPlan:
         return any(rule.fact.source == "residual_std" for rule in self.rules)
 
 
-@dataclass(frozen=True)
+@frozen
 class ImportPlan:
     """Names that a file may take from a module; those that it doesn't use are dropped."""
 

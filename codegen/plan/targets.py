@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import yaml
 
 from codegen.errors import TgenError
+from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import Tile
 
 FOLDER = Path(__file__).parent.parent / "targets"
@@ -20,7 +20,7 @@ ROWS = "rows"  # the tiles of kinds without a table of their own
 HALVES = dict.fromkeys(("attention_dk", "attention_dv"), "attention_dkdv")
 
 
-@dataclass(frozen=True)
+@frozen
 class TargetFacts:
     """A GPU that kernels are compiled for; sizes in bytes, rates a second."""
 

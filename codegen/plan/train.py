@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.optimizer_groups import OptimizerGroups
 
 
-@dataclass(frozen=True)
+@frozen
 class OptimizerPlan:
     """The update rule's numbers; None is what a rule doesn't have."""
 
@@ -37,7 +36,7 @@ class OptimizerPlan:
         return {"adam": 2, "adamw": 2, "muon": 1, "sgd": int(bool(self.momentum))}[self.kind]
 
 
-@dataclass(frozen=True)
+@frozen
 class SchedulePlan:
     """The learning rate's course; None is what a kind of course doesn't have."""
 
@@ -57,7 +56,7 @@ class SchedulePlan:
         return self.warmup is not None
 
 
-@dataclass(frozen=True)
+@frozen
 class TrainPlan:
     """Defaults of the training script."""
 

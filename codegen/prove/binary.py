@@ -6,8 +6,9 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from codegen.frozen import frozen
 
 # Of each vendor the newest first; the wider ones must not be counted as the narrow.
 TENSOR_CORE = {
@@ -22,7 +23,7 @@ RESHAPES = ("tt.splat", "tt.broadcast", "tt.expand_dims", "tt.reshape")
 CARRIERS = ("arith.addi", "arith.subi", "arith.muli", "arith.extsi", *RESHAPES)
 
 
-@dataclass(frozen=True)
+@frozen
 class Offsets:
     """How the pointer sums of a kernel are made, by the lines of the IR."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codegen.errors import Diagnostic, TgenError
+from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import Kernel, Tile
 from codegen.plan.kernels.tiles import ONE_LOOP, SPLIT
 from codegen.plan.targets import TargetFacts, candidates
@@ -20,7 +21,7 @@ SHOWN_REJECTIONS = 3
 Sizes = tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class ChosenTile:
     """The tile that a kernel gets on a target, what it uses there, and why not an earlier one."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
+
+from codegen.frozen import frozen
 
 COMPILED, FAILED, CRASHED, LATE = "compiled", "failed", "crashed", "late"
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """One kernel with every compile-time value given, for one GPU."""
 
@@ -25,7 +27,7 @@ class Request:
     warp_size: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Usage:
     """What a compiled kernel needs of its GPU, or why there is no such kernel."""
 

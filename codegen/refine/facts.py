@@ -7,12 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from codegen.frozen import frozen
+
 WORD = re.compile(r"\w+")
 BARE = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)  # nothing below them
 DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-@dataclass(frozen=True)
+@frozen
 class Import:
     """One name of an import: its line, the dots before its module, the module, the two names."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 from jinja2 import nodes
 
 from codegen.errors import Diagnostic, Position, TgenError
+from codegen.frozen import frozen
 from codegen.project import Project, template_files, templates_folder
 from codegen.render.template_errors import line_diagnostic
 
@@ -19,7 +19,7 @@ ORIGINALS = "tgen"  # `tgen/transformer/mlp.py.jinja` is tgen's own, whatever st
 NO_TEMPLATES = ("README.md",)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reference:
     """A template that another includes, imports or extends; no name where that is computed."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from codegen.errors import OutputError
+from codegen.frozen import frozen
 from codegen.plan.masks.ranges import AxisTile, Inputs, Ranges, key_ranges, shows
 from codegen.plan.masks.words import sentence
 from codegen.quoting import plain
@@ -21,7 +21,7 @@ COLOURS = {EMPTY: None, PARTIAL: "yellow", FULL: "green"}
 PNG_COLOURS = ("#f4f4f4", "#f2b84b", "#3b9c63")
 
 
-@dataclass(frozen=True)
+@frozen
 class Picture:
     """Who sees whom among `length` positions, and what each tile of queries visits."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.spec.families import language
 from codegen.spec.head import SpecHead
 
 NONE = "none"
 
 
-@dataclass(frozen=True)
+@frozen
 class Difference:
     """A knob that two models have in different positions."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from codegen.errors import Diagnostic, SpecError
+from codegen.frozen import frozen
 from codegen.spec.checks import CHECKS, check_name
 from codegen.spec.close_words import suggestion
 from codegen.spec.diagnose import diagnose, path_of, show
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_NAMED = 4  # variants that a message lists
 
 
-@dataclass(frozen=True)
+@frozen
 class LoadedSpec:
     """A valid spec, where each of its values stands, and the files it was read from."""
 
@@ -44,7 +44,7 @@ class LoadedSpec:
     code: OwnCode | None = None  # of the user's own, that it names
 
 
-@dataclass(frozen=True)
+@frozen
 class BrokenVariant:
     """A variant that no model can be: the name that its package would have, and what is wrong."""
 
@@ -120,7 +120,7 @@ def _parsed(overrides: Iterable[str]) -> list[Tree]:
     return trees
 
 
-@dataclass(frozen=True)
+@frozen
 class _Said:
     """What a file and the command line say, over which variants say more."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.spec.yaml.source import Key
 
 
-@dataclass(frozen=True)
+@frozen
 class Mistake:
     """A broken rule and the field that a person would change."""
 

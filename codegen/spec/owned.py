@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import functools
 import types
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
+from codegen.frozen import frozen
 from codegen.spec.fields import Vocabulary
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@dataclass(frozen=True)
+@frozen
 class Only:
     """A mark on a field, or on a member of a union: the tasks whose specs have it."""
 
@@ -33,7 +33,7 @@ class Only:
         object.__setattr__(self, "tasks", tasks)
 
 
-@dataclass(frozen=True)
+@frozen
 class Repeats:
     """A mark on a field whose mapping has fields that are documented, and named, elsewhere."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
+from codegen.frozen import frozen
+
 OFF = (None, False, "none")
 
 
-@dataclass(frozen=True)
+@frozen
 class Needs:
     """A mark on a field: the one beside it, or `above` it, that turns it on.
 
@@ -32,7 +33,7 @@ class Needs:
         return value in self.on if self.on else value not in OFF
 
 
-@dataclass(frozen=True)
+@frozen
 class Switched:
     """A field that says something, below the part that was looked at, and whether it can."""
 

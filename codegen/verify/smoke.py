@@ -12,11 +12,11 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from codegen.counted import Counted, unheard
+from codegen.frozen import frozen
 
 OPTIONS = ("--no-header", "--tb=short", "-p", "no:cacheprovider")
 ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
@@ -25,7 +25,7 @@ PAUSE = 0.1  # seconds between two looks at what they have said
 LOWER_PRIORITY = 10  # so that what a person waits for goes first
 
 
-@dataclass(frozen=True)
+@frozen
 class TestReport:
     """What the tests of one package said."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.build.outcome import Outcome
+from codegen.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Started:
     """What is watched."""
 
@@ -17,7 +17,7 @@ class Started:
     templates: tuple[Path, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Rebuilt:
     """What became of the specs that a save touched."""
 
@@ -25,7 +25,7 @@ class Rebuilt:
     seconds: float
 
 
-@dataclass(frozen=True)
+@frozen
 class Gone:
     """A package that no spec describes any more; it is left as it is."""
 
@@ -34,7 +34,7 @@ class Gone:
     folder: Path
 
 
-@dataclass(frozen=True)
+@frozen
 class Testing:
     """The package whose tests run now, if any do."""
 

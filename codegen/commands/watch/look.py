@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.commands.watch.touched import State
+from codegen.frozen import frozen
 from codegen.project import SPEC_SUFFIXES, Project, templates_folder
 
 TEMPLATE_SUFFIX = ".jinja"
@@ -17,7 +17,7 @@ TEMPLATE_SUFFIX = ".jinja"
 Folders = frozenset[tuple[Path, int]]  # with their inodes: one made anew is another folder
 
 
-@dataclass(frozen=True)
+@frozen
 class Watched:
     """What is watched: spec files and folders of them, and folders of templates."""
 

@@ -26,6 +26,7 @@ from codegen.commands.watch.queue import TestQueue
 from codegen.commands.watch.touched import Files, Touched, changed, touched_by
 from codegen.emit import recover
 from codegen.errors import Diagnostic, TgenError
+from codegen.frozen import frozen
 from codegen.project import Project, find_specs
 from codegen.spec.yaml.sources import sources_of
 
@@ -55,7 +56,7 @@ class _Known:
         self.broken.pop(spec, None)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Watch:
     project: Project
     out: Path

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from codegen.build.freshness import Verdict, recall_fresh, remember_fresh
 from codegen.build.outcome import Outcome
 from codegen.build.steps import tested
+from codegen.frozen import frozen
 from codegen.project import Project
 from codegen.verify import RunningTests
 
 
-@dataclass(frozen=True)
+@frozen
 class _Run:
     outcome: Outcome
     folder: Path

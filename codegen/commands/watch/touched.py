@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from codegen.frozen import frozen
 
 State = tuple[int, str]  # when a file was saved, and the digest of what it holds
 Files = Mapping[Path, State]  # a file that is not there is not in it
 Sources = Mapping[Path, Sequence[Path]]  # of each spec
 
 
-@dataclass(frozen=True)
+@frozen
 class Touched:
     """What is to be built again, the specs that were saved themselves first, and what is gone."""
 

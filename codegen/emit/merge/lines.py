@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.emit.merge.merged import Side, Sides
+from codegen.frozen import frozen
 
 LABELS = ("yours", "generated before", "generated now")
 BEGIN, BASE, MIDDLE, END = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)  # as git's own
 GAVE_UP = 128  # exit codes below count conflicts
 
 
-@dataclass(frozen=True)
+@frozen
 class LineMerge:
     """The text, and whether it has no markers."""
 

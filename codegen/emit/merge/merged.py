@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
+
+from codegen.frozen import frozen
 
 Side = Literal["mine", "new"]  # whose text stands where both changed: the person's, or the new one
 T = TypeVar("T")
 U = TypeVar("U")
 
 
-@dataclass(frozen=True)
+@frozen
 class Sides(Generic[T]):
     """What was generated, what a person made of it, and today's rendering."""
 
@@ -34,7 +35,7 @@ class Sides(Generic[T]):
         return self.mine if side == "mine" else self.new
 
 
-@dataclass(frozen=True)
+@frozen
 class Conflict:
     """A definition (or a place) that both sides changed, and how."""
 
@@ -46,7 +47,7 @@ class Conflict:
         return f"{self.where}: {self.reason}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Merged:
     """The merged text, with markers at its conflicts.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import libcst as cst
 
+from codegen.frozen import frozen
 from codegen.refine import format_code
 
 Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
@@ -17,7 +17,7 @@ KEEP = re.compile(r"#\s*tgen:\s*keep\b")
 PRINTER = cst.Module([])
 
 
-@dataclass(frozen=True)
+@frozen
 class Piece:
     """One statement with the comments above it, at no indentation."""
 

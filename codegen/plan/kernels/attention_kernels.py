@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from codegen.frozen import frozen
 from codegen.plan.kernels.attention_variant import AttentionVariant
 from codegen.plan.kernels.kernel import Kernel
 
@@ -43,7 +43,7 @@ def attention_kernels(
 Arguments = list[tuple[str, str]]
 
 
-@dataclass(frozen=True)
+@frozen
 class _Maker:
     v: AttentionVariant
     numbers: Mapping[str, int]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import MaskCode, RangeCode
 from codegen.plan.tables import Argument
 
@@ -19,7 +19,7 @@ SORTING = {  # networks that put so many ranges in order: whom to compare, one a
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class AttentionVariant:
     """One kind of attention of a model: its mask in Triton, and what acts on its scores.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from codegen.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class RangeCode:
     """One range of positions a tile visits, as source: [low, high), and inside it the full part.
 
@@ -24,7 +24,7 @@ class RangeCode:
     edges: tuple[tuple[str, str], ...] = ()  # inputs looked up at `first` or `last`
 
 
-@dataclass(frozen=True)
+@frozen
 class MaskCode:
     """A mask as source text of one language: Python on tensors, or Triton."""
 
@@ -35,7 +35,7 @@ class MaskCode:
     joined: bool = False  # whether `& more` may follow the predicate as it is
 
 
-@dataclass(frozen=True)
+@frozen
 class Tile:
     """How a kernel is launched: its compile-time sizes, stages and warps."""
 
@@ -44,7 +44,7 @@ class Tile:
     warps: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Kernel:
     """A kernel to compile for a target: arguments by type, fixed constants, tiles to try in order.
 

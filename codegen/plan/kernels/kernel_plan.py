@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from codegen.frozen import frozen
 from codegen.plan.kernels.attention_kernels import attention_kernels
 from codegen.plan.kernels.attention_variant import AttentionVariant, pieces
 from codegen.plan.kernels.kernel import Kernel
@@ -34,7 +35,7 @@ LOSS_BUDGET = 2**28  # bytes of float32 logits at one time
 COLLAPSED = (16, 32, 64, 128)  # sizes of blocks that are a tile of their own
 
 
-@dataclass(frozen=True)
+@frozen
 class KernelPlan:
     """The kernels of a package. `tiles` has those of each attention variant by its name."""
 

@@ -6,8 +6,7 @@ gated activations, and the head's loss. Each variant is what its template reads 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import Kernel, Tile
 from codegen.plan.transformer.parts import NormPlan
 
@@ -20,7 +19,7 @@ GLU_NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class NormKernel:
     """A residual stream's addition and the RMSNorm of the sum."""
 
@@ -32,7 +31,7 @@ class NormKernel:
         return "add_rms_norm" if self.weight else "add_plain_rms_norm"
 
 
-@dataclass(frozen=True)
+@frozen
 class RopeKernel:
     """Rotary positions of queries and keys, which an RMSNorm may go before."""
 
@@ -46,7 +45,7 @@ class RopeKernel:
         return "norm_rope_qk" if self.qk_norm.weight else "plain_norm_rope_qk"
 
 
-@dataclass(frozen=True)
+@frozen
 class GluKernel:
     """A gated linear unit's activation and product."""
 
@@ -58,7 +57,7 @@ class GluKernel:
         return GLU_NAMES[self.activation]
 
 
-@dataclass(frozen=True)
+@frozen
 class LossKernel:
     """The head and its loss, where `F.linear_cross_entropy` lacks something that it needs.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import MaskCode, RangeCode
 from codegen.plan.masks.fragment import (
     ADDED,
@@ -48,7 +48,7 @@ AS_THEY_ARE = ("q", "k", "first", "last", "time", *ROW_INPUTS.values())  # in ev
 ZERO, END = Fragment("0"), Fragment("time", frozenset({"time"}))
 
 
-@dataclass(frozen=True)
+@frozen
 class Language:
     """How numbers are written: Python's integers and tensors, or Triton's scalars and blocks."""
 
@@ -106,7 +106,7 @@ def reads_heads(formula: Formula) -> bool:
     return "h" in _Writer(PYTHON).predicate(formula).reads
 
 
-@dataclass(frozen=True)
+@frozen
 class _Range:
     """A range in the making."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from codegen.frozen import frozen
 
 Ends = tuple[str, str]  # an array that is looked up, and the end of a tile: first or last
 
@@ -11,7 +12,7 @@ Ends = tuple[str, str]  # an array that is looked up, and the end of a tile: fir
 CHOICE, COMPARISON, EITHER, BOTH, ADDED, MULTIPLIED, WHOLE = range(7)
 
 
-@dataclass(frozen=True)
+@frozen
 class Fragment:
     """A piece of source. `reads` are what it takes: numbers of the mask and inputs by their names
     there, positions and `h`; `edges` what it looks up of them at a tile's ends.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from codegen.frozen import frozen
 from codegen.spec.masks.amount import named
 from codegen.spec.masks.atoms import ATOMS, Formula, Knob
 from codegen.spec.masks.formula import atoms_of, formula_of
 from codegen.spec.masks.tree import And, Atom, Mask, Not, Or
 
 
-@dataclass(frozen=True)
+@frozen
 class MaskNumber:
     """A number of a mask: its knob (the name tells two windows apart) and its value."""
 

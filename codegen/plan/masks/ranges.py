@@ -11,9 +11,10 @@ import functools
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import pairwise
 
+from codegen.frozen import frozen
 from codegen.plan.masks.intervals import (
     EVERYTHING,
     NOTHING,
@@ -48,7 +49,7 @@ MAX_RUNS = 4_096  # of a stride; where there are more, all is visited
 Inputs = Mapping[str, "Sequence[int] | int"]  # a value for each query, or one for the row
 
 
-@dataclass(frozen=True)
+@frozen
 class AxisTile:
     """Positions [start, stop) on one axis, against `length` positions on the other."""
 
@@ -58,7 +59,7 @@ class AxisTile:
     inputs: Inputs = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@frozen
 class Visible:
     """What some position of a tile may be paired with, and what every position is."""
 
@@ -66,7 +67,7 @@ class Visible:
     every: Intervals
 
 
-@dataclass(frozen=True)
+@frozen
 class Ranges:
     """What a tile visits, sorted: ranges to mask inside, and ranges to take as they are."""
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from codegen.frozen import frozen
 from codegen.importers.formula import FormulaError, compute, names_in, parsed
 from codegen.importers.libraries import Library
 from codegen.importers.module_lists import HOLE, each_name, lists_in
@@ -36,7 +37,7 @@ class Use:
     n: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Named:
     """What a mapping says of a module: its name there, or that of its only tensor."""
 

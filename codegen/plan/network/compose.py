@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from codegen.frozen import frozen
 from codegen.plan.network.stages import Stages
 from codegen.plan.network.tree import (
     Here,
@@ -29,7 +30,7 @@ PARTS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eig
 Straight = Placed | Used | Repeated | Patched | Levels
 
 
-@dataclass(frozen=True)
+@frozen
 class Variable:
     """A name of the forward."""
 
@@ -37,7 +38,7 @@ class Variable:
     kind: Literal["variable"] = "variable"
 
 
-@dataclass(frozen=True)
+@frozen
 class Called:
     """A module called with a value."""
 
@@ -46,7 +47,7 @@ class Called:
     kind: Literal["called"] = "called"
 
 
-@dataclass(frozen=True)
+@frozen
 class Computed:
     """A function of torch applied to a value."""
 
@@ -55,7 +56,7 @@ class Computed:
     kind: Literal["computed"] = "computed"
 
 
-@dataclass(frozen=True)
+@frozen
 class Met:
     """Values that are joined."""
 
@@ -65,7 +66,7 @@ class Met:
     kind: Literal["met"] = "met"
 
 
-@dataclass(frozen=True)
+@frozen
 class Perhaps:
     """A sum where a flag of the module says so, else the last of its values."""
 
@@ -74,7 +75,7 @@ class Perhaps:
     kind: Literal["if"] = "if"
 
 
-@dataclass(frozen=True)
+@frozen
 class Wide:
     """A vector as a map of one pixel."""
 
@@ -85,7 +86,7 @@ class Wide:
 Value = Variable | Called | Computed | Met | Perhaps | Wide
 
 
-@dataclass(frozen=True)
+@frozen
 class Statement:
     """Names that get a value, or the parts of one; `typed`: its type has to be said."""
 
@@ -96,7 +97,7 @@ class Statement:
     typed: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Attribute:
     """What a class keeps under a name: modules in a row, or a flag of its shortcut.
 

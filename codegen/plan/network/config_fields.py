@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.network.polynomial import Atom, Chosen, Polynomial, constant, of_atom
 from codegen.plan.network.size import Entry
 from codegen.plan.network.stages import Looped, Stages
@@ -38,7 +37,7 @@ COMMENTS = {
 RATES = ("dropout", "drop_path")
 
 
-@dataclass(frozen=True)
+@frozen
 class Fields:
     """The config's fields of a model's own numbers, and what each number is in code."""
 

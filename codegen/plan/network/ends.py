@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.network.size import MAP, Shape, Size, fixed, named, product
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
@@ -18,7 +18,7 @@ PIXEL_ERROR = "network/definitions/pixel_error.py.jinja"
 TOY_SIZE, TOY_CLASSES = 8, 10
 
 
-@dataclass(frozen=True)
+@frozen
 class NetworkEnds:
     """What comes in, how many numbers come out, the config's fields of both, and their words.
 

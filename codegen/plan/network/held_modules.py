@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.network.parameters import NamedWeight, Place
 from codegen.plan.network.polynomial import Atom, Polynomial
 from codegen.plan.network.size import Size
@@ -13,7 +13,7 @@ from codegen.plan.network.tree import Used
 UNCHANGED = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Around:
     """A block around a module: its class, what its names begin with, and where it stands.
 
@@ -31,7 +31,7 @@ class Around:
     stride: int
 
 
-@dataclass(frozen=True)
+@frozen
 class HeldModule:
     """A module with its own weights, by their names in it, and the blocks around it."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
+from codegen.frozen import frozen
 from codegen.plan.network.size import Pair, Shape, Size
 from codegen.plan.reads import Printed
 
@@ -16,7 +17,7 @@ class LayerError(Exception):
         self.message, self.hint, self.field = message, hint, field
 
 
-@dataclass(frozen=True)
+@frozen
 class Plain(Printed):
     """A value that no config changes, as a person types it."""
 
@@ -29,7 +30,7 @@ class Plain(Printed):
         return repr(self.value).replace("e-0", "e-")
 
 
-@dataclass(frozen=True)
+@frozen
 class Keyword:
     """An argument that is not the default of a module."""
 
@@ -37,7 +38,7 @@ class Keyword:
     value: Size | Pair | Plain
 
 
-@dataclass(frozen=True)
+@frozen
 class Weight:
     """A parameter of a layer; `fan` is how many numbers come into each of its sums."""
 
@@ -48,7 +49,7 @@ class Weight:
     value: float = 0.0  # of a constant
 
 
-@dataclass(frozen=True)
+@frozen
 class Window:
     """What a layer sees of the map before it, in height or width: its extent and its stride.
 
@@ -61,7 +62,7 @@ class Window:
     whole: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class PlannedLayer:
     """A layer: its template, the shape of what comes out, its parameters, its cost.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from codegen.frozen import frozen
 from codegen.plan.network.activation import HALVING
 from codegen.plan.network.classes import Classes, Found, signature
 from codegen.plan.network.compose import Composer, Variable, inlined
@@ -39,7 +40,7 @@ SMALL = 0.1  # of what keeps the variance: where the last layer of pictures star
 SHAPES = ("channels", "side", "rows", "columns", "positions")  # of what comes into a block
 
 
-@dataclass(frozen=True)
+@frozen
 class Walked:
     """A model's layers with their classes, and the numbers that its config may name."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
+from codegen.frozen import frozen
 from codegen.plan.network.classes import Classes, Found
 from codegen.plan.network.compose import Attribute, Straight, is_one
 from codegen.plan.network.layer import Keyword, Plain, PlannedLayer
@@ -19,7 +20,7 @@ Given = tuple[tuple[str, Size | Pair | Plain], ...]
 POSITIONAL = ("channels", "width")
 
 
-@dataclass(frozen=True)
+@frozen
 class BlockCall:
     """A block made, with its arguments; those without a name go by their places."""
 
@@ -28,7 +29,7 @@ class BlockCall:
     kind: Literal["block"] = "block"
 
 
-@dataclass(frozen=True)
+@frozen
 class BlocksInRow:
     """Blocks in a row: the first where it is special, and so many of the others."""
 
@@ -39,7 +40,7 @@ class BlocksInRow:
     kind: Literal["blocks"] = "blocks"
 
 
-@dataclass(frozen=True)
+@frozen
 class OverPatches:
     """Modules over the tokens of patches."""
 
@@ -48,7 +49,7 @@ class OverPatches:
     kind: Literal["patches"] = "patches"
 
 
-@dataclass(frozen=True)
+@frozen
 class Leaf:
     """A layer."""
 
@@ -56,7 +57,7 @@ class Leaf:
     kind: Literal["layer"] = "layer"
 
 
-@dataclass(frozen=True)
+@frozen
 class LoopedField:
     """A tuple of the config, which one entry of it is called `name` in."""
 
@@ -65,7 +66,7 @@ class LoopedField:
     field: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class StageLoop:
     """Stages over tuples of the config."""
 
@@ -76,7 +77,7 @@ class StageLoop:
     then: Size | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Condition:
     """Where shapes differ: what has to hold for it, as comparisons."""
 
@@ -86,7 +87,7 @@ class Condition:
     at_most: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class UNetCall:
     """The levels made: with what comes in, and the config's field of their widths."""
 
@@ -96,7 +97,7 @@ class UNetCall:
     kind: Literal["unet"] = "unet"
 
 
-@dataclass(frozen=True)
+@frozen
 class UNetClass:
     """A level of the unet, as its class makes it; a part that is one layer has no class."""
 
@@ -158,7 +159,7 @@ def renamed(part: Any, known: dict[Atom, Polynomial]) -> Any:
 Module = UNetCall | Leaf | BlockCall | BlocksInRow | OverPatches
 
 
-@dataclass(frozen=True)
+@frozen
 class Held:
     """An attribute: a module, several in a row, stages, or whether a sum is made."""
 

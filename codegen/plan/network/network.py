@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.network.compose import Statement, Value
 from codegen.plan.network.modules import Held, UNetClass
 from codegen.plan.tables import Argument, ConfigField, ImportPlan, Parameter
 
 
-@dataclass(frozen=True)
+@frozen
 class BlockClass:
     """A block's class: what it is made with, what it holds, and its forward.
 
@@ -32,7 +31,7 @@ class BlockClass:
         ]
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerRow:
     """A layer as `tgen plan` shows it."""
 
@@ -45,7 +44,7 @@ class LayerRow:
     uncounted: bool = False  # whether classes of the user's own are in it
 
 
-@dataclass(frozen=True)
+@frozen
 class Filling:
     """How `init_weights` fills a network: modules' weights by their kinds.
 
@@ -61,7 +60,7 @@ class Filling:
     last: float = 1.0
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnBlocks:
     """The user's own classes in a file of the package: its text, and the shapes they hand on.
 
@@ -77,7 +76,7 @@ class OwnBlocks:
     reset: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class LayeredNetwork:
     """Layers between what the task gives and what it asks for.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from codegen.frozen import frozen
 from codegen.plan.network.classes import LEVEL_PARTS
 from codegen.plan.network.compose import Attribute, Composer, Straight, Variable, inlined, is_one
 from codegen.plan.network.layer import PlannedLayer, Weight
@@ -18,7 +18,7 @@ from codegen.plan.network.unet import only_layer
 WAYS = ("down", "up")
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """A block in use: what its modules' names begin with, and where it stands.
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Printed
 
 SUM, PRODUCT, ATOM = 1, 2, 3  # how tightly a printed text binds
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnName(Printed):
     """A name of the code around: an argument of a constructor, or a variable of a loop."""
 
@@ -24,7 +25,7 @@ class OwnName(Printed):
         return self.name
 
 
-@dataclass(frozen=True)
+@frozen
 class Chosen(Printed):
     """The number that a layer of the model itself was given, before the config names it."""
 
@@ -35,7 +36,7 @@ class Chosen(Printed):
         return f"chosen_{self.ordinal}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Applied(Printed):
     """What a function makes of polynomials; `floor` prints as `//`."""
 
@@ -61,7 +62,7 @@ class Applied(Printed):
 Atom = Printed
 
 
-@dataclass(frozen=True)
+@frozen
 class Monomial:
     """A rational number times powers of atoms."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from typing import cast
 
+from codegen.frozen import frozen
 from codegen.plan.network.polynomial import (
     Atom,
     Polynomial,
@@ -18,7 +18,7 @@ from codegen.plan.network.polynomial import (
 from codegen.plan.reads import Printed
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry(Printed):
     """One entry of a field that has several."""
 
@@ -30,7 +30,7 @@ class Entry(Printed):
         return f"{config}.{self.field}[{self.index}]"
 
 
-@dataclass(frozen=True)
+@frozen
 class Size(Printed):
     """A number, and what it is made of."""
 
@@ -51,7 +51,7 @@ class Size(Printed):
         return Size(self.value, self.formula.with_atoms(known))
 
 
-@dataclass(frozen=True)
+@frozen
 class Pair(Printed):
     """Two numbers, of height and of width."""
 
@@ -74,7 +74,7 @@ Shape = tuple[Size, ...]  # of an item: (channels, height, width), (positions, c
 MAP, TOKENS, VECTOR = 3, 2, 1  # how many axes each has
 
 
-@dataclass(frozen=True)
+@frozen
 class Quantity:
     """A number on the way to a size: it may be a fraction."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
+from codegen.frozen import frozen
 from codegen.plan.network.arguments import LAST
 from codegen.plan.network.polynomial import Atom, Chosen, OwnName, Polynomial, constant, of_atom
 from codegen.plan.network.size import Size
@@ -16,7 +17,7 @@ FEWEST = 3  # uses that are worth a loop
 Given = tuple[tuple[str, Size], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Looped:
     """A number that differs from stage to stage: the loop's name for it, and who has the values."""
 
@@ -24,7 +25,7 @@ class Looped:
     ordinals: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Stages:
     """Stages of blocks of one class: what the first of each is given, and the others.
 

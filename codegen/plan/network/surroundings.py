@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from codegen.frozen import frozen
 from codegen.plan.network.layer import LayerError
 from codegen.plan.network.size import (
     MAP,
@@ -27,7 +27,7 @@ Said = TypeVar("Said", bound=Vocabulary)
 Choose = Callable[[str, "int | float"], Size]
 
 
-@dataclass(frozen=True)
+@frozen
 class Surroundings:
     """What comes into a layer, the model's outputs and defaults, and the names around it.
 

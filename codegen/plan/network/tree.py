@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from codegen.frozen import frozen
 from codegen.plan.network.layer import Plain, PlannedLayer
 from codegen.plan.network.size import Pair, Shape, Size
 
 
-@dataclass(frozen=True)
+@frozen
 class Seen:
     """What comes out of a place in a network: its shape, and the pixels that one number saw.
 
@@ -23,7 +23,7 @@ class Seen:
     step: int = 1  # pixels of the image from one number to the next
 
 
-@dataclass(frozen=True)
+@frozen
 class Placed:
     """A layer in a row, and what comes out of it."""
 
@@ -31,7 +31,7 @@ class Placed:
     seen: Seen
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """Layers one after the other."""
 
@@ -39,26 +39,26 @@ class Line:
     seen: Seen
 
 
-@dataclass(frozen=True)
+@frozen
 class Here:
     """What came in, as one of the ways."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Kept:
     """What was kept under a name, as one of the ways."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Keep:
     """What comes here has a name from now on."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Recalled:
     """What was kept under a name is where the line goes on."""
 
@@ -70,7 +70,7 @@ Way = Line | Here | Kept
 Operation = Literal["add", "concat", "multiply", "subtract"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Joined:
     """Ways from one place, joined; `role` is what the spec calls it."""
 
@@ -82,7 +82,7 @@ class Joined:
     broadcast: bool = False  # a vector multiplies a map
 
 
-@dataclass(frozen=True)
+@frozen
 class Shortcut:
     """Layers whose output is added to what comes in, or to what `project` makes of it.
 
@@ -100,7 +100,7 @@ class Shortcut:
     at_most: bool = False  # it is added where channels don't become fewer
 
 
-@dataclass(frozen=True)
+@frozen
 class Parted:
     """Channels in equal parts, each with its own layers; `chained`: added to the part before."""
 
@@ -111,7 +111,7 @@ class Parted:
     axis: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Patched:
     """Layers over the tokens of the same place in every patch."""
 
@@ -120,7 +120,7 @@ class Patched:
     seen: Seen
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnCall:
     """A class of the user's own: what of its arguments is given, and those that go by place.
 
@@ -133,7 +133,7 @@ class OwnCall:
     words: tuple[tuple[str, Plain], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Used:
     """A block in use: what it is given, and its layers in its own words."""
 
@@ -146,7 +146,7 @@ class Used:
     own: OwnCall | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Repeated:
     """Uses of a block in a row; only the first may differ from the others.
 
@@ -160,7 +160,7 @@ class Repeated:
     seen: Seen
 
 
-@dataclass(frozen=True)
+@frozen
 class Levels:
     """A level of a unet: what is below it is the next level, or the last one's block."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from codegen.frozen import frozen
 from codegen.plan.network.layer import LayerError, PlannedLayer
 from codegen.plan.network.polynomial import Atom, OwnName, Polynomial, of_atom
 from codegen.plan.network.size import (
@@ -91,7 +92,7 @@ def only_layer(line: Line) -> PlannedLayer | None:
     return None
 
 
-@dataclass(frozen=True)
+@frozen
 class UNetWords:
     """What each part of a level is given, in the words of the class: width, lower, channels."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tables import ConfigField
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
@@ -26,7 +26,7 @@ class HasFields(Protocol):
 MAX_COLUMNS = 100  # of generated code
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageTask(TaskPlan):
     """`mode`: as which files of pictures are read; "" where they can't be.
 

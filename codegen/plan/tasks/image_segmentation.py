@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.image_classification import MODES, HasFields
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
@@ -14,7 +13,7 @@ FOLDER = "tasks/image_segmentation"
 VOID = 255  # in masks of PASCAL VOC and those after it: the pixel counts nowhere
 
 
-@dataclass(frozen=True)
+@frozen
 class SegmentationTask(TaskPlan):
     """`mode`: as which files of images are read; "" where they can't be.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tables import ConfigField
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
@@ -23,7 +23,7 @@ class HasLayers(Protocol):
         """Those of its config."""
 
 
-@dataclass(frozen=True)
+@frozen
 class PictureTask(TaskPlan):
     """A task of whole pictures.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.regression import RowData
 
 
-@dataclass(frozen=True)
+@frozen
 class RowTask(TaskPlan):
     """A task of rows, with the names of their columns."""
 

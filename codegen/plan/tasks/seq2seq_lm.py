@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.files import TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
@@ -19,7 +18,7 @@ from codegen.spec.head import SpecHead
 from codegen.spec.tasks.seq2seq_lm import PairData
 
 
-@dataclass(frozen=True)
+@frozen
 class PairsTask(TextTask):
     """The task with the fields of the config that bound both sides of a pair."""
 

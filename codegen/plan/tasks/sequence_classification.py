@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import WholeTextTask, tokenizer_option, training_command
@@ -14,7 +13,7 @@ from codegen.spec.tasks.sequence_classification import LabelledData
 FOLDER = "tasks/sequence_classification"
 
 
-@dataclass(frozen=True)
+@frozen
 class Problem:
     """What is said of a text, how far off a model is, and what else is measured."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 
 
-@dataclass(frozen=True)
+@frozen
 class OptionPlan:
     """An option of the training script, a field of its Options."""
 
@@ -24,7 +24,7 @@ class OptionPlan:
         return self.name.replace("_", "-")
 
 
-@dataclass(frozen=True)
+@frozen
 class TaskPlan:
     """What a task puts into the frames of a package's files.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.reads import Largest, Read
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
@@ -13,7 +12,7 @@ DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
 
 
-@dataclass(frozen=True)
+@frozen
 class TextTask(TaskPlan):
     """A task of tokens; `inputs` are what the model reads of a batch beside them."""
 
@@ -40,7 +39,7 @@ class TextTask(TaskPlan):
         return DOCUMENTS in self.inputs
 
 
-@dataclass(frozen=True)
+@frozen
 class WholeTextTask(TextTask):
     """A task of whole texts: the columns that its data have, and the most tokens that are read."""
 

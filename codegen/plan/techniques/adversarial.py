@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.techniques.technique import TechniquePlan
@@ -13,7 +12,7 @@ from codegen.spec.techniques.adversarial import Attacked
 FOLDER = "techniques/adversarial"
 
 
-@dataclass(frozen=True)
+@frozen
 class AdversarialPlan(TechniquePlan):
     """The attack: by which norm it is bounded, whether it begins at random, how many it changes."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.techniques.technique import TechniquePlan
@@ -23,7 +23,7 @@ MOVES = ("flip", "vertical_flip", "transpose", "shift", "crop", "resize", "rotat
 Number = int | float | tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class AugmentStep:
     """One change by its word, and its numbers under the names that specs have for them."""
 
@@ -31,7 +31,7 @@ class AugmentStep:
     numbers: tuple[tuple[str, Number], ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class AugmentPlan(TechniquePlan):
     """The changes in order; those that mix images, and targets with them, are the last.
 

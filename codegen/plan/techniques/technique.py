@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
 
@@ -26,7 +26,7 @@ PLACES = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class TechniquePlan:
     """A technique by its name and, for each place of train.py that it marks, a template.
 

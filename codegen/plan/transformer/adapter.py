@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.reads import Read
 
 
-@dataclass(frozen=True)
+@frozen
 class AdapterPlan:
     """A bottleneck on the stream at the end of a block; `norm` names that of what it reads."""
 

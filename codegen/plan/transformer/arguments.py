@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from codegen.frozen import frozen
 from codegen.plan.tables import Argument
 
 
-@dataclass(frozen=True)
+@frozen
 class StateClass:
     """A class of what decoding keeps of a layer, the template that makes it, and a tensor of it."""
 

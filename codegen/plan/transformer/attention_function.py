@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.kernels.attention_variant import pieces
 from codegen.plan.kernels.kernel import MaskCode
 from codegen.plan.masks.code import OF_QUERY, PYTHON, ROW_INPUTS, TRITON, mask_code, reads_heads
@@ -21,7 +21,7 @@ RANGES_OF_A_KERNEL = 4  # beyond them a tile visits one range around all
 RANGES_OF_A_TILE = 8
 
 
-@dataclass(frozen=True)
+@frozen
 class MaskPlan:
     """Who sees whom, as code that reads the mask's numbers by name.
 
@@ -87,7 +87,7 @@ class MaskPlan:
         return (*self.number_arguments, *places, *rows)
 
 
-@dataclass(frozen=True)
+@frozen
 class ScorePlan:
     """What becomes of scores before and after the softmax."""
 
@@ -144,7 +144,7 @@ class ScorePlan:
         return self.softcap or self.sinks
 
 
-@dataclass(frozen=True)
+@frozen
 class KeptPlan:
     """What a cache keeps: the first `first` positions and a ring of the last `ring`.
 
@@ -156,7 +156,7 @@ class KeptPlan:
     ring: tuple[Amount, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class AttentionFunction:
     """Attention as a function of q, k and v, for all layers whose code is the same.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from codegen.frozen import frozen
 from codegen.plan.reads import OverLayer, Read
 from codegen.plan.tables import Argument, Number
 from codegen.plan.transformer.arguments import LAYER_CACHE, StateClass, arguments
@@ -14,7 +15,7 @@ from codegen.plan.transformer.parts import NormPlan
 ATTENTION = "transformer/attention/attention.py.jinja"
 
 
-@dataclass(frozen=True)
+@frozen
 class LatentPlan:
     """Multi-head latent attention: the norms of its latents; queries may have none."""
 
@@ -23,7 +24,7 @@ class LatentPlan:
     kv_norm: NormPlan
 
 
-@dataclass(frozen=True)
+@frozen
 class AttentionPlan:
     """One attention class, and where each of its `numbers` is read.
 
@@ -163,7 +164,7 @@ class AttentionPlan:
         return arguments((name for name, present in taken.items() if present), self.state)
 
 
-@dataclass(frozen=True)
+@frozen
 class CrossAttentionPlan:
     """A decoder's attention to the source, one class for all layers, with its numbers by name."""
 

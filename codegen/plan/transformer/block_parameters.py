@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.tables import Parameter, Start
 from codegen.plan.transformer.attention_plan import AttentionPlan, CrossAttentionPlan, LatentPlan
 from codegen.plan.transformer.block_plan import BlockPlan
@@ -21,7 +21,7 @@ LAMBDAS = ("lambda_q1", "lambda_k1", "lambda_q2", "lambda_k2")
 LAMBDA_STD = 0.1  # arXiv:2410.05258, appendix C
 
 
-@dataclass(frozen=True)
+@frozen
 class BlockRows:
     """A layer's block while its rows are made: what it is, and how its parameters start.
 

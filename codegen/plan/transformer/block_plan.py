@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, Self
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Read
 from codegen.plan.tables import Argument
 from codegen.plan.transformer.adapter import AdapterPlan
@@ -52,7 +53,7 @@ class Mixer(Protocol):
         """The plan with the name of its class."""
 
 
-@dataclass(frozen=True)
+@frozen
 class SublayerPlan:
     """A part of a block, which reads the stream and adds to it.
 
@@ -83,7 +84,7 @@ class SublayerPlan:
         return self.plan.arguments
 
 
-@dataclass(frozen=True)
+@frozen
 class BlockPlan:
     """One structure of blocks, by its `name`, and the kinds of layers that share it.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.transformer.attention_plan import AttentionPlan
 from codegen.plan.transformer.block_plan import Mixer
 
 
-@dataclass(frozen=True)
+@frozen
 class CachePlan:
     """The cache's structure: what some layer of the network needs of it."""
 

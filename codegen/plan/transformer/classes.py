@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codegen.frozen import frozen
 from codegen.plan.tables import ImportPlan
 from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.block_plan import BlockPlan, Mixer
@@ -25,7 +25,7 @@ MODELS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class ClassPlan:
     """A class or function of model.py: its template, and the part of the plan that this prints.
 

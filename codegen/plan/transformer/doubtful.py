@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from codegen.errors import Diagnostic
+from codegen.frozen import frozen
 from codegen.spec import LoadedSpec
 from codegen.spec.masks.reach import is_causal
 from codegen.spec.masks.tree import parse_mask
@@ -31,7 +31,7 @@ TWICE = (  # relative biases beside learned positions are MPNet's
 WITHOUT_DISTANCE = {"full", "padding", "document"}  # masks that treat all places alike
 
 
-@dataclass(frozen=True)
+@frozen
 class _Doubt:
     """What is odd, where it is said, and what may be meant instead."""
 
@@ -40,7 +40,7 @@ class _Doubt:
     hint: str
 
 
-@dataclass(frozen=True)
+@frozen
 class _Stack:
     """A model, or one of its two stacks: where a spec says it, and whose name it goes by.
 

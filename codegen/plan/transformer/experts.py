@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.spec.transformer.experts import Experts, Router
 from codegen.spec.transformer.vocabulary import Mlp
 
 ALIGNED = 8  # numbers of bfloat16 in the 16 bytes that F.grouped_mm reads together
 
 
-@dataclass(frozen=True)
+@frozen
 class RouterPlan:
     """One router. `softmax_chosen`: the softmax is over the active experts' logits alone."""
 
@@ -30,7 +29,7 @@ class RouterPlan:
     kept: bool  # in training the logits are kept, for a loss
 
 
-@dataclass(frozen=True)
+@frozen
 class ExpertsPlan:
     """The experts of a layer, beside the structure of one of them.
 

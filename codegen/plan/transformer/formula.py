@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.reads import LayerCount, Printed, Read
 from codegen.spec.masks.expression import (
     Binary,
@@ -45,7 +45,7 @@ def holds(tree: Expression, *sizes: Mapping[str, float]) -> bool:
         return False
 
 
-@dataclass(frozen=True)
+@frozen
 class Local(Printed):
     """A variable of a constructor."""
 
@@ -59,7 +59,7 @@ class Local(Printed):
 Size = Read | LayerCount | Local
 
 
-@dataclass(frozen=True)
+@frozen
 class Formula(Printed):
     """A number that follows from sizes, and how each that it names is read."""
 
@@ -94,7 +94,7 @@ def formula_of(tree: Expression | None, sizes: Mapping[str, Size]) -> Formula | 
     return Formula(tree, tuple((name, sizes[name]) for name in sorted(names_of(tree))))
 
 
-@dataclass(frozen=True)
+@frozen
 class FormulaText:
     """A formula as text, and how tightly it binds."""
 

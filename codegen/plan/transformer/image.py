@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.reads import Read, Total
 from codegen.spec.transformer.image import Image
 from codegen.spec.transformer.vocabulary import TransformerModel
@@ -11,7 +10,7 @@ from codegen.spec.transformer.vocabulary import TransformerModel
 TINY_SIZE, TINY_PATCH, TINY_CLASSES, TINY_REGISTERS, TINY_VIEW = 16, 4, 10, 2, 24
 
 
-@dataclass(frozen=True)
+@frozen
 class ImagePlan:
     """Patches of square images, the learned tokens before them, and what is read of them all.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Read
 from codegen.plan.tables import Argument
 from codegen.plan.transformer.arguments import arguments
@@ -11,7 +12,7 @@ from codegen.plan.transformer.arguments import arguments
 WIDTH = Read("layer_embedding_dim")
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerGatePlan:
     """The class that gates a layer's own embedding by the stream; the layers share it."""
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from codegen.frozen import frozen
 from codegen.plan.tables import Number
 
 
-@dataclass(frozen=True)
+@frozen
 class LatentSizes:
     """Widths of latent attention; a q_rank of 0 for none."""
 
@@ -17,7 +16,7 @@ class LatentSizes:
     rope_dim: int
 
 
-@dataclass(frozen=True)
+@frozen
 class LayerPlan:
     """What one layer is, with its numbers."""
 
@@ -27,7 +26,7 @@ class LayerPlan:
     numbers: dict[str, Number]  # all of them by name, as the plan works them out
 
 
-@dataclass(frozen=True)
+@frozen
 class AttendingLayer(LayerPlan):
     """One whose mixer is attention."""
 

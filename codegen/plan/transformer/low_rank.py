@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Read
 from codegen.plan.tables import Argument
 
 
-@dataclass(frozen=True)
+@frozen
 class LowRankPlan:
     """The class of a low-rank branch, and where its rank is read."""
 

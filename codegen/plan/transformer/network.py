@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Growing, Largest, LayerCount, Read
 from codegen.plan.tables import Argument, ConfigField, ImportPlan, InitPlan, Parameter
 from codegen.plan.transformer.adapter import AdapterPlan
@@ -31,7 +32,7 @@ from codegen.plan.transformer.pooling import PoolingPlan
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
 
 
-@dataclass(frozen=True)
+@frozen
 class TransformerNetwork:
     """A decoder-only transformer, an encoder or, with its `encoder` in it, an encoder-decoder.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Own, Read, Total
 from codegen.plan.tables import Argument
 from codegen.plan.transformer.arguments import StateClass
@@ -11,7 +12,7 @@ from codegen.plan.transformer.experts import ExpertsPlan
 from codegen.plan.transformer.formula import Formula
 
 
-@dataclass(frozen=True)
+@frozen
 class NormPlan:
     """A norm's structure, and where its width and its epsilon are read."""
 
@@ -23,7 +24,7 @@ class NormPlan:
     zero_centered: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class EmbeddingPlan:
     """From tokens to the first block.
 
@@ -69,7 +70,7 @@ class EmbeddingPlan:
         return (*types, *((f"{name}_ids", f"{name} of each token") for name in self.features))
 
 
-@dataclass(frozen=True)
+@frozen
 class TransformPlan:
     """A dense layer between the last block and the output embedding."""
 
@@ -78,7 +79,7 @@ class TransformPlan:
     norm: NormPlan | None
 
 
-@dataclass(frozen=True)
+@frozen
 class HeadPlan:
     """From the last block to logits; `width` is what the output embedding reads."""
 
@@ -92,7 +93,7 @@ class HeadPlan:
     z_loss: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class MlpPlan:
     """One MLP class, or a mixture of experts that are such MLPs."""
 
@@ -162,7 +163,7 @@ class MlpPlan:
         return ()
 
 
-@dataclass(frozen=True)
+@frozen
 class AltUpPlan:
     """Several streams around blocks, the norm of what maps them, and a gain before the gate."""
 
@@ -170,7 +171,7 @@ class AltUpPlan:
     scaled: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class RopePlan:
     """One function that makes rotary angles; `kinds` are the block kinds whose layers read it.
 
@@ -198,7 +199,7 @@ class RopePlan:
         return self.scaling in ("dynamic", "longrope")
 
 
-@dataclass(frozen=True)
+@frozen
 class TemperaturePlan:
     """Queries grow with their position; `offset` is the position of the first token."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.tables import ConfigField, Parameter
 from codegen.plan.transformer.parameter_rows import ZEROS, norm_rows, normal, of_heads, vector_row
 from codegen.plan.transformer.parts import HeadPlan
@@ -15,7 +15,7 @@ POOLED = ("sequence-classification", "embedding")
 TINY_CLASSES = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class PoolingPlan:
     """How a text becomes one vector, and whether classes are told by it or it is the result."""
 

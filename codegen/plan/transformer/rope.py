@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
 from codegen.plan.transformer.layer_masks import TINY_CONTEXT
@@ -28,7 +28,7 @@ from codegen.spec.transformer.vocabulary import Block, TransformerModel
 Kinds = Mapping[str | None, Block]
 
 
-@dataclass(frozen=True)
+@frozen
 class RopeStructure:
     """What makes layers share a function: all but theta, or theta too where there are several."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from codegen.frozen import frozen
 from codegen.plan.reads import Read
 from codegen.plan.tables import Argument
 from codegen.plan.transformer.arguments import StateClass, arguments
@@ -11,7 +12,7 @@ from codegen.plan.transformer.arguments import StateClass, arguments
 CONV_STATE = StateClass("ConvState", "transformer/cache/conv_state.py.jinja", "inputs")
 
 
-@dataclass(frozen=True)
+@frozen
 class ShortConvPlan:
     """One class of convolutions of so many channels, and where their kernel is read.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from codegen.frozen import frozen
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.attention_cost import (
     attention_flops,
@@ -35,7 +35,7 @@ def _nothing(plan: Mixer, layer: LayerPlan, length: int) -> int:
     return 0
 
 
-@dataclass(frozen=True)
+@frozen
 class SublayerKind:
     """One kind of mixer or MLP.
 

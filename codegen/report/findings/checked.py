@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.errors import Diagnostic
+from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Orphan, Outcome
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from codegen.project import Project
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """What a check found, and the exit code that it ends with.
 

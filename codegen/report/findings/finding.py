@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from codegen.emit import Change
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 Level = Literal["error", "warning", "note"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """A kind of finding: its usual level, what it means, and what to do about it."""
 
@@ -60,7 +62,7 @@ RULES = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """What is wrong, where, and what to do.
 

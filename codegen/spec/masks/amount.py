@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from codegen.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Sum:
     """A sum such as `q - window + 1`: whole multiples of names, and a constant."""
 

@@ -8,27 +8,27 @@ every query sees it if k < f(q0).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.spec.masks.amount import Amount
 from codegen.spec.masks.expression import Binary
 
 
-@dataclass(frozen=True)
+@frozen
 class Shift:
     """f(q) = q + by."""
 
     by: Amount
 
 
-@dataclass(frozen=True)
+@frozen
 class Constant:
     """f(q) = value."""
 
     value: Amount
 
 
-@dataclass(frozen=True)
+@frozen
 class BlockEdge:
     """f(q) = (q // size + by) * size: where a block of `size` positions begins or ends."""
 
@@ -36,7 +36,7 @@ class BlockEdge:
     by: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Lookup:
     """f(q) = what a run-time input says, for each query of a row or for the whole row."""
 
@@ -46,28 +46,28 @@ class Lookup:
 Bound = Shift | Constant | BlockEdge | Lookup
 
 
-@dataclass(frozen=True)
+@frozen
 class Edge:
     """k < bound(q)."""
 
     bound: Bound
 
 
-@dataclass(frozen=True)
+@frozen
 class Gate:
     """q < before, whatever the key."""
 
     before: Amount
 
 
-@dataclass(frozen=True)
+@frozen
 class Stride:
     """(q - k) % step == 0."""
 
     step: Amount
 
 
-@dataclass(frozen=True)
+@frozen
 class Both:
     """What both formulas show."""
 
@@ -75,7 +75,7 @@ class Both:
     right: Formula
 
 
-@dataclass(frozen=True)
+@frozen
 class Either:
     """What either formula shows."""
 
@@ -83,19 +83,19 @@ class Either:
     right: Formula
 
 
-@dataclass(frozen=True)
+@frozen
 class Other:
     """What the formula does not show."""
 
     operand: Formula
 
 
-@dataclass(frozen=True)
+@frozen
 class Always:
     """Every key."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Opaque:
     """A comparison that only trying each pair decides."""
 
@@ -110,7 +110,7 @@ def between(low: Bound, high: Bound) -> Formula:
     return Both(Other(Edge(low)), Edge(high))
 
 
-@dataclass(frozen=True)
+@frozen
 class Knob:
     """A number of an atom, as the generated config has it.
 
@@ -125,7 +125,7 @@ class Knob:
     step: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Pattern:
     """An atom: how many whole numbers it may take, its formula, and what a token sees by it."""
 

@@ -9,7 +9,8 @@ factor = number | name | name "(" [ or { "," or } ] ")" | "(" or ")" | "-" facto
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from codegen.frozen import frozen
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 40
@@ -43,7 +44,7 @@ class ExpressionError(ValueError):
         self.length = length
 
 
-@dataclass(frozen=True)
+@frozen
 class Number:
     """A literal."""
 
@@ -51,7 +52,7 @@ class Number:
     offset: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Name:
     """A bare word."""
 
@@ -59,7 +60,7 @@ class Name:
     offset: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Call:
     """A word with arguments."""
 
@@ -68,7 +69,7 @@ class Call:
     offset: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Unary:
     """`-x` or `~x`."""
 
@@ -77,7 +78,7 @@ class Unary:
     offset: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Binary:
     """`left operator right`."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.spec.masks.amount import Amount
 from codegen.spec.masks.atoms import (
     ATOMS,
@@ -50,7 +50,7 @@ def atoms_of(mask: Mask) -> Iterator[Atom]:
             yield from atoms_of(right)
 
 
-@dataclass(frozen=True)
+@frozen
 class Term:
     """Pairs of which all this holds: k >= each low, k < each high, q >= begin, q < end.
 

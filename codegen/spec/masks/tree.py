@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.frozen import frozen
 from codegen.spec.masks.amount import Amount
 from codegen.spec.masks.atoms import ATOMS
 from codegen.spec.masks.expression import (
@@ -19,7 +18,7 @@ from codegen.spec.masks.expression import (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Atom:
     """A named pattern and its whole-number arguments (names, where a mask is put into words)."""
 
@@ -27,14 +26,14 @@ class Atom:
     arguments: tuple[Amount, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Not:
     """Sees exactly what the operand does not."""
 
     operand: Mask
 
 
-@dataclass(frozen=True)
+@frozen
 class And:
     """Sees what both see."""
 
@@ -42,7 +41,7 @@ class And:
     right: Mask
 
 
-@dataclass(frozen=True)
+@frozen
 class Or:
     """Sees what either sees."""
 
@@ -50,7 +49,7 @@ class Or:
     right: Mask
 
 
-@dataclass(frozen=True)
+@frozen
 class Comparison:
     """A relation between q, k, h and whole numbers, such as `q - k < 256`."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, GetJsonSchemaHandler, TypeAdapter
+
+from codegen.frozen import frozen
 
 
 @functools.cache
@@ -33,7 +34,7 @@ def _read_ways(said: Any) -> Any:
     return _ways().validate_python(said)
 
 
-@dataclass(frozen=True)
+@frozen
 class Holds:
     """A mark on a field that holds layers, or `ways` of them: which vocabularies these have."""
 

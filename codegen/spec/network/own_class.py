@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.spec.network.own_file import OwnFile
 
 TORCH = ("nn", "torch.nn")
@@ -15,7 +15,7 @@ TAKEN = ("Config", "Model", "Tensor", "F", "UNet", "Patches", "Attention", "Drop
          "ZeroChannels")  # fmt: skip
 
 
-@dataclass(frozen=True)
+@frozen
 class Taken:
     """An argument of a constructor; `needed`: it has no default."""
 
@@ -23,7 +23,7 @@ class Taken:
     needed: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnClass:
     """A class of the user's own."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.frozen import frozen
 from codegen.spec.close_words import suggestion
 from codegen.spec.head import SpecHead
 from codegen.spec.network.own_class import OwnClass, own_class
@@ -19,7 +19,7 @@ from codegen.spec.yaml.read import shown
 from codegen.spec.yaml.source import MAX_TEXT, Tree, read_file, spec_error
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnCode:
     """The class of each block that is one, and what of their file they need."""
 

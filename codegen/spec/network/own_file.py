@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from codegen.errors import Diagnostic, Position
+from codegen.frozen import frozen
 
 # What a package has anyway, or what only says types.
 MODULES = ("math", "torch", "torch.nn", "torch.nn.functional", "__future__", "typing")
@@ -23,7 +23,7 @@ class OwnFileError(Exception):
         self.finding = finding
 
 
-@dataclass(frozen=True)
+@frozen
 class OwnFile:
     """A file's statements, and which of them bind each name at its top."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from codegen.frozen import frozen
 from codegen.spec.head import Vocabulary
 from codegen.spec.mistake import Mistake
 
 Check = Callable[[Any], Iterator[Mistake]]  # of a spec: each rule that it breaks
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """What the data are, and what is learned from them: a task's fields and checks."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codegen.errors import Diagnostic, Position
+from codegen.frozen import frozen
 from codegen.spec.yaml.variants import Choice
 
 Problems = Callable[[Sequence[Choice]], Collection[Diagnostic]]
 
 
-@dataclass(frozen=True)
+@frozen
 class Alone:
     """A spec without its variants: the places of what it says, and its mistakes."""
 

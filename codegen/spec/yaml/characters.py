@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from codegen.errors import Position
+from codegen.frozen import frozen
 
 BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # what libyaml counts as the end of a line
 ANCHOR = re.compile(r"(?:&[^\s,\[\]{}]+\s+)*")
@@ -13,7 +14,7 @@ MAX_SHOWN = 300  # characters of a line
 MAX_WORD = 60
 
 
-@dataclass(frozen=True)
+@frozen
 class ScalarText:
     """A text as its file has it: the characters from its first sign to its end, and the lines."""
 

@@ -8,15 +8,15 @@ something else by it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from codegen.frozen import frozen
 from codegen.spec.yaml.source import Key
 
 LANGUAGE_VERSION = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class LanguageChange:
     """A field that has another name since a version, or values that are said otherwise.
 
@@ -53,7 +53,7 @@ CHANGES: tuple[LanguageChange, ...] = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class DefaultChange:
     """A field `PART.NAME` of a task's specs with another default since a version.
 

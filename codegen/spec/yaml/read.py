@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.frozen import frozen
 from codegen.spec.close_words import suggestion
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.merging import merge
@@ -20,7 +21,7 @@ MAX_EXTENDS = 16
 Texts = Mapping[Path, str]  # of files that are not on the disk yet, by their resolved paths
 
 
-@dataclass(frozen=True)
+@frozen
 class ReadSpec:
     """What a spec says, its `variants` aside, and the files that it was read from."""
 

@@ -6,10 +6,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.frozen import frozen
 from codegen.spec.yaml.defaults import with_defaults
 from codegen.spec.yaml.migrations import (
     CHANGES,
@@ -28,7 +28,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")  # text that needs no quotes anywh
 ANCHORED = re.compile(r"&[^\s,\[\]{}]+(?:\s|(?<=\s)#[^\r\n]*)*")  # and comments after it
 
 
-@dataclass(frozen=True)
+@frozen
 class Rewritten:
     """The text as it should be, and what became of it, a change a line."""
 
@@ -36,7 +36,7 @@ class Rewritten:
     done: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class _OldForm:
     """A name or a value that is said otherwise now, and the characters that it has."""
 

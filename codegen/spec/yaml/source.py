@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from codegen.errors import Diagnostic, Position, SpecError
+from codegen.frozen import frozen
 from codegen.spec.yaml.characters import BREAK, ScalarText, line_position, word
 
 Key = tuple["str | int", ...]  # where a value is: ("model", "layers", 0)
@@ -37,7 +38,7 @@ BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True)
+@frozen
 class Span:
     """Where a value stands, its key if it has one, and a text's characters.
 

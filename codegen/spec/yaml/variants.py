@@ -6,12 +6,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from codegen.errors import Diagnostic, SpecError
+from codegen.frozen import frozen
 from codegen.spec.close_words import suggestion
 from codegen.spec.diagnose import show
 from codegen.spec.yaml.characters import word
@@ -26,7 +27,7 @@ OTHERWISE = "names keep letters and digits only; make one of them a spec of its 
 EXAMPLE = "variants: {model.attention.heads: [4, 8]}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Choice:
     """One value of a varied field: what it says over the spec, and its part of the name."""
 
@@ -36,7 +37,7 @@ class Choice:
     word: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Point:
     """One combination: the name of its package, and a choice for each field."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from codegen.frozen import frozen
 from codegen.spec.masks.atoms import Knob
 from codegen.spec.masks.expression import ExpressionError
 from codegen.spec.transformer.resolve import scale_numbers
@@ -29,7 +29,7 @@ Value = int | float
 Values = Mapping[str, Value]
 
 
-@dataclass(frozen=True)
+@frozen
 class Layer:
     """A block kind while its numbers are worked out: `true` and `toy` hold the rows before."""
 
@@ -58,7 +58,7 @@ def _always(block: Block) -> bool:
     return True
 
 
-@dataclass(frozen=True)
+@frozen
 class NumberRow:
     """A number as the config has it: one field, or one of each layer under the plural.
 
