@@ -44,6 +44,18 @@ def test_a_stage_imports_no_later_stage_and_nothing_that_joins_them(stage: str) 
     assert not wrong
 
 
+@pytest.mark.parametrize("axis", ["tasks", "techniques"])
+def test_what_serves_every_family_imports_none(axis: str) -> None:
+    families = [path.parent.name for path in CODEGEN.glob("plan/*/family.py")]
+    wrong = [
+        f"{path.relative_to(CODEGEN)} names {family}"
+        for path in (CODEGEN / "plan" / axis).glob("*.py")
+        for family in families
+        if f"codegen.plan.{family}." in path.read_text(encoding="utf-8")
+    ]
+    assert families and not wrong
+
+
 def test_every_room_is_known() -> None:
     rooms = {path.name for path in CODEGEN.iterdir() if path.is_dir() and any(path.glob("*.py"))}
     assert rooms <= {*STAGES, *JOINED, *OPEN}

@@ -7,6 +7,7 @@ from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     DOCUMENTS,
     TextTask,
+    TokenNetwork,
     documents_option,
     sampling_files,
     sampling_options,
@@ -14,12 +15,11 @@ from codegen.plan.tasks.text import (
     tokenizer_option,
     training_command,
 )
-from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.causal_lm import CorpusData
 
 
-def causal_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTask:
+def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     """Windows of a text, their targets one token on; sampling goes on from a prompt."""
     said = spec.data
     assert isinstance(said, CorpusData)

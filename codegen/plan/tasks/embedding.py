@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
-from codegen.plan.tasks.text import WholeTextTask, tokenizer_option, training_command
-from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.tasks.text import (
+    TokenNetwork,
+    WholeTextTask,
+    tokenizer_option,
+    training_command,
+)
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.embedding import TwinData
 
 FOLDER = "tasks/embedding"
 
 
-def embedding(spec: SpecHead, network: TransformerNetwork, flops: int) -> WholeTextTask:
+def embedding(spec: SpecHead, network: TokenNetwork, flops: int) -> WholeTextTask:
     """Lines of two texts that belong together; each is told from the others of its batch."""
     said = spec.data
     assert isinstance(said, TwinData)

@@ -7,17 +7,17 @@ from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     DOCUMENTS,
     TextTask,
+    TokenNetwork,
     documents_option,
     separator_of,
     tokenizer_option,
     training_command,
 )
-from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.masked_lm import MaskedData
 
 
-def masked_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> TextTask:
+def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     """Whole windows of a text, 15 % of whose tokens are targets."""
     said = spec.data
     assert isinstance(said, MaskedData)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from codegen.frozen import frozen
 from codegen.plan.files import TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     TextTask,
+    TokenNetwork,
     sampling_files,
     sampling_options,
     separator_of,
     tokenizer_option,
     training_command,
 )
-from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.seq2seq_lm import PairData
+
+
+class PairNetwork(TokenNetwork, Protocol):
+    """What the task reads of a network: by which fields of its config both sides are bounded."""
+
+    @property
+    def length_fields(self) -> tuple[str, ...]:
+        """The most tokens of a target and, where it has a length of its own, of a source."""
+
+    @property
+    def vocabulary_fields(self) -> tuple[str, ...]:
+        """The tokens of targets and, where they are others, of sources."""
 
 
 @frozen
@@ -26,19 +40,15 @@ class PairsTask(TextTask):
     vocabulary_fields: tuple[str, ...] = ()
 
 
-def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> PairsTask:
+def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
     """Pairs of a source and a target; sampling answers a source."""
     said = spec.data
     assert isinstance(said, PairData)
     context = said.context_length or network.context_length
     separator = separator_of(said, said.separator)
     generation = spec.checkpoint.huggingface is not None
-    encoder = network.encoder
-    assert encoder is not None
     data = "UTF-8 text, one pair per line: a source, a tab, a target"
     separator_help = "the token before a target and at its end: its text or its number"
-    own_length = "context_length" in encoder.renamed_fields
-    own_vocabulary = encoder.own_embedding and "vocab_size" in encoder.renamed_fields
     return PairsTask(
         name="seq2seq-lm",
         data="pairs of texts: lines of a source, a tab and a target",
@@ -97,6 +107,6 @@ def seq2seq_lm(spec: SpecHead, network: TransformerNetwork, flops: int) -> Pairs
             OptionPlan("separator", "str", separator, "the token before a target and at its end"),
             *sampling_options("source", "how many to make at most", 0.0, generation),
         ),
-        length_fields=("context_length", *(("encoder_context_length",) if own_length else ())),
-        vocabulary_fields=("vocab_size", *(("encoder_vocab_size",) if own_vocabulary else ())),
+        length_fields=network.length_fields,
+        vocabulary_fields=network.vocabulary_fields,
     )

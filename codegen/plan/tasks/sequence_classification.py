@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
-from codegen.plan.tasks.text import WholeTextTask, tokenizer_option, training_command
-from codegen.plan.transformer.network import TransformerNetwork
+from codegen.plan.tasks.text import (
+    TokenNetwork,
+    WholeTextTask,
+    tokenizer_option,
+    training_command,
+)
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.sequence_classification import LabelledData
 
 FOLDER = "tasks/sequence_classification"
+
+
+class ScoringNetwork(TokenNetwork, Protocol):
+    """What the task reads of a network."""
+
+    @property
+    def problem(self) -> str:
+        """What its scores are for: single_label, multi_label or regression."""
+
+    @property
+    def types_of_pairs(self) -> bool:
+        """Whether it has a type of token for each text of a pair."""
 
 
 @frozen
@@ -45,19 +63,16 @@ PROBLEMS = {
 }
 
 
-def sequence_classification(
-    spec: SpecHead, network: TransformerNetwork, flops: int
-) -> WholeTextTask:
+def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int) -> WholeTextTask:
     """Lines of a text, or two, and what is said of it. The model's config has a field classes."""
     said = spec.data
     assert isinstance(said, LabelledData)
-    assert network.pooling
-    problem = PROBLEMS[network.pooling.problem]
+    problem = PROBLEMS[network.problem]
     context = said.context_length or network.context_length
     texts = "pairs of texts" if said.pair else "texts"
     held_out = f"fraction of the {texts} held out"
-    types = said.pair is not None and types_of_pairs(network)
-    what = "numbers" if network.pooling.problem == "regression" else "classes"
+    types = said.pair is not None and network.types_of_pairs
+    what = "numbers" if network.problem == "regression" else "classes"
     line = f"lines of a text, a tab and {problem.lines}"
     return WholeTextTask(
         name="sequence-classification",
@@ -106,13 +121,7 @@ def sequence_classification(
         context=context,
         labels=tuple(said.labels or ()),
         classes=True,
-        problem=network.pooling.problem,
+        problem=network.problem,
         pair=said.pair is not None,
         types=types,
     )
-
-
-def types_of_pairs(network: TransformerNetwork) -> bool:
-    """Whether the model has a type of token for each text of a pair."""
-    count = next((f.value for f in network.fields if f.name == "token_types"), 0)
-    return isinstance(count, int) and count > 1 and "token_types" in network.embedding.type_inputs

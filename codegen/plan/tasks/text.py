@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from codegen.frozen import frozen
+from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan
 from codegen.plan.reads import Largest, Read
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
@@ -10,6 +13,22 @@ from codegen.spec.tasks.text import TextData
 
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
+
+
+class TokenNetwork(Network, Protocol):
+    """What the tasks of tokens read of a network, whatever its family."""
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens that it reads at a time."""
+
+    @property
+    def prefix(self) -> str:
+        """Whether the length of one that sees itself is `given` or `fixed`; "" for none."""
+
+    @property
+    def prefix_length(self) -> Read | Largest:
+        """Of a fixed one."""
 
 
 @frozen

@@ -370,6 +370,30 @@ class TransformerNetwork:
         return Read("prefix") if shared else Largest(Read("prefixes"))
 
     @property
+    def length_fields(self) -> tuple[str, ...]:
+        """The config's fields that bound the target and, if it has one of its own, the source."""
+        own = self.encoder and "context_length" in self.encoder.renamed_fields
+        return ("context_length", *(("encoder_context_length",) if own else ()))
+
+    @property
+    def vocabulary_fields(self) -> tuple[str, ...]:
+        """The config's fields that say how many tokens a target and a source are made of."""
+        encoder = self.encoder
+        own = encoder and encoder.own_embedding and "vocab_size" in encoder.renamed_fields
+        return ("vocab_size", *(("encoder_vocab_size",) if own else ()))
+
+    @property
+    def problem(self) -> str:
+        """What the scores of a pooled model are for; "" where there are none."""
+        return self.pooling.problem if self.pooling else ""
+
+    @property
+    def types_of_pairs(self) -> bool:
+        """Whether there is a type of token for each text of a pair."""
+        count = next((f.value for f in self.fields if f.name == "token_types"), 0)
+        return isinstance(count, int) and count > 1 and "token_types" in self.embedding.type_inputs
+
+    @property
     def indexed(self) -> bool:
         """Whether what a layer sees goes by a number that differs by layer."""
         numbers = [number for a in self.attentions for number in a.mask_numbers]
