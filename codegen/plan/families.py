@@ -11,6 +11,7 @@ from codegen.spec import Spec
 FAMILIES = {  # where each has its Family
     "transformer": "codegen.plan.transformer.family",
     "network": "codegen.plan.network.family",
+    "recurrent": "codegen.plan.recurrent.family",
 }
 
 

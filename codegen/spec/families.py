@@ -9,6 +9,7 @@ from codegen.spec.language import FamilyLanguage
 FAMILIES = {  # where each has its FamilyLanguage
     "transformer": "codegen.spec.transformer.language",
     "network": "codegen.spec.network.language",
+    "recurrent": "codegen.spec.recurrent.language",
 }
 DEFAULT = "transformer"  # of a spec that names none
 

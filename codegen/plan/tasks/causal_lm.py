@@ -29,6 +29,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     data = "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"
     held_out = "fraction of a text held out, its end"
     documents = DOCUMENTS in network.inputs
+    generate = "generate" if network.bounded else "generate_endless"
     return TextTask(
         name="causal-lm",
         data="text",
@@ -56,7 +57,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "usage": "tasks/text/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
-            "generate": "tasks/causal_lm/generate.py.jinja",
+            "generate": f"tasks/causal_lm/{generate}.py.jinja",
             "generate_arguments": "tasks/causal_lm/generate_arguments.py.jinja",
             "trained": "tasks/causal_lm/trained.py.jinja",
         },

@@ -24,6 +24,10 @@ class PairNetwork(TokenNetwork, Protocol):
     """What the task reads of a network: by which fields of its config both sides are bounded."""
 
     @property
+    def sources_by_length(self) -> bool:
+        """Whether what a source comes to depends on how long the longest beside it is."""
+
+    @property
     def length_fields(self) -> tuple[str, ...]:
         """The most tokens of a target and, where it has a length of its own, of a source."""
 

@@ -23,6 +23,18 @@ class TokenNetwork(Network, Protocol):
         """The most tokens that it reads at a time."""
 
     @property
+    def rereads(self) -> tuple[Read, ...]:
+        """How long a text may be before decoding reads it all again."""
+
+    @property
+    def takes_back(self) -> str:
+        """Whether decoding can forget what has been read: `always`, `within a window`, `never`."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether what decoding keeps grows with each token, up to a length."""
+
+    @property
     def prefix(self) -> str:
         """Whether the length of one that sees itself is `given` or `fixed`; "" for none."""
 

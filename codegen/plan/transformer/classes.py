@@ -92,7 +92,7 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
 
 def _functions(network: TransformerNetwork) -> Iterator[ClassPlan]:
     """Small things that several classes read."""
-    yield ClassPlan("check", "transformer/check.py.jinja", network)
+    yield ClassPlan("check", "package/check.py.jinja", network)
     for rope in network.ropes:
         yield ClassPlan(rope.name, "transformer/rope/angles.py.jinja", network, rope)
     if len(network.ropes) > 1:

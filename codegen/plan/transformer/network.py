@@ -156,6 +156,23 @@ class TransformerNetwork:
         return cache_plan(self.mixers)
 
     @property
+    def takes_back(self) -> str:
+        """Whether decoding can forget what has been read: `always`, `within a window`, `never`."""
+        if self.cache.states:
+            return "never"
+        return "within a window" if self.cache.windowed else "always"
+
+    @property
+    def sources_by_length(self) -> bool:
+        """Whether what a source comes to depends on how long the longest beside it is."""
+        return bool(self.encoder and self.encoder.ropes_by_length)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether what decoding keeps grows with each token, up to a length."""
+        return True
+
+    @property
     def drops(self) -> bool:
         """Whether training drops numbers or branches at random."""
         return self.drops_numbers or bool(self.drop_path)

@@ -1,0 +1,1 @@
+"""What a spec of a recurrent network may say."""
