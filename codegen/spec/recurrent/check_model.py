@@ -8,6 +8,7 @@ from codegen.spec.mistake import Mistake
 from codegen.spec.recurrent.resolve import encoder_sizes, is_before, output_width
 from codegen.spec.recurrent.vocabulary import RecurrentModel, RecurrentSpec
 from codegen.spec.switches import switched
+from codegen.spec.tasks.causal_lm import CorpusData
 
 
 def check_switches(spec: RecurrentSpec) -> Iterator[Mistake]:
@@ -104,4 +105,19 @@ def check_library(spec: RecurrentSpec) -> Iterator[Mistake]:
         yield Mistake(("checkpoint", "huggingface"), message, "drop it")
 
 
-CHECKS = (check_switches, check_sizes, check_dropout, check_pair, check_kernels, check_library)
+def check_separator(spec: RecurrentSpec) -> Iterator[Mistake]:
+    """A corpus is one text: no state begins anew within it."""
+    if isinstance(spec.data, CorpusData) and spec.data.separator:
+        message = "nothing tells documents apart: a state goes on from one to the next"
+        yield Mistake(("data", "separator"), message, "drop it")
+
+
+CHECKS = (
+    check_separator,
+    check_switches,
+    check_sizes,
+    check_dropout,
+    check_pair,
+    check_kernels,
+    check_library,
+)

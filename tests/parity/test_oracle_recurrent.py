@@ -1,0 +1,139 @@
+"""Random recurrent networks compute in float64 what numpy does with the same weights."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from codegen.plan import lower
+from codegen.spec import load_text
+from tests.oracle.recurrent import Reading
+from tests.packages import import_model
+from tests.strategies.recurrent import recurrent_specs
+
+FAST_DRAWS, LONG, LONG_DRAWS = 60, 4, 250
+TIMES, SOURCES = [7, 3, 1], [5, 2, 6]  # tokens of three rows, and of their sources
+
+
+def drawn_anew(model: torch.nn.Module) -> None:
+    """Weights with which gates are neither open nor shut, and no state hides behind another."""
+    for parameter in model.parameters():
+        fan = parameter.size(1) if parameter.ndim > 1 else 2
+        parameter.data.normal_(std=1.2 / math.sqrt(fan))
+
+
+def check(spec: dict[str, Any], draw: int) -> None:
+    """Logits, loss, decoding; parameters are those of the plan, and start as it says."""
+    plan = lower(load_text(yaml.safe_dump(spec), "specs/drawn.yaml"))
+    with tempfile.TemporaryDirectory() as folder:
+        module = import_model(plan, Path(folder))
+    torch.manual_seed(draw)
+    model = module.Model(module.Config()).double().eval()
+    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    assert shapes == {row.name: row.shape for row in plan.model.parameters}
+    check_start(model, plan)
+    drawn_anew(model)
+    weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
+    config, reading = model.config, Reading(spec["model"], weights)
+    tokens = torch.randint(0, config.vocab_size, (3, max(TIMES)))
+    known = getattr(config, "encoder_vocab_size", config.vocab_size)
+    source = torch.randint(0, known, (3, max(SOURCES)))
+    pairs, lengths = spec["task"] == "seq2seq-lm", torch.tensor(TIMES)
+    given = {"source_lengths": torch.tensor(SOURCES)} if pairs else {}
+    read = (source, tokens) if pairs else (tokens,)
+    wanted = [
+        reading.logits(row[:time].numpy(), own[:places].numpy() if pairs else None)
+        for row, own, time, places in zip(tokens, source, TIMES, SOURCES, strict=True)
+    ]
+    found = model(*read, **given).detach()
+    for one, row, time in zip(wanted, found.numpy(), TIMES, strict=True):
+        np.testing.assert_allclose(row[:time], one, rtol=1e-9, atol=1e-9)
+    check_loss(model, read, given, wanted)
+    check_decoding(model, read, given, wanted, lengths)
+
+
+def check_start(model: Any, plan: Any) -> None:
+    """What init_weights does is what the parameter table says."""
+    drawn_anew(model)
+    model.init_weights()
+    for row in plan.model.parameters:
+        value = model.get_parameter(row.name).detach()
+        if row.init.kind == "normal":
+            assert 0.4 < value.std() / row.init.std < 1.8 or value.numel() < 20, row.name
+        elif row.init.kind == "zeros":
+            assert not value.any(), row.name
+        else:
+            gates = value.view(4, -1)
+            assert bool((gates[1] == 1).all()) and gates.sum() == gates.size(1), row.name
+
+
+def check_loss(model: Any, read: Any, given: Any, wanted: list[Any]) -> None:
+    """The mean over targets that count, as numpy has it."""
+    targets = torch.full(read[-1].shape, -100)
+    total, count = 0.0, 0
+    for row, (logits, time) in enumerate(zip(wanted, TIMES, strict=True)):
+        targets[row, :time] = torch.randint(0, logits.shape[1], (time,))
+        most = logits.max(-1, keepdims=True)
+        log = logits - most - np.log(np.exp(logits - most).sum(-1, keepdims=True))
+        total -= log[np.arange(time), targets[row, :time].numpy()].sum()
+        count += time
+    loss = model(*read, targets, **given).item()
+    assert math.isclose(loss, total / count, rel_tol=1e-5)
+
+
+@torch.no_grad()
+def check_decoding(model: Any, read: Any, given: Any, wanted: list[Any], lengths: Any) -> None:
+    """Prompts of different length, then the rest of the longest row and nothing of the others."""
+    cache, rows = model.new_cache(3, 20), torch.arange(3)
+    begin = torch.tensor([2, 3, 1])
+    logits = model.prefill(*read[:-1], read[-1][:, :3], cache, begin, **given)
+    for row, count in enumerate(begin.tolist()):
+        np.testing.assert_allclose(logits[row], wanted[row][count - 1], rtol=1e-9, atol=1e-9)
+    rest = lengths - begin
+    at = (begin[:, None] + torch.arange(5)).clamp(max=6)
+    chunk = model.extend(read[-1][rows[:, None], at], cache, rest)
+    for row, (start, count) in enumerate(zip(begin.tolist(), rest.tolist(), strict=True)):
+        some = wanted[row][start : start + count]
+        np.testing.assert_allclose(chunk[row, :count], some, rtol=1e-9, atol=1e-9)
+    cache.select(torch.tensor([2, 0, 0, 1]))
+    assert cache.lengths.tolist() == [1, 7, 7, 3]
+    again = model.decode(torch.tensor([1, 2, 2, 3]), cache)
+    torch.testing.assert_close(again[1], again[2])
+    assert not torch.allclose(again[0], again[1])
+
+
+@pytest.mark.parametrize("draw", [0])
+def test_random_recurrent_networks_compute_what_their_specs_say(draw: int) -> None:
+    checked(draw, FAST_DRAWS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("draw", range(1, 1 + LONG))
+def test_a_thousand_recurrent_networks_compute_what_their_specs_say(draw: int) -> None:
+    checked(draw, LONG_DRAWS)
+
+
+def checked(draw: int, count: int) -> None:
+    """So many specs of one seed."""
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @seed(draw)
+    @given(recurrent_specs())
+    def run(spec: dict[str, Any]) -> None:
+        check(spec, draw)
+
+    run()
