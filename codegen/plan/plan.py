@@ -78,6 +78,11 @@ class Plan:
         return bool(self.train.peaks and self.task.flops)
 
     @property
+    def alone(self) -> bool:
+        """Whether one process has to train alone."""
+        return any(technique.alone for technique in self.techniques)
+
+    @property
     def drawn(self) -> tuple[str, ...]:
         """What training draws at random."""
         of_techniques = (what for technique in self.techniques for what in technique.drawn)
@@ -91,9 +96,8 @@ class Plan:
     @property
     def seeds_steps(self) -> bool:
         """Whether a step draws numbers from torch: the model, the task or a technique."""
-        return (
-            self.model.drops or self.task.draws or any(t.parts and t.draws for t in self.techniques)
-        )
+        drawing = (t.draws and (t.parts or t.drawn) for t in self.techniques)
+        return bool(self.model.drops or self.task.draws or any(drawing))
 
     def technique(self, name: str) -> TechniquePlan:
         """The one of a name that the plan has."""

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from codegen.spec.checks import MAX_NAME
 from codegen.spec.families import FAMILIES, language
-from codegen.spec.head import SpecHead
+from codegen.spec.head import SpecHead, Train
 from codegen.spec.owned import is_repeated, tasks_of
 from codegen.spec.tasks import TASKS, task_of
 from codegen.spec.yaml.field_names import models_in
@@ -104,6 +104,10 @@ def markdown() -> str:
         spoken = language(family)
         (model,) = models_in(spoken.whole.model_fields["model"].annotation)
         parts += [section(f"`model` of `family: {family}`", model), *_nested(model, "model")]
+        (train,) = models_in(spoken.whole.model_fields["train"].annotation)
+        if train is not Train:
+            title = f"`train` of `family: {family}`"
+            parts.append(section(title, train, skip=Train.model_fields))
         parts += [spoken.notes()] if spoken.notes else []
     parts += [section("A spec file", SpecFile), VARIANTS, VERSIONS + _changes()]
     return "\n".join(parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
@@ -12,6 +13,7 @@ from codegen.plan.recurrent.cost import recurrent_cost
 from codegen.plan.recurrent.describe import describe
 from codegen.plan.recurrent.lower import lowered
 from codegen.plan.recurrent.network import BothEnds, RecurrentNetwork, Width
+from codegen.plan.recurrent.techniques import objective, recurrent_techniques
 from codegen.plan.shown import ShownTable, parameters_shown
 from codegen.plan.tables import ConfigValue
 from codegen.plan.tasks import task_plan
@@ -25,21 +27,32 @@ def lower_recurrent(loaded: LoadedSpec) -> Plan:
     spec = loaded.spec
     assert isinstance(spec, RecurrentSpec), spec
     with_own_tiles(None, loaded)  # a spec that gives tiles to kernels is told that there are none
-    network = lowered(spec.model, pairs=spec.task == "seq2seq-lm")
+    network = lowered(spec)
     cost = recurrent_cost(network)
+    task = task_plan(spec, network, cost.flops_train)
+    if template := objective(spec.train):
+        task = replace(task, parts={**task.parts, "objective": template})
     return whole_plan(
         loaded,
         network,
-        task_plan(spec, network, cost.flops_train),
+        task,
         describe(spec.name, network, spec.model),
         cost,
         (FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),),
         TestsPlan(
-            ("recurrent/tests/imports.jinja",) if network.dropout.locked else (),
+            tuple(_test_imports(network)),
             (),
             tuple(_tests(network)),
         ),
+        techniques=recurrent_techniques(spec.train),
     )
+
+
+def _test_imports(network: RecurrentNetwork) -> Iterator[str]:
+    if network.dropout.locked:
+        yield "recurrent/tests/imports.jinja"
+    if network.carries:
+        yield "recurrent/tests/options.jinja"
 
 
 def _tests(network: RecurrentNetwork) -> Iterator[str]:

@@ -18,18 +18,19 @@ from codegen.plan.recurrent.network import (
 from codegen.plan.recurrent.parameters import bridged, parameter_table
 from codegen.plan.tables import ConfigField, ImportPlan
 from codegen.spec.recurrent.resolve import encoder_sizes, is_before, output_width
-from codegen.spec.recurrent.vocabulary import RecurrentDropout, RecurrentModel
+from codegen.spec.recurrent.vocabulary import RecurrentDropout, RecurrentModel, RecurrentSpec
 
 TOY_VOCABULARY, TOY_CONTEXT, TOY_WIDTH, TOY_PROJECTION, TOY_EMBEDDING = 61, 32, 32, 16, 24
 RATES = ("embedding", "layers", "output")
 LOGITS = 2**24  # that the loss holds at one time
 
 
-def lowered(model: RecurrentModel, *, pairs: bool) -> RecurrentNetwork:
-    """The network of a model; `pairs`: with an encoder of its sources."""
+def lowered(spec: RecurrentSpec) -> RecurrentNetwork:
+    """The network of a spec; that of pairs has an encoder of its sources."""
+    model, pairs = spec.model, spec.task == "seq2seq-lm"
     dropout = _dropout(model.dropout, layers=_several(model, pairs=pairs))
     return RecurrentNetwork(
-        task="seq2seq-lm" if pairs else "causal-lm",
+        task=spec.task,
         class_name="Model",
         context_length=model.context_length,
         fields=tuple(_fields(model, dropout, pairs=pairs)),
@@ -42,6 +43,8 @@ def lowered(model: RecurrentModel, *, pairs: bool) -> RecurrentNetwork:
         bias=model.bias,
         loss_chunk=_loss_chunk(model.vocab_size),
         compared=_compared(model) if pairs else 0,
+        carries=spec.train.carry_state,
+        forces=spec.train.teacher_forcing == 1,
         encoder=_encoder(model, dropout) if pairs else None,
         attention=_attention(model) if pairs else None,
         imports=(

@@ -95,6 +95,8 @@ class RecurrentNetwork:
     bias: bool
     loss_chunk: int  # tokens whose logits the loss holds at one time
     compared: int  # numbers of each place of a source that a token reads
+    carries: bool = False  # training goes on from the state of the batch before
+    forces: bool = True  # training reads the targets' own tokens alone
     encoder: EncoderPlan | None = None
     attention: SourceAttentionPlan | None = None
     inputs: tuple[str, ...] = ()

@@ -23,6 +23,10 @@ class TokenNetwork(Network, Protocol):
         """The most tokens that it reads at a time."""
 
     @property
+    def carries(self) -> bool:
+        """Whether training goes on from what the batch before has left."""
+
+    @property
     def rereads(self) -> tuple[Read, ...]:
         """How long a text may be before decoding reads it all again."""
 
@@ -58,6 +62,7 @@ class TextTask(TaskPlan):
     sampling_options: tuple[OptionPlan, ...] = ()
     decoder: bool = False  # whether what is made begins with a token of its own
     generation: bool = False  # whether a generation_config.json may lie beside the weights
+    streams: bool = False  # whether each row of a batch goes on where it was in the one before
 
     @property
     def hides_special(self) -> bool:

@@ -40,4 +40,5 @@ class TechniquePlan:
     options: tuple[OptionPlan, ...] = ()  # of the training script
     files: tuple[FilePlan, ...] = ()  # beside the frame's
     tests: tuple[str, ...] = ()  # templates of what the package promises of it
+    alone: bool = False  # whether one process has to train alone
     averages: bool = False  # whether it holds all weights once more

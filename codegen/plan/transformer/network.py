@@ -163,6 +163,11 @@ class TransformerNetwork:
         return "within a window" if self.cache.windowed else "always"
 
     @property
+    def carries(self) -> bool:
+        """Whether training goes on from what the batch before has left."""
+        return False
+
+    @property
     def sources_by_length(self) -> bool:
         """Whether what a source comes to depends on how long the longest beside it is."""
         return bool(self.encoder and self.encoder.ropes_by_length)

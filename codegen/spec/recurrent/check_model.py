@@ -91,6 +91,13 @@ def _check_attention(model: RecurrentModel) -> Iterator[Mistake]:
         yield Mistake(("model", "embedding"), message, "drop `tied`, or say `place: after`")
 
 
+def check_forcing(spec: RecurrentSpec) -> Iterator[Mistake]:
+    """What is locked is the same at all times, and own tokens are made one by one."""
+    if spec.train.teacher_forcing < 1 and spec.model.dropout.locked:
+        message = "a decoder that reads its own tokens draws anew at each what it drops"
+        yield Mistake(("train", "teacher_forcing"), message, "drop it, or `locked`")
+
+
 def check_kernels(spec: RecurrentSpec) -> Iterator[Mistake]:
     """PyTorch has all cells, so none has a kernel of ours."""
     if spec.target.kernels == "all":
@@ -113,11 +120,6 @@ def check_separator(spec: RecurrentSpec) -> Iterator[Mistake]:
 
 
 CHECKS = (
-    check_separator,
-    check_switches,
-    check_sizes,
-    check_dropout,
-    check_pair,
-    check_kernels,
-    check_library,
+    *(check_switches, check_sizes, check_dropout, check_pair, check_forcing),
+    *(check_separator, check_kernels, check_library),
 )

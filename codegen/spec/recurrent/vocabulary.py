@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from codegen.spec.head import Positive, Rate, SpecHead, Vocabulary, VocabularySize, Width
+from codegen.spec.head import (
+    Fraction,
+    Positive,
+    Rate,
+    SpecHead,
+    Train,
+    Vocabulary,
+    VocabularySize,
+    Width,
+)
 from codegen.spec.owned import Only, Repeats
 from codegen.spec.switches import Needs
 
@@ -136,8 +145,24 @@ class RecurrentModel(Vocabulary):
     )
 
 
+class RecurrentTrain(Train):
+    """What of training only recurrent networks have."""
+
+    carry_state: Annotated[bool, Only("causal-lm")] = Field(
+        False,
+        description="each row of a batch goes on in the text where it was, from the state of then; "
+        "gradients end where a batch begins (arXiv:1409.2329, section 4.1)",
+    )
+    teacher_forcing: Annotated[Fraction, OF_PAIRS] = Field(
+        1.0,
+        description="part of the tokens before which training reads the target's; before the rest, "
+        "the likeliest that the decoder makes itself (arXiv:1506.03099)",
+    )
+
+
 class RecurrentSpec(SpecHead):
     """A recurrent network."""
 
     family: Literal["recurrent"] = Field("recurrent", description="the kind of model")
+    train: RecurrentTrain = Field(RecurrentTrain.plain(), description="training defaults")
     model: RecurrentModel = Field(RecurrentModel.plain(), description="the architecture")

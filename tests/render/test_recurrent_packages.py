@@ -1,0 +1,82 @@
+"""Packages of recurrent networks pass their own tests, whatever cells and attention they have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+HEAD = {"family": "recurrent", "data": {"tokenizer": "char"}}
+SMALL = {"vocab_size": 40, "context_length": 64, "width": 64}
+PAIRS = {**HEAD, "task": "seq2seq-lm"}
+LOCKED = {"embedding": 0.1, "layers": 0.2, "output": 0.1, "locked": True}
+SPECS: dict[str, dict[str, Any]] = {
+    "carried_projection": {
+        **HEAD,
+        "model": {
+            **SMALL,
+            "embedding": {"dim": 32, "tied": True},
+            "projection": 32,
+            "layers": 3,
+            "dropout": LOCKED,
+        },
+        "train": {"carry_state": True},
+    },
+    "carried_elman": {
+        **HEAD,
+        "model": {**SMALL, "cell": "rnn", "layers": 1, "bias": False},
+        "train": {"carry_state": True},
+    },
+    "own_tokens_fed": {
+        **PAIRS,
+        "model": {**SMALL, "attention": {"score": "dot", "input_feeding": True}},
+        "train": {"teacher_forcing": 0.5},
+    },
+    "own_tokens_additive": {
+        **PAIRS,
+        "model": {**SMALL, "cell": "gru", "encoder": {"vocab_size": 30, "bidirectional": True}},
+        "train": {"teacher_forcing": 0.5},
+    },
+    "bilinear_locked": {
+        **PAIRS,
+        "model": {
+            **SMALL,
+            "embedding": {"dim": 64, "tied": True},
+            "attention": "bilinear",
+            "encoder": {"bidirectional": True, "width": 48},
+            "dropout": LOCKED,
+        },
+    },
+    "states_alone": {**PAIRS, "model": {**SMALL, "layers": 1, "attention": "none"}},
+}
+
+
+FEW = ("carried_projection", "own_tokens_fed", "bilinear_locked")
+
+
+def build(names: Iterable[str], folder: Path) -> None:
+    """Packages of some of the specs, whose tests pass."""
+    (folder / "specs").mkdir()
+    for name in names:
+        text = yaml.safe_dump({"name": name, **SPECS[name]})
+        (folder / f"specs/{name}.yaml").write_text(text)
+    command = [sys.executable, "-m", "codegen", "build", "--no-prove"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_packages_of_recurrent_networks_pass_their_own_tests(tmp_path: Path) -> None:
+    build(FEW, tmp_path)
+
+
+@pytest.mark.long
+def test_all_of_them_pass_their_own_tests_and_are_typed(tmp_path: Path) -> None:
+    build(SPECS, tmp_path)
+    strict = [sys.executable, "-m", "mypy", "--strict", "generated"]
+    found = subprocess.run(strict, cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
