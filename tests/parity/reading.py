@@ -21,16 +21,23 @@ class Reading:
         self.borders = [fields[f"{name}_original_context_length"] for name in again]
         self.lengths = lengths
         self.read_at = np.full((len(lengths), time), lengths.max())
+        self.turned = lengths.max()  # the longest row when tokens were last read
 
     @property
     def inputs(self) -> dict[str, oracle.Array]:
         return {"read_at": self.read_at} if self.by_length else {}
 
+    def select(self, rows: oracle.Array) -> oracle.Array:
+        """The lengths of all rows, of those that are not among `rows` from now on 0."""
+        self.lengths = np.where(np.isin(np.arange(len(self.lengths)), rows), self.lengths, 0)
+        return self.lengths
+
     def append(self, parts: oracle.Array) -> None:
         """So many tokens more in each row."""
         before, self.lengths = self.lengths, self.lengths + parts
         longest = self.lengths.max()
-        if any(before.max() <= border < longest for border in self.borders):
+        if any((self.turned > border) != (longest > border) for border in self.borders):
             self.read_at[:] = longest
+        self.turned = longest
         for row, (start, end) in enumerate(zip(before, self.lengths, strict=True)):
             self.read_at[row, start:end] = longest

@@ -83,23 +83,26 @@ def check_decoding(trial: PairTrial) -> None:
 
 
 def check_extending(trial: PairTrial) -> None:
-    """Beginnings of different length, then chunks until a row fills the context."""
+    """Beginnings of different length, some once or more, then chunks until the context is full."""
     longest = int(trial.random.integers(1, trial.time))
     lengths = trial.random.integers(1, longest + 1, BATCH)
-    rows, tokens = np.arange(BATCH)[:, None], torch.from_numpy(trial.tokens)
+    tokens = torch.from_numpy(trial.tokens)
     cache = trial.model.new_cache(BATCH, trial.time)
     source, source_lengths = torch.from_numpy(trial.source), torch.from_numpy(trial.lengths)
     trial.model.prefill(
         source, tokens[:, :longest], cache, torch.from_numpy(lengths), source_lengths=source_lengths
     )
     reading = Reading(trial.plan.model, lengths, trial.time)
+    rows = trial.random.integers(0, BATCH, trial.random.integers(1, BATCH + 2))
+    cache.select(torch.from_numpy(rows))
+    lengths, rows = reading.select(rows), rows[:, None]
     while room := trial.time - int(lengths.max()):
         time = int(trial.random.integers(1, room + 1))
-        places = lengths[:, None] + np.arange(time)
-        reading.append(np.full_like(lengths, time))
+        places = lengths[rows] + np.arange(time)
+        reading.append(np.where(lengths > 0, time, 0))
         wanted = wanted_after(trial, reading)
         trial.assert_close(trial.model.extend(tokens[rows, places], cache), wanted[rows, places])
-        lengths = lengths + time
+        lengths = reading.lengths
 
 
 def check_drawn(seed: int, draws: int) -> None:
