@@ -51,6 +51,7 @@ TRAIN_FILES = (
     "attack.py",
     "pictures.py",
     "report.py",
+    "generate.py",
     "muon.py",
 )
 
@@ -67,6 +68,12 @@ def import_weights(plan: Plan, folder: Path) -> tuple[Any, Any]:
     """The modules model.py and weights.py of such a package."""
     name = _package_of(plan, folder, (*MODEL_FILES, "weights.py"))
     return importlib.import_module(f"{name}.model"), importlib.import_module(f"{name}.weights")
+
+
+def import_generate(plan: Plan, folder: Path) -> tuple[Any, Any]:
+    """The modules model.py and generate.py of such a package."""
+    name = _package_of(plan, folder, (*MODEL_FILES, "generate.py"))
+    return importlib.import_module(f"{name}.model"), importlib.import_module(f"{name}.generate")
 
 
 def import_train(plan: Plan, folder: Path) -> Any:

@@ -24,7 +24,8 @@ FIELDS = (  # of generation_config.json, which older folders have in config.json
     *("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"),
     *("forced_bos_token_id", "forced_eos_token_id", "suppress_tokens", "begin_suppress_tokens"),
     *("do_sample", "temperature", "top_k", "top_p", "typical_p", "repetition_penalty"),
-    *("max_length", "min_length", "num_beams", "length_penalty", "early_stopping"),
+    *("max_length", "min_length", "num_beams", "num_return_sequences"),
+    *("length_penalty", "early_stopping"),
     *("no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids"),
 )
 

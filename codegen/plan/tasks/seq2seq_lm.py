@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from codegen.frozen import frozen
-from codegen.plan.files import TestsPlan
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     TextTask,
@@ -18,6 +18,12 @@ from codegen.plan.tasks.text import (
 )
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.seq2seq_lm import PairData
+
+BEAMS = (
+    OptionPlan("beams", "int", 1, "beginnings that a search keeps; 1: no search"),
+    OptionPlan("best", "int", 1, "answers that it prints; several with their scores"),
+    OptionPlan("length_penalty", "float", 1.0, "an answer's log probability is over length**this"),
+)
 
 
 class PairNetwork(TokenNetwork, Protocol):
@@ -84,11 +90,13 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             "usage": "tasks/seq2seq_lm/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/seq2seq_lm/objective.py.jinja",
-            "generate": "tasks/seq2seq_lm/generate.py.jinja",
-            "generate_arguments": "tasks/seq2seq_lm/generate_arguments.py.jinja",
+            "answers": "tasks/seq2seq_lm/answers.py.jinja",
             "trained": "tasks/seq2seq_lm/trained.py.jinja",
         },
-        files=sampling_files("tasks/seq2seq_lm/data.py.jinja", generation),
+        files=(
+            *sampling_files("tasks/seq2seq_lm/data.py.jinja", generation),
+            FilePlan("generate.py", "tasks/seq2seq_lm/generate.py.jinja", ("generate", "search")),
+        ),
         tests=TestsPlan(
             imports=(),
             constants=(),
@@ -99,6 +107,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
                 "tasks/seq2seq_lm/tests/overfit.py.jinja",
                 "tasks/seq2seq_lm/tests/training.py.jinja",
                 "tasks/seq2seq_lm/tests/sampling.py.jinja",
+                "tasks/seq2seq_lm/tests/beams.py.jinja",
             ),
         ),
         separator=separator,
@@ -109,6 +118,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         prompt_help="text",
         sampling_options=(
             OptionPlan("separator", "str", separator, "the token before a target and at its end"),
+            *BEAMS,
             *sampling_options("source", "how many to make at most", 0.0, generation),
         ),
         length_fields=network.length_fields,
