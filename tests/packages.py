@@ -70,10 +70,11 @@ def import_weights(plan: Plan, folder: Path) -> tuple[Any, Any]:
     return importlib.import_module(f"{name}.model"), importlib.import_module(f"{name}.weights")
 
 
-def import_generate(plan: Plan, folder: Path) -> tuple[Any, Any]:
-    """The modules model.py and generate.py of such a package."""
-    name = _package_of(plan, folder, (*MODEL_FILES, "generate.py"))
-    return importlib.import_module(f"{name}.model"), importlib.import_module(f"{name}.generate")
+def import_modules(plan: Plan, folder: Path, *names: str) -> list[Any]:
+    """Modules of such a package that need model.py alone."""
+    files = (*MODEL_FILES, *(f"{name}.py" for name in names))
+    package = _package_of(plan, folder, files)
+    return [importlib.import_module(f"{package}.{name}") for name in names]
 
 
 def import_train(plan: Plan, folder: Path) -> Any:

@@ -11,7 +11,7 @@ from codegen.refine.facts import Facts, Import
 
 # What generated code may import, installed here or not.
 KNOWN = {"torch", "numpy", "safetensors", "triton", "tokenizers", "matplotlib", "tqdm", "rich"}
-KNOWN |= {"pytest", "PIL", *sys.stdlib_module_names}
+KNOWN |= {"pytest", "PIL", "sacrebleu", *sys.stdlib_module_names}
 
 
 def unresolved_imports(

@@ -1,7 +1,8 @@
-"""A beam search of imported weights finds what transformers' own does, of a batch of sources."""
+"""Imported encoder-decoders search as transformers does, a batch at once, and read as it does."""
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 from pathlib import Path
@@ -23,7 +24,7 @@ BEGIN, END, PAD = 66, 10, 1
 
 @pytest.fixture(params=["T5Config", "BartConfig"])
 def imported(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Any:
-    """What an imported package is sampled with, where its weights lie, and their model."""
+    """Three modules of an imported package, where its weights lie, and their model."""
     theirs = seq2seq(
         request.param, decoder_start_token_id=BEGIN, eos_token_id=END, pad_token_id=PAD
     )
@@ -33,8 +34,10 @@ def imported(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -
     theirs.save_pretrained(tmp_path / "there")
     (tmp_path / "there/tokenizer.json").write_text(json.dumps(tokenizer(eos=True)))
     made = import_folder(tmp_path / "there", project, test=False)
-    sample, generate = (module_of(made.outcome.folder, name) for name in ("sample", "generate"))
-    return sample, generate, made.weights, theirs
+    sample = module_of(made.outcome.folder, "sample")
+    package = sample.__name__.removesuffix(".sample")
+    others = (importlib.import_module(f"{package}.{name}") for name in ("generate", "evaluate"))
+    return sample, *others, made.weights, theirs
 
 
 def found_there(theirs: Any, sources: list[list[int]], asked: dict[str, Any]) -> Any:
@@ -78,7 +81,7 @@ SEARCHES: dict[str, dict[str, Any]] = {
 
 
 def test_a_beam_search_of_a_batch_is_that_of_transformers(imported: Any) -> None:
-    sample, generate, weights, theirs = imported
+    sample, generate, _, weights, theirs = imported
     model, made = sample.load(weights, "cpu"), set()
     for (name, asked), early in itertools.product(SEARCHES.items(), (False, True, "never")):
         ends = asked.get("eos_token_id", [END])
@@ -112,7 +115,7 @@ def test_a_beam_search_of_a_batch_is_that_of_transformers(imported: Any) -> None
 def test_beams_that_a_file_asks_for_are_those_of_transformers(
     imported: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sample, _, weights, theirs = imported
+    sample, _, _, weights, theirs = imported
     spelled = {number: text for text, number in VOCABULARY.items()}
     texts = ["".join(spelled[token] for token in row[:-1]) for row in SOURCES]
     given = [word for text in texts for word in ("--source", text)]
@@ -135,7 +138,7 @@ def test_beams_that_a_file_asks_for_are_those_of_transformers(
 def test_beams_of_drawn_tokens_are_named_and_senseless_ones_refused(
     imported: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sample, _, weights, _ = imported
+    sample, _, _, weights, _ = imported
     path, given = weights / "generation_config.json", ["--checkpoint", str(weights)]
     said = {"num_beams": 4, "do_sample": True, "max_new_tokens": 3, "length_penalty": 2.0}
     path.write_text(json.dumps({"decoder_start_token_id": BEGIN, **said}))
@@ -145,3 +148,18 @@ def test_beams_of_drawn_tokens_are_named_and_senseless_ones_refused(
         path.write_text(json.dumps({"decoder_start_token_id": BEGIN, **wrong}))
         assert sample.main([*given, "--source", "ABC"]) == 2
         assert next(iter(wrong)) in capsys.readouterr().err
+
+
+@torch.no_grad()
+def test_what_a_target_reads_of_its_source_is_what_transformers_says(imported: Any) -> None:
+    _, _, evaluate, weights, theirs = imported
+    model, target = evaluate.load(weights, "cpu"), [BEGIN, 17, 3, 60, 44]
+    for source in SOURCES:
+        ours = evaluate.alignment(model, torch.tensor(source), torch.tensor(target))
+        right = theirs(
+            torch.tensor([source]),
+            decoder_input_ids=torch.tensor([target]),
+            output_attentions=True,
+        )
+        *_, wanted, _ = right.cross_attentions
+        torch.testing.assert_close(ours, wanted[0].mean(0), rtol=1e-5, atol=1e-6)

@@ -15,7 +15,7 @@ from hypothesis import given
 
 from codegen.plan import Plan
 from tests import oracle
-from tests.packages import import_generate
+from tests.packages import import_modules
 from tests.parity.test_stacks import PairTrial
 from tests.parity.trial import SEEDS, Spec, default_dtype, plan_of, settings
 from tests.strategies import pair_specs
@@ -48,7 +48,7 @@ def check(plan: Plan, seed: int) -> None:
     with torch.no_grad(), default_dtype(torch.float64), tempfile.TemporaryDirectory() as folder:
         trial = PairTrial(plan, seed)
         trial.load()
-        _, generate = import_generate(plan, Path(folder))
+        (generate,) = import_modules(plan, Path(folder), "generate")
         sources = [
             row[:length].tolist() for row, length in zip(trial.source, trial.lengths, strict=True)
         ]

@@ -154,6 +154,11 @@ class RecurrentNetwork:
         return ("context_length",)
 
     @property
+    def alignment(self) -> str:
+        """The template of what a target's tokens read of a source, where they have attention."""
+        return "recurrent/alignment.py.jinja" if self.attention else ""
+
+    @property
     def vocabulary_fields(self) -> tuple[str, ...]:
         """The tokens of targets and, where they are others, of sources."""
         own = self.encoder is not None and self.encoder.own_table

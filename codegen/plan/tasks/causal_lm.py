@@ -61,7 +61,9 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "generate_arguments": "tasks/causal_lm/generate_arguments.py.jinja",
             "trained": "tasks/causal_lm/trained.py.jinja",
         },
-        files=sampling_files("tasks/causal_lm/data.py.jinja", generation),
+        files=sampling_files(
+            "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
+        ),
         tests=TestsPlan(
             imports=(),
             constants=(),
@@ -82,7 +84,10 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         streams=network.carries,
         sampling=f"Sample from a trained {spec.name}",
         prompt="prompt",
-        prompt_help="text to go on from",
-        default_prompt="\n",
-        sampling_options=sampling_options("prompt", "how many to make", 0.8, generation),
+        sampling_options=sampling_options(
+            "how many to make",
+            0.8,
+            generation,
+            OptionPlan("samples", "int", 1, "of each prompt"),
+        ),
     )

@@ -21,7 +21,6 @@ from codegen.spec.tasks.seq2seq_lm import PairData
 
 BEAMS = (
     OptionPlan("beams", "int", 1, "beginnings that a search keeps; 1: no search"),
-    OptionPlan("best", "int", 1, "answers that it prints; several with their scores"),
     OptionPlan("length_penalty", "float", 1.0, "an answer's log probability is over length**this"),
 )
 
@@ -40,6 +39,10 @@ class PairNetwork(TokenNetwork, Protocol):
     @property
     def vocabulary_fields(self) -> tuple[str, ...]:
         """The tokens of targets and, where they are others, of sources."""
+
+    @property
+    def alignment(self) -> str:
+        """A template: what each token of a target reads of its source; "" where nothing says."""
 
 
 @frozen
@@ -70,7 +73,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         unit="pair",
         loss="loss (nats per token)",
         flops_of="token of each side",
-        uses=(("sample", "--source Once"),),
+        uses=(("sample", "--source Once --beams 4"), ("evaluate", "--data pairs.tsv")),
         cached="a full source and target",
         flops=0,
         options=(
@@ -90,12 +93,16 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             "usage": "tasks/seq2seq_lm/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/seq2seq_lm/objective.py.jinja",
-            "answers": "tasks/seq2seq_lm/answers.py.jinja",
             "trained": "tasks/seq2seq_lm/trained.py.jinja",
+            **({"alignment": network.alignment} if network.alignment else {}),
         },
         files=(
-            *sampling_files("tasks/seq2seq_lm/data.py.jinja", generation),
+            *sampling_files(
+                "tasks/seq2seq_lm/data.py.jinja", "tasks/seq2seq_lm/sample.py.jinja", generation
+            ),
             FilePlan("generate.py", "tasks/seq2seq_lm/generate.py.jinja", ("generate", "search")),
+            FilePlan("evaluate.py", "tasks/seq2seq_lm/evaluate.py.jinja", roots=("main",)),
+            FilePlan("metrics.py", "tasks/seq2seq_lm/metrics.py.jinja"),
         ),
         tests=TestsPlan(
             imports=(),
@@ -108,6 +115,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
                 "tasks/seq2seq_lm/tests/training.py.jinja",
                 "tasks/seq2seq_lm/tests/sampling.py.jinja",
                 "tasks/seq2seq_lm/tests/beams.py.jinja",
+                "tasks/seq2seq_lm/tests/evaluation.py.jinja",
             ),
         ),
         separator=separator,
@@ -115,11 +123,10 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         decoder=True,
         sampling=f"Generate targets with a trained {spec.name}",
         prompt="source",
-        prompt_help="text",
         sampling_options=(
             OptionPlan("separator", "str", separator, "the token before a target and at its end"),
             *BEAMS,
-            *sampling_options("source", "how many to make at most", 0.0, generation),
+            *sampling_options("how many to make at most", 0.0, generation),
         ),
         length_fields=network.length_fields,
         vocabulary_fields=network.vocabulary_fields,

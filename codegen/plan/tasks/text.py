@@ -57,8 +57,6 @@ class TextTask(TaskPlan):
     separator: str = ""  # a document's, or a target's
     sampling: str = ""  # what sample.py does, as a sentence
     prompt: str = ""  # what it goes on from, such as "prompt"
-    prompt_help: str = ""
-    default_prompt: str = ""  # "" where one has to be given
     sampling_options: tuple[OptionPlan, ...] = ()
     decoder: bool = False  # whether what is made begins with a token of its own
     generation: bool = False  # whether a generation_config.json may lie beside the weights
@@ -112,26 +110,26 @@ def training_command(path: str, data: TextData) -> str:
     return f"--data {path}" + f" --tokenizer {TOKENIZER_FILE}" * (data.tokenizer == "file")
 
 
-def sampling_files(data: str, generation: bool) -> tuple[FilePlan, ...]:
-    """The files of a task whose models make text; `data` is the template of data.py."""
+def sampling_files(data: str, sample: str, generation: bool) -> tuple[FilePlan, ...]:
+    """The files of a task whose models make text; `data` and `sample` are templates of two."""
     known = FilePlan("generation.py", "tasks/text/generation.py.jinja", roots=())
     return (
         FilePlan("data.py", data, roots=()),
         *((known,) if generation else ()),
-        FilePlan("sample.py", "tasks/text/sample.py.jinja", roots=("main",)),
+        FilePlan("sample.py", sample, roots=("main",)),
     )
 
 
 def sampling_options(
-    prompt: str, tokens: str, temperature: float, generation: bool
+    tokens: str, temperature: float, generation: bool, *more: OptionPlan
 ) -> tuple[OptionPlan, ...]:
-    """How many tokens sample.py makes, and how it draws them."""
+    """How many tokens are made, what `more` there is to say of it, and how they are drawn."""
     penalty = "above 1: tokens that are there already are less likely"
     top_k = "draw from the k likeliest tokens only; 0: from all"
     top_p = "draw from the likeliest with this share only"
     return (
         OptionPlan("tokens", "int", 200, tokens),
-        OptionPlan("samples", "int", 1, f"of each {prompt}"),
+        *more,
         OptionPlan("temperature", "float", temperature, "0: always the likeliest token"),
         OptionPlan("top_k", "int", 0, top_k),
         OptionPlan("top_p", "float", 1.0, top_p),

@@ -398,6 +398,11 @@ class TransformerNetwork:
         return ("context_length", *(("encoder_context_length",) if own else ()))
 
     @property
+    def alignment(self) -> str:
+        """The template of what a target's tokens read of a source, by cross-attention."""
+        return "transformer/alignment.py.jinja" if self.cross else ""
+
+    @property
     def vocabulary_fields(self) -> tuple[str, ...]:
         """The config's fields that say how many tokens a target and a source are made of."""
         encoder = self.encoder
