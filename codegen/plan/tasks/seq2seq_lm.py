@@ -86,6 +86,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
                 float(spec.train.validation),
                 "fraction of the pairs held out, the last ones",
             ),
+            OptionPlan("examples", "int", 3, "pairs held out of which validation shows answers", 0),
         ),
         sizes=(OptionPlan("context_length", "int", context, "most tokens per side of a pair"),),
         parts={
@@ -93,6 +94,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             "usage": "tasks/seq2seq_lm/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/seq2seq_lm/objective.py.jinja",
+            "examples": "tasks/seq2seq_lm/examples.py.jinja",
             "trained": "tasks/seq2seq_lm/trained.py.jinja",
             **({"alignment": network.alignment} if network.alignment else {}),
         },
