@@ -44,6 +44,7 @@ TRAIN_FILES = (
     "train.py",
     "options.py",
     "data.py",
+    "pairs.py",
     "checkpoint.py",
     "log.py",
     "process.py",

@@ -36,7 +36,7 @@ class Train(Vocabulary):
     batch: Positive = Field(32, description="sequences a step, on each device")
     accumulation: Positive = Field(1, description="batches whose gradients add up to one step")
     steps: Positive = Field(10_000, description="optimizer steps")
-    epochs: Annotated[PositiveFloat | None, Only(*OF_ROWS)] = Field(
+    epochs: Annotated[PositiveFloat | None, Only(*OF_ROWS, "seq2seq-lm")] = Field(
         None, description="passes over the data, instead of `steps`; each row is seen once in each"
     )
     clip: NotNegative = Field(1.0, description="gradient norm limit; 0 for none")

@@ -129,6 +129,11 @@ def rows(path: Path) -> None:
     path.write_text("".join(lines))
 
 
+def parallel(path: Path) -> None:
+    for file in (path, path.with_name("x.txt")):
+        file.write_text("".join(f"{n} green bottles\n" for n in range(20)))
+
+
 def objects(first: str, second: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         lines = (json.dumps({first: f"{n} bottles", second: str(n % 2)}) for n in range(20))
@@ -185,6 +190,20 @@ KINDS: dict[str, Kind] = {
         "x.tsv",
         [*TRAIN, *CONTEXT, "--data", "x.tsv", "--tokenizer", "byte"],
         rows,
+    ),
+    "pairs as JSONL": Kind(
+        "pairs",
+        "train",
+        "x.jsonl",
+        [*TRAIN, *CONTEXT, "--data", "x.jsonl", "--tokenizer", "byte"],
+        objects("source", "target"),
+    ),
+    "targets of pairs": Kind(
+        "pairs",
+        "train",
+        "y.txt",
+        [*TRAIN, *CONTEXT, "--source", "x.txt", "--target", "y.txt", "--tokenizer", "byte"],
+        parallel,
     ),
     "classes as TSV": Kind(
         "classes",

@@ -33,7 +33,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     return TextTask(
         name="causal-lm",
         data="text",
-        commands=(training_command("corpus.txt", said),),
+        commands=(training_command("--data corpus.txt", said),),
         kept="tokenizer.json",
         drawn=() if network.carries else ("batches",),
         data_class="Corpus",

@@ -26,7 +26,7 @@ def embedding(spec: SpecHead, network: TokenNetwork, flops: int) -> WholeTextTas
     return WholeTextTask(
         name="embedding",
         data="pairs of texts that belong together",
-        commands=(training_command("pairs.tsv", said),),
+        commands=(training_command("--data pairs.tsv", said),),
         kept="tokenizer.json",
         drawn=("batches",),
         data_class="Pairs",

@@ -30,7 +30,7 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     return TextTask(
         name="masked-lm",
         data="text, some of whose tokens are masked",
-        commands=(training_command("corpus.txt", said),),
+        commands=(training_command("--data corpus.txt", said),),
         kept="tokenizer.json",
         drawn=("batches", "what is masked in them"),
         data_class="Corpus",

@@ -60,12 +60,10 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
     context = said.context_length or network.context_length
     separator = separator_of(said, said.separator)
     generation = spec.checkpoint.huggingface is not None
-    data = "UTF-8 text, one pair per line: a source, a tab, a target"
-    separator_help = "the token before a target and at its end: its text or its number"
     return PairsTask(
         name="seq2seq-lm",
-        data="pairs of texts: lines of a source, a tab and a target",
-        commands=(training_command("pairs.tsv", said),),
+        data="pairs of texts",
+        commands=(training_command("--data pairs.tsv", said),),
         kept="tokenizer.json",
         drawn=("batches",),
         data_class="Corpus",
@@ -76,18 +74,9 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         uses=(("sample", "--source Once --beams 4"), ("evaluate", "--data pairs.tsv")),
         cached="a full source and target",
         flops=0,
-        options=(
-            OptionPlan("data", "str", "", data),
-            tokenizer_option(said),
-            OptionPlan("separator", "str", separator, separator_help),
-            OptionPlan(
-                "validation",
-                "float",
-                float(spec.train.validation),
-                "fraction of the pairs held out, the last ones",
-            ),
-            OptionPlan("examples", "int", 3, "pairs held out of which validation shows answers", 0),
-        ),
+        options=_options(spec, said, separator),
+        asks_for_data=False,
+        rows_in="train",
         sizes=(OptionPlan("context_length", "int", context, "most tokens per side of a pair"),),
         parts={
             "on_kernels": "tasks/seq2seq_lm/tests/on_kernels.py.jinja",
@@ -105,6 +94,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             FilePlan("generate.py", "tasks/seq2seq_lm/generate.py.jinja", ("generate", "search")),
             FilePlan("evaluate.py", "tasks/seq2seq_lm/evaluate.py.jinja", roots=("main",)),
             FilePlan("metrics.py", "tasks/seq2seq_lm/metrics.py.jinja"),
+            FilePlan("pairs.py", "tasks/seq2seq_lm/pairs.py.jinja", roots=()),
         ),
         tests=TestsPlan(
             imports=(),
@@ -132,4 +122,23 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         ),
         length_fields=network.length_fields,
         vocabulary_fields=network.vocabulary_fields,
+    )
+
+
+def _options(spec: SpecHead, said: PairData, separator: str) -> tuple[OptionPlan, ...]:
+    """Where the pairs are, how they become tokens, and which of them are held out."""
+    data = "pairs: a text of lines, a source, a tab and its target each, or a .jsonl file"
+    source = "in place of --data: a file with a source on each line"
+    held_out = "fraction of the pairs held out, the last ones; or a file of others"
+    separator_help = "the token before a target and at its end: its text or its number"
+    return (
+        OptionPlan("data", "str", "", data),
+        OptionPlan("source", "str", "", source),
+        OptionPlan("target", "str", "", "and one with their targets"),
+        tokenizer_option(said),
+        OptionPlan("separator", "str", separator, separator_help),
+        OptionPlan("validation", "str", str(float(spec.train.validation)), held_out),
+        OptionPlan("validation_source", "str", "", "like --source, of pairs that are held out"),
+        OptionPlan("validation_target", "str", "", "and their targets"),
+        OptionPlan("examples", "int", 3, "pairs held out of which validation shows answers", 0),
     )

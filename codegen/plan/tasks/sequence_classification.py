@@ -77,7 +77,7 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
     return WholeTextTask(
         name="sequence-classification",
         data=f"{texts} with {what}" + ("" if said.pair else f": {line}"),
-        commands=(training_command("texts.tsv", said),),
+        commands=(training_command("--data texts.tsv", said),),
         kept="tokenizer.json, classes.json",
         drawn=("batches",),
         data_class="Texts",

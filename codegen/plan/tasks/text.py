@@ -105,9 +105,9 @@ def documents_option(separator: str) -> OptionPlan:
     return OptionPlan("separator", "str", separator, help)
 
 
-def training_command(path: str, data: TextData) -> str:
-    """What a run on `path` is started with: a tokenizer's file has to be said."""
-    return f"--data {path}" + f" --tokenizer {TOKENIZER_FILE}" * (data.tokenizer == "file")
+def training_command(data: str, said: TextData) -> str:
+    """What a run on some data is started with: a tokenizer's file has to be said."""
+    return data + f" --tokenizer {TOKENIZER_FILE}" * (said.tokenizer == "file")
 
 
 def sampling_files(data: str, sample: str, generation: bool) -> tuple[FilePlan, ...]:
