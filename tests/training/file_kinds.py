@@ -23,6 +23,11 @@ SPECS: dict[str, dict[str, Any]] = {
         "checkpoint": {"huggingface": "llama"},
     },
     "pairs": {"task": "seq2seq-lm", "model": {**MODEL, "encoder": {"layers": 1}}},
+    "worded": {
+        "task": "seq2seq-lm",
+        "model": {**MODEL, "encoder": {"layers": 1}},
+        "data": {"tokenizer": "word"},
+    },
     "classes": {"task": "sequence-classification", "model": {**MODEL, "classes": 2}},
     "twins": {"task": "embedding", "model": MODEL},
     "table": {
@@ -160,6 +165,7 @@ GOOD: dict[str, Callable[[Path], object]] = {
     "causal": lambda path: path.write_text(TEXT),
     "imported": lambda path: path.write_text(TEXT),
     "classes": rows,
+    "worded": rows,
     "twins": rows,
     "table": table,
     "sorted": classed,
@@ -272,6 +278,13 @@ KINDS: dict[str, Kind] = {
         "sample",
         "out/tokenizer.json",
         ["--checkpoint", "out", "--prompt", "green", "--tokens", "3"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "words of a run": Kind(
+        "worded",
+        "sample",
+        "out/tokenizer.json",
+        ["--checkpoint", "out", "--source", "green", "--tokens", "3"],
         needs=[*TRAINED, *CONTEXT],
     ),
     "generation config": Kind(

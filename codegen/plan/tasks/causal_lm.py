@@ -24,7 +24,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     said = spec.data
     assert isinstance(said, CorpusData)
     context = said.context_length or network.context_length
-    separator = separator_of(said, said.separator)
+    separator = separator_of(said.tokenizer, said.separator)
     generation = spec.checkpoint.huggingface is not None
     data = "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"
     held_out = "fraction of a text held out, its end"

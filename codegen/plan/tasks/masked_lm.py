@@ -22,7 +22,7 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     said = spec.data
     assert isinstance(said, MaskedData)
     context = said.context_length or network.context_length
-    separator = separator_of(said, said.separator)
+    separator = separator_of(said.tokenizer, said.separator)
     data = "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"
     mask = "its text or number; else a file's own, else the last"
     held_out = "fraction of a text held out, its end"

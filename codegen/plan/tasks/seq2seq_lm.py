@@ -6,6 +6,14 @@ from typing import Protocol
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
+from codegen.plan.tasks.pair_data import (
+    has_words,
+    kept_files,
+    pair_command,
+    pair_options,
+    preparing_commands,
+    special_token,
+)
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     TextTask,
@@ -13,8 +21,6 @@ from codegen.plan.tasks.text import (
     sampling_files,
     sampling_options,
     separator_of,
-    tokenizer_option,
-    training_command,
 )
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.seq2seq_lm import PairData
@@ -47,10 +53,14 @@ class PairNetwork(TokenNetwork, Protocol):
 
 @frozen
 class PairsTask(TextTask):
-    """The task with the fields of the config that bound both sides of a pair."""
+    """The task with the fields of the config that bound both sides of a pair.
+
+    Where a tokenizer comes from a file, the package can train one: `special` is its own token.
+    """
 
     length_fields: tuple[str, ...] = ()
     vocabulary_fields: tuple[str, ...] = ()
+    special: str = ""
 
 
 def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
@@ -58,13 +68,14 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
     said = spec.data
     assert isinstance(said, PairData)
     context = said.context_length or network.context_length
-    separator = separator_of(said, said.separator)
+    separator = separator_of(said.tokenizer, said.separator)
     generation = spec.checkpoint.huggingface is not None
     return PairsTask(
         name="seq2seq-lm",
         data="pairs of texts",
-        commands=(training_command("--data pairs.tsv", said),),
-        kept="tokenizer.json",
+        commands=(pair_command(said),),
+        kept=kept_files(said),
+        prepares=tuple(preparing_commands(said)),
         drawn=("batches",),
         data_class="Corpus",
         row="pair",
@@ -74,7 +85,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         uses=(("sample", "--source Once --beams 4"), ("evaluate", "--data pairs.tsv")),
         cached="a full source and target",
         flops=0,
-        options=_options(spec, said, separator),
+        options=pair_options(spec, said, separator),
         asks_for_data=False,
         rows_in="train",
         sizes=(OptionPlan("context_length", "int", context, "most tokens per side of a pair"),),
@@ -102,6 +113,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             parts=(
                 "tasks/seq2seq_lm/tests/fixtures.py.jinja",
                 "tasks/text/tests/loss.py.jinja",
+                *(("tasks/seq2seq_lm/tests/words.py.jinja",) if has_words(said) else ()),
                 "tasks/seq2seq_lm/tests/decoding.py.jinja",
                 "tasks/seq2seq_lm/tests/overfit.py.jinja",
                 "tasks/seq2seq_lm/tests/training.py.jinja",
@@ -111,6 +123,9 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             ),
         ),
         separator=separator,
+        words=has_words(said),
+        source_tokenizer=said.source_tokenizer or "",
+        special=special_token(said, separator),
         generation=generation,
         decoder=True,
         sampling=f"Generate targets with a trained {spec.name}",
@@ -122,23 +137,4 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         ),
         length_fields=network.length_fields,
         vocabulary_fields=network.vocabulary_fields,
-    )
-
-
-def _options(spec: SpecHead, said: PairData, separator: str) -> tuple[OptionPlan, ...]:
-    """Where the pairs are, how they become tokens, and which of them are held out."""
-    data = "pairs: a text of lines, a source, a tab and its target each, or a .jsonl file"
-    source = "in place of --data: a file with a source on each line"
-    held_out = "fraction of the pairs held out, the last ones; or a file of others"
-    separator_help = "the token before a target and at its end: its text or its number"
-    return (
-        OptionPlan("data", "str", "", data),
-        OptionPlan("source", "str", "", source),
-        OptionPlan("target", "str", "", "and one with their targets"),
-        tokenizer_option(said),
-        OptionPlan("separator", "str", separator, separator_help),
-        OptionPlan("validation", "str", str(float(spec.train.validation)), held_out),
-        OptionPlan("validation_source", "str", "", "like --source, of pairs that are held out"),
-        OptionPlan("validation_target", "str", "", "and their targets"),
-        OptionPlan("examples", "int", 3, "pairs held out of which validation shows answers", 0),
     )

@@ -51,6 +51,7 @@ class TaskPlan:
     sizes: tuple[OptionPlan, ...] = ()
     uses: tuple[tuple[str, str], ...] = ()  # of a trained model: a module, and what it is asked
     cached: str = ""  # what the plan's cost counts the bytes of a cache for
+    prepares: tuple[tuple[str, str], ...] = ()  # before training: a module, and what it is asked
     asks_for_data: bool = True  # whether --data alone says what to train on
     needs: str = ""  # what else it needs, as the end of a sentence
     units_in_row: str = ""  # the option that says how many; "" for one

@@ -55,6 +55,8 @@ class TextTask(TaskPlan):
     prefix: str = ""  # whether the length of one that sees itself is `given` or `fixed`
     prefix_length: Read | Largest | None = None  # of a fixed one
     separator: str = ""  # a document's, or a target's
+    words: bool = False  # whether tokens may be words
+    source_tokenizer: str = ""  # of sources, where they have one of their own
     sampling: str = ""  # what sample.py does, as a sentence
     prompt: str = ""  # what it goes on from, such as "prompt"
     sampling_options: tuple[OptionPlan, ...] = ()
@@ -88,9 +90,9 @@ class WholeTextTask(TextTask):
     types: bool = False  # whether the model tells the tokens of the two apart
 
 
-def separator_of(data: TextData, said: str | None) -> str:
-    """The token that ends a document."""
-    return said or ("<|endoftext|>" if data.tokenizer == "file" else "\n")
+def separator_of(tokenizer: str, said: str | None) -> str:
+    """The token that ends a document, or a target."""
+    return said or {"file": "<|endoftext|>", "word": "<s>"}.get(tokenizer, "\n")
 
 
 def tokenizer_option(data: TextData) -> OptionPlan:

@@ -19,6 +19,7 @@ from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.one_mlp import with_one_mlp
 from codegen.plan.transformer.parameters import parameter_table
 from codegen.plan.transformer.parts import MlpPlan
+from codegen.spec.tasks.seq2seq_lm import PairData
 from codegen.spec.transformer.stacks import cross_attention_block, encoder_model
 from codegen.spec.transformer.vocabulary import TransformerModel, TransformerSpec
 
@@ -40,7 +41,9 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
     )
     decoder = replace(decoder, blocks=blocks)
     decoder = replace(decoder, parameters=parameter_table(decoder, model))
-    own_fields, names = _told_apart(encoder.fields, decoder.fields, "encoder_")
+    tokenizer = isinstance(spec.data, PairData) and spec.data.source_tokenizer
+    of_each = ("layers", "vocab_size") if tokenizer else ("layers",)
+    own_fields, names = _told_apart(encoder.fields, decoder.fields, "encoder_", of_each)
     own = not model.encoder.shared_embedding
     encoder = replace(_renamed(encoder, names), renamed_fields=names, own_embedding=own)
     same_mlps = set(map(repr, encoder.mlps)) == set(map(repr, decoder.mlps))
@@ -72,17 +75,19 @@ def _cross_attention(
     plan = attention_plan(model, None, block, numbers, decodes=False, cross=True)
     read = {one.field for one in reads_of(plan)}
     of_it = tuple(f for f in config_fields(model, numbers, one_kind=True) if f.name in read)
-    own, names = _told_apart(of_it, decoder.fields, "cross_")
+    own, names = _told_apart(of_it, decoder.fields, "cross_", ("layers",))
     plan = replace(_renamed(plan, names), class_name="CrossAttention")
     return CrossAttentionPlan(plan, dict(numbers.true[0])), own
 
 
-def _told_apart(own: Fields, others: Fields, prefix: str) -> tuple[Fields, dict[str, str]]:
+def _told_apart(
+    own: Fields, others: Fields, prefix: str, apart: tuple[str, ...]
+) -> tuple[Fields, dict[str, str]]:
     """The fields that the others don't have just so, under names of their own, and these names.
 
-    Each stack has its number of layers, even where they are alike.
+    Each stack has those that are kept `apart`, even where they are alike.
     """
-    same = {(f.name, f.value, f.tiny) for f in others if f.name != "layers"}
+    same = {(f.name, f.value, f.tiny) for f in others if f.name not in apart}
     differing = [f for f in own if (f.name, f.value, f.tiny) not in same]
     names = {f.name: f.name if f.name in OF_ROUTERS else prefix + f.name for f in differing}
     return tuple(replace(f, name=names[f.name]) for f in differing), names

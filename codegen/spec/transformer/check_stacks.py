@@ -31,7 +31,12 @@ def check_stacks(spec: TransformerSpec) -> Iterator[Mistake]:
 def check_encoder(spec: TransformerSpec) -> Iterator[Mistake]:
     """The encoder of an encoder-decoder is an encoder by itself."""
     if spec.task == "seq2seq-lm":
-        own = spec.model.encoder.embedding
+        encoder = spec.model.encoder
+        if encoder.shared_embedding and encoder.vocab_size is not None:
+            place = ("model", "encoder", "vocab_size")
+            message = "source and target have one embedding, and so one vocabulary"
+            yield Mistake(place, message, "say `shared_embedding: false` beside it, or drop it")
+        own = encoder.embedding
         if own and "tied" in own.model_fields_set:
             key: Key = ("model", "encoder", "embedding", "tied")
             yield Mistake(key, "an encoder has no head that its embedding could be tied to")
