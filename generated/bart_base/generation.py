@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -32,9 +33,8 @@ WITHOUT_EFFECT = {  # fields that change nothing if they say this
     "token_healing": False,
     "begin_suppress_tokens": [],
 }
-# Of no effect where the likeliest token is taken, or where there are no beams.
+# Of no effect where nothing is drawn.
 OF_DRAWING = ("temperature", "top_", "typical_p", "min_p", "epsilon_cutoff", "eta_cutoff")
-OF_BEAMS = ("early_stopping", "length_penalty")
 OF_SPEED = (  # beginnings of fields that leave the tokens what they are
     *("bos_token_id", "pad_token_id", "use_", "cache_", "max_cache_len", "low_memory", "output_"),
     *("return_dict", "transformers_version", "assistant_", "num_assistant_", "is_assistant"),
@@ -46,12 +46,13 @@ OF_SPEED = (  # beginnings of fields that leave the tokens what they are
 def read_generation(folder: Path) -> dict[str, Any]:
     """The options of sampling that the file gives other defaults, and what has no option.
 
-    As in transformers, the likeliest token is taken unless `do_sample` is true. Fields that
-    sampling has no means for are named on stderr.
+    As in transformers, the likeliest token is taken, or the best of as many beams as there are to
+    be, unless `do_sample` is true. Fields that sampling has no means for are named on stderr.
     """
     path = folder / NAME
     if not os.path.lexists(path):
-        return {"ends": (), "barred": (), "forced_first": None, "forced_last": None}
+        none = {"ends": (), "barred": (), "forced_first": None, "forced_last": None}
+        return {**none, "early_stopping": "never"}
     said = read_fields(path)
 
     def take(name: str, default: Any, *kinds: type, least: float = 0) -> Any:
@@ -74,6 +75,7 @@ def read_generation(folder: Path) -> dict[str, Any]:
         found["tokens"] = tokens or max(1, length - 1)  # the token that begins counts there
     found["forced_first"] = take("forced_bos_token_id", None, int)
     found["forced_last"] = take("forced_eos_token_id", None, int)
+    found |= of_beams(path, said, draws)
     begins = take("decoder_start_token_id", said.get("bos_token_id"), int)
     if begins is not None:
         found["separator"] = str(begins)
@@ -81,6 +83,24 @@ def read_generation(folder: Path) -> dict[str, Any]:
         without = plain(f"{path}: sampling does without {', '.join(others)}")
         print(f"warning: {without}", file=sys.stderr)
     return found
+
+
+def of_beams(path: Path, said: dict[str, Any], draws: bool) -> dict[str, Any]:
+    """What the fields say of a beam search; how many beams stays in them where tokens are drawn."""
+    early, penalty = said.pop("early_stopping", False), said.pop("length_penalty", 1.0)
+    beams, best = said.get("num_beams", 1), said.get("num_return_sequences", 1)
+    if type(early) is not bool and early != "never":
+        raise ValueError(f"{path}: early_stopping is {early!r:.60}")
+    if type(penalty) not in (int, float) or not math.isfinite(penalty):
+        raise ValueError(f"{path}: length_penalty is {penalty!r:.60}")
+    if type(beams) is not int or type(best) is not int or min(beams, best) < 1:
+        raise ValueError(f"{path}: num_beams is {beams!r:.60}, num_return_sequences {best!r:.60}")
+    found = {"early_stopping": early, "length_penalty": float(penalty)}
+    if draws or beams == 1:
+        return found
+    del said["num_beams"]
+    said.pop("num_return_sequences", None)
+    return {**found, "beams": beams, "best": best}
 
 
 def read_fields(path: Path) -> dict[str, Any]:
@@ -120,8 +140,7 @@ def barred_tokens(path: Path, said: dict[str, Any], ends: tuple[int, ...]) -> tu
 
 def not_obeyed(said: dict[str, Any], draws: bool) -> list[str]:
     """The fields that change what transformers makes of a prompt, and for which nothing is here."""
-    beams = said.get("num_beams", 1) != 1
-    skipped = (*OF_SPEED, *(() if draws else OF_DRAWING), *(() if beams else OF_BEAMS))
+    skipped = (*OF_SPEED, *(() if draws else OF_DRAWING))
     return [
         f"{name!r}: {value!r:.60}"
         for name, value in said.items()

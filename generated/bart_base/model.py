@@ -205,6 +205,15 @@ class DecoderBlock(nn.Module):
         return self.mlp_post_norm(x + self.dropout(self.mlp(x)))
 
 
+def chosen(kept: Tensor, rows: Tensor, used: int) -> Tensor:
+    """Rows of slots (B, H, S, D), of which the first ones are used."""
+    if len(rows) > len(kept):
+        return kept.index_select(0, rows)
+    left = kept[: len(rows)]
+    left[:, :, :used] = kept[:, :, :used].index_select(0, rows)
+    return left
+
+
 class LayerCache:
     """Keys and values of one layer: position p lies in slot p."""
 
@@ -215,6 +224,12 @@ class LayerCache:
         self.rows = torch.arange(batch, device=like.device)[:, None]
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
+
+    def select(self, rows: Tensor, used: int) -> None:
+        """Row i becomes what row rows[i] was, in the slots that are used."""
+        self.rows = torch.arange(len(rows), device=rows.device)[:, None]
+        self.keys = chosen(self.keys, rows, used)
+        self.values = chosen(self.values, rows, used)
 
     def store(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Keeps keys and values of new tokens (B, H, T, D); all those that they may see."""
@@ -270,6 +285,20 @@ class Cache:
         for layer in self.layers:
             layer.slots, layer.seen = positions, seen
         return positions
+
+    def select(self, rows: Tensor) -> None:
+        """Row i becomes what row rows[i] was, of any number of `rows` (N,); some may come twice."""
+        check("rows", rows, (-1,), self.rows, range(len(self.rows)))
+        used = int(self.lengths.max()) if self.used is None else self.used
+        for layer in self.layers:
+            layer.select(rows, used)
+        self.lengths, self.used = self.lengths[rows], None
+        self.rows = torch.arange(len(rows), device=rows.device)[:, None]
+        self.memories = [
+            (keys.index_select(0, rows), values.index_select(0, rows))
+            for keys, values in self.memories
+        ]
+        self.seen = None if self.seen is None else self.seen[rows]
 
     def truncate(self, lengths: Tensor) -> None:
         """Takes longer rows back to `lengths` (B,): forgets wrong guesses, keeps a prompt."""

@@ -13,12 +13,21 @@ from .checkpoint import check_kinds, differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "UTF-8 text, one pair per line: a source, a tab, a target"] = ""
+    data: Annotated[
+        str, "pairs: a text of lines, a source, a tab and its target each, or a .jsonl file"
+    ] = ""
+    source: Annotated[str, "in place of --data: a file with a source on each line"] = ""
+    target: Annotated[str, "and one with their targets"] = ""
     tokenizer: Annotated[str, "char, byte or the path of a tokenizer.json"] = ""
     separator: Annotated[
         str, "the token before a target and at its end: its text or its number"
     ] = "<|endoftext|>"
-    validation: Annotated[float, "fraction of the pairs held out, the last ones"] = 0.1
+    validation: Annotated[
+        str, "fraction of the pairs held out, the last ones; or a file of others"
+    ] = "0.1"
+    validation_source: Annotated[str, "like --source, of pairs that are held out"] = ""
+    validation_target: Annotated[str, "and their targets"] = ""
+    examples: Annotated[int, "pairs held out of which validation shows answers"] = 3
     out: Annotated[str, "folder for checkpoints and logs"] = "out/bart_base"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False
@@ -46,7 +55,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if type(value) is int and value < (0 if name in ("seed", "warmup") else 1):
+            if type(value) is int and value < (0 if name in ("examples", "seed", "warmup") else 1):
                 raise ValueError(f"--{name.replace('_', '-')} can't be {value}")
         if self.dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"--dtype is {self.dtype!r}, not auto, float32 or bfloat16")
@@ -56,7 +65,7 @@ def parse_options(arguments: list[str] | None) -> Options:
     """The options given, else those of the run to resume, else the defaults."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.train",
-        description="Train bart_base on pairs of texts: lines of a source, a tab and a target.",
+        description="Train bart_base on pairs of texts.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, hint in get_type_hints(Options, include_extras=True).items():
@@ -75,6 +84,4 @@ def parse_options(arguments: list[str] | None) -> Options:
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)
         print(f"resuming {path}; changed options: {differences(saved, vars(given)) or 'none'}")
-    if not given.data:
-        raise ValueError("say with --data what to train on")
     return Options(**vars(given))

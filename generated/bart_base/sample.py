@@ -1,7 +1,7 @@
 # Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """Generate targets with a trained bart_base.
 
-    python -m generated.bart_base.sample --checkpoint out/bart_base --source Once
+    python -m generated.bart_base.sample --checkpoint out/bart_base --source Once --beams 4
 
 Several sources, of whatever lengths, and several samples of each are decoded as one batch.
 """
@@ -9,125 +9,19 @@ Several sources, of whatever lengths, and several samples of each are decoded as
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-from collections.abc import Collection
 from dataclasses import asdict
-from itertools import takewhile
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
+from .generate import Answer, generate, search
 from .generation import read_generation
 from .model import Config, Model
 from .process import failed
-
-
-def pick(
-    logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
-) -> Tensor:
-    """One token per row (B,) of the logits (B, V).
-
-    Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
-    top_p of the probability; temperature 0 takes the likeliest.
-    """
-    if temperature == 0:
-        return logits.argmax(-1)
-    ordered, tokens = logits.float().sort(descending=True)
-    probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
-    before = probabilities.cumsum(-1) - probabilities
-    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
-    drawn = torch.multinomial(probabilities, 1, generator=generator)
-    return tokens.gather(1, drawn).squeeze(1)
-
-
-class Picker:
-    """Picks the next token of each row, and knows which rows have come to one of the `ends`.
-
-    Tokens that a row has already are made less likely (CTRL, arXiv:1909.05858, section 4.1), the
-    `barred` are never picked.
-    """
-
-    def __init__(
-        self,
-        rows: list[list[int]],
-        model: Model,
-        ends: Collection[int],
-        barred: Collection[int],
-        repetition_penalty: float,
-    ) -> None:
-        device, size = next(model.parameters()).device, model.config.vocab_size
-        self.ends = torch.tensor([*ends], dtype=torch.int64, device=device)
-        self.ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
-        self.seen = torch.zeros(len(rows), size, dtype=torch.bool, device=device)
-        for seen, row in zip(self.seen, rows, strict=True):
-            seen[row] = True
-        self.barred = torch.zeros(size, dtype=torch.bool, device=device)
-        self.barred[[token for token in barred if token < size]] = True
-        self.penalty = repetition_penalty
-
-    def pick(
-        self,
-        logits: Tensor,
-        temperature: float,
-        top_k: int,
-        top_p: float,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        """One token per row (B,) of the logits (B, V)."""
-        less = torch.where(logits < 0, logits * self.penalty, logits / self.penalty)
-        logits = torch.where(self.seen, less, logits).masked_fill(self.barred, -torch.inf)
-        return self.noted(pick(logits, temperature, top_k, top_p, generator))
-
-    def noted(self, tokens: Tensor) -> Tensor:
-        """The tokens (B,), each now its row's last."""
-        self.seen.scatter_(1, tokens[:, None], True)
-        self.ended |= torch.isin(tokens, self.ends)
-        return tokens
-
-
-@torch.inference_mode()
-def generate(
-    model: Model,
-    sources: list[list[int]],
-    separator: int,
-    tokens: int,
-    *,
-    ends: Collection[int] = (),
-    barred: Collection[int] = (),
-    forced_first: int | None = None,
-    forced_last: int | None = None,
-    repetition_penalty: float = 1.0,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    generator: torch.Generator | None = None,
-) -> list[list[int]]:
-    """The target of each source, up to one of its `ends` (by default the separator), as a batch."""
-    ends = ends or (separator,)
-    picker = Picker([[separator]] * len(sources), model, ends, barred, repetition_penalty)
-    device = next(model.parameters()).device
-    lengths = torch.tensor([len(source) for source in sources], device=device)
-    longest = int(lengths.max())
-    padded = [source + [0] * (longest - len(source)) for source in sources]
-    cache = model.new_cache(len(sources), tokens)
-    begin = torch.full((len(sources), 1), separator, device=device)
-    logits = model.prefill(
-        torch.tensor(padded, device=device), begin, cache, source_lengths=lengths
-    )
-    if forced_first is None:
-        made = [picker.pick(logits, temperature, top_k, top_p, generator)]
-    else:
-        made = [picker.noted(torch.full_like(lengths, forced_first))]
-    while len(made) < tokens and not picker.ended.all():
-        logits = model.decode(made[-1], cache)
-        made.append(picker.pick(logits, temperature, top_k, top_p, generator))
-    if forced_last is not None and len(made) == tokens:
-        made[-1] = torch.full_like(made[-1], forced_last)
-    rows = torch.stack(made, dim=1).tolist()
-    return [list(takewhile(lambda token: token not in ends, row)) for row in rows]
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -153,20 +47,21 @@ def load(checkpoint: Path, device: str) -> Model:
     return model.eval()
 
 
-def parse_options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {__package__}.sample",
-        description="Generate targets with a trained bart_base.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which model answers, and how it comes to its answers."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument
     add("--checkpoint", type=Path, default="out/bart_base", help="a run's folder or one file")
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
-    add("--source", action="append", required=True, help="text; may be given several times")
     add("--separator", default="<|endoftext|>", help="the token before a target and at its end")
+    add("--beams", type=int, default=1, help="beginnings that a search keeps; 1: no search")
+    add(
+        "--length-penalty",
+        type=float,
+        default=1.0,
+        help="an answer's log probability is over length**this",
+    )
     add("--tokens", type=int, default=200, help="how many to make at most")
-    add("--samples", type=int, default=1, help="of each source")
     add("--temperature", type=float, default=0.0, help="0: always the likeliest token")
     add("--top-k", type=int, default=0, help="draw from the k likeliest tokens only; 0: from all")
     add("--top-p", type=float, default=1.0, help="draw from the likeliest with this share only")
@@ -178,15 +73,45 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--seed", type=int, default=1, help="of the draws")
     add("--device", default=device, help="cpu, cuda, ...")
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """The options; generation_config.json says others by default."""
     options = parser.parse_args(arguments)
     parser.set_defaults(**read_generation(folder_of(options)))
     options = parser.parse_args(arguments)
-    if min(options.tokens, options.samples) < 1:
-        raise ValueError("--tokens and --samples must be at least 1")
+    if min(options.tokens, options.beams) < 1:
+        raise ValueError("--tokens and --beams must be at least 1")
     if options.repetition_penalty <= 0:
         raise ValueError(f"--repetition-penalty is {options.repetition_penalty}, not above 0")
     if options.temperature < 0 or options.top_k < 0 or not 0 < options.top_p <= 1:
         raise ValueError("--temperature and --top-k can't be negative, --top-p is in (0, 1]")
+    if not math.isfinite(options.length_penalty):
+        raise ValueError(f"--length-penalty is {options.length_penalty}, no number")
+    if options.beams > 1 and options.temperature > 0:
+        raise ValueError(
+            f"--beams {options.beams} searches for the likeliest, --temperature "
+            f"{options.temperature} draws: one of them has to go"
+        )
+    return options
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.sample",
+        description="Generate targets with a trained bart_base.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--source", action="append", required=True, help="text; may be given several times")
+    add("--samples", type=int, default=1, help="drawn of each source")
+    add("--best", type=int, default=1, help="of a beam search, printed with their scores")
+    add_options(parser)
+    options = parsed(parser, arguments)
+    if options.samples < 1 or (options.samples > 1 and options.beams > 1):
+        raise ValueError("--samples are at least 1, and no more of a search: it has its --best")
+    if not 1 <= options.best <= options.beams:
+        raise ValueError(f"--best is {options.best}, not from 1 to the --beams, {options.beams}")
     return options
 
 
@@ -205,30 +130,32 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     return choose_tokenizer(str(path))
 
 
-def encode_sources(
-    options: argparse.Namespace, tokenizer: Tokenizer, vocab_size: int
-) -> list[list[int]]:
-    texts = options.source
+def encode_sources(texts: list[str], tokenizer: Tokenizer, config: Config) -> list[list[int]]:
     sources = [tokenizer.encode(text, special=True) for text in texts]
     if not all(sources):
         raise ValueError("an empty source gives the model nothing to go on from")
-    if (largest := max(map(max, sources))) >= vocab_size:
-        raise ValueError(f"the tokenizer makes token {largest}, the model knows {vocab_size}")
-    return [source for source in sources for _ in range(options.samples)]
+    known = config.vocab_size
+    if (largest := max(map(max, sources))) >= known:
+        raise ValueError(f"the tokenizer makes token {largest}, the model knows {known}")
+    return sources
 
 
-def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        model = load(options.checkpoint, options.device)
-        tokenizer = find_tokenizer(options)
-        vocab_size = model.config.vocab_size
-        sources = encode_sources(options, tokenizer, vocab_size)
+def answers(
+    options: argparse.Namespace,
+    model: Model,
+    tokenizer: Tokenizer,
+    sources: list[list[int]],
+    best: int = 1,
+) -> list[str]:
+    """A text for each source; of several that are its `best`, a line with a score for each."""
+    separator = separator_id(options.separator, tokenizer)
+    tokens = min(options.tokens, model.config.context_length)
+    if options.beams == 1:
         rows = generate(
             model,
             sources,
-            separator_id(options.separator, tokenizer),
-            min(options.tokens, model.config.context_length),
+            separator,
+            tokens,
             ends=options.ends,
             barred=options.barred,
             forced_first=options.forced_first,
@@ -239,7 +166,54 @@ def main(arguments: list[str] | None = None) -> int:
             top_p=options.top_p,
             generator=torch.Generator(options.device).manual_seed(options.seed),
         )
-        texts = [tokenizer.decode(row) for row in rows]
+        return [tokenizer.decode(row) for row in rows]
+    found = searched(options, model, sources, separator, tokens, best)
+    if best == 1:
+        return ["".join(tokenizer.decode(row) for _, row in only) for only in found]
+    return [
+        "\n".join(f"{score:9.4f}  {tokenizer.decode(row)}" for score, row in several)
+        for several in found
+    ]
+
+
+def searched(
+    options: argparse.Namespace,
+    model: Model,
+    sources: list[list[int]],
+    separator: int,
+    tokens: int,
+    best: int,
+) -> list[list[Answer]]:
+    """The best answers to each source, with their scores."""
+    if options.beams > model.config.vocab_size:
+        raise ValueError(
+            f"--beams is {options.beams}, more than the vocabulary's {model.config.vocab_size}"
+        )
+    return search(
+        model,
+        sources,
+        separator,
+        tokens,
+        beams=options.beams,
+        best=best,
+        length_penalty=options.length_penalty,
+        early_stopping=options.early_stopping,
+        ends=options.ends,
+        barred=options.barred,
+        forced_first=options.forced_first,
+        forced_last=options.forced_last,
+        repetition_penalty=options.repetition_penalty,
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        model = load(options.checkpoint, options.device)
+        tokenizer = find_tokenizer(options)
+        sources = encode_sources(options.source, tokenizer, model.config)
+        drawn = [source for source in sources for _ in range(options.samples)]
+        texts = answers(options, model, tokenizer, drawn, options.best)
     except (ValueError, OSError) as error:
         return failed(error)
     print(f"\n{'-' * 80}\n".join(texts))

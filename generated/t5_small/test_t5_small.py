@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, sample, train
+from . import attention, evaluate, generate, metrics, sample, train
 from .model import Config, CrossAttention, Model
 from .weights import load_huggingface, save_huggingface
 
@@ -233,6 +234,20 @@ def test_tokens_can_be_taken_back() -> None:
     torch.testing.assert_close(ours, wanted)
 
 
+@torch.no_grad()
+def test_rows_of_a_cache_can_be_chosen() -> None:
+    model = random_model()
+    source, tokens, more = random_tokens(3), random_tokens(3, 9), random_tokens(3, 5)
+    lengths, chosen = (torch.tensor(rows, device=DEVICE) for rows in ([9, 4, 1], [2, 0, 0, 2]))
+    caches = [model.new_cache(3, TIME) for _ in range(2)]
+    for cache in caches:
+        model.prefill(source, tokens, cache, lengths)
+    caches[1].select(chosen)
+    for at in range(5):
+        wanted = model.decode(more[:, at], caches[0])[chosen]
+        torch.testing.assert_close(model.decode(more[chosen, at], caches[1]), wanted)
+
+
 def test_a_cache_that_is_full_says_so() -> None:
     model = random_model()
     cache = model.new_cache(1, 4)
@@ -278,16 +293,125 @@ def test_a_trained_model_answers_sources(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train_briefly(tmp_path / "out")
-    capsys.readouterr()
+    assert "(wanted: " in capsys.readouterr().out
     options = ["--checkpoint", str(tmp_path / "out"), "--source", "fox", "--source", "jumps"]
-    assert sample.main([*options, "--separator", "\n", "--tokens", "9"]) == 0
+    options += ["--separator", "\n", "--tokens", "9"]
+    assert sample.main(options) == 0
     assert "-" * 80 in capsys.readouterr().out
+    assert sample.main([*options, "--beams", "4", "--best", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7  # a line between the sources
+    for more in (["--beams", "999"], ["--best", "2"], ["--beams", "2", "--temperature", "1"]):
+        assert sample.main([*options, *more]) == 2
+        assert capsys.readouterr().err.startswith("error: --b")
 
 
 def test_sources_of_different_length_are_answered_as_if_alone() -> None:
     model, sources = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
-    together = sample.generate(model, sources, 0, 8, temperature=0)
-    assert together == [sample.generate(model, [s], 0, 8, temperature=0)[0] for s in sources]
+    together = generate.generate(model, sources, 0, 8, temperature=0)
+    assert together == [generate.generate(model, [s], 0, 8, temperature=0)[0] for s in sources]
+
+
+ASKED = [[1, 2, 3, 4, 1], [2], [4, 3]]  # sources of five tokens; 0 ends a target
+
+
+def model_of_five_tokens() -> Model:
+    torch.manual_seed(0)
+    model = Model(replace(CONFIG, vocab_size=5)).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+@torch.no_grad()
+def next_scores(model: Model, source: list[int], texts: list[list[int]]) -> list[list[float]]:
+    """Log probabilities of what follows each of these beginnings of a target, of one length."""
+    sources = torch.tensor([source] * len(texts), device=DEVICE)
+    logits = model(sources, torch.tensor([[0, *text] for text in texts], device=DEVICE))
+    return logits[:, -1].log_softmax(-1).tolist()
+
+
+def plain_search(
+    model: Model, source: list[int], tokens: int, beams: int, penalty: float
+) -> list[tuple[float, list[int]]]:
+    """All answers that a search of one source comes to, which goes on to the last token."""
+    begun: list[tuple[float, list[int]]] = [(0.0, [])]
+    found = []
+    for length in range(1, tokens + 1):
+        following = next_scores(model, source, [text for _, text in begun])
+        longer = [
+            (total + score, [*text, token])
+            for (total, text), scores in zip(begun, following, strict=True)
+            for token, score in enumerate(scores)
+        ]
+        longer.sort(reverse=True)
+        for total, text in longer[:beams]:
+            if text[-1] == 0 or length == tokens:
+                found.append((total / length**penalty, text[:-1] if text[-1] == 0 else text))
+        begun = [(total, text) for total, text in longer if text[-1] != 0][:beams]
+    return sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("penalty", [-1.0, 0.0, 1.0, 2.0])
+def test_a_beam_search_finds_the_best_answers(penalty: float) -> None:
+    model = model_of_five_tokens()
+    for beams, tokens, best in ((5**3, 3, 9), (3, 8, 3), (2, 8, 1)):
+        found = generate.search(
+            model, ASKED, 0, tokens, beams=beams, best=best, length_penalty=penalty
+        )
+        for source, ours in zip(ASKED, found, strict=True):
+            wanted = plain_search(model, source, tokens, beams, penalty)[:best]
+            assert [answer.tokens for answer in ours] == [text for _, text in wanted]
+            assert [answer.score for answer in ours] == pytest.approx([s for s, _ in wanted], 1e-4)
+
+
+def test_a_beam_of_one_without_a_penalty_takes_the_likeliest_tokens() -> None:
+    model = random_model()
+    found = generate.search(model, ASKED, 0, 8, beams=1, length_penalty=0.0)
+    likeliest = generate.generate(model, ASKED, 0, 8, temperature=0)
+    assert [best[0].tokens for best in found] == likeliest
+
+
+def test_a_trained_model_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_briefly(tmp_path / "out")
+    pairs, answers = tmp_path / "pairs.tsv", tmp_path / "answers.tsv"
+    asked = ["--checkpoint", str(tmp_path / "out"), "--separator", "\n", "--tokens", "9"]
+    for beams in ("1", "3"):
+        capsys.readouterr()
+        more = ["--data", str(pairs), "--limit", "5", "--batch", "2", "--beams", beams]
+        assert evaluate.main([*asked, *more, "--out", str(answers)]) == 0
+        printed = capsys.readouterr().out
+        assert all(name in printed for name in ("perplexity", "exact match", "BLEU", "chrF2"))
+        assert max(map(len, printed.splitlines())) <= 80 + len(str(pairs))
+        rows = [line.split("\t") for line in answers.read_text().splitlines()]
+        assert [row[0] for row in rows] == ["quick", "brown", "fox", "jumps", "over"]
+    pairs.write_text("fox\txof\nno tab\n")
+    for more in ([], ["--data", str(pairs)]):
+        capsys.readouterr()
+        assert evaluate.main([*asked, *more]) == 2
+    assert ":2 has no tab" in capsys.readouterr().err
+
+
+def test_figures_are_those_of_their_definitions() -> None:
+    targets = ["the cat sat on the mat", "no, two"]
+    assert metrics.bleu(targets, targets) == pytest.approx(100)
+    assert metrics.chrf(targets, targets) == pytest.approx(100)
+    assert metrics.bleu(["", ""], targets) == metrics.chrf(["", ""], targets) == 0
+    assert metrics.edits("kitten", "sitting") == 3
+    assert metrics.error_rate(["ab", ""], ["b", "cd"]) == pytest.approx(100)
+
+
+def test_a_picture_shows_what_an_answer_reads(tmp_path: Path) -> None:
+    source, tokens = random_tokens(1, 7)[0], random_tokens(1, 4)[0]
+    read = evaluate.alignment(random_model(), source, tokens)
+    assert read.shape == (4, 7)
+    torch.testing.assert_close(read.sum(1), torch.ones(4, device=DEVICE))
+    pytest.importorskip("matplotlib")
+    train_briefly(tmp_path / "out")
+    asked = ["--checkpoint", str(tmp_path / "out"), "--separator", "\n", "--tokens", "9"]
+    picture = tmp_path / "read.png"
+    assert evaluate.main([*asked, "--picture", str(picture), "--source", "fox"]) == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

@@ -184,7 +184,7 @@ def check_decoding(trial: TextTrial) -> None:
 
 
 def check_extending(trial: TextTrial) -> None:
-    """Prompts of different length, some of them once or more: chunks of which rows get parts."""
+    """Prompts of different length, then chunks of which rows get different parts, now and then."""
     shortest = prompts_at_least(trial.masks)
     longest = int(trial.random.integers(shortest, trial.time))
     lengths = trial.random.integers(shortest, longest + 1, BATCH)
@@ -196,23 +196,20 @@ def check_extending(trial: TextTrial) -> None:
     cache = trial.model.new_cache(BATCH, trial.time)
     given = trial.given(inputs)
     trial.model.prefill(tokens[:, :longest], cache, torch.from_numpy(lengths), **given)
-    rows = trial.random.integers(0, BATCH, trial.random.integers(1, BATCH + 2))
-    cache.select(torch.from_numpy(rows))
-    lengths = wanted.reading.select(rows)
     while room := trial.time - int(lengths.max()):
         time = int(trial.random.integers(1, room + 1))
         alike = trial.random.random() < 0.5
         parts = np.full(BATCH, time) if alike else trial.random.integers(0, time + 1, BATCH)
-        parts[rows[0]] = time
-        parts = np.where(lengths > 0, parts, 0)
-        places = np.minimum(lengths[rows, None] + np.arange(time), trial.time - 1)
-        chunk, own = tokens[rows[:, None], places], parts[rows]
-        ours = trial.model.extend(chunk, cache, None if alike else torch.from_numpy(own))
-        real = np.arange(time) < own[:, None]
+        parts[trial.random.integers(BATCH)] = time
+        places = np.minimum(lengths[:, None] + np.arange(time), trial.time - 1)
+        rows = np.arange(BATCH)[:, None]
+        chunk = tokens[rows, places]
+        ours = trial.model.extend(chunk, cache, None if alike else torch.from_numpy(parts))
+        real = np.arange(time) < parts[:, None]
         wanted.append(parts)
-        trial.assert_close(ours[torch.from_numpy(real)], wanted.logits[rows[:, None], places][real])
+        trial.assert_close(ours[torch.from_numpy(real)], wanted.logits[rows, places][real])
         lengths = lengths + parts
-        assert cache.lengths.tolist() == lengths[rows].tolist()
+        assert cache.lengths.tolist() == lengths.tolist()
 
 
 def check_all(plan: Plan, seed: int) -> None:

@@ -108,7 +108,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             FilePlan("pairs.py", "tasks/seq2seq_lm/pairs.py.jinja", roots=()),
         ),
         tests=TestsPlan(
-            imports=(),
+            imports=("tasks/seq2seq_lm/tests/imports.py.jinja",),
             constants=(),
             parts=(
                 "tasks/seq2seq_lm/tests/fixtures.py.jinja",
