@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,23 @@ def test_each_stack_has_blocks_of_its_own_kinds(tmp_path: Path) -> None:
         assert {type(block).__name__ for block in blocks} == {f"{stack}Block"}
         gated = [hasattr(block.mlp, "gate_proj") for block in blocks]
         assert gated == [kind == "g" for kind in kinds]
+
+
+def test_sources_with_a_tokenizer_of_their_own_have_a_size_of_their_own(tmp_path: Path) -> None:
+    model = BLOCKS + "vocab_size: 300, layers: 2, encoder: {shared_embedding: false, "
+    for size, data, fields in (
+        ("", "data.context_length=8", 1),
+        ("vocab_size: 300", "data.context_length=8", 1),
+        ("vocab_size: 200", "data.context_length=8", 2),
+        ("vocab_size: 300", "data.source_tokenizer=char", 2),
+    ):
+        plan = plan_of(tmp_path, model + size + "}}", "task=seq2seq-lm", data)
+        assert len(plan.task.vocabulary_fields) == fields
+        code = import_model(plan, tmp_path)
+        sizes = {name: 7 + index for index, name in enumerate(plan.task.vocabulary_fields)}
+        made = code.Model(dataclasses.replace(code.Config(), **sizes))
+        assert made.token_embedding.num_embeddings == 7
+        assert made.encoder.token_embedding.num_embeddings == 6 + fields
 
 
 def test_idle_routers_are_found_in_blocks_that_share_a_class(tmp_path: Path) -> None:

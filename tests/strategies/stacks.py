@@ -135,7 +135,12 @@ def models(draw: st.DrawFn) -> Fields:
     }
 
 
-def specs() -> st.SearchStrategy[Fields]:
+@st.composite
+def specs(draw: st.DrawFn) -> Fields:
     """Small whole specs, as the mapping that a YAML file holds."""
-    head = {"name": "drawn_model", "task": "seq2seq-lm"}
-    return models().map(lambda model: {**head, "model": without_idle_gates(model)})
+    model = without_idle_gates(draw(models()))
+    spec = {"name": "drawn_model", "task": "seq2seq-lm", "model": model}
+    if "vocab_size" in model["encoder"] and draw(coin()):
+        spec["data"] = {"source_tokenizer": "char"}  # of as many tokens, perhaps
+        model["encoder"]["vocab_size"] = draw(st.sampled_from([13, model["vocab_size"]]))
+    return spec

@@ -24,7 +24,7 @@ Modules = dict[str, ModuleType]
 
 def package(folder: Path, name: str, model: dict[str, Any], data: dict[str, Any]) -> Modules:
     spec = {"name": name, "task": "seq2seq-lm", "model": model, "data": data}
-    names = ("data", "train", "sample", "model")
+    names = ("data", "train", "sample", "evaluate")
     return dict(zip(names, import_package(folder, spec, *names), strict=True))
 
 
@@ -216,6 +216,10 @@ def test_each_side_has_a_tokenizer_of_its_own(
     assert sizes("out/checkpoint.safetensors") == (len(spelt), len(words) + 4)
     ask = ["--checkpoint", "out", "--tokens", "4", "--source"]
     assert sides["sample"].main([*ask, "3 Flaschen"]) == 0
+    assert sides["evaluate"].main([*ask[:4], "--data", "pairs.tsv", "--limit", "3"]) == 0
+    assert "3 pairs of pairs.tsv" in capsys.readouterr().out
+    drawn = ["--picture", "read.png", "--source", "3 Flaschen", "--target", "3 bottles"]
+    assert sides["evaluate"].main([*ask[:4], *drawn]) == 0
     assert sides["sample"].main([*ask, "3 bottles"]) == 2
     assert "character 'b' is not among" in capsys.readouterr().err
     Path("out/source_tokenizer.json").unlink()
