@@ -3,6 +3,7 @@
 
     python -m generated.bart_base.evaluate --checkpoint out/bart_base --data pairs.tsv --beams 4
     python -m generated.bart_base.evaluate --picture read.png --source Once
+
 The figures are those of sacrebleu and jiwer; where sacrebleu is installed, it signs its own.
 """
 

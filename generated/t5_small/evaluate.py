@@ -3,6 +3,7 @@
 
     python -m generated.t5_small.evaluate --checkpoint out/t5_small --data pairs.tsv --beams 4
     python -m generated.t5_small.evaluate --picture read.png --source Once
+
 The figures are those of sacrebleu and jiwer; where sacrebleu is installed, it signs its own.
 """
 
