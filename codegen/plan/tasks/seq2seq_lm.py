@@ -82,7 +82,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
         unit="pair",
         loss="loss (nats per token)",
         flops_of="token of each side",
-        uses=(("sample", "--source Once --beams 4"), ("evaluate", "--data pairs.tsv")),
+        uses=(("sample", "--source Once --beams 4"), ("evaluate", "--beams 4")),
         cached="a full source and target",
         flops=0,
         options=pair_options(spec, said, separator),
