@@ -1,7 +1,7 @@
 # Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """How good the answers of a trained bart_base are.
 
-    python -m generated.bart_base.evaluate --checkpoint out/bart_base --data pairs.tsv --beams 4
+    python -m generated.bart_base.evaluate --checkpoint out/bart_base --beams 4
     python -m generated.bart_base.evaluate --picture read.png --source Once
 
 The figures are those of sacrebleu and jiwer; where sacrebleu is installed, it signs its own.
@@ -13,17 +13,20 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .data import Pair, Tokenizer, padded, separator_id
+from .checkpoint import check_kinds, read_checkpoint
+from .data import Tokenizer, encode_pairs, length, padded, separator_id
 from .metrics import bleu, chrf, error_rate
 from .model import CrossAttention, Model
-from .pairs import read_pairs
+from .options import Options
+from .pairs import Texts, read_pairs, read_texts
 from .process import failed
-from .sample import add_options, answers, encode_sources, find_tokenizer, load, parsed
+from .sample import add_options, answers, encode_sources, find_tokenizers, load, parsed
 
 
 @torch.inference_mode()
@@ -46,20 +49,33 @@ def alignment(model: Model, source: Tensor, tokens: Tensor) -> Tensor:
     return scores.softmax(-1)[0].mean(0)
 
 
+def held_out(folder: Path) -> Texts:
+    """The pairs that a run has been validated with."""
+    path = folder / "checkpoint.safetensors"
+    saved = read_checkpoint(path)[1].get("options")
+    if not isinstance(saved, dict):
+        raise ValueError(f"{path} does not say on which data it was trained; give some with --data")
+    check_kinds(saved, asdict(Options()), path)
+    return read_texts(Options(**saved))[1]
+
+
 @torch.inference_mode()
 def answer_pairs(
-    options: argparse.Namespace, model: Model, tokenizer: Tokenizer, pairs: list[tuple[str, str]]
+    options: argparse.Namespace,
+    model: Model,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    texts: Texts,
 ) -> tuple[float, list[str]]:
     """The mean loss over the tokens of the targets, and an answer to each source."""
+    _, tokenizer = tokenizers
     separator, config = separator_id(options.separator, tokenizer), model.config
     context = config.context_length
-    sources = encode_sources([source for source, _ in pairs], tokenizer, config)
-    targets = [tokenizer.encode(target) for _, target in pairs]
-    order = sorted(range(len(pairs)), key=lambda index: len(sources[index]))
+    pairs = list(encode_pairs(texts, tokenizer, separator))
+    order = sorted(range(len(pairs)), key=lambda index: length(pairs[index]))
     made, total, count = [""] * len(pairs), 0.0, 0
     for first in tracked(range(0, len(order), options.batch)):
         mine = order[first : first + options.batch]
-        rows: list[Pair] = [(sources[index], targets[index]) for index in mine]
+        rows = [pairs[index] for index in mine]
         batch = padded(rows, context, separator)
         source, lengths, tokens, wanted = batch.to(torch.device(options.device))
         loss = model(source, tokens, wanted, source_lengths=lengths, reduction="sum")
@@ -118,35 +134,41 @@ def write_answers(path: Path, pairs: list[tuple[str, str]], answers: list[str]) 
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def evaluate(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> None:
+def evaluate(
+    options: argparse.Namespace, model: Model, tokenizers: tuple[Tokenizer, Tokenizer]
+) -> None:
     """Prints a table of figures."""
-    pairs = read_pairs(options.data).pairs[: options.limit or None]
-    loss, made = answer_pairs(options, model, tokenizer, pairs)
-    targets = [target for _, target in pairs]
+    texts = read_pairs(options.data) if options.data else held_out(options.checkpoint)
+    texts = replace(texts, pairs=texts.pairs[: options.limit or None])
+    loss, made = answer_pairs(options, model, tokenizers, texts)
+    targets = [target for _, target in texts.pairs]
     if options.out:
-        write_answers(options.out, pairs, made)
+        write_answers(options.out, texts.pairs, made)
     beams = f", {options.beams} beams" if options.beams > 1 else ""
-    print(f"{len(pairs):,} pairs of {options.data}{beams}")
+    print(f"{len(made):,} pairs of {texts.paths[0]}{beams}")
     for name, figure in figures(loss, made, targets).items():
         print(f"  {name:22}{figure}")
     for signature, figure in signed(made, targets).items():
         print(f"{figure}  {signature}")
 
 
-def draw(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> None:
+def draw(
+    options: argparse.Namespace, model: Model, tokenizers: tuple[Tokenizer, Tokenizer]
+) -> None:
     """What each token of an answer, or of the target that is given, reads of the source."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise ValueError("--picture needs matplotlib: pip install matplotlib") from None
-    (source,) = encode_sources([options.source], tokenizer, model.config)
+    source_tokenizer, tokenizer = tokenizers
+    (source,) = encode_sources([options.source], source_tokenizer, model.config)
     text = options.target or answers(options, model, tokenizer, [source])[0]
     target, separator = tokenizer.encode(text), separator_id(options.separator, tokenizer)
     read = torch.tensor([separator, *target], device=options.device)
     weights = alignment(model, torch.tensor(source, device=options.device), read).float().cpu()
     across, down = (
-        [repr(tokenizer.decode([token]))[1:-1].replace(" ", "_") for token in side]
-        for side in (source, target)
+        [repr(side.decode([token]))[1:-1].replace(" ", "_") for token in tokens]
+        for side, tokens in zip(tokenizers, (source, target), strict=True)
     )
     down.append("(end)")
     size = 2 + 0.22 * len(across), 2 + 0.22 * len(down)
@@ -167,7 +189,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", type=Path, help="a text of pairs, or a .jsonl file, as in training")
+    add("--data", type=Path, help="a .tsv or .jsonl of pairs, if not what the run held out")
     add("--limit", type=int, default=0, help="pairs, from the first on; 0: all")
     add("--batch", type=int, default=32, help="sources answered together")
     add("--out", type=Path, help="a file for lines of source, target and answer")
@@ -180,8 +202,6 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         raise ValueError("--limit can't be negative, --batch is at least 1")
     if bool(options.picture) != bool(options.source):
         raise ValueError("--picture goes with --source, of which it is")
-    if not options.data and not options.picture:
-        raise ValueError("say with --data what to answer, or with --picture what to draw")
     return options
 
 
@@ -189,11 +209,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parse_options(arguments)
         model = load(options.checkpoint, options.device)
-        tokenizer = find_tokenizer(options)
-        if options.data:
-            evaluate(options, model, tokenizer)
+        tokenizers = find_tokenizers(options)
         if options.picture:
-            draw(options, model, tokenizer)
+            draw(options, model, tokenizers)
+        else:
+            evaluate(options, model, tokenizers)
     except (ValueError, OSError) as error:
         return failed(error)
     return 0

@@ -130,6 +130,12 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     return choose_tokenizer(str(path))
 
 
+def find_tokenizers(options: argparse.Namespace) -> tuple[Tokenizer, Tokenizer]:
+    """That of sources and that of targets."""
+    tokenizer = find_tokenizer(options)
+    return tokenizer, tokenizer
+
+
 def encode_sources(texts: list[str], tokenizer: Tokenizer, config: Config) -> list[list[int]]:
     sources = [tokenizer.encode(text, special=True) for text in texts]
     if not all(sources):
@@ -210,8 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parse_options(arguments)
         model = load(options.checkpoint, options.device)
-        tokenizer = find_tokenizer(options)
-        sources = encode_sources(options.source, tokenizer, model.config)
+        source_tokenizer, tokenizer = find_tokenizers(options)
+        sources = encode_sources(options.source, source_tokenizer, model.config)
         drawn = [source for source in sources for _ in range(options.samples)]
         texts = answers(options, model, tokenizer, drawn, options.best)
     except (ValueError, OSError) as error:
