@@ -64,6 +64,23 @@ def test_an_attack_finds_the_worst_of_a_linear_model(norm: str, steps: int, tmp_
     assert torch.equal(found.targets, batch.targets) and run.model.training
 
 
+@pytest.mark.parametrize(
+    ("asked", "start"),
+    [({}, 0.0), ({"start": 0.05}, 0.05), ({"steps": 2}, 0.1), ({"steps": 2, "start": 0}, 0.0)],
+)
+def test_an_attack_begins_as_far_off_as_is_said(
+    asked: dict[str, Any], start: float, tmp_path: Path
+) -> None:
+    train, attack = package(tmp_path, {"eps": 0.1, "step": 1e-6, **asked})
+    run = prepared(train, tmp_path)
+    (batch,) = train.random_batches(run.data, run.options, 0, 0, 1)
+    batch = batch.to(torch.device("cpu"))
+    change = attack.attacked(run.model, run.data, batch, run.options).images - batch.images
+    assert float(change.abs().max()) == pytest.approx(start, rel=0.1, abs=1e-5)
+    assert float(change.abs().mean()) == pytest.approx(start / 2, rel=0.2, abs=1e-5)
+    assert ("where attacks begin" in str(train.__doc__)) == (start > 0)
+
+
 def test_pixels_stay_what_pixels_can_be(tmp_path: Path) -> None:
     train, attack = package(tmp_path, {"eps": 0.9, "steps": 3})
     run = prepared(train, tmp_path)
@@ -98,6 +115,7 @@ def test_attacks_are_asked_for_by_their_numbers(tmp_path: Path) -> None:
     train, _ = package(tmp_path, {"eps": 0.2, "steps": 5})
     options = train.Options(data="some")
     assert (options.attack_eps, options.attack_steps, options.attack_step) == (0.2, 5, 0.1)
+    assert options.attack_start == 0.2
     with pytest.raises(SpecError, match="eps"):
         plan_of(spec_of({"steps": 5}))
     with pytest.raises(SpecError, match="mix"):
