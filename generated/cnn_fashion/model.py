@@ -1,7 +1,7 @@
 # Made from specs/cnn_fashion.yaml; make it again: tgen build specs/cnn_fashion.yaml
 """cnn_fashion: a network that classifies images of 28 x 28 pixels, with 422 k parameters.
 
-3 x 3 convolutions; batch norm; ReLU; max pooling; dropout at a rate of 0.5; a layer of 128 units.
+3 x 3 convolutions; batch norm; ReLU; max pooling; a layer of 128 units.
 
 Paper:
   He et al., Delving Deep into Rectifiers (arXiv:1502.01852)
@@ -23,7 +23,6 @@ class Config:
     channels: int = 1
     classes: int = 10
     widths: tuple[int, ...] = (32, 64, 128)
-    dropout: float = 0.5
 
     @classmethod
     def tiny(cls) -> Config:
@@ -47,10 +46,8 @@ class Model(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Dropout(config.dropout),
             nn.Linear(config.widths[1] * (config.image_size // 2 // 2) ** 2, config.widths[2]),
             nn.ReLU(),
-            nn.Dropout(config.dropout),
             nn.Linear(config.widths[2], config.classes),
         )
 

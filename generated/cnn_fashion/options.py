@@ -30,23 +30,24 @@ class Options:
     seed: Annotated[int, "of the first weights and of all that is drawn"] = 1337
     batch: Annotated[int, "images per micro-batch, on each rank"] = 128
     accumulation: Annotated[int, "micro-batches per step"] = 1
-    steps: Annotated[int, "steps of the whole run"] = 8000
-    lr: Annotated[float, "peak learning rate"] = 0.002
+    steps: Annotated[int, "steps of the whole run"] = 3750
+    lr: Annotated[float, "peak learning rate"] = 0.005
     beta1: Annotated[float, "decay of AdamW's first moment"] = 0.9
     beta2: Annotated[float, "decay of AdamW's second moment"] = 0.95
     eps: Annotated[float, "of AdamW"] = 1e-8
     weight_decay: Annotated[float, "of AdamW, on matrices and embeddings"] = 0.05
     clip: Annotated[float, "largest norm of the gradients"] = 1.0
-    warmup: Annotated[int, "steps of linear warm-up"] = 1600
-    min_lr_ratio: Annotated[float, "last learning rate / peak"] = 0.0
-    decay_fraction: Annotated[float, "fraction of the run, its end, in which the rate decays"] = 1.0
+    pct_start: Annotated[float, "part of the run with a rising rate"] = 0.3
+    div_factor: Annotated[float, "peak / first learning rate"] = 25.0
+    final_div_factor: Annotated[float, "first learning rate / last"] = 10_000.0
+    augment: Annotated[bool, "flip: of training's images alone"] = True
     log_every: Annotated[int, "steps from one log line to the next"] = 10
     eval_every: Annotated[int, "steps from one validation to the next"] = 500
     checkpoint_every: Annotated[int, "steps from one checkpoint to the next"] = 500
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if type(value) is int and value < (0 if name in ("seed", "warmup") else 1):
+            if type(value) is int and value < (0 if name in ("seed",) else 1):
                 raise ValueError(f"--{name.replace('_', '-')} can't be {value}")
         if self.dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"--dtype is {self.dtype!r}, not auto, float32 or bfloat16")

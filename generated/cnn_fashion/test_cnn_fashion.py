@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from . import data, predict, train
+from . import augment, data, predict, train
 from .model import Config, Model
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -99,7 +99,7 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     path = folder.parent / "images.npz"
     np.savez(path, images=images.astype(np.uint8), labels=labels)
     given = ["--data", str(path), "--out", str(folder), "--tiny", "--batch", "8"]
-    given += ["--accumulation", "1", "--steps", "6", "--lr", "1e-3", "--warmup", "1"]
+    given += ["--accumulation", "1", "--steps", "6", "--lr", "1e-3"]
     given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
     assert train.main([*given, *options]) == 0
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -159,6 +159,22 @@ def test_a_trained_model_tells_the_classes_of_pictures(
     assert len(rows) == 6 and all(len(row["classes"]) == 2 for row in rows)
     assert all(abs(sum(c["probability"] for c in row["classes"]) - 1) < 1e-4 for row in rows)
     assert predict.main([str(tmp_path / "none")]) == 2
+
+
+def test_training_sees_each_image_of_a_batch_in_its_own_way() -> None:
+    torch.manual_seed(0)
+    size = CONFIG.image_size
+    one = torch.rand(CONFIG.channels, size, size, device=DEVICE)
+    batch = data.Batch(one.expand(64, -1, -1, -1), torch.arange(64, device=DEVICE) % 2)
+    seen = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        seen.append(augment.augmented(batch))
+    images, targets = seen[0]
+    assert images.shape == batch.images.shape and bool(((images >= 0) & (images <= 1)).all())
+    assert torch.equal(images, seen[1].images) and torch.equal(targets, seen[1].targets)
+    assert torch.equal(targets, batch.targets)
+    assert bool((images != one).any()) and bool((images != images[:1]).any())
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

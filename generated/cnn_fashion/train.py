@@ -11,7 +11,7 @@ OUT receives checkpoint.safetensors (weights, optimizer and options, for --resum
 (the weights of the lowest validation loss), images.json (the classes' names; mean and deviation of
 the channels), log.jsonl and loss.png. Ctrl-C finishes the step, saves and stops.
 
-Batches and dropout are drawn from (seed, step, rank) alone, so a resumed run repeats the
+Batches and their augmentation are drawn from (seed, step, rank) alone, so a resumed run repeats the
 uninterrupted one: bit for bit where the device's kernels are deterministic, as on a CPU.
 """
 
@@ -33,6 +33,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from .augment import augmented
 from .checkpoint import (
     differences,
     load_optimizers,
@@ -147,13 +148,13 @@ def load(run: Run) -> None:
 
 
 def lr_multiplier(step: int, options: Options) -> float:
-    """Warm-up, flat, then half a cosine down to min_lr_ratio over the last decay_fraction."""
-    if step < options.warmup:
-        return (step + 1) / (options.warmup + 1)
-    decay_steps = min(options.decay_fraction * options.steps, options.steps - options.warmup)
-    left = min(1.0, (options.steps - step) / max(1.0, decay_steps))
-    left = 0.5 * (1 - math.cos(math.pi * left))
-    return options.min_lr_ratio + (1 - options.min_lr_ratio) * left
+    """Half a cosine up to the peak, and half a cosine down (arXiv:1708.07120)."""
+    first, last = 1 / options.div_factor, 1 / (options.div_factor * options.final_div_factor)
+    peak = options.pct_start * options.steps - 1  # the step with the highest rate
+    rises = step < peak
+    start, stop = (first, 1.0) if rises else (1.0, last)
+    part = step / peak if rises else (step - peak) / (options.steps - 1 - peak)
+    return stop + (start - stop) * 0.5 * (1 + math.cos(math.pi * part))
 
 
 def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
@@ -172,6 +173,8 @@ def backward(run: Run, batches: list[Batch]) -> Tensor:
     total = torch.zeros((), device=run.device)
     for index, batch in enumerate(batches, 1):
         batch = batch.to(run.device)
+        if run.options.augment:
+            batch = augmented(batch)
         ddp = run.network if isinstance(run.network, DistributedDataParallel) else None
         with ddp.no_sync() if ddp and index < len(batches) else nullcontext():
             part = sum_of_losses(run, run.network, batch) / count
