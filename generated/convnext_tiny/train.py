@@ -197,9 +197,7 @@ def evaluate(run: Run, log: Log) -> None:
     """The mean loss over every target that is held out; the weights of the lowest are kept."""
     run.model.eval()
     batches = validation_batches(run.data, run.options, RANK, WORLD)
-    total, right = torch.zeros((), device=run.device), torch.zeros((), device=run.device)
-    near = torch.zeros((), device=run.device)  # with their class among the five likeliest
-    count = 0
+    (total, right, near), count = torch.zeros(3, device=run.device), 0  # near: of the likeliest 5
     for batch in batches:
         images, targets = batch.to(run.device)
         with run.autocast():
