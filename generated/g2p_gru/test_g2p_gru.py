@@ -1,0 +1,400 @@
+# Made from specs/g2p_gru.yaml; make it again: tgen build specs/g2p_gru.yaml
+"""What g2p_gru promises, tested at toy size, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import data, evaluate, generate, metrics, sample, train
+from .model import Config, Model
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONFIG = Config.tiny()
+TIME = CONFIG.context_length
+
+
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def random_inputs(batch: int) -> dict[str, Tensor]:
+    return {"source": random_tokens(batch), "tokens": random_tokens(batch)}
+
+
+def random_targets(batch: int) -> Tensor:
+    return random_tokens(batch)
+
+
+@pytest.fixture(autouse=True)
+def device_is_reported(record_property: Callable[[str, object], None]) -> None:
+    record_property("device", DEVICE)
+
+
+def random_model() -> Model:
+    """Every weight random: nothing hides behind a zero or a one."""
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+def test_no_gradient_reaches_the_padding_of_a_source() -> None:
+    model = random_model()
+    source, tokens = random_tokens(3, 9), random_tokens(3, 5)
+    lengths = torch.tensor([9, 4, 1], device=DEVICE)
+    padding = torch.arange(9, device=DEVICE) >= lengths[:, None]
+    read: list[Tensor] = []
+
+    def keep(module: nn.Module, given: tuple[Tensor, Tensor]) -> None:
+        given[0].retain_grad()
+        read.append(given[0])
+
+    model.encoder.register_forward_pre_hook(keep)
+    model(source, tokens, tokens, source_lengths=lengths).backward()
+    gradient = read[0].grad
+    assert gradient is not None and not gradient[padding].any()
+    assert bool(gradient[~padding].any(-1).all())
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    inputs, targets = random_inputs(20), random_targets(20)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(**inputs, targets=targets, reduction=reduction)
+        logits = model(**inputs).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), parameters)
+        wanted = torch.autograd.grad(expected.sum(), parameters)
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for gradient, reference in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(gradient, reference, rtol=0, atol=1e-4 * scale)
+
+
+def test_words_come_back_as_they_were_written() -> None:
+    texts = ["It's a well-known T-shirt, isn't it?", 'He said: "Yes!" (twice).', "3.5 % of 1,000"]
+    tokenizer = data.WordTokenizer.of(texts, 99, lowercase=False)
+    for text in texts:
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.decode(tokenizer.encode("It's a coat")) == "It's a <unk>"
+    few = data.WordTokenizer.of(["b a c a b a"], 4, lowercase=False)
+    assert few.words == ["<unk>", "<s>", "a", "b"]
+
+
+@torch.no_grad()
+def test_every_token_of_the_target_sees_the_whole_source() -> None:
+    model = random_model()
+    source, tokens = random_tokens(1, 9), random_tokens(1, 4)
+    before = model(source, tokens)
+    for place in range(9):
+        changed = source.clone()
+        changed[0, place] = (source[0, place] + 1) % CONFIG.vocab_size
+        assert bool((model(changed, tokens) != before).any(-1).all())
+
+
+@torch.no_grad()
+def test_padding_of_a_source_changes_no_output() -> None:
+    model = random_model()
+    source, tokens = random_tokens(3), random_tokens(3, 8)
+    lengths = torch.tensor([TIME, 5, 1], device=DEVICE)
+    together = model(source, tokens, source_lengths=lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = model(source[row : row + 1, :length], tokens[row : row + 1])
+        torch.testing.assert_close(alone[0], together[row], rtol=1e-4, atol=1e-4)
+
+
+def test_a_token_of_the_target_never_sees_the_future() -> None:
+    model = random_model()
+    source, tokens = random_tokens(2), random_tokens(2)
+    changed = tokens.clone()
+    changed[:, TIME // 2 :] = random_tokens(2, TIME - TIME // 2)
+    before = model(source, tokens)[:, : TIME // 2]
+    after = model(source, changed)[:, : TIME // 2]
+    torch.testing.assert_close(after, before)
+
+
+@torch.no_grad()
+def test_cached_decoding_equals_the_full_forward() -> None:
+    model = random_model()
+    source, tokens = random_tokens(3), random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    source_lengths = torch.tensor([7, TIME, 2], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)
+    full = model(source, tokens, source_lengths=source_lengths)
+    cache = model.new_cache(3, TIME)
+    logits = model.prefill(source, tokens[:, :9], cache, lengths, source_lengths=source_lengths)
+    torch.testing.assert_close(logits, full[rows, lengths - 1], rtol=1e-4, atol=1e-4)
+    for step in range(TIME - 9):
+        at = lengths + step
+        logits = model.decode(tokens[rows, at], cache)
+        torch.testing.assert_close(logits, full[rows, at], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_decoding_reads_the_source_once() -> None:
+    model = random_model()
+    cache = model.new_cache(1, 8)
+    model.prefill(random_tokens(1), random_tokens(1, 1), cache)
+    calls: list[object] = []
+    for part in (model.encoder, model.attention.k_proj):
+        part.register_forward_hook(lambda module, given, made: calls.append(module))
+    model.decode(random_tokens(1, 1)[0], cache)
+    assert not calls
+
+
+@torch.no_grad()
+def test_chunks_of_tokens_equal_the_full_forward() -> None:
+    model = random_model()
+    source, tokens = random_tokens(3), random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)[:, None]
+    full = model(source, tokens)
+    cache = model.new_cache(3, TIME)
+    model.prefill(source, tokens[:, :9], cache, lengths)
+    for time, own in ((3, [3, 3, 3]), (1, [0, 1, 1]), (13, [13, 13, 13]), (5, [2, 0, 5])):
+        at = lengths[:, None] + torch.arange(time, device=DEVICE)
+        new = torch.tensor(own, device=DEVICE)
+        logits = model.extend(tokens[rows, at], cache, new if min(own) < time else None)
+        real = torch.arange(time, device=DEVICE) < new[:, None]  # the rest is padding
+        torch.testing.assert_close(logits[real], full[rows, at][real], rtol=1e-4, atol=1e-4)
+        lengths = lengths + new
+    logits = model.decode(tokens[rows[:, 0], lengths], cache)
+    torch.testing.assert_close(logits, full[rows[:, 0], lengths], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_what_has_been_read_is_not_taken_back() -> None:
+    model = random_model()
+    cache = model.new_cache(1, TIME)
+    source, tokens = random_tokens(1), random_tokens(1, 1)
+    model.prefill(source, tokens, cache)
+    with pytest.raises(ValueError, match="no way back"):
+        cache.truncate(cache.lengths)
+
+
+@torch.no_grad()
+def test_rows_of_a_cache_can_be_chosen() -> None:
+    model = random_model()
+    source, tokens, more = random_tokens(3), random_tokens(3, 9), random_tokens(3, 5)
+    lengths, chosen = (torch.tensor(rows, device=DEVICE) for rows in ([9, 4, 1], [2, 0, 0, 2]))
+    caches = [model.new_cache(3, TIME) for _ in range(2)]
+    for cache in caches:
+        model.prefill(source, tokens, cache, lengths)
+    caches[1].select(chosen)
+    for at in range(5):
+        wanted = model.decode(more[:, at], caches[0])[chosen]
+        torch.testing.assert_close(model.decode(more[chosen, at], caches[1]), wanted)
+
+
+def test_each_source_needs_a_length() -> None:
+    with pytest.raises(ValueError, match="source_lengths of"):
+        random_model()(random_tokens(2), random_tokens(2), source_lengths=torch.tensor([3]))
+
+
+def test_a_batch_of_pairs_can_be_overfitted() -> None:
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE)
+    model.init_weights()
+    source, tokens, targets = random_tokens(4, 8), random_tokens(4, 16), random_tokens(4, 16)
+    tokens[:] = tokens[:1]  # the sources alone tell the pairs apart
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    first = model(source, tokens, targets).item()
+    for _ in range(150):
+        optimizer.zero_grad()
+        model(source, tokens, targets).backward()
+        optimizer.step()
+    assert model(source, tokens, targets).item() < 0.2 * first
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps that spells words backwards."""
+    words = ["quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
+    corpus = folder.parent / "pairs.tsv"
+    corpus.write_text("".join(f"{word}\t{word[::-1]}\n" for word in words * 3))
+    given = ["--data", str(corpus), "--tokenizer", "char", "--separator", "\n", "--tiny"]
+    given += ["--source-tokenizer", "char"]
+    given += ["--out", str(folder), "--context-length", "16", "--batch", "4", "--accumulation", "1"]
+    given += ["--steps", "6", "--warmup", "1"]
+    given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_trained_model_answers_sources(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_briefly(tmp_path / "out")
+    assert "(wanted: " in capsys.readouterr().out
+    options = ["--checkpoint", str(tmp_path / "out"), "--source", "fox", "--source", "jumps"]
+    options += ["--separator", "\n", "--tokens", "9"]
+    assert sample.main(options) == 0
+    assert "-" * 80 in capsys.readouterr().out
+    assert sample.main([*options, "--beams", "4", "--best", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7  # a line between the sources
+    for more in (["--beams", "999"], ["--best", "2"], ["--beams", "2", "--temperature", "1"]):
+        assert sample.main([*options, *more]) == 2
+        assert capsys.readouterr().err.startswith("error: --b")
+
+
+def test_sources_of_different_length_are_answered_as_if_alone() -> None:
+    model, sources = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
+    together = generate.generate(model, sources, 0, 8, temperature=0)
+    assert together == [generate.generate(model, [s], 0, 8, temperature=0)[0] for s in sources]
+
+
+ASKED = [[1, 2, 3, 4, 1], [2], [4, 3]]  # sources of five tokens; 0 ends a target
+
+
+def model_of_five_tokens() -> Model:
+    torch.manual_seed(0)
+    model = Model(replace(CONFIG, vocab_size=5, encoder_vocab_size=5)).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+@torch.no_grad()
+def next_scores(model: Model, source: list[int], texts: list[list[int]]) -> list[list[float]]:
+    """Log probabilities of what follows each of these beginnings of a target, of one length."""
+    sources = torch.tensor([source] * len(texts), device=DEVICE)
+    logits = model(sources, torch.tensor([[0, *text] for text in texts], device=DEVICE))
+    return logits[:, -1].log_softmax(-1).tolist()
+
+
+def plain_search(
+    model: Model, source: list[int], tokens: int, beams: int, penalty: float
+) -> list[tuple[float, list[int]]]:
+    """All answers that a search of one source comes to, which goes on to the last token."""
+    begun: list[tuple[float, list[int]]] = [(0.0, [])]
+    found = []
+    for length in range(1, tokens + 1):
+        following = next_scores(model, source, [text for _, text in begun])
+        longer = [
+            (total + score, [*text, token])
+            for (total, text), scores in zip(begun, following, strict=True)
+            for token, score in enumerate(scores)
+        ]
+        longer.sort(reverse=True)
+        for total, text in longer[:beams]:
+            if text[-1] == 0 or length == tokens:
+                found.append((total / length**penalty, text[:-1] if text[-1] == 0 else text))
+        begun = [(total, text) for total, text in longer if text[-1] != 0][:beams]
+    return sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize("penalty", [-1.0, 0.0, 1.0, 2.0])
+def test_a_beam_search_finds_the_best_answers(penalty: float) -> None:
+    model = model_of_five_tokens()
+    for beams, tokens, best in ((5**3, 3, 9), (3, 8, 3), (2, 8, 1)):
+        found = generate.search(
+            model, ASKED, 0, tokens, beams=beams, best=best, length_penalty=penalty
+        )
+        for source, ours in zip(ASKED, found, strict=True):
+            wanted = plain_search(model, source, tokens, beams, penalty)[:best]
+            assert [answer.tokens for answer in ours] == [text for _, text in wanted]
+            assert [answer.score for answer in ours] == pytest.approx([s for s, _ in wanted], 1e-4)
+
+
+def test_a_beam_of_one_without_a_penalty_takes_the_likeliest_tokens() -> None:
+    model = random_model()
+    found = generate.search(model, ASKED, 0, 8, beams=1, length_penalty=0.0)
+    likeliest = generate.generate(model, ASKED, 0, 8, temperature=0)
+    assert [best[0].tokens for best in found] == likeliest
+
+
+def test_a_trained_model_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_briefly(tmp_path / "out")
+    pairs, answers = tmp_path / "pairs.tsv", tmp_path / "answers.tsv"
+    asked = ["--checkpoint", str(tmp_path / "out"), "--separator", "\n", "--tokens", "9"]
+    given = ["--data", str(pairs), "--limit", "3", "--batch", "2"]
+    for more, wanted in ((given, ["quick", "brown", "fox"]), ([], ["lazy", "dog"])):
+        capsys.readouterr()
+        assert evaluate.main([*asked, *more, "--beams", "3", "--out", str(answers)]) == 0
+        printed = capsys.readouterr().out
+        assert all(name in printed for name in ("perplexity", "exact match", "BLEU", "chrF2"))
+        rows = [line.split("\t") for line in answers.read_text().splitlines()]
+        assert [row[0] for row in rows] == wanted
+    for line, problem in (("no tab", ":2 has no tab"), ("f\u00f6x\tx", ":2: character")):
+        pairs.write_text(f"fox\txof\n{line}\n", encoding="utf-8")
+        assert evaluate.main([*asked, "--data", str(pairs)]) == 2
+        assert problem in capsys.readouterr().err
+
+
+def test_figures_are_those_of_their_definitions() -> None:
+    targets = ["the cat sat on the mat", "no, two"]
+    assert metrics.bleu(targets, targets) == pytest.approx(100)
+    assert metrics.chrf(targets, targets) == pytest.approx(100)
+    assert metrics.bleu(["", ""], targets) == metrics.chrf(["", ""], targets) == 0
+    assert metrics.edits("kitten", "sitting") == 3
+    assert metrics.error_rate(["ab", ""], ["b", "cd"]) == pytest.approx(100)
+
+
+def test_a_picture_shows_what_an_answer_reads(tmp_path: Path) -> None:
+    source, tokens = random_tokens(1, 7)[0], random_tokens(1, 4)[0]
+    read = evaluate.alignment(random_model(), source, tokens)
+    assert read.shape == (4, 7)
+    torch.testing.assert_close(read.sum(1), torch.ones(4, device=DEVICE))
+    pytest.importorskip("matplotlib")
+    train_briefly(tmp_path / "out")
+    asked = ["--checkpoint", str(tmp_path / "out"), "--separator", "\n", "--tokens", "9"]
+    picture = tmp_path / "read.png"
+    assert evaluate.main([*asked, "--picture", str(picture), "--source", "fox"]) == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == 776_617
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    assert bool(torch.isfinite(model(**random_inputs(1))).all())
+
+
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    model(**random_inputs(8), targets=random_targets(8)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    timed = ("ms", "pairs_per_second", "mfu")
+    for before, after in zip(whole, resumed, strict=True):
+        assert before.keys() == after.keys()
+        assert all(after[key] == before[key] for key in before if key not in timed)

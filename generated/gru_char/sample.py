@@ -1,0 +1,159 @@
+# Made from specs/gru_char.yaml; make it again: tgen build specs/gru_char.yaml
+"""Sample from a trained gru_char.
+
+    python -m generated.gru_char.sample --checkpoint out/gru_char --prompt Once
+
+Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .data import Tokenizer, choose_tokenizer
+from .model import Config, Model
+from .process import failed
+
+
+def pick(
+    logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+) -> Tensor:
+    """One token per row (B,) of the logits (B, V).
+
+    Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
+    top_p of the probability; temperature 0 takes the likeliest.
+    """
+    if temperature == 0:
+        return logits.argmax(-1)
+    ordered, tokens = logits.float().sort(descending=True)
+    probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
+    before = probabilities.cumsum(-1) - probabilities
+    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    drawn = torch.multinomial(probabilities, 1, generator=generator)
+    return tokens.gather(1, drawn).squeeze(1)
+
+
+@torch.inference_mode()
+def generate(
+    model: Model,
+    prompts: list[list[int]],
+    tokens: int,
+    *,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """Each prompt and `tokens` more, all as one batch."""
+    device, longest = next(model.parameters()).device, max(len(prompt) for prompt in prompts)
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    padded = torch.tensor([row + [0] * (longest - len(row)) for row in prompts], device=device)
+    cache = model.new_cache(len(prompts), longest + tokens)
+    made = [pick(model.prefill(padded, cache, lengths), temperature, top_k, top_p, generator)]
+    while len(made) < tokens:
+        made.append(pick(model.decode(made[-1], cache), temperature, top_k, top_p, generator))
+    new = torch.stack(made, dim=1).tolist()
+    return [prompt + more for prompt, more in zip(prompts, new, strict=True)]
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
+    try:
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
+    try:
+        model = Model(config).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    return model.eval()
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.sample",
+        description="Sample from a trained gru_char.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add("--checkpoint", type=Path, default="out/gru_char", help="a run's folder or one file")
+    add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
+    add("--prompt", action="append", help="text to go on from; may be given several times")
+    add("--tokens", type=int, default=200, help="how many to make")
+    add("--samples", type=int, default=1, help="of each prompt")
+    add("--temperature", type=float, default=0.8, help="0: always the likeliest token")
+    add("--top-k", type=int, default=0, help="draw from the k likeliest tokens only; 0: from all")
+    add("--top-p", type=float, default=1.0, help="draw from the likeliest with this share only")
+    add("--seed", type=int, default=1, help="of the draws")
+    add("--device", default=device, help="cpu, cuda, ...")
+    options = parser.parse_args(arguments)
+    if min(options.tokens, options.samples) < 1:
+        raise ValueError("--tokens and --samples must be at least 1")
+    if options.temperature < 0 or options.top_k < 0 or not 0 < options.top_p <= 1:
+        raise ValueError("--temperature and --top-k can't be negative, --top-p is in (0, 1]")
+    return options
+
+
+def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
+    if options.tokenizer:
+        return choose_tokenizer(options.tokenizer)
+    folder: Path = options.checkpoint
+    path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
+    if not path.exists():
+        raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
+    return choose_tokenizer(str(path))
+
+
+def encode_prompts(
+    options: argparse.Namespace, tokenizer: Tokenizer, vocab_size: int
+) -> list[list[int]]:
+    texts = options.prompt or ["\n"]
+    prompts = [tokenizer.encode(text, special=True) for text in texts]
+    if not all(prompts):
+        raise ValueError("an empty prompt gives the model nothing to go on from")
+    if (largest := max(map(max, prompts))) >= vocab_size:
+        raise ValueError(f"the tokenizer makes token {largest}, the model knows {vocab_size}")
+    return [prompt for prompt in prompts for _ in range(options.samples)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        model = load(options.checkpoint, options.device)
+        tokenizer = find_tokenizer(options)
+        vocab_size = model.config.vocab_size
+        prompts = encode_prompts(options, tokenizer, vocab_size)
+        rows = generate(
+            model,
+            prompts,
+            options.tokens,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            generator=torch.Generator(options.device).manual_seed(options.seed),
+        )
+        texts = [tokenizer.decode(row) for row in rows]
+    except (ValueError, OSError) as error:
+        return failed(error)
+    print(f"\n{'-' * 80}\n".join(texts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

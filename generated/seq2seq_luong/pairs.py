@@ -1,0 +1,135 @@
+# Made from specs/seq2seq_luong.yaml; make it again: tgen build specs/seq2seq_luong.yaml
+"""Pairs of texts from files: a TSV or JSONL file, or two files that go together line by line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .options import Options
+
+FIELDS = ("source", "target")  # of each object of a JSONL file
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Pairs of a source and its target, each a line of `paths`, which may be one file twice."""
+
+    paths: tuple[Path, Path]
+    pairs: list[tuple[str, str]]
+    first: int = 1  # the line of the first pair
+
+    @property
+    def sides(self) -> list[str]:
+        """Sources and targets."""
+        return [side for pair in self.pairs for side in pair]
+
+    def placed(self) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+        """Source and target, each with the place that an error names."""
+        for line, pair in enumerate(self.pairs, self.first):
+            (source, target), (left, right) = self.paths, pair
+            yield (f"{source}:{line}", left), (f"{target}:{line}", right)
+
+
+def read_texts(options: Options) -> tuple[Texts, Texts]:
+    """The pairs to train on, and those that are held out."""
+    texts = read_either(options.data, options.source, options.target)
+    sides = options.validation_source, options.validation_target
+    try:
+        fraction = float(options.validation)
+    except ValueError:
+        return texts, read_either(options.validation, *sides)
+    return (texts, read_either("", *sides)) if any(sides) else split(texts, fraction)
+
+
+def read_either(file: str, source: str, target: str) -> Texts:
+    """The pairs of one file, or of two."""
+    if file and not source and not target:
+        return read_pairs(Path(file))
+    if source and target and not file:
+        return read_parallel(Path(source), Path(target))
+    raise ValueError("pairs are in one file, said with --data, or in two: --source and --target")
+
+
+def split(texts: Texts, fraction: float) -> tuple[Texts, Texts]:
+    """The first pairs, and those that are so large a part, but at least one."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"--validation is {fraction}, not a fraction between 0 and 1")
+    pairs = texts.pairs
+    if (left := len(pairs) - max(1, round(fraction * len(pairs)))) < 1:
+        count = f"{len(pairs)} pairs, too few to hold out {fraction:.0%}"
+        raise ValueError(f"{texts.paths[0]} has {count}")
+    return replace(texts, pairs=pairs[:left]), replace(texts, pairs=pairs[left:], first=left + 1)
+
+
+def read_pairs(path: Path) -> Texts:
+    """The pairs of a .jsonl file, or of any other, whose lines are a source, a tab, a target."""
+    found = from_json if path.suffix == ".jsonl" else from_tabs
+    pairs = []
+    for number, line in enumerate(read_lines(path), 1):
+        try:
+            pairs.append(found(line))
+            if not all(side.strip() for side in pairs[-1]):
+                raise ValueError("has an empty side")
+        except ValueError as error:
+            raise ValueError(f"{path}:{number} {error}") from None
+    return Texts((path, path), pairs)
+
+
+def from_tabs(line: str) -> tuple[str, str]:
+    source, *targets = line.split("\t")
+    if len(targets) != 1:
+        what = f"{len(targets)} tabs" if targets else "no tab"
+        raise ValueError(f"has {what}; a line is a source, a tab and its target")
+    return source, targets[0]
+
+
+def from_json(line: str) -> tuple[str, str]:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is no JSON: {error}") from None
+    if not isinstance(fields, dict) or not set(FIELDS) <= fields.keys():
+        raise ValueError(f"is no object with the fields {' and '.join(FIELDS)}")
+    source, target = (fields[name] for name in FIELDS)
+    if not isinstance(source, str) or not isinstance(target, str):
+        raise ValueError("has a source or a target that is no text")
+    if any("\ud800" <= character <= "\udfff" for character in source + target):
+        raise ValueError("has half a character, a lone surrogate")
+    return source, target
+
+
+def read_parallel(source: Path, target: Path) -> Texts:
+    """The lines of two files, each of the one with that of the other."""
+    sides = read_lines(source), read_lines(target)
+    counts = [len(side) for side in sides]
+    if counts[0] != counts[1]:
+        raise ValueError(f"{source} has {counts[0]:,} lines and {target} {counts[1]:,}")
+    for path, lines in zip((source, target), sides, strict=True):
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                raise ValueError(f"{path}:{number} is empty, and has to say what its pair does")
+    return Texts((source, target), list(zip(*sides, strict=True)))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Whatever ends them; what else Unicode calls the end of a line is part of a text."""
+    return read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
+
+
+def read_text(path: Path) -> str:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path} of texts")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
+        ) from None
+    if "\0" in text:
+        raise ValueError(f"{path} holds NUL characters: it is UTF-16 or no text; convert it")
+    if not text:
+        raise ValueError(f"{path} is empty")
+    return text

@@ -1,0 +1,223 @@
+# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+"""How good the answers of a trained translator are.
+
+    python -m generated.translator.evaluate --checkpoint out/translator --beams 4
+    python -m generated.translator.evaluate --picture read.png --source Once
+
+The figures are those of sacrebleu and jiwer; where sacrebleu is installed, it signs its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoint import check_kinds, read_checkpoint
+from .data import Tokenizer, encode_pairs, length, padded, separator_id
+from .metrics import bleu, chrf, error_rate
+from .model import CrossAttention, Model
+from .options import Options
+from .pairs import Texts, read_pairs, read_texts
+from .process import failed
+from .sample import add_options, answers, encode_sources, find_tokenizers, load, parsed
+
+
+@torch.inference_mode()
+def alignment(model: Model, source: Tensor, tokens: Tensor) -> Tensor:
+    """How much each token (T,) of one target reads of each of its source (S,). (T, S)
+
+    The mean of the heads of one cross-attention: the last but one, which shows best what belongs
+    together (arXiv:1909.02074, section 3.2).
+    """
+    attentions = [m for m in model.modules() if isinstance(m, CrossAttention)]
+    attention, given = attentions[max(0, len(attentions) - 2)], []
+    hook = attention.register_forward_pre_hook(lambda module, inputs: given.append(inputs))
+    model(source[None], tokens[None])
+    hook.remove()
+    x, (k, _), _ = given[0]
+    q = attention.q_proj(x).view(1, len(tokens), attention.heads, attention.head_dim)
+    scores = attention.head_dim**-0.5 * (
+        q.transpose(1, 2).float() @ k.float().transpose(2, 3)
+    )  # (1, H, T, S)
+    return scores.softmax(-1)[0].mean(0)
+
+
+def held_out(folder: Path) -> Texts:
+    """The pairs that a run has been validated with."""
+    path = folder / "checkpoint.safetensors"
+    saved = read_checkpoint(path)[1].get("options")
+    if not isinstance(saved, dict):
+        raise ValueError(f"{path} does not say on which data it was trained; give some with --data")
+    check_kinds(saved, asdict(Options()), path)
+    return read_texts(Options(**saved))[1]
+
+
+@torch.inference_mode()
+def answer_pairs(
+    options: argparse.Namespace,
+    model: Model,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    texts: Texts,
+) -> tuple[float, list[str]]:
+    """The mean loss over the tokens of the targets, and an answer to each source."""
+    _, tokenizer = tokenizers
+    separator, config = separator_id(options.separator, tokenizer), model.config
+    context = config.context_length
+    pairs = list(encode_pairs(texts, tokenizer, separator))
+    order = sorted(range(len(pairs)), key=lambda index: length(pairs[index]))
+    made, total, count = [""] * len(pairs), 0.0, 0
+    for first in tracked(range(0, len(order), options.batch)):
+        mine = order[first : first + options.batch]
+        rows = [pairs[index] for index in mine]
+        batch = padded(rows, context, separator)
+        source, lengths, tokens, wanted = batch.to(torch.device(options.device))
+        loss = model(source, tokens, wanted, source_lengths=lengths, reduction="sum")
+        total += loss.item()
+        count += batch.target_count
+        cut = [source[:context] for source, _ in rows]
+        for index, text in zip(mine, answers(options, model, tokenizer, cut), strict=True):
+            made[index] = text
+    return total / count, made
+
+
+def tracked(steps: range) -> Iterable[int]:
+    """With a bar on a terminal where rich is installed."""
+    try:
+        from rich.progress import track
+    except ImportError:
+        return steps
+    return track(steps, "answering", disable=not sys.stdout.isatty(), transient=True)
+
+
+def figures(loss: float, answers: list[str], targets: list[str]) -> dict[str, str]:
+    """How near answers come to their targets; words are what spaces part, as phonemes may be."""
+    alike = sum(a.strip() == t.strip() for a, t in zip(answers, targets, strict=True))
+    words = [[text.split() for text in texts] for texts in (answers, targets)]
+    characters = [[[*text.strip()] for text in texts] for texts in (answers, targets)]
+    return {
+        "loss per token": f"{loss:8.4f}",
+        "perplexity": f"{math.exp(min(loss, 99)):8.3f}",
+        "exact match": f"{100 * alike / len(answers):7.2f} %",
+        "word error rate": f"{error_rate(*words):7.2f} %",
+        "character error rate": f"{error_rate(*characters):7.2f} %",
+        "BLEU (13a, exp)": f"{bleu(answers, targets):7.2f}",
+        "chrF2": f"{chrf(answers, targets):7.2f}",
+    }
+
+
+def signed(answers: list[str], targets: list[str]) -> dict[str, str]:
+    """What sacrebleu says, by its signatures, where it is installed."""
+    try:
+        from sacrebleu.metrics import BLEU, CHRF
+    except ImportError:
+        return {}
+    found = {}
+    for metric in (BLEU(), CHRF()):
+        score = metric.corpus_score(answers, [targets])
+        found[str(metric.get_signature())] = f"{score.name} {score.score:.2f}"
+    return found
+
+
+def write_answers(path: Path, pairs: list[tuple[str, str]], answers: list[str]) -> None:
+    """Lines of a source, its target and the answer."""
+    lines = []
+    for row in zip(pairs, answers, strict=True):
+        (source, target), answer = row
+        lines.append("\t".join(" ".join(text.split()) for text in (source, target, answer)))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def evaluate(
+    options: argparse.Namespace, model: Model, tokenizers: tuple[Tokenizer, Tokenizer]
+) -> None:
+    """Prints a table of figures."""
+    texts = read_pairs(options.data) if options.data else held_out(options.checkpoint)
+    texts = replace(texts, pairs=texts.pairs[: options.limit or None])
+    loss, made = answer_pairs(options, model, tokenizers, texts)
+    targets = [target for _, target in texts.pairs]
+    if options.out:
+        write_answers(options.out, texts.pairs, made)
+    beams = f", {options.beams} beams" if options.beams > 1 else ""
+    print(f"{len(made):,} pairs of {texts.paths[0]}{beams}")
+    for name, figure in figures(loss, made, targets).items():
+        print(f"  {name:22}{figure}")
+    for signature, figure in signed(made, targets).items():
+        print(f"{figure}  {signature}")
+
+
+def draw(
+    options: argparse.Namespace, model: Model, tokenizers: tuple[Tokenizer, Tokenizer]
+) -> None:
+    """What each token of an answer, or of the target that is given, reads of the source."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ValueError("--picture needs matplotlib: pip install matplotlib") from None
+    source_tokenizer, tokenizer = tokenizers
+    (source,) = encode_sources([options.source], source_tokenizer, model.config)
+    text = options.target or answers(options, model, tokenizer, [source])[0]
+    target, separator = tokenizer.encode(text), separator_id(options.separator, tokenizer)
+    read = torch.tensor([separator, *target], device=options.device)
+    weights = alignment(model, torch.tensor(source, device=options.device), read).float().cpu()
+    across, down = (
+        [repr(side.decode([token]))[1:-1].replace(" ", "_") for token in tokens]
+        for side, tokens in zip(tokenizers, (source, target), strict=True)
+    )
+    down.append("(end)")
+    size = 2 + 0.22 * len(across), 2 + 0.22 * len(down)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(weights.numpy(), cmap="Greys", vmin=0)
+    axes.set_xticks(range(len(across)), across, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(down)), down, parse_math=False)
+    axes.set(xlabel="source", ylabel="target")
+    figure.savefig(options.picture, dpi=150)
+    print(f"{options.picture}: {text}")
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.evaluate",
+        description="How good the answers of a trained translator are.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, help="a .tsv or .jsonl of pairs, if not what the run held out")
+    add("--limit", type=int, default=0, help="pairs, from the first on; 0: all")
+    add("--batch", type=int, default=32, help="sources answered together")
+    add("--out", type=Path, help="a file for lines of source, target and answer")
+    add("--picture", type=Path, help="a file for a picture of what one answer reads")
+    add("--source", default="", help="of the picture")
+    add("--target", default="", help="of the picture, in place of the answer")
+    add_options(parser)
+    options = parsed(parser, arguments)
+    if options.limit < 0 or options.batch < 1:
+        raise ValueError("--limit can't be negative, --batch is at least 1")
+    if bool(options.picture) != bool(options.source):
+        raise ValueError("--picture goes with --source, of which it is")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        model = load(options.checkpoint, options.device)
+        tokenizers = find_tokenizers(options)
+        if options.picture:
+            draw(options, model, tokenizers)
+        else:
+            evaluate(options, model, tokenizers)
+    except (ValueError, OSError) as error:
+        return failed(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
