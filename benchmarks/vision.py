@@ -262,7 +262,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name, recipe in RECIPES.items():
             data = recipe.data(given, Path(folder) / "data") if given.only in name else None
-            for seed in given.seed if data else ():
+            if data is None:
+                continue
+            for seed in given.seed:
                 print(measure(name, recipe, given, seed, data, Path(folder)), flush=True)
 
 

@@ -115,7 +115,8 @@ def figures(loss: float, answers: list[str], targets: list[str]) -> dict[str, st
 def signed(answers: list[str], targets: list[str]) -> dict[str, str]:
     """What sacrebleu says, by its signatures, where it is installed."""
     try:
-        from sacrebleu.metrics import BLEU, CHRF
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
     except ImportError:
         return {}
     found = {}
