@@ -62,7 +62,7 @@ WORDS = Lesson(pronunciations, "dictionary", pronounced, 32)
 LESSONS = {
     "seq2seq_gru": STRINGS,
     "seq2seq_luong": STRINGS,
-    "translator": STRINGS,
+    "translation_transformer": STRINGS,
     "g2p_gru": WORDS,
 }
 CHARACTERS = ("lstm_char", "gru_char")

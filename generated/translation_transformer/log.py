@@ -1,4 +1,4 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+# Made from specs/translation_transformer.yaml; make it again with tgen build
 """What training shows: aligned lines, the same as JSON lines, a progress bar, a plot."""
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def plot_losses(log: Path, picture: Path) -> None:
     for key, label in (("loss", "training"), ("validation_loss", "validation")):
         points = [(record["step"], record[key]) for record in records if key in record]
         axes.plot(*zip(*points, strict=True), label=label)
-    axes.set(xlabel="step", ylabel="loss (nats per token)", title="translator")
+    axes.set(xlabel="step", ylabel="loss (nats per token)", title="translation_transformer")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(picture, dpi=150)

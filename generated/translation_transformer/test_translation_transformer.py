@@ -1,5 +1,5 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
-"""What translator promises, tested at toy size, on a GPU where there is one."""
+# Made from specs/translation_transformer.yaml; make it again with tgen build
+"""What translation_transformer promises, tested at toy size, on a GPU where there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+# Made from specs/translation_transformer.yaml; make it again with tgen build
 """How near answers come to what was wanted: BLEU, chrF, rates of errors."""
 
 from __future__ import annotations

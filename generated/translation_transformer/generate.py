@@ -1,4 +1,4 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+# Made from specs/translation_transformer.yaml; make it again with tgen build
 """How targets are made: of the likeliest tokens, of drawn ones, or by a beam search."""
 
 from __future__ import annotations

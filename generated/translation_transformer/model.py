@@ -1,5 +1,6 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
-"""translator: an encoder-decoder transformer with 3 + 3 layers and 1.63 M parameters.
+# Made from specs/translation_transformer.yaml; make it again with tgen build
+"""translation_transformer: an encoder-decoder transformer with 3 + 3 layers and 1.63 M
+parameters.
 
 Rotary positions; RMSNorm before each sublayer; an MLP with squared ReLU; input and output
 embeddings are tied.

@@ -1,4 +1,4 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+# Made from specs/translation_transformer.yaml; make it again with tgen build
 """The options of a training run, and the command line made from them."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Options:
     validation_source: Annotated[str, "like --source, of pairs that are held out"] = ""
     validation_target: Annotated[str, "and their targets"] = ""
     examples: Annotated[int, "pairs held out of which validation shows answers"] = 3
-    out: Annotated[str, "folder for checkpoints and logs"] = "out/translator"
+    out: Annotated[str, "folder for checkpoints and logs"] = "out/translation_transformer"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False
     tiny: Annotated[bool, "train Config.tiny(), to try things out"] = False
@@ -65,7 +65,7 @@ def parse_options(arguments: list[str] | None) -> Options:
     """The options given, else those of the run to resume, else the defaults."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.train",
-        description="Train translator on pairs of texts.",
+        description="Train translation_transformer on pairs of texts.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, hint in get_type_hints(Options, include_extras=True).items():

@@ -1,4 +1,4 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+# Made from specs/translation_transformer.yaml; make it again with tgen build
 """Checkpoints: one safetensors file each, written whole or not at all."""
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
-"""How good the answers of a trained translator are.
+# Made from specs/translation_transformer.yaml; make it again with tgen build
+"""How good the answers of a trained translation_transformer are.
 
-    python -m generated.translator.evaluate --checkpoint out/translator --beams 4
-    python -m generated.translator.evaluate --picture read.png --source Once
+    python -m generated.translation_transformer.evaluate --checkpoint out/translation_transformer --beams 4
+    python -m generated.translation_transformer.evaluate --picture read.png --source Once
 
 The figures are those of sacrebleu and jiwer; where sacrebleu is installed, it signs its own.
 """
@@ -186,7 +186,7 @@ def draw(
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
-        description="How good the answers of a trained translator are.",
+        description="How good the answers of a trained translation_transformer are.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument

@@ -1,4 +1,4 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+# Made from specs/translation_transformer.yaml; make it again with tgen build
 """One process of a run: its rank, its device, and what ends it: signals and errors."""
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
-"""Train translator on pairs of texts.
+# Made from specs/translation_transformer.yaml; make it again with tgen build
+"""Train translation_transformer on pairs of texts.
 
-    python -m generated.translator.train --data pairs.tsv --tokenizer tokenizer.json
-    python -m generated.translator.train --resume
-    torchrun --nproc-per-node 2 -m generated.translator.train --resume  # on two devices
+    python -m generated.translation_transformer.train --data pairs.tsv --tokenizer tokenizer.json
+    python -m generated.translation_transformer.train --resume
+    torchrun --nproc-per-node 2 -m generated.translation_transformer.train --resume  # on two devices
 
 OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
 (the weights of the lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C finishes

@@ -1,4 +1,4 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
+# Made from specs/translation_transformer.yaml; make it again with tgen build
 """Pairs of texts from files: a TSV or JSONL file, or two files that go together line by line."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-# Made from specs/translator.yaml; make it again: tgen build specs/translator.yaml
-"""Generate targets with a trained translator.
+# Made from specs/translation_transformer.yaml; make it again with tgen build
+"""Generate targets with a trained translation_transformer.
 
-    python -m generated.translator.sample --checkpoint out/translator --source Once --beams 4
+    python -m generated.translation_transformer.sample --checkpoint out/translation_transformer --source Once --beams 4
 
 Several sources, of whatever lengths, and several samples of each are decoded as one batch.
 """
@@ -50,7 +50,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Which model answers, and how it comes to its answers."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument
-    add("--checkpoint", type=Path, default="out/translator", help="a run's folder or one file")
+    add(
+        "--checkpoint",
+        type=Path,
+        default="out/translation_transformer",
+        help="a run's folder or one file",
+    )
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
     add("--separator", default="<|endoftext|>", help="the token before a target and at its end")
     add("--beams", type=int, default=1, help="beginnings that a search keeps; 1: no search")
@@ -88,7 +93,7 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
-        description="Generate targets with a trained translator.",
+        description="Generate targets with a trained translation_transformer.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
