@@ -134,13 +134,6 @@ def residual_net() -> dict[str, Any]:
     }
 
 
-def untouched() -> dict[str, Any]:
-    """The same without flips; only its evaluation attacks."""
-    spec = two_convolutions()
-    train = {**spec["train"], "augment": [], "adversarial": {"eps": EPS}}
-    return {**spec, "train": train}
-
-
 def attacked() -> dict[str, Any]:
     """The same with strides for pools, from images that FGSM changes from a random start."""
     spec = two_convolutions()
@@ -204,7 +197,7 @@ def denoising(sigma: float) -> dict[str, Any]:
 RECIPES = {
     "cnn_fashion": Recipe(two_convolutions(), fashion, right),
     "residual net": Recipe(residual_net(), fashion, right),
-    "not attacked": Recipe(untouched(), fashion, withstands, ("--attack-eps", "1e-9")),
+    "not attacked": Recipe(attacked(), fashion, withstands, ("--attack-eps", "1e-9")),
     "attacked by FGSM": Recipe(attacked(), fashion, withstands),
     "espcn x3": Recipe(super_resolution(), photographs, gained),
     "espcn beside bicubic x3": Recipe(super_resolution(beside=True), photographs, gained),
