@@ -83,6 +83,18 @@ def listed(words: Sequence[str]) -> str:
     return text[:1].upper() + text[1:]
 
 
+def commands(text: str) -> str:
+    """Lines of a docstring that are commands, those too long for one continued on a next."""
+    lines = []
+    for line in text.splitlines(keepends=True):
+        command = line.partition("  # ")[0]
+        while len(line) > WIDTH + 3 and (cut := command.rfind(" ", 8, WIDTH + 1)) > 0:
+            lines.append(f"{line[:cut]} \\\n")
+            line, command = (f"        {part[cut + 1 :]}" for part in (line, command))
+        lines.append(line)
+    return "".join(lines)
+
+
 def papers(titles: Sequence[str]) -> str:
     """A wrapped list of what to read."""
     lines = ["Paper:" if len(titles) == 1 else "Papers:"]
@@ -141,6 +153,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "bytes": human_bytes,
     "flops": human_flops,
     "docstring": docstring,
+    "commands": commands,
     "fill": fill,
     "suffixes": suffixes,
     "wrapped": wrapped,

@@ -1,7 +1,8 @@
 # Made from specs/translation_transformer.yaml; make it again with tgen build
 """How good the answers of a trained translation_transformer are.
 
-    python -m generated.translation_transformer.evaluate --checkpoint out/translation_transformer --beams 4
+    python -m generated.translation_transformer.evaluate --checkpoint out/translation_transformer \
+        --beams 4
     python -m generated.translation_transformer.evaluate --picture read.png --source Once
 
 The figures are those of sacrebleu and jiwer; where sacrebleu is installed, it signs its own.

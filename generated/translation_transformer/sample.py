@@ -1,7 +1,8 @@
 # Made from specs/translation_transformer.yaml; make it again with tgen build
 """Generate targets with a trained translation_transformer.
 
-    python -m generated.translation_transformer.sample --checkpoint out/translation_transformer --source Once --beams 4
+    python -m generated.translation_transformer.sample --checkpoint out/translation_transformer \
+        --source Once --beams 4
 
 Several sources, of whatever lengths, and several samples of each are decoded as one batch.
 """

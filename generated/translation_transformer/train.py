@@ -3,7 +3,8 @@
 
     python -m generated.translation_transformer.train --data pairs.tsv --tokenizer tokenizer.json
     python -m generated.translation_transformer.train --resume
-    torchrun --nproc-per-node 2 -m generated.translation_transformer.train --resume  # on two devices
+    torchrun --nproc-per-node 2 -m generated.translation_transformer.train \
+        --resume  # on two devices
 
 OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
 (the weights of the lowest validation loss), tokenizer.json, log.jsonl and loss.png. Ctrl-C finishes

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen.render.filters import literal
+from codegen.render.filters import commands, literal
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
 LARGE = st.integers(10**9, 10**17).map(float)
@@ -45,3 +45,19 @@ def test_python_computes_the_tuple(unit: list[int], times: int, rest: list[int])
 def test_python_reads_the_value_back(value: object) -> None:
     found = eval(literal(value), {"__builtins__": {}})
     assert found == value and type(found) is type(value)
+
+
+def test_a_long_command_goes_on_in_a_next_line() -> None:
+    short = "    python -m short --resume  # with what it is for\n"
+    name = "a_package_with_a_name_that_is_long"
+    long = f"    torchrun --nproc-per-node 2 -m generated.{name}.train --resume  # on two devices\n"
+    wanted = (
+        f"    torchrun --nproc-per-node 2 -m generated.{name}.train \\\n"
+        "        --resume  # on two devices\n"
+    )
+    assert commands(short) == short
+    assert commands(short + long) == short + wanted
+    longer = "    " + " ".join(["python", *(f"--option-{n} {n}" for n in range(30))]) + "\n"
+    lines = commands(longer).splitlines()
+    assert max(map(len, lines)) <= 100 and all(line.endswith(" \\") for line in lines[:-1])
+    assert " ".join(" ".join(lines).replace("\\", "").split()) == longer.strip()
