@@ -135,7 +135,7 @@ def taught(name: str, lesson: Lesson, given: argparse.Namespace, folder: Path) -
         quietly(evaluate.main, [*asked, "--beams", str(beams), "--out", str(made)])
         rows = [line.split("\t") for line in made.read_text(encoding="utf-8").splitlines()]
         result = lesson.says([answer for _, _, answer in rows], split.held_out)
-        called = f"{name}, {beams} beams" if beams > 1 else name
+        called = f"  with {beams} beams" if beams > 1 else name
         lines.append(row(called, result, seconds, steps, parameters))
     return lines
 
