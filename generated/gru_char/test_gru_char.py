@@ -195,6 +195,23 @@ def test_each_row_goes_on_where_it_was() -> None:
     assert rows == [[7 * (at % 7), 50 + 7 * (at % 7)] for at in range(10)]
 
 
+def test_what_is_held_out_is_measured_as_one_text(tmp_path: Path) -> None:
+    train_briefly(tmp_path / "out")
+    options = train.parse_options(["--resume", "--out", str(tmp_path / "out")])
+    run = train.prepare(options)
+    run.model.eval()
+    ids = torch.from_numpy(run.data.validation.astype(np.int64))[None].to(run.device)
+    row = (ids.size(1) - 2) // options.context_length // options.batch + 1  # windows of each
+    first = ids[:, : row * options.context_length + 1]
+    wanted = run.model(first[:, :-1], first[:, 1:], reduction="none")
+    made = []
+    for batch in data.validation_batches(run.data, options, 0, 1):
+        losses = run.model(batch.tokens, batch.targets, state=run.held, reduction="none")
+        run.held = run.model.after
+        made.append(losses[:1])
+    torch.testing.assert_close(torch.cat(made, 1)[:, : wanted.size(1)], wanted)
+
+
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:
     with torch.device("meta"):
         model = Model(Config())

@@ -65,6 +65,7 @@ class Run:
     step: int = 0  # steps done
     best: float = math.inf  # lowest validation loss
     carried: Tensor | None = None  # after the last batch
+    held: Tensor | None = None  # after the last of what is held out
 
     def path(self, name: str) -> Path:
         return Path(self.options.out) / name
@@ -160,12 +161,14 @@ def lr_multiplier(step: int, options: Options) -> float:
 
 
 def sum_of_losses(run: Run, network: nn.Module, batch: Batch) -> Tensor:
-    """In training, from the state after the batch before."""
-    state = run.carried if network.training else None
+    """From the state after the batch before, of training or of what is held out."""
+    state = run.carried if network.training else run.held
     with run.autocast():
         loss: Tensor = network(batch.tokens, batch.targets, state=state, reduction="sum")
     if network.training:
         run.carried = run.model.after
+    else:
+        run.held = run.model.after
     return loss
 
 
@@ -207,6 +210,7 @@ def evaluate(run: Run, log: Log) -> None:
     """The mean loss over every target that is held out; the weights of the lowest are kept."""
     run.model.eval()
     batches = validation_batches(run.data, run.options, RANK, WORLD)
+    run.held = None
     total, count = torch.zeros((), device=run.device), 0
     for batch in batches:
         total += sum_of_losses(run, run.model, batch.to(run.device))

@@ -18,7 +18,7 @@ def recurrent_techniques(train: RecurrentTrain) -> tuple[TechniquePlan, ...]:
                 name="carry_state",
                 parts={
                     place: f"{FOLDER}/carried/{place}.py.jinja"
-                    for place in ("imports", "state", "ready", "loaded", "saved")
+                    for place in ("imports", "state", "ready", "loaded", "measuring", "saved")
                 },
                 draws=False,
                 alone=True,
