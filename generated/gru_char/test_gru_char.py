@@ -15,7 +15,7 @@ from torch import Tensor
 
 from . import data, sample, train
 from .model import Config, Model
-from .options import Options
+from .options import Options, parse_options
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -197,7 +197,7 @@ def test_each_row_goes_on_where_it_was() -> None:
 
 def test_what_is_held_out_is_measured_as_one_text(tmp_path: Path) -> None:
     train_briefly(tmp_path / "out")
-    options = train.parse_options(["--resume", "--out", str(tmp_path / "out")])
+    options = parse_options(["--resume", "--out", str(tmp_path / "out")])
     run = train.prepare(options)
     run.model.eval()
     ids = torch.from_numpy(run.data.validation.astype(np.int64))[None].to(run.device)
