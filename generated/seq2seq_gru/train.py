@@ -19,7 +19,6 @@ import math
 import os
 import shlex
 import sys
-import textwrap
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -43,7 +42,7 @@ from .checkpoint import (
     write_checkpoint,
 )
 from .data import Batch, Corpus, random_batches, read_data, validation_batches
-from .generate import generate
+from .generate import examples
 from .log import Log, open_log, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
@@ -192,22 +191,6 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     return loss, norm
 
 
-def show_examples(run: Run) -> None:
-    """Prints what is made of the first sources that are held out, beside their targets."""
-    pairs = run.data.validation[: run.options.examples]
-    if not pairs or RANK > 0:
-        return
-    context, longest = run.options.context_length, max(len(target) for _, target in pairs)
-    sources = [source[:context] for source, _ in pairs]
-    with run.autocast():
-        most = min(context, 2 * longest)
-        made = generate(run.model, sources, run.data.separator, most, temperature=0)
-    for (source, target), answer in zip(pairs, made, strict=True):
-        whole = [run.data.tokenizer.decode(ids) for ids in (source, answer, target)]
-        short = (textwrap.shorten(text, 24, placeholder="..") for text in whole)
-        print("  {} -> {} (wanted: {})".format(*short))
-
-
 @torch.no_grad()
 def evaluate(run: Run, log: Log) -> None:
     """The mean loss over every target that is held out; the weights of the lowest are kept."""
@@ -221,7 +204,9 @@ def evaluate(run: Run, log: Log) -> None:
     figures = {"validation_loss": loss}
     lowest = "  (lowest so far)" * (loss < run.best)
     log.write(run.step, figures, lowest)
-    show_examples(run)
+    with run.autocast():
+        for line in examples(run.model, run.data, run.options) if RANK == 0 else ():
+            print(line)
     run.model.train()
     if loss < run.best:
         run.best = loss

@@ -44,6 +44,7 @@ def alignment(model: Model, source: Tensor, tokens: Tensor) -> Tensor:
     hook.remove()
     x, (k, _), _ = given[0]
     q = attention.q_proj(x).view(1, len(tokens), attention.heads, attention.head_dim)
+    q = attention.q_norm(q)
     scores = attention.head_dim**-0.5 * (
         q.transpose(1, 2).float() @ k.float().transpose(2, 3)
     )  # (1, H, T, S)

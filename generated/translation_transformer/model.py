@@ -1,19 +1,19 @@
 # Made from specs/translation_transformer.yaml; make it again with tgen build
-"""translation_transformer: an encoder-decoder transformer with 3 + 3 layers and 1.63 M
+"""translation_transformer: an encoder-decoder transformer with 3 + 3 layers and 1.89 M
 parameters.
 
-Rotary positions; RMSNorm before each sublayer; an MLP with squared ReLU; input and output
-embeddings are tied.
+Rotary positions; normalised queries and keys; weightless RMSNorm before each sublayer; an MLP
+with squared ReLU.
 
 Papers:
   Su et al., RoFormer (arXiv:2104.09864)
+  Henry et al., Query-Key Normalization for Transformers (arXiv:2010.04245)
   Zhang and Sennrich, Root Mean Square Layer Normalization (arXiv:1910.07467)
   So et al., Primer (arXiv:2109.08668), section 3
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +38,8 @@ class Config:
     norm_eps: float = 1e-5
     rope_theta: float = 10_000.0
     dropout: float = 0.1
-    init_std: float = 0.02
+    init_std: float = 0.044
+    embedding_std: float = 1.0
 
     @classmethod
     def tiny(cls) -> Config:
@@ -90,12 +91,15 @@ class EncoderAttention(nn.Module):
         self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
         self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
         self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+        self.q_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
+        self.k_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
 
     def forward(self, x: Tensor, rotary: Rotary, seen: Tensor | None) -> Tensor:
         batch, time, _ = x.shape
         q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
         k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
         v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k = self.q_norm(q), self.k_norm(k)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
         q, k = rotate(q, rotary), rotate(k, rotary)
         dropout = self.dropout if self.training else 0.0
@@ -117,9 +121,11 @@ class MLP(nn.Module):
 class EncoderBlock(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.attention_norm = nn.RMSNorm(
+            config.d_model, eps=config.norm_eps, elementwise_affine=False
+        )
         self.attention = EncoderAttention(config)
-        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps, elementwise_affine=False)
         self.mlp = MLP(config)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -132,13 +138,17 @@ class Encoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self.embedding_norm = nn.RMSNorm(
+            config.d_model, eps=config.norm_eps, elementwise_affine=False
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(EncoderBlock(config) for _ in range(config.encoder_layers))
-        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps, elementwise_affine=False)
 
     def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """The source's embeddings (B, S, C), after the last block."""
         positions = torch.arange(x.size(1), device=x.device)
+        x = self.embedding_norm(x)
         x = self.dropout(x)
         rotary = rope(self.config, positions)
         for block in self.blocks:
@@ -155,12 +165,15 @@ class DecoderAttention(nn.Module):
         self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
         self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
         self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+        self.q_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
+        self.k_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
 
     def forward(self, x: Tensor, rotary: Rotary, cache: LayerCache | None = None) -> Tensor:
         batch, time, _ = x.shape
         q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
         k = self.k_proj(x).view(batch, time, self.heads, self.head_dim)
         v = self.v_proj(x).view(batch, time, self.heads, self.head_dim)
+        q, k = self.q_norm(q), self.k_norm(k)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, H, T, D)
         q, k = rotate(q, rotary), rotate(k, rotary)
         seen = None
@@ -186,17 +199,20 @@ class CrossAttention(nn.Module):
         self.k_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
         self.v_proj = nn.Linear(config.d_model, self.heads * self.head_dim, bias=False)
         self.o_proj = nn.Linear(self.heads * self.head_dim, config.d_model, bias=False)
+        self.q_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
+        self.k_norm = nn.RMSNorm(self.head_dim, eps=config.norm_eps, elementwise_affine=False)
 
     def memory(self, source: Tensor) -> Memory:
         """What decoding keeps of the encoded source (B, S, C)."""
         batch, time, _ = source.shape
         k = self.k_proj(source).view(batch, time, self.heads, self.head_dim)
         v = self.v_proj(source).view(batch, time, self.heads, self.head_dim)
+        k = self.k_norm(k)
         return k.transpose(1, 2), v.transpose(1, 2)
 
     def forward(self, x: Tensor, memory: Memory, seen: Tensor | None) -> Tensor:
         batch, time, _ = x.shape
-        q = self.q_proj(x).view(batch, time, self.heads, self.head_dim)
+        q = self.q_norm(self.q_proj(x).view(batch, time, self.heads, self.head_dim))
         q, (k, v) = q.transpose(1, 2), memory  # (B, H, T, D), (B, H, S, D)
         dropout = self.dropout if self.training else 0.0
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
@@ -206,11 +222,15 @@ class CrossAttention(nn.Module):
 class DecoderBlock(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.attention_norm = nn.RMSNorm(
+            config.d_model, eps=config.norm_eps, elementwise_affine=False
+        )
         self.attention = DecoderAttention(config)
-        self.cross_attention_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.cross_attention_norm = nn.RMSNorm(
+            config.d_model, eps=config.norm_eps, elementwise_affine=False
+        )
         self.cross_attention = CrossAttention(config)
-        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.mlp_norm = nn.RMSNorm(config.d_model, eps=config.norm_eps, elementwise_affine=False)
         self.mlp = MLP(config)
         self.dropout = nn.Dropout(config.dropout)
 
@@ -338,9 +358,12 @@ class Decoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
+        self.embedding_norm = nn.RMSNorm(
+            config.d_model, eps=config.norm_eps, elementwise_affine=False
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps)
+        self.norm = nn.RMSNorm(config.d_model, eps=config.norm_eps, elementwise_affine=False)
 
     def forward(
         self,
@@ -351,6 +374,7 @@ class Decoder(nn.Module):
         cache: Cache | None = None,
     ) -> Tensor:
         """What the head reads: the target's embeddings (B, T, C), after the last block."""
+        x = self.embedding_norm(x)
         x = self.dropout(x)
         rotary = cache.rotary(positions) if cache else rope(self.config, positions)
         for layer, block in enumerate(self.blocks):
@@ -365,20 +389,21 @@ class Model(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
+        self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
 
     @torch.no_grad()
     def init_weights(self) -> None:
         """Draws every weight from N(0, init_std^2), except:
 
-        norm weights       one
-        o_proj, down_proj  init_std / sqrt(2 * layers) (GPT-2, section 2.3)
+        o_proj, down_proj  zero: every block starts as the identity
+        head               zero: all tokens start equally likely
+        embeddings         standard deviation embedding_std
         """
-        residual_std = self.config.init_std / math.sqrt(2 * self.config.layers)
         for name, parameter in self.named_parameters():
-            if name.endswith("norm.weight"):
-                nn.init.ones_(parameter)
-            elif name.endswith(("o_proj.weight", "down_proj.weight")):
-                nn.init.normal_(parameter, std=residual_std)
+            if name.endswith(("o_proj.weight", "down_proj.weight", "head.weight")):
+                nn.init.zeros_(parameter)
+            elif name.endswith("token_embedding.weight"):
+                nn.init.normal_(parameter, std=self.config.embedding_std)
             else:
                 nn.init.normal_(parameter, std=self.config.init_std)
 
@@ -403,7 +428,7 @@ class Model(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., V)"""
-        return F.linear(x, self.token_embedding.weight)
+        return F.linear(x, self.head.weight)
 
     def forward(
         self,
@@ -433,7 +458,7 @@ class Model(nn.Module):
         check("targets", targets, tokens.shape, tokens, range(-100, self.config.vocab_size))
         flat, labels = x.flatten(0, 1), targets.flatten()  # (B * T, C), (B * T,)
         loss = F.linear_cross_entropy(
-            flat, self.token_embedding.weight, labels, reduction=reduction, options=LOSS_CHUNKS
+            flat, self.head.weight, labels, reduction=reduction, options=LOSS_CHUNKS
         )
         return loss.view_as(targets) if reduction == "none" else loss
 

@@ -368,7 +368,7 @@ def test_the_full_model_has_the_planned_number_of_parameters() -> None:
     with torch.device("meta"):
         model = Model(Config())
     count = sum(parameter.numel() for parameter in model.parameters())
-    assert count == 1_634_432
+    assert count == 1_888_256
 
 
 def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:

@@ -20,7 +20,6 @@ import math
 import os
 import shlex
 import sys
-import textwrap
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -44,9 +43,10 @@ from .checkpoint import (
     write_checkpoint,
 )
 from .data import Batch, Corpus, random_batches, read_data, validation_batches
-from .generate import generate
+from .generate import examples
 from .log import Log, open_log, plot_losses, progress
 from .model import Config, Model
+from .muon import Muon
 from .options import Options, parse_options
 from .process import RANK, WORLD, failed, start_device, stop_signals, sum_over_ranks
 
@@ -76,15 +76,30 @@ class Run:
 
 
 def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
-    """AdamW; weight decay shrinks matrices and embeddings only, not gains and biases."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
+    """Muon for matrices, AdamW for all else; gains and biases don't decay."""
+    matrices, vectors, embeddings, heads = [], [], [], []
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            vectors.append(parameter)
+        elif name.endswith("token_embedding.weight"):
+            embeddings.append(parameter)
+        elif name.endswith("head.weight"):
+            heads.append(parameter)
+        else:
+            matrices.append(parameter)
     groups: list[dict[str, Any]] = [
-        {"params": matrices, "base_lr": options.lr, "weight_decay": options.weight_decay},
+        {
+            "params": embeddings,
+            "base_lr": options.embedding_lr,
+            "weight_decay": options.weight_decay,
+        },
+        {"params": heads, "base_lr": options.head_lr, "weight_decay": options.weight_decay},
         {"params": vectors, "base_lr": options.lr, "weight_decay": 0.0},
     ]
     betas = (options.beta1, options.beta2)
-    return [torch.optim.AdamW(groups, options.lr, betas, options.eps, fused=True)]
+    adamw = torch.optim.AdamW(groups, options.lr, betas, options.eps, fused=True)
+    steps, decay = options.newton_schulz_steps, options.matrix_weight_decay
+    return [adamw, Muon(matrices, options.matrix_lr, options.momentum, steps, decay)]
 
 
 def prepare(options: Options) -> Run:
@@ -183,7 +198,7 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     seed = np.random.SeedSequence((options.seed, run.step, RANK)).generate_state(1)
     torch.manual_seed(int(seed[0]))
     loss = backward(run, random_batches(run.data, options, run.step, RANK, WORLD))
-    norm = nn.utils.clip_grad_norm_(run.model.parameters(), options.clip)
+    norm = nn.utils.get_total_norm([p.grad for p in run.model.parameters() if p.grad is not None])
     for optimizer in run.optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["base_lr"] * lr_scale
@@ -191,22 +206,6 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
         optimizer.zero_grad()
     run.step += 1
     return loss, norm
-
-
-def show_examples(run: Run) -> None:
-    """Prints what is made of the first sources that are held out, beside their targets."""
-    pairs = run.data.validation[: run.options.examples]
-    if not pairs or RANK > 0:
-        return
-    context, longest = run.options.context_length, max(len(target) for _, target in pairs)
-    sources = [source[:context] for source, _ in pairs]
-    with run.autocast():
-        most = min(context, 2 * longest)
-        made = generate(run.model, sources, run.data.separator, most, temperature=0)
-    for (source, target), answer in zip(pairs, made, strict=True):
-        whole = [run.data.tokenizer.decode(ids) for ids in (source, answer, target)]
-        short = (textwrap.shorten(text, 24, placeholder="..") for text in whole)
-        print("  {} -> {} (wanted: {})".format(*short))
 
 
 @torch.no_grad()
@@ -222,7 +221,9 @@ def evaluate(run: Run, log: Log) -> None:
     figures = {"validation_loss": loss}
     lowest = "  (lowest so far)" * (loss < run.best)
     log.write(run.step, figures, lowest)
-    show_examples(run)
+    with run.autocast():
+        for line in examples(run.model, run.data, run.options) if RANK == 0 else ():
+            print(line)
     run.model.train()
     if loss < run.best:
         run.best = loss
@@ -231,7 +232,7 @@ def evaluate(run: Run, log: Log) -> None:
 
 def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
     if not math.isfinite(loss):
-        raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --lr")
+        raise ValueError(f"the loss is {loss} at step {run.step}; try a smaller --matrix-lr")
     options = run.options
     pairs = WORLD * options.accumulation * options.batch
     figures = {"loss": loss, "lr": lr, "norm": norm, "ms": 1e3 * seconds}
@@ -252,7 +253,7 @@ def train(run: Run, log: Log, signals: list[int]) -> None:
         if logs or step == 0:
             mean = sum_over_ranks(loss.item())
             seconds = (time.perf_counter() - since) / (run.step - timed)
-            report(run, log, mean, options.lr * lr_scale, norm.item(), seconds)
+            report(run, log, mean, options.matrix_lr * lr_scale, norm.item(), seconds)
         if evaluates:
             evaluate(run, log)
         if saves or stopped:

@@ -102,7 +102,11 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             *sampling_files(
                 "tasks/seq2seq_lm/data.py.jinja", "tasks/seq2seq_lm/sample.py.jinja", generation
             ),
-            FilePlan("generate.py", "tasks/seq2seq_lm/generate.py.jinja", ("generate", "search")),
+            FilePlan(
+                "generate.py",
+                "tasks/seq2seq_lm/generate.py.jinja",
+                ("generate", "search", "examples"),
+            ),
             FilePlan("evaluate.py", "tasks/seq2seq_lm/evaluate.py.jinja", roots=("main",)),
             FilePlan("metrics.py", "tasks/seq2seq_lm/metrics.py.jinja"),
             FilePlan("pairs.py", "tasks/seq2seq_lm/pairs.py.jinja", roots=()),
