@@ -128,7 +128,7 @@ def error_rates(answers: list[str], held_out: dict[str, list[str]]) -> tuple[flo
 def bleu(answers: list[str], held_out: dict[str, list[str]]) -> float:
     """By sacrebleu: tokenizer 13a, exponential smoothing."""
     try:
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
     except ImportError:
         raise ValueError("BLEU needs sacrebleu: pip install sacrebleu") from None
     targets = [[targets[0] for targets in held_out.values()]]

@@ -53,6 +53,7 @@ TRAIN_FILES = (
     "pictures.py",
     "report.py",
     "generate.py",
+    "examples.py",
     "muon.py",
 )
 

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .data import Corpus
 from .model import Cache, Model
-from .options import Options
 
 
 def pick(
@@ -180,18 +176,3 @@ def search(
             return [answers[:best] for answers in kept.answers]
         cache.select(rows)
         logits = model.decode(kept.made[..., -1].flatten(), cache)
-
-
-def examples(model: Model, data: Corpus, options: Options) -> Iterator[str]:
-    """What is made of the first sources that are held out, in lines beside their targets."""
-    pairs, context = data.validation[: options.examples], options.context_length
-    if not pairs:
-        return
-    most = min(context, 2 * max(len(target) for _, target in pairs))
-    sources = [source[:context] for source, _ in pairs]
-    made = generate(model, sources, data.separator, most, temperature=0)
-    for (source, target), answer in zip(pairs, made, strict=True):
-        whole = [data.source_tokenizer.decode(source)]
-        whole += [data.tokenizer.decode(ids) for ids in (answer, target)]
-        short = (textwrap.shorten(text, 24, placeholder="..") for text in whole)
-        yield "  {} -> {} (wanted: {})".format(*short)

@@ -42,7 +42,7 @@ from .checkpoint import (
     write_checkpoint,
 )
 from .data import Batch, Corpus, random_batches, read_data, validation_batches
-from .generate import examples
+from .examples import examples
 from .log import Log, open_log, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options

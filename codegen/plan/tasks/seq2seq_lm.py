@@ -102,11 +102,8 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             *sampling_files(
                 "tasks/seq2seq_lm/data.py.jinja", "tasks/seq2seq_lm/sample.py.jinja", generation
             ),
-            FilePlan(
-                "generate.py",
-                "tasks/seq2seq_lm/generate.py.jinja",
-                ("generate", "search", "examples"),
-            ),
+            FilePlan("generate.py", "tasks/seq2seq_lm/generate.py.jinja", ("generate", "search")),
+            FilePlan("examples.py", "tasks/seq2seq_lm/examples.py.jinja", roots=("examples",)),
             FilePlan("evaluate.py", "tasks/seq2seq_lm/evaluate.py.jinja", roots=("main",)),
             FilePlan("metrics.py", "tasks/seq2seq_lm/metrics.py.jinja"),
             FilePlan("pairs.py", "tasks/seq2seq_lm/pairs.py.jinja", roots=()),
