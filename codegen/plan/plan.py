@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Any
 
 from codegen.frozen import frozen
 from codegen.plan.checkpoint_plan import CheckpointPlan
@@ -14,6 +15,7 @@ from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.train import TrainPlan
 
+FLOAT32, BFLOAT16 = 4, 2  # bytes of a number
 PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
 
 
@@ -31,6 +33,18 @@ class Cost:
     training_bytes: int = 0  # float32 weights, their average, gradients and optimizer state
     unit: str = "token"  # that FLOPs are counted for
     uncounted: tuple[str, ...] = ()  # classes whose parameters are counted when the tests run
+
+    @classmethod
+    def of(cls, parameters: int, flops_forward: int, **more: Any) -> Cost:
+        """What follows of how many parameters there are, all of them met, and of a forward pass."""
+        return cls(
+            parameters=parameters,
+            flops_forward=flops_forward,
+            flops_train=3 * flops_forward,
+            weight_bytes=FLOAT32 * parameters,
+            weight_bytes_bf16=BFLOAT16 * parameters,
+            **{"active_parameters": parameters, **more},
+        )
 
 
 @frozen

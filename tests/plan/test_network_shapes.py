@@ -148,6 +148,11 @@ def test_sizes_are_not_tried_where_they_change_nothing(monkeypatch: pytest.Monke
     patches = {"patches": {"size": 3, "layers": [{"norm": "layer"}]}}
     assert "has 15 pixels" in refused({"conv": 4}, patches, "mean_pool", "linear")
     assert len(tried) > 2
+    before = len(tried)
+    levels = {"widths": [4, 8, 16], "block": [{"conv": "width"}], "down": [{"max_pool": 2}]}
+    layers: list[Any] = [{"conv": "width"}] * 300  # a damaged `up`, which enlarges nothing
+    message = refused({"unet": {**levels, "up": layers}}, "mean_pool", "linear")
+    assert "levels that don't fit" in message and len(tried) == before
 
 
 def test_a_layer_that_nothing_reads_is_named() -> None:

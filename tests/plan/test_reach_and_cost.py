@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.plan import lower
+from codegen.plan.loss_chunk import loss_chunk
 from codegen.plan.masks.names import mask_numbers
 from codegen.plan.transformer.attention_cost import SAMPLES, cache_slots, visible_pairs
 from codegen.plan.transformer.attention_function import kept_by_cache, kept_numbers
-from codegen.plan.transformer.lower import loss_chunk
 from codegen.render.filters import largest
 from codegen.spec import load_spec
 from codegen.spec.masks.reach import is_causal, plain, shows_the_future

@@ -94,16 +94,8 @@ def _with_names(
 def _cost(network: LayeredNetwork, unit: str) -> Cost:
     count = sum(row.count for row in network.parameters)
     flops = sum(row.flops for row in network.rows if not row.depth)
-    return Cost(
-        parameters=count,
-        active_parameters=count,
-        flops_forward=flops,
-        flops_train=3 * flops,
-        weight_bytes=4 * count,
-        weight_bytes_bf16=2 * count,
-        unit=unit,
-        uncounted=network.own.names if network.own else (),
-    )
+    uncounted = network.own.names if network.own else ()
+    return Cost.of(count, flops, unit=unit, uncounted=uncounted)
 
 
 def _description(name: str, network: LayeredNetwork, ends: NetworkEnds) -> Description:

@@ -9,11 +9,13 @@ from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.lowering import walked, with_side
 from codegen.plan.network.size import MAP
 from codegen.plan.network.walk import PlacedError
+from codegen.spec.network.check_defaults import layers_of
 from codegen.spec.network.vocabulary import NetworkModel
 
 if TYPE_CHECKING:
     from codegen.spec.network.own_code import OwnCode
 
+MOST = 200  # layers that a spec may list: each size is a walk through all
 STEPS = 16  # pixels up and down that are tried one by one
 MULTIPLES = (32, 64, 128, 256, 512)  # and beyond these, what many levels can ask for
 
@@ -23,7 +25,7 @@ def nearest_side(
 ) -> int | None:
     """The side of an image, from half to twice as large, with which every layer fits.
 
-    None, too, where `error` is the same for images of other sizes.
+    None, too, where `error` is the same for images of other sizes, or trying them would take long.
     """
 
     def wrong(side: int) -> str:
@@ -33,7 +35,8 @@ def nearest_side(
             return other.message
         return ""
 
-    if len(ends.incoming) != MAP:
+    listed = [model.layers, *(block.layers for block in model.blocks.values())]
+    if len(ends.incoming) != MAP or sum(1 for _ in layers_of(listed)) > MOST:
         return None
     side = ends.incoming[1].value
     if wrong(2 * side) == wrong(-(-side // 2)) == error.message:

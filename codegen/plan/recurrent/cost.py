@@ -5,8 +5,6 @@ from __future__ import annotations
 from codegen.plan.plan import Cost
 from codegen.plan.recurrent.network import RecurrentNetwork
 
-FLOAT32, BFLOAT16 = 4, 2
-
 
 def recurrent_cost(network: RecurrentNetwork) -> Cost:
     """Counts from the parameter table; a multiply-add is two FLOPs.
@@ -19,11 +17,4 @@ def recurrent_cost(network: RecurrentNetwork) -> Cost:
     if network.tied:
         met += next(row.count for row in network.parameters if row.group == "embedding")
     forward = 2 * met + 2 * network.context_length * network.compared
-    return Cost(
-        parameters=count,
-        active_parameters=count,
-        flops_forward=forward,
-        flops_train=3 * forward,
-        weight_bytes=FLOAT32 * count,
-        weight_bytes_bf16=BFLOAT16 * count,
-    )
+    return Cost.of(count, forward)

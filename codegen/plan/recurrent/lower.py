@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codegen.plan.loss_chunk import loss_chunk
 from codegen.plan.reads import Read
 from codegen.plan.recurrent.network import (
     CLASSES,
@@ -22,7 +23,6 @@ from codegen.spec.recurrent.vocabulary import RecurrentDropout, RecurrentModel, 
 
 TOY_VOCABULARY, TOY_CONTEXT, TOY_WIDTH, TOY_PROJECTION, TOY_EMBEDDING = 61, 32, 32, 16, 24
 RATES = ("embedding", "layers", "output")
-LOGITS = 2**24  # that the loss holds at one time
 
 
 def lowered(spec: RecurrentSpec) -> RecurrentNetwork:
@@ -41,7 +41,7 @@ def lowered(spec: RecurrentSpec) -> RecurrentNetwork:
         output=_output(model),
         tied=model.embedding.tied,
         bias=model.bias,
-        loss_chunk=_loss_chunk(model.vocab_size),
+        loss_chunk=loss_chunk(model.vocab_size),
         compared=_compared(model) if pairs else 0,
         carries=spec.train.carry_state,
         forces=spec.train.teacher_forcing == 1,
@@ -60,12 +60,6 @@ def lowered(spec: RecurrentSpec) -> RecurrentNetwork:
 def _several(model: RecurrentModel, *, pairs: bool) -> bool:
     """Whether a layer hands on to a next one."""
     return model.layers > 1 or (pairs and encoder_sizes(model).layers > 1)
-
-
-def _loss_chunk(vocab_size: int) -> int:
-    """Tokens whose logits fill 64 MB in float32: a power of two from 512 to 8192."""
-    fits = max(1, LOGITS // vocab_size)
-    return min(8192, max(512, 1 << (fits.bit_length() - 1)))
 
 
 def _output(model: RecurrentModel) -> Read:

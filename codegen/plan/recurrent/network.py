@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.frozen import frozen
-from codegen.plan.reads import Largest, Printed, Read
+from codegen.plan.reads import Printed, Read
 from codegen.plan.tables import ConfigField, ImportPlan, Parameter
 
 CLASSES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
@@ -100,6 +100,8 @@ class RecurrentNetwork:
     encoder: EncoderPlan | None = None
     attention: SourceAttentionPlan | None = None
     inputs: tuple[str, ...] = ()
+    prefix: str = ""  # no token sees what comes after it
+    prefix_length: None = None
     rereads: tuple[Read, ...] = ()
     decodes: bool = True
     takes_back: str = "never"
@@ -137,16 +139,6 @@ class RecurrentNetwork:
         if self.attention and self.attention.before:
             return (self.output, self.source_width, self.embedding)
         return (self.output,)
-
-    @property
-    def prefix(self) -> str:
-        """No token sees what comes after it."""
-        return ""
-
-    @property
-    def prefix_length(self) -> Read | Largest:
-        """Of a prefix, which there is none of."""
-        raise NotImplementedError
 
     @property
     def length_fields(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class TokenNetwork(Network, Protocol):
         """Whether the length of one that sees itself is `given` or `fixed`; "" for none."""
 
     @property
-    def prefix_length(self) -> Read | Largest:
+    def prefix_length(self) -> Read | Largest | None:
         """Of a fixed one."""
 
 

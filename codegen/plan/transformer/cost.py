@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from codegen.plan.plan import Cost
+from codegen.plan.plan import BFLOAT16, Cost
 from codegen.plan.tables import Parameter
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.network import TransformerNetwork
@@ -12,7 +12,6 @@ from codegen.plan.transformer.sublayers import kind_of
 from codegen.spec.transformer.resolve import output_width
 from codegen.spec.transformer.vocabulary import TransformerModel
 
-FLOAT32, BFLOAT16 = 4, 2
 # What a classifier computes for the whole image, and not for each of its tokens.
 ONCE_AN_IMAGE = ("head.", "distillation_head.", "pool.q_proj", "pool.o_proj", "pool.mlp")
 
@@ -28,13 +27,10 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Co
         for layer in network.layers
         for sublayer in network.block_of(layer).sublayers
     )
-    return Cost(
-        parameters=count,
+    return Cost.of(
+        count,
+        forward,
         active_parameters=active,
-        flops_forward=forward,
-        flops_train=3 * forward,
-        weight_bytes=FLOAT32 * count,
-        weight_bytes_bf16=BFLOAT16 * count,
         kv_cache_bytes=BFLOAT16 * cache,
         unit="image" if network.image else "token",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from codegen.plan.loss_chunk import loss_chunk
 from codegen.plan.reads import Growing, LayerCount, Read
 from codegen.plan.tables import InitPlan, Number
 from codegen.plan.transformer.block_plan import BlockPlan
@@ -84,12 +85,6 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
     )
     network = replace(network, parameters=parameter_table(network, model))
     return replace(network, init=init_plan(network.parameters, model, pooled=pooling is not None))
-
-
-def loss_chunk(vocab_size: int) -> int:
-    """Tokens whose logits fill 64 MB in float32: a power of two from 512, for speed, to 8192."""
-    fits = max(1, 2**24 // vocab_size)
-    return min(8192, max(512, 1 << (fits.bit_length() - 1)))
 
 
 def temperature_plan(blocks: Mapping[str | None, Block]) -> TemperaturePlan | None:
