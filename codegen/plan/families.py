@@ -12,6 +12,7 @@ FAMILIES = {  # where each has its Family
     "transformer": "codegen.plan.transformer.family",
     "network": "codegen.plan.network.family",
     "recurrent": "codegen.plan.recurrent.family",
+    "gan": "codegen.plan.gan.family",
 }
 
 

@@ -38,12 +38,12 @@ NAMED_WEIGHTS = FilePlan("weights.py", "network/weights.py.jinja")
 
 
 def package_tests(
-    network: TestsPlan, task: TestsPlan, techniques: tuple[str, ...], *, checkpoint: bool
+    network: TestsPlan, task: TestsPlan, techniques: tuple[str, ...], step: str, *, checkpoint: bool
 ) -> TestsPlan:
-    """Those of the family's `network`, of the task, of techniques and those of every package."""
+    """Those of the family's `network`, of the task, of techniques, of a `step`, and of all."""
     of_all = [
         "package/tests/whole.py.jinja",
-        "package/tests/training.py.jinja",
+        step,
         "package/tests/resumed.py.jinja",
         *(("package/tests/weights.py.jinja",) if checkpoint else ()),
     ]

@@ -11,6 +11,7 @@ from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.plan.module_names import ModuleNames
+from codegen.plan.step import StepPlan
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.train import TrainPlan
@@ -40,10 +41,9 @@ class Cost:
         return cls(
             parameters=parameters,
             flops_forward=flops_forward,
-            flops_train=3 * flops_forward,
             weight_bytes=FLOAT32 * parameters,
             weight_bytes_bf16=BFLOAT16 * parameters,
-            **{"active_parameters": parameters, **more},
+            **{"active_parameters": parameters, "flops_train": 3 * flops_forward, **more},
         )
 
 
@@ -70,6 +70,7 @@ class Plan:
     description: Description
     networks: tuple[Network, ...]
     train: TrainPlan
+    step: StepPlan
     techniques: tuple[TechniquePlan, ...]  # in the order in which they act
     options: tuple[OptionPlan, ...]  # of the training script
     files: tuple[FilePlan, ...]

@@ -21,6 +21,7 @@ from codegen.plan.module_names import ModuleNames
 from codegen.plan.optimizer_groups import optimizer_groups
 from codegen.plan.options import training_options
 from codegen.plan.plan import Cost, Description, Plan
+from codegen.plan.step import ONE_LOSS, StepPlan
 from codegen.plan.targets import target_data
 from codegen.plan.tasks import TaskPlan
 from codegen.plan.techniques import TechniquePlan, techniques_of
@@ -51,8 +52,9 @@ def whole_plan(
     kernels: KernelPlan | None = None,
     checkpoint: CheckpointPlan | ModuleNames | None = None,
     techniques: tuple[TechniquePlan, ...] = (),
+    step: StepPlan = ONE_LOSS,
 ) -> Plan:
-    """The plan of a spec with one network; `files`, `tests` and `techniques` are its family's."""
+    """The plan of a spec; `files`, `tests`, `techniques` and `step` are its family's."""
     spec = loaded.spec
     train = train_plan(spec, optimizer_groups(network.parameters))
     techniques = (*techniques, *techniques_of(spec))
@@ -71,6 +73,7 @@ def whole_plan(
         description=description,
         networks=(network,),
         train=train,
+        step=step,
         techniques=techniques,
         options=training_options(spec.name, train, task, techniques),
         files=package_files(
@@ -80,7 +83,7 @@ def whole_plan(
             muon=train.optimizer.kind == "muon",
             weights=(NAMED_WEIGHTS if named else WEIGHTS) if with_checkpoint else None,
         ),
-        tests=package_tests(tests, task.tests, tried, checkpoint=with_checkpoint),
+        tests=package_tests(tests, task.tests, tried, step.tests, checkpoint=with_checkpoint),
         checkpoint=checkpoint,
         cost=replace(cost, training_bytes=kept),
         kernels=kernels,

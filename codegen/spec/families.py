@@ -10,6 +10,7 @@ FAMILIES = {  # where each has its FamilyLanguage
     "transformer": "codegen.spec.transformer.language",
     "network": "codegen.spec.network.language",
     "recurrent": "codegen.spec.recurrent.language",
+    "gan": "codegen.spec.gan.language",
 }
 DEFAULT = "transformer"  # of a spec that names none
 

@@ -47,7 +47,7 @@ class Fields:
 
 
 def config_fields(
-    line: Line, numbers: list[OwnNumber], toy: dict[int, int], mapped: bool
+    line: Line, numbers: list[OwnNumber], toy: dict[int, int], mapped: bool, prefix: str = ""
 ) -> Fields:
     """A field for each name of a number; `mapped`: the model is of maps, not of vectors."""
     looped = [loop for node in line.nodes if isinstance(node, Stages) for loop in node.loops]
@@ -61,7 +61,7 @@ def config_fields(
         if literal and at not in of_loop:
             reads[Chosen(at)] = constant(int(one.value))
             continue
-        groups.setdefault((_part(one, numbers), one.field), []).append(at)
+        groups.setdefault((prefix + _part(one, numbers), one.field), []).append(at)
     fields, names = [], {}
     for (part, name), ordinals in groups.items():
         in_loop = any(at in of_loop for at in ordinals)

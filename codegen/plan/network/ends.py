@@ -38,12 +38,18 @@ class NetworkEnds:
     names: tuple[tuple[str, Size], ...] = ()
     definitions: tuple[str, ...] = ()  # templates of what `template` calls
     scale: Size | None = None
+    shape: tuple[Size, Size] | None = None  # of a map that comes out, whatever comes in
     any_size: bool = False
     starts_small: bool = False
     ends_with: str = "linear"  # how such a network mostly ends
+    prefix: str = ""  # of the names of what the config says of layers
+    one_side: bool = False  # whether toys see images as large as the model's
+    of_patches: bool = False  # whether the numbers that come out may be of each place of a map
 
     def given(self, incoming: Shape) -> Shape:
         """What the last layer has to give, where this comes in."""
+        if self.shape is not None:
+            return (self.outputs, *self.shape)
         if self.scale is None:
             return (self.outputs,)
         assert len(incoming) == MAP, incoming

@@ -29,6 +29,7 @@ from codegen.spec.diagnose import path_of
 from codegen.spec.network.vocabulary import NetworkSpec
 from codegen.spec.yaml.source import spec_error
 
+LAYER_COLUMNS = ("layer", "hands on", "parameters", "FLOPs", "sees")
 UNET = "Ronneberger et al., U-Net (arXiv:1505.04597)"
 HE = "He et al., Delving Deep into Rectifiers (arXiv:1502.01852)"
 
@@ -114,12 +115,13 @@ def network_shown(plan: Plan) -> tuple[ShownTable, ...]:
     """Its layers with what they hand on, and its parameters."""
     network = plan.model
     assert isinstance(network, LayeredNetwork), plan.family
-    columns = ("layer", "hands on", "parameters", "FLOPs", "sees")
-    rows = tuple(map(_layer_row, network.rows))
-    return ShownTable("layers", columns, rows, ("layer",)), parameters_shown(network.parameters)
+    rows = tuple(map(layer_row, network.rows))
+    layers = ShownTable("layers", LAYER_COLUMNS, rows, ("layer",))
+    return layers, parameters_shown(network.parameters)
 
 
-def _layer_row(row: LayerRow) -> tuple[str, ...]:
+def layer_row(row: LayerRow) -> tuple[str, ...]:
+    """A layer in a table of LAYER_COLUMNS."""
     shape = " x ".join(f"{size:,}" for size in row.shape)
     seen = "all" if row.field is None else str(row.field)
     parameters, flops = f"{row.parameters:,}", human(row.flops).strip()

@@ -60,17 +60,20 @@ def walked(
     start = Seen(incoming, fixed(1), 1 if len(incoming) == MAP else None)
     kept = {ends.argument: start}  # what comes in can be met again
     line = walk.line(model.layers, start, {**named}, ("model", "layers"), kept)
-    _check_given(line.seen.shape, ends.given(incoming), ends.ends_with)
+    _check_given(line.seen.shape, ends, incoming)
     classes = Classes()
     return Walked(classes.assigned(line), walk, classes)
 
 
-def _check_given(given: Shape, asked: Shape, ends_with: str) -> None:
+def _check_given(given: Shape, ends: NetworkEnds, incoming: Shape) -> None:
     """PlacedError where the layers give another shape than the task asks for."""
+    asked = ends.given(incoming)
+    if ends.of_patches and len(given) == MAP:
+        asked = (*asked, *given[1:])
     if [size.value for size in given] == [size.value for size in asked]:
         return
     message = f"the last layer gives {shape_words(given)} numbers, and the task asks for "
-    hint = f"end with `{ends_with}`"
+    hint = f"end with `{ends.ends_with}`"
     if len(asked) == MAP and len(given) != MAP:
         hint = "no `flatten`, and no pool over the whole map"
     elif len(asked) != MAP and len(given) > 1:
@@ -90,11 +93,11 @@ def lowered(
     walk, classes = whole.walk, whole.classes
     classes.finish({layer.module for layer, _ in layers_in(whole.line)})
     line = inlined(with_loops(classes.settled(whole.line), walk.numbers))
-    mapped = len(ends.incoming) == MAP and any(
+    mapped = any(
         isinstance(layer, PlannedLayer) and layer.module.endswith("2d")
         for layer, _ in layers_in(line)
     )
-    known = config_fields(line, walk.numbers, toy, mapped)
+    known = config_fields(line, walk.numbers, toy, mapped, ends.prefix)
     _check_names(model, [*ends.fields, *known.fields])
     composer = _composer(line, ends)
     value = composer.line(line, Variable(ends.argument), composer.whole, "x")
@@ -154,6 +157,7 @@ def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[in
     """Smaller numbers, and a smaller image, with which the code stays the same."""
     plain = not any(layer.module.endswith("2d") for layer, _ in layers_in(whole.line))
     sides = [*sides_tried(ends.incoming[1].value, plain)] if len(ends.incoming) == MAP else [0]
+    sides = sides[-1:] if ends.one_side else sides
     wanted = _shape_of_code(whole)
     for toy in ({},) if whole.walk.code else numbers_tried(whole.walk.numbers, plain):
         for side in dict.fromkeys(sides):
@@ -227,6 +231,8 @@ def _composer(line: Line, ends: NetworkEnds) -> Composer:
 
 
 def _with_side(own: tuple[ConfigField, ...], side: int) -> tuple[ConfigField, ...]:
+    if not side:  # nothing that comes in is a map
+        return own
     return tuple(replace(f, tiny=side) if f.name == "image_size" else f for f in own)
 
 

@@ -24,6 +24,7 @@ TASKS = {  # where each has the function of its name
     "super-resolution": "codegen.plan.tasks.super_resolution",
     "image-to-image": "codegen.plan.tasks.image_to_image",
     "image-segmentation": "codegen.plan.tasks.image_segmentation",
+    "image-generation": "codegen.plan.tasks.image_generation",
 }
 
 

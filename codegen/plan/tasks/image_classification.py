@@ -40,6 +40,7 @@ class ImageTask(TaskPlan):
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
     several: bool = False  # whether there are more classes than the five likeliest
+    labelled: bool = True  # whether classes are read beside images
 
 
 def image_classification(spec: SpecHead, network: HasFields, flops: int) -> ImageTask:

@@ -58,6 +58,9 @@ class TaskPlan:
     figures: tuple[tuple[str, str], ...] = ()  # measured beside the loss: name and format
     rows_in: str = "train.targets"  # of the data: what is as long as there are rows to train on
     draws: bool = False  # whether a step draws numbers from torch for the data
+    measures: str = "The mean loss over every target that is held out"  # what an evaluation finds
+    lowest: str = "validation loss"  # its main figure, the lower the better
+    lowest_word: str = "loss"  # the same in a word
 
     @property
     def units(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from codegen.spec.mistake import Mistake
@@ -18,16 +18,29 @@ def check_defaults(spec: NetworkSpec) -> Iterator[Mistake]:
     """No default without a layer that it is the default of."""
     model = spec.model
     layers = [*layers_of(model.layers), *layers_of([b.layers for b in model.blocks.values()])]
+    yield from idle_defaults(model, ("model",), layers)
+
+
+def idle_defaults(
+    part: Any, place: tuple[str, ...], layers: list[LayerFields], below: Sequence[Any] = (),
+    beside: Sequence[ConvFields | LinearFields | None] = (),
+) -> Iterator[Mistake]:  # fmt: skip
+    """Defaults of a part of a model that are of none of its layers.
+
+    Parts `below` have defaults of their own, and others are said `beside`: these may have norms.
+    """
     of: dict[str, tuple[type[LayerFields], ...]] = {
         "conv": (ConvLayer, ResidualLayer),
         "linear": (LinearLayer,),
     }
     for name, kinds in of.items():
-        if getattr(model, name) is not None and not any(isinstance(one, kinds) for one in layers):
-            yield Mistake(("model", name), f"no layer is a `{name}`", "drop it")
-    said = [*layers, *(one for one in (model.conv, model.linear) if one is not None)]
-    if model.norm is not None and not any(map(_is_normed, said)):
-        yield Mistake(("model", "norm"), "no layer has a norm", "a layer's `norm`, or drop it")
+        if getattr(part, name) is not None and not any(isinstance(one, kinds) for one in layers):
+            yield Mistake((*place, name), f"no layer is a `{name}`", "drop it")
+    parts = (part, *below)
+    defaults = [*(one.conv for one in parts), *(one.linear for one in parts), *beside]
+    said = [*layers, *(one for one in defaults if one is not None)]
+    if part.norm is not None and not any(map(_is_normed, said)):
+        yield Mistake((*place, "norm"), "no layer has a norm", "a layer's `norm`, or drop it")
 
 
 def layers_of(part: Any) -> Iterator[LayerFields]:

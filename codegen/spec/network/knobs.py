@@ -15,9 +15,10 @@ def knobs(spec: NetworkSpec) -> dict[str, str]:
         found["image.channels"] = str(model.image.channels)
     if "classes" in type(model).model_fields:
         found["classes"] = str(model.classes)
-    return {**found, "layers": ", ".join(map(_words, model.layers))}
+    return {**found, "layers": ", ".join(map(layer_words, model.layers))}
 
 
-def _words(layer: AnyLayer) -> str:
+def layer_words(layer: AnyLayer) -> str:
+    """What a spec says of a layer."""
     said = {name: getattr(layer, name) for name in layer.model_fields_set if name != "kind"}
     return " ".join([layer.kind, *(f"{name} {value}" for name, value in sorted(said.items()))])

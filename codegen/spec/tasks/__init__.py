@@ -19,6 +19,7 @@ TASKS = {  # where each has its Task
     "super-resolution": "codegen.spec.tasks.super_resolution",
     "image-to-image": "codegen.spec.tasks.image_to_image",
     "image-segmentation": "codegen.spec.tasks.image_segmentation",
+    "image-generation": "codegen.spec.tasks.image_generation",
 }
 
 

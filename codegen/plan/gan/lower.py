@@ -1,0 +1,133 @@
+"""Spec -> two networks of one plan: each lowered as layers are, and what they share joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from codegen.plan.gan.ends import discriminator_ends, generator_ends
+from codegen.plan.gan.network import GanNetwork, LossPlan, PlayerPlan
+from codegen.plan.network.ends import NetworkEnds
+from codegen.plan.network.layer import LayerError
+from codegen.plan.network.lowering import lowered
+from codegen.plan.network.modules import UNetClass
+from codegen.plan.network.network import BlockClass, LayeredNetwork
+from codegen.plan.network.surroundings import Said, with_defaults
+from codegen.plan.network.walk import PlacedError
+from codegen.plan.tables import ConfigField, Group, Parameter, Start
+from codegen.spec.gan.vocabulary import GanModel, GanSpec, Player
+from codegen.spec.network.vocabulary import NetworkModel
+
+BATCH_NORM = "`wgan-gp` is of each image alone, and batch norm sees those beside it"
+
+
+def lowered_players(spec: GanSpec) -> GanNetwork:
+    """Both networks of a spec; PlacedError where something doesn't fit."""
+    model, train = spec.model, spec.train
+    generator = _player(model, "generator", generator_ends(model))
+    discriminator = _player(model, "discriminator", discriminator_ends(model))
+    if train.loss.kind == "wgan-gp" and discriminator.of_batches:
+        hint = "`layer`, `instance` or no norm (arXiv:1704.00028, section 4)"
+        raise PlacedError(("model", "discriminator"), LayerError(BATCH_NORM, hint))
+    both = (generator, discriminator)
+    std = float(model.init.std)
+    return GanNetwork(
+        class_name="Model",
+        fields=(*_joined_fields(both), ConfigField("init_std", "float", std, std)),
+        classes=tuple(_joined_classes(both)),
+        unet=_only_unet(both),
+        definitions=tuple(dict.fromkeys(d for one in both for d in one.definitions)),
+        generator=_plan(generator, "Generator", "generator"),
+        discriminator=_plan(discriminator, "Discriminator", "discriminator"),
+        parameters=tuple(_parameters(model, both, std)),
+        sums=_united(one.filling.sums for one in both),
+        resets=_united(one.filling.resets for one in both),
+        loss=LossPlan(train.loss.kind, train.loss.smoothing > 0, train.loss.r1 > 0),
+        several_steps=train.critic_steps > 1,
+        labels=model.classes or 0,
+        drops=any(one.drops for one in both),
+        of_batches=any(one.of_batches for one in both),
+        words=tuple(dict.fromkeys(word for one in both for word in one.words)),
+    )
+
+
+def _player(model: GanModel, name: str, ends: NetworkEnds) -> LayeredNetwork:
+    """One of the two, as a network of its own."""
+    player: Player = getattr(model, name)
+    own = NetworkModel.model_construct(
+        numbers=model.numbers,
+        conv=_over(model.conv, player.conv),
+        linear=_over(model.linear, player.linear),
+        norm=_over(model.norm, player.norm),
+        blocks={**model.blocks},
+        layers=player.layers,
+    )
+    try:
+        return lowered(own, ends)[0]
+    except PlacedError as error:
+        key = error.key
+        if key[:2] != ("model", "blocks"):
+            key = ("model", name, *key[1:])
+        raise PlacedError(key, LayerError(error.message, error.hint)) from None
+
+
+def _over(below: Said | None, above: Said | None) -> Said | None:
+    """What both say of a kind of layer; the one above counts."""
+    return with_defaults(above, below) if above else below
+
+
+def _plan(network: LayeredNetwork, class_name: str, *attributes: str) -> PlayerPlan:
+    return PlayerPlan(
+        class_name=class_name,
+        attributes=attributes,
+        held=network.held,
+        statements=network.statements,
+        result=network.result,
+        rows=network.rows,
+        end=network.end,
+    )
+
+
+def _joined_fields(both: Iterable[LayeredNetwork]) -> tuple[ConfigField, ...]:
+    return tuple(dict.fromkeys(field for one in both for field in one.fields))
+
+
+def _joined_classes(both: Iterable[LayeredNetwork]) -> Iterator[BlockClass]:
+    """The classes of both; PlacedError where one name is of two."""
+    found: dict[str, BlockClass] = {}
+    for one in both:
+        for block in one.classes:
+            if block.name not in found:
+                yield block
+            elif block != found[block.name]:
+                message = f"the class `{block.name}` differs between generator and discriminator"
+                hint = "give each a block of its own"
+                raise PlacedError(("model", "blocks"), LayerError(message, hint))
+            found[block.name] = block
+
+
+def _only_unet(both: tuple[LayeredNetwork, LayeredNetwork]) -> UNetClass | None:
+    unets = [one.unet for one in both if one.unet]
+    if len(unets) > 1:
+        message = "one `unet` is all that a model has a class for"
+        raise PlacedError(("model", "discriminator"), LayerError(message))
+    return unets[0] if unets else None
+
+
+def _united(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({name for some in names for name in some}))
+
+
+def _parameters(model: GanModel, both: Iterable[LayeredNetwork], std: float) -> Iterator[Parameter]:
+    """The table of both, each under its attribute; labels' vectors come before its layers."""
+    pixels = model.image.size**2
+    for name, width, one in zip(
+        ("generator", "discriminator"), (model.label_dim, pixels), both, strict=True
+    ):
+        if model.classes:
+            shape, start = (model.classes, width), Start("normal", std=1.0)
+            yield Parameter(f"{name}.labels.weight", shape, "labels", start, "embedding")
+        for row in one.parameters:
+            start = Start("normal", std=std) if row.init.kind == "normal" else row.init
+            group: Group = "vector" if row.group == "vector" else "matrix"
+            yield replace(row, name=f"{name}.{row.name}", init=start, group=group)

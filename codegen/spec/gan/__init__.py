@@ -1,0 +1,1 @@
+"""What a spec of two networks that train each other may say."""
