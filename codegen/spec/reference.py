@@ -100,14 +100,15 @@ def markdown() -> str:
     """The reference of every field: type, default, meaning."""
     parts = [INTRODUCTION, section("A spec", SpecHead), *_nested(SpecHead, ""), _tasks()]
     parts += [section(f"`data` of `{name}`", task_of(name).data) for name in TASKS]
+    known = {one for field in Train.model_fields.values() for one in models_in(field.annotation)}
     for family in FAMILIES:
         spoken = language(family)
         (model,) = models_in(spoken.whole.model_fields["model"].annotation)
         parts += [section(f"`model` of `family: {family}`", model), *_nested(model, "model")]
         (train,) = models_in(spoken.whole.model_fields["train"].annotation)
         if train is not Train:
-            title = f"`train` of `family: {family}`"
-            parts.append(section(title, train, skip=Train.model_fields))
+            title, shared = f"`train` of `family: {family}`", _as_in(train, Train)
+            parts += [section(title, train, skip=shared), *_nested(train, "train", known)]
         parts += [spoken.notes()] if spoken.notes else []
     parts += [section("A spec file", SpecFile), VARIANTS, VERSIONS + _changes()]
     return "\n".join(parts)
@@ -123,11 +124,24 @@ def _tasks() -> str:
     return TASK_TABLE + "\n".join(rows) + "\n"
 
 
-def _nested(model: type[BaseModel], path: str) -> list[str]:
-    """A section for each mapping below a model, depth first."""
+def _as_in(model: type[BaseModel], base: type[BaseModel]) -> set[str]:
+    """The fields that a model has as another one has them."""
+    known = base.model_fields
+    return {
+        name
+        for name, field in model.model_fields.items()
+        if name in known
+        and (field.annotation, field.default) == (known[name].annotation, known[name].default)
+    }
+
+
+def _nested(model: type[BaseModel], path: str, known: Container[type[BaseModel]] = ()) -> list[str]:
+    """A section for each mapping below a model that is not known, depth first."""
     parts = []
     for name, field in model.model_fields.items():
         for inner in models_in(field.annotation):
+            if inner in known:
+                continue
             place = f"{path}.{name}" if path else name
             if get_origin(field.annotation) is dict:
                 place += ".NAME"
