@@ -32,10 +32,12 @@ def drawn_anew(model: torch.nn.Module) -> None:
             buffer.uniform_(0.5, 1.5)
 
 
-def arrays(model: torch.nn.Module) -> tuple[list[Any], list[Any]]:
-    """Weights, and running statistics, in the order in which modules are made."""
-    running = [b for name, b in model.named_buffers() if "running" in name]
-    return [p.detach().numpy() for p in model.parameters()], [b.numpy() for b in running]
+def arrays(model: torch.nn.Module) -> tuple[list[Any], list[Any], list[Any]]:
+    """Weights, running statistics and singular vectors, in the order in which modules are made."""
+    buffers = dict(model.named_buffers())
+    running = [buffer.numpy() for name, buffer in buffers.items() if "running" in name]
+    vectors = [buffer.numpy() for name, buffer in buffers.items() if name.endswith("sigma.v")]
+    return [p.detach().numpy() for p in model.parameters()], running, vectors
 
 
 def check(spec: dict[str, Any], draw: int) -> None:

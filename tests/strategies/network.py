@@ -83,6 +83,8 @@ def hidden(draw: st.DrawFn) -> list[str | Fields]:
     for _ in range(draw(st.integers(0, 3))):
         width, bias = draw(st.integers(1, 9)), draw(coin())
         layers.append({"linear": {"width": width, "bias": bias} if draw(coin()) else width})
+        if draw(st.integers(0, 4)) == 0:
+            layers[-1] = {"linear": {"width": width, "weight": "spectral"}}
         layers += draw(st.lists(BETWEEN, max_size=2))
     return layers
 

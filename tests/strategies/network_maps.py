@@ -71,7 +71,7 @@ def convs(draw: st.DrawFn, shape: Shape, width: int | None = None, flat: bool = 
     if draw(coin()):
         said["bias"] = draw(coin())
     if padding != "tf_same" and draw(st.integers(0, 5)) == 0:
-        said["weight"] = "standardised"
+        said["weight"] = draw(st.sampled_from(["standardised", "spectral"]))
     made = (out, size[0], size[1])
     said["order"] = draw(st.sampled_from(["post", "post", "pre", "activation_first"]))
     said["norm"] = draw(norms(shape if said["order"] == "pre" else made))
@@ -115,7 +115,9 @@ def movers(draw: st.DrawFn, shape: Shape) -> Drawn:
         mode = draw(st.sampled_from(["nearest", "bilinear", "bicubic"]))
         bigger = (channels, height * 2, wide * 2)
         found.append(({"upsample": {"factor": 2, "mode": mode}}, bigger))
-        turned = {"width": 3, "kernel": 2, "stride": 2, "padding": 0, "transposed": True}
+        how = draw(st.sampled_from([{"kernel": 2, "padding": 0}, {"kernel": 4, "padding": 1}]))
+        turned = {"width": 3, "stride": 2, "transposed": True, **how}
+        turned["weight"] = draw(st.sampled_from(["plain", "plain", "spectral"]))
         found.append(({"conv": {**turned, "norm": "batch"}}, (3, height * 2, wide * 2)))
         if channels % 4 == 0:
             found.append(({"pixel_shuffle": 2}, (channels // 4, height * 2, wide * 2)))
@@ -125,6 +127,7 @@ def movers(draw: st.DrawFn, shape: Shape) -> Drawn:
     found.append(({"channel_shuffle": groups}, shape))
     width = draw(st.integers(1, 5))
     said = {"width": width, "activation": draw(st.sampled_from(FUNCTIONS)), "norm": "layer"}
+    said["weight"] = draw(st.sampled_from(["plain", "plain", "spectral"]))
     found.append(({"linear": said}, (width, height, wide)))
     return draw(st.sampled_from(found))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from codegen.plan.network import spectral
 from codegen.plan.network.activation import activation_of
 from codegen.plan.network.layer import (
     MODULE,
@@ -31,6 +32,7 @@ NONE = Pair(fixed(0), fixed(0))
 DEFINITIONS = {
     "SamePaddedConv2d": "network/definitions/same_padded.py.jinja",
     "StandardisedConv2d": "network/definitions/standardised.py.jinja",
+    **dict.fromkeys(spectral.PLAIN, spectral.DEFINITION),
 }
 
 
@@ -57,6 +59,8 @@ def _convolution(said: ConvLayer, around: Surroundings) -> PlannedLayer:
     if sum(odd) > 1:
         message = "of `transposed`, `tf_same` and `standardised` a convolution is one at most"
         raise LayerError(message)
+    if said.padding == "tf_same" and said.weight == "spectral":
+        raise LayerError("of `tf_same` and `spectral` a convolution is one at most")
     channels, shape = around.channels, around.incoming
     width = around.width(said.width, channels)
     kernel, stride = around.pair("kernel", said.kernel), around.pair("stride", said.stride)
@@ -108,7 +112,8 @@ def _convolution(said: ConvLayer, around: Surroundings) -> PlannedLayer:
         inputs=(channels, width, kernel),
         keywords=tuple(Keyword(name, value) for name, (value, said) in keywords.items() if said),
         definition=DEFINITIONS.get(module, ""),
-        filled="nn.Conv2d" if module in DEFINITIONS else "",
+        filled=spectral.PLAIN.get(module, "nn.Conv2d") if module in DEFINITIONS else "",
+        resets=spectral.VECTOR if module in spectral.PLAIN else "",
         window=_window(said, kernel, stride, dilation),
         ratio=stride.height if not said.transposed else None,
     )
@@ -125,11 +130,12 @@ def _fan(said: ConvLayer, fan: int, width: Size, groups: Size, channels: Size) -
 
 
 def _module(said: ConvLayer) -> str:
-    if said.transposed:
-        return "nn.ConvTranspose2d"
+    module = "nn.ConvTranspose2d" if said.transposed else "nn.Conv2d"
+    if said.weight == "spectral":
+        return spectral.CLASSES[module]
     if said.padding == "tf_same":
         return "SamePaddedConv2d"
-    return "StandardisedConv2d" if said.weight == "standardised" else "nn.Conv2d"
+    return "StandardisedConv2d" if said.weight == "standardised" else module
 
 
 def _sides(shape: tuple[Size, ...], stride: Pair) -> list[tuple[Size, Size]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.frozen import frozen
+from codegen.plan.network import spectral
 from codegen.plan.network.activation import HALVING
 from codegen.plan.network.classes import Classes, Found, signature
 from codegen.plan.network.compose import Composer, Variable, inlined
@@ -91,7 +92,8 @@ def lowered(
         _check_any_size(model, ends, whole, multiple)
     toy, side = _toy(model, ends, whole)
     walk, classes = whole.walk, whole.classes
-    classes.finish({layer.module for layer, _ in layers_in(whole.line)})
+    taken = {name for layer, _ in layers_in(whole.line) for name in (layer.module, layer.resets)}
+    classes.finish(taken)
     line = inlined(with_loops(classes.settled(whole.line), walk.numbers))
     mapped = any(
         isinstance(layer, PlannedLayer) and layer.module.endswith("2d")
@@ -305,7 +307,8 @@ def _filling(layers: list[PlannedLayer], gain: int, own: OwnBlocks | None, small
         sums, resets = sums | {*own.drawn}, resets | {*own.reset}
     flat = sums <= {"nn.Linear"} and not resets
     ordered = tuple(sorted(resets, key=_order))
-    return Filling(gain, tuple(sorted(sums)), ordered, flat, SMALL if small else 1.0)
+    normed = bool(resets - {spectral.VECTOR})
+    return Filling(gain, tuple(sorted(sums)), ordered, flat, SMALL if small else 1.0, normed)
 
 
 def _order(name: str) -> tuple[bool, str]:

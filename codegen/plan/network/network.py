@@ -49,8 +49,8 @@ class Filling:
     """How `init_weights` fills a network: modules' weights by their kinds.
 
     `sums` are the classes whose weights are normal, with a variance of `gain` over the numbers that
-    come in; `resets` those that reset themselves. `flat`: there are but linear layers. The last
-    matrix starts at `last` of that.
+    come in; `resets` those that reset themselves, `normed` whether norms are among them. `flat`:
+    there are but linear layers. The last matrix starts at `last` of that.
     """
 
     gain: int
@@ -58,6 +58,7 @@ class Filling:
     resets: tuple[str, ...]
     flat: bool
     last: float = 1.0
+    normed: bool = False
 
 
 @frozen

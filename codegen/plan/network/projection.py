@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from codegen.plan.network import spectral
 from codegen.plan.network.layer import MODULE, Keyword, Plain, PlannedLayer, Weight, Window
 from codegen.plan.network.norm import norm_of
 from codegen.plan.network.size import Size, channels_of, fixed
@@ -23,6 +24,7 @@ def projected(
     bias = said.bias if said.bias is not None else not norms
     pixels = end.shape[1].value * end.shape[2].value
     strided = () if stride == fixed(1) else (Keyword("stride", stride),)
+    divided = said.weight == "spectral"
     conv = PlannedLayer(
         kind="conv",
         template=MODULE,
@@ -33,9 +35,12 @@ def projected(
             *((Weight("bias", (width.value,), "zeros"),) if bias else ()),
         ),
         flops=2 * channels.value * width.value * pixels,
-        module="nn.Conv2d",
+        module="SpectralConv2d" if divided else "nn.Conv2d",
         inputs=(channels, width, fixed(1)),
         keywords=(*strided, *(() if bias else (Keyword("bias", Plain(False)),))),
+        definition=spectral.DEFINITION if divided else "",
+        filled="nn.Conv2d" if divided else "",
+        resets=spectral.VECTOR if divided else "",
         window=Window(1, stride.value),
         ratio=stride,
     )

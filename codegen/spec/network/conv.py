@@ -37,8 +37,10 @@ class ConvFields(Vocabulary):
         description="the norm and the activation come after, or before; or the activation, the "
         "convolution, the norm",
     )
-    weight: Literal["plain", "standardised"] = Field(
-        "plain", description="`standardised` has mean 0 and deviation 1 (arXiv:1903.10520)"
+    weight: Literal["plain", "standardised", "spectral"] = Field(
+        "plain",
+        description="`standardised` has mean 0 and deviation 1 (arXiv:1903.10520), `spectral` is "
+        "divided by its largest singular value (arXiv:1802.05957)",
     )
 
 

@@ -18,6 +18,10 @@ class LinearFields(Vocabulary):
         None, description="how many sums; by default as many as the model has outputs"
     )
     bias: bool = Field(True, description="a learned offset of each")
+    weight: Literal["plain", "spectral"] = Field(
+        "plain",
+        description="`spectral` is divided by its largest singular value (arXiv:1802.05957)",
+    )
     norm: AnyNorm = Field("none", description="kind, or fields of `model.norm`")
     activation: Activation = Field("none", description="a function of each number")
 

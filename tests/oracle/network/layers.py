@@ -30,7 +30,7 @@ class Reading(Leaves):
         names |= {"outputs": self.model.get("outputs", inputs.shape[1])}
         inputs = inputs.astype(np.float64)
         found = self.run(self.model["layers"], inputs, names, {"images": inputs})
-        assert not [*self.weights] and not [*self.running]
+        assert not [*self.weights, *self.running, *self.vectors]
         return found
 
     def run(self, layers: list[Any], x: Array, around: Names, kept: dict[str, Array]) -> Array:
@@ -148,6 +148,7 @@ class Reading(Leaves):
         norm = default.get("norm", "none") if said.get("project_norm", True) else "none"
         bias = default.get("bias", norm == "none")
         weight = self.take(y.shape[1], x.shape[1], 1, 1)
+        weight = self.divided(weight) if default.get("weight") == "spectral" else weight
         found = maps.convolved(x, weight, (stride, stride), 1, 1)
         found = found + self.take(y.shape[1])[:, None, None] if bias else found
         return self.normed(norm, found)

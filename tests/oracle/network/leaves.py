@@ -26,12 +26,19 @@ FUNCTIONS_OF_NUMBERS = {
 
 
 class Leaves:
-    """A spec's model with an array for each weight, and for each running mean and variance."""
+    """A spec's model with an array for each weight, and for each running mean and variance.
 
-    def __init__(self, model: Names, weights: Iterable[Array], running: Iterable[Array]) -> None:
+    `vectors` are those that power iteration has come to, one for each weight that is `spectral`.
+    """
+
+    def __init__(
+        self, model: Names, weights: Iterable[Array], running: Iterable[Array],
+        vectors: Iterable[Array] = (),
+    ) -> None:  # fmt: skip
         self.model = model
         self.weights: Iterator[Array] = iter(weights)
         self.running: Iterator[Array] = iter(running)
+        self.vectors: Iterator[Array] = iter(vectors)
         self.ratios: dict[int, int] = {}  # of what is kept
         self.ratio = 1  # how many times smaller strides have made the map
 
@@ -40,6 +47,12 @@ class Leaves:
         found = next(self.weights)
         assert found.shape == shape, (found.shape, shape)
         return found
+
+    def divided(self, weight: Array) -> Array:
+        """A weight over its largest singular value, as a step of power iteration finds it."""
+        matrix = weight.reshape(len(weight), -1)
+        left = matrix @ next(self.vectors)
+        return weight / math.sqrt(((left @ matrix) ** 2).sum() / (left**2).sum())
 
     def number(self, said: Any, names: Names) -> Any:
         """A number, or what an expression comes to."""
@@ -98,11 +111,15 @@ class Leaves:
         padding = said.get("padding", "same")
         if said.get("transposed"):
             weight = self.take(x.shape[1], width // groups, *kernel)
+            if said.get("weight") == "spectral":
+                weight = self.divided(weight.swapaxes(0, 1)).swapaxes(0, 1)
             sides = self.two(padding, names)
             y = maps.transposed(x, weight, stride, sides, groups)
         else:
             self.ratio *= stride[0]
             weight = self.take(width, x.shape[1] // groups, *kernel)
+            if said.get("weight") == "spectral":
+                weight = self.divided(weight)
             if said.get("weight") == "standardised":
                 mean = weight.mean((1, 2, 3), keepdims=True)
                 weight = (weight - mean) / np.sqrt(
@@ -130,11 +147,11 @@ class Leaves:
         said = {**self.model.get("linear", {}), **said}
         outputs = self.model.get("classes", 10) if self.model.get("image") else 1
         width = self.number(said.get("width", outputs), names)
-        if x.ndim == 4:
-            weight = self.take(width, x.shape[1], 1, 1)[:, :, 0, 0]
-            x = np.einsum("bchw,oc->bohw", x, weight)
-        else:
-            x = np.einsum("...c,oc->...o", x, self.take(width, x.shape[-1]))
+        weight = self.take(width, channels(x), *((1, 1) if x.ndim == 4 else ()))
+        weight = weight.reshape(width, -1)
+        if said.get("weight") == "spectral":
+            weight = self.divided(weight)
+        x = np.einsum("bchw,oc->bohw" if x.ndim == 4 else "...c,oc->...o", x, weight)
         if said.get("bias", True):
             bias = self.take(width)
             x = x + (bias[:, None, None] if x.ndim == 4 else bias)
