@@ -35,6 +35,7 @@ LAYERS: dict[str, tuple[list[Any], dict[str, Any], dict[str, Any]]] = {
     "upsample": ([], {}, {"factor": 3, "mode": "bilinear"}),
     "pixel_shuffle": ([{"conv": 36}], {}, {"factor": 3}),
     "pixel_unshuffle": ([], {}, {"factor": 4}),
+    "reshape": ([], {"sizes": [12, 8, 8]}, {"sizes": [3, 32, 8]}),
     "channel_shuffle": ([{"conv": 6}], {}, {"groups": 3}),
     "dropout": ([], {}, {"rate": 0.3}),
     "drop_path": ([], {}, {"rate": 0.3}),

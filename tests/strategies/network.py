@@ -147,6 +147,9 @@ def of_maps(draw: st.DrawFn) -> Fields:
     end: list[Any] = draw(st.sampled_from(ends))
     if draw(st.integers(0, 3)) == 0:
         layers.append({"conv": {"width": 4, "kernel": 1}})
+        if draw(coin()):
+            sizes = draw(st.sampled_from([[4, 3, 1], ["classes + 1", 1, "classes"], [12, 1, 1]]))
+            layers += ["flatten", {"linear": 12}, {"reshape": sizes}, {"conv": 4}]
         end = ["tokens", *draw(tokens(4)), "transpose", "tanh", "transpose", "mean_pool"]
     return {**model, "layers": [*layers, *end, *draw(hidden()), "linear"]}
 

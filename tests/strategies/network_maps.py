@@ -125,6 +125,9 @@ def movers(draw: st.DrawFn, shape: Shape) -> Drawn:
         found.append(({"pixel_unshuffle": 2}, (channels * 4, height // 2, wide // 2)))
     groups = draw(st.sampled_from(divisors(channels)))
     found.append(({"channel_shuffle": groups}, shape))
+    turned_over = (height * channels // groups, groups, wide)
+    found.append(({"reshape": [f"channels * {height} / {groups}", *turned_over[1:]]}, turned_over))
+    found.append(({"reshape": [wide, height, channels]}, (wide, height, channels)))
     width = draw(st.integers(1, 5))
     said = {"width": width, "activation": draw(st.sampled_from(FUNCTIONS)), "norm": "layer"}
     said["weight"] = draw(st.sampled_from(["plain", "plain", "spectral"]))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from codegen.plan.network.polynomial import OwnName
-from codegen.plan.network.size import Pair, Size
+from codegen.plan.network.size import Pair, Size, Sizes
 from codegen.plan.network.tree import (
     Joined,
     Line,
@@ -44,6 +44,8 @@ def _sizes(part: Any) -> Iterator[Size]:
             yield part
         case Pair():
             yield from (part.height, part.width)
+        case Sizes():
+            yield from part.axes
         case Line():
             for node in part.nodes:
                 yield from _of_node(node)

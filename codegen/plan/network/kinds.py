@@ -27,7 +27,12 @@ from codegen.spec.network.conv import ConvLayer
 from codegen.spec.network.drop_path import DropPathLayer
 from codegen.spec.network.dropout import DropoutLayer
 from codegen.spec.network.fields import LayerFields
-from codegen.spec.network.flatten import FlattenLayer, TokensLayer, TransposeLayer
+from codegen.spec.network.flatten import (
+    FlattenLayer,
+    ReshapeLayer,
+    TokensLayer,
+    TransposeLayer,
+)
 from codegen.spec.network.linear import LinearLayer
 from codegen.spec.network.norm import NormLayer
 from codegen.spec.network.pool import MaxPoolLayer, MeanPoolLayer
@@ -51,6 +56,7 @@ KINDS: dict[type[LayerFields], Planned] = {
     MeanPoolLayer: pool.planned,
     NormLayer: norm.planned,
     PixelShuffleLayer: shuffle.planned,
+    ReshapeLayer: flatten.reshaped,
     ScaleLayer: scale.planned,
     RescaleLayer: rescale.planned,
     TokensLayer: flatten.planned,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from codegen.frozen import frozen
-from codegen.plan.network.size import Pair, Shape, Size
+from codegen.plan.network.size import Pair, Shape, Size, Sizes
 from codegen.plan.reads import Printed
 
 
@@ -79,7 +79,7 @@ class PlannedLayer:
     flops: int = 0
     drops: bool = False  # numbers, at random, in training
     module: str = ""
-    inputs: tuple[Size | Pair | Plain, ...] = ()
+    inputs: tuple[Size | Pair | Sizes | Plain, ...] = ()
     keywords: tuple[Keyword, ...] = ()
     function: str = ""
     definition: str = ""

@@ -70,6 +70,17 @@ class Pair(Printed):
         return self.height.value, self.width.value
 
 
+@frozen
+class Sizes(Printed):
+    """A number for each axis."""
+
+    axes: tuple[Size, ...]
+
+    def of(self, config: str) -> str:
+        """`(config.width, 7, 7)`."""
+        return f"({', '.join(axis.of(config) for axis in self.axes)})"
+
+
 Shape = tuple[Size, ...]  # of an item: (channels, height, width), (positions, channels), (numbers,)
 MAP, TOKENS, VECTOR = 3, 2, 1  # how many axes each has
 

@@ -17,7 +17,12 @@ from codegen.spec.network.conv import ConvLayer
 from codegen.spec.network.drop_path import DropPathLayer
 from codegen.spec.network.dropout import DropoutLayer
 from codegen.spec.network.fields import Function, LayerFields
-from codegen.spec.network.flatten import FlattenLayer, TokensLayer, TransposeLayer
+from codegen.spec.network.flatten import (
+    FlattenLayer,
+    ReshapeLayer,
+    TokensLayer,
+    TransposeLayer,
+)
 from codegen.spec.network.joins import AlsoLayer, JoinLayer, ResidualLayer
 from codegen.spec.network.linear import LinearLayer
 from codegen.spec.network.norm import NormLayer
@@ -46,6 +51,7 @@ KINDS: dict[str, type[LayerFields]] = {
     "scale": ScaleLayer,
     "rescale": RescaleLayer,
     "flatten": FlattenLayer,
+    "reshape": ReshapeLayer,
     "tokens": TokensLayer,
     "transpose": TransposeLayer,
     "attention": AttentionLayer,

@@ -16,6 +16,7 @@ MAIN = {
     "channel_shuffle": "groups", "dropout": "rate", "drop_path": "rate", "scale": "start",
     "attention": "heads", "residual": "layers", "dense": "layers", "gate": "layers",
     "split": "into", "patches": "layers", "from": "name", "rescale": "factor",
+    "reshape": "sizes",
 }  # fmt: skip
 JOINS = ("add", "concat", "multiply", "subtract")
 

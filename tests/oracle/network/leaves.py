@@ -260,6 +260,9 @@ class Leaves:
     def _flatten(self, said: Names, x: Array, names: Names) -> Array:
         return x.reshape(len(x), -1)
 
+    def _reshape(self, said: Names, x: Array, names: Names) -> Array:
+        return x.reshape(len(x), *self.number(said["sizes"], names))
+
     def _tokens(self, said: Names, x: Array, names: Names) -> Array:
         return x.reshape(*x.shape[:2], -1).transpose(0, 2, 1)
 
