@@ -54,6 +54,9 @@ TRAIN_FILES = (
     "report.py",
     "generate.py",
     "examples.py",
+    "watch.py",
+    "grids.py",
+    "quality.py",
     "muon.py",
 )
 

@@ -1,0 +1,125 @@
+"""Losses of two networks, their penalties, and the gradients of all, beside numpy float64."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from codegen.plan import lower
+from codegen.spec import load_text
+from tests.oracle import gan as oracle
+from tests.packages import import_train
+from tests.parity.test_oracle_network import arrays, drawn_anew
+
+MODEL: dict[str, Any] = {
+    "image": {"size": 8, "channels": 2},
+    "latent": 5,
+    "conv": {"kernel": 4, "stride": 2, "padding": 1, "activation": "silu"},
+    "generator": {
+        "conv": {"transposed": True, "norm": "batch"},
+        "layers": [
+            {"reshape": ["channels", 1, 1]},
+            {"conv": {"width": 6, "kernel": 2, "stride": 1, "padding": 0}},
+            {"conv": 4},
+            {"conv": {"width": "outputs", "norm": "none", "activation": "tanh"}},
+        ],
+    },
+    "discriminator": {"layers": [{"conv": 4}, {"conv": 3}, "flatten", "linear"]},
+}
+PATCHES = [{"conv": 4}, {"conv": {"width": "outputs", "activation": "none"}}]
+MOVED = 1e-4  # along a direction of weights
+
+
+def changed(**more: Any) -> dict[str, Any]:
+    return {**MODEL, **more}
+
+
+CASES = [
+    ({"kind": "non-saturating"}, MODEL),
+    ({"kind": "bce", "smoothing": 0.2, "r1": 3.0}, changed(classes=3, label_dim=4)),
+    ({"kind": "hinge"}, changed(discriminator=PATCHES)),
+    ({"kind": "least-squares", "r1": 5.0}, changed(discriminator=PATCHES)),
+    ({"kind": "wgan-gp"}, MODEL),
+    ({"kind": "wgan-gp", "penalty": 3.0}, changed(discriminator=PATCHES, classes=3)),
+]
+
+
+@pytest.mark.parametrize(("loss", "model"), CASES, ids=lambda one: one.get("kind", ""))
+def test_losses_and_their_gradients_are_those_of_float64(
+    loss: dict[str, Any], model: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = {"name": "two", "family": "gan", "model": model, "train": {"loss": loss}}
+    plan = lower(load_text(yaml.safe_dump(spec), "specs/two.yaml"))
+    train = import_train(plan, tmp_path)
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        players = train.Model(train.Config()).eval()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    drawn_anew(players)
+    random = np.random.default_rng(1)
+    real, noise = random.normal(size=(3, 2, 8, 8)), random.normal(size=(3, 5))
+    labels, mix = np.array([2, 0, 2]), random.random(3)
+    given = labels if "classes" in model else None
+    options = SimpleNamespace(smoothing=0.0, penalty=10.0, r1=0.0)
+    vars(options).update(loss)
+    run: Any = SimpleNamespace(
+        model=players, options=options, autocast=lambda: torch.autocast("cpu", enabled=False)
+    )
+    batch: Any = SimpleNamespace(
+        images=torch.from_numpy(real), targets=torch.from_numpy(labels), mix=torch.from_numpy(mix)
+    )
+    more = (batch.targets,) if given is not None else ()
+    fakes = players.generator(torch.from_numpy(noise), *more)
+
+    weights, running, _ = arrays(players.generator)
+    made = oracle.generated(model, weights, running, noise, given)
+    np.testing.assert_allclose(fakes.detach().numpy(), made, rtol=1e-9, atol=1e-9)
+
+    def judged() -> oracle.Judge:
+        found, statistics, _ = arrays(players.discriminator)
+        return oracle.judge(model, found, statistics, given)
+
+    def of_discriminator() -> float:
+        return oracle.discriminator_loss(loss, judged(), real, made, mix)
+
+    def of_generator() -> float:
+        found, statistics, _ = arrays(players.generator)
+        images = oracle.generated(model, found, statistics, noise, given)
+        return oracle.generator_loss(loss["kind"], judged(), images)
+
+    total = train.discriminator_loss(run, batch, fakes.detach())
+    fooled = train.generator_loss(run, batch, fakes)
+    of_players = [[*one.parameters()] for one in (players.discriminator, players.generator)]
+    found = [
+        torch.autograd.grad(value, parameters)
+        for value, parameters in zip((total, fooled), of_players, strict=True)
+    ]
+    for value, parameters, gradients, wanted in zip(
+        (total, fooled), of_players, found, (of_discriminator, of_generator), strict=True
+    ):
+        assert math.isclose(value.item(), wanted(), rel_tol=1e-6)
+        for _ in range(3):
+            check_direction(parameters, gradients, wanted)
+
+
+def check_direction(parameters: list[Any], gradients: Any, wanted: Any) -> None:
+    """The loss changes along a direction of weights as the gradients say."""
+    directions = [torch.randn_like(parameter) for parameter in parameters]
+    slope = sum((g * d).sum().item() for g, d in zip(gradients, directions, strict=True))
+    around = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            torch._foreach_add_(parameters, directions, alpha=sign * MOVED)
+            around.append(wanted())
+            torch._foreach_sub_(parameters, directions, alpha=sign * MOVED)
+    found = (around[0] - around[1]) / (2 * MOVED)
+    assert math.isclose(slope, found, rel_tol=2e-5, abs_tol=2e-5), (slope, found)
