@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from codegen.plan import lower
 from codegen.spec import load_text
 from tests.oracle import gan as oracle
 from tests.packages import import_train
 from tests.parity.test_oracle_network import arrays, drawn_anew
+from tests.strategies.gan import gan_specs
 
 MODEL: dict[str, Any] = {
     "image": {"size": 8, "channels": 2},
@@ -55,20 +58,57 @@ CASES = [
 def test_losses_and_their_gradients_are_those_of_float64(
     loss: dict[str, Any], model: dict[str, Any], tmp_path: Path
 ) -> None:
-    spec = {"name": "two", "family": "gan", "model": model, "train": {"loss": loss}}
+    check({"name": "two", "family": "gan", "model": model, "train": {"loss": loss}}, tmp_path)
+
+
+def drawn(draws: int, first: int) -> None:
+    @seed(first)
+    @settings(
+        max_examples=draws,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(gan_specs())
+    def agree(spec: dict[str, Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            check(spec, Path(folder))
+
+    agree()
+
+
+def test_drawn_networks_and_their_losses_are_those_of_float64() -> None:
+    drawn(6, 0)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(1, 5))
+def test_many_drawn_networks_and_their_losses_are_those_of_float64(first: int) -> None:
+    drawn(100, first)
+
+
+def check(spec: dict[str, Any], folder: Path) -> None:
+    """Images, both losses, and how these change along directions of weights."""
+    model, loss = spec["model"], spec["train"]["loss"]
+    loss = {"kind": loss} if isinstance(loss, str) else loss
     plan = lower(load_text(yaml.safe_dump(spec), "specs/two.yaml"))
-    train = import_train(plan, tmp_path)
+    train = import_train(plan, folder)
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)
     try:
         players = train.Model(train.Config()).eval()
     finally:
         torch.set_default_dtype(torch.float32)
+    shapes = {name: tuple(parameter.shape) for name, parameter in players.named_parameters()}
+    assert shapes == {row.name: row.shape for row in plan.model.parameters}
     drawn_anew(players)
     random = np.random.default_rng(1)
-    real, noise = random.normal(size=(3, 2, 8, 8)), random.normal(size=(3, 5))
-    labels, mix = np.array([2, 0, 2]), random.random(3)
-    given = labels if "classes" in model else None
+    image = model["image"]
+    real = random.normal(size=(3, image["channels"], image["size"], image["size"]))
+    noise = random.normal(size=(3, model["latent"]))
+    labels, mix = np.array([1, 0, 1]), random.random(3)
+    asked = labels if "classes" in model else None
     options = SimpleNamespace(smoothing=0.0, penalty=10.0, r1=0.0)
     vars(options).update(loss)
     run: Any = SimpleNamespace(
@@ -77,23 +117,23 @@ def test_losses_and_their_gradients_are_those_of_float64(
     batch: Any = SimpleNamespace(
         images=torch.from_numpy(real), targets=torch.from_numpy(labels), mix=torch.from_numpy(mix)
     )
-    more = (batch.targets,) if given is not None else ()
+    more = (batch.targets,) if asked is not None else ()
     fakes = players.generator(torch.from_numpy(noise), *more)
 
     weights, running, _ = arrays(players.generator)
-    made = oracle.generated(model, weights, running, noise, given)
+    made = oracle.generated(model, weights, running, noise, asked)
     np.testing.assert_allclose(fakes.detach().numpy(), made, rtol=1e-9, atol=1e-9)
 
     def judged() -> oracle.Judge:
         found, statistics, _ = arrays(players.discriminator)
-        return oracle.judge(model, found, statistics, given)
+        return oracle.judge(model, found, statistics, asked)
 
     def of_discriminator() -> float:
         return oracle.discriminator_loss(loss, judged(), real, made, mix)
 
     def of_generator() -> float:
         found, statistics, _ = arrays(players.generator)
-        images = oracle.generated(model, found, statistics, noise, given)
+        images = oracle.generated(model, found, statistics, noise, asked)
         return oracle.generator_loss(loss["kind"], judged(), images)
 
     total = train.discriminator_loss(run, batch, fakes.detach())

@@ -85,6 +85,34 @@ BASES: dict[tuple[str, str], dict[str, Any]] = {
     ("recurrent", "causal-lm"): {"model": {"layers": 2, "width": 64, "embedding": {"dim": 64}}},
     ("recurrent", "seq2seq-lm"): {"model": {"layers": 2, "width": 64, "embedding": {"dim": 64}}},
     ("network", "classification"): {"model": {"layers": ["linear"]}},
+    ("gan", "image-generation"): {
+        "model": {
+            "image": {"size": 4},
+            "generator": [
+                "norm",
+                {"linear": 12},
+                {"reshape": ["channels / 4", 2, 2]},
+                {"conv": {"width": 4, "norm": "batch"}},
+                {
+                    "conv": {
+                        "width": "outputs",
+                        "kernel": 4,
+                        "stride": 2,
+                        "padding": 1,
+                        "transposed": True,
+                    }
+                },
+            ],
+            "discriminator": [
+                "conv",
+                {"conv": {"width": 4, "norm": "batch"}},
+                "norm",
+                "flatten",
+                {"linear": {"bias": True, "width": 4}},
+                "linear",
+            ],
+        }
+    },
 }
 NOT_TRIED = {("name",), ("family",), ("task",), ("tiles",), ("checkpoint", "huggingface")}
 TEXTS: dict[str, list[Any]] = {

@@ -1,0 +1,62 @@
+"""Packages of two networks pass their own tests, whatever they minimise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.parity.test_oracle_gan import MODEL, PATCHES, changed
+
+SPECS: dict[str, dict[str, Any]] = {
+    "smoothed": {"model": MODEL, "train": {"loss": {"kind": "bce", "smoothing": 0.1, "r1": 1.0}}},
+    "penalised": {
+        "model": changed(image={"size": 8, "channels": 1}),
+        "train": {"loss": "wgan-gp", "critic_steps": 2, "clip": 1.0},
+    },
+    "of_classes": {
+        "model": changed(
+            image={"size": 8, "channels": 3},
+            classes=3,
+            conv={**MODEL["conv"], "weight": "spectral"},
+        ),
+        "train": {"loss": "hinge", "discriminator_lr": 4e-4, "ema": 0.99},
+    },
+    "of_patches": {
+        "model": changed(image={"size": 8, "channels": 1}, discriminator=PATCHES),
+        "train": {
+            "loss": "least-squares",
+            "optimizer": {"kind": "sgd", "lr": 0.01, "nesterov": True},
+            "schedule": "cosine",
+        },
+    },
+}
+FEW = ("of_classes",)
+
+
+def build(names: Iterable[str], folder: Path) -> None:
+    """Packages of some of the specs, whose tests pass."""
+    (folder / "specs").mkdir()
+    for name in names:
+        text = yaml.safe_dump({"name": name, "family": "gan", **SPECS[name]})
+        (folder / f"specs/{name}.yaml").write_text(text)
+    command = [sys.executable, "-m", "codegen", "build", "--no-prove"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_packages_of_two_networks_pass_their_own_tests(tmp_path: Path) -> None:
+    build(FEW, tmp_path)
+
+
+@pytest.mark.long
+def test_all_of_them_pass_their_own_tests_and_are_typed(tmp_path: Path) -> None:
+    build(SPECS, tmp_path)
+    strict = [sys.executable, "-m", "mypy", "--strict", "generated"]
+    found = subprocess.run(strict, cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout
