@@ -83,7 +83,7 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
 
     Its task is the other's, or another with --set task=TASK: causal-lm, masked-lm, seq2seq-lm,
     sequence-classification, embedding, image-classification, image-segmentation, image-embedding,
-    super-resolution, image-to-image, regression, classification.
+    super-resolution, image-to-image, image-generation, regression, classification.
     """
     from codegen.commands import new as scaffold
 
