@@ -69,14 +69,15 @@ def image_generation(spec: SpecHead, network: MakesImages, flops: int) -> Genera
             f"--data digits.npz  # {arrays}",
             *(("--data mnist/  # IDX files",) if channels == 1 else ()),
         ),
-        kept="samples/ (images of the same noise at each evaluation)",
+        kept="images.json (the classes' names)"
+        + (", samples/ (images of the same noise at each evaluation)" if mode else ""),
         drawn=("batches", "noise"),
         data_class="Images",
         row="image",
         unit="image",
         loss="loss",
         flops_of=f"image of {size} x {size} pixels",
-        needs="; reading and writing pictures needs Pillow",
+        needs="; reading and writing pictures needs Pillow" if mode else "",
         flops=flops,
         options=(
             OptionPlan("data", "str", "", f"{where}.npz or IDX files"),
@@ -97,7 +98,17 @@ def image_generation(spec: SpecHead, network: MakesImages, flops: int) -> Genera
         tests=TestsPlan(
             imports=(f"{FOLDER}/tests/imports.py.jinja",),
             constants=(),
-            parts=(f"{FOLDER}/tests/fixtures.py.jinja",),
+            parts=(
+                f"{FOLDER}/tests/fixtures.py.jinja",
+                f"{FOLDER}/tests/quality.py.jinja",
+                f"{FOLDER}/tests/watch.py.jinja",
+                *((f"{FOLDER}/tests/samples.py.jinja",) if mode else ()),
+                f"{FOLDER}/tests/evaluation.py.jinja",
+            ),
+        ),
+        uses=(
+            *((("sample", "--out samples.png"),) if mode else ()),
+            ("evaluate", "--features generated.CLASSIFIER"),
         ),
         figures=(
             ("frechet", "Frechet {:.3f}"),
@@ -116,8 +127,11 @@ def image_generation(spec: SpecHead, network: MakesImages, flops: int) -> Genera
 
 def _files(mode: str) -> Iterator[FilePlan]:
     pictures = FilePlan("pictures.py", "tasks/image_classification/pictures.py.jinja", roots=())
-    yield FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=())
+    names = ["data", "quality", "features", "generate", "watch"]
     if mode:
         yield pictures
-    for name in ("quality", "grids", "generate", "watch"):
+        names.append("grids")
+    for name in names:
         yield FilePlan(f"{name}.py", f"{FOLDER}/{name}.py.jinja", roots=())
+    for name in ("sample", "evaluate") if mode else ("evaluate",):
+        yield FilePlan(f"{name}.py", f"{FOLDER}/{name}.py.jinja", roots=("main",))
