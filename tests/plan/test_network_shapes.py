@@ -187,6 +187,25 @@ def test_a_layer_that_nothing_reads_is_named() -> None:
         ([{"max_pool": {"ceil": True}}], "`ceil` is of windows"),
         ([{"norm": {"kind": "layer", "groups": 3}}], "`groups` is of the kind `group`"),
         ([{"conv": {"transposed": True, "weight": "standardised"}}], "is one at most"),
+        (
+            [{"conv": {"transposed": True, "padding_mode": "reflect"}}],
+            "of `transposed` and `reflect` a convolution is one at most",
+        ),
+        (
+            [{"conv": {"weight": "spectral", "padding_mode": "circular"}}],
+            "of `circular` and `spectral` a convolution is one at most",
+        ),
+        ([{"conv": {"output_padding": 1}}], "`output_padding` is of transposed convolutions"),
+        (
+            [{"conv": {"stride": 2, "transposed": True, "output_padding": 2}}],
+            "an `output_padding` of 2 is not less than the stride, 2",
+        ),
+        ([{"conv": {"kernel": 1, "padding_mode": "reflect"}}], "nothing lies around the map"),
+        (
+            [{"conv": {"kernel": 33, "padding_mode": "reflect"}}],
+            "16 pixels around a map of 16 can't be its own (`reflect`)",
+        ),
+        ([{"norm": {"kind": "layer", "affine": True}}], "`affine` is of the kind `instance`"),
         ([{"residual": ["upsample"]}], "3 x 32 x 32 of 3 x 16 x 16, which no shortcut does"),
         ([{"conv": {"width": "channels * 1000 * 1000 * 1000 * 1000"}}], "`width` is more than"),
         ([{"conv": {"as": "x"}}], "`x` is something else in the code"),

@@ -22,7 +22,7 @@ LAYERS: dict[str, tuple[list[Any], dict[str, Any], dict[str, Any]]] = {
         {
             "width": 8, "kernel": 5, "stride": 2, "padding": "tf_same", "dilation": 2, "groups": 2,
             "bias": True, "norm": "layer", "activation": "tanh", "order": "pre",
-            "weight": "standardised",
+            "weight": "standardised", "padding_mode": "reflect",
         },
     ),
     "linear": ([], {"width": 4}, {"width": 5, "bias": False, "norm": "layer", "activation": "elu",
@@ -99,4 +99,5 @@ def test_every_field_of_a_layer_shows_in_the_code(kind: str) -> None:
     silent = [name for name, v in others.items() if code(before, {kind: {**said, name: v}}) == base]
     assert not silent
     left_out = {*KINDS[kind].model_fields} - {*others, "kind", "keep", "when", "of"}
-    assert left_out <= {"transposed", "size", "stride", "ceil", "kernel", "padding"}
+    of_kinds = {"transposed", "output_padding", "affine"}  # of some convolutions, of some norms
+    assert left_out <= {*of_kinds, "size", "stride", "ceil", "kernel", "padding"}

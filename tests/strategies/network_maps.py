@@ -29,7 +29,9 @@ def norms(draw: st.DrawFn, shape: Shape) -> Any:
     kind = draw(st.sampled_from(kinds))
     if kind == "group":
         return {"kind": "group", "groups": draw(st.sampled_from(divisors(shape[0])))}
-    said = {"kind": kind, "eps": draw(st.sampled_from([1e-5, 1e-3]))}
+    said: Fields = {"kind": kind, "eps": draw(st.sampled_from([1e-5, 1e-3]))}
+    if kind == "instance":
+        said["affine"] = draw(coin())
     return said if kind != "none" and draw(coin()) else kind
 
 
@@ -58,10 +60,10 @@ def convs(draw: st.DrawFn, shape: Shape, width: int | None = None, flat: bool = 
     reach = [dilation * (k - 1) for k in sides]
     if padding in (0, 1) and min(height - reach[0], wide - reach[1]) + 2 * padding < 1:
         padding = "same"
+    around = [r // 2 if padding == "same" else padding for r in reach]
     if padding == "tf_same":
         size = [-(-n // s) for n, s in zip((height, wide), steps, strict=True)]
     else:
-        around = [r // 2 if padding == "same" else padding for r in reach]
         size = [
             window(n, k, s, p, dilation)
             for n, k, s, p in zip((height, wide), sides, steps, around, strict=True)
@@ -70,7 +72,11 @@ def convs(draw: st.DrawFn, shape: Shape, width: int | None = None, flat: bool = 
     said |= {"groups": groups, "width": out}
     if draw(coin()):
         said["bias"] = draw(coin())
-    if padding != "tf_same" and draw(st.integers(0, 5)) == 0:
+    if padding not in ("tf_same", 0) and any(around) and draw(st.integers(0, 3)) == 0:
+        fits = all(a < n for a, n in zip(around, (height, wide), strict=True))
+        modes = ["replicate", *(["reflect", "circular"] if fits else [])]
+        said["padding_mode"] = draw(st.sampled_from(modes))
+    elif padding != "tf_same" and draw(st.integers(0, 5)) == 0:
         said["weight"] = draw(st.sampled_from(["standardised", "spectral"]))
     made = (out, size[0], size[1])
     said["order"] = draw(st.sampled_from(["post", "post", "pre", "activation_first"]))
@@ -115,7 +121,9 @@ def movers(draw: st.DrawFn, shape: Shape) -> Drawn:
         mode = draw(st.sampled_from(["nearest", "bilinear", "bicubic"]))
         bigger = (channels, height * 2, wide * 2)
         found.append(({"upsample": {"factor": 2, "mode": mode}}, bigger))
-        how = draw(st.sampled_from([{"kernel": 2, "padding": 0}, {"kernel": 4, "padding": 1}]))
+        windows: list[Fields] = [{"kernel": 2, "padding": 0}, {"kernel": 4, "padding": 1}]
+        windows.append({"kernel": 3, "output_padding": 1})
+        how = draw(st.sampled_from(windows))
         turned = {"width": 3, "stride": 2, "transposed": True, **how}
         turned["weight"] = draw(st.sampled_from(["plain", "plain", "spectral"]))
         found.append(({"conv": {**turned, "norm": "batch"}}, (3, height * 2, wide * 2)))

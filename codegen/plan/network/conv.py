@@ -20,6 +20,7 @@ from codegen.plan.network.norm import is_normed, norm_of
 from codegen.plan.network.size import Pair, Size, fixed, number, quantity
 from codegen.plan.network.surroundings import Surroundings, with_defaults
 from codegen.plan.network.windows import (
+    check_mirrored,
     said_padding,
     same_padding,
     under_transposed,
@@ -39,7 +40,14 @@ DEFINITIONS = {
 def planned(layer: ConvLayer, around: Surroundings) -> tuple[PlannedLayer, ...]:
     """The convolution with its norm and its activation, in their order."""
     around.needs_map("a convolution")
-    said = with_defaults(layer, around.model.conv)
+    made = _in_order(with_defaults(layer, around.model.conv), around)
+    named = {keyword.name for one in made for keyword in one.keywords}
+    if layer.padding_mode != "zeros" and "padding_mode" not in named:
+        raise LayerError("nothing lies around the map", "give the `padding`", "padding_mode")
+    return made
+
+
+def _in_order(said: ConvLayer, around: Surroundings) -> tuple[PlannedLayer, ...]:
     if said.order == "post":
         conv = _convolution(said, around)
         after = replace(around, incoming=conv.shape)
@@ -55,12 +63,7 @@ def planned(layer: ConvLayer, around: Surroundings) -> tuple[PlannedLayer, ...]:
 
 
 def _convolution(said: ConvLayer, around: Surroundings) -> PlannedLayer:
-    odd = [said.transposed, said.padding == "tf_same", said.weight == "standardised"]
-    if sum(odd) > 1:
-        message = "of `transposed`, `tf_same` and `standardised` a convolution is one at most"
-        raise LayerError(message)
-    if said.padding == "tf_same" and said.weight == "spectral":
-        raise LayerError("of `tf_same` and `spectral` a convolution is one at most")
+    _check_one(said)
     channels, shape = around.channels, around.incoming
     width = around.width(said.width, channels)
     kernel, stride = around.pair("kernel", said.kernel), around.pair("stride", said.stride)
@@ -70,26 +73,26 @@ def _convolution(said: ConvLayer, around: Surroundings) -> PlannedLayer:
         if count.value % groups.value:
             message = f"what {name} has {count.value} channels, not a multiple of the groups"
             raise LayerError(f"{message}, {groups.value}", None, "groups")
-    padding = NONE
-    if said.padding == "same":
-        padding = same_padding(kernel, dilation)
-    elif said.padding != "tf_same":
-        padding = said_padding(around, said.padding)
+    padding = _padding(said, around, kernel, dilation)
+    more = said_padding(around, said.output_padding, "output_padding")
     if said.transposed:
-        height, wide = under_transposed(shape, kernel, stride, padding, dilation)
+        height, wide = under_transposed(shape, kernel, stride, padding, dilation, more)
     elif said.padding == "tf_same":
         height, wide = (_over(size, step) for size, step in _sides(shape, stride))
     else:
         height, wide = under_window(shape, kernel, stride, padding, dilation)
+    mode = said.padding_mode if padding != NONE else "zeros"
     bias = said.bias if said.bias is not None else not is_normed(said.norm, around)
     fan = channels.value // groups.value * math.prod(kernel.values)
     module = _module(said)
     keywords: dict[str, tuple[Size | Pair | Plain, bool]] = {
         "stride": (stride, stride != ONE),
         "padding": (padding, padding != NONE),
+        "output_padding": (more, more != NONE),
         "dilation": (dilation, dilation != fixed(1)),
         "groups": (groups, groups != fixed(1)),
         "bias": (Plain(False), not bias),
+        "padding_mode": (Plain(mode), mode != "zeros"),
     }
     outer, inner = (channels, width) if said.transposed else (width, channels)
     matrix = (outer.value, inner.value // groups.value, *kernel.values)
@@ -117,6 +120,38 @@ def _convolution(said: ConvLayer, around: Surroundings) -> PlannedLayer:
         window=_window(said, kernel, stride, dilation),
         ratio=stride.height if not said.transposed else None,
     )
+
+
+def _padding(said: ConvLayer, around: Surroundings, kernel: Pair, dilation: Size) -> Pair:
+    """Pixels around; none of its own where TensorFlow's way works them out."""
+    if said.padding == "tf_same":
+        return NONE
+    padding = (
+        same_padding(kernel, dilation)
+        if said.padding == "same"
+        else said_padding(around, said.padding)
+    )
+    check_mirrored(around.incoming, padding, said.padding_mode)
+    return padding
+
+
+def _check_one(said: ConvLayer) -> None:
+    """LayerError where what makes a convolution another one comes together."""
+    odd = {
+        "transposed": said.transposed,
+        "tf_same": said.padding == "tf_same",
+        "standardised": said.weight == "standardised",
+        said.padding_mode: said.padding_mode != "zeros",
+    }
+    found = [name for name, there in odd.items() if there]
+    if said.weight == "spectral" and found not in ([], ["transposed"]):
+        found.append("spectral")
+    if len(found) > 1:
+        both = " and ".join(f"`{name}`" for name in found)
+        raise LayerError(f"of {both} a convolution is one at most")
+    if said.output_padding != 0 and not said.transposed:
+        message = "`output_padding` is of transposed convolutions"
+        raise LayerError(message, "drop it", "output_padding")
 
 
 def _window(said: ConvLayer, kernel: Pair, stride: Pair, dilation: Size) -> Window:

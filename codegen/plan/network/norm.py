@@ -8,7 +8,7 @@ from typing import Any, get_args
 from codegen.plan.network.layer import MODULE, Keyword, LayerError, Plain, PlannedLayer, Weight
 from codegen.plan.network.size import MAP, TOKENS, Size, fixed
 from codegen.plan.network.surroundings import Surroundings, with_defaults
-from codegen.spec.network.fields import NormFields, NormKind
+from codegen.spec.network.fields import OF_KINDS, NormFields, NormKind
 from codegen.spec.network.norm import NormLayer
 
 WORDS = {
@@ -35,10 +35,13 @@ DEFINITIONS = {
 EXTENDED = {"LayerNorm2d": "nn.LayerNorm", "RMSNorm2d": "nn.RMSNorm"}
 
 
+OWN = ("eps", "groups", "affine")  # fields that a layer `norm` has
+
+
 def planned(layer: NormLayer, around: Surroundings) -> tuple[PlannedLayer, ...]:
     """The norm that the layer or the model says."""
     said: dict[str, Any] = {} if layer.of is None else {"kind": layer.of}
-    said |= {n: getattr(layer, n) for n in ("eps", "groups") if getattr(layer, n) is not None}
+    said |= {n: getattr(layer, n) for n in OWN if getattr(layer, n) is not None}
     return norm_of(NormFields.model_construct({*said}, **said), around, around.channels)
 
 
@@ -61,8 +64,9 @@ def norm_of(said: NormFields | str, around: Surroundings, width: Size) -> tuple[
         said = said.model_copy(update={"kind": default.kind})
     if default and said.kind == default.kind:
         said = with_defaults(said, default)
-    if "groups" in said.model_fields_set and said.kind != "group":
-        raise LayerError("`groups` is of the kind `group`", "drop it", "groups")
+    for name, kind in OF_KINDS.items():
+        if name in said.model_fields_set and said.kind != kind:
+            raise LayerError(f"`{name}` is of the kind `{kind}`", "drop it", name)
     return (_planned(said, around, width),)
 
 
@@ -82,9 +86,13 @@ def _planned(said: NormFields, around: Surroundings, width: Size) -> PlannedLaye
         inputs = (fixed(said.groups), width)
     default = 1e-6 if kind == "response" else 1e-5
     eps = said.eps if said.eps is not None else default
-    keywords = (Keyword("eps", Plain(eps)),) if eps != default or kind == "rms" else ()
+    keywords = (
+        *((Keyword("eps", Plain(eps)),) if eps != default or kind == "rms" else ()),
+        *((Keyword("affine", Plain(True)),) if said.affine else ()),
+    )
     shape = (width.value,)
-    ends = {"response": ("zeros", "zeros"), "instance": (), "rms": ("ones",)}
+    ends = {"response": ("zeros", "zeros"), "rms": ("ones",)}
+    ends |= {} if said.affine else {"instance": ()}
     starts = ends.get(kind, ("ones", "zeros"))
     named = zip(("weight", "bias"), starts, strict=False)
     return PlannedLayer(

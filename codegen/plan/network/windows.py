@@ -22,11 +22,22 @@ def same_padding(kernel: Pair, dilation: Size) -> Pair:
     return Pair(side(kernel.height), side(kernel.width))
 
 
-def said_padding(around: Surroundings, said: int | str | Sequence[int | str]) -> Pair:
+def said_padding(
+    around: Surroundings, said: int | str | Sequence[int | str], field: str = "padding"
+) -> Pair:
     """The padding that a spec says in numbers."""
     both = [said, said] if isinstance(said, int | str) else said
-    sides = [fixed(one) if isinstance(one, int) else around.whole("padding", one) for one in both]
+    sides = [fixed(one) if isinstance(one, int) else around.whole(field, one) for one in both]
     return Pair(sides[0], sides[1])
+
+
+def check_mirrored(shape: Shape, padding: Pair, mode: str) -> None:
+    """LayerError where a map has fewer pixels than are to lie around it."""
+    most = {"reflect": 1, "circular": 0}.get(mode)
+    for size, side in zip(shape[1:], padding.values, strict=True):
+        if most is not None and side > size.value - most:
+            message = f"{side} pixels around a map of {size.value} can't be its own (`{mode}`)"
+            raise LayerError(message, "`replicate`, or a larger map", "padding_mode")
 
 
 def under_window(
@@ -62,16 +73,19 @@ def _side(
 
 
 def under_transposed(
-    shape: Shape, kernel: Pair, stride: Pair, padding: Pair, dilation: Size
+    shape: Shape, kernel: Pair, stride: Pair, padding: Pair, dilation: Size, more: Pair
 ) -> tuple[Size, Size]:
     """Height and width of what comes out of a transposed convolution."""
 
-    def side(size: Size, k: Size, s: Size, p: Size) -> Size:
+    def side(size: Size, k: Size, s: Size, p: Size, m: Size) -> Size:
+        if m.value >= max(s.value, dilation.value):
+            message = f"an `output_padding` of {m.value} is not less than the stride, {s.value}"
+            raise LayerError(message, None, "output_padding")
         reach = quantity(dilation) * (quantity(k) - number(1)) + number(1)
         spread: Quantity = (quantity(size) - number(1)) * quantity(s) + reach
-        found = spread - number(2) * quantity(p)
+        found = spread - number(2) * quantity(p) + quantity(m)
         return positive(found, "nothing is left of the map", "less padding")
 
-    pairs = zip(shape[1:], *((p.height, p.width) for p in (kernel, stride, padding)), strict=True)
-    height, width = (side(*sides) for sides in pairs)
+    both = ((p.height, p.width) for p in (kernel, stride, padding, more))
+    height, width = (side(*sides) for sides in zip(shape[1:], *both, strict=True))
     return height, width

@@ -19,8 +19,16 @@ class ConvFields(Vocabulary):
     stride: Extent = Field(1, description="pixels from window to window")
     padding: Padding = Field(
         "same",
-        description="pixels of zeros around; `same` keeps the size at a stride of 1, `tf_same` as "
+        description="pixels around; `same` keeps the size at a stride of 1, `tf_same` as "
         "TensorFlow does",
+    )
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = Field(
+        "zeros",
+        description="what the pixels around are: zeros, those inside mirrored, the nearest, or "
+        "those of the other side",
+    )
+    output_padding: Padding = Field(
+        0, description="rows and columns more of a transposed one's map, below and to the right"
     )
     dilation: Whole = Field(1, description="pixels from one weight to the next")
     groups: Whole | Literal["depthwise"] = Field(

@@ -92,6 +92,9 @@ class FunctionFields(Vocabulary):
         return with_its_slope(self)
 
 
+OF_KINDS = {"groups": "group", "affine": "instance"}  # fields of a norm of one kind alone
+
+
 class NormFields(Vocabulary):
     """A norm of the numbers of a map, of tokens or of a vector."""
 
@@ -104,11 +107,15 @@ class NormFields(Vocabulary):
         None, description="added to the variance; by default 1e-5, and 1e-6 of `response`"
     )
     groups: Positive = Field(32, description="of channels, for `group`")
+    affine: bool = Field(
+        False, description="a learned gain and offset of each channel, for `instance`"
+    )
 
     @model_validator(mode="after")
-    def _groups_of_group(self) -> NormFields:
-        if "groups" in self.model_fields_set and self.kind != "group" and self._has_kind:
-            raise ValueError("`groups` is of the kind `group`")
+    def _fields_of_kinds(self) -> NormFields:
+        for name, kind in OF_KINDS.items():
+            if name in self.model_fields_set and self.kind != kind and self._has_kind:
+                raise ValueError(f"`{name}` is of the kind `{kind}`")
         return self
 
     @property

@@ -19,3 +19,6 @@ class NormLayer(LayerFields):
     of: NormKind | None = Field(None, description="its kind; by default that of `model.norm`")
     eps: PositiveFloat | None = Field(None, description="added to the variance")
     groups: Positive | None = Field(None, description="of channels, for `group`")
+    affine: bool | None = Field(
+        None, description="a learned gain and offset of each channel, for `instance`"
+    )

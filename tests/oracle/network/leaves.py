@@ -24,6 +24,10 @@ FUNCTIONS_OF_NUMBERS = {
     "floor": math.floor, "ceil": math.ceil, "max": max, "min": min, "round_to": round_to
 }  # fmt: skip
 
+MODES: dict[str, Any] = {  # what lies around a map, as numpy calls it
+    "zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"
+}  # fmt: skip
+
 
 class Leaves:
     """A spec's model with an array for each weight, and for each running mean and variance.
@@ -113,8 +117,10 @@ class Leaves:
             weight = self.take(x.shape[1], width // groups, *kernel)
             if said.get("weight") == "spectral":
                 weight = self.divided(weight.swapaxes(0, 1)).swapaxes(0, 1)
-            sides = self.two(padding, names)
-            y = maps.transposed(x, weight, stride, sides, groups)
+            around = self.around(padding, x, kernel, stride, dilation, names)
+            sides = (around[0][0], around[1][0])
+            more = self.two(said.get("output_padding", 0), names)
+            y = maps.transposed(x, weight, stride, sides, groups, more)
         else:
             self.ratio *= stride[0]
             weight = self.take(width, x.shape[1] // groups, *kernel)
@@ -126,13 +132,15 @@ class Leaves:
                     ((weight - mean) ** 2).mean((1, 2, 3), keepdims=True) + 1e-6
                 )
             around = self.around(padding, x, kernel, stride, dilation, names)
-            y = maps.convolved(maps.padded(x, around), weight, stride, dilation, groups)
+            mode = MODES[said.get("padding_mode", "zeros")]
+            wide = np.pad(x, ((0, 0), (0, 0), *around), mode=mode)
+            y = maps.convolved(wide, weight, stride, dilation, groups)
         return y + self.take(width)[:, None, None] if said["bias"] else y
 
     def around(
         self, padding: Any, x: Array, kernel: Any, stride: Any, dilation: int, names: Names
     ) -> Any:
-        """Zeros above and below, left and right."""
+        """Pixels above and below, left and right."""
         if padding == "same":
             return tuple(((k - 1) * dilation // 2,) * 2 for k in kernel)
         if padding == "tf_same":
@@ -161,7 +169,7 @@ class Leaves:
     def _norm(self, said: Names, x: Array, names: Names) -> Array:
         default = self.model.get("norm", "batch")
         default = {"kind": default} if isinstance(default, str) else {"kind": "batch", **default}
-        own = {k: v for k, v in said.items() if k in ("kind", "eps", "groups")}
+        own = {k: v for k, v in said.items() if k in ("kind", "eps", "groups", "affine")}
         return self.normed({"kind": default["kind"], **own}, x)
 
     def normed(self, said: Any, x: Array) -> Array:
@@ -189,9 +197,11 @@ class Leaves:
         if kind == "rms":
             weight = self.take(count)
             return x / np.sqrt((x**2).mean(axis, keepdims=True) + eps) * column(weight, x)
-        if kind == "instance":
+        if kind == "instance" and not said.get("affine"):
             return standard(x, (2, 3), eps)
         weight, bias = self.take(count), self.take(count)
+        if kind == "instance":
+            return standard(x, (2, 3), eps) * column(weight, x) + column(bias, x)
         if kind == "layer":
             return standard(x, (axis,), eps) * column(weight, x) + column(bias, x)
         groups = said.get("groups", 32)

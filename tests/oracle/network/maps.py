@@ -37,11 +37,13 @@ def convolved(x: Array, weight: Array, stride: Two, dilation: int, groups: int) 
     return found
 
 
-def transposed(x: Array, weight: Array, stride: Two, padding: Two, groups: int) -> Array:
-    """Every input adds its weights to a window of the output."""
+def transposed(
+    x: Array, weight: Array, stride: Two, padding: Two, groups: int, more: Two = (0, 0)
+) -> Array:
+    """Every input adds its weights to a window of the output, which has `more` at its ends."""
     inputs, inner, height, width = weight.shape
-    rows = (x.shape[2] - 1) * stride[0] + height
-    columns = (x.shape[3] - 1) * stride[1] + width
+    rows = (x.shape[2] - 1) * stride[0] + height + more[0]
+    columns = (x.shape[3] - 1) * stride[1] + width + more[1]
     found = np.zeros((len(x), inner * groups, rows, columns))
     for source in range(inputs):
         first = source // (inputs // groups) * inner
