@@ -100,7 +100,9 @@ def trainer(
     (tmp_path / "corpus.txt").write_text(TEXT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(package / "generated")
-    modules = {name: importlib.import_module(f"small.{name}") for name in ("train", "sample")}
+    modules = {
+        name: importlib.import_module(f"small.{name}") for name in ("train", "sample", "evaluate")
+    }
     yield Trainer(tmp_path, modules, capsys)
     for name in [module for module in sys.modules if module.partition(".")[0] == "small"]:
         del sys.modules[name]  # other tests have packages of that name

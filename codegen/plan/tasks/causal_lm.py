@@ -6,6 +6,8 @@ from codegen.plan.files import TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     DOCUMENTS,
+    EVALUATE,
+    EVALUATE_TESTS,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -42,7 +44,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         units_in_row="context_length",
         loss="loss (nats per token)",
         flops_of="token",
-        uses=(("sample", "--prompt Once"),),
+        uses=(("sample", "--prompt Once"), ("evaluate", "--data other.txt")),
         cached=f"{network.context_length:,} tokens",
         flops=flops,
         options=(
@@ -61,8 +63,11 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "generate_arguments": "tasks/causal_lm/generate_arguments.py.jinja",
             "trained": "tasks/causal_lm/trained.py.jinja",
         },
-        files=sampling_files(
-            "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
+        files=(
+            *sampling_files(
+                "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
+            ),
+            EVALUATE,
         ),
         tests=TestsPlan(
             imports=(),
@@ -74,6 +79,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
                 "package/tests/overfit.py.jinja",
                 "tasks/causal_lm/tests/training.py.jinja",
                 "tasks/causal_lm/tests/sampling.py.jinja",
+                EVALUATE_TESTS,
             ),
         ),
         inputs=network.inputs,
@@ -82,6 +88,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         separator=separator,
         generation=generation,
         streams=network.carries,
+        codes=True,
         sampling=f"Sample from a trained {spec.name}",
         prompt="prompt",
         sampling_options=sampling_options(

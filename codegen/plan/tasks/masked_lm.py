@@ -6,6 +6,8 @@ from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     DOCUMENTS,
+    EVALUATE,
+    EVALUATE_TESTS,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -55,7 +57,8 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "objective": "tasks/text/objective.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },
-        files=(FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()),),
+        uses=(("evaluate", "--data other.txt"),),
+        files=(FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()), EVALUATE),
         tests=TestsPlan(
             imports=(),
             constants=(),
@@ -65,6 +68,7 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
                 "tasks/masked_lm/tests/masking.py.jinja",
                 "package/tests/overfit.py.jinja",
                 "tasks/masked_lm/tests/training.py.jinja",
+                EVALUATE_TESTS,
             ),
         ),
         inputs=inputs,

@@ -13,6 +13,8 @@ from codegen.spec.tasks.text import TextData
 
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
+EVALUATE = FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",))  # of corpora
+EVALUATE_TESTS = "tasks/text/tests/evaluation.py.jinja"
 
 
 class TokenNetwork(Network, Protocol):
@@ -63,6 +65,7 @@ class TextTask(TaskPlan):
     decoder: bool = False  # whether what is made begins with a token of its own
     generation: bool = False  # whether a generation_config.json may lie beside the weights
     streams: bool = False  # whether each row of a batch goes on where it was in the one before
+    codes: bool = False  # whether each token is a target, so that losses say what a text costs
 
     @property
     def hides_special(self) -> bool:
