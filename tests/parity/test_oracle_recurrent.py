@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from codegen.plan import lower
 from codegen.spec import load_text
 from tests.oracle.recurrent import Reading
 from tests.packages import import_model
-from tests.strategies.recurrent import recurrent_specs
+from tests.strategies.recurrent import classifier_specs, recurrent_specs
 
 FAST_DRAWS, LONG, LONG_DRAWS = 60, 4, 250
 TIMES, SOURCES = [7, 3, 1], [5, 2, 6]  # tokens of three rows, and of their sources
@@ -30,8 +31,8 @@ def drawn_anew(model: torch.nn.Module) -> None:
         parameter.data.normal_(std=1.2 / math.sqrt(fan))
 
 
-def check(spec: dict[str, Any], draw: int) -> None:
-    """Logits, loss, decoding; parameters are those of the plan, and start as it says."""
+def drawn_model(spec: dict[str, Any], draw: int) -> tuple[Any, Reading]:
+    """In float64, and in numpy; parameters are those of the plan, and start as it says."""
     plan = lower(load_text(yaml.safe_dump(spec), "specs/drawn.yaml"))
     with tempfile.TemporaryDirectory() as folder:
         module = import_model(plan, Path(folder))
@@ -42,7 +43,13 @@ def check(spec: dict[str, Any], draw: int) -> None:
     check_start(model, plan)
     drawn_anew(model)
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    config, reading = model.config, Reading(spec["model"], weights)
+    return model, Reading(spec["model"], weights)
+
+
+def check(spec: dict[str, Any], draw: int) -> None:
+    """Logits, loss, decoding."""
+    model, reading = drawn_model(spec, draw)
+    config = model.config
     tokens = torch.randint(0, config.vocab_size, (3, max(TIMES)))
     known = getattr(config, "encoder_vocab_size", config.vocab_size)
     source = torch.randint(0, known, (3, max(SOURCES)))
@@ -58,6 +65,38 @@ def check(spec: dict[str, Any], draw: int) -> None:
         np.testing.assert_allclose(row[:time], one, rtol=1e-9, atol=1e-9)
     check_loss(model, read, given, wanted)
     check_decoding(model, read, given, wanted, lengths)
+
+
+def check_classifier(spec: dict[str, Any], draw: int) -> None:
+    """Scores of texts side by side, each as numpy has it alone, and the losses."""
+    model, reading = drawn_model(spec, draw)
+    tokens = torch.randint(0, model.config.vocab_size, (3, max(TIMES)))
+    wanted = np.array(
+        [reading.scores(row[:n].numpy()) for row, n in zip(tokens, TIMES, strict=True)]
+    )
+    lengths = torch.tensor(TIMES)
+    found = model(tokens, lengths=lengths).detach().numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    whole = model(tokens[:1]).detach().numpy()
+    np.testing.assert_allclose(whole, wanted[:1], rtol=1e-9, atol=1e-9)
+    targets, losses = class_losses(spec["model"]["problem"], wanted)
+    made = model(tokens, torch.from_numpy(targets), lengths=lengths, reduction="none").detach()
+    np.testing.assert_allclose(made.numpy(), losses, rtol=1e-9, atol=1e-9)
+
+
+def class_losses(problem: str, scores: Any) -> tuple[Any, Any]:
+    """Targets, and what scores (3, classes) are off by, text by text."""
+    random = np.random.default_rng(0)
+    if problem == "single_label":
+        targets = random.integers(0, scores.shape[1], 3)
+        log = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+        return targets, -log[np.arange(3), targets]
+    if problem == "regression":
+        targets = random.normal(size=scores.shape)
+        return targets, ((scores - targets) ** 2).mean(-1)
+    targets = random.integers(0, 2, scores.shape).astype(float)
+    right = 1 / (1 + np.exp(-scores * (2 * targets - 1)))
+    return targets, -np.log(right).mean(-1)
 
 
 def check_start(model: Any, plan: Any) -> None:
@@ -113,17 +152,28 @@ def check_decoding(model: Any, read: Any, given: Any, wanted: list[Any], lengths
 
 
 @pytest.mark.parametrize("draw", [0])
+def test_random_classifiers_score_texts_as_their_specs_say(draw: int) -> None:
+    checked(draw, FAST_DRAWS // 2, classifier_specs(), check_classifier)
+
+
+@pytest.mark.parametrize("draw", [0])
 def test_random_recurrent_networks_compute_what_their_specs_say(draw: int) -> None:
-    checked(draw, FAST_DRAWS)
+    checked(draw, FAST_DRAWS, recurrent_specs(), check)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("draw", range(1, 1 + LONG))
 def test_a_thousand_recurrent_networks_compute_what_their_specs_say(draw: int) -> None:
-    checked(draw, LONG_DRAWS)
+    checked(draw, LONG_DRAWS, recurrent_specs(), check)
 
 
-def checked(draw: int, count: int) -> None:
+@pytest.mark.long
+@pytest.mark.parametrize("draw", range(1, 1 + LONG))
+def test_hundreds_of_classifiers_score_texts_as_their_specs_say(draw: int) -> None:
+    checked(draw, LONG_DRAWS // 2, classifier_specs(), check_classifier)
+
+
+def checked(draw: int, count: int, specs: Any, check_one: Callable[[Any, int], None]) -> None:
     """So many specs of one seed."""
 
     @settings(
@@ -134,8 +184,8 @@ def checked(draw: int, count: int) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @seed(draw)
-    @given(recurrent_specs())
+    @given(specs)
     def run(spec: dict[str, Any]) -> None:
-        check(spec, draw)
+        check_one(spec, draw)
 
     run()

@@ -52,11 +52,22 @@ SPECS: dict[str, dict[str, Any]] = {
             "dropout": LOCKED,
         },
     },
+    "classes_locked": {
+        **HEAD,
+        "task": "sequence-classification",
+        "model": {**SMALL, "cell": "gru", "layers": 3, "pooling": "last", "dropout": LOCKED},
+    },
+    "several_classes": {
+        **HEAD,
+        "task": "sequence-classification",
+        "data": {"tokenizer": "char", "pair": "other"},
+        "model": {**SMALL, "bidirectional": False, "projection": 16, "problem": "multi_label"},
+    },
     "states_alone": {**PAIRS, "model": {**SMALL, "layers": 1, "attention": "none"}},
 }
 
 
-FEW = ("carried_projection", "own_tokens_fed", "bilinear_locked")
+FEW = ("carried_projection", "own_tokens_fed", "bilinear_locked", "classes_locked")
 
 
 def build(names: Iterable[str], folder: Path) -> None:

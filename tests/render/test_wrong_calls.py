@@ -146,7 +146,7 @@ def test_a_decoder_refuses_what_it_cannot_read(name: str, tmp_path: Path) -> Non
 
 
 READERS = (*DECODERS, "bert_base", "modernbert", "longformer_like")
-EMBEDDERS = ("sentence_embedding", "sentiment")
+EMBEDDERS = ("sentence_embedding", "sentiment", "text_lstm")
 
 
 def free_shapes(name: str, read: Callable[[Any], object], model: Any) -> dict[str, Call]:

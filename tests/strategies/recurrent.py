@@ -57,6 +57,36 @@ def _is_before(said: dict[str, Any]) -> bool:
 
 
 @st.composite
+def classifier_specs(draw: st.DrawFn) -> Fields:
+    """Networks that read whole texts, most of them from both ends."""
+    cell = draw(st.sampled_from(["lstm", "lstm", "gru", "rnn"]))
+    model: Fields = {
+        "vocab_size": draw(st.integers(11, 20)),
+        "context_length": draw(st.integers(8, 16)),
+        "cell": cell,
+        "layers": draw(st.integers(1, 3)),
+        "width": draw(st.sampled_from([6, 8])),
+        "embedding": draw(st.integers(3, 7)),
+        "bias": draw(coin()),
+        "classes": draw(st.integers(1, 5)),
+        "pooling": draw(st.sampled_from(["mean", "max", "last"])),
+        "problem": draw(st.sampled_from(["single_label", "multi_label", "regression"])),
+    }
+    if draw(coin()):
+        model["bidirectional"] = draw(coin())
+    if cell == "lstm" and draw(st.integers(0, 2)) == 0:
+        model["projection"] = draw(st.integers(2, 5))
+    dropout: Fields = {"embedding": draw(RATES), "output": draw(RATES)}
+    if model["layers"] > 1:
+        dropout["layers"] = draw(RATES)
+    if any(dropout.values()):
+        lockable = dropout["embedding"] or dropout.get("layers")
+        model["dropout"] = {**dropout, "locked": bool(lockable) and draw(coin())}
+    head = {"name": "drawn", "family": "recurrent", "task": "sequence-classification"}
+    return {**head, "model": model}
+
+
+@st.composite
 def of_pairs(draw: st.DrawFn, width: int, output: int, layers: int) -> Fields:
     """What an encoder-decoder has beside."""
     encoder: Fields = {}

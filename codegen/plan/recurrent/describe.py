@@ -15,6 +15,11 @@ CELLS = {
     "gru": "Cho et al., Learning Phrase Representations (arXiv:1406.1078), section 2.3",
     "rnn": "Elman, Finding Structure in Time (Cognitive Science, 1990)",
 }
+KINDS = {
+    "causal-lm": "a language model of",
+    "seq2seq-lm": "an encoder-decoder of",
+    "sequence-classification": "a classifier of texts of",
+}
 NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "Elman network"}
 BAHDANAU = "Bahdanau et al., Neural Machine Translation by Jointly Learning (arXiv:1409.0473)"
 LUONG = "Luong et al., Effective Approaches to Attention-based NMT (arXiv:1508.04025)"
@@ -22,10 +27,17 @@ PAPERS = {
     "projection": "Sak et al., Long Short-Term Memory Based Networks (arXiv:1402.1128)",
     "tied": "Press and Wolf, Using the Output Embedding (arXiv:1608.05859)",
     "locked": "Gal and Ghahramani, Dropout in Recurrent Networks (arXiv:1512.05287)",
+    "both_ends": "Schuster and Paliwal, Bidirectional Recurrent Neural Networks (IEEE, 1997)",
+    "max": "Conneau et al., Supervised Learning of Sentence Representations (arXiv:1705.02364)",
     "pairs": "Sutskever et al., Sequence to Sequence Learning (arXiv:1409.3215)",
     "additive": BAHDANAU,
     "dot": LUONG,
     "bilinear": LUONG,
+}
+POOLED = {
+    "mean": "the mean over its tokens is scored",
+    "max": "the largest over its tokens of each number is scored",
+    "last": "what has read all of it is scored",
 }
 SCORES = {"additive": "additive", "dot": "dot-product", "bilinear": "bilinear"}
 
@@ -36,7 +48,7 @@ def describe(name: str, network: RecurrentNetwork, model: RecurrentModel) -> Des
     layers = str(model.layers)
     if network.encoder:
         layers = f"{encoder_sizes(model).layers} + {layers}"
-    kind = "an encoder-decoder of" if network.encoder else "a language model of"
+    kind = KINDS[network.task]
     plural = "s" if layers != "1" else ""
     title = (
         f"{name}: {kind} {layers} {NAMES[model.cell]} layer{plural} "
@@ -57,6 +69,10 @@ def _facts(network: RecurrentNetwork, model: RecurrentModel) -> Iterator[tuple[s
         ways = "from both ends" if sizes.directions > 1 else "from its beginning"
         yield f"a source is read {ways}", "pairs"
         yield _looks(network), network.attention.score if network.attention else ""
+    elif network.stack.bidirectional:
+        yield "a text is read from both ends", "both_ends"
+    if network.pooling:
+        yield POOLED[network.pooling], "max" if network.pooling == "max" else ""
     if network.tied:
         yield "the head shares the token embedding", "tied"
     if network.drops:

@@ -60,6 +60,8 @@ def _tests(network: RecurrentNetwork) -> Iterator[str]:
         yield "recurrent/tests/locked.py.jinja"
     if network.encoder:
         yield "recurrent/tests/source.py.jinja"
+    if network.packs and not network.encoder:
+        yield "recurrent/tests/padding.py.jinja"
 
 
 def recurrent_shown(plan: Plan) -> tuple[ShownTable, ...]:

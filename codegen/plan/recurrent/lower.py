@@ -19,23 +19,30 @@ from codegen.plan.recurrent.network import (
 from codegen.plan.recurrent.parameters import bridged, parameter_table
 from codegen.plan.tables import ConfigField, ImportPlan
 from codegen.spec.recurrent.resolve import encoder_sizes, is_before, output_width
-from codegen.spec.recurrent.vocabulary import RecurrentDropout, RecurrentModel, RecurrentSpec
+from codegen.spec.recurrent.vocabulary import (
+    OF_CLASSES,
+    OF_WHOLE_TEXTS,
+    RecurrentDropout,
+    RecurrentModel,
+    RecurrentSpec,
+)
 
 TOY_VOCABULARY, TOY_CONTEXT, TOY_WIDTH, TOY_PROJECTION, TOY_EMBEDDING = 61, 32, 32, 16, 24
+TOY_CLASSES = 4
 RATES = ("embedding", "layers", "output")
 
 
 def lowered(spec: RecurrentSpec) -> RecurrentNetwork:
     """The network of a spec; that of pairs has an encoder of its sources."""
-    model, pairs = spec.model, spec.task == "seq2seq-lm"
+    model, pairs, classes = spec.model, spec.task == "seq2seq-lm", spec.task in OF_CLASSES.tasks
     dropout = _dropout(model.dropout, layers=_several(model, pairs=pairs))
     return RecurrentNetwork(
         task=spec.task,
         class_name="Model",
         context_length=model.context_length,
-        fields=tuple(_fields(model, dropout, pairs=pairs)),
-        parameters=parameter_table(model, pairs=pairs),
-        stack=_stack(model, dropout, pairs=pairs),
+        fields=tuple(_fields(model, dropout, pairs=pairs, classes=classes)),
+        parameters=parameter_table(model, pairs=pairs, classes=classes),
+        stack=_stack(model, dropout, pairs=pairs, classes=classes),
         embedding=Read("embedding_dim"),
         dropout=dropout,
         output=_output(model),
@@ -47,6 +54,10 @@ def lowered(spec: RecurrentSpec) -> RecurrentNetwork:
         forces=spec.train.teacher_forcing == 1,
         encoder=_encoder(model, dropout) if pairs else None,
         attention=_attention(model) if pairs else None,
+        pooling=model.pooling if spec.task in OF_WHOLE_TEXTS.tasks else "",
+        problem=model.problem if spec.task in OF_WHOLE_TEXTS.tasks else "",
+        inputs=("lengths",) if classes else (),
+        decodes=not classes,
         imports=(
             ImportPlan(
                 "torch.nn.utils.rnn",
@@ -91,7 +102,7 @@ def _dropout(said: RecurrentDropout, *, layers: bool) -> DropoutPlan:
     )
 
 
-def _stack(model: RecurrentModel, dropout: DropoutPlan, *, pairs: bool) -> StackPlan:
+def _stack(model: RecurrentModel, dropout: DropoutPlan, *, pairs: bool, classes: bool) -> StackPlan:
     inputs: list[Width] = [Read("embedding_dim")]
     said = model.attention if pairs else None
     if said and is_before(said):
@@ -107,7 +118,7 @@ def _stack(model: RecurrentModel, dropout: DropoutPlan, *, pairs: bool) -> Stack
         projection=Read("projection") if model.projection else None,
         dropout=dropout.layers if model.layers > 1 else None,
         locked=dropout.locked,
-        bidirectional=False,
+        bidirectional=classes and model.bidirectional,
     )
 
 
@@ -143,7 +154,9 @@ def _attention(model: RecurrentModel) -> SourceAttentionPlan | None:
     return SourceAttentionPlan(said.score, is_before(said), said.input_feeding, keys)
 
 
-def _fields(model: RecurrentModel, dropout: DropoutPlan, *, pairs: bool) -> Iterator[ConfigField]:
+def _fields(
+    model: RecurrentModel, dropout: DropoutPlan, *, pairs: bool, classes: bool
+) -> Iterator[ConfigField]:
     toy = TOY_PROJECTION if model.projection else TOY_WIDTH
     toy_table = toy if model.embedding.tied else TOY_EMBEDDING
     encoder = encoder_sizes(model) if pairs else None
@@ -164,6 +177,8 @@ def _fields(model: RecurrentModel, dropout: DropoutPlan, *, pairs: bool) -> Iter
         yield _field("encoder_width", encoder.width, toy // encoder.directions, comment)
     if pairs and model.attention and model.attention.score == "additive":
         yield _field("attention_width", model.attention.width or output_width(model), toy)
+    if classes:
+        yield _field("classes", model.classes, min(TOY_CLASSES, model.classes))
     for read in dict.fromkeys((dropout.embedding, dropout.layers, dropout.output)):
         if read:
             rate = model.dropout.embedding if read.field == "dropout" else _rate(model, read)

@@ -99,6 +99,9 @@ class RecurrentNetwork:
     forces: bool = True  # training reads the targets' own tokens alone
     encoder: EncoderPlan | None = None
     attention: SourceAttentionPlan | None = None
+    pooling: str = ""  # of a model of whole texts: mean, max or last
+    problem: str = ""  # what its scores say: single_label, multi_label or regression
+    types_of_pairs: bool = False
     inputs: tuple[str, ...] = ()
     prefix: str = ""  # no token sees what comes after it
     prefix_length: None = None
@@ -116,10 +119,24 @@ class RecurrentNetwork:
         return self.dropout.any
 
     @property
+    def stacks(self) -> tuple[StackPlan, ...]:
+        """Of the decoder, or of all that there is, and of an encoder."""
+        return (self.stack, self.encoder.stack) if self.encoder else (self.stack,)
+
+    @property
+    def both_ends(self) -> bool:
+        """Whether some stack reads from both ends."""
+        return any(stack.bidirectional for stack in self.stacks)
+
+    @property
+    def packs(self) -> bool:
+        """Whether training reads rows without their padding."""
+        return self.encoder is not None or "lengths" in self.inputs
+
+    @property
     def lockable(self) -> bool:
         """Whether some stack drops the same numbers at all times between its layers."""
-        stacks = (self.stack, self.encoder.stack) if self.encoder else (self.stack,)
-        return any(stack.locked and stack.dropout for stack in stacks)
+        return any(stack.locked and stack.dropout for stack in self.stacks)
 
     @property
     def stepwise(self) -> bool:
@@ -138,7 +155,7 @@ class RecurrentNetwork:
         """What the head reads side by side: after attention before the cell, all three of them."""
         if self.attention and self.attention.before:
             return (self.output, self.source_width, self.embedding)
-        return (self.output,)
+        return (BothEnds(self.output) if self.stack.bidirectional else self.output,)
 
     @property
     def length_fields(self) -> tuple[str, ...]:

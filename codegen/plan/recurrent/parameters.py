@@ -12,8 +12,10 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 ZEROS = Start("zeros")
 
 
-def parameter_table(model: RecurrentModel, *, pairs: bool) -> tuple[Parameter, ...]:
-    """Of a language model, or of an encoder and a decoder."""
+def parameter_table(model: RecurrentModel, *, pairs: bool, classes: bool) -> tuple[Parameter, ...]:
+    """Of a language model, of an encoder and a decoder, or of what tells classes."""
+    if classes:
+        return tuple(_of_classes(model))
     return tuple(_of_pairs(model) if pairs else _of_texts(model))
 
 
@@ -31,6 +33,15 @@ def _of_texts(model: RecurrentModel) -> Iterator[Parameter]:
     yield _table("token_embedding", model.vocab_size, model.embedding)
     yield from _decoder(model, pairs=False)
     yield from _head(model, output_width(model))
+
+
+def _of_classes(model: RecurrentModel) -> Iterator[Parameter]:
+    ways = 2 if model.bidirectional else 1
+    yield _table("token_embedding", model.vocab_size, model.embedding)
+    yield from _decoder(model, pairs=False, directions=ways)
+    yield _matrix("head.weight", model.classes, ways * output_width(model), "head")
+    if model.bias:
+        yield Parameter("head.bias", (model.classes,), "bias", ZEROS, "vector")
 
 
 def _of_pairs(model: RecurrentModel) -> Iterator[Parameter]:
@@ -86,7 +97,7 @@ def _locked(model: RecurrentModel) -> bool:
     return model.dropout.locked and model.dropout.layers > 0
 
 
-def _decoder(model: RecurrentModel, *, pairs: bool) -> Iterator[Parameter]:
+def _decoder(model: RecurrentModel, *, pairs: bool, directions: int = 1) -> Iterator[Parameter]:
     yield from _cells(
         "rnn",
         model.cell,
@@ -94,6 +105,7 @@ def _decoder(model: RecurrentModel, *, pairs: bool) -> Iterator[Parameter]:
         model.width,
         model.projection,
         model.layers,
+        directions,
         locked=_locked(model),
     )
 

@@ -46,6 +46,8 @@ def check_dropout(spec: RecurrentSpec) -> Iterator[Mistake]:
         message = "a cell that looks at the source at each step draws anew what it drops inside"
         hint = "`layers: 0`, or drop `locked`"
         yield Mistake(("model", "dropout", "layers"), message, hint)
+    if spec.task == "sequence-classification":
+        rates = {said.embedding, said.layers}  # a text has one vector, and that no times
     if said.locked and rates == {0.0}:
         message = "`locked` means nothing without a rate"
         yield Mistake(("model", "dropout", "locked"), message, "say a rate, or drop it")

@@ -20,6 +20,9 @@ from codegen.spec.owned import Only, Repeats
 from codegen.spec.switches import Needs
 
 OF_PAIRS = Only("seq2seq-lm")
+OF_NEXT_TOKENS = Only("causal-lm", "seq2seq-lm")
+OF_CLASSES = Only("sequence-classification")
+OF_WHOLE_TEXTS = Only("sequence-classification")
 Layers = Annotated[int, Field(ge=1, le=256)]
 
 
@@ -46,7 +49,7 @@ class TokenTable(Vocabulary):
     """From tokens to vectors."""
 
     dim: Width = Field(256, description="width of a token's vector")
-    tied: bool = Field(
+    tied: Annotated[bool, OF_NEXT_TOKENS] = Field(
         False, description="the output head shares it (arXiv:1608.05859); what it reads is as wide"
     )
 
@@ -134,7 +137,29 @@ class RecurrentModel(Vocabulary):
     dropout: Dropout = Field(
         RecurrentDropout.plain(), description="numbers that training drops; one rate for all"
     )
-    bias: bool = Field(True, description="a learned offset of each token's score")
+    bias: bool = Field(True, description="a learned offset of each token's or class' score")
+    classes: Annotated[VocabularySize, OF_CLASSES] = Field(
+        2, description="that a classifier tells apart"
+    )
+    bidirectional: Annotated[bool, OF_CLASSES] = Field(
+        True,
+        description="each layer reads a text from both ends (Schuster and Paliwal 1997), and says "
+        "so much twice of each token",
+    )
+    pooling: Annotated[Literal["mean", "max", "last"], OF_WHOLE_TEXTS] = Field(
+        "mean",
+        description="what is read of a text: the mean of what is said of its tokens, the largest "
+        "of each of its numbers (arXiv:1705.02364, section 3.2), or what each end says that has "
+        "read all of it",
+    )
+    problem: Annotated[Literal["single_label", "multi_label", "regression"], OF_WHOLE_TEXTS] = (
+        Field(
+            "single_label",
+            description="what the scores of a text say: which one of the classes it has (cross "
+            "entropy), which of them, each for itself (binary cross entropy), or a number for each "
+            "(squared error)",
+        )
+    )
     encoder: Annotated[RecurrentEncoder, OF_PAIRS, Repeats()] = Field(
         RecurrentEncoder.plain(), description="what reads a source"
     )

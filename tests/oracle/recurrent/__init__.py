@@ -128,20 +128,37 @@ class Reading:
         tables = ("encoder.token_embedding.weight", "token_embedding.weight")
         x = self.weights[next(name for name in tables if name in self.weights)][source]
         width, cells = own.get("width", self.width), part_of(self.weights, "encoder.rnn")
+        x, ends = self.read(cells, x, (width, width), both=own.get("bidirectional", False))
+        return x, [(self.bridge("hidden", h), self.bridge("cell", c)) for h, c in ends]
+
+    def read(
+        self, cells: Weights, x: Array, widths: tuple[int, int], *, both: bool
+    ) -> tuple[Array, State]:
+        """What all layers say of each place (S, E), and with which states they end."""
         ends: State = []
         for layer in range(self.layers):
             ways = []
-            for way in ("", "_reverse")[: 1 + own.get("bidirectional", False)]:
-                weights, state = layer_weights(cells, layer, way), (np.zeros(width),) * 2
+            for way in ("", "_reverse")[: 1 + both]:
+                weights = layer_weights(cells, layer, way)
+                state = (np.zeros(widths[0]), np.zeros(widths[1]))
                 row, outputs = x[::-1] if way else x, []
                 for one in row:
                     state = CELLS[self.cell](weights, one, state)
                     outputs.append(state[0])
                 ways.append((np.array(outputs[::-1] if way else outputs), state))
             x = np.concatenate([outputs for outputs, _ in ways], -1)
-            both = [np.concatenate(part) for part in zip(*(s for _, s in ways), strict=True)]
-            ends.append((both[0], both[1]))
-        return x, [(self.bridge("hidden", h), self.bridge("cell", c)) for h, c in ends]
+            last = [np.concatenate(part) for part in zip(*(s for _, s in ways), strict=True)]
+            ends.append((last[0], last[1]))
+        return x, ends
+
+    def scores(self, tokens: Array) -> Array:
+        """(classes,), of one whole text (T,)."""
+        x = self.weights["token_embedding.weight"][tokens]
+        both = self.said.get("bidirectional", True)
+        cells, widths = part_of(self.weights, "rnn"), (self.output, self.width)
+        x, ends = self.read(cells, x, widths, both=both)
+        kind = self.said.get("pooling", "mean")
+        return self.head({"mean": x.mean(0), "max": x.max(0), "last": ends[-1][0]}[kind])
 
     def bridge(self, name: str, state: Array) -> Array:
         """From the encoder's states to the decoder's; what is kept is not squashed."""

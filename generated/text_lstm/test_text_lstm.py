@@ -1,0 +1,215 @@
+# Made from specs/text_lstm.yaml; make it again: tgen build specs/text_lstm.yaml
+"""What text_lstm promises, tested at toy size, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from . import data, predict, train
+from .model import Config, Model
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONFIG = Config.tiny()
+TIME = CONFIG.context_length
+LENGTH = TIME - 5  # of rows with padding
+
+
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def random_inputs(batch: int, time: int = TIME) -> dict[str, Tensor]:
+    tokens = random_tokens(batch, time)
+    return {"tokens": tokens, "lengths": time - torch.arange(batch, device=DEVICE) % 5}
+
+
+def random_targets(batch: int) -> Tensor:
+    return torch.randint(0, CONFIG.classes, (batch,), device=DEVICE)
+
+
+def small_batch() -> tuple[dict[str, Tensor], Tensor]:
+    """Inputs and targets that a toy model can memorise."""
+    return random_inputs(8, 16), random_targets(8)
+
+
+@pytest.fixture(autouse=True)
+def device_is_reported(record_property: Callable[[str, object], None]) -> None:
+    record_property("device", DEVICE)
+
+
+def random_model() -> Model:
+    """Every weight random: nothing hides behind a zero or a one."""
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+def test_padding_changes_no_output_and_no_gradient() -> None:
+    model = random_model()
+    tokens = random_tokens(3, 9)
+    lengths = torch.tensor([9, 4, 1], device=DEVICE)
+    padding = torch.arange(9, device=DEVICE) >= lengths[:, None]
+    read: list[Tensor] = []
+
+    def keep(module: nn.Module, given: tuple[Tensor], made: Tensor) -> None:
+        made.retain_grad()
+        read.append(made)
+
+    model.token_embedding.register_forward_hook(keep)
+    together = model(tokens, lengths=lengths)
+    together.sum().backward()
+    gradient = read[0].grad
+    assert gradient is not None and not gradient[padding].any()
+    assert bool(gradient[~padding].any())
+    for row, length in enumerate(lengths.tolist()):
+        alone = model(tokens[row : row + 1, :length])[0]
+        torch.testing.assert_close(alone, together[row], rtol=1e-4, atol=1e-4)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_scores() -> None:
+    model, inputs, targets = random_model(), random_inputs(5), random_targets(5)
+    targets[1] = -100
+    scores = model(**inputs).log_softmax(-1)
+    each = -scores.gather(1, targets.clamp(min=0)[:, None])[:, 0] * (targets != -100)
+    torch.testing.assert_close(model(**inputs, targets=targets, reduction="none"), each)
+    torch.testing.assert_close(model(**inputs, targets=targets, reduction="sum"), each.sum())
+    torch.testing.assert_close(model(**inputs, targets=targets), each.sum() / 4)
+
+
+def lines_of(label: Callable[[int], str]) -> list[tuple[str, str]]:
+    return [("ab" * (n % 5 + 1) if n % 2 else "ba" * (n % 7 + 1), label(n % 2)) for n in range(40)]
+
+
+def label_of(kind: int) -> str:
+    return ("no", "yes")[kind]
+
+
+@pytest.mark.parametrize("form", ["bare", "named", "jsonl"])
+def test_texts_and_classes_are_read_from_tsv_and_jsonl(tmp_path: Path, form: str) -> None:
+    rows = lines_of(label_of)
+    path = tmp_path / ("texts.jsonl" if form == "jsonl" else "texts.tsv")
+    if form == "jsonl":
+        lines = [json.dumps(dict(zip(data.COLUMNS, row, strict=True))) for row in rows]
+    elif form == "named":
+        lines = ["\t".join(("more", *data.COLUMNS[::-1]))]
+        lines += [f"\t{label}\t{text}" for text, label in rows]
+    else:
+        lines = ["\t".join(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+    assert data.read_rows(path) == rows
+    found = data.read_texts(path, "char", context=6, validation=0.25, seed=0)
+    assert found.classes == [label_of(0), label_of(1)]
+    assert (len(found.train), len(found.validation)) == (30, 10)
+    for ids, target in found.train + found.validation:
+        text = found.tokenizer.decode(ids)
+        assert len(text) <= 6 and text.startswith("ab" if target else "ba")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.tsv", "", "is empty"),
+        ("a.tsv", "one\n", "a.tsv:1 is not a text"),
+        ("a.tsv", "a\tb\tc\n", "a.tsv:1 is not a text"),
+        ("a.jsonl", "{\n", "a.jsonl:1 is no JSON"),
+        ("a.jsonl", "{}\n", "a.jsonl:1 has no fields"),
+    ],
+)
+def test_a_bad_file_is_refused_with_what_is_wrong(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        data.read_texts(tmp_path / name, "char", context=6, validation=0.1, seed=0)
+
+
+def test_one_batch_can_be_overfitted() -> None:
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE)
+    model.init_weights()
+    inputs, targets = small_batch()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
+    first = model.eval()(**inputs, targets=targets).item()
+    for _ in range(100):
+        optimizer.zero_grad()
+        model.train()(**inputs, targets=targets).backward()
+        optimizer.step()
+    assert model.eval()(**inputs, targets=targets).item() < 0.2 * first
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps on texts whose first letter tells their class."""
+    path = folder.parent / "texts.tsv"
+    path.write_text("".join(f"{text}\t{label}\n" for text, label in lines_of(label_of)))
+    given = ["--data", str(path), "--tokenizer", "char", "--out", str(folder), "--tiny"]
+    given += ["--context-length", "16", "--batch", "8", "--accumulation", "1", "--steps", "6"]
+    given += ["--lr", "1e-3", "--warmup", "1", "--log-every", "1", "--eval-every", "6"]
+    assert train.main([*given, "--checkpoint-every", "3", *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_trained_model_tells_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    longer = ["--steps", "60", "--eval-every", "60", "--batch", "16", "--lr", "5e-3"]
+    log = train_briefly(tmp_path / "out", *longer)
+    assert log[-1]["validation_accuracy"] >= 0.75
+    capsys.readouterr()
+    run = ["--checkpoint", str(tmp_path / "out")]
+    assert predict.main([*run, "--text", "ab", "--text", "baba"]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [text for _, _, text in lines] == ["ab", "baba"]
+    assert {label for label, _, _ in lines} <= {label_of(0), label_of(1)}
+    assert predict.main([*run, "--text", "z"]) == 2
+
+
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == 215_554
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    assert bool(torch.isfinite(model(**random_inputs(1))).all())
+
+
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    model(**random_inputs(8), targets=random_targets(8)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    timed = ("ms", "texts_per_second", "mfu")
+    for before, after in zip(whole, resumed, strict=True):
+        assert before.keys() == after.keys()
+        assert all(after[key] == before[key] for key in before if key not in timed)
