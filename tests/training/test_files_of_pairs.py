@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -37,6 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write(f"{name}pairs.jsonl", "\n".join(map(json.dumps, objects)))
         write(f"{name}de.txt", "\n".join(source for source, _ in pairs))
         write(f"{name}en.txt", "\r\n".join(target for _, target in pairs) + "\r\n")
+    for path in [*Path().glob("*.*")]:
+        Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
     return tmp_path
 
 
@@ -60,11 +63,15 @@ WHOLE: list[Given] = [
     {"data": "windows.txt"},
     {"data": "pairs.jsonl"},
     {"source": "de.txt", "target": "en.txt"},
+    {"data": "windows.txt.gz"},
+    {"data": "pairs.jsonl.gz"},
+    {"source": "de.txt", "target": "en.txt.gz"},
 ]
 LAST: list[Given] = [
     {"validation": "lastpairs.tsv"},
     {"validation": "lastpairs.jsonl"},
     {"validation_source": "lastde.txt", "validation_target": "lasten.txt"},
+    {"validation": "lastpairs.jsonl.gz"},
 ]
 
 
@@ -80,6 +87,16 @@ def test_what_is_held_out_may_have_files_of_its_own(reader: ModuleType, given: G
     corpus = read(reader, data="pairs.tsv", **given)
     assert texts(corpus, "train") == sorted(PAIRS)
     assert texts(corpus, "validation") == sorted(PAIRS[15:])
+
+
+def test_what_gzip_has_not_made_is_refused(reader: ModuleType) -> None:
+    for content in (b"a\tb\n", gzip.compress(b"a\tb\n" * 99)[:-9], gzip.compress(b"x")[:5]):
+        Path("x.tsv.gz").write_bytes(content)
+        with pytest.raises(ValueError, match=r"^x\.tsv\.gz is damaged, or nothing that gzip"):
+            read(reader, data="x.tsv.gz")
+    Path("x.tsv.gz").write_bytes(gzip.compress(b"a\tb\nc\n"))
+    with pytest.raises(ValueError, match=r"^x\.tsv\.gz:2 has no tab"):
+        read(reader, data="x.tsv.gz")
 
 
 ODD_LINES = {

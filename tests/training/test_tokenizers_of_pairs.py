@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
 from pathlib import Path
@@ -154,8 +155,8 @@ def test_a_tokenizer_is_trained_on_what_is_not_held_out(
 
 def test_a_joint_tokenizer_reads_both_files(joint: Modules) -> None:
     Path("x.de").write_text("ab ab ab\n" * 20)
-    Path("x.en").write_text("cd cd cd\n" * 20)
-    given = ["train-tokenizer", "--source", "x.de", "--target", "x.en", "--vocab-size", "270"]
+    Path("x.en.gz").write_bytes(gzip.compress(b"cd cd cd\n" * 20))
+    given = ["train-tokenizer", "--source", "x.de", "--target", "x.en.gz", "--vocab-size", "270"]
     assert joint["data"].main(given) == 0
     vocabulary = tokenizers.Tokenizer.from_file("tokenizer.json").get_vocab()
     assert {"\u0120ab", "\u0120cd"} <= vocabulary.keys()
@@ -218,7 +219,7 @@ def test_each_side_has_a_tokenizer_of_its_own(
     assert sides["sample"].main([*ask, "3 Flaschen"]) == 0
     assert sides["evaluate"].main([*ask[:4], "--data", "pairs.tsv", "--limit", "3"]) == 0
     assert "3 pairs of pairs.tsv" in capsys.readouterr().out
-    drawn = ["--picture", "read.png", "--source", "3 Flaschen", "--target", "3 bottles"]
+    drawn = ["--picture", "read.png", "--text", "3 Flaschen", "--answer", "3 bottles"]
     assert sides["evaluate"].main([*ask[:4], *drawn]) == 0
     assert sides["sample"].main([*ask, "3 bottles"]) == 2
     assert "character 'b' is not among" in capsys.readouterr().err

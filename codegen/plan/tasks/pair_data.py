@@ -15,7 +15,7 @@ OF_TARGETS, OF_SOURCES = "en.json", "de.json"  # in examples, of files that are 
 
 def pair_options(spec: SpecHead, said: PairData, separator: str) -> tuple[OptionPlan, ...]:
     """Where the pairs are, how they become tokens, which are held out, and which are shown."""
-    data = "pairs: a text of lines, a source, a tab and its target each, or a .jsonl file"
+    data = "pairs: a text of lines, a source, a tab and its target each, or a .jsonl; or .gz of one"
     source = "in place of --data: a file with a source on each line"
     held_out = "fraction of the pairs held out, the last ones; or a file of others"
     separator_help = "the token before a target and at its end: its text or its number"
