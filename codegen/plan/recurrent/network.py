@@ -108,8 +108,8 @@ class RecurrentNetwork:
     rereads: tuple[Read, ...] = ()
     decodes: bool = True
     takes_back: str = "never"
+    past_recall: str = ""
     bounded: bool = False
-    cross: None = None
     sources_by_length: bool = False
     imports: tuple[ImportPlan, ...] = ()
 
@@ -161,6 +161,12 @@ class RecurrentNetwork:
     def length_fields(self) -> tuple[str, ...]:
         """What bounds both sides of a pair in training."""
         return ("context_length",)
+
+    @property
+    def source_readers(self) -> tuple[str, ...]:
+        """How the names of modules end that read a source, once for all that is made of it."""
+        projected = self.attention and self.attention.keys
+        return ("encoder", "attention.k_proj") if projected else ("encoder",)
 
     @property
     def alignment(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
@@ -16,7 +18,15 @@ from codegen.spec.tasks.embedding import TwinData
 FOLDER = "tasks/embedding"
 
 
-def embedding(spec: SpecHead, network: TokenNetwork, flops: int) -> WholeTextTask:
+class EmbeddingNetwork(TokenNetwork, Protocol):
+    """What the task reads of a network."""
+
+    @property
+    def unit_length(self) -> bool:
+        """Whether its vectors have length one."""
+
+
+def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTextTask:
     """Lines of two texts that belong together; each is told from the others of its batch."""
     said = spec.data
     assert isinstance(said, TwinData)

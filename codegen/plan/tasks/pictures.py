@@ -22,6 +22,10 @@ class HasLayers(Protocol):
     def fields(self) -> tuple[ConfigField, ...]:
         """Those of its config."""
 
+    @property
+    def multiple(self) -> int:
+        """What the sides of a map have to be multiples of."""
+
 
 @frozen
 class PictureTask(TaskPlan):

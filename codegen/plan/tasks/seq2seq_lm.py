@@ -39,6 +39,10 @@ class PairNetwork(TokenNetwork, Protocol):
         """Whether what a source comes to depends on how long the longest beside it is."""
 
     @property
+    def source_readers(self) -> tuple[str, ...]:
+        """How the names of modules end that read a source, once for all that is made of it."""
+
+    @property
     def length_fields(self) -> tuple[str, ...]:
         """The most tokens of a target and, where it has a length of its own, of a source."""
 

@@ -29,12 +29,20 @@ class TokenNetwork(Network, Protocol):
         """Whether training goes on from what the batch before has left."""
 
     @property
+    def decodes(self) -> bool:
+        """Whether it makes tokens one by one, with a cache."""
+
+    @property
     def rereads(self) -> tuple[Read, ...]:
         """How long a text may be before decoding reads it all again."""
 
     @property
     def takes_back(self) -> str:
         """Whether decoding can forget what has been read: `always`, `within a window`, `never`."""
+
+    @property
+    def past_recall(self) -> str:
+        """A template: what a test finds too long ago to be taken back; "" where all can be."""
 
     @property
     def bounded(self) -> bool:

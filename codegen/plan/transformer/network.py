@@ -163,6 +163,12 @@ class TransformerNetwork:
         return "within a window" if self.cache.windowed else "always"
 
     @property
+    def past_recall(self) -> str:
+        """The template of what a test finds to have left a window."""
+        windowed = self.takes_back == "within a window"
+        return "transformer/tests/past_recall.py.jinja" if windowed else ""
+
+    @property
     def carries(self) -> bool:
         """Whether training goes on from what the batch before has left."""
         return False
@@ -396,6 +402,16 @@ class TransformerNetwork:
         """The config's fields that bound the target and, if it has one of its own, the source."""
         own = self.encoder and "context_length" in self.encoder.renamed_fields
         return ("context_length", *(("encoder_context_length",) if own else ()))
+
+    @property
+    def source_readers(self) -> tuple[str, ...]:
+        """How the names of modules end that read a source, once for all that is made of it."""
+        return ("encoder", "cross_attention.k_proj") if self.cross else ("encoder",)
+
+    @property
+    def unit_length(self) -> bool:
+        """Whether the vectors of whole texts have length one."""
+        return bool(self.pooling and self.pooling.normalize)
 
     @property
     def alignment(self) -> str:
