@@ -79,6 +79,7 @@ def step_by_hand(
     of_g = torch.optim.Adam(generator.parameters(), options.lr, betas, fused=True)
     of_d = torch.optim.Adam(discriminator.parameters(), options.lr, betas, fused=True)
     turns, penalty = getattr(options, "critic_steps", 1), getattr(options, "penalty", 0.0)
+    told = F.binary_cross_entropy_with_logits
     ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
 
     def stepped() -> None:
@@ -92,18 +93,14 @@ def step_by_hand(
                 scores = discriminator(between)
                 (slope,) = torch.autograd.grad(scores.sum(), between, create_graph=True)
                 loss = loss + penalty * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
-                loss.backward()
+                torch.autograd.backward(loss)
             else:
-                F.binary_cross_entropy_with_logits(discriminator(images), ones).backward()
-                made = discriminator(fakes.detach())
-                F.binary_cross_entropy_with_logits(made, zeros).backward()
+                torch.autograd.backward(told(discriminator(images), ones))
+                torch.autograd.backward(told(discriminator(fakes.detach()), zeros))
             of_d.step()
         of_g.zero_grad()
         scores = discriminator(fakes)
-        if penalty:
-            (-scores.mean()).backward()
-        else:
-            F.binary_cross_entropy_with_logits(scores, ones).backward()
+        torch.autograd.backward(-scores.mean() if penalty else told(scores, ones))
         of_g.step()
 
     return stepped

@@ -2,7 +2,8 @@
 """How good the answers of a trained bart_base are.
 
     python -m generated.bart_base.evaluate --checkpoint out/bart_base --beams 4
-    python -m generated.bart_base.evaluate --picture read.png --source Once
+    python -m generated.bart_base.evaluate --source new.en --target new.de
+    python -m generated.bart_base.evaluate --picture read.png --text Once
 
 The figures are those of sacrebleu and jiwer; where sacrebleu is installed, it signs its own.
 """
@@ -24,7 +25,7 @@ from .data import Tokenizer, encode_pairs, length, padded, separator_id
 from .metrics import bleu, chrf, error_rate
 from .model import CrossAttention, Model
 from .options import Options
-from .pairs import Texts, read_pairs, read_texts
+from .pairs import Texts, read_either, read_texts
 from .process import failed
 from .sample import add_options, answers, encode_sources, find_tokenizers, load, parsed
 
@@ -49,8 +50,9 @@ def alignment(model: Model, source: Tensor, tokens: Tensor) -> Tensor:
     return scores.softmax(-1)[0].mean(0)
 
 
-def held_out(folder: Path) -> Texts:
+def held_out(checkpoint: Path) -> Texts:
     """The pairs that a run has been validated with."""
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     path = folder / "checkpoint.safetensors"
     saved = read_checkpoint(path)[1].get("options")
     if not isinstance(saved, dict):
@@ -139,7 +141,8 @@ def evaluate(
     options: argparse.Namespace, model: Model, tokenizers: tuple[Tokenizer, Tokenizer]
 ) -> None:
     """Prints a table of figures."""
-    texts = read_pairs(options.data) if options.data else held_out(options.checkpoint)
+    files = options.data, options.source, options.target
+    texts = read_either(*files) if any(files) else held_out(options.checkpoint)
     texts = replace(texts, pairs=texts.pairs[: options.limit or None])
     loss, made = answer_pairs(options, model, tokenizers, texts)
     targets = [target for _, target in texts.pairs]
@@ -162,8 +165,8 @@ def draw(
     except ImportError:
         raise ValueError("--picture needs matplotlib: pip install matplotlib") from None
     source_tokenizer, tokenizer = tokenizers
-    (source,) = encode_sources([options.source], source_tokenizer, model.config)
-    text = options.target or answers(options, model, tokenizer, [source])[0]
+    (source,) = encode_sources([options.text], source_tokenizer, model.config)
+    text = options.answer or answers(options, model, tokenizer, [source])[0]
     target, separator = tokenizer.encode(text), separator_id(options.separator, tokenizer)
     read = torch.tensor([separator, *target], device=options.device)
     weights = alignment(model, torch.tensor(source, device=options.device), read).float().cpu()
@@ -190,19 +193,21 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", type=Path, help="a .tsv or .jsonl of pairs, if not what the run held out")
+    add("--data", default="", help="a file of pairs as in training, if not what the run held out")
+    add("--source", default="", help="in place of --data: a file with a source on each line")
+    add("--target", default="", help="and one with their targets")
     add("--limit", type=int, default=0, help="pairs, from the first on; 0: all")
     add("--batch", type=int, default=32, help="sources answered together")
     add("--out", type=Path, help="a file for lines of source, target and answer")
     add("--picture", type=Path, help="a file for a picture of what one answer reads")
-    add("--source", default="", help="of the picture")
-    add("--target", default="", help="of the picture, in place of the answer")
+    add("--text", default="", help="the source of the picture")
+    add("--answer", default="", help="a target of the picture, in place of the model's answer")
     add_options(parser)
     options = parsed(parser, arguments)
     if options.limit < 0 or options.batch < 1:
         raise ValueError("--limit can't be negative, --batch is at least 1")
-    if bool(options.picture) != bool(options.source):
-        raise ValueError("--picture goes with --source, of which it is")
+    if bool(options.picture) != bool(options.text):
+        raise ValueError("--picture goes with --text, of which it is")
     return options
 
 

@@ -1,9 +1,14 @@
 # Made from specs/g2p_gru.yaml; make it again: tgen build specs/g2p_gru.yaml
-"""Pairs of texts from files: a TSV or JSONL file, or two files that go together line by line."""
+"""Pairs of texts from files: a TSV or JSONL file, or two files that go together line by line.
+
+Each may be compressed by gzip, and then has a name that ends in .gz.
+"""
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +74,7 @@ def split(texts: Texts, fraction: float) -> tuple[Texts, Texts]:
 
 def read_pairs(path: Path) -> Texts:
     """The pairs of a .jsonl file, or of any other, whose lines are a source, a tab, a target."""
-    found = from_json if path.suffix == ".jsonl" else from_tabs
+    found = from_json if path.name.removesuffix(".gz").endswith(".jsonl") else from_tabs
     pairs = []
     for number, line in enumerate(read_lines(path), 1):
         try:
@@ -126,7 +131,7 @@ def read_text(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"there is no file {path} of texts")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = unpacked(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
@@ -136,3 +141,13 @@ def read_text(path: Path) -> str:
     if not text:
         raise ValueError(f"{path} is empty")
     return text
+
+
+def unpacked(path: Path) -> bytes:
+    """What the file holds, or has compressed."""
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged, or nothing that gzip has made: {error}") from None

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import sample, train
+from . import evaluate, sample, train
 from .model import Config, Model
 from .weights import load_huggingface, save_huggingface
 
@@ -193,6 +193,27 @@ def test_prompts_of_different_length_are_sampled_as_if_alone() -> None:
     model, prompts = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
     together = sample.generate(model, prompts, 8, temperature=0)
     assert together == [sample.generate(model, [p], 8, temperature=0)[0] for p in prompts]
+
+
+def test_a_trained_model_is_evaluated_as_in_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = train_briefly(tmp_path / "out", "--dtype", "float32")
+    run, other = ["--checkpoint", str(tmp_path / "out")], tmp_path / "other.txt"
+    capsys.readouterr()
+    assert evaluate.main(run) == 0
+    rows = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    loss, perplexity, bits = (float(figure) for _, figure in rows[1:4])
+    assert loss == pytest.approx(log[-1]["validation_loss"], abs=1e-3)
+    assert perplexity == pytest.approx(2**bits, abs=1e-2)
+    assert rows[4][1] == rows[5][1] == rows[3][1]  # of characters, each of a byte
+    other.write_text("The quick fox.\n")
+    assert evaluate.main([*run, "--data", str(other), "--batch", "3"]) == 0
+    assert capsys.readouterr().out.startswith(f"14 tokens of {other}\n")
+    other.write_text("a?")
+    for more in ([], ["--tokenizer", "byte"]):
+        assert evaluate.main([*run, "--data", str(other), *more]) == 2
+        assert capsys.readouterr().err.startswith("error: ")
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

@@ -139,6 +139,7 @@ class Corpus:
     train: np.ndarray
     validation: np.ndarray
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
+    text: str | None = None  # of what is held out, where it was one
 
     def fit(self, context: int, vocab_size: int) -> int:
         """How many tokens the model has: one per character, else as before, if the data fit."""
@@ -175,6 +176,11 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     kept = Path(options.out) / "tokenizer.json"
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
     corpus = read_corpus(Path(options.data), tokenizer, options.validation, config.vocab_size)
+    return fitted(corpus, options, config)
+
+
+def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Config]:
+    """The corpus with what is said of it, if the model can read it, and its vocabulary."""
     if options.context_length > config.context_length:
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
@@ -204,7 +210,7 @@ def read_corpus(path: Path, tokenizer: str, validation: float, vocab_size: int) 
     train, held_out = (
         np.array(encoder.encode(part), dtype=np.uint32) for part in (text[:split], text[split:])
     )
-    return Corpus(train, held_out, encoder)
+    return Corpus(train, held_out, encoder, text[split:])
 
 
 def choose_tokenizer(name: str) -> Tokenizer:

@@ -206,6 +206,11 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     kept = Path(options.out) / "tokenizer.json"
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
     corpus = read_corpus(Path(options.data), tokenizer, options.validation, config.vocab_size)
+    return fitted(corpus, options, config)
+
+
+def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Config]:
+    """The corpus with what is said of it, if the model can read it, and its vocabulary."""
     if options.context_length > config.context_length:
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, data, train
+from . import attention, data, evaluate, train
 from .model import Config, FirstGlobalAttention, LaterLocalAttention, Model, rope
 from .weights import load_huggingface, save_huggingface
 
@@ -190,6 +190,26 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     longer = ["--steps", "60", "--eval-every", "60", "--batch", "32", "--lr", "5e-3"]
     log = train_briefly(tmp_path / "out", *longer)
     assert log[-1]["validation_loss"] < 0.85 * log[0]["loss"]  # frequencies alone: 0.96
+
+
+def test_a_trained_model_is_evaluated_as_in_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = train_briefly(tmp_path / "out", "--dtype", "float32")
+    run, other = ["--checkpoint", str(tmp_path / "out")], tmp_path / "other.txt"
+    capsys.readouterr()
+    assert evaluate.main(run) == 0
+    rows = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    loss, perplexity, bits = (float(figure) for _, figure in rows[1:4])
+    assert loss == pytest.approx(log[-1]["validation_loss"], abs=1e-3)
+    assert perplexity == pytest.approx(2**bits, abs=1e-2)
+    other.write_text("a" * 40)
+    assert evaluate.main([*run, "--data", str(other), "--batch", "3"]) == 0
+    assert f" tokens of {other}\n" in capsys.readouterr().out
+    other.write_text("a?")
+    for more in ([], ["--tokenizer", "byte"]):
+        assert evaluate.main([*run, "--data", str(other), *more]) == 2
+        assert capsys.readouterr().err.startswith("error: ")
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

@@ -14,7 +14,8 @@ from .checkpoint import check_kinds, differences, read_checkpoint
 @dataclass(frozen=True)
 class Options:
     data: Annotated[
-        str, "pairs: a text of lines, a source, a tab and its target each, or a .jsonl file"
+        str,
+        "pairs: a text of lines, a source, a tab and its target each, or a .jsonl; or .gz of one",
     ] = ""
     source: Annotated[str, "in place of --data: a file with a source on each line"] = ""
     target: Annotated[str, "and one with their targets"] = ""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -138,10 +139,13 @@ def test_decoding_reads_the_source_once() -> None:
     cache = model.new_cache(1, 8)
     model.prefill(random_tokens(1), random_tokens(1, 1), cache)
     calls: list[object] = []
-    for part in (model.encoder, model.attention.k_proj):
-        part.register_forward_hook(lambda module, given, made: calls.append(module))
+    for name, part in model.named_modules():
+        if name.endswith(("encoder", "attention.k_proj")):
+            part.register_forward_hook(lambda module, given, made: calls.append(module))
     model.decode(random_tokens(1, 1)[0], cache)
     assert not calls
+    model(random_tokens(1), random_tokens(1, 1))
+    assert len(calls) >= 2
 
 
 @torch.no_grad()
@@ -316,6 +320,12 @@ def test_a_trained_model_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixt
         assert all(name in printed for name in ("perplexity", "exact match", "BLEU", "chrF2"))
         rows = [line.split("\t") for line in answers.read_text().splitlines()]
         assert [row[0] for row in rows] == wanted
+    files = []
+    for name, lines in (("--source", "fox\njumps\n"), ("--target", "xof\nspmuj\n")):
+        (tmp_path / f"{name}.gz").write_bytes(gzip.compress(lines.encode()))
+        files += [name, str(tmp_path / f"{name}.gz")]
+    assert evaluate.main([*asked, *files]) == 0
+    assert capsys.readouterr().out.startswith("2 pairs of ")
     for line, problem in (("no tab", ":2 has no tab"), ("f\u00f6x\tx", ":2: character")):
         pairs.write_text(f"fox\txof\n{line}\n", encoding="utf-8")
         assert evaluate.main([*asked, "--data", str(pairs)]) == 2
@@ -340,7 +350,7 @@ def test_a_picture_shows_what_an_answer_reads(tmp_path: Path) -> None:
     train_briefly(tmp_path / "out")
     asked = ["--checkpoint", str(tmp_path / "out"), "--separator", "\n", "--tokens", "9"]
     picture = tmp_path / "read.png"
-    assert evaluate.main([*asked, "--picture", str(picture), "--source", "fox"]) == 0
+    assert evaluate.main([*asked, "--picture", str(picture), "--text", "fox"]) == 0
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 

@@ -1,0 +1,364 @@
+# Made from specs/conditional_gan.yaml; make it again: tgen build specs/conditional_gan.yaml
+"""Train conditional_gan on images.
+
+    python -m generated.conditional_gan.train --data \
+        images/  # one folder per class, or train/ and val/
+    python -m generated.conditional_gan.train --data digits.npz  # arrays `images` and `labels`
+    python -m generated.conditional_gan.train --data mnist/  # IDX files
+    python -m generated.conditional_gan.train --resume
+    torchrun --nproc-per-node 2 -m generated.conditional_gan.train --resume  # on two devices
+
+OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
+(the weights of the lowest Frechet distance), images.json (the classes' names), samples/ (images of
+the same noise at each evaluation), log.jsonl and loss.png. Ctrl-C finishes the step, saves and
+stops.
+
+Batches and noise are drawn from (seed, step, rank) alone, so a resumed run repeats the
+uninterrupted one: bit for bit where the device's kernels are deterministic, as on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .checkpoint import (
+    differences,
+    load_optimizers,
+    load_weights,
+    optimizer_tensors,
+    progress_of,
+    read_checkpoint,
+    weights,
+    write_checkpoint,
+)
+from .data import Batch, Images, random_batches, read_data, validation_batches
+from .log import Log, open_log, peak_flops, plot_losses, progress
+from .model import Config, Model
+from .options import Options, parse_options
+from .process import RANK, WORLD, all_reduce, failed, start_device, stop_signals, sum_over_ranks
+from .watch import Watch, draw_samples, look
+
+# Forward and backward, of Config(); --tiny doesn't show MFU.
+FLOPS_PER_IMAGE = 153_312_768
+
+
+# ---- run ----
+
+
+@dataclass
+class Run:
+    options: Options
+    device: torch.device
+    data: Images
+    config: Config
+    model: Model
+    optimizers: list[torch.optim.Optimizer]
+    step: int = 0  # steps done
+    best: float = math.inf  # lowest Frechet distance
+    watch: Watch = field(default_factory=Watch)
+    averages: dict[str, Tensor] = field(default_factory=dict)  # of the weights, over steps
+
+    def path(self, name: str) -> Path:
+        return Path(self.options.out) / name
+
+    def autocast(self) -> torch.autocast:
+        """float32 weights, and bfloat16 where it is safe."""
+        auto = self.options.dtype == "auto" and self.device.type == "cuda"
+        wanted = auto or self.options.dtype == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
+
+
+def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
+    """The discriminator's and the generator's; weight decay adds to gradients of matrices only."""
+    optimizers: list[torch.optim.Optimizer] = []
+    for player, lr in (
+        (model.discriminator, options.discriminator_lr),
+        (model.generator, options.lr),
+    ):
+        matrices = [p for p in player.parameters() if p.ndim >= 2]
+        vectors = [p for p in player.parameters() if p.ndim < 2]
+        groups: list[dict[str, Any]] = [
+            {"params": matrices, "base_lr": lr, "weight_decay": options.weight_decay},
+            {"params": vectors, "base_lr": lr, "weight_decay": 0.0},
+        ]
+        betas = (options.beta1, options.beta2)
+        optimizers.append(torch.optim.Adam(groups, lr, betas, options.eps, fused=True))
+    return optimizers
+
+
+def prepare(options: Options) -> Run:
+    out = Path(options.out)
+    if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
+        raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
+    data, config = read_data(options, Config.tiny() if options.tiny else Config())
+    device = start_device(options.device)
+    torch.manual_seed(options.seed)
+    with device:
+        model = Model(config)
+    model.init_weights()
+    run = Run(options, device, data, config, model, make_optimizers(model, options))
+    run.averages = {name: tensor.detach().clone() for name, tensor in weights(model).items()}
+    if options.resume:
+        load(run)
+    if options.compile:
+        model.generator.compile()
+        model.discriminator.compile()
+    if RANK == 0 and not options.resume:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
+            (out / name).unlink(missing_ok=True)
+        data.save(out)
+    return run
+
+
+def save(run: Run, name: str, *, must: bool = False) -> None:
+    """best.safetensors holds the weights, checkpoint.safetensors all that a resumed run needs."""
+    if RANK > 0:
+        return
+    tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
+    metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
+    if name == "checkpoint.safetensors":
+        metadata["options"] = asdict(run.options)
+        tensors |= optimizer_tensors(run.model, run.optimizers)
+        tensors |= {f"average.{key}": value for key, value in run.averages.items()}
+    try:
+        write_checkpoint(run.path(name), tensors, metadata)
+    except OSError as error:
+        if must:
+            raise
+        print(f"warning: {error}; training goes on", file=sys.stderr)
+
+
+def load(run: Run) -> None:
+    path = run.path("checkpoint.safetensors")
+    tensors, saved = read_checkpoint(path)
+    if different := differences(saved["config"], asdict(run.config)):
+        raise ValueError(f"{path} is of another model than this: {different}")
+    load_weights(run.model, tensors, path)
+    load_optimizers(run.model, run.optimizers, tensors, path)
+    for name, average in run.averages.items():
+        saved_average = tensors.get(f"average.{name}")
+        if saved_average is None or saved_average.shape != average.shape:
+            raise ValueError(f"{path} has no average of {name} as the model has it")
+        average.copy_(saved_average)
+    run.step, run.best = progress_of(saved, path)
+
+
+# ---- training ----
+
+
+def lr_multiplier(step: int, options: Options) -> float:
+    """Linear warm-up, then flat."""
+    return min(1.0, (step + 1) / (options.warmup + 1))
+
+
+def drawn_batches(run: Run) -> list[Batch]:
+    """What both networks see in a step."""
+    found = random_batches(run.data, run.options, run.step, RANK, WORLD)
+    batches = []
+    for batch in found:
+        batch = batch.to(run.device)
+        batches.append(batch)
+    return batches
+
+
+def generate(run: Run, batch: Batch) -> Tensor:
+    """Images of a batch's noise and classes."""
+    with run.autocast():
+        images: Tensor = run.model.generator(batch.noise, batch.targets)
+    return images.float()
+
+
+def discriminator_loss(run: Run, batch: Batch, fakes: Tensor) -> Tensor:
+    """How far scores are from 1 or more, and from -1 or less (arXiv:1802.05957).
+
+    The sum over the images of a batch.
+    """
+    images = batch.images
+    with run.autocast():
+        real = run.model.discriminator(images, batch.targets).float()
+        made = run.model.discriminator(fakes, batch.targets).float()
+    loss = F.relu(1 - real) + F.relu(1 + made)
+    return loss.mean(1).sum()
+
+
+def generator_loss(run: Run, batch: Batch, fakes: Tensor) -> Tensor:
+    """How little the discriminator is taken in; the sum over the images of a batch."""
+    with run.autocast():
+        made = run.model.discriminator(fakes, batch.targets).float()
+    loss = -made
+    return loss.mean(1).sum()
+
+
+@torch.no_grad()
+def update_averages(run: Run) -> None:
+    """Parameters' averages move towards them, from those of the first step; buffers are copied."""
+    part = 1 - run.options.ema_decay if run.step else 1.0
+    for name, tensor in weights(run.model).items():
+        if isinstance(tensor, nn.Parameter):
+            run.averages[name].lerp_(tensor, part)
+        else:
+            run.averages[name].copy_(tensor)
+
+
+@torch.no_grad()
+def swap_averages(run: Run) -> None:
+    """The model's weights and their averages change places."""
+    for name, tensor in weights(run.model).items():
+        own = tensor.clone()
+        tensor.copy_(run.averages[name])
+        run.averages[name].copy_(own)
+
+
+@torch.no_grad()
+def sum_gradients(parameters: list[nn.Parameter]) -> None:
+    """Gradients become those of all ranks together."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    total = all_reduce(torch.cat([gradient.flatten() for gradient in gradients]))
+    parts = torch.split(total, [gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def move(run: Run, optimizer: torch.optim.Optimizer, lr_scale: float) -> Tensor:
+    """One update by the gradients of all ranks; their norm."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if WORLD > 1:
+        sum_gradients(parameters)
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_lr"] * lr_scale
+    optimizer.step()
+    optimizer.zero_grad()
+    return norm
+
+
+def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+    """This rank's parts of the mean losses of discriminator and generator, and both norms."""
+    model, (of_discriminator, of_generator) = run.model, run.optimizers
+    batches = drawn_batches(run)
+    fakes = [generate(run, batch) for batch in batches]
+    count = sum_over_ranks(sum(batch.target_count for batch in batches))
+    judged = torch.zeros((), device=run.device)
+    for batch, fake in zip(batches, fakes, strict=True):
+        part = discriminator_loss(run, batch, fake.detach()) / count
+        torch.autograd.backward(part)
+        judged += part.detach()
+    judged_norm = move(run, of_discriminator, lr_scale)
+    fooled = torch.zeros((), device=run.device)
+    model.discriminator.requires_grad_(False)  # which only hands gradients on
+    for batch, fake in zip(batches, fakes, strict=True):
+        part = generator_loss(run, batch, fake) / count
+        torch.autograd.backward(part)
+        fooled += part.detach()
+    model.discriminator.requires_grad_(True)
+    fooled_norm = move(run, of_generator, lr_scale)
+    update_averages(run)
+    run.step += 1
+    return torch.stack((judged, fooled)), torch.stack((judged_norm, fooled_norm))
+
+
+@torch.no_grad()
+def evaluate(run: Run, log: Log) -> None:
+    """How far made images are from those held out; the weights of the lowest are kept."""
+    run.model.eval()
+    batches = validation_batches(run.data, run.options, RANK, WORLD)
+    swap_averages(run)
+    with run.autocast():
+        seen = look(run.model, batches, run.options, run.device)
+        if RANK == 0:
+            draw_samples(run.model, run.path(f"samples/{run.step:06}.png"), run.options)
+    figures = seen.figures()
+    loss = figures["frechet"]
+    if RANK == 0:
+        run.watch.warn(run.step, seen.troubles())
+    run.model.train()
+    lowest = "  (lowest distance so far)" * (loss < run.best)
+    log.write(run.step, figures, lowest)
+    if loss < run.best:
+        run.best = loss
+        save(run, "best.safetensors")
+    swap_averages(run)
+
+
+def report(
+    run: Run, log: Log, losses: list[float], lr: float, norms: list[float], seconds: float
+) -> None:
+    for player, loss in zip(("discriminator", "generator"), losses, strict=True):
+        if not math.isfinite(loss):
+            hint = "try a smaller --lr and --discriminator-lr"
+            raise ValueError(f"the {player}'s loss is {loss} at step {run.step}; {hint}")
+    options = run.options
+    images = WORLD * options.accumulation * options.batch
+    figures = {"discriminator_loss": losses[0], "generator_loss": losses[1], "lr": lr}
+    figures |= {"discriminator_norm": norms[0], "generator_norm": norms[1], "ms": 1e3 * seconds}
+    figures["images_per_second"] = images / seconds
+    if not options.tiny and (peak := peak_flops(run.device)):
+        figures["mfu"] = FLOPS_PER_IMAGE * images / seconds / (peak * WORLD)
+    log.write(run.step, figures)
+
+
+def train(run: Run, log: Log, signals: list[int]) -> None:
+    """Steps to the end, or to the first signal that any rank gets."""
+    options = run.options
+    intervals = (options.log_every, options.eval_every, options.checkpoint_every)
+    since, timed = time.perf_counter(), run.step
+    for step in progress(run.step, options.steps):
+        lr_scale = lr_multiplier(step, options)
+        loss, norm = train_step(run, lr_scale)
+        ended, stopped = run.step == options.steps, sum_over_ranks(len(signals)) > 0
+        logs, evaluates, saves = (ended or run.step % every == 0 for every in intervals)
+        if logs or step == 0:
+            losses = [sum_over_ranks(part) for part in loss.tolist()]
+            seconds = (time.perf_counter() - since) / (run.step - timed)
+            report(run, log, losses, options.lr * lr_scale, norm.tolist(), seconds)
+        if evaluates:
+            evaluate(run, log)
+        if saves or stopped:
+            save(run, "checkpoint.safetensors", must=ended or stopped)
+        if stopped:
+            break
+        if logs or evaluates or saves or step == 0:
+            since, timed = time.perf_counter(), run.step
+
+
+def main(arguments: list[str] | None = None) -> int:
+    if RANK > 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the first rank speaks for all
+    try:
+        with stop_signals() as signals:
+            run = prepare(parse_options(arguments))
+            path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
+            with open_log(path, run.step, run.options.steps) as log:
+                train(run, log, signals)
+    except (ValueError, OSError) as error:
+        return failed(error)
+    if WORLD > 1:
+        dist.destroy_process_group()
+    if run.step < run.options.steps:
+        print(f"stopped at step {run.step}, saved in {run.options.out}; go on with --resume")
+        return 130
+    if RANK == 0:
+        plot_losses(run.path("log.jsonl"), run.path("loss.png"))
+    best = run.path("best.safetensors")
+    print(f"best Frechet distance {run.best:.4f}, with the weights in {best}")
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    if WORLD > 1:  # gloo's threads can outlive the interpreter and abort it (pytorch#179291)
+        os._exit(code)
+    sys.exit(code)

@@ -1,0 +1,161 @@
+# Made from specs/conditional_gan.yaml; make it again: tgen build specs/conditional_gan.yaml
+"""What the two networks come to while they train, and what goes wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from .data import Batch
+from .generate import generated, noise_of
+from .grids import grid, write_png
+from .model import Model
+from .options import Options
+from .process import RANK, WORLD, all_reduce
+from .quality import distinctness, frechet, shrunk, variety
+
+GRID = 8  # images in a row of a picture of samples
+ALIKE = 0.1  # of the distances of real images: below, generated ones are all the same
+LOST = 0.55  # of pairs told apart: the discriminator might as well guess
+NEAR = 10  # times the distance of two halves of real images: then it may
+LEAST = 10  # images of a class that tell how much they vary
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Real and generated images of an evaluation: features (N, D), and scores of some (M,)."""
+
+    real: Tensor
+    made: Tensor
+    real_scores: Tensor
+    made_scores: Tensor
+    targets: Tensor  # (N,), the classes of real images
+    labels: Tensor  # and of generated ones
+
+    def figures(self) -> dict[str, float]:
+        """What the log says."""
+        return {
+            "frechet": frechet(self.made, self.real),
+            "variety": self.variety(),
+            "distinctness": distinctness(self.made, self.real),
+            "told_apart": told_apart(self.real_scores, self.made_scores),
+        }
+
+    def variety(self) -> float:
+        """That of the class whose images are most alike, of those that have some."""
+        found = [variety(self.made, self.real)]
+        for label in range(int(self.labels.max()) + 1):
+            made, real = self.made[self.labels == label], self.real[self.targets == label]
+            if min(len(made), len(real)) >= LEAST:
+                found.append(variety(made, real))
+        return min(found)
+
+    def troubles(self) -> dict[str, str]:
+        """What goes wrong, by its name, and what may help."""
+        figures, found = self.figures(), {}
+        apart, distance = figures["told_apart"], figures["frechet"]
+        if apart < LOST and distance > NEAR * frechet(self.real[::2], self.real[1::2]):
+            found["lost"] = (
+                f"the discriminator scores real images above generated ones in {apart:.0%} of "
+                "pairs, and guessing does in 50%: nothing can be learned from it; try a higher "
+                "--discriminator-lr, more --critic-steps or a wider discriminator"
+            )
+        if figures["variety"] < ALIKE:
+            found["collapsed"] = (
+                "the generator has collapsed: images of a class are "
+                f"{figures['variety']:.1%} as far apart as real ones; go back to "
+                "best.safetensors, and try a lower --lr, r1, or the loss wgan-gp"
+            )
+        elif figures["distinctness"] < ALIKE:
+            found["repeats"] = (
+                "the generator repeats itself: each image has one that is "
+                f"{figures['distinctness']:.1%} as far from it as real ones are; go back to "
+                "best.safetensors, and try a lower --lr, r1, or the loss wgan-gp"
+            )
+        return found
+
+
+@dataclass
+class Watch:
+    """Says what goes wrong in a run when it begins to."""
+
+    said: set[str] = field(default_factory=set)
+
+    def warn(self, step: int, troubles: dict[str, str]) -> None:
+        for name, sentence in troubles.items():
+            if name not in self.said:
+                print(f"warning: step {step}: {sentence}", file=sys.stderr)
+        self.said = set(troubles)
+
+
+def told_apart(real: Tensor, made: Tensor) -> float:
+    """Of all pairs of a real and a generated image, those where the real one scores higher."""
+    return 0.5 + 0.5 * (real[:, None] - made).sign().mean().item()
+
+
+@torch.no_grad()
+def look(model: Model, batches: Iterable[Batch], options: Options, device: torch.device) -> Seen:
+    """Images that are held out and --samples generated ones, of all ranks."""
+    for buffer in model.buffers() if WORLD > 1 else ():
+        dist.broadcast(buffer, 0)  # statistics of the first rank's batches, which are those saved
+    judge, enough = model.discriminator, options.samples // options.batch + 1
+    real: list[Tensor] = []
+    made: list[Tensor] = []
+    real_scores: list[Tensor] = []
+    made_scores: list[Tensor] = []
+    classes: list[Tensor] = []
+    for batch in batches:
+        images, targets, *_ = batch.to(device)
+        real.append(shrunk(images))
+        classes.append(targets)
+        if len(real) <= enough:
+            real_scores.append(scores(judge, images, targets))
+    noise = noise_of(model.config, options.samples, options.seed)[RANK::WORLD]
+    labels = torch.arange(options.samples).remainder(model.config.classes)[RANK::WORLD]
+    each = generated(model, noise, labels, options.batch)
+    for images, given in zip(each, torch.split(labels, options.batch), strict=True):
+        made.append(shrunk(images))
+        made_scores.append(scores(judge, images, given.to(device)))
+    parts = (real, made, real_scores, made_scores, classes, [labels])
+    return Seen(*(of_all_ranks(torch.cat(part).cpu()) for part in parts))
+
+
+def scores(judge: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Of each image (B,), by the statistics of its batch as in training; none of them is kept."""
+    if len(images) < 2:
+        return images.new_empty(0)
+    buffers = {name: buffer.clone() for name, buffer in judge.named_buffers()}
+    judge.train()
+    found: Tensor = functional_call(judge, buffers, (images, labels))
+    judge.eval()
+    return found.float().mean(1)  # of all patches
+
+
+def of_all_ranks(rows: Tensor) -> Tensor:
+    """The rows (n, ...) of every rank, in turn: as one rank alone would have them."""
+    counts = torch.zeros(WORLD, dtype=torch.long)
+    counts[RANK] = len(rows)
+    every = all_reduce(counts).tolist()
+    found = torch.zeros(sum(every), *rows.shape[1:], dtype=rows.dtype)
+    start = sum(every[:RANK])
+    found[start : start + len(rows)] = rows
+    turns = torch.cat([torch.arange(count) for count in every])
+    return all_reduce(found)[turns.argsort(stable=True)]
+
+
+def draw_samples(model: Model, path: Path, options: Options) -> None:
+    """Images of the same noise every time, if Pillow is installed."""
+    if find_spec("PIL") is None:
+        return
+    labels = torch.arange(min(model.config.classes, 2 * GRID)).repeat_interleave(GRID)
+    noise = noise_of(model.config, len(labels), options.seed)
+    made = generated(model, noise, labels, options.batch)
+    write_png(path, grid(torch.cat(list(made)), GRID))

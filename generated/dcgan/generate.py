@@ -1,0 +1,71 @@
+# Made from specs/dcgan.yaml; make it again: tgen build specs/dcgan.yaml
+"""Images of a trained model: how noise is drawn, mixed and made into images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .model import Config, Model
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
+    try:
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
+    try:
+        model = Model(config).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    return model.eval()
+
+
+def noise_of(config: Config, count: int, seed: int, truncation: float = 0.0) -> Tensor:
+    """Normal noise (count, latent), the same on every device; 0: not truncated.
+
+    Truncated, no number is further from 0: images are better and more alike (arXiv:1809.11096).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.empty(count, config.latent)
+    if not truncation:
+        return noise.normal_(generator=generator)
+    nn.init.trunc_normal_(noise, a=-truncation, b=truncation, generator=generator)
+    return noise
+
+
+def between(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """On the arc from each row of `start` to that of `end` (N, latent). (N * steps, latent)
+
+    A straight line would leave the shell on which normal noise lies (arXiv:1609.04468).
+    """
+    part = torch.linspace(0, 1, steps)[:, None]
+    start, end = start[:, None], end[:, None]  # (N, 1, latent)
+    angle = torch.cosine_similarity(start, end, dim=-1).clamp(-1, 1).acos()[..., None]
+    bent = angle.sin() > 1e-4
+    whole = torch.where(bent, angle.sin(), 1.0)
+    first = torch.where(bent, torch.sin((1 - part) * angle) / whole, 1 - part)  # (N, steps, 1)
+    last = torch.where(bent, torch.sin(part * angle) / whole, part)
+    return (first * start + last * end).flatten(0, 1)
+
+
+@torch.no_grad()
+def generated(model: Model, noise: Tensor, batch: int) -> Iterator[Tensor]:
+    """The images of noise (N, latent), so many at a time. (B, C, H, W), from -1 to 1"""
+    device = next(model.parameters()).device
+    for part in torch.split(noise, batch):
+        yield model(part.to(device)).float()

@@ -1,0 +1,163 @@
+# Made from specs/dcgan.yaml; make it again: tgen build specs/dcgan.yaml
+"""dcgan: a generator of 3.58 M parameters that makes images of 64 x 64 pixels, and a
+discriminator of 2.77 M.
+
+Trained by the non-saturating loss; transposed 4 x 4 convolutions; batch norm; ReLU; tanh; 4 x 4
+convolutions; leaky ReLU.
+
+Papers:
+  Goodfellow et al., Generative Adversarial Networks (arXiv:1406.2661)
+  Radford et al., Deep Convolutional GANs (arXiv:1511.06434)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Config:
+    image_size: int = 64  # pixels, height and width
+    channels: int = 3
+    latent: int = 100  # numbers an image is made of
+    generator_widths: tuple[int, ...] = (512, 256, 128, 64)
+    discriminator_widths: tuple[int, ...] = (64, 128, 256, 512)
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            generator_widths=(32, 16, 8, 8),
+            discriminator_widths=(8, 8, 16, 32),
+        )
+
+
+class Generator(nn.Module):
+    """Images (B, channels, size, size), from -1 to 1, of noise (B, latent)."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Unflatten(1, (config.latent, 1, 1)),
+            nn.ConvTranspose2d(config.latent, config.generator_widths[0], 4, bias=False),
+            nn.BatchNorm2d(config.generator_widths[0]),
+            nn.ReLU(),
+            nn.ConvTranspose2d(
+                config.generator_widths[0],
+                config.generator_widths[1],
+                4,
+                stride=2,
+                padding=1,
+                bias=False,
+            ),
+            nn.BatchNorm2d(config.generator_widths[1]),
+            nn.ReLU(),
+            nn.ConvTranspose2d(
+                config.generator_widths[1],
+                config.generator_widths[2],
+                4,
+                stride=2,
+                padding=1,
+                bias=False,
+            ),
+            nn.BatchNorm2d(config.generator_widths[2]),
+            nn.ReLU(),
+            nn.ConvTranspose2d(
+                config.generator_widths[2],
+                config.generator_widths[3],
+                4,
+                stride=2,
+                padding=1,
+                bias=False,
+            ),
+            nn.BatchNorm2d(config.generator_widths[3]),
+            nn.ReLU(),
+            nn.ConvTranspose2d(
+                config.generator_widths[3], config.channels, 4, stride=2, padding=1, bias=False
+            ),
+            nn.Tanh(),
+        )
+
+    def forward(self, noise: Tensor) -> Tensor:
+        images: Tensor = self.layers(noise)
+        return images
+
+
+class Discriminator(nn.Module):
+    """Scores (B, N) of images (B, channels, size, size), the higher the more real."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(
+                config.channels, config.discriminator_widths[0], 4, stride=2, padding=1, bias=False
+            ),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(
+                config.discriminator_widths[0],
+                config.discriminator_widths[1],
+                4,
+                stride=2,
+                padding=1,
+                bias=False,
+            ),
+            nn.BatchNorm2d(config.discriminator_widths[1]),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(
+                config.discriminator_widths[1],
+                config.discriminator_widths[2],
+                4,
+                stride=2,
+                padding=1,
+                bias=False,
+            ),
+            nn.BatchNorm2d(config.discriminator_widths[2]),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(
+                config.discriminator_widths[2],
+                config.discriminator_widths[3],
+                4,
+                stride=2,
+                padding=1,
+                bias=False,
+            ),
+            nn.BatchNorm2d(config.discriminator_widths[3]),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(config.discriminator_widths[3], 1, 4, bias=False),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.layers(images)
+        return scores.flatten(1)
+
+
+class Model(nn.Module):
+    """A generator, and a discriminator that teaches it."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = Generator(config)
+        self.discriminator = Discriminator(config)
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Weights from N(0, init_std^2) (arXiv:1511.06434, section 4); norms at one."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=self.config.init_std)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.BatchNorm2d):
+                module.reset_parameters()
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Images (B, channels, size, size), from -1 to 1, of noise (B, latent) from N(0, 1)."""
+        if noise.shape[1:] != (self.config.latent,):
+            raise ValueError(f"noise of {tuple(noise.shape)}, not of (batch, {self.config.latent})")
+        images: Tensor = self.generator(noise)
+        return images
