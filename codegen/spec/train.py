@@ -66,7 +66,7 @@ class Train(Vocabulary):
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"
     )
-    augment: Annotated[Augmentations, Only(*OF_IMAGES)] = Field(
+    augment: Annotated[Augmentations, Only(*OF_IMAGES, "image-translation")] = Field(
         [],
         description="what is done to images of training, each in its own way: a list of words "
         "(`flip`), or words with their fields; `true` for `[flip, shift]`",

@@ -15,6 +15,11 @@ PAPERS = {
 }
 CONDITIONAL = "Mirza and Osindero, Conditional GANs (arXiv:1411.1784)"
 R1 = "Mescheder et al., Which Training Methods for GANs do actually Converge (arXiv:1801.04406)"
+PIX2PIX = (
+    "Isola et al., Image-to-Image Translation with Conditional Adversarial Networks"
+    " (arXiv:1611.07004)"
+)
+CYCLE = "Zhu et al., Unpaired Image-to-Image Translation (arXiv:1703.10593)"
 LOSSES = {
     "non-saturating": "the non-saturating loss",
     "bce": "binary cross entropy",
@@ -28,12 +33,23 @@ def describe(name: str, network: GanNetwork, does: str) -> Description:
     """Title, notable choices and papers."""
     counts = [_count(network, f"{one.attributes[0]}.") for one in network.players]
     made, judging = (human(count).strip() for count in counts)
+    loss = network.loss
     title = (
         f"{name}: a generator of {made} parameters that {does}, and a discriminator of {judging}."
     )
-    loss = network.loss
-    notable = [f"trained by {LOSSES[loss.kind]}"]
+    if loss.cycle:
+        title = (
+            f"{name}: two generators of {made} parameters each, one that {does} and one that "
+            f"leads back, and two discriminators of {judging}."
+        )
+    beside = " and by the pixels' distance to targets" if loss.l1 else ""
+    notable = [f"trained by {LOSSES[loss.kind]}{beside}"]
     papers = [GOODFELLOW, DCGAN]
+    if loss.l1:
+        papers.append(PIX2PIX)
+    if loss.cycle:
+        notable.append("without pairs: what goes there and back stays the same")
+        papers.append(CYCLE)
     if loss.kind in PAPERS:
         papers.append(PAPERS[loss.kind])
     if loss.r1:

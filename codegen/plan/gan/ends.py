@@ -6,7 +6,7 @@ from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.size import Size, fixed, named, total
 from codegen.plan.reads import Read
 from codegen.plan.tables import ConfigField
-from codegen.spec.gan.vocabulary import GanModel
+from codegen.spec.gan.vocabulary import GanModel, GanSpec
 
 ENDS = "gan/ends"
 
@@ -32,6 +32,11 @@ def known_names(model: GanModel, outputs: Size) -> tuple[tuple[str, Size], ...]:
     if not model.classes:
         return found
     return (*found, ("classes", named(model.classes, Read("classes"))))
+
+
+def generation_ends(spec: GanSpec) -> tuple[NetworkEnds, NetworkEnds]:
+    """Of the generator and of the discriminator."""
+    return generator_ends(spec.model), discriminator_ends(spec.model)
 
 
 def generator_ends(model: GanModel) -> NetworkEnds:

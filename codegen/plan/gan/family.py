@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen.errors import Diagnostic
 from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.gan.describe import describe
-from codegen.plan.gan.ends import generator_ends
-from codegen.plan.gan.lower import lowered_players
+from codegen.plan.gan.lower import ends_of, lowered_players
 from codegen.plan.gan.network import GanNetwork
 from codegen.plan.gan.step import TWO_PLAYERS
 from codegen.plan.gan.techniques import gan_techniques
@@ -36,17 +37,25 @@ def lower_gan(loaded: LoadedSpec) -> Plan:
         raise spec_error([Diagnostic(error.message, place, error.hint)]) from None
     cost = _cost(network)
     task = task_plan(spec, network, cost.flops_train)
+    if spec.task == "image-translation":
+        task = replace(task, parts={**task.parts, **translation_parts(network)})
     return whole_plan(
         loaded,
         network,
         task,
-        describe(spec.name, network, generator_ends(spec.model).does),
+        describe(spec.name, network, ends_of(spec)[0].does),
         cost,
         (FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),),
         TestsPlan((), (), (), of_batches=network.of_batches),
-        techniques=gan_techniques(spec.train),
+        techniques=gan_techniques(spec.train, network.loss),
         step=TWO_PLAYERS,
     )
+
+
+def translation_parts(network: GanNetwork) -> dict[str, str]:
+    """The model and what it minimises, of pairs or of pictures that are none."""
+    way = "unpaired" if network.loss.cycle else "paired"
+    return {name: f"gan/translation/{way}/{name}.py.jinja" for name in ("model", "objective")}
 
 
 def _cost(network: GanNetwork) -> Cost:
@@ -55,7 +64,12 @@ def _cost(network: GanNetwork) -> Cost:
     count = sum(row.count for row in network.parameters)
     # The generator goes forward and backward once; the discriminator does so for a real image and
     # for a made one, and once more through the made one without gradients of its own weights.
-    return Cost.of(count, forward, flops_train=3 * forward + 8 * judged, unit="image")
+    # There and back, each of both generators also takes what the other made, and what is as it
+    # should be.
+    loss = network.loss
+    ways, passes = (2, 2 + loss.identity) if loss.cycle else (1, 1)
+    train = ways * (3 * passes * forward + 8 * judged)
+    return Cost.of(count, forward, flops_train=train, unit="image")
 
 
 def gan_shown(plan: Plan) -> tuple[ShownTable, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from codegen.plan.gan.ends import discriminator_ends, generator_ends
+from codegen.plan.gan.ends import generation_ends
 from codegen.plan.gan.network import GanNetwork, LossPlan, PlayerPlan
+from codegen.plan.gan.translation_ends import translation_ends
 from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.layer import LayerError
 from codegen.plan.network.lowering import lowered
 from codegen.plan.network.modules import UNetClass
+from codegen.plan.network.nearest import nearest_side
 from codegen.plan.network.network import BlockClass, LayeredNetwork
 from codegen.plan.network.surroundings import Said, with_defaults
 from codegen.plan.network.walk import PlacedError
@@ -18,36 +20,63 @@ from codegen.plan.tables import ConfigField, Group, Parameter, Start
 from codegen.spec.gan.vocabulary import GanModel, GanSpec, Player
 from codegen.spec.network.vocabulary import NetworkModel
 
+ENDS = {"image-generation": generation_ends, "image-translation": translation_ends}
+ONE, TWO = ("{}",), ("{}.forth", "{}.back")  # attributes of the model, of a player each
 BATCH_NORM = "`wgan-gp` is of each image alone, and batch norm sees those beside it"
 
 
 def lowered_players(spec: GanSpec) -> GanNetwork:
     """Both networks of a spec; PlacedError where something doesn't fit."""
-    model, train = spec.model, spec.train
-    generator = _player(model, "generator", generator_ends(model))
-    discriminator = _player(model, "discriminator", discriminator_ends(model))
+    model, train, ends = spec.model, spec.train, ends_of(spec)
+    generator = _player(model, "generator", ends[0])
+    discriminator = _player(model, "discriminator", ends[1])
     if train.loss.kind == "wgan-gp" and discriminator.of_batches:
         hint = "`layer`, `instance` or no norm (arXiv:1704.00028, section 4)"
         raise PlacedError(("model", "discriminator"), LayerError(BATCH_NORM, hint))
     both = (generator, discriminator)
     std = float(model.init.std)
+    cycle = train.loss.cycle > 0
+    players = tuple(
+        _plan(one, name, tuple(own.format(name.lower()) for own in (TWO if cycle else ONE)))
+        for name, one in zip(("Generator", "Discriminator"), both, strict=True)
+    )
     return GanNetwork(
         class_name="Model",
         fields=(*_joined_fields(both), ConfigField("init_std", "float", std, std)),
         classes=tuple(_joined_classes(both)),
         unet=_only_unet(both),
         definitions=tuple(dict.fromkeys(d for one in both for d in one.definitions)),
-        generator=_plan(generator, "Generator", "generator"),
-        discriminator=_plan(discriminator, "Discriminator", "discriminator"),
-        parameters=tuple(_parameters(model, both, std)),
+        generator=players[0],
+        discriminator=players[1],
+        parameters=tuple(_parameters(model, players, both, std)),
         sums=_united(one.filling.sums for one in both),
         resets=_united(one.filling.resets for one in both),
-        loss=LossPlan(train.loss.kind, train.loss.smoothing > 0, train.loss.r1 > 0),
+        loss=_loss(spec),
         several_steps=train.critic_steps > 1,
         labels=model.classes or 0,
         drops=any(one.drops for one in both),
         of_batches=any(one.of_batches for one in both),
         words=tuple(dict.fromkeys(word for one in both for word in one.words)),
+        multiple=generator.multiple,
+    )
+
+
+def ends_of(spec: GanSpec) -> tuple[NetworkEnds, NetworkEnds]:
+    """What generator and discriminator have at their ends, by the task."""
+    return ENDS[spec.task](spec)
+
+
+def _loss(spec: GanSpec) -> LossPlan:
+    said, cycle = spec.train.loss, spec.train.loss.cycle > 0
+    paired = spec.task == "image-translation" and not cycle
+    return LossPlan(
+        kind=said.kind,
+        smoothed=said.smoothing > 0,
+        r1=said.r1 > 0,
+        l1=paired and said.l1 > 0,
+        cycle=cycle,
+        identity=said.identity > 0,
+        pool=cycle and spec.train.pool > 0,
     )
 
 
@@ -68,7 +97,10 @@ def _player(model: GanModel, name: str, ends: NetworkEnds) -> LayeredNetwork:
         key = error.key
         if key[:2] != ("model", "blocks"):
             key = ("model", name, *key[1:])
-        raise PlacedError(key, LayerError(error.message, error.hint)) from None
+        side = nearest_side(error, own, ends)
+        fits = f"the nearest image that fits has {side:,} pixels each way" if side else None
+        hint = "; ".join(filter(None, (error.hint, fits))) or None
+        raise PlacedError(key, LayerError(error.message, hint)) from None
 
 
 def _over(below: Said | None, above: Said | None) -> Said | None:
@@ -76,7 +108,9 @@ def _over(below: Said | None, above: Said | None) -> Said | None:
     return with_defaults(above, below) if above else below
 
 
-def _plan(network: LayeredNetwork, class_name: str, *attributes: str) -> PlayerPlan:
+def _plan(
+    network: LayeredNetwork, class_name: str, attributes: tuple[str, ...]
+) -> PlayerPlan:  # fmt: skip
     return PlayerPlan(
         class_name=class_name,
         attributes=attributes,
@@ -118,16 +152,17 @@ def _united(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({name for some in names for name in some}))
 
 
-def _parameters(model: GanModel, both: Iterable[LayeredNetwork], std: float) -> Iterator[Parameter]:
-    """The table of both, each under its attribute; labels' vectors come before its layers."""
-    pixels = model.image.size**2
-    for name, width, one in zip(
-        ("generator", "discriminator"), (model.label_dim, pixels), both, strict=True
-    ):
-        if model.classes:
-            shape, start = (model.classes, width), Start("normal", std=1.0)
-            yield Parameter(f"{name}.labels.weight", shape, "labels", start, "embedding")
-        for row in one.parameters:
-            start = Start("normal", std=std) if row.init.kind == "normal" else row.init
-            group: Group = "vector" if row.group == "vector" else "matrix"
-            yield replace(row, name=f"{name}.{row.name}", init=start, group=group)
+def _parameters(
+    model: GanModel, players: Iterable[PlayerPlan], both: Iterable[LayeredNetwork], std: float
+) -> Iterator[Parameter]:
+    """The table of all, each under its attribute; labels' vectors come before its layers."""
+    widths = (model.label_dim, model.image.size**2)
+    for player, width, one in zip(players, widths, both, strict=True):
+        for name in player.attributes:
+            if model.classes:
+                shape, start = (model.classes, width), Start("normal", std=1.0)
+                yield Parameter(f"{name}.labels.weight", shape, "labels", start, "embedding")
+            for row in one.parameters:
+                start = Start("normal", std=std) if row.init.kind == "normal" else row.init
+                group: Group = "vector" if row.group == "vector" else "matrix"
+                yield replace(row, name=f"{name}.{row.name}", init=start, group=group)

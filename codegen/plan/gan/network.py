@@ -17,7 +17,7 @@ class PlayerPlan:
     """
 
     class_name: str
-    attributes: tuple[str, ...]
+    attributes: tuple[str, ...]  # two of one class where pictures go there and back
     held: tuple[Held, ...]
     statements: tuple[Statement, ...]
     result: Value
@@ -36,6 +36,10 @@ class LossPlan:
     kind: str
     smoothed: bool
     r1: bool
+    l1: bool = False  # whether pixels of a pair are compared
+    cycle: bool = False  # whether each picture comes back again
+    identity: bool = False  # whether what is as it should be stays
+    pool: bool = False  # whether images that were made before are judged again
 
     @property
     def penalised(self) -> bool:
@@ -63,6 +67,7 @@ class GanNetwork:
     drops: bool
     of_batches: bool
     words: tuple[str, ...]
+    multiple: int = 1  # what the generator divides the sides of a picture by, at most
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()
 
@@ -70,6 +75,21 @@ class GanNetwork:
     def conditional(self) -> bool:
         """Whether a class is asked for."""
         return self.labels > 0
+
+    @property
+    def returns(self) -> bool:
+        """Whether pictures go there and back: they are no pairs."""
+        return self.loss.cycle
+
+    @property
+    def pools(self) -> bool:
+        """Whether images that were made before are judged again."""
+        return self.loss.pool
+
+    @property
+    def identity(self) -> bool:
+        """Whether it counts how far what is as it should be is changed."""
+        return self.loss.identity
 
     @property
     def beatable(self) -> bool:

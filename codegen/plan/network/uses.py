@@ -66,12 +66,15 @@ def used(walk: Walk, layer: BlockUse, seen: Seen, names: Names) -> Used | Repeat
 
 def _next(walk: Walk, name: str, block: Block, seen: Seen, given: dict[str, Given]) -> Used | None:
     """The one that would come after the only one."""
+    multiple = walk.multiple
     try:
         return one_use(walk, name, block, seen, given, first=False)
     except Exception as error:
         if type(error).__name__ in ("PlacedError", "LayerError"):
             return None
         raise
+    finally:
+        walk.multiple = multiple  # no map goes through it
 
 
 def _definition(walk: Walk, layer: BlockUse) -> Block:

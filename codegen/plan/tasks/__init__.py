@@ -25,6 +25,7 @@ TASKS = {  # where each has the function of its name
     "image-to-image": "codegen.plan.tasks.image_to_image",
     "image-segmentation": "codegen.plan.tasks.image_segmentation",
     "image-generation": "codegen.plan.tasks.image_generation",
+    "image-translation": "codegen.plan.tasks.image_translation",
 }
 
 

@@ -49,6 +49,14 @@ class PictureTask(TaskPlan):
     sigma: float = 0.0  # of noise, in parts of white, or of a blur, in pixels
     makes: str = ""  # what predict.py does, as a sentence goes on
     baseline: str = ""  # what a figure of the model stands beside, as logs say it
+    centred: bool = False  # whether networks have pixels from -1 to 1, not from 0
+    program: str = "predict"  # of a trained model
+    returns: bool = False  # whether sources and targets are no pairs, and each comes back again
+
+    @property
+    def of_pixels(self) -> tuple[str, ...]:
+        """What is measured of each picture, its error first."""
+        return ("validation_loss", *(name for name, _ in self.figures))
 
 
 def picture_options(spec: SpecHead, paired: bool, target: str = "") -> tuple[OptionPlan, ...]:

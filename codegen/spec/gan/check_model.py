@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codegen.spec.gan.check_translation import check_cycle, check_penalty
 from codegen.spec.gan.vocabulary import GanSpec
 from codegen.spec.mistake import Mistake
 from codegen.spec.network.check_defaults import idle_defaults, layers_of
@@ -60,4 +61,12 @@ def check_library(spec: GanSpec) -> Iterator[Mistake]:
         yield Mistake(("checkpoint", library), message, "drop `checkpoint`")
 
 
-CHECKS = (check_loss, check_defaults, check_labels, check_kernels, check_library)
+CHECKS = (
+    check_loss,
+    check_defaults,
+    check_labels,
+    check_kernels,
+    check_library,
+    check_penalty,
+    check_cycle,
+)

@@ -9,7 +9,7 @@ from codegen.spec.language import FamilyLanguage
 
 LANGUAGE = FamilyLanguage(
     whole=GanSpec,
-    tasks=("image-generation",),
+    tasks=("image-generation", "image-translation"),
     checks=CHECKS,
     knobs=knobs,
     default="image-generation",

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from codegen.spec.fields import NotNegative, PositiveFloat, Rate, Vocabulary
+from codegen.spec.owned import Only
 from codegen.spec.switches import Needs
 
+OF_PICTURES = Only("image-translation")
 LossKind = Literal["non-saturating", "bce", "hinge", "least-squares", "wgan-gp"]
 
 
@@ -29,4 +31,20 @@ class AdversarialLoss(Vocabulary):
     )
     r1: NotNegative = Field(
         0.0, description="weight of |gradient|^2 / 2 at real images (arXiv:1801.04406, section 4.1)"
+    )
+    l1: Annotated[NotNegative, OF_PICTURES] = Field(
+        100.0,
+        description="weight of the mean distance of pixels to those of a pair's target "
+        "(arXiv:1611.07004, section 3.1)",
+    )
+    cycle: Annotated[NotNegative, OF_PICTURES] = Field(
+        0.0,
+        description="weight of the mean distance of pixels after there and back, to the picture "
+        "that was taken (arXiv:1703.10593, section 3.2): with it sources and targets are no "
+        "pairs, and a second generator makes sources of targets",
+    )
+    identity: Annotated[NotNegative, OF_PICTURES, Needs("cycle")] = Field(
+        0.0,
+        description="weight of how far a generator changes what it should make already "
+        "(arXiv:1703.10593, section 5.2)",
     )

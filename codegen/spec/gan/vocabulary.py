@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ModelWrapValidatorHandler, model_validator
 
-from codegen.spec.fields import kind_only
+from codegen.spec.fields import Count, kind_only
 from codegen.spec.gan.loss import AdversarialLoss
 from codegen.spec.head import Positive, PositiveFloat, SpecHead, Train, Vocabulary, Width
 from codegen.spec.network.blocks import BlockDefinition
@@ -20,7 +20,7 @@ from codegen.spec.optimizers import SGD, Adam, Betas
 from codegen.spec.owned import Only, Repeats
 from codegen.spec.schedules import AnySchedule, Schedule
 
-OF_NOISE = Only("image-generation")
+OF_NOISE, OF_PICTURES = Only("image-generation"), Only("image-translation")
 Norm = Annotated[NormFields | None, kind_if(get_args(NormKind))]
 
 
@@ -62,7 +62,11 @@ class GanModel(Vocabulary):
     """The architecture: a generator and a discriminator, which share blocks and defaults."""
 
     image: Annotated[PlainImage, BeforeValidator(size_only)] = Field(
-        PlainImage(size=64), description="what is made; its size for short"
+        PlainImage(size=64),
+        description="what is made, or what a picture is made of; its size for short",
+    )
+    outputs: Annotated[Positive | None, OF_PICTURES] = Field(
+        None, description="channels of what is made; by default those of the image"
     )
     latent: Annotated[Width, OF_NOISE] = Field(
         100, description="normal numbers that an image is made of"
@@ -134,6 +138,11 @@ class GanTrain(Train):
     )
     discriminator_lr: PositiveFloat | None = Field(
         None, description="peak rate of the discriminator (arXiv:1706.08500); by default the same"
+    )
+    pool: Annotated[Count, OF_PICTURES] = Field(
+        50,
+        description="with `loss.cycle`: made pictures that are kept, and shown to discriminators "
+        "as often as new ones (arXiv:1612.07828, section 2.3); 0 for none",
     )
     batch: Positive = Field(64, description="images an update, on each device")
     clip: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(

@@ -20,6 +20,7 @@ TASKS = {  # where each has its Task
     "image-to-image": "codegen.spec.tasks.image_to_image",
     "image-segmentation": "codegen.spec.tasks.image_segmentation",
     "image-generation": "codegen.spec.tasks.image_generation",
+    "image-translation": "codegen.spec.tasks.image_translation",
 }
 
 
