@@ -56,6 +56,8 @@ TRAIN_FILES = (
     "examples.py",
     "watch.py",
     "grids.py",
+    "losses.py",
+    "optimizers.py",
     "quality.py",
     "muon.py",
 )

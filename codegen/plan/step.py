@@ -15,7 +15,8 @@ class StepPlan:
     ranks. `figures` are names with their format on the terminal, `plotted` names with a label.
     """
 
-    optimizers: str
+    optimizers: str  # "" where another file of the package has them
+    schedule: str  # the same
     ready: str  # what is compiled, and wrapped, when a run is made
     backward: str
     step: str
@@ -29,6 +30,7 @@ class StepPlan:
 
 ONE_LOSS = StepPlan(
     optimizers=f"{FOLDER}/optimizers.py.jinja",
+    schedule=f"{FOLDER}/schedule.py.jinja",
     ready=f"{FOLDER}/ready.py.jinja",
     backward=f"{FOLDER}/backward.py.jinja",
     step=f"{FOLDER}/step.py.jinja",

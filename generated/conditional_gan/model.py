@@ -28,16 +28,16 @@ class Config:
     latent: int = 64  # numbers an image is made of
     classes: int = 10
     label_dim: int = 50  # of a class's vector
-    generator_widths: tuple[int, ...] = (128, 64)
-    discriminator_widths: tuple[int, ...] = (64, 128)
+    g_widths: tuple[int, ...] = (128, 64)  # of the generator's layers
+    d_widths: tuple[int, ...] = (64, 128)  # of the discriminator's
     init_std: float = 0.02
 
     @classmethod
     def tiny(cls) -> Config:
         """The same architecture at toy size."""
         return cls(
-            generator_widths=(8, 8),
-            discriminator_widths=(8, 8),
+            g_widths=(8, 8),
+            d_widths=(8, 8),
         )
 
 
@@ -117,22 +117,15 @@ class Generator(nn.Module):
         self.labels = nn.Embedding(config.classes, config.label_dim)
         self.layers = nn.Sequential(
             nn.Unflatten(1, (config.latent + config.label_dim, 1, 1)),
-            nn.ConvTranspose2d(
-                config.latent + config.label_dim, config.generator_widths[0], 7, bias=False
-            ),
-            nn.BatchNorm2d(config.generator_widths[0]),
+            nn.ConvTranspose2d(config.latent + config.label_dim, config.g_widths[0], 7, bias=False),
+            nn.BatchNorm2d(config.g_widths[0]),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.generator_widths[0],
-                config.generator_widths[1],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
+                config.g_widths[0], config.g_widths[1], 4, stride=2, padding=1, bias=False
             ),
-            nn.BatchNorm2d(config.generator_widths[1]),
+            nn.BatchNorm2d(config.g_widths[1]),
             nn.ReLU(),
-            nn.ConvTranspose2d(config.generator_widths[1], config.channels, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(config.g_widths[1], config.channels, 4, stride=2, padding=1),
             nn.Tanh(),
         )
 
@@ -149,20 +142,12 @@ class Discriminator(nn.Module):
         super().__init__()
         self.labels = nn.Embedding(config.classes, config.image_size**2)
         self.layers = nn.Sequential(
-            SpectralConv2d(
-                config.channels + 1, config.discriminator_widths[0], 4, stride=2, padding=1
-            ),
+            SpectralConv2d(config.channels + 1, config.d_widths[0], 4, stride=2, padding=1),
             nn.LeakyReLU(negative_slope=0.2),
-            SpectralConv2d(
-                config.discriminator_widths[0],
-                config.discriminator_widths[1],
-                4,
-                stride=2,
-                padding=1,
-            ),
+            SpectralConv2d(config.d_widths[0], config.d_widths[1], 4, stride=2, padding=1),
             nn.LeakyReLU(negative_slope=0.2),
             nn.Flatten(),
-            SpectralLinear(config.discriminator_widths[1] * (config.image_size // 2 // 2) ** 2, 1),
+            SpectralLinear(config.d_widths[1] * (config.image_size // 2 // 2) ** 2, 1),
         )
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from . import (
     train,
     watch,
 )
+from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Config, Model
 from .options import parse_options
 
@@ -236,14 +237,15 @@ def test_a_step_moves_every_weight_of_both_networks(tmp_path: Path) -> None:
 def test_each_network_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
     run = train.prepare(parse_options(brief(tmp_path / "out")))
     generator, discriminator = run.model.generator, run.model.discriminator
-    (batch,) = train.drawn_batches(run)
-    fakes = train.generate(run, batch)
-    torch.autograd.backward(train.discriminator_loss(run, batch, fakes.detach()))
+    batch = train.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
+    fakes = fakes_of(run.model, batch)
+    loss = discriminator_loss(run.model, batch, fakes.detach(), run.options)
+    torch.autograd.backward(loss)
     assert all(p.grad is None for p in generator.parameters())
     assert all(p.grad is not None for p in discriminator.parameters())
     gradients = [p.grad for p in discriminator.parameters()]
     discriminator.requires_grad_(False)
-    torch.autograd.backward(train.generator_loss(run, batch, fakes))
+    torch.autograd.backward(generator_loss(run.model, batch, fakes, run.options))
     assert all(p.grad is not None for p in generator.parameters())
     assert all(p.grad is g for p, g in zip(discriminator.parameters(), gradients, strict=True))
 

@@ -23,13 +23,13 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .checkpoint import (
@@ -44,9 +44,11 @@ from .checkpoint import (
 )
 from .data import Batch, Images, random_batches, read_data, validation_batches
 from .log import Log, open_log, peak_flops, plot_losses, progress
+from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Config, Model
+from .optimizers import lr_multiplier, make_optimizers
 from .options import Options, parse_options
-from .process import RANK, WORLD, all_reduce, failed, start_device, stop_signals, sum_over_ranks
+from .process import RANK, WORLD, failed, start_device, stop_signals, sum_gradients, sum_over_ranks
 from .watch import Watch, draw_samples, look
 
 # Forward and backward, of Config(); --tiny doesn't show MFU.
@@ -77,24 +79,6 @@ class Run:
         auto = self.options.dtype == "auto" and self.device.type == "cuda"
         wanted = auto or self.options.dtype == "bfloat16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
-
-
-def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
-    """The discriminator's and the generator's; weight decay adds to gradients of matrices only."""
-    optimizers: list[torch.optim.Optimizer] = []
-    for player, lr in (
-        (model.discriminator, options.discriminator_lr),
-        (model.generator, options.lr),
-    ):
-        matrices = [p for p in player.parameters() if p.ndim >= 2]
-        vectors = [p for p in player.parameters() if p.ndim < 2]
-        groups: list[dict[str, Any]] = [
-            {"params": matrices, "base_lr": lr, "weight_decay": options.weight_decay},
-            {"params": vectors, "base_lr": lr, "weight_decay": 0.0},
-        ]
-        betas = (options.beta1, options.beta2)
-        optimizers.append(torch.optim.Adam(groups, lr, betas, options.eps, fused=True))
-    return optimizers
 
 
 def prepare(options: Options) -> Run:
@@ -158,49 +142,6 @@ def load(run: Run) -> None:
 # ---- training ----
 
 
-def lr_multiplier(step: int, options: Options) -> float:
-    """Linear warm-up, then flat."""
-    return min(1.0, (step + 1) / (options.warmup + 1))
-
-
-def drawn_batches(run: Run) -> list[Batch]:
-    """What both networks see in a step."""
-    found = random_batches(run.data, run.options, run.step, RANK, WORLD)
-    batches = []
-    for batch in found:
-        batch = batch.to(run.device)
-        batches.append(batch)
-    return batches
-
-
-def generate(run: Run, batch: Batch) -> Tensor:
-    """Images of a batch's noise and classes."""
-    with run.autocast():
-        images: Tensor = run.model.generator(batch.noise, batch.targets)
-    return images.float()
-
-
-def discriminator_loss(run: Run, batch: Batch, fakes: Tensor) -> Tensor:
-    """How far scores are from 1 or more, and from -1 or less (arXiv:1802.05957).
-
-    The sum over the images of a batch.
-    """
-    images = batch.images
-    with run.autocast():
-        real = run.model.discriminator(images, batch.targets).float()
-        made = run.model.discriminator(fakes, batch.targets).float()
-    loss = F.relu(1 - real) + F.relu(1 + made)
-    return loss.mean(1).sum()
-
-
-def generator_loss(run: Run, batch: Batch, fakes: Tensor) -> Tensor:
-    """How little the discriminator is taken in; the sum over the images of a batch."""
-    with run.autocast():
-        made = run.model.discriminator(fakes, batch.targets).float()
-    loss = -made
-    return loss.mean(1).sum()
-
-
 @torch.no_grad()
 def update_averages(run: Run) -> None:
     """Parameters' averages move towards them, from those of the first step; buffers are copied."""
@@ -221,52 +162,48 @@ def swap_averages(run: Run) -> None:
         run.averages[name].copy_(own)
 
 
-@torch.no_grad()
-def sum_gradients(parameters: list[nn.Parameter]) -> None:
-    """Gradients become those of all ranks together."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    total = all_reduce(torch.cat([gradient.flatten() for gradient in gradients]))
-    parts = torch.split(total, [gradient.numel() for gradient in gradients])
-    for gradient, part in zip(gradients, parts, strict=True):
-        gradient.copy_(part.view_as(gradient))
-
-
-def move(run: Run, optimizer: torch.optim.Optimizer, lr_scale: float) -> Tensor:
-    """One update by the gradients of all ranks; their norm."""
+def descend(
+    run: Run,
+    optimizer: torch.optim.Optimizer,
+    lr_scale: float,
+    loss_of: Callable[[Model, Batch, Tensor, Options], Tensor],
+    batches: list[Batch],
+    fakes: list[Tensor],
+) -> tuple[Tensor, Tensor]:
+    """One update by the mean loss of all ranks: this rank's part of it, and the gradients' norm."""
+    count = sum_over_ranks(sum(batch.target_count for batch in batches))
+    total = torch.zeros((), device=run.device)
+    for batch, fake in zip(batches, fakes, strict=True):
+        with run.autocast():
+            part = loss_of(run.model, batch, fake, run.options) / count
+        torch.autograd.backward(part)
+        total += part.detach()
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    if WORLD > 1:
-        sum_gradients(parameters)
+    sum_gradients(parameters)
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * lr_scale
     optimizer.step()
     optimizer.zero_grad()
-    return norm
+    return total, norm
 
 
 def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     """This rank's parts of the mean losses of discriminator and generator, and both norms."""
     model, (of_discriminator, of_generator) = run.model, run.optimizers
-    batches = drawn_batches(run)
-    fakes = [generate(run, batch) for batch in batches]
-    count = sum_over_ranks(sum(batch.target_count for batch in batches))
-    judged = torch.zeros((), device=run.device)
-    for batch, fake in zip(batches, fakes, strict=True):
-        part = discriminator_loss(run, batch, fake.detach()) / count
-        torch.autograd.backward(part)
-        judged += part.detach()
-    judged_norm = move(run, of_discriminator, lr_scale)
-    fooled = torch.zeros((), device=run.device)
+    found = random_batches(run.data, run.options, run.step, RANK, WORLD)
+    batches = [batch.to(run.device) for batch in found]
+    with run.autocast():
+        fakes = [fakes_of(model, batch) for batch in batches]
+    seen = [fake.detach() for fake in fakes]
+    told = descend(run, of_discriminator, lr_scale, discriminator_loss, batches, seen)
     model.discriminator.requires_grad_(False)  # which only hands gradients on
-    for batch, fake in zip(batches, fakes, strict=True):
-        part = generator_loss(run, batch, fake) / count
-        torch.autograd.backward(part)
-        fooled += part.detach()
+    fooled = descend(run, of_generator, lr_scale, generator_loss, batches, fakes)
     model.discriminator.requires_grad_(True)
-    fooled_norm = move(run, of_generator, lr_scale)
     update_averages(run)
     run.step += 1
-    return torch.stack((judged, fooled)), torch.stack((judged_norm, fooled_norm))
+    losses, norms = zip(told, fooled, strict=True)
+    return torch.stack(losses), torch.stack(norms)
 
 
 @torch.no_grad()
@@ -295,10 +232,8 @@ def evaluate(run: Run, log: Log) -> None:
 def report(
     run: Run, log: Log, losses: list[float], lr: float, norms: list[float], seconds: float
 ) -> None:
-    for player, loss in zip(("discriminator", "generator"), losses, strict=True):
-        if not math.isfinite(loss):
-            hint = "try a smaller --lr and --discriminator-lr"
-            raise ValueError(f"the {player}'s loss is {loss} at step {run.step}; {hint}")
+    if not all(map(math.isfinite, losses)):
+        raise ValueError(f"losses are {losses} at step {run.step}; try a smaller --lr")
     options = run.options
     images = WORLD * options.accumulation * options.batch
     figures = {"discriminator_loss": losses[0], "generator_loss": losses[1], "lr": lr}

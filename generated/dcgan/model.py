@@ -23,16 +23,16 @@ class Config:
     image_size: int = 64  # pixels, height and width
     channels: int = 3
     latent: int = 100  # numbers an image is made of
-    generator_widths: tuple[int, ...] = (512, 256, 128, 64)
-    discriminator_widths: tuple[int, ...] = (64, 128, 256, 512)
+    g_widths: tuple[int, ...] = (512, 256, 128, 64)  # of the generator's layers
+    d_widths: tuple[int, ...] = (64, 128, 256, 512)  # of the discriminator's
     init_std: float = 0.02
 
     @classmethod
     def tiny(cls) -> Config:
         """The same architecture at toy size."""
         return cls(
-            generator_widths=(32, 16, 8, 8),
-            discriminator_widths=(8, 8, 16, 32),
+            g_widths=(32, 16, 8, 8),
+            d_widths=(8, 8, 16, 32),
         )
 
 
@@ -43,41 +43,26 @@ class Generator(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Unflatten(1, (config.latent, 1, 1)),
-            nn.ConvTranspose2d(config.latent, config.generator_widths[0], 4, bias=False),
-            nn.BatchNorm2d(config.generator_widths[0]),
+            nn.ConvTranspose2d(config.latent, config.g_widths[0], 4, bias=False),
+            nn.BatchNorm2d(config.g_widths[0]),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.generator_widths[0],
-                config.generator_widths[1],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
+                config.g_widths[0], config.g_widths[1], 4, stride=2, padding=1, bias=False
             ),
-            nn.BatchNorm2d(config.generator_widths[1]),
+            nn.BatchNorm2d(config.g_widths[1]),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.generator_widths[1],
-                config.generator_widths[2],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
+                config.g_widths[1], config.g_widths[2], 4, stride=2, padding=1, bias=False
             ),
-            nn.BatchNorm2d(config.generator_widths[2]),
+            nn.BatchNorm2d(config.g_widths[2]),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.generator_widths[2],
-                config.generator_widths[3],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
+                config.g_widths[2], config.g_widths[3], 4, stride=2, padding=1, bias=False
             ),
-            nn.BatchNorm2d(config.generator_widths[3]),
+            nn.BatchNorm2d(config.g_widths[3]),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.generator_widths[3], config.channels, 4, stride=2, padding=1, bias=False
+                config.g_widths[3], config.channels, 4, stride=2, padding=1, bias=False
             ),
             nn.Tanh(),
         )
@@ -93,41 +78,18 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(
-                config.channels, config.discriminator_widths[0], 4, stride=2, padding=1, bias=False
-            ),
+            nn.Conv2d(config.channels, config.d_widths[0], 4, stride=2, padding=1, bias=False),
             nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(
-                config.discriminator_widths[0],
-                config.discriminator_widths[1],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
-            ),
-            nn.BatchNorm2d(config.discriminator_widths[1]),
+            nn.Conv2d(config.d_widths[0], config.d_widths[1], 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(config.d_widths[1]),
             nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(
-                config.discriminator_widths[1],
-                config.discriminator_widths[2],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
-            ),
-            nn.BatchNorm2d(config.discriminator_widths[2]),
+            nn.Conv2d(config.d_widths[1], config.d_widths[2], 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(config.d_widths[2]),
             nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(
-                config.discriminator_widths[2],
-                config.discriminator_widths[3],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
-            ),
-            nn.BatchNorm2d(config.discriminator_widths[3]),
+            nn.Conv2d(config.d_widths[2], config.d_widths[3], 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(config.d_widths[3]),
             nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(config.discriminator_widths[3], 1, 4, bias=False),
+            nn.Conv2d(config.d_widths[3], 1, 4, bias=False),
         )
 
     def forward(self, images: Tensor) -> Tensor:

@@ -23,16 +23,16 @@ class Config:
     image_size: int = 28  # pixels, height and width
     channels: int = 1
     latent: int = 64  # numbers an image is made of
-    generator_widths: tuple[int, ...] = (128, 64)
-    discriminator_widths: tuple[int, ...] = (64, 128)
+    g_widths: tuple[int, ...] = (128, 64)  # of the generator's layers
+    d_widths: tuple[int, ...] = (64, 128)  # of the discriminator's
     init_std: float = 0.02
 
     @classmethod
     def tiny(cls) -> Config:
         """The same architecture at toy size."""
         return cls(
-            generator_widths=(8, 8),
-            discriminator_widths=(8, 8),
+            g_widths=(8, 8),
+            d_widths=(8, 8),
         )
 
 
@@ -43,20 +43,15 @@ class Generator(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Unflatten(1, (config.latent, 1, 1)),
-            nn.ConvTranspose2d(config.latent, config.generator_widths[0], 7, bias=False),
-            nn.BatchNorm2d(config.generator_widths[0]),
+            nn.ConvTranspose2d(config.latent, config.g_widths[0], 7, bias=False),
+            nn.BatchNorm2d(config.g_widths[0]),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.generator_widths[0],
-                config.generator_widths[1],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
+                config.g_widths[0], config.g_widths[1], 4, stride=2, padding=1, bias=False
             ),
-            nn.BatchNorm2d(config.generator_widths[1]),
+            nn.BatchNorm2d(config.g_widths[1]),
             nn.ReLU(),
-            nn.ConvTranspose2d(config.generator_widths[1], config.channels, 4, stride=2, padding=1),
+            nn.ConvTranspose2d(config.g_widths[1], config.channels, 4, stride=2, padding=1),
             nn.Tanh(),
         )
 
@@ -71,20 +66,13 @@ class Discriminator(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(config.channels, config.discriminator_widths[0], 4, stride=2, padding=1),
+            nn.Conv2d(config.channels, config.d_widths[0], 4, stride=2, padding=1),
             nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(
-                config.discriminator_widths[0],
-                config.discriminator_widths[1],
-                4,
-                stride=2,
-                padding=1,
-                bias=False,
-            ),
-            nn.BatchNorm2d(config.discriminator_widths[1]),
+            nn.Conv2d(config.d_widths[0], config.d_widths[1], 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(config.d_widths[1]),
             nn.LeakyReLU(negative_slope=0.2),
             nn.Flatten(),
-            nn.Linear(config.discriminator_widths[1] * (config.image_size // 2 // 2) ** 2, 1),
+            nn.Linear(config.d_widths[1] * (config.image_size // 2 // 2) ** 2, 1),
         )
 
     def forward(self, images: Tensor) -> Tensor:

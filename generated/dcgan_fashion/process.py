@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
 
@@ -52,6 +52,17 @@ def sum_over_ranks(value: float) -> float:
     if WORLD > 1:
         dist.all_reduce(total)
     return total.item()
+
+
+@torch.no_grad()
+def sum_gradients(parameters: list[nn.Parameter]) -> None:
+    """Gradients become those of all ranks together."""
+    if WORLD > 1:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        total = all_reduce(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = torch.split(total, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
 
 def all_reduce(tensor: Tensor) -> Tensor:

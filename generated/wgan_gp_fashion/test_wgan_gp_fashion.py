@@ -6,13 +6,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import (
     data,
@@ -23,6 +25,7 @@ from . import (
     train,
     watch,
 )
+from .losses import discriminator_loss, fakes_of, generator_loss, gradient_penalty
 from .model import Config, Model
 from .options import parse_options
 
@@ -232,26 +235,26 @@ def test_a_step_moves_every_weight_of_both_networks(tmp_path: Path) -> None:
 def test_each_network_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
     run = train.prepare(parse_options(brief(tmp_path / "out")))
     generator, discriminator = run.model.generator, run.model.discriminator
-    (batch,) = train.drawn_batches(run, 0)
-    fakes = train.generate(run, batch)
-    torch.autograd.backward(train.discriminator_loss(run, batch, fakes.detach()))
+    batch = train.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
+    fakes = fakes_of(run.model, batch)
+    loss = discriminator_loss(run.model, batch, fakes.detach(), run.options)
+    torch.autograd.backward(loss)
     assert all(p.grad is None for p in generator.parameters())
     assert all(p.grad is not None for p in discriminator.parameters())
     gradients = [p.grad for p in discriminator.parameters()]
     discriminator.requires_grad_(False)
-    torch.autograd.backward(train.generator_loss(run, batch, fakes))
+    torch.autograd.backward(generator_loss(run.model, batch, fakes, run.options))
     assert all(p.grad is not None for p in generator.parameters())
     assert all(p.grad is g for p, g in zip(discriminator.parameters(), gradients, strict=True))
 
 
 def test_the_penalty_of_a_linear_critic_is_how_far_its_weight_is_from_one(tmp_path: Path) -> None:
     run = train.prepare(parse_options(brief(tmp_path / "out")))
-    (batch,) = train.drawn_batches(run, 0)
-    weight = torch.randn_like(batch.images[0])
-    run.model.discriminator.forward = (  # type: ignore[method-assign]
-        lambda images, *_: (images * weight).flatten(1).sum(1, keepdim=True)
-    )
-    penalty = train.gradient_penalty(run, batch, torch.randn_like(batch.images)).item()
+    batch = train.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
+    critic = nn.Sequential(nn.Flatten(), nn.Linear(batch.images[0].numel(), 1)).to(DEVICE)
+    model: Any = SimpleNamespace(discriminator=lambda images, *_: critic(images))
+    weight = critic[1].weight
+    penalty = gradient_penalty(model, batch, torch.randn_like(batch.images)).item()
     assert penalty == pytest.approx(len(batch.images) * (weight.norm().item() - 1) ** 2, rel=1e-4)
 
 

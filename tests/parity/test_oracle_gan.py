@@ -109,11 +109,7 @@ def check(spec: dict[str, Any], folder: Path) -> None:
     noise = random.normal(size=(3, model["latent"]))
     labels, mix = np.array([1, 0, 1]), random.random(3)
     asked = labels if "classes" in model else None
-    options = SimpleNamespace(smoothing=0.0, penalty=10.0, r1=0.0)
-    vars(options).update(loss)
-    run: Any = SimpleNamespace(
-        model=players, options=options, autocast=lambda: torch.autocast("cpu", enabled=False)
-    )
+    options = SimpleNamespace(**{"penalty": 10.0, **loss})
     batch: Any = SimpleNamespace(
         images=torch.from_numpy(real), targets=torch.from_numpy(labels), mix=torch.from_numpy(mix)
     )
@@ -136,8 +132,8 @@ def check(spec: dict[str, Any], folder: Path) -> None:
         images = oracle.generated(model, found, statistics, noise, asked)
         return oracle.generator_loss(loss["kind"], judged(), images)
 
-    total = train.discriminator_loss(run, batch, fakes.detach())
-    fooled = train.generator_loss(run, batch, fakes)
+    total = train.discriminator_loss(players, batch, fakes.detach(), options)
+    fooled = train.generator_loss(players, batch, fakes, options)
     of_players = [[*one.parameters()] for one in (players.discriminator, players.generator)]
     found = [
         torch.autograd.grad(value, parameters)

@@ -41,7 +41,7 @@ def test_a_toy_makes_images_as_large_with_fewer_numbers() -> None:
     fields = {field.name: field for field in plan_of(MODEL).model.fields}
     assert fields["image_size"].tiny == 8
     dcgan = lower(load_spec(ROOT / "specs/dcgan.yaml", ROOT)).model.fields
-    (widths,) = [field for field in dcgan if field.name == "generator_widths"]
+    (widths,) = [field for field in dcgan if field.name == "g_widths"]
     assert widths.value == (512, 256, 128, 64)
     assert isinstance(widths.tiny, tuple) and max(map(float, widths.tiny)) <= 32
 

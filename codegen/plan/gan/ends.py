@@ -56,7 +56,7 @@ def generator_ends(model: GanModel) -> NetworkEnds:
         names=known_names(model, channels),
         shape=(side, side),
         ends_with="conv: {width: outputs, activation: tanh}",
-        prefix="generator_",
+        prefix="g_",
         one_side=True,
     )
 
@@ -76,7 +76,7 @@ def discriminator_ends(model: GanModel) -> NetworkEnds:
         does="tells real images from made ones",
         names=known_names(model, fixed(1)),
         ends_with="linear",
-        prefix="discriminator_",
+        prefix="d_",
         one_side=True,
         of_patches=True,
     )

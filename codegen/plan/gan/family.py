@@ -12,6 +12,7 @@ from codegen.plan.gan.lower import ends_of, lowered_players
 from codegen.plan.gan.network import GanNetwork
 from codegen.plan.gan.step import TWO_PLAYERS
 from codegen.plan.gan.techniques import gan_techniques
+from codegen.plan.gan.ways import way_of
 from codegen.plan.kernels.own_tiles import with_own_tiles
 from codegen.plan.network.family import LAYER_COLUMNS, layer_row
 from codegen.plan.network.walk import PlacedError
@@ -37,25 +38,23 @@ def lower_gan(loaded: LoadedSpec) -> Plan:
         raise spec_error([Diagnostic(error.message, place, error.hint)]) from None
     cost = _cost(network)
     task = task_plan(spec, network, cost.flops_train)
-    if spec.task == "image-translation":
-        task = replace(task, parts={**task.parts, **translation_parts(network)})
+    way = way_of(spec)
+    task = replace(task, parts={**task.parts, **way.parts})
     return whole_plan(
         loaded,
         network,
         task,
         describe(spec.name, network, ends_of(spec)[0].does),
         cost,
-        (FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),),
-        TestsPlan((), (), (), of_batches=network.of_batches),
+        (
+            FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model")),
+            FilePlan("losses.py", way.losses, roots=()),
+            FilePlan("optimizers.py", "gan/optimizers.py.jinja", roots=()),
+        ),
+        TestsPlan(("gan/tests/imports.py.jinja",), (), (), of_batches=network.of_batches),
         techniques=gan_techniques(spec.train, network.loss),
         step=TWO_PLAYERS,
     )
-
-
-def translation_parts(network: GanNetwork) -> dict[str, str]:
-    """The model and what it minimises, of pairs or of pictures that are none."""
-    way = "unpaired" if network.loss.cycle else "paired"
-    return {name: f"gan/translation/{way}/{name}.py.jinja" for name in ("model", "objective")}
 
 
 def _cost(network: GanNetwork) -> Cost:

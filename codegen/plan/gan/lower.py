@@ -123,7 +123,11 @@ def _plan(
 
 
 def _joined_fields(both: Iterable[LayeredNetwork]) -> tuple[ConfigField, ...]:
-    return tuple(dict.fromkeys(field for one in both for field in one.fields))
+    """What both have once, then what is of either's layers."""
+    fields = dict.fromkeys(field for one in both for field in one.fields)
+    whose = {"g_": "of the generator's layers", "d_": "of the discriminator's"}
+    return tuple(replace(field, comment=field.comment or whose.get(field.name[:2], ""))
+                 for field in fields)  # fmt: skip
 
 
 def _joined_classes(both: Iterable[LayeredNetwork]) -> Iterator[BlockClass]:

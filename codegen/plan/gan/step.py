@@ -7,7 +7,8 @@ from codegen.plan.step import StepPlan
 FOLDER = "gan/train"
 
 TWO_PLAYERS = StepPlan(
-    optimizers=f"{FOLDER}/optimizers.py.jinja",
+    optimizers="",
+    schedule="",
     ready=f"{FOLDER}/ready.py.jinja",
     backward=f"{FOLDER}/backward.py.jinja",
     step=f"{FOLDER}/step.py.jinja",

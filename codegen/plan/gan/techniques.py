@@ -11,12 +11,13 @@ from codegen.plan.techniques import TechniquePlan
 from codegen.spec.gan.vocabulary import GanTrain
 
 POOL = "gan/pool"
+IMPORTS = "gan/train/imports.py.jinja"
 
 
 def gan_techniques(train: GanTrain, loss: LossPlan) -> tuple[TechniquePlan, ...]:
     """What a step does beside a plain one."""
     options = (*_options(train), *_weights(train, loss))
-    players = TechniquePlan("players", parts={}, draws=False, options=options)
+    players = TechniquePlan("players", {"imports": IMPORTS}, draws=False, options=options)
     return (players, _pool(train.pool)) if loss.pool else (players,)
 
 

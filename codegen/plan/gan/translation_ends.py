@@ -47,7 +47,7 @@ def _generator(model: GanModel, does: str, fields: tuple[ConfigField, ...]) -> N
         scale=fixed(1),
         any_size=True,
         ends_with="conv: {width: outputs, activation: tanh}",
-        prefix="generator_",
+        prefix="g_",
         one_side=True,
     )
 
@@ -69,7 +69,7 @@ def _discriminator(
         does="tells real pictures from made ones",
         names=(("outputs", fixed(1)),),
         ends_with="linear",
-        prefix="discriminator_",
+        prefix="d_",
         one_side=True,
         of_patches=True,
     )

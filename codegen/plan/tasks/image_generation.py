@@ -86,11 +86,9 @@ def image_generation(spec: SpecHead, network: MakesImages, flops: int) -> Genera
             OptionPlan("samples", "int", SAMPLES, "images that are made at each evaluation"),
         ),
         parts={
-            "model": f"{FOLDER}/model.py.jinja",
             "usage": f"{FOLDER}/usage.md.jinja",
             "state": f"{FOLDER}/state.py.jinja",
             "imports": f"{FOLDER}/imports.py.jinja",
-            "objective": f"{FOLDER}/objective.py.jinja",
             "measure": f"{FOLDER}/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },

@@ -87,6 +87,7 @@ def image_translation(spec: SpecHead, network: Translates, flops: int) -> Transl
         kept="held_out.json (the names of the pictures held out), samples/ (some of them, and what "
         "is made of them, at each evaluation)",
         drawn=("patches", *(("their noise",) if made == "noise" else ())),
+        batch_class="Pair",
         data_class="Domains" if returns else "Photographs" if made else "Pairs",
         row="patch",
         unit="image",

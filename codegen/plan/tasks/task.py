@@ -57,6 +57,7 @@ class TaskPlan:
     units_in_row: str = ""  # the option that says how many; "" for one
     figures: tuple[tuple[str, str], ...] = ()  # measured beside the loss: name and format
     rows_in: str = "train.targets"  # of the data: what is as long as there are rows to train on
+    batch_class: str = "Batch"  # what an objective is of, of data.py
     draws: bool = False  # whether a step draws numbers from torch for the data
     measures: str = "The mean loss over every target that is held out"  # what an evaluation finds
     lowest: str = "validation loss"  # its main figure, the lower the better

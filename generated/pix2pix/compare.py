@@ -1,0 +1,78 @@
+# Made from specs/pix2pix.yaml; make it again: tgen build specs/pix2pix.yaml
+"""How pictures that a model makes compare with what they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .data import Batch
+from .frechet import frechet, shrunk
+from .grids import grid, write_png
+from .model import Model
+from .process import RANK, WORLD, all_reduce
+from .quality import FIGURES, as_filed, measured
+
+SHOWN = 6  # pictures of a file of samples
+
+
+@torch.no_grad()
+def compared(
+    model: Model, batches: Iterable[tuple[int, Batch]], device: torch.device
+) -> tuple[dict[str, float], list[Tensor]]:
+    """Figures of all ranks' pictures, and some of this rank's: source, output, target.
+
+    No figures if there are no pictures; a Frechet distance is of two squares at least.
+    """
+    side, rows = model.config.image_size, list[Tensor]()
+    count, totals = 0, torch.zeros(len(FIGURES), dtype=torch.float64)
+    made_features, real_features = list[Tensor](), list[Tensor]()
+    for _, batch in batches:
+        images, targets = batch.to(device)
+        made = as_filed((model(2 * images - 1).float() + 1) / 2)
+        totals += measured(made, images, targets)
+        made_features.append(features(made, side))
+        real_features.append(features(targets, side))
+        if count < SHOWN:
+            rows.extend(2 * middle(one[0], side) - 1 for one in (images, made, targets))
+        count += 1
+    all_count = int(all_reduce(torch.tensor(count)))
+    if not all_count:
+        return {}, rows
+    means = (all_reduce(totals) / all_count).tolist()
+    figures = dict(zip(FIGURES, means, strict=True))
+    made_all, real_all = of_all_ranks(made_features), of_all_ranks(real_features)
+    if len(real_all) > 1:
+        figures["frechet"] = frechet(made_all, real_all)
+    return figures, rows
+
+
+def features(images: Tensor, side: int) -> Tensor:
+    """Of each square of so many pixels in pictures (1, C, H, W): its pixels, shrunk. (N, D)"""
+    squares = images.unfold(2, side, side).unfold(3, side, side)  # (1, C, rows, columns, ...)
+    return shrunk(squares.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)).cpu()
+
+
+def middle(image: Tensor, side: int) -> Tensor:
+    """A square of a picture (C, H, W), in colours. (3, side, side)"""
+    top, left = ((size - side) // 2 for size in image.shape[1:])
+    return image[:3, top : top + side, left : left + side].expand(3, -1, -1).cpu()
+
+
+def of_all_ranks(rows: list[Tensor]) -> Tensor:
+    """The rows (n, D) of every rank, those of the first one first."""
+    own = torch.cat(rows).double()
+    counts = torch.zeros(WORLD, dtype=torch.long)
+    counts[RANK] = len(own)
+    start, whole = int(all_reduce(counts)[:RANK].sum()), int(counts.sum())
+    found = own.new_zeros(whole, own.size(1))
+    found[start : start + len(own)] = own
+    return all_reduce(found)
+
+
+def write_samples(rows: list[Tensor], path: Path) -> None:
+    """Source, what is made of it, and what it should be, of each picture in a row."""
+    write_png(path, grid(torch.stack(rows), columns=3))

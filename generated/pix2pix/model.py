@@ -1,0 +1,201 @@
+# Made from specs/pix2pix.yaml; make it again: tgen build specs/pix2pix.yaml
+"""pix2pix: a generator of 54.4 M parameters that makes a picture of another, and a discriminator
+of 2.77 M.
+
+Trained by binary cross entropy and by the pixels' distance to targets; 4 x 4 convolutions; leaky
+ReLU; instance norm; ReLU; transposed 4 x 4 convolutions; dropout at a rate of 0.5; tanh.
+
+Papers:
+  Goodfellow et al., Generative Adversarial Networks (arXiv:1406.2661)
+  Radford et al., Deep Convolutional GANs (arXiv:1511.06434)
+  Isola et al., Image-to-Image Translation with Conditional Adversarial Networks
+    (arXiv:1611.07004)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Config:
+    image_size: int = 256  # of training's patches, height and width
+    channels: int = 3
+    outputs: int = 3  # channels of what is made
+    g_stem_width: int = 64  # of the generator's layers
+    g_down_widths: tuple[int, ...] = (128, 256, 512, 512, 512, 512)  # of the generator's layers
+    g_between_width: int = 512  # of the generator's layers
+    g_up_widths: tuple[int, ...] = (512, 256, 128, 64)  # of the generator's layers
+    g_dropped_width: int = 512  # of the generator's layers
+    d_widths: tuple[int, ...] = (64, 128, 256, 512, 1)  # of the discriminator's
+    init_std: float = 0.02
+
+    @classmethod
+    def tiny(cls) -> Config:
+        """The same architecture at toy size."""
+        return cls(
+            g_stem_width=8,
+            g_down_widths=(8, 16, 32, 32, 32, 32),
+            g_between_width=32,
+            g_up_widths=(32, 16, 8, 8),
+            g_dropped_width=32,
+            d_widths=(8, 8, 16, 32, 1),
+        )
+
+
+MULTIPLE = 256  # of pixels: what layers divide the sides of an image by, at most
+
+
+class Down(nn.Sequential):
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False),
+            nn.InstanceNorm2d(width, affine=True),
+        )
+
+
+class Up(nn.Sequential):
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False),
+            nn.InstanceNorm2d(width, affine=True),
+        )
+
+
+class Dropped(nn.Sequential):
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False),
+            nn.InstanceNorm2d(width, affine=True),
+            nn.Dropout(0.5),
+        )
+
+
+class Generator(nn.Module):
+    """Pictures (B, outputs, H, W) of images (B, channels, H, W), both from -1 to 1."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.before = nn.Conv2d(
+            config.channels, config.g_stem_width, 4, stride=2, padding=1, bias=False
+        )
+        self.then2 = Down(config.g_stem_width, config.g_down_widths[0])
+        self.then4 = Down(config.g_down_widths[0], config.g_down_widths[1])
+        self.then6 = Down(config.g_down_widths[1], config.g_down_widths[2])
+        self.then8 = Down(config.g_down_widths[2], config.g_down_widths[3])
+        self.then10 = Down(config.g_down_widths[3], config.g_down_widths[4])
+        self.then12 = Down(config.g_down_widths[4], config.g_down_widths[5])
+        self.then14 = nn.Sequential(
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(
+                config.g_down_widths[5], config.g_between_width, 4, stride=2, padding=1, bias=False
+            ),
+            Up(config.g_between_width, config.g_up_widths[0]),
+        )
+        self.then16 = Dropped(
+            config.g_down_widths[5] + config.g_up_widths[0], config.g_dropped_width
+        )
+        self.then18 = Dropped(
+            config.g_down_widths[4] + config.g_dropped_width, config.g_dropped_width
+        )
+        self.then20 = Dropped(
+            config.g_down_widths[3] + config.g_dropped_width, config.g_dropped_width
+        )
+        self.then22 = Up(config.g_down_widths[2] + config.g_dropped_width, config.g_up_widths[1])
+        self.then24 = Up(config.g_down_widths[1] + config.g_up_widths[1], config.g_up_widths[2])
+        self.then26 = Up(config.g_down_widths[0] + config.g_up_widths[2], config.g_up_widths[3])
+        self.after = nn.Sequential(
+            nn.ReLU(),
+            nn.ConvTranspose2d(
+                config.g_stem_width + config.g_up_widths[3], config.outputs, 4, stride=2, padding=1
+            ),
+            nn.Tanh(),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        first: Tensor = self.before(images)
+        second: Tensor = self.then2(first)
+        third: Tensor = self.then4(second)
+        fourth: Tensor = self.then6(third)
+        fifth: Tensor = self.then8(fourth)
+        sixth: Tensor = self.then10(fifth)
+        seventh: Tensor = self.then12(sixth)
+        x: Tensor = self.then14(seventh)
+        x = self.then16(torch.cat([seventh, x], 1))
+        x = self.then18(torch.cat([sixth, x], 1))
+        x = self.then20(torch.cat([fifth, x], 1))
+        x = self.then22(torch.cat([fourth, x], 1))
+        x = self.then24(torch.cat([third, x], 1))
+        x = self.then26(torch.cat([second, x], 1))
+        pictures: Tensor = self.after(torch.cat([first, x], 1))
+        return pictures
+
+
+class Discriminator(nn.Module):
+    """Scores (B, N) of pictures beside what they are made of, the higher the more real."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(config.channels + config.outputs, config.d_widths[0], 4, stride=2, padding=1),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(config.d_widths[0], config.d_widths[1], 4, stride=2, padding=1, bias=False),
+            nn.InstanceNorm2d(config.d_widths[1], affine=True),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(config.d_widths[1], config.d_widths[2], 4, stride=2, padding=1, bias=False),
+            nn.InstanceNorm2d(config.d_widths[2], affine=True),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(config.d_widths[2], config.d_widths[3], 4, padding=1, bias=False),
+            nn.InstanceNorm2d(config.d_widths[3], affine=True),
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(config.d_widths[3], config.d_widths[4], 4, padding=1),
+        )
+
+    def forward(self, sources: Tensor, images: Tensor) -> Tensor:
+        x = torch.cat([sources, images], 1)
+        scores: Tensor = self.layers(x)
+        return scores.flatten(1)
+
+
+class Model(nn.Module):
+    """A generator of pictures, and a discriminator that teaches it."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.generator = Generator(config)
+        self.discriminator = Discriminator(config)
+
+    @torch.no_grad()
+    def init_weights(self) -> None:
+        """Weights from N(0, init_std^2) (arXiv:1511.06434, section 4); norms at one."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=self.config.init_std)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.InstanceNorm2d):
+                module.reset_parameters()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pictures (B, outputs, H, W) of images (B, channels, H, W) of any size, from -1 to 1."""
+        if (
+            images.ndim != 4
+            or images.size(1) != self.config.channels
+            or min(images.shape[2:]) < MULTIPLE
+        ):
+            wanted = f"(batch, {self.config.channels}, height, width)"
+            raise ValueError(
+                f"images of {tuple(images.shape)}, not of {wanted}, {MULTIPLE} pixels or more"
+            )
+        height, width = images.shape[2:]
+        images = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")
+        pictures: Tensor = self.generator(images)
+        return pictures[..., :height, :width]

@@ -1,0 +1,170 @@
+# Made from specs/pix2pix.yaml; make it again: tgen build specs/pix2pix.yaml
+"""Make a picture of another with a trained pix2pix.
+
+python -m generated.pix2pix.translate --checkpoint out/pix2pix pictures/
+python -m generated.pix2pix.translate picture.png --target wanted/
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .model import Config, Model
+from .pictures import by_name, check_pillow, pixels_of
+from .process import failed, plain
+from .quality import quality
+
+SOURCE_MODE, TARGET_MODE = "RGB", "RGB"
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    config = Config(**saved["config"])
+    try:
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            load_weights(Model(config), tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
+    try:
+        model = Model(config).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
+    load_weights(model, tensors, checkpoint)
+    return model.eval()
+
+
+@torch.no_grad()
+def made_of(model: Model, image: Tensor) -> Tensor:
+    """What the model makes of a picture (C, H, W) of any size, from 0 to 1."""
+    made: Tensor = model(2 * image[None] - 1).float()[0]
+    return (made + 1) / 2
+
+
+def predictions(options: argparse.Namespace) -> Iterator[tuple[Path, Path, list[float]]]:
+    """Each picture that can be read, what is made of it, and how near that is to its target."""
+    check_pillow()
+    files = files_of(options.paths)
+    targets = by_name(options.target) if options.target else {}
+    if alone := [str(name) for name in files if options.target and name not in targets]:
+        raise ValueError(f"{options.target} has no target for {', '.join(alone):.200}")
+    model = load(options.checkpoint, options.device)
+    for name, file in files.items():
+        try:
+            image = read(file, SOURCE_MODE, options.device)
+        except ValueError as error:
+            print("warning:", plain(f"{error}; it is skipped"), file=sys.stderr)
+            continue
+        made, path = made_of(model, image), options.to / name.with_suffix(".png")
+        write(made, path)
+        figures = []
+        if options.target:
+            target = read(targets[name], TARGET_MODE, options.device)
+            figures = compared(model.config, image, made, target, targets[name])
+        yield file, path, figures
+
+
+def files_of(paths: list[Path]) -> dict[Path, Path]:
+    """The files that are named, and the pictures in folders, by what they are called there."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"there is no {path}")
+        for name, file in (by_name(path) if path.is_dir() else {Path(path.stem): path}).items():
+            if name in found:
+                raise ValueError(f"{found[name]} and {file} would be written to one file")
+            found[name] = file
+    if not found:
+        raise ValueError(f"no pictures in {', '.join(map(str, paths))}")
+    return found
+
+
+def read(file: Path, mode: str, device: str) -> Tensor:
+    """The pixels of a file (C, H, W), from 0 to 1; ValueError says that it can't be read."""
+    try:
+        return pixels_of(file, mode).to(device).float() / 255
+    except Exception as error:  # decoders raise whatever a broken file leads them to
+        raise ValueError(f"{file} can't be read: {error!s:.200}") from None
+
+
+def write(image: Tensor, path: Path) -> None:
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = image.mul(255).round().byte().permute(1, 2, 0).cpu().contiguous()
+    Image.fromarray(pixels.squeeze(2).numpy()).save(path)
+
+
+def compared(
+    config: Config, image: Tensor, made: Tensor, target: Tensor, file: Path
+) -> list[float]:
+    """PSNR and SSIM of what is made, and of the picture itself."""
+    fits = target.shape[1:] == made.shape[1:]
+    if not fits:
+        sizes = [" x ".join(map(str, one.shape[1:])) for one in (target, made)]
+        raise ValueError(f"{file} has {sizes[0]} pixels, and what is made of its source {sizes[1]}")
+    pairs = ((one[None], target[None]) for one in (made, image))
+    return [number.item() for pair in pairs for number in quality(*pair)]
+
+
+def show(made: Iterator[tuple[Path, Path, list[float]]], measured: bool) -> None:
+    """A line for each picture; where there are targets a table, with the means as its last line."""
+    if measured:
+        print(f"{'':40}  PSNR (dB)  {'identity':>8}    SSIM  {'identity':>8}")
+    rows = []
+    for file, path, figures in made:
+        if not measured:
+            print(f"{plain(str(file))} -> {plain(str(path))}")
+            continue
+        rows.append(figures)
+        print(line_of(plain(str(file)), figures))
+    if rows:
+        means = np.mean(rows, axis=0).tolist()
+        print(line_of(f"mean of {len(rows):,}", means))
+
+
+def line_of(name: str, figures: list[float]) -> str:
+    psnr, ssim, beside, beside_ssim = figures
+    return f"{name[-40:]:40}  {psnr:9.2f}  {beside:8.2f}  {ssim:6.4f}  {beside_ssim:8.4f}"
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.translate",
+        description="Make a picture of another with a trained pix2pix.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add("paths", type=Path, nargs="+", help="pictures, and folders of pictures")
+    add("--checkpoint", type=Path, default="out/pix2pix", help="a run's folder or one file")
+    add("--to", type=Path, default="translated", help="the folder that receives pictures")
+    add("--target", type=Path, help="a folder of what they should be, by the same names")
+    add("--device", default=device, help="cpu, cuda, ...")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        options = parse_options(arguments)
+        show(predictions(options), options.target is not None)
+    except (ValueError, OSError) as error:
+        return failed(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+# Made from specs/pix2pix_small.yaml; make it again: tgen build specs/pix2pix_small.yaml
+"""The options of a training run, and the command line made from them."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, get_args, get_type_hints
+
+from .checkpoint import check_kinds, differences, read_checkpoint
+
+
+@dataclass(frozen=True)
+class Options:
+    data: Annotated[str, "a folder of pictures, or of train/ and val/ with these"] = ""
+    validation: Annotated[
+        float, "fraction of the pictures held out, where they have no split of their own"
+    ] = 0.1
+    workers: Annotated[int, "threads that decode pictures"] = 4
+    out: Annotated[str, "folder for checkpoints and logs"] = "out/pix2pix_small"
+    resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
+    overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False
+    tiny: Annotated[bool, "train Config.tiny(), to try things out"] = False
+    device: Annotated[str, "auto, cpu, cuda, ..."] = "auto"
+    dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
+    compile: Annotated[bool, "compile the model"] = False
+    seed: Annotated[int, "of the first weights and of all that is drawn"] = 1337
+    batch: Annotated[int, "patches per micro-batch, on each rank"] = 16
+    accumulation: Annotated[int, "micro-batches per step"] = 1
+    steps: Annotated[int, "steps of the whole run"] = 20_000
+    lr: Annotated[float, "peak learning rate"] = 0.0002
+    beta1: Annotated[float, "decay of Adam's first moment"] = 0.5
+    beta2: Annotated[float, "decay of Adam's second moment"] = 0.999
+    eps: Annotated[float, "of Adam"] = 1e-8
+    weight_decay: Annotated[float, "of matrices, which their gradients gain"] = 0.0
+    warmup: Annotated[int, "steps of linear warm-up"] = 0
+    discriminator_lr: Annotated[float, "peak learning rate of the discriminator"] = 0.0002
+    l1: Annotated[float, "weight of the pixels' distance to targets"] = 100.0
+    augment: Annotated[bool, "flip: of training's images alone"] = True
+    log_every: Annotated[int, "steps from one log line to the next"] = 10
+    eval_every: Annotated[int, "steps from one validation to the next"] = 500
+    checkpoint_every: Annotated[int, "steps from one checkpoint to the next"] = 500
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if type(value) is int and value < (0 if name in ("seed", "warmup") else 1):
+                raise ValueError(f"--{name.replace('_', '-')} can't be {value}")
+        if self.dtype not in ("auto", "float32", "bfloat16"):
+            raise ValueError(f"--dtype is {self.dtype!r}, not auto, float32 or bfloat16")
+
+
+def parse_options(arguments: list[str] | None) -> Options:
+    """The options given, else those of the run to resume, else the defaults."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.train",
+        description="Train pix2pix_small on pictures.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    for name, hint in get_type_hints(Options, include_extras=True).items():
+        kind, text = get_args(hint)
+        flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
+        how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        parser.add_argument(flag, default=default, help=text, **how)
+    given = parser.parse_args(arguments)
+    if given.resume:
+        path = Path(given.out) / "checkpoint.safetensors"
+        saved = read_checkpoint(path)[1].get("options")
+        if not isinstance(saved, dict):
+            raise ValueError(f"{path} does not say with which options it was written")
+        check_kinds(saved, vars(given), path)
+        saved |= {"out": given.out, "resume": True, "overwrite": False}
+        parser.set_defaults(**saved)
+        given = parser.parse_args(arguments)
+        print(f"resuming {path}; changed options: {differences(saved, vars(given)) or 'none'}")
+    if not given.data:
+        raise ValueError("say with --data what to train on")
+    return Options(**vars(given))
