@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from codegen.plan.reads import Printed
@@ -58,17 +59,24 @@ def _period(values: tuple[Any, ...]) -> str:
 
 
 def _run_lengths(values: tuple[Any, ...]) -> str:
-    """(1, 1, 1, 1, 2) -> ((1,) * 4 + (2,)) where that is shorter."""
-    runs: list[list[Any]] = []
-    for value in values:
-        if runs and runs[-1][0] == value:
-            runs[-1][1] += 1
-        else:
-            runs.append([value, 1])
+    """(1, 2, 3, 3, 3, 3, 3, 3) -> ((1, 2) + (3,) * 6) where repetition is shorter."""
+    runs = [(literal(value), len([*some])) for value, some in groupby(values)]
     plain = "(" + ", ".join(map(literal, values)) + ("," if len(values) == 1 else "") + ")"
-    parts = [f"({literal(value)},)" + (f" * {n}" if n > 1 else "") for value, n in runs]
-    short = "(" + " + ".join(parts) + ")" if len(parts) != 1 else parts[0]
-    return short if len(short) < len(plain) else plain
+    parts = [f"({value},)" + (f" * {n}" if n > 1 else "") for value, n in runs]
+    if len(_summed(parts)) >= len(plain):
+        return plain
+    joined: list[str] = []
+    for alone, some in groupby(runs, key=lambda run: run[1] == 1):
+        each = [*some]
+        if alone and len(each) > 1:
+            joined.append(f"({', '.join(value for value, _ in each)})")
+        else:
+            joined += [f"({value},)" + (f" * {n}" if n > 1 else "") for value, n in each]
+    return _summed(joined)
+
+
+def _summed(parts: list[str]) -> str:
+    return "(" + " + ".join(parts) + ")" if len(parts) != 1 else parts[0]
 
 
 def sentence(parts: Sequence[str]) -> str:

@@ -103,8 +103,11 @@ def used_blocks(draw: st.DrawFn, channels: int) -> tuple[dict[str, Any], list[An
     return {name: BLOCKS[name][0] for name in names}, layers, channels
 
 
+CONDITIONS = ("level < levels - 1", "0 < level <= 1", "level == 0", "level + 1 == levels")
+
+
 @st.composite
-def unets(draw: st.DrawFn) -> tuple[Fields, int]:
+def unets(draw: st.DrawFn, channels: int) -> tuple[Fields, int]:
     """Levels of maps whose sides four divides, and the channels that come out."""
     widths = draw(st.lists(st.integers(2, 5), min_size=2, max_size=3))
     conv = {"width": "width", "activation": "tanh", "norm": draw(norms((1, 2, 2)))}
@@ -116,7 +119,15 @@ def unets(draw: st.DrawFn) -> tuple[Fields, int]:
     join = draw(st.sampled_from(["concat", "add"]))
     said = {"widths": widths, "block": [{"conv": conv}], "join": join}
     said |= {"down": draw(st.sampled_from(downs)), "up": draw(st.sampled_from(ups))}
-    return {"unet": said}, widths[0]
+    for part in ("block", "down", "up"):
+        if draw(st.integers(0, 2)) == 0:
+            layer = draw(st.sampled_from([{"norm": "layer"}, {"rescale": 0.5}, {"tanh": {}}]))
+            said[part] = [*said[part], {**layer, "when": draw(st.sampled_from(CONDITIONS))}]
+    if draw(coin()):
+        return {"unet": said}, widths[0]
+    bare = {name: what for name, what in said.items() if name != "block"}
+    bare["down"] = [*said["down"], {"conv": {"width": "width", "kernel": 1}}]
+    return {"unet": {**bare, "join": "concat"}}, channels + widths[0]
 
 
 @st.composite
@@ -125,7 +136,7 @@ def of_maps(draw: st.DrawFn) -> Fields:
     channels, side = draw(st.sampled_from([1, 2, 3, 4])), draw(st.integers(3, 8))
     layers, shape = draw(rows((channels, side, side), draw(st.integers(1, 4))))
     if min(shape[1:]) > 3 and not shape[1] % 4 and not shape[2] % 4 and draw(coin()):
-        unet, width = draw(unets())
+        unet, width = draw(unets(shape[0]))
         layers, shape = [*layers, unet], (width, *shape[1:])
     model: Fields = {"image": {"size": side, "channels": channels}, "classes": 3}
     if draw(coin()):
@@ -185,7 +196,7 @@ def of_pixels(draw: st.DrawFn) -> Fields:
     for _ in range(draw(st.integers(0, 2))):
         layers += draw(keeping((channels, side, side), 1))
     if side % 4 == 0 and draw(coin()):
-        layers.append(draw(unets())[0])
+        layers.append(draw(unets(channels))[0])
     if side % 2 == 0 and draw(coin()):
         layers += [{"max_pool": 2}, {"conv": {"width": 3, "norm": "batch"}}, {"upsample": 2}]
     last = {"width": "classes", "kernel": draw(st.sampled_from([1, 3]))}

@@ -11,10 +11,10 @@ from codegen.plan.gan.translation_ends import translation_ends
 from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.layer import LayerError
 from codegen.plan.network.lowering import lowered
-from codegen.plan.network.modules import UNetClass
 from codegen.plan.network.nearest import nearest_side
 from codegen.plan.network.network import BlockClass, LayeredNetwork
 from codegen.plan.network.surroundings import Said, with_defaults
+from codegen.plan.network.unet_class import UNetClass
 from codegen.plan.network.walk import PlacedError
 from codegen.plan.tables import ConfigField, Group, Parameter, Start
 from codegen.spec.gan.vocabulary import GanModel, GanSpec, Player

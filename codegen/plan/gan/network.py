@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from codegen.frozen import frozen
 from codegen.plan.network.compose import Statement, Value
-from codegen.plan.network.modules import Held, UNetClass
+from codegen.plan.network.modules import Held
 from codegen.plan.network.network import BlockClass, LayerRow
+from codegen.plan.network.unet_class import UNetClass
 from codegen.plan.tables import ConfigField, ImportPlan, Parameter
 
 

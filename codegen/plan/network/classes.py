@@ -23,6 +23,7 @@ from codegen.plan.network.tree import (
     Used,
     Way,
 )
+from codegen.plan.network.unet import LEVEL, LEVELS, WAYS, only_layer
 
 Signature = tuple[Any, ...]
 LEVEL_PARTS = ("encoder", "down", "below", "up", "decoder")
@@ -37,7 +38,7 @@ class Found:
     signature: Signature
     line: Line
     uses: list[Used] = field(default_factory=list)
-    name: str = ""
+    name: str = ""  # none of a way between levels that is one layer, which needs no class
     arguments: tuple[str, ...] = ()
     own: OwnCall | None = None  # of the user, who wrote it
 
@@ -69,11 +70,15 @@ def changed_lines(node: Node, change: Callable[[Line], Line]) -> Node:
 
 def with_parts(levels: Levels, change: Callable[[Used], Used]) -> Levels:
     """Levels with each of their parts changed, in the order in which they are run."""
-    encoder, down = change(levels.encoder), change(levels.down)
-    below = levels.below
-    inner = with_parts(below, change) if isinstance(below, Levels) else change(below)
-    up, decoder = change(levels.up), change(levels.decoder)
-    return replace(levels, encoder=encoder, down=down, below=inner, up=up, decoder=decoder)
+
+    def changed(part: Any) -> Any:
+        if part is None:
+            return None
+        return with_parts(part, change) if isinstance(part, Levels) else change(part)
+
+    encoder, down = changed(levels.encoder), changed(levels.down)
+    below, up, decoder = (changed(one) for one in (levels.below, levels.up, levels.decoder))
+    return replace(levels, encoder=encoder, down=down, below=below, up=up, decoder=decoder)
 
 
 def signature(part: Any) -> Any:
@@ -137,6 +142,12 @@ def _merged(a: Node, b: Node) -> Node | None:
     return a
 
 
+def is_way(one: Found) -> bool:
+    """Whether it is a way between levels of a unet that is one layer."""
+    of_levels = one.block in WAYS and {LEVEL, LEVELS} <= {*dict(one.uses[0].words)}
+    return of_levels and only_layer(one.line) is not None
+
+
 class Classes:
     """The classes of a model, found one after the other; the inner ones first."""
 
@@ -188,8 +199,8 @@ class Classes:
         No class is called as one of the `modules`, of which some are the package's own.
         """
         for block in dict.fromkeys(one.block for one in self.found):
-            mine = [one for one in self.found if one.block == block]
-            if mine[0].own:
+            mine = [one for one in self.found if one.block == block and not is_way(one)]
+            if mine and mine[0].own:
                 for one in mine:
                     one.name = one.own.class_name if one.own else ""
                 continue

@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING
 from codegen.frozen import frozen
 from codegen.plan.network import spectral
 from codegen.plan.network.activation import HALVING
+from codegen.plan.network.class_docs import doc_of
 from codegen.plan.network.classes import Classes, Found, signature
 from codegen.plan.network.compose import Composer, Variable, inlined
-from codegen.plan.network.config_fields import config_fields
+from codegen.plan.network.config_fields import Fields, config_fields
 from codegen.plan.network.ends import NetworkEnds
 from codegen.plan.network.held_modules import HeldModule, held_modules
 from codegen.plan.network.layer import LayerError, PlannedLayer
-from codegen.plan.network.modules import Held, UNetCall, held, renamed, unet_class
+from codegen.plan.network.modules import Held, UNetCall, held, renamed
 from codegen.plan.network.network import BlockClass, Filling, LayeredNetwork, OwnBlocks
 from codegen.plan.network.own_blocks import own_blocks
 from codegen.plan.network.parameters import NamedWeight, is_sequence, weights_of
-from codegen.plan.network.polynomial import Atom, Polynomial, of_atom
+from codegen.plan.network.polynomial import of_atom
 from codegen.plan.network.rows import layer_rows, layers_in
-from codegen.plan.network.size import MAP, Shape, Size, as_given, fixed, shape_words
+from codegen.plan.network.size import MAP, Shape, as_given, fixed, shape_words
 from codegen.plan.network.stages import Stages, with_loops
 from codegen.plan.network.toy import FEW, numbers_tried, sides_tried
-from codegen.plan.network.tree import Levels, Line, Placed, Seen, Shortcut, Used
+from codegen.plan.network.tree import Levels, Line, Placed, Seen, Shortcut
+from codegen.plan.network.unet_class import UNetClass, unet_class
 from codegen.plan.network.walk import PlacedError, Walk
 from codegen.plan.reads import Read
 from codegen.plan.tables import Argument, ConfigField, Group, ImportPlan, Parameter, Start
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 ROUNDING, PATCHES = "network/definitions/round_to.py.jinja", "network/definitions/patches.py.jinja"
 MULTIPLE = "network/definitions/multiple.py.jinja"
 SMALL = 0.1  # of what keeps the variance: where the last layer of pictures starts
-SHAPES = ("channels", "side", "rows", "columns", "positions")  # of what comes into a block
 
 
 @frozen
@@ -103,8 +104,9 @@ def lowered(
     _check_names(model, [*ends.fields, *known.fields])
     composer = _composer(line, ends)
     value = composer.line(line, Variable(ends.argument), composer.whole, "x")
-    named = tuple(_named(held(one, classes), known.reads, known.of_loops)
-                  for one in composer.attributes)  # fmt: skip
+    unet = _unet(model, line, classes)
+    numbers = unet.numbers if unet else ()
+    named = tuple(_named(held(one, classes), known, numbers) for one in composer.attributes)
     layers = [layer for layer, _ in layers_in(line)]
     gain = 2 if any(layer.kind in HALVING for layer in layers) else 1
     own = own_blocks(code, line, ends.incoming)
@@ -113,9 +115,11 @@ def lowered(
     network = LayeredNetwork(
         class_name="Model",
         fields=(*_with_side(ends.fields, side), *_own(model), *known.fields),
-        classes=tuple(_block_class(one, classes, model) for one in classes.found if not one.own),
+        classes=tuple(
+            _block_class(one, classes) for one in classes.found if one.name and not one.own
+        ),
         held=named,
-        unet=next((unet_class(n, classes) for n in line.nodes if isinstance(n, Levels)), None),
+        unet=unet,
         statements=tuple(composer.statements),
         result=value,
         definitions=(
@@ -243,10 +247,24 @@ def _own(model: NetworkModel) -> Iterator[ConfigField]:
         yield ConfigField(name, type(value).__name__, value, value)
 
 
-def _named(one: Held, reads: dict[Atom, Polynomial], loops: dict[tuple[int, ...], str]) -> Held:
-    made: Held = renamed(one, reads)
+def _unet(model: NetworkModel, line: Line, classes: Classes) -> UNetClass | None:
+    """The class of the model's levels, if it has such; PlacedError where they are too unlike."""
+    for node in line.nodes:
+        if isinstance(node, Levels):
+            try:
+                return unet_class(node, classes)
+            except LayerError as error:
+                at = [layer.kind for layer in model.layers].index("unet")
+                raise PlacedError(("model", "layers", at, "unet"), error) from None
+    return None
+
+
+def _named(one: Held, known: Fields, numbers: tuple[str, ...]) -> Held:
+    made: Held = renamed(one, known.reads)
+    loops = known.of_loops
     modules = tuple(
-        replace(m, field=loops[m.ordinals]) if isinstance(m, UNetCall) else m for m in made.modules
+        replace(m, field=loops[m.ordinals], numbers=numbers) if isinstance(m, UNetCall) else m
+        for m in made.modules
     )
     made = replace(made, modules=modules)
     if made.stages is None:
@@ -255,13 +273,13 @@ def _named(one: Held, reads: dict[Atom, Polynomial], loops: dict[tuple[int, ...]
     return replace(made, stages=replace(made.stages, fields=looped))
 
 
-def _block_class(found: Found, classes: Classes, model: NetworkModel) -> BlockClass:
+def _block_class(found: Found, classes: Classes) -> BlockClass:
     composer = Composer(variables={"x"})
     value = composer.returned(composer.line(inlined(found.line), Variable("x"), "layers", "x"))
     attributes = tuple(composer.attributes)
     return BlockClass(
         name=found.name,
-        doc=_doc(found, classes),
+        doc=doc_of(found, classes),
         arguments=tuple(_argument(name) for name in found.arguments),
         held=tuple(held(one, classes) for one in attributes),
         statements=tuple(composer.statements),
@@ -272,25 +290,6 @@ def _block_class(found: Found, classes: Classes, model: NetworkModel) -> BlockCl
 
 def _argument(name: str) -> Argument:
     return Argument(name, "int", "1" if name == "stride" else "")
-
-
-def _doc(found: Found, classes: Classes) -> str:
-    """How a class differs from the others of its block."""
-    others = [one for one in classes.found if one.block == found.block]
-    if len(others) == 1:
-        return ""
-    said: list[str] = []
-    for name in dict.fromkeys(n for use in found.uses for n in _told(use)):
-        values = {_told(use).get(name, "") for use in found.uses}
-        everywhere = {_told(use).get(name, "") for one in others for use in one.uses}
-        if len(values) == 1 and len(everywhere) > 1 and name not in found.arguments:
-            said.append(f"{name} {values.pop()}")
-    return f"`{found.block}` with {', '.join(said)}." if said else ""
-
-
-def _told(use: Used) -> dict[str, str]:
-    numbers = {name: str(v.value) for name, v in use.given if isinstance(v, Size)}
-    return {**{n: v for n, v in numbers.items() if n not in SHAPES}, **dict(use.words)}
 
 
 def _last_matrix(named: list[NamedWeight]) -> str:

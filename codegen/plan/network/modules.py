@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -14,7 +15,6 @@ from codegen.plan.network.polynomial import Atom, Chosen, OwnName, Polynomial, o
 from codegen.plan.network.size import Pair, Size, fixed, number, quantity
 from codegen.plan.network.stages import Stages
 from codegen.plan.network.tree import Levels, Line, Patched, Placed, Repeated, Shortcut, Used
-from codegen.plan.network.unet import only_layer, words_of
 
 Given = tuple[tuple[str, Size | Pair | Plain], ...]
 POSITIONAL = ("channels", "width")
@@ -94,51 +94,8 @@ class UNetCall:
     channels: Size
     ordinals: tuple[int, ...]
     field: str = ""
+    numbers: tuple[str, ...] = ()  # the model's own that its layers use
     kind: Literal["unet"] = "unet"
-
-
-@frozen
-class UNetClass:
-    """A level of the unet, as its class makes it; a part that is one layer has no class."""
-
-    encoder: BlockCall
-    down: BlockCall | Leaf
-    below: Size
-    bottom: BlockCall
-    up: BlockCall | Leaf
-    decoder: BlockCall
-    joins: bool  # side by side, not added
-
-
-def unet_class(levels: Levels, classes: Classes) -> UNetClass:
-    """The class of the levels of a model."""
-    words = words_of(levels)
-    deepest = levels
-    while isinstance(deepest.below, Levels):
-        deepest = deepest.below
-    assert isinstance(deepest.below, Used)
-    return UNetClass(
-        encoder=_call(words.encoder, classes.of(levels.encoder)),
-        down=_way(words.down, levels.down, classes),
-        below=words.below,
-        bottom=_call(words.bottom, classes.of(deepest.below)),
-        up=_way(words.up, levels.up, classes),
-        decoder=_call(words.decoder, classes.of(levels.decoder)),
-        joins=words.join == "concat",
-    )
-
-
-def _way(given: Given, use: Used, classes: Classes) -> BlockCall | Leaf:
-    """A way from level to level."""
-    found = classes.of(use)
-    alone = only_layer(found.line)
-    if alone is None:
-        return _call(given, found)
-    known: dict[Atom, Polynomial] = {
-        OwnName(name): value.formula for name, value in given if isinstance(value, Size)
-    }
-    made: PlannedLayer = renamed(alone, known)
-    return Leaf(made)
 
 
 def renamed(part: Any, known: dict[Atom, Polynomial]) -> Any:
@@ -154,6 +111,18 @@ def renamed(part: Any, known: dict[Atom, Polynomial]) -> Any:
         own = {f.name: renamed(getattr(part, f.name), known) for f in fields(part)}
         return replace(part, **own)
     return part
+
+
+def atoms_in(part: Any) -> Iterator[Atom]:
+    """The names that numbers in a part of a plan are made of."""
+    if isinstance(part, Size):
+        yield from part.formula.atoms()
+    elif isinstance(part, tuple):
+        for one in part:
+            yield from atoms_in(one)
+    elif is_dataclass(part) and not isinstance(part, type):
+        for field in fields(part):
+            yield from atoms_in(getattr(part, field.name))
 
 
 Module = UNetCall | Leaf | BlockCall | BlocksInRow | OverPatches
@@ -203,7 +172,7 @@ def _modules(node: Straight, classes: Classes) -> tuple[Module, ...]:
         case Placed():
             return (Leaf(node.layer),)
         case Used():
-            return (_call(node.given, classes.of(node)),)
+            return (call(node.given, classes.of(node)),)
         case Levels():
             atoms = [width.formula.atom for width in node.widths]
             ordinals = tuple(one.ordinal for one in atoms if isinstance(one, Chosen))
@@ -220,7 +189,8 @@ def _line(line: Line, classes: Classes) -> tuple[Module, ...]:
     return tuple(module for node in straight for module in _modules(node, classes))
 
 
-def _call(given: Given, found: Found) -> BlockCall:
+def call(given: Given, found: Found) -> BlockCall:
+    """A block made with what it is given."""
     values = dict(given)
     arguments = []
     places = found.own.places if found.own else POSITIONAL
@@ -237,19 +207,19 @@ def is_needed(argument: Keyword) -> bool:
 
 def _repeated(node: Repeated, classes: Classes) -> tuple[Module, ...]:
     if is_one(node):
-        return (_call(node.uses[0].given, classes.of(node.uses[0])),)
+        return (call(node.uses[0].given, classes.of(node.uses[0])),)
     names = {use.class_name for use in node.uses}
     if node.rest is None or (len(names) > 1 and len({u.class_name for u in node.uses[1:]}) > 1):
-        return tuple(_call(use.given, classes.of(use)) for use in node.uses)
+        return tuple(call(use.given, classes.of(use)) for use in node.uses)
     uses = node.uses if len(node.uses) > 1 else (*node.uses, node.rest)
     same = len(names) == 1
     if same and (line := _linear(uses)) and (len(uses) > 2 or not _indexed(line)):
-        return (BlocksInRow(None, _call(line, classes.of(uses[0])), node.count, _indexed(line)),)
+        return (BlocksInRow(None, call(line, classes.of(uses[0])), node.count, _indexed(line)),)
     others = _linear(uses[1:])
     assert others is not None
     less = (quantity(node.count) - number(1)).size()
-    first = _call(uses[0].given, classes.of(uses[0]))
-    rest = _call(others, classes.of(uses[1]))
+    first = call(uses[0].given, classes.of(uses[0]))
+    rest = call(others, classes.of(uses[1]))
     return (BlocksInRow(first, rest, less, _indexed(others)),)
 
 
@@ -283,8 +253,8 @@ def _loop(stages: Stages, classes: Classes) -> StageLoop:
     fields = tuple(LoopedField(loop.name, loop.ordinals) for loop in stages.loops)
     return StageLoop(
         fields=fields,
-        first=_call(stages.first, found),
-        others=_call(stages.rest, found) if stages.counts else None,
+        first=call(stages.first, found),
+        others=call(stages.rest, found) if stages.counts else None,
         start=stages.start,
         then=stages.then,
     )

@@ -41,6 +41,8 @@ def nearest_side(
     side = ends.incoming[1].value
     if wrong(2 * side) == wrong(-(-side // 2)) == error.message:
         return None
+    if not wrong(side):  # layers fit, and something else is wrong
+        return None
     return next((one for one in _sides(side) if not wrong(one)), None)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codegen.frozen import frozen
 from codegen.plan.network.compose import Statement, Value
-from codegen.plan.network.modules import Held, UNetClass
+from codegen.plan.network.modules import Held
+from codegen.plan.network.unet_class import UNetClass
 from codegen.plan.tables import Argument, ConfigField, ImportPlan, Parameter
 
 

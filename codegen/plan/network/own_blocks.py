@@ -82,5 +82,5 @@ def _of(node: Node) -> Iterator[Used]:
         case Patched():
             yield from uses_of(node.layers)
         case Levels():
-            for part in (node.encoder, node.down, node.below, node.up, node.decoder):
+            for part in node.parts:
                 yield from _of(part)

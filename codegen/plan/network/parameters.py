@@ -13,9 +13,7 @@ from codegen.plan.network.polynomial import Atom, OwnName, Polynomial
 from codegen.plan.network.size import Size, fixed
 from codegen.plan.network.stages import Stages
 from codegen.plan.network.tree import Levels, Line, Patched, Placed, Repeated, Used
-from codegen.plan.network.unet import only_layer
-
-WAYS = ("down", "up")
+from codegen.plan.network.unet import WAYS, only_layer
 
 
 @frozen
@@ -101,8 +99,10 @@ def _of_module(
         case Used():
             yield from _of_line(node.line, prefix, around)
         case Levels():
-            for part in LEVEL_PARTS:
-                yield from _of_part(getattr(node, part), part, f"{prefix}{part}.", around)
+            for name in LEVEL_PARTS:
+                part = getattr(node, name)
+                if part is not None:
+                    yield from _of_part(part, name, f"{prefix}{name}.", around)
         case Patched():
             inner = tuple(n for n in node.layers.nodes if isinstance(n, Straight))
             alone = len(inner) == 1 and is_one(inner[0])

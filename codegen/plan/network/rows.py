@@ -49,7 +49,7 @@ def _of(node: Node) -> Iterator[tuple[PlannedLayer, int]]:
             for layer, times in layers_in(node.layers):
                 yield layer, times * node.size.value**2
         case Levels():
-            for part in (node.encoder, node.down, node.below, node.up, node.decoder):
+            for part in node.parts:
                 yield from _of(part)
         case Used():
             yield from layers_in(node.line)
@@ -94,14 +94,11 @@ def _rows(node: Node, depth: int) -> Iterator[LayerRow]:
 
 
 def _level_rows(node: Levels, depth: int) -> Iterator[LayerRow]:
-    for name, part in (("level", node.encoder), ("down", node.down)):
-        yield _row(name, (part,), part.seen, depth)
-    if isinstance(node.below, Levels):
-        yield from _level_rows(node.below, depth)
-    else:
-        yield _row("level", (node.below,), node.below.seen, depth)
-    for name, part in (("up", node.up), ("level", node.decoder)):
-        yield _row(name, (part,), part.seen, depth)
+    for part in node.parts:
+        if isinstance(part, Levels):
+            yield from _level_rows(part, depth)
+        else:
+            yield _row(part.block, (part,), part.seen, depth)
 
 
 def _name(node: Node) -> str:

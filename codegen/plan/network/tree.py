@@ -162,17 +162,26 @@ class Repeated:
 
 @frozen
 class Levels:
-    """A level of a unet: what is below it is the next level, or the last one's block."""
+    """A level of a unet: what is below it is the next level, or the last one's block.
 
-    encoder: Used
+    Where levels have no block of their own, there is no encoder, no decoder, and nothing below.
+    """
+
+    encoder: Used | None
     down: Used
-    below: Levels | Used
+    below: Levels | Used | None
     up: Used
-    decoder: Used
+    decoder: Used | None
     widths: tuple[Size, ...]
     join: Literal["concat", "add"]
     channels: Size  # that come in
     seen: Seen
+
+    @property
+    def parts(self) -> tuple[Used | Levels, ...]:
+        """Those that are there, in the order in which they run."""
+        all_parts = (self.encoder, self.down, self.below, self.up, self.decoder)
+        return tuple(part for part in all_parts if part is not None)
 
 
 Node = Placed | Keep | Recalled | Joined | Shortcut | Parted | Patched | Used | Repeated | Levels

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from codegen.frozen import frozen
 from codegen.plan.network.layer import LayerError, PlannedLayer
-from codegen.plan.network.polynomial import Atom, OwnName, Polynomial, of_atom
 from codegen.plan.network.size import (
     Size,
     channels_of,
@@ -26,7 +23,10 @@ from codegen.spec.yaml.source import Key
 if TYPE_CHECKING:
     from codegen.plan.network.walk import Walk
 
+WAYS = ("down", "up")
 PARTS = {"block": "level", "down": "down", "up": "up"}  # of a unet, and their classes' words
+
+LEVEL, LEVELS = "level", "levels"  # names of their numbers
 
 
 def leveled(walk: Walk, layer: UNetLayer, seen: Seen, names: dict[str, Given], key: Key) -> Levels:
@@ -44,30 +44,36 @@ def leveled(walk: Walk, layer: UNetLayer, seen: Seen, names: dict[str, Given], k
 def _level(
     walk: Walk, layer: UNetLayer, seen: Seen, widths: list[Size], key: Key, at: int
 ) -> Levels:
-    upper, lower = widths[at], widths[at + 1]
-    encoder = _part(walk, layer, "block", seen, upper, key)
-    down = _part(walk, layer, "down", encoder.seen, lower, key)
-    below: Levels | Used
+
+    def part(name: str, seen: Seen, level: int) -> Used:
+        definition = BlockDefinition.model_construct(layers=getattr(layer, name), given={})
+        own = {LEVEL: level, LEVELS: len(widths)}
+        own = {n: v for n, v in own.items() if n not in walk.named}
+        given: dict[str, Given] = {"width": widths[level]}
+        place = (*key, name)
+        return one_use(
+            walk, PARTS[name], definition, seen, given, key=place, first=True, settled=own
+        )
+
+    encoder = part("block", seen, at) if layer.block else None
+    kept = encoder.seen if encoder else seen
+    down = part("down", kept, at + 1)
+    below: Levels | Used | None = None
     if at + 2 < len(widths):
         below = _level(walk, layer, down.seen, widths, key, at + 1)
-    else:
-        below = _part(walk, layer, "block", down.seen, lower, key)
-    up = _part(walk, layer, "up", below.seen, upper, key)
-    _check_fit(encoder.seen, up.seen, layer, at, below.seen)
-    shape = encoder.seen.shape
+    elif layer.block:
+        below = part("block", down.seen, at + 1)
+    deepest = below.seen if below else down.seen
+    up = part("up", deepest, at)
+    _check_fit(kept, up.seen, layer, at, deepest)
+    shape = kept.shape
     if layer.join == "concat":
         both = total([channels_of(shape), channels_of(up.seen.shape)])
         shape = with_channels(shape, both)
-    met = Seen(shape, encoder.seen.ratio, up.seen.field, encoder.seen.step)
-    decoder = _part(walk, layer, "block", met, upper, key)
-    ends = (tuple(widths[at:]), layer.join)
-    return Levels(encoder, down, below, up, decoder, *ends, channels_of(seen.shape), decoder.seen)
-
-
-def _part(walk: Walk, layer: UNetLayer, name: str, seen: Seen, width: Size, key: Key) -> Used:
-    definition = BlockDefinition.model_construct(layers=getattr(layer, name), given={})
-    own = PARTS[name]
-    return one_use(walk, own, definition, seen, {"width": width}, key=(*key, name), first=True)
+    met = Seen(shape, kept.ratio, up.seen.field, kept.step)
+    decoder = part("block", met, at) if layer.block else None
+    ends = (tuple(widths[at:]), layer.join, channels_of(seen.shape))
+    return Levels(encoder, down, below, up, decoder, *ends, decoder.seen if decoder else met)
 
 
 def _check_fit(level: Seen, back: Seen, layer: UNetLayer, at: int, below: Seen) -> None:
@@ -90,60 +96,3 @@ def only_layer(line: Line) -> PlannedLayer | None:
         case (Placed(layer),):
             return layer
     return None
-
-
-@frozen
-class UNetWords:
-    """What each part of a level is given, in the words of the class: width, lower, channels."""
-
-    encoder: tuple[tuple[str, Size], ...]
-    down: tuple[tuple[str, Size], ...]
-    bottom: tuple[tuple[str, Size], ...]
-    up: tuple[tuple[str, Size], ...]
-    decoder: tuple[tuple[str, Size], ...]
-    below: Size  # channels into the next level
-    join: Literal["concat", "add"]
-
-
-def words_of(levels: Levels) -> UNetWords:
-    """LayerError where the levels differ in more than their widths."""
-    found = [_words(one) for one in _chain(levels)]
-    texts = {str([(n, str(v)) for part in _given(one) for n, v in part]) for one in found}
-    if len(texts) > 1:
-        raise LayerError("levels of a `unet` differ by their widths alone")
-    last = _chain(levels)[-1]
-    assert isinstance(last.below, Used)
-    return replace(found[0], bottom=_in_words(last.below, last))
-
-
-def _given(one: UNetWords) -> tuple[tuple[tuple[str, Size], ...], ...]:
-    return (one.encoder, one.down, one.up, one.decoder)
-
-
-def _chain(levels: Levels) -> list[Levels]:
-    found = [levels]
-    while isinstance(found[-1].below, Levels):
-        found.append(found[-1].below)
-    return found
-
-
-def _words(one: Levels) -> UNetWords:
-    parts = (one.encoder, one.down, one.up, one.decoder)
-    encoder, down, up, decoder = (_in_words(part, one) for part in parts)
-    named = of_atom(OwnName("channels"))
-    encoder = tuple((n, Size(v.value, named) if n == "channels" else v) for n, v in encoder)
-    below = _word(channels_of(one.down.seen.shape), one)
-    return UNetWords(encoder, down, (), up, decoder, below, one.join)
-
-
-def _in_words(use: Used, one: Levels) -> tuple[tuple[str, Size], ...]:
-    return tuple((name, _word(v, one)) for name, v in use.given if isinstance(v, Size))
-
-
-def _word(size: Size, one: Levels) -> Size:
-    names = zip(("width", "lower"), one.widths, strict=False)
-    known: dict[Atom, Polynomial] = {}
-    for name, width in names:
-        if width.formula.atom is not None:
-            known[width.formula.atom] = of_atom(OwnName(name))
-    return size.renamed(known)

@@ -161,9 +161,12 @@ def _value(walk: Walk, said: bool | int | float | str, names: Names) -> Given:
 
 def one_use(
     walk: Walk, name: str, block: Block, seen: Seen, given: dict[str, Given], *,
-    first: bool, key: Key | None = None,
+    first: bool, key: Key | None = None, settled: dict[str, int] | None = None,
 ) -> Used:  # fmt: skip
-    """A block in its own words; what comes out in the words of the code around."""
+    """A block in its own words; what comes out in the words of the code around.
+
+    Names that are `settled` are plain numbers in it.
+    """
     outer: dict[str, Quantity] = {}
     inner: dict[str, Given] = {}
     words: list[tuple[str, str]] = []
@@ -188,6 +191,9 @@ def one_use(
             inner[own] = fixed(1)
         else:
             inner[own] = Quantity(outer[own].value, of_atom(OwnName(own)))
+    for own, plain_number in (settled or {}).items():
+        inner[own] = number(plain_number)
+        words.append((own, str(plain_number)))
     for axis in ("side", "rows", "columns"):
         inner.pop(axis, None)
     shape = _in_own_words(seen.shape)

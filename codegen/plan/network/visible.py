@@ -19,6 +19,7 @@ from codegen.spec.masks.expression import (
     Unary,
     parse_expression,
 )
+from codegen.spec.network.expressions import parse_condition
 
 Given = Size | Quantity | str | bool
 Names = Mapping[str, Given]
@@ -31,7 +32,7 @@ def worked_out(text: str, names: Names) -> Quantity:
 
 def holds(said: bool | str, names: Names) -> bool:
     """Whether a condition is met."""
-    return said if isinstance(said, bool) else _condition(parse_expression(said), names)
+    return said if isinstance(said, bool) else _condition(parse_condition(said), names)
 
 
 def _condition(tree: Expression, names: Names) -> bool:

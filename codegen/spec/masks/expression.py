@@ -91,11 +91,14 @@ class Binary:
 Expression = Number | Name | Call | Unary | Binary
 
 
-def parse_expression(text: str) -> Expression:
-    """The tree of an expression; ExpressionError with the offending character."""
+def parse_expression(text: str, *, chains: bool = False) -> Expression:
+    """The tree of an expression; ExpressionError with the offending character.
+
+    With `chains`, `a < b < c` is `a < b & b < c`.
+    """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")
-    parser = _Parser(text)
+    parser = _Parser(text, chains)
     tree = parser.level(0, 0)
     if parser.token:
         raise ExpressionError(f"unexpected `{parser.token}`", parser.offset, len(parser.token))
@@ -103,8 +106,8 @@ def parse_expression(text: str) -> Expression:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, chains: bool) -> None:
+        self.text, self.chains = text, chains
         self.end = 0
         self.operands = 0
         self.advance()
@@ -142,10 +145,23 @@ class _Parser:
         while self.token in LEVELS[level]:
             operator, offset = self.token, self.offset
             self.advance()
-            left = Binary(operator, left, self.level(level + 1, depth), offset)
+            right = self.level(level + 1, depth)
+            left = Binary(operator, left, right, offset)
+            if level == COMPARE_LEVEL and self.chains:
+                return self.chained(left, right, depth)
             if level == COMPARE_LEVEL and self.token in LEVELS[level]:
                 raise ExpressionError("comparisons don't chain", self.offset, len(self.token))
         return left
+
+    def chained(self, compared: Expression, last: Expression, depth: int) -> Expression:
+        """Comparisons in a row, each of what the one before ended with."""
+        while self.token in LEVELS[COMPARE_LEVEL]:
+            operator, offset = self.token, self.offset
+            self.advance()
+            right = self.level(COMPARE_LEVEL + 1, depth)
+            compared = Binary("&", compared, Binary(operator, last, right, offset), offset)
+            last = right
+        return compared
 
     def factor(self, depth: int) -> Expression:
         """A number, a word, a call, a group or a minus."""

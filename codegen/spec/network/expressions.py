@@ -34,7 +34,7 @@ def parse_number(text: str) -> Expression:
 
 def parse_condition(text: str) -> Expression:
     """The tree of a condition; ExpressionError with the offending character."""
-    tree = parse_expression(text)
+    tree = parse_expression(text, chains=True)
     _check_condition(tree)
     return tree
 

@@ -169,17 +169,19 @@ class Reading(Leaves):
 
     def _unet(self, said: Names, x: Array, names: Names) -> Array:
         inner = {n: v for n, v in names.items() if n in ("classes", *self.model.get("numbers", {}))}
-        return self.level(said, 0, x, {**inner, "stride": 1})
+        return self.level(said, 0, x, {**inner, "stride": 1, "levels": len(said["widths"])})
 
     def level(self, said: Names, at: int, x: Array, names: Names) -> Array:
         """A level of a unet, with all that is below it."""
-        mine = {**names, "width": said["widths"][at]}
-        x = self.run(said["block"], x, mine, {})
+        mine = {**names, "width": said["widths"][at], "level": at}
+        block = said.get("block", [])
+        x = self.run(block, x, mine, {})
         if at + 1 == len(said["widths"]):
             return x
-        y = self.run(said["down"], x, {**names, "width": said["widths"][at + 1]}, {})
+        lower = {**names, "width": said["widths"][at + 1], "level": at + 1}
+        y = self.run(said["down"], x, lower, {})
         y = self.run(said["up"], self.level(said, at + 1, y, names), mine, {})
-        return self.run(said["block"], joined(said.get("join", "concat"), [x, y]), mine, {})
+        return self.run(block, joined(said.get("join", "concat"), [x, y]), mine, {})
 
     def _patches(self, said: Names, x: Array, names: Names) -> Array:
         n = self.number(said.get("size", 2), names)
