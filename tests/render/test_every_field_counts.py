@@ -166,7 +166,11 @@ SAME_FOR = {
     ("transformer", "embedding"): DEVICES,
     ("transformer", "image-embedding"): DEVICES,
     ("network", "super-resolution"): {**ON_MAPS, "train.loss: l2": AGAIN},
-    ("network", "image-to-image"): {**ON_MAPS, "train.loss: l1": AGAIN},
+    ("network", "image-to-image"): {
+        **ON_MAPS,
+        "train.loss: l1": AGAIN,
+        "data.pairs: folders": AGAIN,
+    },
     ("network", "regression"): DEVICES,
     ("network", "classification"): DEVICES,
     ("recurrent", "sequence-classification"): DEVICES,

@@ -26,13 +26,13 @@ def image_to_image(spec: SpecHead, network: HasLayers, flops: int) -> PictureTas
     numbers = {field.name: field.value for field in network.fields}
     size, target = numbers["image_size"], MODES[_whole(numbers["outputs"])]
     source, made = MODES[_whole(numbers["channels"])], said.make.kind if said.make else ""
-    sigma = float(getattr(said.make, "sigma", 0.0))
+    sigma, apart = float(getattr(said.make, "sigma", 0.0)), not made and not said.cut
+    commands = ("--data pairs/", *(("--data before/ --target after/",) if apart else ()))
+    own = f"{FOLDER}/tests/{'sources' if made else 'pairs'}.py.jinja"
     return PictureTask(
         name="image-to-image",
         data="pictures" if made else "pairs of pictures",
-        commands=(
-            ("--data pictures/",) if made else ("--data pairs/", "--data before/ --target after/")
-        ),
+        commands=("--data pictures/",) if made else commands,
         kept="held_out.json (the names of the pictures held out)",
         drawn=("patches", *(("their noise",) if made == "noise" else ())),
         data_class="Photographs" if made else "Pairs",
@@ -42,10 +42,10 @@ def image_to_image(spec: SpecHead, network: HasLayers, flops: int) -> PictureTas
         flops_of=f"patch of {size} x {size} pixels",
         needs="; reading pictures needs Pillow",
         flops=flops,
-        options=picture_options(spec, paired=not made, target="source/ and target/"),
+        options=picture_options(spec, paired=apart, target="source/ and target/", cut=said.cut),
         parts=picture_parts(),
         files=picture_files(made=f"{FOLDER}/sources.py.jinja" if made else ""),
-        tests=picture_tests((f"{FOLDER}/tests/{'sources' if made else 'pairs'}.py.jinja",)),
+        tests=picture_tests(("tasks/pairs/tests/halves.py.jinja",) if said.cut else (own,)),
         toy_lr=3e-3,
         uses=(("predict", "picture.png"),),
         figures=picture_figures("identity"),
@@ -54,6 +54,7 @@ def image_to_image(spec: SpecHead, network: HasLayers, flops: int) -> PictureTas
         modes=(target,) if made else (source, target),
         source_mode=source,
         target_mode=target,
+        cut=said.cut,
         margin=made in WITH_NEIGHBOURS,
         objective=spec.train.loss or "l1",
         made=made,

@@ -83,7 +83,7 @@ def image_translation(spec: SpecHead, network: Translates, flops: int) -> Transl
     return TranslationTask(
         name="image-translation",
         data=data,
-        commands=_commands(made, returns),
+        commands=_commands(made, returns, said.cut),
         kept="held_out.json (the names of the pictures held out), samples/ (some of them, and what "
         "is made of them, at each evaluation)",
         drawn=("patches", *(("their noise",) if made == "noise" else ())),
@@ -95,7 +95,7 @@ def image_translation(spec: SpecHead, network: Translates, flops: int) -> Transl
         flops_of=f"patch of {size} x {size} pixels",
         needs="; reading pictures needs Pillow",
         flops=flops,
-        options=_options(spec, made, returns),
+        options=_options(spec, made, said.cut),
         parts={
             "usage": f"{way}/usage.md.jinja",
             "imports": f"{way}/imports.py.jinja",
@@ -103,7 +103,7 @@ def image_translation(spec: SpecHead, network: Translates, flops: int) -> Transl
             "trained": f"{FOLDER}/trained.py.jinja",
         },
         files=tuple(_files(made, returns)),
-        tests=_tests(made, returns),
+        tests=_tests(made, returns, said.cut),
         uses=(("translate", "pictures/"), *((("translate", "--back pictures/"),) * returns)),
         figures=_figures(returns),
         measures="How far what is made is from real pictures"
@@ -115,6 +115,7 @@ def image_translation(spec: SpecHead, network: Translates, flops: int) -> Transl
         modes=(target,) if alone else (source, target),
         source_mode=source,
         target_mode=target,
+        cut=said.cut,
         margin=made in WITH_NEIGHBOURS,
         objective="l1",
         made=made,
@@ -127,16 +128,16 @@ def image_translation(spec: SpecHead, network: Translates, flops: int) -> Transl
     )
 
 
-def _commands(made: str, returns: bool) -> tuple[str, ...]:
+def _commands(made: str, returns: bool, cut: str) -> tuple[str, ...]:
     if made:
         return ("--data pictures/",)
     if returns:
         return ("--data horses/ --target zebras/", "--data both/  # of source/ and target/")
-    return ("--data pairs/", "--data before/ --target after/")
+    return ("--data pairs/", *(() if cut else ("--data before/ --target after/",)))
 
 
-def _options(spec: SpecHead, made: str, returns: bool) -> tuple[OptionPlan, ...]:
-    return picture_options(spec, paired=not made, target="source/ and target/")
+def _options(spec: SpecHead, made: str, cut: str) -> tuple[OptionPlan, ...]:
+    return picture_options(spec, paired=not made and not cut, target="source/ and target/", cut=cut)
 
 
 def _figures(returns: bool) -> tuple[tuple[str, str], ...]:
@@ -168,9 +169,10 @@ def _files(made: str, returns: bool) -> Iterator[FilePlan]:
     yield FilePlan("translate.py", translate, roots=("main",))
 
 
-def _tests(made: str, returns: bool) -> TestsPlan:
+def _tests(made: str, returns: bool, cut: str) -> TestsPlan:
     way = f"{FOLDER}/{'unpaired' if returns else 'paired'}/tests"
     own = f"{MADE}/tests/{'sources' if made else 'pairs'}.py.jinja"
+    own = f"{PICTURES}/tests/halves.py.jinja" if cut else own
     return TestsPlan(
         imports=(f"{way}/imports.py.jinja",),
         constants=(),

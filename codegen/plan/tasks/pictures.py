@@ -32,7 +32,8 @@ class PictureTask(TaskPlan):
     """A task of whole pictures.
 
     `modes` are those in which the files of a row are read, of a picture and of its target or of a
-    target alone: L, RGB, RGBA or Y (luminance). `margin`: whether what is made of a patch
+    target alone: L, RGB, RGBA or Y (luminance). `cut`: which half of one file a source is, whose
+    other half is its target. `margin`: whether what is made of a patch
     needs pixels around it. `least`: pixels each way of the smallest picture, and `least_for` what.
     """
 
@@ -40,6 +41,7 @@ class PictureTask(TaskPlan):
     source_mode: str = ""  # of a file that predict.py is given
     target_mode: str = ""  # of what its output is compared with
     folders: tuple[str, str] = ("source", "target")  # of pairs below one folder
+    cut: Literal["", "left", "right"] = ""
     margin: bool = False
     scaled: bool = False  # whether what comes out is larger
     least: int = WINDOW
@@ -59,11 +61,14 @@ class PictureTask(TaskPlan):
         return ("validation_loss", *(name for name, _ in self.figures))
 
 
-def picture_options(spec: SpecHead, paired: bool, target: str = "") -> tuple[OptionPlan, ...]:
+def picture_options(
+    spec: SpecHead, paired: bool, target: str = "", cut: str = ""
+) -> tuple[OptionPlan, ...]:
     """Which pictures, how many are held out, how many threads decode them."""
-    where = "a folder of pictures, or of train/ and val/ with these"
-    if paired:
-        where = f"a folder of {target}, or of train/ and val/ with these"
+    what = target if paired else "pictures"
+    if cut:
+        what = f"pairs side by side (source {cut})"
+    where = f"a folder of {what}, or of train/ and val/ with these"
     held_out = "fraction of the pictures held out, where they have no split of their own"
     targets = "the folder of targets, where --data is that of sources"
     return (

@@ -32,6 +32,9 @@ def check_cycle(spec: GanSpec) -> Iterator[Mistake]:
         message = "`make` makes pairs, and `cycle` is of pictures that are none"
         hint = "drop `cycle`, or say nothing of `make`: sources and targets lie in two folders"
         yield Mistake(("data", "make"), message, hint)
+    if getattr(spec.data, "cut", ""):
+        message = "halves of one picture are pairs, and `cycle` is of pictures that are none"
+        yield Mistake(("data", "pairs"), message, "drop one of them")
     channels, outputs = spec.model.image.channels, spec.model.outputs
     if outputs not in (None, channels):
         message = f"there and back again: {channels} channels come in, and {outputs} come out"

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from codegen.spec.fields import PositiveFloat, Vocabulary, kind_only
 from codegen.spec.mistake import Mistake
-from codegen.spec.tasks.pictures import PictureRows, Side, check_changes
+from codegen.spec.tasks.pictures import PairedRows, Side, check_changes, check_halves
 from codegen.spec.tasks.task import Task
 
 CHANNELS = (1, 3, 4)  # of files of pictures
@@ -48,19 +48,19 @@ class Edges(Vocabulary):
 Made = Annotated[Noise | Blur | Grey | Edges, Field(discriminator="kind")]
 
 
-class PairedPictures(PictureRows):
-    """Pictures in pairs, in two folders; or pictures, of which sources are made."""
+class PairedPictures(PairedRows):
+    """Pictures in pairs; or pictures, of which sources are made."""
 
     make: Annotated[Made | None, BeforeValidator(kind_only)] = Field(
         None,
         description="of pictures in one folder: a word, or a mapping with `kind`; by default "
-        "sources and targets lie in two folders",
+        "sources are files, too",
     )
 
     @property
     def sides(self) -> tuple[Side, ...]:
         """A source and a target, or a target alone."""
-        return ("picture",) if self.make else ("picture", "picture")
+        return ("picture",) if self.make else super().sides
 
 
 def check_channels(spec: Any) -> Iterator[Mistake]:
@@ -77,6 +77,9 @@ def check_channels(spec: Any) -> Iterator[Mistake]:
     make, outputs = spec.data.make, outputs or image
     if make is None:
         return
+    if spec.data.cut:
+        message = f"sources are made by `{make.kind}`, and lie beside their targets"
+        yield Mistake(("data", "pairs"), message, "drop it, or `make`")
     if make.kind in ("grey", "edges") and image != 1:
         message = f"`{make.kind}` has one channel, and the image has {image}"
         yield Mistake(("model", "image", "channels"), message, "`channels: 1`")
@@ -91,5 +94,5 @@ TASK = Task(
     "image-to-image",
     "makes of a picture another one of its size",
     PairedPictures,
-    checks=(check_changes, check_channels),
+    checks=(check_changes, check_channels, check_halves),
 )

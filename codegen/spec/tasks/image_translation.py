@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from codegen.spec.tasks.image_to_image import PairedPictures, check_channels
-from codegen.spec.tasks.pictures import check_changes
+from codegen.spec.tasks.pictures import check_changes, check_halves
 from codegen.spec.tasks.task import Task
 
 TASK = Task(
     "image-translation",
     "makes of a picture another one that looks real",
     PairedPictures,
-    checks=(check_changes, check_channels),
+    checks=(check_changes, check_channels, check_halves),
 )

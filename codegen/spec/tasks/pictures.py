@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from pydantic import Field
+
 from codegen.spec.fields import Vocabulary
 from codegen.spec.mistake import Mistake
 from codegen.spec.techniques.augment import TABLES, check_augment
@@ -20,6 +22,37 @@ class PictureRows(Vocabulary):
     def sides(self) -> tuple[Side, ...]:
         """What a row's files hold; of one alone, what the model reads is made."""
         return ("picture",)
+
+
+class PairedRows(PictureRows):
+    """Sources and targets, in files of their own or side by side in one."""
+
+    pairs: Literal["folders", "halves"] = Field(
+        "folders",
+        description="where sources and targets lie: in two folders, or as the two halves of one "
+        "picture, side by side",
+    )
+    source: Literal["left", "right"] = Field(
+        "left",
+        description="which half the source is; `right` is what pix2pix calls the direction BtoA",
+    )
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """A source and a target."""
+        return ("picture", "picture")
+
+    @property
+    def cut(self) -> Literal["", "left", "right"]:
+        """The half of a picture that a source is; none where it has a file of its own."""
+        return self.source if self.pairs == "halves" else ""
+
+
+def check_halves(spec: Any) -> Iterator[Mistake]:
+    """Only a picture that is cut has a half for sources."""
+    data: PairedRows = spec.data
+    if "source" in data.model_fields_set and not data.cut:
+        yield Mistake(("data", "source"), "`source` says which half is one", "`pairs: halves`")
 
 
 def check_changes(spec: Any) -> Iterator[Mistake]:
