@@ -166,6 +166,17 @@ def test_what_is_held_out_is_what_the_run_held_out(
     assert "name a run's folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("held_out", [1, 2, 17])
+def test_few_images_held_out_do_not_end_a_run(
+    held_out: int, plain: list[ModuleType], folder: Path, tmp_path: Path
+) -> None:
+    out, part = tmp_path / "out", str(held_out / 60)
+    assert plain[0].main([*options_of(folder), "--out", str(out), "--validation", part]) == 0
+    for record in log_of(out):
+        assert all(np.isfinite(list(record.values())))
+    assert plain[3].main(["--checkpoint", str(out)]) == 0
+
+
 @pytest.mark.long
 def test_two_ranks_measure_the_model_of_the_first(
     plain: list[ModuleType], folder: Path, tmp_path: Path
