@@ -116,7 +116,7 @@ def test_a_class_whose_images_are_alike_is_a_collapse_whatever_others_are(
     scores = torch.randn(100)
     seen = watch.Seen(real, made, scores + 1, scores, labels, labels)
     assert "images of a class" in seen.troubles()["collapsed"]
-    assert seen.figures()["variety"] < 0.01 < 0.4 < watch.variety(made, real)
+    assert seen.figures["variety"] < 0.01 < 0.4 < watch.variety(made, real)
     told = watch.Seen(real, real + 9, scores + 99, scores, labels, labels)
     assert not told.troubles()  # a critic is to tell all apart
 
@@ -194,6 +194,6 @@ def test_two_ranks_measure_the_model_of_the_first(
     found = log_of(tmp_path / "out")[-1]
     run = train.prepare(train.parse_options([*options, "--overwrite"]))
     batches = train.validation_batches(run.data, run.options, 0, 1)
-    wanted = watch.look(model, batches, run.options, run.device).figures()
+    wanted = watch.look(model, batches, run.options, run.device).figures
     for name in ("frechet", "variety", "distinctness"):  # which are of all ranks' images
         assert found[name] == pytest.approx(wanted[name], rel=1e-5)
