@@ -52,6 +52,15 @@ def test_the_specs_in_the_page_on_training_are_sound() -> None:
         lower(load_text(text, "specs/shown.yaml"))
 
 
+def test_the_spec_in_the_page_on_two_networks_is_the_one_that_is_built() -> None:
+    page = (ROOT / "docs/gan.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^(    name: dcgan_fashion\n(?:    .+\n)+)", page, re.MULTILINE)
+    shown = yaml.safe_load(textwrap.dedent(text))
+    built = yaml.safe_load((ROOT / "specs/dcgan_fashion.yaml").read_text(encoding="utf-8"))
+    assert shown["model"] == built["model"]
+    assert shown["train"].items() <= built["train"].items()
+
+
 def test_the_readmes_exit_codes_are_the_ones_there_are() -> None:
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE)
     assert rows == [(str(int(code)), code.meaning) for code in ExitCode]

@@ -13,6 +13,7 @@ import tokenizers
 from PIL import Image
 
 from tests.training.conftest import MODEL, TEXT
+from tests.training.two_players import players
 
 IMAGES = {"image": 8, "classes": 3, "layers": ["flatten", {"linear": "classes"}]}
 SPECS: dict[str, dict[str, Any]] = {
@@ -52,6 +53,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "task": "image-segmentation",
         "model": {**IMAGES, "layers": [{"conv": "classes"}]},
     },
+    "players": players("players", model={"classes": 3}),
     "sorted": {
         "family": "network",
         "task": "classification",
@@ -87,6 +89,15 @@ def png(path: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for index in [1] if name == "b" else range(3):  # b has no picture but the one
             Image.new("RGB", (9, 8), (index * 40, 9, 9)).save(folder / f"{index}.png")
+
+
+def grey(path: Path) -> None:
+    """As png, in folders of classes that each have several."""
+    for name in ("a", "b", "c"):
+        folder = path.parent.parent / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(3):
+            Image.new("L", (8, 8), index * 40).save(folder / f"{index}.png")
 
 
 def photograph(path: Path) -> None:
@@ -161,6 +172,7 @@ class Kind:
 
 TRAIN = ["--out", "out", *RUN]
 TRAINED = ["--data", "good", *TRAIN]
+PLAYED = ["--data", "good", "--out", "out", "--batch", "4", "--steps", "1", "--samples", "8"]
 GOOD: dict[str, Callable[[Path], object]] = {
     "causal": lambda path: path.write_text(TEXT),
     "imported": lambda path: path.write_text(TEXT),
@@ -171,6 +183,7 @@ GOOD: dict[str, Callable[[Path], object]] = {
     "sorted": classed,
     "pictures": lambda path: png(path / "b/1.png"),
     "segmented": lambda path: masked(path / "train/masks/1.png"),
+    "players": lambda path: grey(path / "b/1.png"),
 }
 KINDS: dict[str, Kind] = {
     "text": Kind("causal", "train", "x.txt", [*TRAIN, *CONTEXT, "--data", "x.txt"], GOOD["causal"]),
@@ -322,5 +335,18 @@ KINDS: dict[str, Kind] = {
         "out/columns.json",
         ["--checkpoint", "out", "--x", "1", "--z", "2"],
         needs=TRAINED,
+    ),
+    "facts of made images": Kind(
+        "players", "sample", "out/images.json", ["--checkpoint", "out"], needs=PLAYED
+    ),
+    "generator to sample from": Kind(
+        "players", "sample", "out/best.safetensors", ["--checkpoint", "out"], needs=PLAYED
+    ),
+    "run to compare with real images": Kind(
+        "players",
+        "evaluate",
+        "out/checkpoint.safetensors",
+        ["--checkpoint", "out", "--count", "4"],
+        needs=PLAYED,
     ),
 }
