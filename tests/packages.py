@@ -59,6 +59,9 @@ TRAIN_FILES = (
     "losses.py",
     "optimizers.py",
     "quality.py",
+    "compare.py",
+    "frechet.py",
+    "pool.py",
     "muon.py",
 )
 

@@ -26,7 +26,9 @@ def player(model: dict[str, Any], name: str, outputs: int) -> dict[str, Any]:
         for kind in ("conv", "linear")
         if kind in model or kind in said
     }
-    numbers = {**model.get("numbers", {}), "latent": model["latent"]}
+    numbers = {**model.get("numbers", {})}
+    if "latent" in model:
+        numbers["latent"] = model["latent"]
     if norm := said.get("norm", model.get("norm")):
         merged["norm"] = norm
     blocks = model.get("blocks", {})

@@ -1,0 +1,99 @@
+"""Losses of networks that make a picture of another, and all gradients, beside numpy float64."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from codegen.plan import lower
+from codegen.spec import load_text
+from tests.oracle import translation as oracle
+from tests.packages import import_train
+from tests.parity.test_oracle_gan import check_direction
+from tests.parity.test_oracle_network import arrays, drawn_anew
+
+LEVELS = [
+    {"conv": {"width": 4, "as": "halves"}},
+    {"conv": {"width": 5, "norm": "batch"}},
+    {"conv": {"width": 4, "transposed": True, "norm": "batch"}},
+    {"concat": ["halves", "here"]},
+    {"conv": {"width": "outputs", "transposed": True, "activation": "tanh"}},
+]
+MODEL: dict[str, Any] = {
+    "image": {"size": 8, "channels": 1},
+    "outputs": 3,
+    "conv": {"kernel": 4, "stride": 2, "padding": 1, "activation": "silu"},
+    "generator": LEVELS,
+    "discriminator": [{"conv": 4}, {"conv": {"width": 1, "activation": "none"}}],
+}
+WHOLE = [{"conv": 4}, "flatten", "linear"]
+ALIKE = {name: said for name, said in MODEL.items() if name != "outputs"}
+CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"kind": "bce", "smoothing": 0.1}, MODEL),
+    ({"kind": "least-squares", "l1": 7.0, "r1": 3.0}, {**MODEL, "discriminator": WHOLE}),
+    ({"kind": "hinge", "l1": 0.0}, MODEL),
+    ({"kind": "least-squares", "cycle": 10.0, "identity": 5.0}, ALIKE),
+    ({"kind": "non-saturating", "cycle": 3.0, "r1": 2.0}, {**ALIKE, "discriminator": WHOLE}),
+]
+
+
+@pytest.mark.parametrize(("loss", "model"), CASES, ids=lambda one: one.get("kind", ""))
+def test_losses_of_translations_and_their_gradients_are_those_of_float64(
+    loss: dict[str, Any], model: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = {"name": "two", "family": "gan", "task": "image-translation", "model": model,
+            "train": {"loss": loss}}  # fmt: skip
+    plan = lower(load_text(yaml.safe_dump(spec), "specs/two.yaml"))
+    train = import_train(plan, tmp_path)
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        players = train.Model(train.Config()).eval()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    shapes = {name: tuple(parameter.shape) for name, parameter in players.named_parameters()}
+    assert shapes == {row.name: row.shape for row in plan.model.parameters}
+    drawn_anew(players)
+    random, cycle = np.random.default_rng(1), "cycle" in loss
+    channels = model["image"]["channels"], model.get("outputs", model["image"]["channels"])
+    images, targets = (random.normal(size=(3, count, 8, 8)) for count in channels)
+    options = SimpleNamespace(smoothing=0.0, r1=0.0, l1=100.0, identity=0.0)
+    vars(options).update(loss)
+    run: Any = SimpleNamespace(
+        model=players,
+        options=options,
+        autocast=lambda: torch.autocast("cpu", enabled=False),
+        pool=SimpleNamespace(exchanged=lambda made: made),
+    )
+    batch = train.Pair(torch.from_numpy(images), torch.from_numpy(targets))
+    names = [name for kind in ("discriminator", "generator")
+             for name in ((f"{kind}.forth", f"{kind}.back") if cycle else (kind,))]  # fmt: skip
+
+    def wanted() -> tuple[float, float]:
+        found = {name: arrays(players.get_submodule(name))[:2] for name in names}
+        whole = oracle.of_a_cycle if cycle else oracle.of_pairs
+        return whole(model, loss, found, images, targets)
+
+    generator = players.generator  # of float64, which `generate` would make float32
+    fakes = generator["forth"](batch.images) if cycle else generator(batch.images)
+    fakes = torch.stack((fakes, generator["back"](batch.targets))) if cycle else fakes
+    torch.testing.assert_close(train.generate(run, batch), fakes.float())
+    told = train.discriminator_loss(run, batch, fakes.detach())
+    losses = (told, train.generator_loss(run, batch, fakes))
+    kinds = (players.discriminator, players.generator)
+    found = [
+        torch.autograd.grad(value, [*kind.parameters()], retain_graph=True)
+        for value, kind in zip(losses, kinds, strict=True)
+    ]
+    for place, (value, kind, gradients) in enumerate(zip(losses, kinds, found, strict=True)):
+        parameters = [*kind.parameters()]
+        assert math.isclose(value.item(), wanted()[place], rel_tol=1e-6)
+        for _ in range(3):
+            check_direction(parameters, gradients, lambda place=place: wanted()[place])
