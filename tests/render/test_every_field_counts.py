@@ -114,6 +114,27 @@ BASES: dict[tuple[str, str], dict[str, Any]] = {
             ],
         }
     },
+    ("gan", "image-translation"): {
+        "model": {
+            "image": {"size": 8},
+            "generator": [
+                {"conv": {"width": 4, "norm": "batch"}},
+                "norm",
+                {"linear": {"bias": True, "width": 4}},
+                {"linear": 4},
+                "conv",
+                {"conv": "outputs"},
+            ],
+            "discriminator": [
+                "conv",
+                {"conv": {"width": 4, "norm": "batch"}},
+                "norm",
+                "flatten",
+                {"linear": {"bias": True, "width": 4}},
+                "linear",
+            ],
+        }
+    },
 }
 NOT_TRIED = {("name",), ("family",), ("task",), ("tiles",), ("checkpoint", "huggingface")}
 TEXTS: dict[str, list[Any]] = {
