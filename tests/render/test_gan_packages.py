@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from tests.parity.test_oracle_gan import MODEL, PATCHES, changed
+from tests.parity.test_oracle_translation import ALIKE
+from tests.parity.test_oracle_translation import MODEL as PAIRS
 
 SPECS: dict[str, dict[str, Any]] = {
     "smoothed": {"model": MODEL, "train": {"loss": {"kind": "bce", "smoothing": 0.1, "r1": 1.0}}},
@@ -33,6 +35,26 @@ SPECS: dict[str, dict[str, Any]] = {
             "loss": "least-squares",
             "optimizer": {"kind": "sgd", "lr": 0.01, "nesterov": True},
             "schedule": "cosine",
+        },
+    },
+    "translated": {
+        "task": "image-translation",
+        "model": {**PAIRS, "conv": {**PAIRS["conv"], "norm": "instance"}},
+        "data": {"make": "edges"},
+        "train": {"loss": {"kind": "hinge", "r1": 1.0}, "critic_steps": 2, "ema": 0.99},
+    },
+    "led_back": {
+        "task": "image-translation",
+        "model": ALIKE,
+        "train": {"loss": {"kind": "bce", "smoothing": 0.1, "cycle": 10}, "pool": 0},
+    },
+    "pooled": {
+        "task": "image-translation",
+        "model": ALIKE,
+        "train": {
+            "loss": {"kind": "least-squares", "cycle": 10, "identity": 5, "r1": 1.0},
+            "critic_steps": 2,
+            "augment": ["flip"],
         },
     },
 }
