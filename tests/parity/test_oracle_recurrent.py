@@ -142,6 +142,7 @@ def check_decoding(model: Any, read: Any, given: Any, wanted: list[Any], lengths
     for row, (start, count) in enumerate(zip(begin.tolist(), rest.tolist(), strict=True)):
         some = wanted[row][start : start + count]
         np.testing.assert_allclose(chunk[row, :count], some, rtol=1e-9, atol=1e-9)
+    check_one_by_one(model, read, wanted[0])
     if not given:
         return  # no search needs the rows of a text's cache
     cache.select(torch.tensor([2, 0, 0, 1]))
@@ -149,6 +150,16 @@ def check_decoding(model: Any, read: Any, given: Any, wanted: list[Any], lengths
     again = model.decode(torch.tensor([1, 2, 2, 3]), cache)
     torch.testing.assert_close(again[1], again[2])
     assert not torch.allclose(again[0], again[1])
+
+
+def check_one_by_one(model: Any, read: Any, wanted: Any) -> None:
+    """The longest row alone, token by token."""
+    cache = model.new_cache(1, 9)
+    sources = [source[:1, : SOURCES[0]] for source in read[:-1]]
+    model.prefill(*sources, read[-1][:1, :2], cache)
+    for at in range(2, TIMES[0]):
+        logits = model.decode(read[-1][:1, at], cache)
+        np.testing.assert_allclose(logits[0], wanted[at], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("draw", [0])

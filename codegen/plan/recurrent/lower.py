@@ -63,7 +63,7 @@ def lowered(spec: RecurrentSpec) -> RecurrentNetwork:
                 "torch.nn.utils.rnn",
                 ("PackedSequence", "pack_padded_sequence", "pad_packed_sequence"),
             ),
-            ImportPlan("typing", ("NamedTuple",)),
+            ImportPlan("typing", ("Any", "NamedTuple")),
         ),
     )
 
@@ -119,6 +119,7 @@ def _stack(model: RecurrentModel, dropout: DropoutPlan, *, pairs: bool, classes:
         dropout=dropout.layers if model.layers > 1 else None,
         locked=dropout.locked,
         bidirectional=classes and model.bidirectional,
+        decodes=not classes,
     )
 
 

@@ -50,6 +50,12 @@ class StackPlan:
     dropout: Read | None  # of what a layer hands on to the next
     locked: bool
     bidirectional: bool
+    decodes: bool = False  # tokens one by one
+
+    @property
+    def steps(self) -> bool:
+        """Whether one token is read cell by cell: oneDNN has whole LSTMs, but none projected."""
+        return self.decodes and self.cell == "LSTM" and self.projection is None
 
     @property
     def two_states(self) -> bool:
