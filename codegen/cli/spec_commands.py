@@ -82,8 +82,9 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     """Write a spec NAME that extends another and says only what differs.
 
     Its task is the other's, or another with --set task=TASK: causal-lm, masked-lm, seq2seq-lm,
-    sequence-classification, embedding, image-classification, image-segmentation, image-embedding,
-    super-resolution, image-to-image, image-generation, regression, classification.
+    sequence-classification, tagging, embedding, image-classification, image-segmentation,
+    image-embedding, super-resolution, image-to-image, image-generation, image-translation,
+    regression, classification.
     """
     from codegen.commands import new as scaffold
 

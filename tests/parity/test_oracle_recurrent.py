@@ -70,18 +70,37 @@ def check(spec: dict[str, Any], draw: int) -> None:
 def check_classifier(spec: dict[str, Any], draw: int) -> None:
     """Scores of texts side by side, each as numpy has it alone, and the losses."""
     model, reading = drawn_model(spec, draw)
-    tokens = torch.randint(0, model.config.vocab_size, (3, max(TIMES)))
-    wanted = np.array(
-        [reading.scores(row[:n].numpy()) for row, n in zip(tokens, TIMES, strict=True)]
+    tokens, lengths = (
+        torch.randint(0, model.config.vocab_size, (3, max(TIMES))),
+        torch.tensor(TIMES),
     )
-    lengths = torch.tensor(TIMES)
+    rows = [row[:time].numpy() for row, time in zip(tokens, TIMES, strict=True)]
     found = model(tokens, lengths=lengths).detach().numpy()
+    if spec["task"] == "tagging":
+        check_tags(model, tokens, lengths, [reading.scores(row, of_tokens=True) for row in rows])
+        return
+    wanted = np.array([reading.scores(row) for row in rows])
     np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
     whole = model(tokens[:1]).detach().numpy()
     np.testing.assert_allclose(whole, wanted[:1], rtol=1e-9, atol=1e-9)
     targets, losses = class_losses(spec["model"]["problem"], wanted)
     made = model(tokens, torch.from_numpy(targets), lengths=lengths, reduction="none").detach()
     np.testing.assert_allclose(made.numpy(), losses, rtol=1e-9, atol=1e-9)
+
+
+def check_tags(model: Any, tokens: Any, lengths: Any, wanted: list[Any]) -> None:
+    """Scores of each token, and the losses of those that are asked for."""
+    found = model(tokens, lengths=lengths).detach().numpy()
+    targets = torch.full(tokens.shape, -100)
+    losses = np.zeros(tokens.shape)
+    for row, (scores, time) in enumerate(zip(wanted, TIMES, strict=True)):
+        np.testing.assert_allclose(found[row, :time], scores, rtol=1e-9, atol=1e-9)
+        targets[row, :time:2] = torch.randint(0, scores.shape[1], (len(scores[::2]),))
+        log = scores - np.log(np.exp(scores).sum(-1, keepdims=True))
+        for at in range(0, time, 2):
+            losses[row, at] = -log[at, targets[row, at]]
+    made = model(tokens, targets, lengths=lengths, reduction="none").detach().numpy()
+    np.testing.assert_allclose(made, losses, rtol=1e-9, atol=1e-9)
 
 
 def class_losses(problem: str, scores: Any) -> tuple[Any, Any]:

@@ -84,6 +84,7 @@ BASES: dict[tuple[str, str], dict[str, Any]] = {
     ("network", "regression"): {"model": {"layers": ["linear"]}},
     ("recurrent", "causal-lm"): {"model": {"layers": 2, "width": 64, "embedding": {"dim": 64}}},
     ("recurrent", "seq2seq-lm"): {"model": {"layers": 2, "width": 64, "embedding": {"dim": 64}}},
+    ("recurrent", "tagging"): {"model": {"layers": 2, "width": 64}},
     ("recurrent", "sequence-classification"): {"model": {"layers": 2, "width": 64}},
     ("network", "classification"): {"model": {"layers": ["linear"]}},
     ("gan", "image-generation"): {
@@ -195,6 +196,7 @@ SAME_FOR = {
     ("network", "regression"): DEVICES,
     ("network", "classification"): DEVICES,
     ("recurrent", "sequence-classification"): DEVICES,
+    ("recurrent", "tagging"): DEVICES,
     ("recurrent", "seq2seq-lm"): {**DEVICES, "model.attention.place: before": AGAIN},
 }
 

@@ -57,6 +57,18 @@ SPECS: dict[str, dict[str, Any]] = {
         "task": "sequence-classification",
         "model": {**SMALL, "cell": "gru", "layers": 3, "pooling": "last", "dropout": LOCKED},
     },
+    "tags_named": {
+        **HEAD,
+        "task": "tagging",
+        "data": {"tokenizer": "char", "labels": ["O", "B-X", "I-X"]},
+        "model": {**SMALL, "classes": 3, "cell": "gru", "dropout": LOCKED},
+    },
+    "tags_of_words": {
+        "family": "recurrent",
+        "task": "tagging",
+        "model": {**SMALL, "layers": 1},
+        "train": {"ema": 0.9},
+    },
     "several_classes": {
         **HEAD,
         "task": "sequence-classification",
@@ -67,7 +79,7 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 
 
-FEW = ("carried_projection", "own_tokens_fed", "bilinear_locked", "classes_locked")
+FEW = ("carried_projection", "own_tokens_fed", "classes_locked", "tags_named")
 
 
 def build(names: Iterable[str], folder: Path) -> None:

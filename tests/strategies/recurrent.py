@@ -58,7 +58,8 @@ def _is_before(said: dict[str, Any]) -> bool:
 
 @st.composite
 def classifier_specs(draw: st.DrawFn) -> Fields:
-    """Networks that read whole texts, most of them from both ends."""
+    """Networks that tell classes of texts or of their tokens, most of them from both ends."""
+    task = draw(st.sampled_from(["sequence-classification", "tagging"]))
     cell = draw(st.sampled_from(["lstm", "lstm", "gru", "rnn"]))
     model: Fields = {
         "vocab_size": draw(st.integers(11, 20)),
@@ -69,9 +70,10 @@ def classifier_specs(draw: st.DrawFn) -> Fields:
         "embedding": draw(st.integers(3, 7)),
         "bias": draw(coin()),
         "classes": draw(st.integers(1, 5)),
-        "pooling": draw(st.sampled_from(["mean", "max", "last"])),
-        "problem": draw(st.sampled_from(["single_label", "multi_label", "regression"])),
     }
+    if task != "tagging":
+        model["pooling"] = draw(st.sampled_from(["mean", "max", "last"]))
+        model["problem"] = draw(st.sampled_from(["single_label", "multi_label", "regression"]))
     if draw(coin()):
         model["bidirectional"] = draw(coin())
     if cell == "lstm" and draw(st.integers(0, 2)) == 0:
@@ -80,9 +82,9 @@ def classifier_specs(draw: st.DrawFn) -> Fields:
     if model["layers"] > 1:
         dropout["layers"] = draw(RATES)
     if any(dropout.values()):
-        lockable = dropout["embedding"] or dropout.get("layers")
+        lockable = dropout["embedding"] or dropout.get("layers") or task == "tagging"
         model["dropout"] = {**dropout, "locked": bool(lockable) and draw(coin())}
-    head = {"name": "drawn", "family": "recurrent", "task": "sequence-classification"}
+    head = {"name": "drawn", "family": "recurrent", "task": task}
     return {**head, "model": model}
 
 

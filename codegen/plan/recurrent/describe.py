@@ -19,6 +19,7 @@ KINDS = {
     "causal-lm": "a language model of",
     "seq2seq-lm": "an encoder-decoder of",
     "sequence-classification": "a classifier of texts of",
+    "tagging": "a tagger of words of",
 }
 NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "Elman network"}
 BAHDANAU = "Bahdanau et al., Neural Machine Translation by Jointly Learning (arXiv:1409.0473)"

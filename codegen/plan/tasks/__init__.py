@@ -17,6 +17,7 @@ TASKS = {  # where each has the function of its name
     "seq2seq-lm": "codegen.plan.tasks.seq2seq_lm",
     "image-classification": "codegen.plan.tasks.image_classification",
     "sequence-classification": "codegen.plan.tasks.sequence_classification",
+    "tagging": "codegen.plan.tasks.tagging",
     "embedding": "codegen.plan.tasks.embedding",
     "image-embedding": "codegen.plan.tasks.image_embedding",
     "regression": "codegen.plan.tasks.regression",

@@ -9,7 +9,7 @@ from codegen.spec.recurrent.vocabulary import RecurrentSpec
 
 LANGUAGE = FamilyLanguage(
     whole=RecurrentSpec,
-    tasks=("causal-lm", "seq2seq-lm", "sequence-classification"),
+    tasks=("causal-lm", "seq2seq-lm", "sequence-classification", "tagging"),
     checks=CHECKS,
     knobs=knobs,
     default="causal-lm",

@@ -21,7 +21,7 @@ from codegen.spec.switches import Needs
 
 OF_PAIRS = Only("seq2seq-lm")
 OF_NEXT_TOKENS = Only("causal-lm", "seq2seq-lm")
-OF_CLASSES = Only("sequence-classification")
+OF_CLASSES = Only("sequence-classification", "tagging")
 OF_WHOLE_TEXTS = Only("sequence-classification")
 Layers = Annotated[int, Field(ge=1, le=256)]
 

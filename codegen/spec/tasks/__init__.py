@@ -12,6 +12,7 @@ TASKS = {  # where each has its Task
     "seq2seq-lm": "codegen.spec.tasks.seq2seq_lm",
     "image-classification": "codegen.spec.tasks.image_classification",
     "sequence-classification": "codegen.spec.tasks.sequence_classification",
+    "tagging": "codegen.spec.tasks.tagging",
     "embedding": "codegen.spec.tasks.embedding",
     "image-embedding": "codegen.spec.tasks.image_embedding",
     "regression": "codegen.spec.tasks.regression",

@@ -151,12 +151,14 @@ class Reading:
             ends.append((last[0], last[1]))
         return x, ends
 
-    def scores(self, tokens: Array) -> Array:
-        """(classes,), of one whole text (T,)."""
+    def scores(self, tokens: Array, *, of_tokens: bool = False) -> Array:
+        """(classes,), of one whole text (T,), or (T, classes) of its tokens."""
         x = self.weights["token_embedding.weight"][tokens]
         both = self.said.get("bidirectional", True)
         cells, widths = part_of(self.weights, "rnn"), (self.output, self.width)
         x, ends = self.read(cells, x, widths, both=both)
+        if of_tokens:
+            return self.head(x)
         kind = self.said.get("pooling", "mean")
         return self.head({"mean": x.mean(0), "max": x.max(0), "last": ends[-1][0]}[kind])
 

@@ -1,0 +1,98 @@
+"""Sentences are read as written, and spans counted as the CoNLL shared tasks count them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import tokenizers
+
+from tests.packages import import_package
+
+MODEL = {"vocab_size": 99, "context_length": 32, "layers": 1, "width": 16, "embedding": 8}
+CONLL = """-DOCSTART- -X- O O
+
+EU NNP I-NP B-ORG
+rejects VBZ I-VP O
+German JJ I-NP B-MISC
+
+Peter NNP I-NP B-PER
+Blackburn NNP I-NP I-PER
+"""
+READ = [
+    (["EU", "rejects", "German"], ["B-ORG", "O", "B-MISC"]),
+    (["Peter", "Blackburn"], ["B-PER", "I-PER"]),
+]
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> list[ModuleType]:
+    spec = {"name": "tagger", "family": "recurrent", "task": "tagging", "model": MODEL}
+    return import_package(tmp_path_factory.mktemp("tagging"), spec, "data", "spans")
+
+
+def bounds(before: str, label: str) -> tuple[bool, bool]:
+    """Whether a span ends after one label, and one begins at the next: conlleval's own rules."""
+    old, new = (("O", "") if one == "O" else tuple(one.split("-")) for one in (before, label))
+    ends = old[0] in "ES" or (old[0] in "BI" and new[0] in "BSO")
+    ends |= old[0] != "O" and old[1] != new[1]
+    begins = new[0] in "BS" or (old[0] in "ESO" and new[0] in "EI")
+    begins |= new[0] != "O" and old[1] != new[1]
+    return ends, begins
+
+
+def chunks(labels: list[str]) -> list[tuple[str, int, int]]:
+    found, begun = [], 0
+    for at, (before, label) in enumerate(zip(["O", *labels], [*labels, "O"], strict=True)):
+        ends, begins = bounds(before, label)
+        if ends:
+            found.append((before.partition("-")[2], begun, at - 1))
+        begun = at if begins else begun
+    return found
+
+
+def test_spans_are_those_of_conlleval(modules: list[ModuleType]) -> None:
+    spans, draw = modules[1], random.Random(0)
+    marks = ["O", *(f"{mark}-{kind}" for mark in "BIES" for kind in "XY")]
+    scores, found, wanted, both = spans.Scores(), 0, 0, 0
+    for _ in range(2000):
+        made, right = ([draw.choice(marks) for _ in range(7)] for _ in range(2))
+        assert [*spans.spans(made)] == chunks(made)
+        scores.add(made, right)
+        found, wanted = found + len(chunks(made)), wanted + len(chunks(right))
+        both += len({*chunks(made)} & {*chunks(right)})
+    assert (scores.found, scores.wanted, scores.both, scores.words) == (found, wanted, both, 14000)
+
+
+def test_files_of_the_shared_tasks_are_read(modules: list[ModuleType], tmp_path: Path) -> None:
+    data, path = modules[0], tmp_path / "train.txt"
+    path.write_text(CONLL)
+    assert data.read_sentences(path) == READ
+    path.write_text(CONLL.replace(" ", "\t").replace("\n", "\r\n"))
+    assert data.read_sentences(path) == READ
+    (tmp_path / "dev.txt").write_text("rejects O\nGreek B-MISC\n")
+    given = {"data": str(path), "validation": str(tmp_path / "dev.txt"), "context_length": 16}
+    sentences, config = data.read_data(data.Options(**given), data.Config())
+    assert sentences.classes == ["B-MISC", "B-ORG", "B-PER", "I-PER", "O"]
+    assert (config.vocab_size, config.classes) == (6, 5)
+    assert sentences.validation == [([5, 0], [4, 0])]  # <unk> for a word that training has not
+    lower = data.Options(**given, lowercase=True)
+    assert "blackburn" in data.read_data(lower, data.Config())[0].tokenizer.words
+
+
+def test_the_first_token_of_a_word_has_its_label(modules: list[ModuleType], tmp_path: Path) -> None:
+    data = modules[0]
+    vocabulary = {"[UNK]": 0, "[CLS]": 1, "EU": 2, "re": 3, "##ject": 4, "##s": 5, "German": 6}
+    made = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.post_processor = tokenizers.processors.TemplateProcessing(
+        single="[CLS] $A", special_tokens=[("[CLS]", 1)]
+    )
+    made.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = data.load_tokenizer(tmp_path / "tokenizer.json")
+    classes = ["B-MISC", "B-ORG", "O"]
+    ids, targets = data.encode_row(tokenizer, READ[0], classes, context=16)
+    assert ids == [1, 2, 3, 4, 5, 6] and targets == [-100, 1, 2, -100, -100, 0]
+    assert data.encode(tokenizer, READ[0][0], 5) == ([1, 2, 3, 4, 5], [1, 2, -1])
