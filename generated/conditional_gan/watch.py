@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Seen:
     targets: Tensor  # (N,), the classes of real images
     labels: Tensor  # and of generated ones
 
+    @cached_property
     def figures(self) -> dict[str, float]:
         """What the log says."""
         return {
@@ -60,25 +62,26 @@ class Seen:
 
     def troubles(self) -> dict[str, str]:
         """What goes wrong, by its name, and what may help."""
-        figures, found = self.figures(), {}
+        figures, found = self.figures, {}
         apart, distance = figures["told_apart"], figures["frechet"]
-        if apart < LOST and distance > NEAR * frechet(self.real[::2], self.real[1::2]):
+        halves = self.real[::2], self.real[1::2]
+        if apart < LOST and len(halves[1]) and distance > NEAR * frechet(*halves):
             found["lost"] = (
                 f"the discriminator scores real images above generated ones in {apart:.0%} of "
                 "pairs, and guessing does in 50%: nothing can be learned from it; try a higher "
-                "--discriminator-lr, more --critic-steps or a wider discriminator"
+                "--discriminator-lr, or in the spec more critic_steps or a wider discriminator"
             )
         if figures["variety"] < ALIKE:
             found["collapsed"] = (
                 "the generator has collapsed: images of a class are "
                 f"{figures['variety']:.1%} as far apart as real ones; go back to "
-                "best.safetensors, and try a lower --lr, r1, or the loss wgan-gp"
+                "best.safetensors, and try a lower --lr, or in the spec r1"
             )
         elif figures["distinctness"] < ALIKE:
             found["repeats"] = (
                 "the generator repeats itself: each image has one that is "
                 f"{figures['distinctness']:.1%} as far from it as real ones are; go back to "
-                "best.safetensors, and try a lower --lr, r1, or the loss wgan-gp"
+                "best.safetensors, and try a lower --lr, or in the spec r1"
             )
         return found
 
@@ -106,34 +109,34 @@ def look(model: Model, batches: Iterable[Batch], options: Options, device: torch
     """Images that are held out and --samples generated ones, of all ranks."""
     for buffer in model.buffers() if WORLD > 1 else ():
         dist.broadcast(buffer, 0)  # statistics of the first rank's batches, which are those saved
-    judge, enough = model.discriminator, options.samples // options.batch + 1
-    real: list[Tensor] = []
+    judge = model.discriminator
     made: list[Tensor] = []
-    real_scores: list[Tensor] = []
     made_scores: list[Tensor] = []
-    classes: list[Tensor] = []
-    for batch in batches:
-        images, targets, *_ = batch.to(device)
-        real.append(shrunk(images))
-        classes.append(targets)
-        if len(real) <= enough:
-            real_scores.append(scores(judge, images, targets))
     noise = noise_of(model.config, options.samples, options.seed)[RANK::WORLD]
     labels = torch.arange(options.samples).remainder(model.config.classes)[RANK::WORLD]
     each = generated(model, noise, labels, options.batch)
     for images, given in zip(each, torch.split(labels, options.batch), strict=True):
         made.append(shrunk(images))
         made_scores.append(scores(judge, images, given.to(device)))
+    real, real_scores = [made[0][:0]], [made_scores[0][:0]]  # a rank may have none held out
+    classes = [labels[:0]]
+    for batch in batches:
+        images, targets, *_ = batch.to(device)
+        real.append(shrunk(images))
+        classes.append(targets.cpu())
+        if len(real_scores) <= len(made):
+            real_scores.append(scores(judge, images, targets))
     parts = (real, made, real_scores, made_scores, classes, [labels])
     return Seen(*(of_all_ranks(torch.cat(part).cpu()) for part in parts))
 
 
 def scores(judge: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Of each image (B,), by the statistics of its batch as in training; none of them is kept."""
-    if len(images) < 2:
-        return images.new_empty(0)
+    """Of each image (B,), by the statistics of its batch as in training; none of them is kept.
+
+    One alone has none, and is judged by those that are kept.
+    """
     buffers = {name: buffer.clone() for name, buffer in judge.named_buffers()}
-    judge.train()
+    judge.train(len(images) > 1)
     found: Tensor = functional_call(judge, buffers, (images, labels))
     judge.eval()
     return found.float().mean(1)  # of all patches

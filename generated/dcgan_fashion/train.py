@@ -215,7 +215,7 @@ def evaluate(run: Run, log: Log) -> None:
         seen = look(run.model, batches, run.options, run.device)
         if RANK == 0:
             draw_samples(run.model, run.path(f"samples/{run.step:06}.png"), run.options)
-    figures = seen.figures()
+    figures = seen.figures
     loss = figures["frechet"]
     if RANK == 0:
         run.watch.warn(run.step, seen.troubles(run.best))

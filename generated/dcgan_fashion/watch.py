@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class Seen:
     real_scores: Tensor
     made_scores: Tensor
 
+    @cached_property
     def figures(self) -> dict[str, float]:
         """What the log says."""
         return {
@@ -53,7 +55,7 @@ class Seen:
 
     def troubles(self, best: float) -> dict[str, str]:
         """What goes wrong, by its name, and what may help; `best`: the lowest distance before."""
-        figures, found = self.figures(), {}
+        figures, found = self.figures, {}
         apart, distance = figures["told_apart"], figures["frechet"]
         if apart > WON and distance > STUCK * best:
             found["won"] = (
@@ -61,23 +63,24 @@ class Seen:
                 "generated ones come no nearer to real ones; try a lower --discriminator-lr, or "
                 "in the spec smoothing, r1 or spectral norm"
             )
-        if apart < LOST and distance > NEAR * frechet(self.real[::2], self.real[1::2]):
+        halves = self.real[::2], self.real[1::2]
+        if apart < LOST and len(halves[1]) and distance > NEAR * frechet(*halves):
             found["lost"] = (
                 f"the discriminator scores real images above generated ones in {apart:.0%} of "
                 "pairs, and guessing does in 50%: nothing can be learned from it; try a higher "
-                "--discriminator-lr, more --critic-steps or a wider discriminator"
+                "--discriminator-lr, or in the spec more critic_steps or a wider discriminator"
             )
         if figures["variety"] < ALIKE:
             found["collapsed"] = (
                 "the generator has collapsed: its images are "
                 f"{figures['variety']:.1%} as far apart as real ones; go back to "
-                "best.safetensors, and try a lower --lr, r1, or the loss wgan-gp"
+                "best.safetensors, and try a lower --lr, or in the spec r1 or the loss wgan-gp"
             )
         elif figures["distinctness"] < ALIKE:
             found["repeats"] = (
                 "the generator repeats itself: each image has one that is "
                 f"{figures['distinctness']:.1%} as far from it as real ones are; go back to "
-                "best.safetensors, and try a lower --lr, r1, or the loss wgan-gp"
+                "best.safetensors, and try a lower --lr, or in the spec r1 or the loss wgan-gp"
             )
         return found
 
@@ -105,30 +108,30 @@ def look(model: Model, batches: Iterable[Batch], options: Options, device: torch
     """Images that are held out and --samples generated ones, of all ranks."""
     for buffer in model.buffers() if WORLD > 1 else ():
         dist.broadcast(buffer, 0)  # statistics of the first rank's batches, which are those saved
-    judge, enough = model.discriminator, options.samples // options.batch + 1
-    real: list[Tensor] = []
+    judge = model.discriminator
     made: list[Tensor] = []
-    real_scores: list[Tensor] = []
     made_scores: list[Tensor] = []
-    for batch in batches:
-        images = batch.to(device).images
-        real.append(shrunk(images))
-        if len(real) <= enough:
-            real_scores.append(scores(judge, images))
     noise = noise_of(model.config, options.samples, options.seed)[RANK::WORLD]
     for images in generated(model, noise, options.batch):
         made.append(shrunk(images))
         made_scores.append(scores(judge, images))
+    real, real_scores = [made[0][:0]], [made_scores[0][:0]]  # a rank may have none held out
+    for batch in batches:
+        images = batch.to(device).images
+        real.append(shrunk(images))
+        if len(real_scores) <= len(made):
+            real_scores.append(scores(judge, images))
     parts = (real, made, real_scores, made_scores)
     return Seen(*(of_all_ranks(torch.cat(part).cpu()) for part in parts))
 
 
 def scores(judge: nn.Module, images: Tensor) -> Tensor:
-    """Of each image (B,), by the statistics of its batch as in training; none of them is kept."""
-    if len(images) < 2:
-        return images.new_empty(0)
+    """Of each image (B,), by the statistics of its batch as in training; none of them is kept.
+
+    One alone has none, and is judged by those that are kept.
+    """
     buffers = {name: buffer.clone() for name, buffer in judge.named_buffers()}
-    judge.train()
+    judge.train(len(images) > 1)
     found: Tensor = functional_call(judge, buffers, (images,))
     judge.eval()
     return found.float().mean(1)  # of all patches

@@ -11,6 +11,7 @@ Papers:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -60,6 +61,21 @@ def packed(x: Tensor, lengths: Tensor) -> PackedSequence:
     )
 
 
+class LSTM(nn.LSTM):
+    """Stacked cells, which read one token after others without oneDNN: it is slow at one."""
+
+    def forward(self, x: Any, state: State | None = None) -> Any:
+        """What the last layer makes of x (B, T, C) or packed rows, and all states after it."""
+        if self.training or state is None or isinstance(x, PackedSequence) or x.size(1) > 1:
+            return super().forward(x, state)
+        token, hidden, kept = x[:, 0], [], []
+        for weights, *before in zip(self.all_weights, *state, strict=True):
+            token, cell = torch.lstm_cell(token, before, *weights)
+            hidden.append(token)
+            kept.append(cell)
+        return token[:, None], (torch.stack(hidden), torch.stack(kept))
+
+
 class Cache:
     """What decoding remembers of a batch of sequences: a state, however long they are."""
 
@@ -94,7 +110,7 @@ class Model(nn.Module):
         super().__init__()
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.embedding_dim)
-        self.rnn = nn.LSTM(
+        self.rnn = LSTM(
             config.embedding_dim,
             config.width,
             config.layers,

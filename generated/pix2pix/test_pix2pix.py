@@ -22,7 +22,7 @@ from . import (
 )
 from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Config, Model
-from .options import parse_options
+from .options import Options, parse_options
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -136,7 +136,7 @@ def test_a_pair_is_found_by_its_name_and_has_one_size(tmp_path: Path) -> None:
     (target / "other.bmp").rename(target / "spare.bmp")
     (target / "0.bmp").rename(target / "1.bmp")
     (target / "spare.bmp").rename(target / "0.bmp")
-    options = train.Options(data=str(tmp_path), workers=1)
+    options = Options(data=str(tmp_path), workers=1)
     with pytest.raises(ValueError, match=r"0\.\w+ has \d+ x \d+ pixels, and .*0\.bmp has"):
         data.read_data(options, CONFIG)
 

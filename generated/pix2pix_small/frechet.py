@@ -16,8 +16,8 @@ def frechet(a: Tensor, b: Tensor) -> float:
     |m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)) of means and covariances. With A = R'R and B = S'S
     the last trace is the sum of the singular values of R S', exact where A and B are singular.
     """
-    if min(len(a), len(b)) < 2:
-        raise ValueError(f"sets of {len(a)} and {len(b)} pictures: a covariance takes two at least")
+    if not min(len(a), len(b)):
+        raise ValueError(f"{len(a)} and {len(b)} images have no distance")
     if not bool(a.isfinite().all() and b.isfinite().all()):
         raise ValueError("some features of the pictures are no finite numbers")
     (mean_a, root_a), (mean_b, root_b) = gaussian(a), gaussian(b)
@@ -31,7 +31,7 @@ def gaussian(features: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (D,), and R of the covariance R'R (N or D, D)."""
     features = features.cpu().double()
     mean = features.mean(0)
-    spread = (features - mean) / (len(features) - 1) ** 0.5
+    spread = (features - mean) / max(1, len(features) - 1) ** 0.5
     return mean, torch.linalg.qr(spread, mode="r").R
 
 

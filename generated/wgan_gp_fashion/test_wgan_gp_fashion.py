@@ -85,8 +85,7 @@ def test_a_frechet_distance_is_that_of_two_gaussians() -> None:
     assert quality.frechet(few, few) == pytest.approx(0, abs=1e-12)
     assert quality.frechet(few, few + 2) == pytest.approx(6 * 4)
     assert "4 pictures are too few for 6 features" in quality.too_few(4, 6)
-    with pytest.raises(ValueError, match="two at least"):
-        quality.frechet(few[:1], few)
+    assert quality.frechet(few[:1], few[:1] + 2) == pytest.approx(6 * 4)  # of one image each
 
 
 def test_images_that_are_alike_have_no_variety() -> None:
@@ -235,7 +234,7 @@ def test_a_step_moves_every_weight_of_both_networks(tmp_path: Path) -> None:
 def test_each_network_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
     run = train.prepare(parse_options(brief(tmp_path / "out")))
     generator, discriminator = run.model.generator, run.model.discriminator
-    batch = train.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
+    batch = data.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
     fakes = fakes_of(run.model, batch)
     loss = discriminator_loss(run.model, batch, fakes.detach(), run.options)
     torch.autograd.backward(loss)
@@ -250,12 +249,12 @@ def test_each_network_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
 
 def test_the_penalty_of_a_linear_critic_is_how_far_its_weight_is_from_one(tmp_path: Path) -> None:
     run = train.prepare(parse_options(brief(tmp_path / "out")))
-    batch = train.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
-    critic = nn.Sequential(nn.Flatten(), nn.Linear(batch.images[0].numel(), 1)).to(DEVICE)
-    model: Any = SimpleNamespace(discriminator=lambda images, *_: critic(images))
-    weight = critic[1].weight
+    batch = data.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
+    linear = nn.Linear(batch.images[0].numel(), 1).to(DEVICE)
+    model: Any = SimpleNamespace(discriminator=lambda images, *_: linear(images.flatten(1)))
+    norm = linear.weight.norm().item()
     penalty = gradient_penalty(model, batch, torch.randn_like(batch.images)).item()
-    assert penalty == pytest.approx(len(batch.images) * (weight.norm().item() - 1) ** 2, rel=1e-4)
+    assert penalty == pytest.approx(len(batch.images) * (norm - 1) ** 2, rel=1e-4)
 
 
 def test_a_resumed_run_repeats_the_uninterrupted_one(

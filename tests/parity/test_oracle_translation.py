@@ -64,14 +64,7 @@ def test_losses_of_translations_and_their_gradients_are_those_of_float64(
     random, cycle = np.random.default_rng(1), "cycle" in loss
     channels = model["image"]["channels"], model.get("outputs", model["image"]["channels"])
     images, targets = (random.normal(size=(3, count, 8, 8)) for count in channels)
-    options = SimpleNamespace(smoothing=0.0, r1=0.0, l1=100.0, identity=0.0)
-    vars(options).update(loss)
-    run: Any = SimpleNamespace(
-        model=players,
-        options=options,
-        autocast=lambda: torch.autocast("cpu", enabled=False),
-        pool=SimpleNamespace(exchanged=lambda made: made),
-    )
+    options = SimpleNamespace(**{"l1": 100.0, **loss})
     batch = train.Pair(torch.from_numpy(images), torch.from_numpy(targets))
     names = [name for kind in ("discriminator", "generator")
              for name in ((f"{kind}.forth", f"{kind}.back") if cycle else (kind,))]  # fmt: skip
@@ -81,12 +74,12 @@ def test_losses_of_translations_and_their_gradients_are_those_of_float64(
         whole = oracle.of_a_cycle if cycle else oracle.of_pairs
         return whole(model, loss, found, images, targets)
 
-    generator = players.generator  # of float64, which `generate` would make float32
+    generator = players.generator  # of float64, which `fakes_of` would make float32
     fakes = generator["forth"](batch.images) if cycle else generator(batch.images)
     fakes = torch.stack((fakes, generator["back"](batch.targets))) if cycle else fakes
-    torch.testing.assert_close(train.generate(run, batch), fakes.float())
-    told = train.discriminator_loss(run, batch, fakes.detach())
-    losses = (told, train.generator_loss(run, batch, fakes))
+    torch.testing.assert_close(train.fakes_of(players, batch), fakes.float())
+    told = train.discriminator_loss(players, batch, fakes.detach(), options)
+    losses = (told, train.generator_loss(players, batch, fakes, options))
     kinds = (players.discriminator, players.generator)
     found = [
         torch.autograd.grad(value, [*kind.parameters()], retain_graph=True)
