@@ -24,14 +24,20 @@ def hidden(plan: Plan, weights: Weights, tokens: Array, inputs: Inputs) -> Array
 
 
 def outcome(plan: Plan, weights: Weights, tokens: Array, inputs: Inputs) -> Array:
-    """(batch, classes) of a classifier, (batch, width) of an embedding; row by row."""
+    """(batch, classes) of a classifier, (batch, width) of an embedding; row by row.
+
+    (batch, time, classes) where each token is told a class.
+    """
     net = plan.model
     assert net.pooling is not None
-    rows = []
-    for row, length in zip(hidden(plan, weights, tokens, inputs), inputs["lengths"], strict=True):
-        text = row[:length]
-        rows.append({"mean": text.mean(0), "class": text[0], "last": text[-1]}[net.pooling.kind])
-    x = np.stack(rows)
+    x = hidden(plan, weights, tokens, inputs)
+    if plan.task.name != "tagging":
+        rows = []
+        for row, length in zip(x, inputs["lengths"], strict=True):
+            text = row[:length]
+            own = {"mean": text.mean(0), "class": text[0], "last": text[-1]}
+            rows.append(own[net.pooling.kind])
+        x = np.stack(rows)
     if transform := net.head.transform:
         x = ACTIVATIONS[transform.activation](linear(weights, "head_transform", x))
         if transform.norm:

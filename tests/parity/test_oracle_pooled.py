@@ -62,13 +62,13 @@ def check_loss(trial: PooledTrial) -> None:
         targets = trial.random.standard_normal(found.shape)
         targets = targets if pooling.problem == "regression" else (targets > 0).astype(float)
     elif pooling.classes:
-        targets = trial.random.integers(0, pooling.classes, BATCH)
+        targets = trial.random.integers(0, pooling.classes, found.shape[:-1])
     else:
         targets = (np.arange(BATCH) + trial.random.integers(1, BATCH)) % BATCH
-    if targets.ndim == 1:
+    if targets.dtype == np.int64:
         targets[1] = oracle.IGNORED
     for reduction in ("mean", "sum", "none"):
-        if targets.ndim == 2:
+        if targets.dtype != np.int64:
             each = oracle.own_losses(pooling.problem, found, targets)
             wanted = {"none": each, "sum": each.sum(), "mean": each.mean()}[reduction]
         elif pooling.classes:

@@ -185,6 +185,7 @@ ON_MAPS = dict.fromkeys(
 SAME_FOR = {
     ("transformer", "seq2seq-lm"): DEVICES,
     ("transformer", "sequence-classification"): DEVICES,
+    ("transformer", "tagging"): DEVICES,
     ("transformer", "embedding"): DEVICES,
     ("transformer", "image-embedding"): DEVICES,
     ("network", "super-resolution"): {**ON_MAPS, "train.loss: l2": AGAIN},

@@ -19,8 +19,8 @@ SEVERAL = re.compile(r"\b(document|prefix)\b(?!\()")  # masks of rows that hold 
 
 @st.composite
 def specs(draw: st.DrawFn) -> Fields:
-    """An encoder without what only the prediction of tokens has, and with a pooling."""
-    task = draw(st.sampled_from(["sequence-classification", "embedding"]))
+    """An encoder without what only their prediction has, and a pooling or classes of tokens."""
+    task = draw(st.sampled_from(["sequence-classification", "embedding", "tagging"]))
     model = draw(encoders())
     tied = model["embedding"].get("tied")
     for part, names in OF_TOKENS.items():
@@ -40,7 +40,10 @@ def specs(draw: st.DrawFn) -> Fields:
     else:
         kinds = ["mean", "last", "class"]
     model["pooling"] = {"kind": draw(st.sampled_from(kinds))}
-    if task == "sequence-classification":
+    if task == "tagging":
+        del model["pooling"]
+        model["classes"] = draw(st.integers(1, 9))
+    elif task == "sequence-classification":
         model["classes"] = draw(st.integers(1, 9))
         problems = ["single_label", "single_label", "multi_label", "regression"]
         model["head"]["problem"] = draw(st.sampled_from(problems))

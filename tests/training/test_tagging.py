@@ -9,9 +9,20 @@ from types import ModuleType
 import pytest
 import tokenizers
 
-from tests.packages import import_package
+from codegen.verify import run_tests
+from tests.packages import import_package, write_package
 
 MODEL = {"vocab_size": 99, "context_length": 32, "layers": 1, "width": 16, "embedding": 8}
+ENCODER = {
+    "vocab_size": 99,
+    "context_length": 64,
+    "classes": 9,
+    "d_model": 32,
+    "layers": 2,
+    "attention": {"heads": 4, "rope": "none", "mask": "padding & window(8, 9)"},
+    "embedding": {"positions": "learned", "token_types": 2},
+    "head": {"transform": {"activation": "gelu"}},
+}
 CONLL = """-DOCSTART- -X- O O
 
 EU NNP I-NP B-ORG
@@ -25,6 +36,13 @@ READ = [
     (["EU", "rejects", "German"], ["B-ORG", "O", "B-MISC"]),
     (["Peter", "Blackburn"], ["B-PER", "I-PER"]),
 ]
+
+
+@pytest.mark.long
+def test_a_transformer_that_tags_keeps_its_promises(tmp_path: Path) -> None:
+    spec = {"name": "tags", "task": "tagging", "model": ENCODER, "data": {"tokenizer": "file"}}
+    (result,) = run_tests({"tags": write_package(tmp_path, spec)}).values()
+    assert result.green, result.output
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ MODELS = {
     "seq2seq-lm": "transformer/encoder_decoder.py.jinja",
     "image-classification": "transformer/vision.py.jinja",
     "sequence-classification": "transformer/pooled.py.jinja",
+    "tagging": "transformer/pooled.py.jinja",
     "image-embedding": "transformer/vision.py.jinja",
     "embedding": "transformer/pooled.py.jinja",
 }

@@ -43,14 +43,15 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     the source, of the same length.
     """
     passes = Counter(network.order or range(len(network.layers)))
-    once = (*ONCE_AN_IMAGE, "head_transform.") if network.pooling else ONCE_AN_IMAGE
+    whole = network.pooling is not None and network.pooling.kind  # what is pooled is read once
+    once = (*ONCE_AN_IMAGE, "head_transform.") if whole else ONCE_AN_IMAGE
     of_layer = {f"blocks.{layer}": times for layer, times in passes.items()}
     matrices = sum(
         active_count(network, p) * of_layer.get(".".join(p.name.split(".")[:2]), 1)
         for p in network.parameters
         if p.group == "matrix" and not p.name.startswith(once)
     )
-    head = model.vocab_size * output_width(model)
+    head = (model.classes if network.pooling else model.vocab_size) * output_width(model)
     besides = sum(
         kind_of(sublayer.plan).flops(sublayer.plan, layer, length)
         * (1 if stack.stack else passes[index])
@@ -61,7 +62,7 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     if network.image:
         rest = flops_besides_tokens(network, network.image)
         return network.image.tokens * (2 * matrices + besides) + rest
-    if network.pooling:
+    if whole:
         return 2 * matrices + besides  # what is pooled is little beside all tokens
     return 2 * (matrices + head) + besides
 

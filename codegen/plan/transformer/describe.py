@@ -68,6 +68,7 @@ KINDS = {
     "seq2seq-lm": "an encoder-decoder transformer",
     "image-classification": "a vision transformer",
     "sequence-classification": "a transformer that classifies texts",
+    "tagging": "a transformer that tags words",
     "embedding": "a transformer that embeds texts",
     "image-embedding": "a vision transformer",
 }

@@ -11,15 +11,15 @@ from codegen.plan.transformer.parts import HeadPlan
 from codegen.spec.transformer.resolve import output_width
 from codegen.spec.transformer.vocabulary import TransformerModel
 
-POOLED = ("sequence-classification", "embedding")
+POOLED = ("sequence-classification", "tagging", "embedding")
 TINY_CLASSES = 4
 
 
 @frozen
 class PoolingPlan:
-    """How a text becomes one vector, and whether classes are told by it or it is the result."""
+    """How a text becomes one vector, if it does; if classes are told by it, or it is the result."""
 
-    kind: str  # mean, class or last
+    kind: str  # mean, class or last; "" where each token has scores
     normalize: bool
     classes: int  # 0 for an embedding
     problem: str = ""  # what their scores say: single_label, multi_label or regression
@@ -27,13 +27,15 @@ class PoolingPlan:
     @property
     def by_length(self) -> bool:
         """Whether padding has to be told from tokens when all has been read."""
-        return self.kind != "class"
+        return self.kind in ("mean", "last")
 
 
 def pooling_plan(model: TransformerModel, task: str) -> PoolingPlan | None:
     """The plan of what a spec says of whole texts; None for models of tokens and of images."""
     if task not in POOLED:
         return None
+    if task == "tagging":
+        return PoolingPlan("", False, model.classes)
     classes = model.classes if task == "sequence-classification" else 0
     problem = model.head.problem if classes else ""
     return PoolingPlan(model.pooling.kind, bool(model.pooling.normalize), classes, problem)

@@ -10,7 +10,7 @@ from codegen.spec.transformer.resolve import attending, masks_of, resolve_block
 from codegen.spec.transformer.vocabulary import TransformerSpec
 from codegen.spec.yaml.source import Key
 
-TASKS = ("sequence-classification", "embedding")
+TASKS = ("sequence-classification", "tagging", "embedding")
 
 
 def check_pooling(spec: TransformerSpec) -> Iterator[Mistake]:

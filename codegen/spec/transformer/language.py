@@ -37,7 +37,7 @@ LANGUAGE = FamilyLanguage(
     whole=TransformerSpec,
     tasks=(
         *("causal-lm", "masked-lm", "seq2seq-lm", "image-classification"),
-        *("sequence-classification", "embedding", "image-embedding"),
+        *("sequence-classification", "tagging", "embedding", "image-embedding"),
     ),
     checks=(
         check_layers,

@@ -2,27 +2,32 @@
 
 from codegen.spec.owned import Only
 
-OF_TEXT = Only("causal-lm", "masked-lm", "seq2seq-lm", "sequence-classification", "embedding")
+OF_TEXT = Only(
+    *("causal-lm", "masked-lm", "seq2seq-lm", "sequence-classification", "tagging", "embedding")
+)
 OF_TOKENS = Only("causal-lm", "masked-lm", "seq2seq-lm")  # that are predicted
 OF_IMAGES = Only("image-classification", "image-embedding")
 OF_VIEWS = Only("image-embedding")
-OF_CLASSES = Only("image-classification", "sequence-classification")
+OF_CLASSES = Only("image-classification", "sequence-classification", "tagging")
 OF_POOLED = Only("sequence-classification", "embedding")  # texts, each as a whole
 OF_TEXT_CLASSES = Only("sequence-classification")
 OF_EMBEDDINGS = Only("embedding")
 OF_CONTRASTS = Only("embedding", "image-embedding")  # with what belongs together
 OF_SCORES = Only(
-    *("causal-lm", "masked-lm", "seq2seq-lm", "image-classification", "sequence-classification")
+    *("causal-lm", "masked-lm", "seq2seq-lm", "image-classification", "sequence-classification"),
+    "tagging",
 )
 OF_PAIRS = Only("seq2seq-lm")  # an encoder and a decoder
 OF_DECODERS = Only("causal-lm")
 OF_ENCODERS = Only(
-    *("masked-lm", "image-classification", "sequence-classification", "embedding"),
+    *("masked-lm", "image-classification", "sequence-classification", "tagging", "embedding"),
     "image-embedding",
 )
 OF_ONE_STACK = Only(
     *("causal-lm", "masked-lm", "image-classification", "sequence-classification"),
-    *("embedding", "image-embedding"),
+    *("tagging", "embedding", "image-embedding"),
 )
-OF_TEXT_IN_ONE_STACK = Only("causal-lm", "masked-lm", "sequence-classification", "embedding")
+OF_TEXT_IN_ONE_STACK = Only(
+    *("causal-lm", "masked-lm", "sequence-classification", "tagging", "embedding")
+)
 OF_TOKENS_IN_ONE_STACK = Only("causal-lm", "masked-lm")

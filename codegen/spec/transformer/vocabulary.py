@@ -298,6 +298,7 @@ TASK_DEFAULTS: dict[str, dict[str, Any]] = {  # of `model`, where they are not t
         "image": {},
     },
     "sequence-classification": {"attention": {"mask": "padding"}, "head": {"bias": True}},
+    "tagging": {"attention": {"mask": "padding"}, "head": {"bias": True}},
     "embedding": {"attention": {"mask": "padding"}},
     "image-classification": {
         "attention": {"mask": "full", "rope": None},
