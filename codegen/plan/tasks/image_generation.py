@@ -16,6 +16,14 @@ FOLDER = "tasks/image_generation"
 SAMPLES = 2048
 
 
+class HasKind(Protocol):
+    """What two networks minimise, by its name."""
+
+    @property
+    def kind(self) -> str:
+        """Such as wgan-gp."""
+
+
 class MakesImages(Protocol):
     """Two networks, one of which makes images."""
 
@@ -26,6 +34,18 @@ class MakesImages(Protocol):
     @property
     def labels(self) -> int:
         """Classes, one of which is asked for; 0: none is."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether a class is asked for."""
+
+    @property
+    def of_batches(self) -> bool:
+        """Whether statistics of a batch are taken in training."""
+
+    @property
+    def loss(self) -> HasKind:
+        """What both minimise."""
 
     @property
     def beatable(self) -> bool:
