@@ -219,7 +219,7 @@ def evaluate(run: Run, log: Log) -> None:
     figures = seen.figures
     loss = figures["frechet"]
     if RANK == 0:
-        run.watch.warn(run.step, seen.troubles())
+        run.watch.warn(run.step, seen.troubles(run.best))
     run.model.train()
     lowest = "  (lowest distance so far)" * (loss < run.best)
     log.write(run.step, figures, lowest)

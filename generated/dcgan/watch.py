@@ -25,8 +25,8 @@ from .quality import distinctness, frechet, shrunk, variety
 
 GRID = 8  # images in a row of a picture of samples
 ALIKE = 0.1  # of the distances of real images: below, generated ones are all the same
-WON = 0.999  # of pairs told apart: so many more than the discriminator should,
-STUCK = 0.95  # if the distance is at least so much of the lowest before
+FALLS = 0.95  # of the lowest distance before: below, all goes well
+WON = 0.999  # of pairs told apart: nothing is left to learn from the discriminator
 LOST = 0.55  # of pairs told apart: the discriminator might as well guess
 NEAR = 10  # times the distance of two halves of real images: then it may
 
@@ -55,9 +55,11 @@ class Seen:
 
     def troubles(self, best: float) -> dict[str, str]:
         """What goes wrong, by its name, and what may help; `best`: the lowest distance before."""
-        figures, found = self.figures, {}
+        figures, found = self.figures, dict[str, str]()
         apart, distance = figures["told_apart"], figures["frechet"]
-        if apart > WON and distance > STUCK * best:
+        if distance < FALLS * best:
+            return found
+        if apart > WON:
             found["won"] = (
                 f"the discriminator has won: it tells {apart:.2%} of pairs of images apart, and "
                 "generated ones come no nearer to real ones; try a lower --discriminator-lr, or "

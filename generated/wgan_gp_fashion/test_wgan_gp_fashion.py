@@ -125,8 +125,9 @@ def test_a_failure_is_named_when_it_begins(capsys: pytest.CaptureFixture[str]) -
         (fair, few + 1e-3 * made, "repeats itself"),
     )
     for judge, images, problem in situations:
-        found = seen_by(judge, images).troubles()
+        found = seen_by(judge, images).troubles(best=0.0)
         assert len(found) == bool(problem) and problem in "".join(found.values())
+        assert not seen_by(judge, images).troubles(best=1e9)  # images come nearer all the time
     said = watch.Watch()
     for step, troubles in enumerate([{"lost": "judges badly"}] * 2 + [{}, {"lost": "again"}]):
         said.warn(step, troubles)

@@ -25,6 +25,7 @@ from .quality import distinctness, frechet, shrunk, variety
 
 GRID = 8  # images in a row of a picture of samples
 ALIKE = 0.1  # of the distances of real images: below, generated ones are all the same
+FALLS = 0.95  # of the lowest distance before: below, all goes well
 LOST = 0.55  # of pairs told apart: the discriminator might as well guess
 NEAR = 10  # times the distance of two halves of real images: then it may
 
@@ -51,10 +52,12 @@ class Seen:
     def variety(self) -> float:
         return variety(self.made, self.real)
 
-    def troubles(self) -> dict[str, str]:
-        """What goes wrong, by its name, and what may help."""
-        figures, found = self.figures, {}
+    def troubles(self, best: float) -> dict[str, str]:
+        """What goes wrong, by its name, and what may help; `best`: the lowest distance before."""
+        figures, found = self.figures, dict[str, str]()
         apart, distance = figures["told_apart"], figures["frechet"]
+        if distance < FALLS * best:
+            return found
         halves = self.real[::2], self.real[1::2]
         if apart < LOST and len(halves[1]) and distance > NEAR * frechet(*halves):
             found["lost"] = (
