@@ -18,8 +18,8 @@ FORMATS = {  # of each figure on the terminal
     "discriminator_loss": "D {:7.4f}",
     "generator_loss": "G {:7.4f}",
     "lr": "lr {:.1e}",
-    "discriminator_norm": "|D'| {:.2g}",
-    "generator_norm": "|G'| {:.2g}",
+    "discriminator_norm": "|D'| {:6.2f}",
+    "generator_norm": "|G'| {:6.2f}",
     "ms": "{:8.1f} ms",
     "images_per_second": "{:>11,.0f} images/s",
     "mfu": "MFU {:6.1%}",  # model FLOPs utilisation, of the device's peak
