@@ -9,6 +9,7 @@ from codegen.capture.item import RECALLED, Item, Line, Way, shared_owners
 
 FUNCTIONS = (*WORDS, "gelu_tanh")
 SUMS = ("conv", "linear")
+OWN = ("padding", "padding_mode", "output_padding", "dilation", "groups", "transposed")
 APART = ("layer", "rms")  # norms that stand alone
 
 
@@ -135,5 +136,5 @@ def is_projection(way: Way) -> bool:
     if not isinstance(way, list) or len(way) != 1 or way[0].kind != "conv":
         return False
     said = way[0].fields
-    plain = not {"padding", "dilation", "groups", "transposed", "order"} & {*said}
+    plain = not {*OWN, "order"} & {*said}
     return plain and said["kernel"] == 1 and said["activation"] == "none"

@@ -19,12 +19,15 @@ def norm(kind: str) -> Callable[[Graph, Step, Step], list[Item]]:
             raise UnknownError("a LayerNorm over the rows of a map")
         if kind in ("layer", "rms") and list(said["normalized_shape"]) != [before.shape[-1]]:
             raise UnknownError(f"a norm of {list(said['normalized_shape'])}")
-        wanted = {"batch": 4, "instance": 0, "rms": 1}.get(kind, 2)
+        learned = kind == "instance" and said["affine"]
+        wanted = {"batch": 4, "instance": 2 * learned, "rms": 1}.get(kind, 2)
         if len(step.tensors) != wanted:
             raise UnknownError(f"a {kind} norm with {len(step.tensors)} tensors, not {wanted}")
         fields: dict[str, Any] = {"kind": kind, "eps": said["eps"]}
         if kind == "group":
             fields["groups"] = said["num_groups"]
+        if learned:
+            fields["affine"] = True
         return [Item("norm", fields, tensors=[step.tensors] if step.tensors else [])]
 
     return read

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from codegen.capture.fold import is_projection
+from codegen.capture.fold import OWN, is_projection
 from codegen.capture.item import NAMED, RECALLED, Item, Line
 
 EPS = {"response": 1e-6}
@@ -81,6 +81,8 @@ def said_norm(norm: Any, usual: Defaults) -> Any:
         short["eps"] = norm["eps"]
     if norm.get("groups", 32) != 32:
         short["groups"] = norm["groups"]
+    if norm.get("affine"):
+        short["affine"] = True
     return norm["kind"] if len(short) == 1 else short
 
 
@@ -119,7 +121,7 @@ def _layer(item: Item, usual: Defaults) -> Any:
 def _conv(item: Item, usual: Defaults) -> Any:
     fields: dict[str, Any] = {"width": item.fields["width"], "kernel": item.fields["kernel"]}
     fields["stride"] = item.fields["stride"]
-    for name in ("padding", "dilation", "groups", "transposed"):
+    for name in OWN:
         if name in item.fields:
             fields[name] = item.fields[name]
     norm = said_norm(item.fields["norm"], usual)

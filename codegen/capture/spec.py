@@ -6,6 +6,7 @@ from typing import Any
 
 from codegen.capture.blocks import PLAIN, blocks_of
 from codegen.capture.ends import data_fields, model_fields, task_of, with_last
+from codegen.capture.fold import OWN
 from codegen.capture.item import NAMED, RECALLED, Line
 from codegen.capture.names import names_in, with_names
 from codegen.capture.repeats import with_units
@@ -102,6 +103,5 @@ def _conv(said: dict[str, Any], usual: Defaults) -> dict[str, Any]:
             del fields[name]
     if fields["activation"] == usual.conv.get("activation", "none"):
         del fields["activation"]
-    order = ["width", "kernel", "stride", "padding", "dilation", "groups", "transposed", "bias",
-             "norm", "activation", "order"]  # fmt: skip
+    order = ["width", "kernel", "stride", *OWN, "bias", "norm", "activation", "order"]
     return {name: fields[name] for name in order if name in fields}

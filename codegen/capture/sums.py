@@ -20,10 +20,8 @@ def conv(graph: Graph, step: Step, before: Step) -> list[Item]:
     """A convolution."""
     said = step.settings
     kernel, dilation = said["kernel_size"], said["dilation"]
-    if said.get("padding_mode", "zeros") != "zeros":
-        raise UnknownError(f"a convolution with {said['padding_mode']} padding")
-    if any(said.get("output_padding", [])) or len(set(dilation)) > 1:
-        raise UnknownError("a convolution with such padding of its output, or dilation")
+    if len(set(dilation)) > 1:
+        raise UnknownError("a convolution with such dilation")
     inputs, width, groups = said["in_channels"], said["out_channels"], said["groups"]
     fields: dict[str, Any] = {
         "width": width,
@@ -34,6 +32,11 @@ def conv(graph: Graph, step: Step, before: Step) -> list[Item]:
     padding = said["padding"]
     if padding not in ("same", centred) and (padding != "valid" or any(centred)):
         fields["padding"] = 0 if padding == "valid" else same(padding)
+    mode, more = said.get("padding_mode", "zeros"), said.get("output_padding", [])
+    if mode != "zeros" and padding != "valid" and (padding == "same" or any(padding)):
+        fields["padding_mode"] = mode
+    if any(more):
+        fields["output_padding"] = same(more)
     if same(dilation) != 1:
         fields["dilation"] = same(dilation)
     if groups == inputs == width and groups > 1:

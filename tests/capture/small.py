@@ -378,6 +378,16 @@ def mixed() -> nn.Module:
     return whole(Pooled(Mixed(256, 8), Mixed(256, 8)), flat=True)
 
 
+def mirrored() -> nn.Module:
+    """Layers of generators: mirrored padding, instance norms, what a stride leaves out."""
+    return whole(
+        nn.Conv2d(8, 6, 5, padding=2, padding_mode="reflect"), nn.InstanceNorm2d(6, affine=True),
+        nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1, padding_mode="circular"), nn.ReLU(),
+        nn.Conv2d(8, 8, 1, padding_mode="replicate"), nn.Tanh(),
+        nn.ConvTranspose2d(8, 8, 3, 2, 1, output_padding=1), nn.InstanceNorm2d(8), nn.ReLU(),
+    )  # fmt: skip
+
+
 def rows() -> nn.Module:
     """The same layers again and again, in no class of their own."""
     each = [(nn.Conv2d(8, 8, 3, padding=1), nn.Tanh(), nn.BatchNorm2d(8)) for _ in range(5)]

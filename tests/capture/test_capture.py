@@ -184,6 +184,15 @@ def test_gates_of_vectors_are_found_however_they_are_spread(tmp_path: Path) -> N
     assert [*blocks["squeezed"][0]] == ["gate"] and layers.count("squeezed") == 2
 
 
+def test_what_lies_around_a_map_is_read_and_what_a_stride_leaves_out(tmp_path: Path) -> None:
+    layers, _ = layers_of(captured("mirrored", tmp_path))
+    convs = [layer["conv"] for layer in layers if isinstance(layer, dict) and "conv" in layer]
+    said = [one if isinstance(one, dict) else {} for one in convs]
+    assert [one.get("padding_mode") for one in said] == [None, "reflect", "circular", None, None]
+    assert [one.get("output_padding") for one in said] == [None] * 4 + [1]
+    assert str(layers).count("'affine': True") == 1
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "task", "last"),
     [
