@@ -27,10 +27,7 @@ class Config:
     channels: int = 3
     outputs: int = 3  # channels of what is made
     g_stem_width: int = 64  # of the generator's layers
-    g_down_widths: tuple[int, ...] = (128, 256, 512, 512, 512, 512)  # of the generator's layers
-    g_between_width: int = 512  # of the generator's layers
-    g_up_widths: tuple[int, ...] = (512, 256, 128, 64)  # of the generator's layers
-    g_dropped_width: int = 512  # of the generator's layers
+    g_widths: tuple[int, ...] = (64, 128, 256) + (512,) * 5  # of the generator's layers
     d_widths: tuple[int, ...] = (64, 128, 256, 512, 1)  # of the discriminator's
     init_std: float = 0.02
 
@@ -39,10 +36,7 @@ class Config:
         """The same architecture at toy size."""
         return cls(
             g_stem_width=8,
-            g_down_widths=(8, 16, 32, 32, 32, 32),
-            g_between_width=32,
-            g_up_widths=(32, 16, 8, 8),
-            g_dropped_width=32,
+            g_widths=(8, 8, 16, 32, 32, 32, 32, 32),
             d_widths=(8, 8, 16, 32, 1),
         )
 
@@ -50,7 +44,7 @@ class Config:
 MULTIPLE = 256  # of pixels: what layers divide the sides of an image by, at most
 
 
-class Down(nn.Sequential):
+class Down1(nn.Sequential):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(
             nn.LeakyReLU(negative_slope=0.2),
@@ -59,7 +53,16 @@ class Down(nn.Sequential):
         )
 
 
-class Up(nn.Sequential):
+class Down2(nn.Sequential):
+    def __init__(self, channels: int, width: int) -> None:
+        """`down` of level 7."""
+        super().__init__(
+            nn.LeakyReLU(negative_slope=0.2),
+            nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False),
+        )
+
+
+class Up1(nn.Sequential):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(
             nn.ReLU(),
@@ -68,8 +71,9 @@ class Up(nn.Sequential):
         )
 
 
-class Dropped(nn.Sequential):
+class Up2(nn.Sequential):
     def __init__(self, channels: int, width: int) -> None:
+        """`up` of levels 3, 4 and 5."""
         super().__init__(
             nn.ReLU(),
             nn.ConvTranspose2d(channels, width, 4, stride=2, padding=1, bias=False),
@@ -78,63 +82,39 @@ class Dropped(nn.Sequential):
         )
 
 
+class UNet(nn.Module):
+    """A level, and below it the next; what comes back meets what the level had."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...], level: int = 0) -> None:
+        super().__init__()
+        width, lower = widths[:2]
+        self.down = Down2(channels, lower) if len(widths) == 2 else Down1(channels, lower)
+        self.below = UNet(lower, widths[1:], level + 1) if len(widths) > 2 else nn.Identity()
+        back = lower if len(widths) == 2 else 2 * lower  # channels from below
+        self.up = Up2(back, width) if level in (3, 4, 5) else Up1(back, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.up(self.below(self.down(x)))
+        return torch.cat([x, y], 1)
+
+
 class Generator(nn.Module):
     """Pictures (B, outputs, H, W) of images (B, channels, H, W), both from -1 to 1."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.before = nn.Conv2d(
-            config.channels, config.g_stem_width, 4, stride=2, padding=1, bias=False
-        )
-        self.then2 = Down(config.g_stem_width, config.g_down_widths[0])
-        self.then4 = Down(config.g_down_widths[0], config.g_down_widths[1])
-        self.then6 = Down(config.g_down_widths[1], config.g_down_widths[2])
-        self.then8 = Down(config.g_down_widths[2], config.g_down_widths[3])
-        self.then10 = Down(config.g_down_widths[3], config.g_down_widths[4])
-        self.then12 = Down(config.g_down_widths[4], config.g_down_widths[5])
-        self.then14 = nn.Sequential(
-            nn.LeakyReLU(negative_slope=0.2),
-            nn.Conv2d(
-                config.g_down_widths[5], config.g_between_width, 4, stride=2, padding=1, bias=False
-            ),
-            Up(config.g_between_width, config.g_up_widths[0]),
-        )
-        self.then16 = Dropped(
-            config.g_down_widths[5] + config.g_up_widths[0], config.g_dropped_width
-        )
-        self.then18 = Dropped(
-            config.g_down_widths[4] + config.g_dropped_width, config.g_dropped_width
-        )
-        self.then20 = Dropped(
-            config.g_down_widths[3] + config.g_dropped_width, config.g_dropped_width
-        )
-        self.then22 = Up(config.g_down_widths[2] + config.g_dropped_width, config.g_up_widths[1])
-        self.then24 = Up(config.g_down_widths[1] + config.g_up_widths[1], config.g_up_widths[2])
-        self.then26 = Up(config.g_down_widths[0] + config.g_up_widths[2], config.g_up_widths[3])
-        self.after = nn.Sequential(
+        self.layers = nn.Sequential(
+            nn.Conv2d(config.channels, config.g_stem_width, 4, stride=2, padding=1, bias=False),
+            UNet(config.g_stem_width, config.g_widths),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.g_stem_width + config.g_up_widths[3], config.outputs, 4, stride=2, padding=1
+                config.g_stem_width + config.g_widths[0], config.outputs, 4, stride=2, padding=1
             ),
             nn.Tanh(),
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        first: Tensor = self.before(images)
-        second: Tensor = self.then2(first)
-        third: Tensor = self.then4(second)
-        fourth: Tensor = self.then6(third)
-        fifth: Tensor = self.then8(fourth)
-        sixth: Tensor = self.then10(fifth)
-        seventh: Tensor = self.then12(sixth)
-        x: Tensor = self.then14(seventh)
-        x = self.then16(torch.cat([seventh, x], 1))
-        x = self.then18(torch.cat([sixth, x], 1))
-        x = self.then20(torch.cat([fifth, x], 1))
-        x = self.then22(torch.cat([fourth, x], 1))
-        x = self.then24(torch.cat([third, x], 1))
-        x = self.then26(torch.cat([second, x], 1))
-        pictures: Tensor = self.after(torch.cat([first, x], 1))
+        pictures: Tensor = self.layers(images)
         return pictures
 
 

@@ -27,8 +27,7 @@ class Config:
     channels: int = 1
     outputs: int = 3  # channels of what is made
     g_stem_width: int = 32  # of the generator's layers
-    g_down_widths: tuple[int, ...] = (64, 128, 128, 128)  # of the generator's layers
-    g_up_widths: tuple[int, ...] = (128, 128, 64, 32)  # of the generator's layers
+    g_widths: tuple[int, ...] = (32, 64, 128, 128, 128)  # of the generator's layers
     d_widths: tuple[int, ...] = (32, 64, 128, 1)  # of the discriminator's
     init_std: float = 0.02
 
@@ -37,8 +36,7 @@ class Config:
         """The same architecture at toy size."""
         return cls(
             g_stem_width=8,
-            g_down_widths=(8,) * 4,
-            g_up_widths=(8,) * 4,
+            g_widths=(8,) * 5,
             d_widths=(8, 8, 8, 1),
         )
 
@@ -49,7 +47,7 @@ MULTIPLE = 32  # of pixels: what layers divide the sides of an image by, at most
 class Down(nn.Sequential):
     def __init__(self, channels: int, width: int) -> None:
         super().__init__(
-            nn.LeakyReLU(negative_slope=0.2),
+            nn.LeakyReLU(),
             nn.Conv2d(channels, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
         )
@@ -64,40 +62,39 @@ class Up(nn.Sequential):
         )
 
 
+class UNet(nn.Module):
+    """A level, and below it the next; what comes back meets what the level had."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        width, lower = widths[:2]
+        self.down = Down(channels, lower)
+        self.below = UNet(lower, widths[1:]) if len(widths) > 2 else nn.Identity()
+        back = lower if len(widths) == 2 else 2 * lower  # channels from below
+        self.up = Up(back, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.up(self.below(self.down(x)))
+        return torch.cat([x, y], 1)
+
+
 class Generator(nn.Module):
     """Pictures (B, outputs, H, W) of images (B, channels, H, W), both from -1 to 1."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.before = nn.Conv2d(config.channels, config.g_stem_width, 4, stride=2, padding=1)
-        self.then2 = Down(config.g_stem_width, config.g_down_widths[0])
-        self.then4 = Down(config.g_down_widths[0], config.g_down_widths[1])
-        self.then6 = Down(config.g_down_widths[1], config.g_down_widths[2])
-        self.then8 = nn.Sequential(
-            Down(config.g_down_widths[2], config.g_down_widths[3]),
-            Up(config.g_down_widths[3], config.g_up_widths[0]),
-        )
-        self.then10 = Up(config.g_down_widths[2] + config.g_up_widths[0], config.g_up_widths[1])
-        self.then12 = Up(config.g_down_widths[1] + config.g_up_widths[1], config.g_up_widths[2])
-        self.then14 = Up(config.g_down_widths[0] + config.g_up_widths[2], config.g_up_widths[3])
-        self.after = nn.Sequential(
+        self.layers = nn.Sequential(
+            nn.Conv2d(config.channels, config.g_stem_width, 4, stride=2, padding=1),
+            UNet(config.g_stem_width, config.g_widths),
             nn.ReLU(),
             nn.ConvTranspose2d(
-                config.g_stem_width + config.g_up_widths[3], config.outputs, 4, stride=2, padding=1
+                config.g_stem_width + config.g_widths[0], config.outputs, 4, stride=2, padding=1
             ),
             nn.Tanh(),
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        halves: Tensor = self.before(images)
-        quarters: Tensor = self.then2(halves)
-        eighths: Tensor = self.then4(quarters)
-        sixteenths: Tensor = self.then6(eighths)
-        x: Tensor = self.then8(sixteenths)
-        x = self.then10(torch.cat([sixteenths, x], 1))
-        x = self.then12(torch.cat([eighths, x], 1))
-        x = self.then14(torch.cat([quarters, x], 1))
-        pictures: Tensor = self.after(torch.cat([halves, x], 1))
+        pictures: Tensor = self.layers(images)
         return pictures
 
 
