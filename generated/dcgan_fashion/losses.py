@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,11 +23,14 @@ def discriminator_loss(model: Model, batch: Batch, fakes: Tensor, options: Optio
 
     The sum over the images of a batch.
     """
-    images = batch.images
+    images = batch.images.requires_grad_()
     real = model.discriminator(images).float()
     made = model.discriminator(fakes).float()
     loss = F.softplus(-real) + F.softplus(made)
-    return loss.mean(1).sum()
+    total = loss.mean(1).sum()
+    (slope,) = torch.autograd.grad(real.mean(1).sum(), images, create_graph=True)
+    total = total + options.r1 / 2 * slope.square().sum()
+    return total
 
 
 def generator_loss(model: Model, batch: Batch, fakes: Tensor, options: Options) -> Tensor:

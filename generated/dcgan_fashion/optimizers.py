@@ -30,5 +30,9 @@ def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimize
 
 
 def lr_multiplier(step: int, options: Options) -> float:
-    """Linear warm-up, then flat."""
-    return min(1.0, (step + 1) / (options.warmup + 1))
+    """Warm-up, flat, then a line down to min_lr_ratio over the last decay_fraction."""
+    if step < options.warmup:
+        return (step + 1) / (options.warmup + 1)
+    decay_steps = min(options.decay_fraction * options.steps, options.steps - options.warmup)
+    left = min(1.0, (options.steps - step) / max(1.0, decay_steps))
+    return options.min_lr_ratio + (1 - options.min_lr_ratio) * left

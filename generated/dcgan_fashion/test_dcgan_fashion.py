@@ -118,7 +118,7 @@ def test_a_failure_is_named_when_it_begins(capsys: pytest.CaptureFixture[str]) -
         (fair, made, ""),
         (none, made, "nothing can be learned"),
         (none, made - 3, ""),  # as near to real ones as others of them
-        (all_told, made, "the discriminator has won"),
+        (all_told, made, ""),  # as this loss wants it
         (fair, one + 1e-3 * made, "collapsed"),
         (fair, few + 1e-3 * made, "repeats itself"),
     )
@@ -208,7 +208,7 @@ def test_the_full_model_has_the_planned_number_of_parameters() -> None:
     with torch.device("meta"):
         model = Model(Config())
     count = sum(parameter.numel() for parameter in model.parameters())
-    assert count == 672_578
+    assert count == 678_498
 
 
 def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:

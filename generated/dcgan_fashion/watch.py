@@ -26,7 +26,6 @@ from .quality import distinctness, frechet, shrunk, variety
 GRID = 8  # images in a row of a picture of samples
 ALIKE = 0.1  # of the distances of real images: below, generated ones are all the same
 FALLS = 0.95  # of the lowest distance before: below, all goes well
-WON = 0.999  # of pairs told apart: nothing is left to learn from the discriminator
 LOST = 0.55  # of pairs told apart: the discriminator might as well guess
 NEAR = 10  # times the distance of two halves of real images: then it may
 
@@ -59,12 +58,6 @@ class Seen:
         apart, distance = figures["told_apart"], figures["frechet"]
         if distance < FALLS * best:
             return found
-        if apart > WON:
-            found["won"] = (
-                f"the discriminator has won: it tells {apart:.2%} of pairs of images apart, and "
-                "generated ones come no nearer to real ones; try a lower --discriminator-lr, or "
-                "in the spec smoothing, r1 or spectral norm"
-            )
         halves = self.real[::2], self.real[1::2]
         if apart < LOST and len(halves[1]) and distance > NEAR * frechet(*halves):
             found["lost"] = (
@@ -76,13 +69,13 @@ class Seen:
             found["collapsed"] = (
                 "the generator has collapsed: its images are "
                 f"{figures['variety']:.1%} as far apart as real ones; go back to "
-                "best.safetensors, and try a lower --lr, or in the spec r1 or the loss wgan-gp"
+                "best.safetensors, and try a lower --lr, or in the spec r1"
             )
         elif figures["distinctness"] < ALIKE:
             found["repeats"] = (
                 "the generator repeats itself: each image has one that is "
                 f"{figures['distinctness']:.1%} as far from it as real ones are; go back to "
-                "best.safetensors, and try a lower --lr, or in the spec r1 or the loss wgan-gp"
+                "best.safetensors, and try a lower --lr, or in the spec r1"
             )
         return found
 
