@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "data": {"tokenizer": "word"},
     },
     "classes": {"task": "sequence-classification", "model": {**MODEL, "classes": 2}},
+    "tags": {"task": "tagging", "model": {**MODEL, "classes": 2}},
     "twins": {"task": "embedding", "model": MODEL},
     "table": {
         "family": "network",
@@ -145,6 +147,15 @@ def rows(path: Path) -> None:
     path.write_text("".join(lines))
 
 
+def tagged(path: Path) -> None:
+    path.write_text("".join(f"{n} B-N\ngreen O\nbottles O\n\n" for n in range(20)))
+
+
+def packed(path: Path) -> None:
+    lines = "".join(f"{n} green bottles\t{n % 2}\n" for n in range(20))
+    path.write_bytes(gzip.compress(lines.encode()))
+
+
 def parallel(path: Path) -> None:
     for file in (path, path.with_name("x.txt")):
         file.write_text("".join(f"{n} green bottles\n" for n in range(20)))
@@ -177,6 +188,7 @@ GOOD: dict[str, Callable[[Path], object]] = {
     "causal": lambda path: path.write_text(TEXT),
     "imported": lambda path: path.write_text(TEXT),
     "classes": rows,
+    "tags": tagged,
     "worded": rows,
     "twins": rows,
     "table": table,
@@ -223,6 +235,43 @@ KINDS: dict[str, Kind] = {
         "y.txt",
         [*TRAIN, *CONTEXT, "--source", "x.txt", "--target", "y.txt", "--tokenizer", "byte"],
         parallel,
+    ),
+    "pairs that gzip has compressed": Kind(
+        "pairs",
+        "train",
+        "x.tsv.gz",
+        [*TRAIN, *CONTEXT, "--data", "x.tsv.gz", "--tokenizer", "byte"],
+        packed,
+    ),
+    "sentences": Kind("tags", "train", "x.tsv", [*TRAIN, *CONTEXT, "--data", "x.tsv"], tagged),
+    "labels of a run": Kind(
+        "tags",
+        "predict",
+        "out/classes.json",
+        ["--checkpoint", "out", "--sentence", "9 green bottles"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "words of sentences": Kind(
+        "tags",
+        "predict",
+        "out/tokenizer.json",
+        ["--checkpoint", "out", "--sentence", "9 green bottles"],
+        needs=[*TRAINED, *CONTEXT],
+    ),
+    "text to measure": Kind(
+        "causal",
+        "evaluate",
+        "x.txt",
+        ["--checkpoint", "out", "--data", "x.txt"],
+        GOOD["causal"],
+        [*TRAINED, *CONTEXT],
+    ),
+    "run to measure": Kind(
+        "causal",
+        "evaluate",
+        "out/checkpoint.safetensors",
+        ["--checkpoint", "out"],
+        needs=[*TRAINED, *CONTEXT],
     ),
     "classes as TSV": Kind(
         "classes",
