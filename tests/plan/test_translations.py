@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,10 @@ def test_a_generator_that_needs_one_size_is_refused() -> None:
     flat = ["flatten", {"linear": 192}, {"reshape": [3, 8, 8]}, "tanh"]
     with pytest.raises(SpecError, match="whole pictures are of any"):
         plan_of({**MODEL, "generator": flat})
+
+
+def test_the_spec_in_the_page_on_translations_is_sound() -> None:
+    page = (ROOT / "docs/translation.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^    name: (?:.*\n)+?(?=\n)", page, re.MULTILINE)
+    plan = lower(load_text(textwrap.dedent(text), "specs/shown.yaml"))
+    assert plan.name == "pix2pix_small" and plan.task.name == "image-translation"
