@@ -36,13 +36,13 @@ WAYS = ("with a discriminator", "by pixels alone")
 def by_pixels_alone(train: Any) -> None:
     """What remains of the losses without a discriminator."""
 
-    def of_discriminator(run: Any, batch: Any, fakes: Tensor) -> Tensor:
-        zeros = [0 * parameter.sum() for parameter in run.model.discriminator.parameters()]
+    def of_discriminator(model: Any, batch: Any, fakes: Tensor, options: Any) -> Tensor:
+        zeros = [0 * parameter.sum() for parameter in model.discriminator.parameters()]
         return torch.stack(zeros).sum()
 
-    def of_generator(run: Any, batch: Any, fakes: Tensor) -> Tensor:
+    def of_generator(model: Any, batch: Any, fakes: Tensor, options: Any) -> Tensor:
         apart = (fakes - batch.targets).abs().mean((1, 2, 3))
-        return torch.as_tensor(run.options.l1 * apart.sum())
+        return torch.as_tensor(options.l1 * apart.sum())
 
     train.discriminator_loss, train.generator_loss = of_discriminator, of_generator
 
