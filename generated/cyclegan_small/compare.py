@@ -28,7 +28,8 @@ def compared(
     """
     side, rows = model.config.image_size, list[Tensor]()
     totals = torch.zeros(2, 2, dtype=torch.float64)  # of each way: pictures, and their distances
-    real, made = ([list[Tensor]() for _ in WAYS] for _ in range(2))
+    none = shrunk(torch.zeros(0, model.config.channels, side, side))  # where a rank has no picture
+    real, made = ([[none] for _ in WAYS] for _ in range(2))
     for kind, picture in batches:
         images = picture.to(device).float() / 127.5 - 1
         there, back = WAYS[kind], WAYS[1 - kind]

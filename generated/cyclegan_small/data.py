@@ -55,6 +55,9 @@ def read_data(options: Options, config: Config) -> tuple[Domains, Config]:
             splits.append(usable(rows, config.image_size, folder, pool))
         if len(splits) == 1:
             splits = split_up(splits[0], folders[0], options.validation, options.seed)
+        if (count := len(splits[1])) < 2:
+            why = "a Frechet distance takes two at least"
+            raise ValueError(f"{folders[-1]} has {count} pictures to hold out, and {why}")
         kinds.append(splits)
     sources, targets = kinds
     train, validation = zip(sources, targets, strict=True)

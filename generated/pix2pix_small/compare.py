@@ -30,7 +30,8 @@ def compared(
     """
     side, rows = model.config.image_size, list[Tensor]()
     count, totals = 0, torch.zeros(len(FIGURES), dtype=torch.float64)
-    made_features, real_features = list[Tensor](), list[Tensor]()
+    none = shrunk(torch.zeros(0, model.config.outputs, side, side))  # where a rank has no picture
+    made_features, real_features = [none], [none]
     for _, batch in batches:
         images, targets = whole_pair(batch.to(device).targets)
         made = as_filed((model(2 * images - 1).float() + 1) / 2)
