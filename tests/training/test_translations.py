@@ -148,3 +148,28 @@ def test_sources_and_targets_are_drawn_apart(
     assert int(batch.images.max()) < 130 <= int(batch.targets.min())
     kinds = [kind for kind, _ in data.validation_batches(read, given, 0, 1)]
     assert kinds == [0, 0, 1, 1, 1]
+
+
+def test_one_picture_of_a_kind_is_too_few_to_hold_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (train,) = import_package(tmp_path, spec("cycle"), "train")
+    write_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert train.main([*OPTIONS, "--validation", "0.1", "--out", "out"]) == 2
+    assert "source has 1 pictures to hold out" in capsys.readouterr().err
+
+
+def test_squares_of_a_picture_are_compared_and_what_is_left_over_is_not(tmp_path: Path) -> None:
+    compare, model = import_package(tmp_path, spec("made"), "compare", "model")
+    image = torch.rand(1, 3, 35, 50)
+    found = compare.features(image, 16)
+    wanted = []
+    for top, left in np.ndindex(2, 3):
+        square = image[0, :, 16 * top : 16 * (top + 1), 16 * left : 16 * (left + 1)].numpy()
+        wanted.append(square.reshape(3, 8, 2, 8, 2).mean((2, 4)).ravel())
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5)
+    toy = model.Model(model.Config())
+    assert compare.compared(toy, [], torch.device("cpu")) == ({}, [])
+    none = compare.shrunk(torch.zeros(0, 3, 16, 16))
+    assert torch.equal(compare.of_all_ranks([none, found]), found.double())
