@@ -44,6 +44,7 @@ def write_pictures(folder: Path) -> None:
             picture.save(folder / "pictures" / name / f"{index}.png")
 
 
+@pytest.mark.long
 def test_two_ranks_train_as_one_with_as_many_batches(tmp_path: Path) -> None:
     write_package(tmp_path, spec("cycle"))
     write_pictures(tmp_path)

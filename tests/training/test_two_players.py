@@ -25,6 +25,7 @@ CASES: list[dict[str, Any]] = [
     {"model": MODEL, "train": PENALISED},
 ]
 SPECTRAL = {"model": changed(conv={**MODEL["conv"], "weight": "spectral"}), "train": OF_CLASSES}
+NAMES, LONG = ("classes", "penalty", "spectral"), pytest.mark.long
 
 
 def spec(case: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def images(folder: Path) -> None:
     np.savez(folder / "images.npz", images=pixels.astype(np.uint8), labels=labels)
 
 
-@pytest.mark.parametrize("case", CASES, ids=["classes", "penalty"])
+@pytest.mark.parametrize("case", [pytest.param(CASES[0], marks=LONG), CASES[1]], ids=NAMES[:2])
 def test_two_ranks_train_as_one_with_as_many_batches(case: dict[str, Any], tmp_path: Path) -> None:
     write_package(tmp_path, spec(case))
     images(tmp_path)
@@ -58,7 +59,9 @@ def test_two_ranks_train_as_one_with_as_many_batches(case: dict[str, Any], tmp_p
             assert torch.allclose(two[name], tensor, rtol=1e-4, atol=1e-6), name
 
 
-@pytest.mark.parametrize("case", [*CASES, SPECTRAL], ids=["classes", "penalty", "spectral"])
+@pytest.mark.parametrize(
+    "case", [CASES[0], *(pytest.param(one, marks=LONG) for one in (CASES[1], SPECTRAL))], ids=NAMES
+)
 def test_a_run_taken_up_again_ends_bit_for_bit_the_same(
     case: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
