@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from codegen.plan import lower
 from codegen.spec import load_text
 from tests.oracle import network as oracle
 from tests.packages import import_model
+from tests.parity.agree import agree
 from tests.strategies.network import PICTURES, network_specs
 
 
@@ -100,24 +100,12 @@ def check_odd_sides(model: torch.nn.Module, multiple: int, channels: int) -> Non
     torch.testing.assert_close(found, whole[..., : scale * height, : scale * width])
 
 
-def agree(draws: int, first: int) -> None:
-    @seed(first)
-    @settings(
-        max_examples=draws,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(network_specs())
-    def drawn(spec: dict[str, Any]) -> None:
-        check(spec, first)
-
-    drawn()
+def drawn(draws: int, first: int) -> None:
+    agree(network_specs(), lambda spec: check(spec, first), draws, first)
 
 
 def test_drawn_networks_compute_what_their_specs_say() -> None:
-    agree(300, 0)
+    drawn(300, 0)
 
 
 def test_parts_of_parts_of_parts_keep_their_names_apart() -> None:
@@ -139,4 +127,4 @@ def test_parts_of_parts_of_parts_keep_their_names_apart() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(1, 5))
 def test_many_drawn_networks_compute_what_their_specs_say(first: int) -> None:
-    agree(750, first)
+    drawn(750, first)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from codegen.plan import lower
 from codegen.spec import load_text
 from tests.oracle.recurrent import Reading
 from tests.packages import import_model
+from tests.parity.agree import agree
 from tests.strategies.recurrent import classifier_specs, recurrent_specs
 
 FAST_DRAWS, LONG, LONG_DRAWS = 60, 4, 250
@@ -205,17 +205,4 @@ def test_hundreds_of_classifiers_score_texts_as_their_specs_say(draw: int) -> No
 
 def checked(draw: int, count: int, specs: Any, check_one: Callable[[Any, int], None]) -> None:
     """So many specs of one seed."""
-
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @seed(draw)
-    @given(specs)
-    def run(spec: dict[str, Any]) -> None:
-        check_one(spec, draw)
-
-    run()
+    agree(specs, lambda spec: check_one(spec, draw), count, draw)

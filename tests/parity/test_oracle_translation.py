@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from codegen.plan import lower
 from codegen.spec import load_text
 from tests.oracle import translation as oracle
 from tests.packages import import_train
+from tests.parity.agree import agree
 from tests.parity.test_oracle_network import arrays, drawn_anew
 from tests.strategies.translation import translation_specs
 
@@ -57,20 +57,11 @@ def test_losses_of_translations_and_their_gradients_are_those_of_float64(
 
 
 def drawn(draws: int, first: int) -> None:
-    @seed(first)
-    @settings(
-        max_examples=draws,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(translation_specs())
-    def agree(spec: dict[str, Any]) -> None:
+    def checked(spec: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             check(spec, Path(folder))
 
-    agree()
+    agree(translation_specs(), checked, draws, first)
 
 
 def test_drawn_translations_and_their_losses_are_those_of_float64() -> None:

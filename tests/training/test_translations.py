@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from tests.packages import import_package, write_package
 from tests.parity.test_oracle_translation import ALIKE
+from tests.training.taken_up import taken_up_again
 
 OPTIONS = ["--data", "pictures", "--eval-every", "4", "--log-every", "1", "--batch", "2"]
 OPTIONS += ["--checkpoint-every", "2", "--steps", "4", "--validation", "0.4"]
@@ -71,22 +72,8 @@ def test_a_run_taken_up_again_ends_bit_for_bit_the_same(
     (train,) = import_package(tmp_path, spec(case), "train")
     write_pictures(tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert train.main([*OPTIONS, "--out", "whole"]) == 0
-    step = train.train_step
-
-    def killed(run: Any, lr_scale: float) -> Any:
-        if run.step == 3:
-            raise RuntimeError("killed")
-        return step(run, lr_scale)
-
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
-        patch.setattr(train, "train_step", killed)
-        train.main([*OPTIONS, "--out", "again"])
-    assert train.main([*OPTIONS, "--out", "again", "--resume"]) == 0
-    whole, again = (load_file(f"{out}/checkpoint.safetensors") for out in ("whole", "again"))
-    assert whole.keys() == again.keys() and ("pool.images" in whole) == (case == "cycle")
-    for name, tensor in whole.items():
-        assert torch.equal(again[name], tensor), name
+    whole = taken_up_again(train, OPTIONS, monkeypatch)
+    assert ("pool.images" in whole) == (case == "cycle")
 
 
 def test_a_pool_hands_out_what_a_list_of_images_would(tmp_path: Path) -> None:
