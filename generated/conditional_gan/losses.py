@@ -22,8 +22,7 @@ def discriminator_loss(model: Model, batch: Batch, fakes: Tensor, options: Optio
 
     The sum over the images of a batch.
     """
-    images = batch.images
-    real = model.discriminator(images, batch.targets).float()
+    real = model.discriminator(batch.images, batch.targets).float()
     made = model.discriminator(fakes, batch.targets).float()
     loss = F.relu(1 - real) + F.relu(1 + made)
     return loss.mean(1).sum()

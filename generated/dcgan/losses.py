@@ -22,8 +22,7 @@ def discriminator_loss(model: Model, batch: Batch, fakes: Tensor, options: Optio
 
     The sum over the images of a batch.
     """
-    images = batch.images
-    real = model.discriminator(images).float()
+    real = model.discriminator(batch.images).float()
     made = model.discriminator(fakes).float()
     loss = F.softplus(-real) + F.softplus(made)
     return loss.mean(1).sum()
