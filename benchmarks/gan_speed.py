@@ -42,15 +42,22 @@ def up(inputs: int, outputs: int, kernel: int = 4, stride: int = 2, around: int 
     return [layer, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-def small_generator() -> nn.Module:
+def small() -> tuple[nn.Module, nn.Module]:
+    """Those of dcgan_fashion."""
+    first = [nn.Flatten(), nn.Linear(64, 3136), nn.BatchNorm1d(3136), nn.ReLU()]
+    last = [nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Tanh()]
+    generator = nn.Sequential(*first, nn.Unflatten(1, (64, 7, 7)), *up(64, 32), *last)
+    halved = [m for a, b in ((1, 32), (32, 64)) for m in down(a, b, norm=False, bias=True)]
+    head = [nn.Flatten(), nn.Linear(3136, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1)]
+    return generator, nn.Sequential(*halved, *head)
+
+
+def critic() -> tuple[nn.Module, nn.Module]:
+    """Those of wgan_gp_fashion."""
     last = nn.ConvTranspose2d(64, 1, 4, 2, 1)
-    return nn.Sequential(*up(64, 128, 7, 1, 0), *up(128, 64), last, nn.Tanh())
-
-
-def small_discriminator(*, norm: bool) -> nn.Module:
-    second = down(64, 128, norm=norm, bias=not norm)
-    head = [nn.Flatten(), nn.Linear(6272, 1)]
-    return nn.Sequential(*down(1, 64, norm=False, bias=True), *second, *head)
+    generator = nn.Sequential(*up(64, 128, 7, 1, 0), *up(128, 64), last, nn.Tanh())
+    halved = [m for a, b in ((1, 64), (64, 128)) for m in down(a, b, norm=False, bias=True)]
+    return generator, nn.Sequential(*halved, nn.Flatten(), nn.Linear(6272, 1))
 
 
 def dcgan() -> tuple[nn.Module, nn.Module]:
@@ -65,8 +72,8 @@ def dcgan() -> tuple[nn.Module, nn.Module]:
 
 
 BY_HAND = {
-    "dcgan_fashion": lambda: (small_generator(), small_discriminator(norm=True)),
-    "wgan_gp_fashion": lambda: (small_generator(), small_discriminator(norm=False)),
+    "dcgan_fashion": small,
+    "wgan_gp_fashion": critic,
     "dcgan": dcgan,
 }
 
@@ -79,6 +86,7 @@ def step_by_hand(
     of_g = torch.optim.Adam(generator.parameters(), options.lr, betas, fused=True)
     of_d = torch.optim.Adam(discriminator.parameters(), options.lr, betas, fused=True)
     turns, penalty = getattr(options, "critic_steps", 1), getattr(options, "penalty", 0.0)
+    r1 = getattr(options, "r1", 0.0)
     told = F.binary_cross_entropy_with_logits
     ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
 
@@ -95,7 +103,13 @@ def step_by_hand(
                 loss = loss + penalty * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
                 torch.autograd.backward(loss)
             else:
-                torch.autograd.backward(told(discriminator(images), ones))
+                real = images.requires_grad_(r1 > 0)
+                scores = discriminator(real)
+                loss = told(scores, ones)
+                if r1:
+                    (slope,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
+                    loss = loss + r1 / 2 * slope.square().sum() / BATCH
+                torch.autograd.backward(loss)
                 torch.autograd.backward(told(discriminator(fakes.detach()), zeros))
             of_d.step()
         of_g.zero_grad()
@@ -118,7 +132,7 @@ def sides(name: str, folder: Path) -> list[Callable[[], object]]:
     np.savez(folder / "images.npz", images=pixels)
     given = ["--data", str(folder / "images.npz"), "--out", str(folder / "out")]
     run = train.prepare(options.parse_options([*given, "--batch", str(BATCH)]))
-    images = torch.from_numpy(pixels[:BATCH]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    images = torch.from_numpy(pixels[:BATCH].transpose(0, 3, 1, 2).copy()).float() / 127.5 - 1
     generator, discriminator = BY_HAND[name]()
     counts = [sum(p.numel() for p in m.parameters()) for m in (generator, discriminator)]
     ours = [run.model.generator, run.model.discriminator]
