@@ -70,6 +70,18 @@ def random_model() -> Model:
     return model
 
 
+def test_images_are_as_large_as_said_and_each_is_of_its_own_noise() -> None:
+    model, given = random_model(), random_inputs(3)
+    images = model(**given)
+    assert images.shape == (3, CONFIG.channels, CONFIG.image_size, CONFIG.image_size)
+    alone = torch.cat(
+        [model(**{name: part[row : row + 1] for name, part in given.items()}) for row in range(3)]
+    )
+    torch.testing.assert_close(alone, images, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="noise of"):
+        model(**{**given, "noise": given["noise"][:, 1:]})
+
+
 def test_a_frechet_distance_is_that_of_two_gaussians() -> None:
     random = np.random.default_rng(0)
     a, b = random.normal(size=(50, 6)), random.normal(1, 2, size=(40, 6))

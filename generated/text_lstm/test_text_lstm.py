@@ -55,9 +55,9 @@ def random_model() -> Model:
 
 def test_padding_changes_no_output_and_no_gradient() -> None:
     model = random_model()
-    tokens = random_tokens(3, 9)
-    lengths = torch.tensor([9, 4, 1], device=DEVICE)
-    padding = torch.arange(9, device=DEVICE) >= lengths[:, None]
+    tokens = random_tokens(3)
+    lengths = torch.tensor([TIME, LENGTH, 1], device=DEVICE)
+    padding = torch.arange(TIME, device=DEVICE) >= lengths[:, None]
     read: list[Tensor] = []
 
     def keep(module: nn.Module, given: tuple[Tensor], made: Tensor) -> None:

@@ -118,6 +118,7 @@ def image_generation(spec: SpecHead, network: MakesImages, flops: int) -> Genera
             constants=(),
             parts=(
                 f"{FOLDER}/tests/fixtures.py.jinja",
+                f"{FOLDER}/tests/images.py.jinja",
                 f"{FOLDER}/tests/quality.py.jinja",
                 f"{FOLDER}/tests/watch.py.jinja",
                 *((f"{FOLDER}/tests/samples.py.jinja",) if mode else ()),
