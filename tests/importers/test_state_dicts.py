@@ -73,6 +73,7 @@ def test_an_architecture_is_told_by_its_tensors(lite: dict[str, Tensor], tmp_pat
     assert all(torch.equal(again[name], tensor) for name, tensor in lite.items())
 
 
+@pytest.mark.long
 def test_names_that_libraries_share_are_the_first_ones(tmp_path: Path) -> None:
     save_file(tensors_of("timm:resnet18", classes=3), tmp_path / "some.safetensors")
     read = read_state_dict(tmp_path / "some.safetensors")

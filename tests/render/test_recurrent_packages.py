@@ -79,7 +79,7 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 
 
-FEW = ("carried_projection", "own_tokens_fed", "classes_locked", "tags_named")
+FEW = ("own_tokens_fed", "classes_locked")
 
 
 def build(names: Iterable[str], folder: Path) -> None:
