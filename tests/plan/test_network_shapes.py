@@ -221,7 +221,7 @@ def test_levels_that_do_not_fit_say_which_sizes_do() -> None:
     said["up"] = [{"upsample": 2}, {"conv": "width"}]
     message = refused({"unet": said}, "mean_pool", "linear", image=18)
     assert "level 2 has 4 x 9 x 9, and from below come 4 x 8 x 8" in message
-    assert "an image whose sides 4 divides" in message
+    assert "a map whose sides 4 divides" in message
     plan = planned({"unet": said}, "mean_pool", "linear", image=20)
     assert fields(plan)["widths"] == (2, 4, 8)
 

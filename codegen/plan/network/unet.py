@@ -86,7 +86,7 @@ def _check_fit(level: Seen, back: Seen, layer: UNetLayer, at: int, below: Seen) 
     hint = "layers of `up` that undo those of `down`"
     if not sides and ratio.denominator == 1 and a[1].value % ratio:
         every = int(ratio) ** (len(layer.widths) - 1)
-        hint = f"an image whose sides {every} divides"
+        hint = f"a map whose sides {every} divides"
     raise LayerError(f"levels that don't fit: {whole}", hint)
 
 
