@@ -37,7 +37,7 @@ MODEL: dict[str, Any] = {
     "discriminator": {"layers": [{"conv": 4}, {"conv": 3}, "flatten", "linear"]},
 }
 PATCHES = [{"conv": 4}, {"conv": {"width": "outputs", "activation": "none"}}]
-MOVED = 1e-4  # along a direction of weights
+MOVED = 1e-5  # along a direction of weights
 
 
 def changed(**more: Any) -> dict[str, Any]:
