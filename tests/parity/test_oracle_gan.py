@@ -37,7 +37,9 @@ MODEL: dict[str, Any] = {
     "discriminator": {"layers": [{"conv": 4}, {"conv": 3}, "flatten", "linear"]},
 }
 PATCHES = [{"conv": 4}, {"conv": {"width": "outputs", "activation": "none"}}]
-MOVED = 1e-5  # along a direction of weights
+# Along a direction of weights: far where penalties are differences themselves, near where norms of
+# few channels bend.
+MOVED = (1e-4, 1e-5)
 
 
 def changed(**more: Any) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def check(spec: dict[str, Any], folder: Path) -> None:
     for value, parameters, gradients, wanted in zip(
         (total, fooled), of_players, found, (of_discriminator, of_generator), strict=True
     ):
-        assert math.isclose(value.item(), wanted(), rel_tol=1e-6)
+        assert math.isclose(value.item(), wanted(), rel_tol=1e-6, abs_tol=1e-5)
         for _ in range(3):
             check_direction(parameters, gradients, wanted)
 
@@ -142,12 +144,20 @@ def check_direction(parameters: list[Any], gradients: Any, wanted: Any) -> None:
     """The loss changes along a direction of weights as the gradients say."""
     directions = [torch.randn_like(parameter) for parameter in parameters]
     slope = sum((g * d).sum().item() for g, d in zip(gradients, directions, strict=True))
+    found = [differences(parameters, directions, wanted, moved) for moved in MOVED]
+    assert any(math.isclose(slope, one, rel_tol=2e-5, abs_tol=2e-5) for one in found), (
+        slope,
+        found,
+    )
+
+
+def differences(parameters: list[Any], directions: list[Any], wanted: Any, moved: float) -> float:
+    """The slope along a direction, by differences of fourth order."""
     around = []
     for steps in (1, -1, 2, -2):
         with torch.no_grad():
-            torch._foreach_add_(parameters, directions, alpha=steps * MOVED)
+            torch._foreach_add_(parameters, directions, alpha=steps * moved)
             around.append(wanted())
-            torch._foreach_sub_(parameters, directions, alpha=steps * MOVED)
+            torch._foreach_sub_(parameters, directions, alpha=steps * moved)
     near, far = around[0] - around[1], around[2] - around[3]
-    found = (8 * near - far) / (12 * MOVED)  # of fourth order: norms of few channels bend sharply
-    assert math.isclose(slope, found, rel_tol=2e-5, abs_tol=2e-5), (slope, found)
+    return float((8 * near - far) / (12 * moved))

@@ -65,7 +65,9 @@ def discriminators(draw: st.DrawFn, size: int, norms: bool) -> Any:
     layers: list[Any] = [{"conv": draw(st.integers(2, 4))}]
     if draw(coin()):
         norm = draw(st.sampled_from(kinds)) if size == 8 else "none"
-        width = draw(st.integers(2, 4))
+        width = (
+            8 if norm == "layer" else draw(st.integers(2, 4))
+        )  # of two, a norm is all but a step
         layers.append({"conv": {"width": width, "stride": 1, "kernel": 3, "norm": norm}})
     if draw(coin()):
         last = {"width": "outputs", "kernel": 3, "stride": 1, "activation": "none"}
