@@ -108,9 +108,7 @@ def _over(below: Said | None, above: Said | None) -> Said | None:
     return with_defaults(above, below) if above else below
 
 
-def _plan(
-    network: LayeredNetwork, class_name: str, attributes: tuple[str, ...]
-) -> PlayerPlan:  # fmt: skip
+def _plan(network: LayeredNetwork, class_name: str, attributes: tuple[str, ...]) -> PlayerPlan:
     return PlayerPlan(
         class_name=class_name,
         attributes=attributes,
@@ -126,8 +124,9 @@ def _joined_fields(both: Iterable[LayeredNetwork]) -> tuple[ConfigField, ...]:
     """What both have once, then what is of either's layers."""
     fields = dict.fromkeys(field for one in both for field in one.fields)
     whose = {"g_": "of the generator's layers", "d_": "of the discriminator's"}
-    return tuple(replace(field, comment=field.comment or whose.get(field.name[:2], ""))
-                 for field in fields)  # fmt: skip
+    return tuple(
+        replace(field, comment=field.comment or whose.get(field.name[:2], "")) for field in fields
+    )
 
 
 def _joined_classes(both: Iterable[LayeredNetwork]) -> Iterator[BlockClass]:

@@ -52,9 +52,7 @@ def _generator(model: GanModel, does: str, fields: tuple[ConfigField, ...]) -> N
     )
 
 
-def _discriminator(
-    model: GanModel, fields: tuple[ConfigField, ...], paired: bool
-) -> NetworkEnds:  # fmt: skip
+def _discriminator(model: GanModel, fields: tuple[ConfigField, ...], paired: bool) -> NetworkEnds:
     """A picture, beside its source where there is one, to a number or a map of them."""
     side = named(model.image.size, Read("image_size"))
     outputs = _outputs(model, fields)
