@@ -20,7 +20,7 @@ from .generate import generated, noise_of
 from .grids import grid, write_png
 from .model import Model
 from .options import Options
-from .process import RANK, WORLD, all_reduce
+from .process import RANK, WORLD, of_all_ranks
 from .quality import distinctness, frechet, shrunk, variety
 
 GRID = 8  # images in a row of a picture of samples
@@ -143,18 +143,6 @@ def scores(judge: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     found: Tensor = functional_call(judge, buffers, (images, labels))
     judge.eval()
     return found.float().mean(1)  # of all patches
-
-
-def of_all_ranks(rows: Tensor) -> Tensor:
-    """The rows (n, ...) of every rank, in turn: as one rank alone would have them."""
-    counts = torch.zeros(WORLD, dtype=torch.long)
-    counts[RANK] = len(rows)
-    every = all_reduce(counts).tolist()
-    found = torch.zeros(sum(every), *rows.shape[1:], dtype=rows.dtype)
-    start = sum(every[:RANK])
-    found[start : start + len(rows)] = rows
-    turns = torch.cat([torch.arange(count) for count in every])
-    return all_reduce(found)[turns.argsort(stable=True)]
 
 
 def draw_samples(model: Model, path: Path, options: Options) -> None:

@@ -13,7 +13,7 @@ from .data import WAYS
 from .frechet import frechet, shrunk
 from .grids import grid, write_png
 from .model import Model
-from .process import RANK, WORLD, all_reduce
+from .process import all_reduce, of_all_ranks
 
 SHOWN = 3  # pictures of each kind in a file of samples
 
@@ -42,7 +42,10 @@ def compared(
         apart = (returned - images).abs().mean().item() / 2
         totals[kind] += torch.tensor([1, apart])
     totals = all_reduce(totals)
-    sources, targets = (frechet(of_all_ranks(made[k]), of_all_ranks(real[k])) for k in range(2))
+    sources, targets = (
+        frechet(*(of_all_ranks(torch.cat(rows[k]).double()) for rows in (made, real)))
+        for k in range(2)
+    )
     returned_error, back_error = (totals[:, 1] / totals[:, 0]).tolist()
     figures = {"frechet": targets, "back_frechet": sources}
     figures |= {"returned": returned_error, "back_returned": back_error}
@@ -59,17 +62,6 @@ def middle(image: Tensor, side: int) -> Tensor:
     """A square of a picture (C, H, W), in colours. (3, side, side)"""
     top, left = ((size - side) // 2 for size in image.shape[1:])
     return image[:3, top : top + side, left : left + side].expand(3, -1, -1).cpu()
-
-
-def of_all_ranks(rows: list[Tensor]) -> Tensor:
-    """The rows (n, D) of every rank, those of the first one first."""
-    own = torch.cat(rows).double()
-    counts = torch.zeros(WORLD, dtype=torch.long)
-    counts[RANK] = len(own)
-    start, whole = int(all_reduce(counts)[:RANK].sum()), int(counts.sum())
-    found = own.new_zeros(whole, own.size(1))
-    found[start : start + len(own)] = own
-    return all_reduce(found)
 
 
 def write_samples(rows: list[Tensor], path: Path) -> None:

@@ -72,6 +72,18 @@ def all_reduce(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def of_all_ranks(rows: Tensor) -> Tensor:
+    """The rows (n, ...) of every rank, in turn: as one rank alone would have them."""
+    counts = torch.zeros(WORLD, dtype=torch.long)
+    counts[RANK] = len(rows)
+    every = all_reduce(counts).tolist()
+    found = torch.zeros(sum(every), *rows.shape[1:], dtype=rows.dtype)
+    start = sum(every[:RANK])
+    found[start : start + len(rows)] = rows
+    turns = torch.cat([torch.arange(count) for count in every])
+    return all_reduce(found)[turns.argsort(stable=True)]
+
+
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
     """Ctrl-C and SIGTERM, collected, so that the current step ends and is saved."""

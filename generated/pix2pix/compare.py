@@ -13,7 +13,7 @@ from .data import Batch
 from .frechet import frechet, shrunk
 from .grids import grid, write_png
 from .model import Model
-from .process import RANK, WORLD, all_reduce
+from .process import all_reduce, of_all_ranks
 from .quality import FIGURES, as_filed, measured
 
 SHOWN = 6  # pictures of a file of samples
@@ -45,7 +45,9 @@ def compared(
         return {}, rows
     means = (all_reduce(totals) / all_count).tolist()
     figures = dict(zip(FIGURES, means, strict=True))
-    made_all, real_all = of_all_ranks(made_features), of_all_ranks(real_features)
+    made_all, real_all = (
+        of_all_ranks(torch.cat(rows).double()) for rows in (made_features, real_features)
+    )
     if len(real_all) > 1:
         figures["frechet"] = frechet(made_all, real_all)
     return figures, rows
@@ -61,17 +63,6 @@ def middle(image: Tensor, side: int) -> Tensor:
     """A square of a picture (C, H, W), in colours. (3, side, side)"""
     top, left = ((size - side) // 2 for size in image.shape[1:])
     return image[:3, top : top + side, left : left + side].expand(3, -1, -1).cpu()
-
-
-def of_all_ranks(rows: list[Tensor]) -> Tensor:
-    """The rows (n, D) of every rank, those of the first one first."""
-    own = torch.cat(rows).double()
-    counts = torch.zeros(WORLD, dtype=torch.long)
-    counts[RANK] = len(own)
-    start, whole = int(all_reduce(counts)[:RANK].sum()), int(counts.sum())
-    found = own.new_zeros(whole, own.size(1))
-    found[start : start + len(own)] = own
-    return all_reduce(found)
 
 
 def write_samples(rows: list[Tensor], path: Path) -> None:
