@@ -2,7 +2,7 @@
 """Train convnext_tiny on images.
 
     python -m generated.convnext_tiny.train --data images/  # one folder per class
-    python -m generated.convnext_tiny.train --data digits.npz  # arrays `images` and `labels`
+    python -m generated.convnext_tiny.train --data photographs.npz  # arrays `images` and `labels`
     python -m generated.convnext_tiny.train --resume
     torchrun --nproc-per-node 2 -m generated.convnext_tiny.train --resume  # on two devices
 

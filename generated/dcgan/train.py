@@ -2,7 +2,7 @@
 """Train dcgan on images.
 
     python -m generated.dcgan.train --data images/  # pictures, however deep
-    python -m generated.dcgan.train --data digits.npz  # an array `images`
+    python -m generated.dcgan.train --data photographs.npz  # an array `images`
     python -m generated.dcgan.train --resume
     torchrun --nproc-per-node 2 -m generated.dcgan.train --resume  # on two devices
 

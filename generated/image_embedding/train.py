@@ -2,7 +2,7 @@
 """Train image_embedding on images.
 
     python -m generated.image_embedding.train --data images/
-    python -m generated.image_embedding.train --data digits.npz  # an array `images`
+    python -m generated.image_embedding.train --data photographs.npz  # an array `images`
     python -m generated.image_embedding.train --resume
     torchrun --nproc-per-node 2 -m generated.image_embedding.train --resume  # on two devices
 

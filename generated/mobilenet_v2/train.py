@@ -2,7 +2,7 @@
 """Train mobilenet_v2 on images.
 
     python -m generated.mobilenet_v2.train --data images/  # one folder per class
-    python -m generated.mobilenet_v2.train --data digits.npz  # arrays `images` and `labels`
+    python -m generated.mobilenet_v2.train --data photographs.npz  # arrays `images` and `labels`
     python -m generated.mobilenet_v2.train --resume
     torchrun --nproc-per-node 2 -m generated.mobilenet_v2.train --resume  # on two devices
 

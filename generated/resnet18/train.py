@@ -2,7 +2,7 @@
 """Train resnet18 on images.
 
     python -m generated.resnet18.train --data images/  # one folder per class, or train/ and val/
-    python -m generated.resnet18.train --data digits.npz  # arrays `images` and `labels`
+    python -m generated.resnet18.train --data photographs.npz  # arrays `images` and `labels`
     python -m generated.resnet18.train --resume
     torchrun --nproc-per-node 2 -m generated.resnet18.train --resume  # on two devices
 

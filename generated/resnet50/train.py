@@ -2,7 +2,7 @@
 """Train resnet50 on images.
 
     python -m generated.resnet50.train --data images/  # one folder per class, or train/ and val/
-    python -m generated.resnet50.train --data digits.npz  # arrays `images` and `labels`
+    python -m generated.resnet50.train --data photographs.npz  # arrays `images` and `labels`
     python -m generated.resnet50.train --resume
     torchrun --nproc-per-node 2 -m generated.resnet50.train --resume  # on two devices
 

@@ -2,7 +2,7 @@
 """Train vit_b16 on images.
 
     python -m generated.vit_b16.train --data images/  # one folder per class, or train/ and val/
-    python -m generated.vit_b16.train --data digits.npz  # arrays `images` and `labels`
+    python -m generated.vit_b16.train --data photographs.npz  # arrays `images` and `labels`
     python -m generated.vit_b16.train --resume
     torchrun --nproc-per-node 2 -m generated.vit_b16.train --resume  # on two devices
 

@@ -61,7 +61,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Imag
         data="images",
         commands=(
             *((f"--data images/  # {_folders(spec.name)}",) if mode else ()),
-            "--data digits.npz  # arrays `images` and `labels`",
+            f"--data {arrays_of(channels)}  # arrays `images` and `labels`",
             *(("--data mnist/  # IDX files",) if channels == 1 else ()),
         ),
         kept="images.json (the classes' names; mean and deviation of the channels)",
@@ -124,6 +124,11 @@ def _files(mode: str) -> tuple[FilePlan, ...]:
         FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
         FilePlan("report.py", f"{FOLDER}/report.py.jinja", roots=()),
     )
+
+
+def arrays_of(channels: object) -> str:
+    """The file of arrays that commands speak of: digits are grey, photographs are not."""
+    return "digits.npz" if channels == 1 else "photographs.npz"
 
 
 def _folders(package: str) -> str:

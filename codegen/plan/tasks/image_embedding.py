@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.image_classification import HasFields
+from codegen.plan.tasks.image_classification import HasFields, arrays_of
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 
@@ -12,13 +12,14 @@ FOLDER = "tasks/image_embedding"
 
 def image_embedding(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
     """Two views of each image, each told from all others of its batch."""
-    size = {field.name: field.value for field in network.fields}["image_size"]
+    numbers = {field.name: field.value for field in network.fields}
+    size, arrays = numbers["image_size"], arrays_of(numbers["channels"])
     data = "a folder with pictures, or .npz with images"
     held_out = "fraction of the images held out"
     return TaskPlan(
         name="image-embedding",
         data="images",
-        commands=("--data images/", "--data digits.npz  # an array `images`"),
+        commands=("--data images/", f"--data {arrays}  # an array `images`"),
         kept="images.json (mean and deviation of the channels)",
         drawn=("batches", "the views of their images"),
         data_class="Images",

@@ -8,7 +8,7 @@ from typing import Protocol
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tables import ConfigField
-from codegen.plan.tasks.image_classification import MODES
+from codegen.plan.tasks.image_classification import MODES, arrays_of
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 
@@ -86,7 +86,7 @@ def image_generation(spec: SpecHead, network: MakesImages, flops: int) -> Genera
         data="images",
         commands=(
             *((f"--data images/  # {folders}",) if mode else ()),
-            f"--data digits.npz  # {arrays}",
+            f"--data {arrays_of(channels)}  # {arrays}",
             *(("--data mnist/  # IDX files",) if channels == 1 else ()),
         ),
         kept="images.json (the classes' names)"

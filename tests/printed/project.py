@@ -1,0 +1,133 @@
+"""A fresh project with the files that pages speak of, under the names that they have there."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from tests.importers.checkpoints import save
+from tests.printed.shell import write_programs
+from tests.training.conftest import LINE, TEXT
+from tests.training.torchvision_reference import declared
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
+CLASSES = ("bag", "coat", "shoe")
+CHECKPOINTS = {
+    "Llama-3.2-1B": "LlamaConfig",
+    "Qwen3-0.6B": "Qwen3Config",
+    "gpt2": "GPT2Config",
+}
+
+
+def write_project(folder: Path, names: Iterable[str] = NAMES) -> Path:
+    """Specs and packages that come with tgen, and data of every kind, a few rows of each."""
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text("[tool.tgen]\n")
+    write_programs(folder / "bin")
+    (folder / "specs").mkdir()
+    for name in names:
+        shutil.copy(ROOT / f"specs/{name}.yaml", folder / "specs")
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "generated" / name, folder / "generated" / name, ignore=ignored)
+    shutil.copy(ROOT / "generated/__init__.py", folder / "generated")
+    write_texts(folder)
+    write_pictures(folder)
+    return folder
+
+
+def named_in(text: str) -> list[str]:
+    """The specs of ours that a page's commands ask for, with those that they extend."""
+    named = [name for name in NAMES if re.search(rf"(specs/|generated[./]){name}\b", text)]
+    specs = {name: (ROOT / f"specs/{name}.yaml").read_text() for name in named}
+    extended = [name for name in NAMES if any(f"extends: {name}." in x for x in specs.values())]
+    return sorted({*named, *extended, "gpt_char"})
+
+
+def write_texts(folder: Path) -> None:
+    for name in ("corpus.txt", "other.txt"):
+        (folder / name).write_text("ROMEO: " + TEXT * 3)
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    letters = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trained = tokenizers.trainers.BpeTrainer(vocab_size=300, initial_alphabet=letters)
+    tokenizer.train_from_iterator([TEXT], trained)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    words = [f"{n} green bottles" for n in range(60)]
+    pairs = [f"{word}\t{word[::-1]}\n" for word in words]
+    (folder / "pairs.tsv").write_text("".join(pairs))
+    (folder / "new.en").write_text("".join(f"{word}\n" for word in words[:4]))
+    (folder / "new.de").write_text("".join(f"{word[::-1]}\n" for word in words[:4]))
+    classes = [f"{LINE.format(n, n - 1).strip()}\t{('odd', 'even')[n % 2]}\n" for n in range(60)]
+    (folder / "texts.tsv").write_text("".join(classes))
+    rows = [f"{n},{2 * n}\n" for n in range(1, 41)]
+    (folder / "rows.csv").write_text("x,y\n" + "".join(rows))
+
+
+def write_pictures(folder: Path) -> None:
+    generator = np.random.default_rng(0)
+
+    def picture(path: Path, side: int = 40, shape: tuple[int, ...] = (3,)) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 256, (side, side + 2, *shape), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+
+    for index in range(24):
+        picture(folder / f"images/{CLASSES[index % 3]}/{index}.png", side=28)
+        for name in ("pictures", "horses", "zebras", "edges", "photographs"):
+            picture(folder / f"{name}/{index}.png", side=90)
+        picture(folder / f"shapes/images/{index}.png", side=90)
+        mask = generator.integers(0, 2, (90, 92), dtype=np.uint8) * 255
+        (folder / "shapes/masks").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(folder / f"shapes/masks/{index}.png")
+    for index in range(4):
+        for name in ("before", "after", "both/source", "both/target"):
+            picture(folder / f"{name}/{index}.png", side=270)
+    for name in ("picture.jpg", "picture.png", "small.png", "more/a.png", "small/a.png"):
+        picture(folder / name)
+    picture(folder / "originals/a.png", side=120)
+    images = generator.integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    labels = np.arange(60, dtype=np.uint8) % 10
+    np.savez(folder / "digits.npz", images=images, labels=labels)
+    colours = np.repeat(images[..., None], 3, axis=-1)
+    np.savez(folder / "photographs.npz", images=colours, labels=labels)
+    np.savez(folder / "shapes.npz", images=colours, masks=(images > 127).astype(np.uint8))
+    for name in ("mnist", "fashion-mnist"):
+        write_idx(folder / name, images, labels)
+
+
+def write_idx(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    folder.mkdir()
+    for split in ("train", "t10k"):
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+            header = bytes([0, 0, 8, array.ndim]) + sizes
+            (folder / f"{split}-{name}-ubyte").write_bytes(header + array.tobytes())
+
+
+def write_checkpoints(folder: Path) -> None:
+    """Small random models as the libraries save theirs; those of pictures if these are there."""
+    for name, config in CHECKPOINTS.items():
+        save(folder / "checkpoints" / name, config, vocab_size=400)
+        shutil.copy(folder / "tokenizer.json", folder / "checkpoints" / name)
+    if importlib.util.find_spec("timm") is None or importlib.util.find_spec("torchvision") is None:
+        return
+    declared()
+    import timm
+    from torchvision.models import resnet50
+
+    save_file(resnet50().state_dict(), folder / "resnet50.safetensors")
+    torch.save(resnet50().state_dict(), folder / "resnet50.pth")
+    save_file(resnet50(num_classes=3).state_dict(), folder / "flowers.safetensors")
+    (folder / "flowers.txt").write_text("\n".join(CLASSES))
+    torch.save(timm.create_model("resnet50d").state_dict(), folder / "model.pth")
