@@ -163,11 +163,11 @@ class Model(nn.Module):
         if (
             images.ndim != 4
             or images.size(1) != self.config.channels
-            or min(images.shape[2:]) < MULTIPLE
+            or min(images.shape[2:]) < self.config.image_size
         ):
             wanted = f"(batch, {self.config.channels}, height, width)"
             raise ValueError(
-                f"images of {tuple(images.shape)}, not of {wanted}, {MULTIPLE} pixels or more"
+                f"images of {tuple(images.shape)}, not of {wanted}, {self.config.image_size} pixels or more"
             )
         height, width = images.shape[2:]
         images = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")

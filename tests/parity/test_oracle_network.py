@@ -75,7 +75,8 @@ def check(spec: dict[str, Any], draw: int) -> None:
         targets = torch.randn(wanted.shape)
         distance = spec["train"]["loss"] == "l1"
         loss = oracle.pixel_error(wanted, targets.double().numpy(), distance)
-        check_odd_sides(model, getattr(module, "MULTIPLE", 1), sizes["channels"])
+        least = sizes["image_size"] if plan.model.mirrors else 1
+        check_odd_sides(model, getattr(module, "MULTIPLE", 1), sizes["channels"], least)
     elif spec["task"] == "image-segmentation":
         targets = torch.randint(0, max(2, sizes["classes"]), (3, *shape[1:]))
         targets[1, 0] = -100
@@ -87,9 +88,10 @@ def check(spec: dict[str, Any], draw: int) -> None:
     assert math.isclose(model(inputs, targets).item(), loss, rel_tol=1e-5, abs_tol=1e-6)
 
 
-def check_odd_sides(model: torch.nn.Module, multiple: int, channels: int) -> None:
+def check_odd_sides(model: torch.nn.Module, multiple: int, channels: int, least: int) -> None:
     """A picture of any size gives what it gives when it is mirrored at its ends, and cut again."""
-    height, width = 2 * multiple + multiple // 2, 3 * multiple - multiple // 3
+    times = -(-least // multiple)
+    height, width = (times + 2) * multiple + multiple // 2, (times + 3) * multiple - multiple // 3
     image = np.random.default_rng(0).normal(size=(1, channels, height, width))
     around = [(0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)]
     padded = torch.from_numpy(np.pad(image, around, mode="reflect"))
@@ -98,6 +100,9 @@ def check_odd_sides(model: torch.nn.Module, multiple: int, channels: int) -> Non
     scale = whole.shape[2] // padded.shape[2]
     assert found.shape[2:] == (scale * height, scale * width)
     torch.testing.assert_close(found, whole[..., : scale * height, : scale * width])
+    if least > 1:
+        with pytest.raises(ValueError, match=f"{least} pixels or more"):
+            model(torch.from_numpy(image[..., : least - 1]))
 
 
 def drawn(draws: int, first: int) -> None:

@@ -89,6 +89,12 @@ class PlannedLayer:
     ratio: Size | None = None  # how many times smaller the map becomes
 
     @property
+    def mirrors(self) -> bool:
+        """Whether what it puts around a map is the map's own, which has to be large enough."""
+        modes = (word.value for word in self.keywords if word.name == "padding_mode")
+        return any(mode in (Plain("reflect"), Plain("circular")) for mode in modes)
+
+    @property
     def printed(self) -> tuple[object, ...]:
         """What its code is made of."""
         left_out = ("shape", "weights", "flops", "words", "window", "ratio")

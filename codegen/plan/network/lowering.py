@@ -137,6 +137,7 @@ def lowered(
         of_batches=any("BatchNorm" in layer.module for layer in layers),
         words=tuple(dict.fromkeys(layer.words for layer in layers if layer.words)),
         multiple=multiple,
+        mirrors=ends.any_size and any(layer.mirrors for layer in layers),
         own=own,
         imports=(ImportPlan(".blocks", own.names),) if own else (),
     )
