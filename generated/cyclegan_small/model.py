@@ -166,9 +166,8 @@ class Model(nn.Module):
             or min(images.shape[2:]) < self.config.image_size
         ):
             wanted = f"(batch, {self.config.channels}, height, width)"
-            raise ValueError(
-                f"images of {tuple(images.shape)}, not of {wanted}, {self.config.image_size} pixels or more"
-            )
+            wanted += f", {self.config.image_size} pixels or more"
+            raise ValueError(f"images of {tuple(images.shape)}, not of {wanted}")
         height, width = images.shape[2:]
         images = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")
         pictures: Tensor = self.generator[way](images)

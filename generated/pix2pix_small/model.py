@@ -149,9 +149,8 @@ class Model(nn.Module):
             or min(images.shape[2:]) < MULTIPLE
         ):
             wanted = f"(batch, {self.config.channels}, height, width)"
-            raise ValueError(
-                f"images of {tuple(images.shape)}, not of {wanted}, {MULTIPLE} pixels or more"
-            )
+            wanted += f", {MULTIPLE} pixels or more"
+            raise ValueError(f"images of {tuple(images.shape)}, not of {wanted}")
         height, width = images.shape[2:]
         images = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")
         pictures: Tensor = self.generator(images)
