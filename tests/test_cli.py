@@ -338,7 +338,7 @@ def test_a_mask_is_drawn_and_said_in_english(tgen: Run, tmp_path: Path) -> None:
     code, out, _ = tgen("mask", mask, "--length", "8", "--tile", "4")
     assert code == 0
     assert out.splitlines()[:4] == ["█▄······", "███▄····", "█·▀██▄··", "█···▀██▄"]
-    assert "each token sees itself and the 2 before it, and the first token" in out
+    assert "Each token sees itself and the 2 before it, and the first token." in out
     assert "skip" in out
     pytest.importorskip("matplotlib")
     assert tgen("mask", mask, "--png", str(png))[0] == 0 and png.stat().st_size > 1000

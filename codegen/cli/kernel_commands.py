@@ -86,7 +86,21 @@ def _from_spec(path: Path, spec: Path) -> str:
     return Path(os.path.relpath(path.resolve(), spec.resolve().parent)).as_posix()
 
 
-@click.command(epilog="Example: tgen mask 'causal & (window(16) | sink(4))' --png mask.png")
+class _WithAtoms(click.Command):
+    """A command whose help ends with what masks are made of."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Before the example, a line for each atom; docs/spec.md has their pictures."""
+        from codegen.spec.masks.notes import summary
+
+        with formatter.section("Masks: query q sees key k where"):
+            formatter.write_dl(summary())
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(
+    cls=_WithAtoms, epilog="Example: tgen mask 'causal & (window(16) | sink(4))' --png mask.png"
+)
 @click.argument("expression")
 @click.option("--length", type=click.IntRange(1, 512), default=64, help="Tokens.  [default: 64]")
 @click.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,12 @@ import click
 
 from codegen.errors import OutputError
 from codegen.frozen import frozen
-from codegen.plan.masks.ranges import AxisTile, Inputs, Ranges, key_ranges, shows
+from codegen.plan.masks.ranges import AxisTile, Ranges, key_ranges
 from codegen.plan.masks.words import sentence
 from codegen.quoting import plain
 from codegen.spec.masks.formula import formula_of
+from codegen.spec.masks.picture import asks_heads, drawn, seen_rows
+from codegen.spec.masks.seen import Inputs, example_inputs
 from codegen.spec.masks.tree import Mask
 
 EMPTY, PARTIAL, FULL = 0, 1, 2
@@ -63,10 +64,6 @@ class Picture:
                 return kind
         return EMPTY
 
-    def sees(self, query: int, key: int) -> bool:
-        """The pair itself."""
-        return shows(formula_of(self.mask), query, key, self.inputs)
-
 
 def draw(text: str, mask: Mask, length: int, tile: int) -> Picture:
     """The picture of a mask; run-time inputs are made up (three documents, a prefix, padding)."""
@@ -79,37 +76,28 @@ def draw(text: str, mask: Mask, length: int, tile: int) -> Picture:
     return Picture(text, mask, length, tile, inputs, tiles)
 
 
-def example_inputs(length: int) -> dict[str, Sequence[int] | int]:
-    """Three documents, a prefix of a quarter and a row filled to seven eighths."""
-    ends = [length * 3 // 8, length * 5 // 8, length]
-    document = [next(i for i, end in enumerate(ends) if q < end) for q in range(length)]
-    return {
-        "document_starts": [0 if i == 0 else ends[i - 1] for i in document],
-        "document_ends": [ends[i] for i in document],
-        "prefix_lengths": length // 4,
-        "lengths": max(1, length * 7 // 8),
-    }
-
-
 def show(picture: Picture) -> None:
     """Two queries per line of text, a key per column; then what it comes to."""
-    rows = [[picture.sees(q, k) for k in range(picture.length)] for q in range(picture.length)]
-    for top in range(0, picture.length, 2):
-        below = rows[top + 1] if top + 1 < picture.length else [False] * picture.length
-        line = (
-            click.style(_block(rows[top][k], below[k]), fg=COLOURS[picture.kind(top, k)])
-            for k in range(picture.length)
-        )
-        click.echo("".join(line).rstrip())
-    click.echo(plain(sentence(picture.mask, picture.text)))
+    rows = seen_rows(picture.mask, picture.length)
+    for line, marks in enumerate(drawn(rows)):
+        kinds = (picture.kind(2 * line, key) for key in range(picture.length))
+        painted = (click.style(m, fg=COLOURS[k]) for m, k in zip(marks, kinds, strict=True))
+        click.echo("".join(painted).rstrip())
+    click.echo(plain(_capitalised(sentence(picture.mask, picture.text))))
+    if asks_heads(picture.mask):
+        click.echo("Heads see different keys; this is what the first one sees (h is 0).")
     click.echo(
-        f"tiles of {picture.tile} queries skip {picture.skipped:.0%} of the work; "
-        f"{picture.unmasked:.0%} of the rest needs no mask"
+        f"Tiles of {picture.tile} queries skip {picture.skipped:.0%} of the work; "
+        f"{picture.unmasked:.0%} of the rest needs no mask."
     )
     blind = [str(q) for q, row in enumerate(rows) if not any(row)]
     if blind:
         some = ", ".join(blind[:8]) + (", ..." if len(blind) > 8 else "")
         click.echo(f"warning: these queries see nothing: {some}", err=True)
+
+
+def _capitalised(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def show_code(picture: Picture) -> None:
@@ -125,10 +113,6 @@ def show_code(picture: Picture) -> None:
             click.echo(f"    {r.low} to {r.high}; all see {r.full_low} to {r.full_high}")
 
 
-def _block(top: bool, bottom: bool) -> str:
-    return {(True, True): "█", (True, False): "▀", (False, True): "▄"}.get((top, bottom), "·")
-
-
 def save_png(picture: Picture, path: Path) -> None:
     """The same as an image: tiles coloured empty, partial and full, visible pairs darker."""
     try:
@@ -139,7 +123,8 @@ def save_png(picture: Picture, path: Path) -> None:
         raise OutputError("--png needs matplotlib", hint="pip install matplotlib") from None
     positions = range(picture.length)
     kinds = [[picture.kind(q, k) for k in positions] for q in positions]
-    seen = [[0.0 if picture.sees(q, k) else 0.55 for k in positions] for q in positions]
+    rows = seen_rows(picture.mask, picture.length)
+    seen = [[0.0 if sees else 0.55 for sees in row] for row in rows]
     figure: Any = Figure(figsize=(7, 7.4), layout="constrained")
     axes = figure.subplots()
     axes.imshow(kinds, cmap=ListedColormap(PNG_COLOURS), vmin=0, vmax=2)

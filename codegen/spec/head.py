@@ -80,7 +80,7 @@ class Checkpoint(Vocabulary):
         [], description="layers there that the model does without, by their numbers from 0"
     )
     language: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")] | None = Field(
-        None, description="which one the model has, of a checkpoint with weights for several"
+        None, description="the model's, of a checkpoint with weights for several languages"
     )
 
     @property

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from codegen.spec.head import SpecHead
 from codegen.spec.owned import built, of_task
+from codegen.spec.synonyms import Synonyms
 from codegen.spec.tasks import task_of
 from codegen.spec.tasks.task import Check
 from codegen.spec.yaml.source import Tree
@@ -39,6 +40,7 @@ class FamilyLanguage:
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of `model`, by task
     default: str | None = None  # the task of a spec that names none
     notes: Callable[[], str] | None = None  # Markdown, after its fields in docs/spec.md
+    synonyms: Synonyms = field(default_factory=Synonyms)  # others' words for its own
     code: ReadCode | None = None  # reads the user's own code that specs may name
 
     @functools.cache  # noqa: B019 - there is one language a family

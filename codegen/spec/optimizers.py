@@ -65,7 +65,9 @@ class SGD(Vocabulary):
     kind: Literal["sgd"] = Field("sgd", description="the update rule")
     lr: PositiveFloat = Field(0.1, description="peak learning rate")
     momentum: Rate = Field(0.9, description="part of the last update that goes on")
-    nesterov: bool = Field(False, description="whether the gradient is that further on")
+    nesterov: bool = Field(
+        False, description="whether the gradient is taken where the momentum leads to"
+    )
     weight_decay: NotNegative = Field(1e-4, description="part of a weight that its gradient gains")
 
 

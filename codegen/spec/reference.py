@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import types
 from collections.abc import Container
@@ -12,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from codegen.spec.checks import MAX_NAME
 from codegen.spec.families import FAMILIES, language
-from codegen.spec.head import SpecHead, Train
+from codegen.spec.head import SpecHead, Train, Vocabulary
 from codegen.spec.owned import is_repeated, tasks_of
 from codegen.spec.tasks import TASKS, task_of
 from codegen.spec.yaml.field_names import models_in
@@ -37,9 +38,19 @@ generated code, its tests, logs and checkpoints. This page is made by `tgen sche
 - `tgen build SPEC --set model.attention.heads=16` overrides one field.
 - `variants: {heads: [4, 8], norm: [layer, rms]}` makes a package of each combination.
 - YAML 1.2: `1e-4` is a number, `no` is text; a key given twice is an error; no tags, no merge keys.
-- `norm: rms` is short for `norm: {kind: rms}`; so for `mlp`, `qk_norm`, `optimizer`, `schedule`.
+- `norm: rms` is short for `norm: {kind: rms}`; the same goes for `mlp`, `qk_norm`, `optimizer` and
+  `schedule`.
 """
 
+
+PLURALS = {
+    "text": "texts",
+    "value": "values",
+    "number": "numbers",
+    "whole number": "whole numbers",
+    "mapping": "mappings",
+    "mapping by name": "mappings by name",
+}
 
 VARIANTS = f"""\
 ## Variants
@@ -140,7 +151,7 @@ def _nested(model: type[BaseModel], path: str, known: Container[type[BaseModel]]
     parts = []
     for name, field in model.model_fields.items():
         for inner in models_in(field.annotation):
-            if inner in known:
+            if inner in known or inner is Vocabulary:  # of which each task has its own
                 continue
             place = f"{path}.{name}" if path else name
             if get_origin(field.annotation) is dict:
@@ -169,13 +180,13 @@ def _changes() -> str:
 
 def section(title: str, model: type[BaseModel], skip: Container[str] = ()) -> str:
     """A vocabulary's fields, some aside, as a table below a title."""
-    document = (model.__doc__ or "").strip()
+    document = inspect.cleandoc(model.__doc__ or "")
     fields = {name: one for name, one in model.model_fields.items() if name not in skip}
     if not fields:
         return f"## {title}\n\n{document} It has no fields.\n"
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
-        meaning = (field.description or "").replace("|", "\\|")
+        meaning = (field.description or "its word").replace("|", "\\|")
         if tasks := tasks_of(field):
             meaning += f" ({', '.join(f'`{task}`' for task in tasks)})"
         rows.append(f"| `{name}` | {type_name(field.annotation)} | {_default(field)} | {meaning} |")
@@ -206,11 +217,14 @@ def type_name(annotation: Any) -> str:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if origin in (Union, types.UnionType):
         members = [a for a in get_args(annotation) if a is not type(None)]
-        return " or ".join(dict.fromkeys(type_name(a) for a in members))
+        names = dict.fromkeys(type_name(a) for a in members)
+        return " or ".join(sorted(names, key=lambda name: name.startswith("list of")))
     if origin is list:
-        return f"list of {type_name(get_args(annotation)[0])}s"
+        members = type_name(get_args(annotation)[0]).split(" or ")
+        several = " or ".join(PLURALS.get(one, one) for one in members)
+        return f"list of ({several})" if members[1:] else f"list of {several}"
     if origin is dict:
-        return "mapping of names"
+        return "mapping by name"
     if annotation is Any:
         return "value"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

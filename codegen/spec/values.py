@@ -24,7 +24,12 @@ def expression(parse: Any) -> Any:
             if isinstance(text, str):
                 parse(text)
         except ExpressionError as error:
-            context = {"reason": error.message, "offset": error.offset, "length": error.length}
+            context = {
+                "reason": error.message,
+                "offset": error.offset,
+                "length": error.length,
+                "hint": error.hint or "",
+            }
             raise PydanticCustomError("expression", "{reason}", context) from None
         return text
 

@@ -41,7 +41,7 @@ def tiles_seen(ranges: list[Range], time: int) -> tuple[list[int], bool]:
 
 def visible(q: Tensor, k: Tensor, window: int, global_tokens: int) -> Tensor:
     """Whether query q sees key k: each token sees itself and the window - 1 before it, and the
-    first global_tokens, which see all.
+    first global_tokens tokens, which see all before them.
     """
     return (k <= q) & ((k > q - window) | (k < global_tokens) | (q < global_tokens))
 

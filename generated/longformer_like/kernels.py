@@ -883,7 +883,7 @@ def attention(
     q: Tensor, k: Tensor, v: Tensor, window: int, global_tokens: int, scale: float | None = None
 ) -> Tensor:
     """Attention in which each token sees itself and the window - 1 before it, and the first
-    global_tokens, which see all.
+    global_tokens tokens, which see all before them.
 
     q is (B, H, T, D), and so is what comes back; k and v are (B, H, T, D).
     """

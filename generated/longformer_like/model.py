@@ -1,8 +1,9 @@
 # Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """longformer_like: a decoder-only transformer with 12 layers and 127 M parameters.
 
-Each token sees itself and the 511 before it, and the first 16, which see all; learned positions;
-LayerNorm before each sublayer; an MLP with GELU; input and output embeddings are tied.
+Each token sees itself and the 511 before it, and the first 16 tokens, which see all before them;
+learned positions; LayerNorm before each sublayer; an MLP with GELU; input and output embeddings
+are tied.
 
 Paper:
   Radford et al., Language Models are Unsupervised Multitask Learners (2019)

@@ -1,8 +1,8 @@
 """Which keys a tile of queries visits, and which queries a tile of keys, for any mask.
 
-A mask is a formula over edges `k < f(q)` (spec/atoms.py). For a tile it comes to two sets: what
-some pair of the tile may see, and what every pair sees; `&`, `|` and `~` combine the sets by De
-Morgan. The sets may be loose (a tile visited or masked in vain), never wrong.
+A mask is a formula over edges `k < f(q)` (spec/masks/atoms.py). For a tile it comes to two sets:
+what some pair of the tile may see, and what every pair sees; `&`, `|` and `~` combine the sets by
+De Morgan. The sets may be loose (a tile visited or masked in vain), never wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import field, replace
 from itertools import pairwise
 
@@ -40,13 +40,13 @@ from codegen.spec.masks.atoms import (
     Stride,
 )
 from codegen.spec.masks.formula import formula_of
-from codegen.spec.masks.solve import arithmetic
+from codegen.spec.masks.seen import Inputs, bound_at, shows
 from codegen.spec.masks.tree import Mask
+
+__all__ = ["AxisTile", "Inputs", "Ranges", "effort", "key_ranges", "query_ranges", "shows"]
 
 OPAQUE = 10  # steps that a comparison takes, pair by pair
 MAX_RUNS = 4_096  # of a stride; where there are more, all is visited
-
-Inputs = Mapping[str, "Sequence[int] | int"]  # a value for each query, or one for the row
 
 
 @frozen
@@ -111,41 +111,6 @@ def _leaves(formula: Formula) -> Iterator[Formula]:
             yield from _leaves(operand)
         case _:
             yield formula
-
-
-def bound_at(bound: Bound, query: int, inputs: Inputs) -> int:
-    """f(query)."""
-    match bound:
-        case Shift(by):
-            return query + int(by)
-        case Constant(value):
-            return int(value)
-        case BlockEdge(size, by):
-            return (query // int(size) + by) * int(size)
-        case Lookup(array):
-            values = inputs[array]
-            return values if isinstance(values, int) else values[query]
-
-
-def shows(formula: Formula, query: int, key: int, inputs: Inputs, head: int = 0) -> bool:
-    """Whether the head's query sees the key: the formula itself, pair by pair."""
-    match formula:
-        case Both(left, right):
-            return all(shows(f, query, key, inputs, head) for f in (left, right))
-        case Either(left, right):
-            return any(shows(f, query, key, inputs, head) for f in (left, right))
-        case Other(operand):
-            return not shows(operand, query, key, inputs, head)
-        case Always():
-            return True
-        case Edge(bound):
-            return key < bound_at(bound, query, inputs)
-        case Gate(before):
-            return query < int(before)
-        case Stride(step):
-            return (query - key) % int(step) == 0
-        case Opaque(comparison):
-            return bool(arithmetic(comparison, {"q": query, "k": key, "h": head}))
 
 
 Leaf = Callable[[Formula, AxisTile], Visible]

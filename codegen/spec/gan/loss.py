@@ -39,8 +39,8 @@ class AdversarialLoss(Vocabulary):
     )
     cycle: Annotated[NotNegative, OF_PICTURES] = Field(
         0.0,
-        description="weight of the mean distance of pixels after there and back, to the picture "
-        "that was taken (arXiv:1703.10593, section 3.2): with it sources and targets are no "
+        description="weight of the mean distance of pixels between a picture and what is made of "
+        "it there and back (arXiv:1703.10593, section 3.2): with it sources and targets are no "
         "pairs, and a second generator makes sources of targets",
     )
     identity: Annotated[NotNegative, OF_PICTURES, Needs("cycle")] = Field(

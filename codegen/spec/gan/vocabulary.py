@@ -121,7 +121,7 @@ def _adam_unless_said(said: Any) -> Any:
 
 
 class GanTrain(Train):
-    """What of training two networks have, and other defaults."""
+    """What training two networks adds, and its own defaults."""
 
     optimizer: Annotated[
         Annotated[PlayersAdam | SGD, Field(discriminator="kind")],

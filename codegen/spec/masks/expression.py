@@ -32,16 +32,26 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("*", "/", "//", "%"),
 )
 COMPARE_LEVEL = 2
+NAMED = re.compile(r"\w\(\s*\w+\s*$")  # `window(size`
+LAST_WORD = re.compile(r"([A-Za-z_]\w*)\s*$")
+# What other languages write, where something else is written here.
+WRITTEN = {
+    **{"and": "&", "&&": "&", "or": "|", "||": "|", "not": "~", "!": "~", "=": "=="},
+    **{",": "&", "[": "(", "]": ")", "{": "(", "}": ")"},
+}
 
 
 class ExpressionError(ValueError):
-    """What is wrong with an expression, and at which character of it."""
+    """What is wrong with an expression, at which character of it, and what may be meant."""
 
-    def __init__(self, message: str, offset: int = 0, length: int = 1) -> None:
+    def __init__(
+        self, message: str, offset: int = 0, length: int = 1, hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.offset = offset
         self.length = length
+        self.hint = hint
 
 
 @frozen
@@ -101,7 +111,7 @@ def parse_expression(text: str, *, chains: bool = False) -> Expression:
     parser = _Parser(text, chains)
     tree = parser.level(0, 0)
     if parser.token:
-        raise ExpressionError(f"unexpected `{parser.token}`", parser.offset, len(parser.token))
+        raise parser.unexpected()
     return tree
 
 
@@ -119,7 +129,11 @@ class _Parser:
             rest = self.text[self.end :]
             self.offset = self.end + len(rest) - len(rest.lstrip())
             if rest.strip():
-                raise ExpressionError(f"unexpected character `{rest.strip()[0]}`", self.offset)
+                odd = rest.strip()[0]
+                hint = _use(odd)
+                if odd == "=" and NAMED.search(self.text[: self.offset]):
+                    hint = "numbers stand alone in parentheses"
+                raise ExpressionError(f"unexpected character `{odd}`", self.offset, 1, hint)
             self.token, self.kind = "", "end"
             return
         self.kind = str(match.lastgroup)
@@ -150,7 +164,8 @@ class _Parser:
             if level == COMPARE_LEVEL and self.chains:
                 return self.chained(left, right, depth)
             if level == COMPARE_LEVEL and self.token in LEVELS[level]:
-                raise ExpressionError("comparisons don't chain", self.offset, len(self.token))
+                hint = "join two comparisons by `&`"
+                raise ExpressionError("comparisons don't chain", self.offset, len(self.token), hint)
         return left
 
     def chained(self, compared: Expression, last: Expression, depth: int) -> Expression:
@@ -186,7 +201,16 @@ class _Parser:
             return Unary("-", self.level(len(LEVELS), depth + 1), offset)
         if token == "~":
             raise ExpressionError("`~` needs a mask, in parentheses here", offset)
-        raise ExpressionError(f"unexpected `{token}`", offset, len(token))
+        doubled = self.text[max(0, offset - len(token)) : offset + len(token)]
+        raise ExpressionError(f"unexpected `{token}`", offset, len(token), _use(doubled))
+
+    def unexpected(self) -> ExpressionError:
+        """What stands behind a whole expression, as in `causal and window(4)`, or `not causal`."""
+        before = LAST_WORD.search(self.text[: self.offset])
+        hint = _use(self.token)
+        if before:
+            hint = hint or _use(before[1]) or _call(before[1], self.token)
+        return ExpressionError(f"unexpected `{self.token}`", self.offset, len(self.token), hint)
 
     def arguments(self, depth: int) -> tuple[Expression, ...]:
         """What stands between a call's parentheses."""
@@ -206,3 +230,14 @@ class _Parser:
         if self.token != token:
             raise ExpressionError(f"`{token}` is missing", self.offset)
         self.advance()
+
+
+def _use(written: str) -> str | None:
+    """What is written here for what another language writes."""
+    meant = WRITTEN.get(written.lower())
+    return f"use `{meant}`" if meant else None
+
+
+def _call(name: str, token: str) -> str | None:
+    """`window 256`."""
+    return f"numbers stand in parentheses: `{name}({token})`" if token.isdigit() else None

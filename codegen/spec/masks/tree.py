@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegen.errors import Diagnostic, Position, SpecError
 from codegen.frozen import frozen
+from codegen.spec.close_words import close_word, suggestion
 from codegen.spec.masks.amount import Amount
 from codegen.spec.masks.atoms import ATOMS
 from codegen.spec.masks.expression import (
@@ -16,6 +17,8 @@ from codegen.spec.masks.expression import (
     Unary,
     parse_expression,
 )
+from codegen.spec.masks.synonyms import ELSEWHERE, POSITIONS
+from codegen.spec.synonyms import meanings
 
 
 @frozen
@@ -74,7 +77,7 @@ def read_mask(text: str) -> Mask:
     except ExpressionError as error:
         column = min(error.offset, max(0, len(text) - 1)) + 1
         where = Position("mask", 1, column, text, error.length)
-        raise SpecError(Diagnostic(error.message, where)) from None
+        raise SpecError(Diagnostic(error.message, where, error.hint)) from None
 
 
 def _mask(tree: Expression) -> Mask:
@@ -93,21 +96,40 @@ def _mask(tree: Expression) -> Mask:
             return _atom(name, (), offset)
         case Call(name, arguments, offset):
             return _atom(name, arguments, offset)
-    raise ExpressionError("expected a mask such as `causal` or `window(256)`", tree.offset)
+    hint = "a comparison, such as `q - k < 256`, is a mask, too"
+    if isinstance(tree, Binary) and isinstance(tree.left, Name | Call) and tree.left.name in ATOMS:
+        hint = "masks are joined by `&` (both) or `|` (either)"
+    raise ExpressionError("expected a mask such as `causal` or `window(256)`", tree.offset, 1, hint)
+
+
+def example(name: str) -> str:
+    """An atom with numbers, where it takes any: `window(5)`."""
+    numbers = ATOMS[name].examples[0]
+    return f"{name}({', '.join(map(str, numbers))})" if numbers else name
+
+
+def _meant(name: str) -> str:
+    """What an unknown word may stand for, or all that there are."""
+    found = meanings(ELSEWHERE, name)
+    if found and not close_word(name, ATOMS):
+        return f"did you mean {' or '.join(f'`{one}`' for one in found)}?"
+    return suggestion(name, ATOMS) or f"known: {', '.join(ATOMS)}"
 
 
 def _atom(name: str, arguments: tuple[Expression, ...], offset: int) -> Atom:
     if name not in ATOMS:
-        raise ExpressionError(f"unknown mask `{name}`", offset, len(name))
+        raise ExpressionError(f"unknown mask `{name}`", offset, len(name), _meant(name))
     counts = ATOMS[name].takes
     if len(arguments) not in counts:
         takes = " or ".join(str(count) for count in counts)
         message = f"`{name}` takes {takes} argument{'' if counts == (1,) else 's'}"
-        raise ExpressionError(f"{message}, not {len(arguments)}", offset, len(name))
+        hint = f"such as `{example(name)}`"
+        raise ExpressionError(f"{message}, not {len(arguments)}", offset, len(name), hint)
     numbers = []
     for argument in arguments:
         if not isinstance(argument, Number) or not isinstance(argument.value, int):
-            raise ExpressionError(f"`{name}` takes whole numbers", argument.offset)
+            hint = f"such as `{example(name)}`"
+            raise ExpressionError(f"`{name}` takes whole numbers", argument.offset, 1, hint)
         if argument.value < 1:
             raise ExpressionError(f"`{name}` needs at least 1", argument.offset)
         numbers.append(argument.value)
@@ -121,6 +143,11 @@ def _arithmetic(tree: Expression) -> None:
             return
         case Name(name) if name in VARIABLES:
             return
+        case Name(name, offset):
+            message = f"`{name}` is none of q (the query), k (the key) and h (the head)"
+            found = meanings(POSITIONS, name)
+            hint = f"say `{found[0]}`" if found else None
+            raise ExpressionError(message, offset, len(name), hint)
         case Unary("-", operand):
             return _arithmetic(operand)
         case Binary(("//" | "%"), left, Number(value)) if isinstance(value, int) and value > 0:
@@ -128,5 +155,8 @@ def _arithmetic(tree: Expression) -> None:
         case Binary(("+" | "-" | "*"), left, right):
             _arithmetic(left)
             return _arithmetic(right)
+        case Call("abs", _, offset):
+            hint = "for distances to both sides say `window(n, n)`"
+            raise ExpressionError("there are no functions in a mask", offset, len("abs"), hint)
     message = "a comparison is made of q, k, h, whole numbers, + - * and // % by a whole number"
     raise ExpressionError(message, tree.offset)

@@ -28,7 +28,8 @@ class ConvFields(Vocabulary):
         "those of the other side",
     )
     output_padding: Padding = Field(
-        0, description="rows and columns more of a transposed one's map, below and to the right"
+        0,
+        description="additional rows below and columns to the right of a transposed one's map",
     )
     dilation: Whole = Field(1, description="pixels from one weight to the next")
     groups: Whole | Literal["depthwise"] = Field(

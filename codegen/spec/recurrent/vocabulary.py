@@ -137,14 +137,14 @@ class RecurrentModel(Vocabulary):
     dropout: Dropout = Field(
         RecurrentDropout.plain(), description="numbers that training drops; one rate for all"
     )
-    bias: bool = Field(True, description="a learned offset of each token's or class' score")
+    bias: bool = Field(True, description="a learned offset of the score of each token or class")
     classes: Annotated[VocabularySize, OF_CLASSES] = Field(
         2, description="that a classifier tells apart"
     )
     bidirectional: Annotated[bool, OF_CLASSES] = Field(
         True,
-        description="each layer reads a text from both ends (Schuster and Paliwal 1997), and says "
-        "so much twice of each token",
+        description="each layer reads a text from both ends (Schuster and Paliwal 1997), so "
+        "that a token's vector is twice as wide",
     )
     pooling: Annotated[Literal["mean", "max", "last"], OF_WHOLE_TEXTS] = Field(
         "mean",
@@ -171,7 +171,7 @@ class RecurrentModel(Vocabulary):
 
 
 class RecurrentTrain(Train):
-    """What of training only recurrent networks have."""
+    """What only recurrent networks have of training."""
 
     carry_state: Annotated[bool, Only("causal-lm")] = Field(
         False,

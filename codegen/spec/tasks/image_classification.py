@@ -20,7 +20,8 @@ class ImageData(Vocabulary):
     """Images in a folder for each class, or in one file."""
 
     crop: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="the middle of an image that is seen, as a part of its shorter side"
+        1.0,
+        description="how much is seen around the middle, as a part of the shorter side",
     )
     interpolation: Literal["bilinear", "bicubic"] = Field(
         "bilinear", description="how images are made as large as the model's"

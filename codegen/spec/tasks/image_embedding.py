@@ -7,7 +7,7 @@ from codegen.spec.tasks.task import Task
 
 
 class PictureData(Vocabulary):
-    """Images, of which training makes two views each."""
+    """Images; training makes two views of each."""
 
 
 TASK = Task(

@@ -10,4 +10,4 @@ class ImageSet(Vocabulary):
     """Images in a folder, or in one file; with classes, a folder for each, or labels."""
 
 
-TASK = Task("image-generation", "makes images like those of a set, of noise", ImageSet)
+TASK = Task("image-generation", "makes images like those of a set, from noise", ImageSet)

@@ -20,7 +20,8 @@ class MaskData(PictureRows):
     """Images with masks, pictures whose pixels are numbers of classes, or 255 of one class."""
 
     labels: list[str] | None = Field(
-        None, description="the classes' names, in the order of their numbers, which they have else"
+        None,
+        description="the classes' names, in the order of their numbers; by default, the numbers",
     )
     ignore: Shade | None = Field(
         None,

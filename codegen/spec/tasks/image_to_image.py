@@ -92,7 +92,7 @@ def check_channels(spec: Any) -> Iterator[Mistake]:
 
 TASK = Task(
     "image-to-image",
-    "makes of a picture another one of its size",
+    "turns a picture into another one of its size",
     PairedPictures,
     checks=(check_changes, check_channels, check_halves),
 )

@@ -8,7 +8,7 @@ from codegen.spec.tasks.task import Task
 
 TASK = Task(
     "image-translation",
-    "makes of a picture another one that looks real",
+    "turns a picture into another one that looks real",
     PairedPictures,
     checks=(check_changes, check_channels, check_halves),
 )

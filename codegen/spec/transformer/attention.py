@@ -52,7 +52,7 @@ class Alibi(Vocabulary):
     """Scores that fall with distance, by a slope a head (arXiv:2108.12409)."""
 
     slopes: Literal["bloom", "mpt"] = Field(
-        "bloom", description="whose slopes where heads are no power of two"
+        "bloom", description="whose slopes, where the number of heads is no power of two"
     )
     most: PositiveFloat = Field(8.0, description="2**-most is the last head's slope")
     scaled: bool = Field(False, description="added before the scores are scaled (Falcon)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from codegen.spec.language import FamilyLanguage
-from codegen.spec.masks.atoms import ATOMS
 from codegen.spec.transformer.check_blocks import check_blocks
 from codegen.spec.transformer.check_data import check_separator
 from codegen.spec.transformer.check_ends import check_ends
@@ -13,23 +12,23 @@ from codegen.spec.transformer.check_pooling import check_pooling
 from codegen.spec.transformer.check_stacks import check_encoder, check_stacks
 from codegen.spec.transformer.check_switches import check_switches
 from codegen.spec.transformer.knobs import knobs
-from codegen.spec.transformer.scale import NAMES
+from codegen.spec.transformer.scale import MODEL_NAMES, NAMES
+from codegen.spec.transformer.synonyms import SYNONYMS
 from codegen.spec.transformer.vocabulary import TASK_DEFAULTS, TransformerSpec
 
 
 def expressions() -> str:
     """What masks and scales are written in, for the reference."""
+    from codegen.spec.masks.notes import mask_notes  # which draws
+
     names = ", ".join(f"`{name}`" for name in NAMES)
-    masks = ", ".join(f"`{name}`" for name in ATOMS)
+    of_model = ", ".join(f"`{name}`" for name in MODEL_NAMES)
     return (
-        "## Expressions\n\n"
-        f"A mask is made of {masks},\n"
-        "of comparisons over q, k and whole numbers (`q - k < 256`), and of `&`, `|`, `~` and\n"
-        "parentheses; `tgen mask` draws it. `causal & window(256)` shows a token itself and the\n"
-        "255 before it. Attention is generated for every mask, and visits only the tiles of keys\n"
-        "that it shows.\n\n"
-        f"A scale is a number or an expression of {names}, `sqrt(...)`, `log(...)` and "
-        "`+ - * /`.\n"
+        f"{mask_notes()}\n"
+        "## Scales\n\n"
+        f"A scale is a number, or an expression of {names},\n"
+        "`sqrt(...)`, `log(...)`, `+ - * /` and parentheses. Those of the embedding and of the\n"
+        f"head, which are of no layer, know {of_model} alone.\n"
     )
 
 
@@ -55,4 +54,5 @@ LANGUAGE = FamilyLanguage(
     defaults=TASK_DEFAULTS,
     default="causal-lm",
     notes=expressions,
+    synonyms=SYNONYMS,
 )
