@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import yaml
 from codegen.errors import TgenError
 from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import Tile
+from codegen.spec.hints.devices import device_called
 
 FOLDER = Path(__file__).parent.parent / "targets"
 ATTENTION_SIZES = ("BLOCK_Q", "BLOCK_K")  # what the short form of a candidate gives
@@ -48,8 +48,9 @@ def known_targets() -> tuple[str, ...]:
 def read_target(name: str) -> TargetFacts:
     """The facts of one GPU; TgenError if there is no such file or it lacks a field."""
     if name not in known_targets():
-        near = difflib.get_close_matches(name, known_targets(), 1)
-        hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known_targets())}"
+        near = device_called(name)
+        sure = near in known_targets()
+        hint = f"did you mean `{near}`?" if sure else f"known: {', '.join(known_targets())}"
         raise TgenError(f"no GPU `{name}`", hint)
     data = target_data(name)
     try:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from codegen.errors import Diagnostic
-from codegen.spec.close_words import suggestion
-from codegen.spec.families import FAMILIES, language
-from codegen.spec.network.nested import Holds
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.file_fields import SpecFile
 from codegen.spec.yaml.migrations import outdated
@@ -19,6 +15,8 @@ from codegen.spec.yaml.source import Key, Tree
 
 SET = "--set "  # in place of a file, where an override is wrong
 
+MOST_HINTED = 1_000  # unknown fields: ten times as many as are shown
+MAPPINGS = ("dict_type", "model_type", "model_attributes_type")
 WORDS = {
     "int_type": "expected a whole number",
     "float_type": "expected a number",
@@ -48,9 +46,9 @@ def path_of(location: tuple[int | str, ...], data: Any) -> Key:
 def diagnose(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list[Diagnostic]:
     """One diagnostic for each wrong place of the spec."""
     found: dict[Key, list[Diagnostic]] = {}
-    for problem in error.errors():
+    for count, problem in enumerate(error.errors()):
         key = path_of(problem["loc"], tree.data)
-        finding = _diagnose_one(dict(problem), key, tree, model)
+        finding = _diagnose_one(dict(problem), key, tree, model, hinted=count < MOST_HINTED)
         found.setdefault(key, []).append(_of_an_older_form(finding, key, problem["input"]))
     # A union's other members complain about the whole value; what is wrong inside it says more.
     inner = {key[:end] for key in found for end in range(len(key))}
@@ -88,8 +86,10 @@ def _join(group: list[Diagnostic]) -> Diagnostic:
 
 
 def _diagnose_one(
-    problem: dict[str, Any], key: Key, tree: Tree, model: type[BaseModel]
+    problem: dict[str, Any], key: Key, tree: Tree, model: type[BaseModel], *, hinted: bool
 ) -> Diagnostic:
+    from codegen.spec.hints import fields, words  # which right specs never need
+
     kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
     name = str(problem["loc"][-1])
     position = tree.position(key)
@@ -97,10 +97,8 @@ def _diagnose_one(
         where = tree.position(key, of_key=True)
         return Diagnostic(f"`{name}` stands in a file only", where)
     if kind == "extra_forbidden":
-        fields = fields_at(model, problem["loc"][:-1])
-        fields += SpecFile.model_fields if len(problem["loc"]) == 1 else []
-        hint = _of_another_task(name, path_of(problem["loc"][:-1], tree.data), model)
-        hint = hint or suggestion(name, fields) or f"known here: {', '.join(fields)}"
+        place = path_of(problem["loc"][:-1], tree.data)
+        hint = fields.field_hint(name, place, problem["loc"][:-1], model) if hinted else None
         return Diagnostic(f"unknown field `{word(name)}`", tree.position(key, of_key=True), hint)
     if kind == "missing":
         where = tree.position((*key, name))
@@ -111,17 +109,21 @@ def _diagnose_one(
         return Diagnostic(message, position, context["hint"] or None)
     if kind == "expression":
         position = tree.character(key, given, context["offset"], context["length"])
-        return Diagnostic(context["reason"], position)
+        return Diagnostic(context["reason"], position, context.get("hint") or None)
     if kind in ("literal_error", "union_tag_invalid"):
         known = context.get("expected") or context.get("expected_tags") or ""
-        words = [one.strip(" '") for one in known.replace(" or ", ", ").split(",")]
+        expected = [one.strip(" '") for one in known.replace(" or ", ", ").split(",")]
+        if isinstance(given, dict) and kind == "literal_error":
+            hint = words.word_alone(given, words.field_of(key), expected)
+            message = f"expected {' or '.join(expected)}, got {show(given)}"
+            return Diagnostic(message, position, hint)
         value = given.get("kind") if isinstance(given, dict) else given
         if kind == "union_tag_invalid":
             position = tree.position((*key, "kind"))
-        meant = suggestion(str(value), words)
-        return Diagnostic(f"expected {' or '.join(words)}, got {show(value)}", position, meant)
+        meant = words.word_hint(value, words.field_of(key), expected, fields.family_of(model))
+        return Diagnostic(f"expected {' or '.join(expected)}, got {show(value)}", position, meant)
     if kind == "union_tag_not_found":
-        return Diagnostic("the field `kind` is missing", position)
+        return Diagnostic("the field `kind` is missing", position, words.kind_missing(given))
     if kind == "too_short":
         least, got = context["min_length"], context["actual_length"]
         return Diagnostic(f"expected {least} or more values, got {got}", position)
@@ -129,38 +131,22 @@ def _diagnose_one(
         most, got = context["max_length"], len(given)
         return Diagnostic(f"expected {most} values at most, got {got}", position)
     if kind in WORDS:
-        return Diagnostic(f"{WORDS[kind]}, got {show(given)}", position)
+        hint = _meant(kind, given, key, tree, model)
+        return Diagnostic(f"{WORDS[kind]}, got {show(given)}", position, hint)
     message = problem["msg"].removeprefix("Value error, ")
     message = message.replace("Input should be", "expected a value")
     return Diagnostic(f"{message}, got {show(given)}", position)
 
 
-def _of_another_task(name: str, place: Key, model: type[BaseModel]) -> str | None:
-    """Which other tasks, of the same family or of another, have such a field there."""
-    own = str(model.model_fields["family"].default)
-    place = tuple(
-        "*" if place[at - 1 : at] == ("blocks",) else place[at] for at in range(len(place))
-    )
-    if name in _known_at(model, place):
-        return None  # of another kind of the same mapping
-    for family in dict.fromkeys((own, *FAMILIES)):
-        spoken = language(family)
-        tasks = [task for task in spoken.tasks if name in _known_at(spoken.spec(task), place)]
-        if tasks:
-            several = [", ".join(f"`{task}`" for task in tasks[:-1])] if tasks[1:] else []
-            words = " or ".join([*several, f"`{tasks[-1]}`"])
-            return f"a field of the task {words}" + (f" in family `{family}`" * (family != own))
-    return None
+def _meant(kind: str, given: Any, key: Key, tree: Tree, model: type[BaseModel]) -> str | None:
+    """What a value of another type than its field's may be meant to say."""
+    from codegen.spec.hints import words  # which right specs never need
 
-
-@functools.cache  # a thousand mistakes of a kind are asked about once
-def _known_at(model: type[BaseModel], place: Key) -> frozenset[str]:
-    """The fields at a place of a spec; none where there is no such place."""
-    for end, step in enumerate(place):
-        free = isinstance(step, int) or place[end - 1 : end] == ("blocks",)
-        if not free and step not in fields_at(model, place[:end]):
-            return frozenset()
-    return frozenset(fields_at(model, place))
+    if kind in ("int_type", "float_type"):
+        return words.number_hint(given, key, tree, model)
+    if kind == "bool_type":
+        return words.yes_or_no(given)
+    return words.mapping_hint(given, key, model) if kind in MAPPINGS else None
 
 
 def show(value: Any) -> str:
@@ -175,40 +161,3 @@ def show(value: Any) -> str:
         return str(value).lower()
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The names of the fields that may stand at a location."""
-    models: list[type[BaseModel]] = [model]
-    for step in location:
-        inner = [
-            m for one in models if step in one.model_fields for m in _models_of(one, str(step))
-        ]
-        models = inner or _member(models, str(step)) or models
-    return [name for one in models for name in one.model_fields]
-
-
-def _member(models: list[type[BaseModel]], tag: str) -> list[type[BaseModel]]:
-    """The member of a discriminated union that pydantic's location names."""
-    tagged = [m for m in models if "kind" in m.model_fields]
-    return [
-        m
-        for m in tagged
-        if m.model_fields["kind"].default == tag
-        or tag in get_args(m.model_fields["kind"].annotation)
-    ]
-
-
-def _models_of(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
-    found: list[type[BaseModel]] = []
-
-    def walk(annotation: Any) -> None:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            found.append(annotation)
-        for argument in getattr(annotation, "__args__", ()):
-            walk(argument)
-
-    walk(model.model_fields[field].annotation)
-    for mark in model.model_fields[field].metadata:
-        found += mark.vocabularies() if isinstance(mark, Holds) else ()
-    return found

@@ -189,8 +189,10 @@ def _validate(tree: Tree, known: Iterable[Diagnostic] = ()) -> SpecHead:
     family = data.get("family", DEFAULT)
     problems: list[Diagnostic] = list(known)
     if not isinstance(family, str) or family not in FAMILIES:
+        from codegen.spec.hints.words import word_hint  # which right specs never need
+
         message = f"unknown family, got {show(family)}"
-        hint = suggestion(str(family), FAMILIES) or f"one of: {', '.join(FAMILIES)}"
+        hint = word_hint(family, "family", FAMILIES, DEFAULT) or f"one of: {', '.join(FAMILIES)}"
         problems.append(Diagnostic(message, tree.position(("family",)), hint))
         data = {**data, "family": DEFAULT}
         family = DEFAULT

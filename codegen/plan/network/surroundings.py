@@ -18,8 +18,9 @@ from codegen.plan.network.size import (
     shape_words,
 )
 from codegen.plan.network.visible import Names, worked_out
-from codegen.spec.close_words import suggestion
+from codegen.spec.close_words import close_word
 from codegen.spec.head import Vocabulary
+from codegen.spec.network.synonyms import words_called
 from codegen.spec.network.vocabulary import NetworkModel
 
 LARGEST = 2**31  # what a tensor may have along an axis
@@ -66,7 +67,9 @@ class Surroundings:
         """A word of a table, or what the name stands for; `none`, too."""
         found = self.names.get(said, said)
         if not isinstance(found, str) or found not in (*known, "none"):
-            hint = suggestion(str(found), (*known, "none")) or f"known: {', '.join(known)}"
+            words = (*known, "none")
+            meant = close_word(str(found), words) or next(iter(words_called(str(found), words)), "")
+            hint = f"did you mean `{meant}`?" if meant else f"known: {', '.join(known)}"
             raise LayerError(f"`{said}` is no {what}", hint)
         return found
 

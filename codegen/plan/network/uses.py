@@ -34,6 +34,7 @@ from codegen.spec.network.blocks import BlockDefinition, BlockUse
 from codegen.spec.network.fields import Function, NormKind
 from codegen.spec.network.layers import KINDS
 from codegen.spec.network.python_block import PythonBlock
+from codegen.spec.network.synonyms import layer_hint
 from codegen.spec.yaml.source import Key
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _next(walk: Walk, name: str, block: Block, seen: Seen, given: dict[str, Give
 def _definition(walk: Walk, layer: BlockUse) -> Block:
     blocks = walk.model.blocks
     if layer.block not in blocks:
-        hint = suggestion(layer.block, (*KINDS, *blocks))
+        hint = layer_hint(layer.block, (*KINDS, *blocks))
         known = f"the blocks are: {', '.join(blocks)}" if blocks else "`blocks` has none"
         raise LayerError(f"no layer and no block is called `{layer.block}`", hint or known)
     if layer.block in walk.inside:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegen.spec.gan.check_model import CHECKS
 from codegen.spec.gan.knobs import knobs
+from codegen.spec.gan.synonyms import SYNONYMS
 from codegen.spec.gan.vocabulary import GanSpec
 from codegen.spec.language import FamilyLanguage
 
@@ -13,4 +14,5 @@ LANGUAGE = FamilyLanguage(
     checks=CHECKS,
     knobs=knobs,
     default="image-generation",
+    synonyms=SYNONYMS,
 )

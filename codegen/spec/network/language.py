@@ -9,6 +9,7 @@ from codegen.spec.network.check_optimizer import check_optimizer
 from codegen.spec.network.knobs import knobs
 from codegen.spec.network.notes import layer_notes
 from codegen.spec.network.own_code import own_code
+from codegen.spec.network.synonyms import SYNONYMS
 from codegen.spec.network.vocabulary import NetworkSpec
 
 LANGUAGE = FamilyLanguage(
@@ -20,5 +21,6 @@ LANGUAGE = FamilyLanguage(
     checks=(check_kernels, check_defaults, check_optimizer),
     knobs=knobs,
     notes=layer_notes,
+    synonyms=SYNONYMS,
     code=own_code,
 )

@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Discriminator, Tag
 from pydantic_core import PydanticCustomError
 
 from codegen.quoting import short
-from codegen.spec.close_words import suggestion
 from codegen.spec.network.activation import ActivationLayer
 from codegen.spec.network.attention import AttentionLayer
 from codegen.spec.network.blocks import BlockUse
@@ -33,6 +32,7 @@ from codegen.spec.network.resize import UpsampleLayer
 from codegen.spec.network.scale import ScaleLayer
 from codegen.spec.network.shuffle import ChannelShuffleLayer, PixelShuffleLayer
 from codegen.spec.network.split import PatchesLayer, SplitLayer
+from codegen.spec.network.synonyms import layer_hint
 from codegen.spec.network.unet import UNetLayer
 
 KINDS: dict[str, type[LayerFields]] = {
@@ -105,7 +105,7 @@ def _whole(kind: str, said: dict[str, Any]) -> dict[str, Any]:
         return {**said, "kind": kind}
     known = BLOCKS.get()
     if known is not None and kind not in known:
-        hint = suggestion(str(kind), (*KINDS, *known))
+        hint = layer_hint(str(kind), (*KINDS, *known))
         others = f"the blocks are: {', '.join(known)}" if known else ""
         context = {"word": str(kind), "hint": hint or others}
         raise PydanticCustomError("unknown_layer", "no layer `{word}`", context)

@@ -50,7 +50,7 @@ def own_code(spec: SpecHead, tree: Tree, path: Path, root: Path) -> OwnCode | No
                 files[found] = parsed(_text(raw, shown(found, root)), shown(found, root))
                 sources[found] = hashlib.sha256(raw).hexdigest()
             if wanted not in files[found].classes:
-                hint = suggestion(wanted, files[found].classes)
+                hint = _which_class(wanted, list(files[found].classes))
                 message = f"{word(file)} has no class `{wanted}`"
                 raise SpecError(Diagnostic(message, where, hint))
             classes[name] = own_class(files[found], wanted)
@@ -66,6 +66,13 @@ def own_code(spec: SpecHead, tree: Tree, path: Path, root: Path) -> OwnCode | No
         raise spec_error(problems)
     (whole,) = files.values()
     return OwnCode(classes, whole.needed({one.name for one in classes.values()}), sources)
+
+
+def _which_class(wanted: str, classes: list[str]) -> str | None:
+    """The class that is meant: one that is spelled alike, or the only one."""
+    if len(classes) == 1:
+        return f"did you mean `{classes[0]}`?"
+    return suggestion(wanted, classes) or (f"it has {', '.join(classes)}" if classes else None)
 
 
 def _found(file: str, where: Position | None, spec: Path, root: Path) -> Path:

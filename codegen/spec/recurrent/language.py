@@ -5,6 +5,7 @@ from __future__ import annotations
 from codegen.spec.language import FamilyLanguage
 from codegen.spec.recurrent.check_model import CHECKS
 from codegen.spec.recurrent.knobs import knobs
+from codegen.spec.recurrent.synonyms import SYNONYMS
 from codegen.spec.recurrent.vocabulary import RecurrentSpec
 
 LANGUAGE = FamilyLanguage(
@@ -13,4 +14,5 @@ LANGUAGE = FamilyLanguage(
     checks=CHECKS,
     knobs=knobs,
     default="causal-lm",
+    synonyms=SYNONYMS,
 )

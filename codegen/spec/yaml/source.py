@@ -131,6 +131,12 @@ def parse(text: str, shown: str) -> Tree:
     return reader.tree
 
 
+GLUED = re.compile(r"\s*(?:- )?([A-Za-z_]\w*):([^\s/:]\S*)\s*")  # a field without its blank
+
+
+IN_A_ROW = re.compile(r"\s*\w+: [^{}\[\]'\",]+,\s*\w+: .*")  # fields with commas, and no braces
+
+
 class _Reader:
     def __init__(self, text: str, shown: str) -> None:
         self.text = text
@@ -194,13 +200,25 @@ class _Reader:
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> Diagnostic:
         left = next((n for n, line in enumerate(self.lines) if line.startswith(CONFLICT)), None)
         if left is not None:
-            hint = "keep what is right of both sides, and remove git's markers"
-            return Diagnostic("an unresolved merge is left here", self.at(left, 0, 7), hint)
+            both = "keep what is right of both sides, and remove git's markers"
+            return Diagnostic("an unresolved merge is left here", self.at(left, 0, 7), both)
         mark = error.problem_mark or error.context_mark
         where = self.at(mark.line, mark.column) if mark else self.at(0, 0)
         message = " ".join(part for part in (error.problem, error.context) if part)
         begun = self.at(error.context_mark.line, 0).line if error.context_mark else 0
-        return Diagnostic(f"not YAML: {message}", where, _syntax_hint(error, where, begun))
+        hint = self._blank_hint(where.line) or _syntax_hint(error, where, begun)
+        return Diagnostic(f"not YAML: {message}", where, hint)
+
+    def _blank_hint(self, line: int) -> str | None:
+        """`heads:8` on the line of a syntax error, or on the one before it."""
+        for number in (line, line - 1):
+            text = self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+            if found := GLUED.fullmatch(text):
+                said = f"`{word(found[1])}: {word(found[2])}`"
+                return f"a blank after the colon of line {number}: {said}"
+        if IN_A_ROW.fullmatch(self.lines[line - 1] if 0 < line <= len(self.lines) else ""):
+            return "one field a line, or several within { }"
+        return None
 
     def _character_error(self, error: yaml.reader.ReaderError) -> Diagnostic:
         # libyaml counts bytes here, so the character is looked for.

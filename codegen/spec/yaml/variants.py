@@ -13,10 +13,9 @@ from pydantic import BaseModel
 
 from codegen.errors import Diagnostic, SpecError
 from codegen.frozen import frozen
-from codegen.spec.close_words import suggestion
 from codegen.spec.diagnose import show
 from codegen.spec.yaml.characters import word
-from codegen.spec.yaml.field_names import fields_of, nearest
+from codegen.spec.yaml.field_names import nearest
 from codegen.spec.yaml.file_fields import SpecFile
 from codegen.spec.yaml.migrations import outdated_name
 from codegen.spec.yaml.source import Key, Span, Tree, spec_error
@@ -116,8 +115,9 @@ def _field(key: str, variants: Tree, model: type[BaseModel]) -> Key:
     if dotted:
         message = f"`{key}` may be {', '.join(dotted[:-1])} or {dotted[-1]}"
         raise SpecError(Diagnostic(message, where, f"for example `{dotted[0]}`"))
-    known = fields_of(model)
-    hint = suggestion(key, [*known, *(".".join(p) for paths in known.values() for p in paths)])
+    from codegen.spec.hints.fields import full_name_hint  # which right specs never need
+
+    hint = full_name_hint(key, model)
     if since := outdated_name(key):
         hint = since
     raise SpecError(Diagnostic(f"unknown field `{word(key)}`", where, hint or EXAMPLE))

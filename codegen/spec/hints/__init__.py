@@ -1,0 +1,1 @@
+"""What a mistake in a spec may be meant to say: read where a spec is wrong, else never."""
