@@ -44,10 +44,10 @@ and `|` bind less tightly than comparisons.
 
 ### Pictures
 
-{LENGTH} queries from top to bottom, two to a line, and as many keys from left to right, as
-`tgen mask --length {LENGTH}` draws them: `█` is seen by both queries of its line, `▀` by the upper
-one, `▄` by the lower one, `·` by none. What is said when a model is called is made up: a prefix of
-{LENGTH // 4}, {LENGTH * 7 // 8} tokens before the padding, documents of 6, 4 and 6 tokens.
+{LENGTH} queries from top to bottom, two to a line, and as many keys from left to right: `█` is seen
+by both queries of its line, `▀` by the upper one, `▄` by the lower one, `·` by none. What is said
+when a model is called is made up: a prefix of {LENGTH // 4}, {LENGTH * 7 // 8} tokens before the
+padding, documents of 6, 4 and 6 tokens.
 """
 
 
