@@ -12,7 +12,6 @@ import yaml
 from codegen.errors import TgenError
 from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import Tile
-from codegen.spec.hints.devices import device_called
 
 FOLDER = Path(__file__).parent.parent / "targets"
 ATTENTION_SIZES = ("BLOCK_Q", "BLOCK_K")  # what the short form of a candidate gives
@@ -48,6 +47,8 @@ def known_targets() -> tuple[str, ...]:
 def read_target(name: str) -> TargetFacts:
     """The facts of one GPU; TgenError if there is no such file or it lacks a field."""
     if name not in known_targets():
+        from codegen.spec.hints.devices import device_called  # only where it is wrong
+
         near = device_called(name)
         sure = near in known_targets()
         hint = f"did you mean `{near}`?" if sure else f"known: {', '.join(known_targets())}"

@@ -11,7 +11,6 @@ from pathlib import Path
 from codegen.importers.libraries import HUGGINGFACE, LIBRARIES, families
 from codegen.spec.close_words import suggestion
 from codegen.spec.head import SpecHead
-from codegen.spec.hints.devices import device_called
 from codegen.spec.mistake import Mistake
 from codegen.spec.optimizers import SGD
 from codegen.spec.schedules import OneCycle, Steps
@@ -108,6 +107,8 @@ def check_target(spec: SpecHead) -> Iterator[Mistake]:
     arch = spec.target.arch
     known = sorted(path.stem for path in TARGETS.glob("*.yaml"))
     if arch is not None and arch not in known:
+        from codegen.spec.hints.devices import device_called  # which right specs never need
+
         meant = device_called(arch)
         hint = f"did you mean `{meant}`?" if meant else f"known: {', '.join(known)}"
         yield Mistake(("target", "arch"), f"no device `{word(arch)}`", hint)
