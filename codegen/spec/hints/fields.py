@@ -68,8 +68,8 @@ def field_hint(name: str, place: Key, location: Key, model: type[BaseModel]) -> 
         or _layer_outside_a_list(unknown)
         or _by_another_name(unknown)
         or _elsewhere(unknown)
-        or (None if name in real_words() else suggestion(name, here))
         or _in_configs(unknown)
+        or (None if name in real_words() else suggestion(name, here))
         or _alike_elsewhere(unknown)
         or _of_another_task(unknown, FAMILIES)
         or f"known here: {', '.join(here)}"
