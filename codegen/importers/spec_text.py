@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from codegen.spec.families import DEFAULT, language
+from codegen.spec.fields import is_mapping
 from codegen.spec.language import FamilyLanguage
 from codegen.spec.yaml.source import core_scalar
 
@@ -29,7 +30,7 @@ def shortened(data: dict[str, Any], family: FamilyLanguage) -> dict[str, Any]:
     """Without what goes without saying, and in order."""
     model = dict(data.get("model", {}))
     fields = family.whole.model_fields["model"].annotation
-    assert isinstance(fields, type) and issubclass(fields, BaseModel), fields
+    assert is_mapping(fields), fields
     attention = dict(model.get("attention", {}))
     heads, d_model = attention.get("heads"), model.get("d_model")
     if attention.get("kv_heads") == heads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,3 +54,9 @@ def _unwrapped(value: Any) -> Any:
 def kind_only(value: Any) -> Any:
     """`norm: rms` is short for `norm: {kind: rms}`."""
     return {"kind": value} if isinstance(value, str) else value
+
+
+def is_mapping(annotation: Any) -> TypeGuard[type[BaseModel]]:
+    """Whether a field holds a mapping of its own; on Python 3.10 `list[float]` is a type, too."""
+    plain = isinstance(annotation, type) and get_origin(annotation) is None
+    return plain and issubclass(annotation, BaseModel)

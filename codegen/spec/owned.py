@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
 from codegen.frozen import frozen
-from codegen.spec.fields import Vocabulary
+from codegen.spec.fields import Vocabulary, is_mapping
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -87,7 +87,7 @@ def _default(field: FieldInfo, task: str) -> Any:
 
 def _annotation(annotation: Any, task: str) -> Any:
     """The type with the task's own mappings in it, and without members of other tasks."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_mapping(annotation):
         return of_task(annotation, task)
     arguments, origin = get_args(annotation), get_origin(annotation)
     if origin is Annotated:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from codegen.spec.checks import MAX_NAME
 from codegen.spec.families import FAMILIES, language
+from codegen.spec.fields import is_mapping
 from codegen.spec.head import SpecHead, Train, Vocabulary
 from codegen.spec.owned import is_repeated, tasks_of
 from codegen.spec.tasks import TASKS, task_of
@@ -227,6 +228,6 @@ def type_name(annotation: Any) -> str:
         return "mapping by name"
     if annotation is Any:
         return "value"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_mapping(annotation):
         return "mapping"
     return {bool: "true or false", int: "whole number", float: "number", str: "text"}[annotation]

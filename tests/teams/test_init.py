@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
-import tomllib
 
 from codegen.commands import init as new_project
 from codegen.spec.tasks import TASKS
 from tests.conftest import Run
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 WRITTEN = {
     "pyproject.toml",

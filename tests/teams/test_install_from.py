@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 
 import pytest
-import tomllib
 import yaml
 
 from codegen import DISTRIBUTION
 from codegen.commands import install_from
 from tests.conftest import Run
 from tests.teams.conftest import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 URL = "git+https://github.com/o/r@0123456789abcdef0123456789abcdef01234567"
 COMMIT = URL.rpartition("@")[2]

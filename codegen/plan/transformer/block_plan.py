@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from codegen.frozen import frozen
 from codegen.plan.reads import Read
@@ -16,6 +16,9 @@ from codegen.plan.transformer.formula import Formula
 from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.low_rank import LowRankPlan
 from codegen.plan.transformer.parts import MlpPlan, NormPlan
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Mixer(Protocol):

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from codegen.spec.fields import is_mapping
 from codegen.spec.network.fields import LayerFields
 from codegen.spec.network.nested import Holds
 from codegen.spec.yaml.source import Key
@@ -84,7 +85,7 @@ def _models_of(model: type[BaseModel], field: str) -> list[type[BaseModel]]:
     found: list[type[BaseModel]] = []
 
     def walk(annotation: Any) -> None:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if is_mapping(annotation):
             found.append(annotation)
         for argument in get_args(annotation):
             walk(argument)

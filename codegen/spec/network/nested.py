@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, GetJsonSchemaHandler, TypeAdapter
@@ -51,7 +52,10 @@ class Holds:
         """For editors: words, or the kinds of layers with what each is; blocks have other names."""
         from codegen.spec.network.layers import KINDS
 
-        about = {kind: {"description": model.__doc__} for kind, model in KINDS.items()}
+        about = {
+            kind: {"description": inspect.cleandoc(model.__doc__ or "")}
+            for kind, model in KINDS.items()
+        }
         layer = {"anyOf": [{"type": "string"}, {"type": "object", "properties": about}]}
         row = {"type": "array", "items": layer}
         way = {"anyOf": [{"type": "string"}, row]}

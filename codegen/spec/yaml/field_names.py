@@ -8,6 +8,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from codegen.spec.fields import is_mapping
 from codegen.spec.owned import is_repeated
 from codegen.spec.yaml.source import Key
 
@@ -51,6 +52,6 @@ def _walk(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[str,
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
     """The mappings that a field may hold."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_mapping(annotation):
         return [annotation]
     return [m for argument in get_args(annotation) for m in models_in(argument)]
