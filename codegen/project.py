@@ -17,12 +17,16 @@ LOCK_NAME = "tgen.lock"  # of a package: what it was made from, and what of it i
 
 @frozen
 class Project:
-    """A folder with specs in it and packages made from them; it may have its own templates."""
+    """A folder with specs in it and packages made from them; it may have its own templates.
+
+    `believing`: whether what an earlier run has kept in .tgen/ is believed.
+    """
 
     root: Path
     specs: Path
     generated: Path
     templates: Path | None = None
+    believing: bool = True
 
     def shown(self, path: Path) -> str:
         """A path as people see it: relative to the project where it is inside."""

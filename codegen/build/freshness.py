@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from codegen.build.outcome import Outcome
-from codegen.emit import Change, code_digest, recall, remember, templates_digest, to_unix
+from codegen.emit import (
+    Change,
+    code_digest,
+    forged_beside,
+    is_root,
+    paths_beside,
+    recall,
+    remember,
+    templates_digest,
+    to_unix,
+)
 from codegen.frozen import frozen
 from codegen.project import Project, templates_folder
 
@@ -26,11 +36,15 @@ TOOLS = ("jinja2", "libcst", "pydantic", "yaml", "ruff")
 
 @frozen
 class FreshPackage:
-    """A package that was fresh: its files' digests, which of them are edited, what tests said."""
+    """A package that was fresh: its files' digests, which of them are edited, what tests said.
+
+    `added` is what a person put beside them: paths in the package.
+    """
 
     name: str
     outputs: Mapping[str, str]
     edits: Sequence[str] = ()
+    added: Sequence[str] = ()
     tests: Mapping[str, Any] | None = None
 
 
@@ -84,7 +98,12 @@ def forget_templates() -> None:
 def split_fresh(
     specs: Sequence[Path], project: Project, out: Path, overrides: Sequence[str], test: bool
 ) -> tuple[list[Outcome], list[Path]]:
-    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest."""
+    """The packages that a verdict proves fresh (and tested, where that is asked), and the rest.
+
+    Of a project that believes no verdict, all are the rest.
+    """
+    if not project.believing:
+        return [], list(specs)
     fresh: list[Outcome] = []
     stale: list[Path] = []
     for spec in specs:
@@ -97,8 +116,9 @@ def split_fresh(
 
 
 def _fresh(spec: Path, package: FreshPackage, out: Path) -> Outcome:
-    edits = tuple(Change(path, "edited", diff="") for path in package.edits)
-    return Outcome(spec, package.name, out / package.name, edits=edits)
+    edits = [Change(path, "edited", diff="") for path in package.edits]
+    edits += [Change(path, "added", diff="") for path in package.added]
+    return Outcome(spec, package.name, out / package.name, edits=tuple(edits))
 
 
 def remember_all(
@@ -112,7 +132,7 @@ def remember_all(
     for outcome in outcomes:
         by_spec.setdefault(outcome.spec, []).append(outcome)
     for spec, found in by_spec.items():
-        if any(not o.digests or o.problems or o.warnings for o in found):
+        if any(not o.digests or o.problems or o.in_the_way or o.warnings for o in found):
             continue
         sources = {project.shown(path): digest for path, digest in found[0].sources.items()}
         verdict = Verdict(sources, [_fresh_package(outcome) for outcome in found])
@@ -120,9 +140,10 @@ def remember_all(
 
 
 def _fresh_package(outcome: Outcome) -> FreshPackage:
-    edits = tuple(change.path for change in outcome.edits)
+    edits = tuple(change.path for change in outcome.edits if change.kind == "edited")
+    added = tuple(change.path for change in outcome.edits if change.kind == "added")
     tests = {"passed": outcome.tests.passed} if outcome.tests else None
-    return FreshPackage(outcome.name, outcome.digests, edits, tests)
+    return FreshPackage(outcome.name, outcome.digests, edits, added, tests)
 
 
 def recall_fresh(
@@ -136,12 +157,28 @@ def recall_fresh(
             return None
     except (TypeError, KeyError):  # there is none, or it is of some other form
         return None
-    same = all(_digest(project.root / path) == it for path, it in sources.items()) and all(
-        _digest(out / package.name / file, text=True) == it
-        for package in packages
-        for file, it in package.outputs.items()
+    same = all(_digest(project.root / path) == it for path, it in sources.items())
+    if same and is_root(out) and all(_is_unchanged(package, out) for package in packages):
+        return Verdict(sources, tuple(packages))
+    return None
+
+
+def _is_unchanged(package: FreshPackage, out: Path) -> bool:
+    """Whether a package's folder holds what it held, no more and no less."""
+    folder = out / package.name
+    if folder.is_symlink():
+        return False
+    added = [_name(path) for path in package.added]
+    if [*paths_beside(folder, package.outputs)] != added or forged_beside(folder, package.outputs):
+        return False
+    return all(
+        _digest(folder / file, text=True) == digest for file, digest in package.outputs.items()
     )
-    return Verdict(sources, tuple(packages)) if same else None
+
+
+def _name(path: str) -> str:
+    """The last part of a path; that of a folder ends in a slash."""
+    return path[path.rstrip("/").rfind("/") + 1 :]
 
 
 def remember_fresh(
@@ -154,8 +191,13 @@ def remember_fresh(
 
 
 def _digest(path: Path, text: bool = False) -> str:
-    """sha256 of a file, of a text with any line ends; empty if it is not there."""
+    """sha256 of a file, of a text with any line ends; empty if it is not there.
+
+    A generated text (`text`) isn't there if a link is in its place.
+    """
     try:
+        if text and path.is_symlink():
+            return ""
         with open(path, "rb", buffering=0, opener=_without_waiting) as file:
             data = file.read()
     except OSError:

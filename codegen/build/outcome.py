@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Outcome:
     """What became of one package of a spec. One that a verdict proves fresh has no cost.
 
-    `changes` is what was stale in it, `edits` what a person has changed of what was generated.
+    `changes` is what was stale in it, `edits` what a person has changed of what was generated, or
+    added; `in_the_way` is what lies there under a name that Python or pytest would go by.
     """
 
     spec: Path
@@ -30,6 +31,7 @@ class Outcome:
     cost: Cost | None = None
     changes: tuple[Change, ...] = ()
     edits: tuple[Change, ...] = ()
+    in_the_way: tuple[Diagnostic, ...] = ()
     written: Written | None = None
     tests: TestReport | None = None
     problems: tuple[Diagnostic, ...] = ()
@@ -44,7 +46,7 @@ class Outcome:
     def fresh(self) -> bool:
         """Whether the folder already was what the spec says, a person's edits aside."""
         wrote = self.written is not None and (self.written.written or self.written.removed)
-        return not self.problems and not self.changes and not wrote
+        return not (self.problems or self.in_the_way or self.changes or wrote)
 
 
 @frozen

@@ -73,6 +73,7 @@ def compare_with_disk(item: Rendered, out: Path, name_parts: bool = False) -> Ou
         outcome,
         changes=found.changes,
         edits=found.edits,
+        in_the_way=found.in_the_way,
         digests=digests,
         settled=found.settled,
     )
@@ -88,18 +89,28 @@ def write_one(
         done = publish(package) if publish else write(package, side)
     except TgenError as error:
         return replace(outcome, problems=error.diagnostics, exit_code=error.exit_code)
-    return replace(outcome, written=done, edits=done.edits, digests=done.digests)
+    return replace(
+        outcome,
+        written=done,
+        edits=done.edits,
+        in_the_way=done.in_the_way,
+        digests=done.digests,
+        exit_code=ExitCode.STALE if done.in_the_way else ExitCode.FINE,
+    )
 
 
 def foreseen(item: Rendered, out: Path) -> Outcome:
     """What a build would come to."""
     outcome = compare_with_disk(item, out)
-    return replace(outcome, exit_code=ExitCode.HAND_EDIT) if is_disputed(outcome) else outcome
+    if is_disputed(outcome):
+        return replace(outcome, exit_code=ExitCode.HAND_EDIT)
+    return replace(outcome, exit_code=ExitCode.STALE) if outcome.in_the_way else outcome
 
 
 def judged(outcome: Outcome) -> Outcome:
-    """An outcome of a check: what would change is stale."""
-    return replace(outcome, exit_code=ExitCode.STALE) if outcome.changes else outcome
+    """An outcome of a check: what would change is stale, and so is what can't be imported."""
+    wrong = outcome.changes or outcome.in_the_way
+    return replace(outcome, exit_code=ExitCode.STALE) if wrong else outcome
 
 
 def is_disputed(outcome: Outcome) -> bool:

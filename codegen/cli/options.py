@@ -48,6 +48,11 @@ def project_of(paths: Sequence[Path]) -> Project:
     return find_project(start if start.is_dir() else start.parent)
 
 
+def in_ci() -> bool:
+    """Whether a service runs this, which sets CI to true."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
+
+
 def default_jobs() -> int:
     """How many workers there are by default."""
     return os.cpu_count() or 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import click
 
 from codegen.cli.options import (
     default_jobs,
+    in_ci,
     jobs_option,
     json_option,
     out_option,
@@ -70,7 +72,8 @@ def build(
     from codegen.build.outcome import exit_code
     from codegen.commands.build import build_packages, specs_to_build
     from codegen.counted import unheard
-    from codegen.emit import recover
+    from codegen.emit import around, recover
+    from codegen.exit_codes import ExitCode
 
     project = project_of(specs)
     folder = (out or project.generated).resolve()
@@ -91,12 +94,15 @@ def build(
             prove=prove,
             progress=progress,
         )
+    outside = around(folder, project.root)
     lost = [] if specs else orphans_of(folder, outcomes)
     if not dry_run:
         lost = remove_orphans(lost, project)
     printer = report.build_json if as_json else report.build_text
-    printer(outcomes, lost, project, dry_run=dry_run, seconds=started.seconds)
-    sys.exit(exit_code([*outcomes, *lost]))
+    printer(
+        outcomes, lost, project, dry_run=dry_run, seconds=started.seconds, around=outside.in_the_way
+    )
+    sys.exit(max(exit_code([*outcomes, *lost]), ExitCode.STALE if outside.in_the_way else 0))
 
 
 @click.command("import", epilog="Example: tgen import checkpoints/Qwen3-0.6B --name qwen3")
@@ -195,6 +201,12 @@ def import_(
     "--diff-only", is_flag=True, help="Print only the diffs, for `git apply`; the rest to stderr."
 )
 @click.option("--no-edits", is_flag=True, help="Exit 4 if a package was edited by hand.")
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    default=in_ci,
+    help="Believe nothing that earlier runs kept in .tgen/.  [default: where CI=true]",
+)
 @jobs_option
 def check(
     specs: Sequence[Path],
@@ -202,6 +214,7 @@ def check(
     form: str,
     diff_only: bool,
     no_edits: bool,
+    no_cache: bool,
     jobs: int | None,
 ) -> None:
     """Exit 0 if the packages are what the specs say, 3 with a diff if not; writes no package.
@@ -213,6 +226,8 @@ def check(
     if diff_only and form != "text":
         raise click.UsageError(f"--diff-only prints diffs, not {form}")
     project = project_of(specs)
+    if no_cache:
+        project = replace(project, believing=False)
     try:
         found = _checked(specs, project, out, no_edits, jobs or default_jobs(), form)
     except TgenError as error:
@@ -231,7 +246,7 @@ def _checked(
     from codegen.build.orphans import orphans_of
     from codegen.commands.build import specs_to_build
     from codegen.commands.check import check_code, check_packages
-    from codegen.emit import recover
+    from codegen.emit import around, recover
 
     folder = (out or project.generated).resolve()
     interrupted = recover(folder)
@@ -246,12 +261,14 @@ def _checked(
             progress=progress,
         )
     orphans = [] if specs else orphans_of(folder, outcomes)
+    outside = around(folder, project.root)
     return report.Checked(
         project,
-        check_code(outcomes, orphans, interrupted, no_edits),
+        check_code(outcomes, orphans, interrupted, outside, no_edits),
         outcomes,
         orphans,
         interrupted,
+        around=outside,
         no_edits=no_edits,
         out=out,
     )

@@ -10,7 +10,7 @@ from codegen.build.outcome import Orphan, Outcome, exit_code
 from codegen.build.progress import SILENT, Progress
 from codegen.build.rendering import render_batches
 from codegen.build.steps import compare_with_disk, in_order, judged, told
-from codegen.emit import Recovered, recover
+from codegen.emit import AroundPackages, Recovered, recover
 from codegen.exit_codes import ExitCode
 from codegen.project import Project
 
@@ -46,11 +46,13 @@ def check_code(
     outcomes: Sequence[Outcome],
     orphans: Sequence[Orphan],
     interrupted: Sequence[Recovered],
+    outside: AroundPackages,
     no_edits: bool = False,
 ) -> int:
     """What `tgen check` ends with: a build that was cut off was stale, whatever it left."""
-    stale = orphans or any(found.outcome != "discarded" for found in interrupted)
-    edited = no_edits and any(outcome.edits for outcome in outcomes)
+    stale = bool(orphans or outside.in_the_way or outside.missing)
+    stale = stale or any(found.outcome != "discarded" for found in interrupted)
+    edited = outside.edits or any(outcome.edits or outcome.in_the_way for outcome in outcomes)
     codes = [ExitCode.STALE if stale else ExitCode.FINE]
-    codes += [ExitCode.HAND_EDIT if edited else ExitCode.FINE]
+    codes += [ExitCode.HAND_EDIT if no_edits and edited else ExitCode.FINE]
     return max(*codes, exit_code(outcomes))

@@ -4,6 +4,8 @@ Every command calls `recover` first; `compare` tells how the disk differs from a
 `write` makes it the same, unless that would lose something that a person wrote.
 """
 
+from codegen.emit.around import AroundPackages, around, is_root
+from codegen.emit.beside import forged_beside, paths_beside
 from codegen.emit.compare import Change, Kind, PackageDiff, compare
 from codegen.emit.disk import to_unix
 from codegen.emit.generated import drop_oldest
@@ -16,6 +18,7 @@ from codegen.emit.verdicts import code_digest, recall, remember, templates_diges
 from codegen.emit.write import Written, resolve, write
 
 __all__ = [
+    "AroundPackages",
     "Change",
     "FileDigest",
     "Kind",
@@ -25,10 +28,14 @@ __all__ = [
     "Recovered",
     "Side",
     "Written",
+    "around",
     "code_digest",
     "compare",
     "drop_oldest",
     "find_orphans",
+    "forged_beside",
+    "is_root",
+    "paths_beside",
     "read_lock",
     "recall",
     "recover",

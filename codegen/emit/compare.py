@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import field, replace
 from typing import Literal
 
+from codegen.emit.beside import Beside, forged_beside, judged_beside, paths_beside
 from codegen.emit.disk import output_errors
 from codegen.emit.file_state import FileState
 from codegen.emit.merge import Sides, merge_texts
 from codegen.emit.package import Package
 from codegen.emit.shown import shown_folder
 from codegen.emit.state import PackageState, observe
+from codegen.errors import Diagnostic, Position
 from codegen.frozen import frozen
 
-Kind = Literal["missing", "changed", "edited", "extra", "conflict"]
+Kind = Literal["missing", "changed", "edited", "added", "extra", "conflict"]
 NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
@@ -24,7 +27,8 @@ class Change:
 
     missing: not there. changed: a build would write it. extra: tgen wrote it, and renders it no
     more. conflict: a build would need a person; `troubles` say why. edited: a person changed it,
-    `parts` of it; the diff goes from what was generated.
+    `parts` of it; the diff goes from what was generated. added: a person put it there; there is no
+    diff, and the path of a folder ends in a slash.
     """
 
     path: str
@@ -36,10 +40,14 @@ class Change:
 
 @frozen
 class PackageDiff:
-    """What is stale in a package, the lock last, and what a person has edited in it."""
+    """What is stale in a package, the lock last, and what a person has edited in it or added.
+
+    `in_the_way` is what lies there under a name that Python or pytest would go by.
+    """
 
     changes: tuple[Change, ...] = ()
     edits: tuple[Change, ...] = ()
+    in_the_way: tuple[Diagnostic, ...] = ()
     settled: bool = True  # a build would write nothing, not even the record of an edit
     digests: Mapping[str, str] = field(default_factory=dict)  # sha256 of what files should hold
 
@@ -51,11 +59,13 @@ def compare(package: Package, name_parts: bool = False) -> PackageDiff:
     """
     with output_errors(package.folder, doing="read"):
         state = observe(package)
-    found = comparison(package, state)
+        found = comparison(package, state)
     if not name_parts:
         return found
-    edits = [_with_parts(edit, file) for edit, file in zip(found.edits, state.edited, strict=True)]
-    return replace(found, edits=tuple(edits))
+    edited = [
+        _with_parts(edit, file) for edit, file in zip(found.edits, state.edited, strict=False)
+    ]
+    return replace(found, edits=(*edited, *found.edits[len(edited) :]))
 
 
 def _with_parts(edit: Change, file: FileState) -> Change:
@@ -70,8 +80,49 @@ def comparison(package: Package, state: PackageState) -> PackageDiff:
     """The same of a state that was observed."""
     shown = shown_folder(package)
     changes = (_change(f"{shown}/{file.name}", file) for file in state.files if file.stale)
-    edits = (edit_of(f"{shown}/{file.name}", file) for file in state.edited)
-    return PackageDiff(tuple(changes), tuple(edits), not state.pending, state.digests)
+    edits = [edit_of(f"{shown}/{file.name}", file) for file in state.edited]
+    beside = beside_of(package, state)
+    edits += [Change(f"{shown}/{it.path}", "added", diff="") for it in beside if not it.in_the_way]
+    return PackageDiff(
+        tuple(changes),
+        tuple(edits),
+        tuple(blocking(shown, it) for it in beside if it.in_the_way),
+        not state.pending,
+        state.digests,
+    )
+
+
+def beside_of(package: Package, state: PackageState) -> tuple[Beside, ...]:
+    """What lies in a package's folder that its lock doesn't list."""
+    known = [file.name for file in state.files]
+    paths = paths_beside(package.folder, known)
+    found = judged_beside(paths, known, _imported(state)) if paths else ()
+    return (*found, *forged_beside(package.folder, known))
+
+
+def _imported(state: PackageState) -> frozenset[str]:
+    """The names of the modules that a package's files import from elsewhere."""
+    import ast  # slow to import, and most packages hold nothing but what is generated
+
+    found: set[str] = set()
+    for file in state.files:
+        if not file.name.endswith(".py"):
+            continue
+        with suppress(SyntaxError, ValueError):
+            for node in ast.walk(ast.parse(file.disk or b"")):
+                if isinstance(node, ast.Import):
+                    found.update(alias.name.partition(".")[0] for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    found.add(node.module.partition(".")[0])
+    return frozenset(found)
+
+
+def blocking(shown: str, it: Beside) -> Diagnostic:
+    """What is said of a thing that can't stay in a folder."""
+    path = f"{shown}/{it.path}" if shown != "." else it.path
+    where = f"out of {shown}/" if shown != "." else "away"
+    hint = f"move it {where}, or give it another name"
+    return Diagnostic(f"{path}: {it.in_the_way}", Position(path, 1, 1), hint)
 
 
 def _change(path: str, file: FileState) -> Change:

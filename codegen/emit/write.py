@@ -17,6 +17,7 @@ from codegen.emit.merge import Side
 from codegen.emit.package import Package
 from codegen.emit.staging import commit, settle, staging_path
 from codegen.emit.state import PackageState, observe
+from codegen.errors import Diagnostic
 from codegen.frozen import frozen
 from codegen.project import LOCK_NAME
 
@@ -28,8 +29,9 @@ class Written:
     """The names of the files that were written, were right already, or were removed.
 
     `merged` are those written that hold a person's edits, with what those are of; `dropped` those
-    of which edits were given up for the rendering; `edits` all that hold any; `digests` are sha256
-    of what every file holds now.
+    of which edits were given up for the rendering; `edits` all that hold any, or were added;
+    `in_the_way` is what lies beside them and can't stay; `digests` are sha256 of what every file
+    holds now.
     """
 
     written: tuple[str, ...]
@@ -38,6 +40,7 @@ class Written:
     merged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dropped: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     edits: tuple[Change, ...] = ()
+    in_the_way: tuple[Diagnostic, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -104,6 +107,7 @@ def _ensure_package_root(root: Path) -> None:
 
 def _written(package: Package, state: PackageState) -> Written:
     after = state.published
+    found = comparison(package, after)
     edited = {file.name for file in after.edited}
     merged = {
         file.name: file.merged.carried
@@ -118,6 +122,7 @@ def _written(package: Package, state: PackageState) -> Written:
         removed=tuple(file.name for file in state.pending if file.wanted is None),
         merged=merged,
         dropped={file.name: file.dropped for file in state.pending if file.dropped},
-        edits=comparison(package, after).edits,
+        edits=found.edits,
+        in_the_way=found.in_the_way,
         digests=state.digests,
     )

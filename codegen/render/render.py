@@ -38,9 +38,10 @@ def environment(project: Project | None = None, stamp: Stamp = ()) -> jinja2.Env
     With a project: compiled templates are kept in its `.tgen/`, and its own templates, `stamp`ed,
     stand for tgen's of the same names. All run in Jinja's sandbox: they make text, no more.
     """
+    compiled = project and project.believing and _compiled(project.root / ".tgen/templates")
     env = SandboxedEnvironment(
         loader=loader(templates_folder(), project.templates if project else None),
-        bytecode_cache=_compiled(project.root / ".tgen/templates") if project else None,
+        bytecode_cache=compiled or None,
         undefined=jinja2.StrictUndefined,
         line_statement_prefix="#%",
         trim_blocks=True,

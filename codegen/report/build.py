@@ -26,6 +26,7 @@ AS_PLANNED = ("the table's first", "launched in no other way")
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Orphan, Outcome
+    from codegen.errors import Diagnostic
     from codegen.plan import Cost
     from codegen.project import Project
     from codegen.verify import TestReport
@@ -38,6 +39,7 @@ def build_text(
     *,
     dry_run: bool,
     seconds: float,
+    around: Sequence[Diagnostic] = (),
 ) -> None:
     """A paragraph a package, or a table of many; problems last, and a line that sums it up."""
     if len(outcomes) > FEW:
@@ -48,7 +50,7 @@ def build_text(
                 click.echo(line)
     for orphan in orphans:
         click.echo(orphan_line(orphan, project), err=bool(orphan.problems))
-    show_problems(*outcomes)
+    show_problems(*outcomes, around=around)
     click.echo(_summary(outcomes, dry_run, seconds))
 
 
@@ -73,7 +75,7 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
     where = f"{plain(project.shown(outcome.folder))}/"
     name = click.style(plain(outcome.name), bold=True)
     if state_of(outcome) == "fresh":
-        names = ", ".join(written_names(path.rsplit("/", 1)[-1] for path in _edited(outcome)))
+        names = ", ".join(written_names(_names(outcome, "edited")))
         yield f"{name}  {where} is fresh" + (f", with edits in {plain(names)}" if names else "")
         if outcome.cost is None or dry_run:
             return
@@ -85,6 +87,8 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
             yield from (f"{'':11}{plain(trouble)}" for trouble in change.troubles)
         return
     yield from _written_lines(outcome)
+    if added := _names(outcome, "added"):
+        yield _filled("yours", ", ".join(added))
     if outcome.cost:
         yield f"  {'model':10} {cost_line(outcome.cost)}"
     if outcome.report:
@@ -93,8 +97,10 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
         yield f"  {'tests':10} {verdict_line(outcome.tests)}"
 
 
-def _edited(outcome: Outcome) -> list[str]:
-    return [edit.path for edit in outcome.edits]
+def _names(outcome: Outcome, kind: str) -> list[str]:
+    """What a person edited or added, by its name in the package; that of a folder has a slash."""
+    paths = [edit.path for edit in outcome.edits if edit.kind == kind]
+    return [path[path.rstrip("/").rfind("/") + 1 :] for path in paths]
 
 
 def _written_lines(outcome: Outcome) -> Iterator[str]:
@@ -110,10 +116,13 @@ def _written_lines(outcome: Outcome) -> Iterator[str]:
     }
     for label, text in parts.items():
         if text:
-            start = f"  {label:10} "
-            yield textwrap.fill(
-                plain(text), WIDTH, initial_indent=start, subsequent_indent=" " * 13
-            )
+            yield _filled(label, text)
+
+
+def _filled(label: str, text: str) -> str:
+    """A line of a package's paragraph, or several."""
+    start = f"  {label:10} "
+    return textwrap.fill(plain(text), WIDTH, initial_indent=start, subsequent_indent=" " * 13)
 
 
 def verdict_line(tests: TestReport) -> str:
@@ -171,6 +180,7 @@ def build_json(
     *,
     dry_run: bool,
     seconds: float,
+    around: Sequence[Diagnostic] = (),
 ) -> None:
     """The same for machines."""
     packages = [
@@ -187,7 +197,8 @@ def build_json(
         for outcome in outcomes
     ]
     document = {"kind": "build", "dry_run": dry_run, "seconds": seconds, "packages": packages}
-    print_json({**document, "orphans": [_orphan_json(orphan, project) for orphan in orphans]})
+    document["orphans"] = [_orphan_json(orphan, project) for orphan in orphans]
+    print_json({**document, "in_the_way": [asdict(problem) for problem in around]})
 
 
 def _parts_json(parts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -20,15 +20,18 @@ def edits_text(outcomes: Sequence[Outcome], *, diffs: bool) -> None:
     """A line per file with the definitions that were edited, its diff below, counts at the end."""
     found = [edit for outcome in outcomes for edit in outcome.edits]
     for edit in found:
-        parts = plain(", ".join(edit.parts) or "edited")
+        parts = plain(", ".join(edit.parts) or edit.kind)
         click.echo(f"{click.style(plain(edit.path), bold=True)}: {parts}")
         if diffs:
             click.echo(plain_lines(edit.diff), nl=False)
     for outcome in outcomes:
         show_problems(outcome)
     packages = sum(bool(outcome.edits) for outcome in outcomes)
-    files = f"{len(found)} file{'' if len(found) == 1 else 's'}"
-    click.echo(f"{files} edited, in {packages} of {len(outcomes)} packages")
+    added = sum(edit.kind == "added" for edit in found)
+    edited = len(found) - added
+    files = f"{edited} file{'' if edited == 1 else 's'} edited"
+    files += f" and {added} added" if added else ""
+    click.echo(f"{files}, in {packages} of {len(outcomes)} packages")
 
 
 def edits_json(outcomes: Sequence[Outcome], project: Project) -> None:

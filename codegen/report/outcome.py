@@ -6,7 +6,7 @@ import itertools
 import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -17,6 +17,7 @@ from codegen.quoting import plain, plain_lines
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
+    from codegen.errors import Diagnostic
     from codegen.project import Project
 
 JSON_VERSION = 1
@@ -66,19 +67,31 @@ def dropped_text(dropped: Mapping[str, Sequence[str]]) -> str:
     return plain(said)
 
 
-def show_problems(*outcomes: Outcome) -> None:
-    """Findings on standard error; what pytest said of failed tests, once for all of them."""
+def show_problems(*outcomes: Outcome, around: Iterable[Diagnostic] = ()) -> None:
+    """Findings on standard error; what pytest said of failed tests, once for all of them.
+
+    `around` is what is in the way of all packages.
+    """
     outputs = [o.tests.output for o in outcomes if o.tests and not o.tests.green]
     for output in dict.fromkeys(outputs):
         click.echo(plain_lines(output), err=True)
+    for problem in around:
+        click.echo(_told(problem), err=True)
     for outcome in outcomes:
         for warning in outcome.warnings:
             click.echo(str(warning), err=True)
         if outcome.exit_code == ExitCode.HAND_EDIT:
             click.echo("\n".join(_conflict_lines(outcome)), err=True)
             continue
+        for problem in outcome.in_the_way:
+            click.echo(_told(problem), err=True)
         for problem in outcome.problems:
             click.echo(str(problem), err=True)
+
+
+def _told(problem: Diagnostic) -> str:
+    """A problem with a file as a whole, without a place in it."""
+    return str(replace(problem, position=None))
 
 
 def _conflict_lines(outcome: Outcome) -> Iterator[str]:
@@ -113,6 +126,7 @@ def outcome_json(outcome: Outcome, project: Project) -> dict[str, Any]:
         "changes": [asdict(change) for change in outcome.changes],
         "edits": [asdict(change) for change in outcome.edits],
         "recorded": outcome.settled,
+        "in_the_way": [asdict(problem) for problem in outcome.in_the_way],
         "problems": [asdict(problem) for problem in outcome.problems],
         "warnings": [asdict(warning) for warning in outcome.warnings],
         "exit_code": int(outcome.exit_code),

@@ -88,7 +88,7 @@ def _show_rebuilt(event: Rebuilt) -> None:
     sys.stdout.flush()
     told = set()
     for outcome in event.outcomes:
-        findings = (*outcome.warnings, *outcome.problems)
+        findings = (*outcome.warnings, *outcome.in_the_way, *outcome.problems)
         if findings not in told:
             show_problems(outcome)
         told.add(findings)

@@ -18,7 +18,7 @@ from types import TracebackType
 from codegen.counted import Counted, unheard
 from codegen.frozen import frozen
 
-OPTIONS = ("--no-header", "--tb=short", "-p", "no:cacheprovider")
+OPTIONS = ("--no-header", "--tb=short", "-p", "no:cacheprovider", "--noconftest")
 ENVIRONMENT = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
 TEST_FILE = re.compile(r"\S*test_(\w+)\.py ")
 PAUSE = 0.1  # seconds between two looks at what they have said

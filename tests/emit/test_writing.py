@@ -86,7 +86,8 @@ def test_an_edited_file_that_is_no_longer_rendered_is_not_removed(make: Make, ro
     assert texts(root / "gpt") == {"model.py": "a\n", "kernels.py": "mine\n"}
     write(new, side="mine")
     assert texts(root / "gpt") == {"model.py": "b\n", "kernels.py": "mine\n"}
-    assert compare(new).edits == (), "a file that tgen doesn't render is nobody's but the person's"
+    (added,) = compare(new).edits
+    assert (added.path, added.kind) == ("generated/gpt/kernels.py", "added")
 
 
 def test_an_edited_file_that_is_no_longer_rendered_goes_if_that_is_said(

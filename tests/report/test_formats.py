@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codegen.build.outcome import Orphan
-from codegen.emit import Change, Recovered
+from codegen.emit import AroundPackages, Change, Recovered
 from codegen.errors import Diagnostic, Position
 from codegen.project import Project
 from codegen.report import Checked, check_report
@@ -39,6 +39,8 @@ def everything(project: Project) -> Checked:
         outcome(project, "odd", warnings=(warning,)),
         outcome(project, "both", changes=(conflict,)),
         outcome(project, "locked", problems=(Diagnostic("the lock is damaged"),), exit_code=2),
+        outcome(project, "more", edits=(Change("generated/more/notes.py", "added", ""),)),
+        outcome(project, "hidden", in_the_way=(hides("generated/hidden/json.py"),), exit_code=3),
     ]
     return checked(
         project,
@@ -47,7 +49,12 @@ def everything(project: Project) -> Checked:
         orphans=[Orphan(project.generated / "lost")],
         interrupted=[Recovered("gpt", "finished"), Recovered("new", "discarded")],
         no_edits=True,
+        around=AroundPackages(in_the_way=(hides("torch.py"),)),
     )
+
+
+def hides(path: str) -> Diagnostic:
+    return Diagnostic(f"{path}: it hides another", Position(path, 1, 1), "move it away")
 
 
 def test_every_rule_has_a_finding_and_every_finding_a_rule(project: Project) -> None:
@@ -285,7 +292,7 @@ def test_programs_get_outcomes_findings_and_counts(project: Project, capsys: Cap
     assert (document["version"], document["kind"], document["exit_code"]) == (1, "check", 4)
     assert document["orphans"] == ["generated/lost"]
     assert {"name": "gpt", "outcome": "finished"} in document["interrupted"]
-    assert document["kinds"] == {"changed": 3, "conflict": 1, "edited": 1, "missing": 1}
+    assert document["kinds"] == {"added": 1, "changed": 3, "conflict": 1, "edited": 1, "missing": 1}
     assert document["run"] == "tgen build"
     packages = {package["name"]: package for package in document["packages"]}
     assert packages["kept"]["edits"][0]["diff"] and not packages["kept"]["recorded"]

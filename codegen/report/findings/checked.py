@@ -11,7 +11,7 @@ from codegen.frozen import frozen
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Orphan, Outcome
-    from codegen.emit import Recovered
+    from codegen.emit import AroundPackages, Recovered
     from codegen.project import Project
 
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Checked:
     """What a check found, and the exit code that it ends with.
 
-    `errors` is what kept it from looking at all. `no_edits` makes an edit a finding, `out` is the
-    folder of packages that was asked for in place of the project's.
+    `errors` is what kept it from looking at all, `around` what lies around the packages. `no_edits`
+    makes an edit a finding, `out` is the folder of packages that was asked for in place of the
+    project's.
     """
 
     project: Project
@@ -29,5 +30,6 @@ class Checked:
     orphans: Sequence[Orphan] = ()
     interrupted: Sequence[Recovered] = ()
     errors: Sequence[Diagnostic] = ()
+    around: AroundPackages | None = None
     no_edits: bool = False
     out: Path | None = None

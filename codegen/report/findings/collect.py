@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.project import LOCK_NAME
 from codegen.report.findings.checked import Checked
-from codegen.report.findings.finding import Finding, Level
+from codegen.report.findings.finding import RULES, Finding, Level
 from codegen.report.findings.places import first_change, name_line
 from codegen.report.recovered import recovered_line
 
@@ -28,6 +29,7 @@ def findings_of(checked: Checked) -> list[Finding]:
     found += [_interrupted(one, checked) for one in checked.interrupted]
     for outcome in checked.outcomes:
         found += _of_outcome(outcome, checked)
+    found += _of_around(checked)  # the last: to `git apply` what follows an empty file is of it
     for orphan in checked.orphans:
         shown = checked.project.shown(orphan.folder)
         hint = "restore its spec; or `tgen build` removes what tgen wrote there"
@@ -39,7 +41,8 @@ def findings_of(checked: Checked) -> list[Finding]:
 
 def file_names(changes: Iterable[Change]) -> list[str]:
     """The names of files, the lock's only if it stands alone."""
-    names = [change.path.rsplit("/", 1)[-1] for change in changes]
+    paths = [change.path for change in changes]
+    names = [path[path.rstrip("/").rfind("/") + 1 :] for path in paths]  # folders end in a slash
     return [name for name in names if name != LOCK_NAME] or names
 
 
@@ -55,6 +58,8 @@ def summary(checked: Checked) -> str:
 def command(checked: Checked) -> str | None:
     """What to run to have everything fresh, from the current folder; None if nothing helps."""
     stale = list(dict.fromkeys(o.spec for o in checked.outcomes if o.changes))
+    if checked.around and checked.around.missing and not stale:
+        stale = [outcome.spec for outcome in checked.outcomes]
     if not stale and not checked.orphans:
         settled = any(found.outcome != "discarded" for found in checked.interrupted)
         return "tgen check" if settled else None
@@ -92,9 +97,15 @@ def _of_outcome(outcome: Outcome, checked: Checked) -> Iterator[Finding]:
             marks = f"`{build}` marks it in {change.path}.merge"
             hint = f"{marks}, `--keep-mine` or `--take-new` decides it"
             yield Finding("edit-conflict", message, place, hint, name, changes=(change,))
-    if checked.no_edits:
-        for edit in outcome.edits:
-            where, hint = first_change(edit.path, edit.diff), f"{_back(edit)}, then {build}"
+    for problem in outcome.in_the_way:
+        yield replace(_of_problem(problem, "misleading-file", outcome, checked), exact=False)
+    for edit in outcome.edits:
+        if edit.kind == "added":
+            message = f"{edit.path} is no file of tgen's"
+            yield _of_added(edit, message, checked, name)
+        elif checked.no_edits:
+            where = first_change(edit.path, edit.diff)
+            hint = f"move the change into the spec, or delete {edit.path}, then {build}"
             message = f"{edit.path} was edited by hand"
             yield Finding("hand-edit", message, where, hint, name, exact=True, changes=(edit,))
     if outcome.fresh and not outcome.settled:
@@ -102,8 +113,29 @@ def _of_outcome(outcome: Outcome, checked: Checked) -> Iterator[Finding]:
         yield Finding("unrecorded-edit", message, place, f"run: {build}", name, "note")
 
 
-def _back(edit: Change) -> str:
-    return f"move the change into the spec, or delete {edit.path}"
+def _of_around(checked: Checked) -> Iterator[Finding]:
+    """What is wrong in the folder of the packages, and in those above it."""
+    around = checked.around
+    if around is None:
+        return
+    for problem in around.in_the_way:
+        yield Finding("misleading-file", problem.message, problem.position, problem.hint)
+    for change in around.missing:
+        message, place = f"{change.path} is missing", first_change(change.path, "")
+        yield Finding("stale-package", message, place, "run: tgen build", changes=(change,))
+    for edit in around.edits:
+        yield _of_added(edit, f"{edit.path} has a text, which runs before each package", checked)
+
+
+def _of_added(edit: Change, message: str, checked: Checked, package: str = "") -> Finding:
+    """What a person put among the generated files: an error where nobody may."""
+    hint, level = f"move it away, or delete {edit.path}", RULES["added-file"].level
+    if checked.no_edits:
+        level = "error"
+    else:
+        hint += "; --no-edits refuses it"
+    place = first_change(edit.path, "")
+    return Finding("added-file", message, place, hint, package, level)
 
 
 def _folder(outcome: Outcome, checked: Checked) -> str:

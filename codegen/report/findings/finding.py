@@ -41,6 +41,11 @@ RULES = {
         "A hand edit and the new rendering change the same.",
         "Run `tgen build SPEC`, decide, and commit.",
     ),
+    "misleading-file": Rule(
+        "error",
+        "Python or pytest would go by what lies beside the generated files, or around packages.",
+        "Move it away, or give it another name.",
+    ),
     "orphan-package": Rule(
         "error", "No spec makes a package any more.", "Restore its spec, or run `tgen build`."
     ),
@@ -53,6 +58,12 @@ RULES = {
         "error",
         "A generated file was edited, and --no-edits was given.",
         "Move the change into the spec, or delete the file and run `tgen build SPEC`.",
+    ),
+    "added-file": Rule(
+        "note",
+        "A person's file lies in a package, or `generated/__init__.py` has a text; an error with "
+        "--no-edits.",
+        "Move it away, if nobody is to edit packages.",
     ),
     "unrecorded-edit": Rule(
         "note",

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.errors import Diagnostic
+from codegen.emit.around import NEW_AND_EMPTY
+from codegen.errors import Diagnostic, Position
 from codegen.project import LOCK_NAME
 from codegen.quoting import plain, plain_lines
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, file_names, summary, typed
 from codegen.report.findings.finding import Finding
+from codegen.report.findings.places import path_in_repository
 from codegen.report.recovered import recovered_text
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def _say(found: Finding, diff_only: bool) -> None:
     """What no diff tells, problems on standard error."""
     if found.rule in ("interrupted-build", "stale-package"):
         return
+    if found.rule == "added-file" and found.level == "note" and found.package:
+        return  # the line on its package says it
     if found.rule == "orphan-package":
         click.echo(f"orphan: {plain(found.message)}; {found.hint}", err=diff_only)
         return
@@ -71,8 +75,10 @@ def _patch(change: Change, project: Project) -> str:
     """A diff with paths from the current folder on, as `git apply` takes them in any folder.
 
     It would take those of git's own headers from the repository's root, and skip what is not below
-    the current folder without a word.
+    the current folder without a word; for an empty file there is no other way.
     """
+    if "\n@@ " not in change.diff:
+        return NEW_AND_EMPTY.format(path=path_in_repository(Position(change.path, 1, 1), project))
     path = typed(project.root / change.path)
     old = "/dev/null" if change.kind == "missing" else f"a/{path}"
     new = "/dev/null" if change.kind == "extra" else f"b/{path}"
@@ -95,7 +101,11 @@ def _coloured(diff: str) -> str:
 def _edits_line(outcome: Outcome) -> str | None:
     if not outcome.edits or outcome.problems:
         return None
-    names = ", ".join(file_names(outcome.edits))
-    if outcome.fresh:
-        return plain(f"{outcome.name}: fresh, with edits in {names}")
-    return plain(f"{outcome.name}: stale, with edits in {names} that a build carries over")
+    edited = file_names(edit for edit in outcome.edits if edit.kind == "edited")
+    added = file_names(edit for edit in outcome.edits if edit.kind == "added")
+    said = [f"with edits in {', '.join(edited)}"] if edited else []
+    if edited and not outcome.fresh:
+        said[0] += " that a build carries over"
+    said += [f"with {', '.join(added)} added"] if added else []
+    state = "fresh" if outcome.fresh else "stale"
+    return plain(f"{outcome.name}: {state}, {' and '.join(said)}")
