@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,10 +99,27 @@ def _decided(state: FileState, side: Side | None, trouble: str) -> FileState:
 
 
 def troubles_of_imports(files: Sequence[FileState], decided: Collection[str]) -> list[FileState]:
-    """Edited files that import from a sibling what that has no more are for a person to decide.
+    """Files that import from a sibling what that has no more are for a person to decide.
 
-    `decided` are the names of those that a person has decided on.
+    Unless a person renamed it there. `decided` are the names of those that a person has decided on.
     """
+    lost = [name for name in _lost(files) if name not in decided]
+    if not lost:
+        return list(files)
+    from codegen.emit.renamed import with_names_followed
+
+    files = with_names_followed(files, lost)
+    left = _lost(files)
+    return [
+        replace(file, troubles=left[file.name], marked=file.wanted, wanted=file.disk)
+        if file.name in left and file.name not in decided
+        else file
+        for file in files
+    ]
+
+
+def _lost(files: Sequence[FileState]) -> Mapping[str, tuple[str, ...]]:
+    """By file, the imports from siblings that lead nowhere."""
     from codegen.refine import lost_imports
 
     known = [file for file in files if file.name.endswith(".py") and not file.troubles]
@@ -116,13 +133,7 @@ def troubles_of_imports(files: Sequence[FileState], decided: Collection[str]) ->
         for file in known
         if file.wanted is None or file.wanted in facts
     }
-    lost = lost_imports(modules, had)
-    return [
-        replace(file, troubles=lost[file.name], marked=file.wanted, wanted=file.disk)
-        if file.edited and file.name in lost and file.name not in decided
-        else file
-        for file in files
-    ]
+    return lost_imports(modules, had)
 
 
 def _facts(text: bytes) -> Facts | None:

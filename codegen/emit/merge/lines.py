@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from codegen.emit.merge.merged import Side, Sides
@@ -9,6 +10,13 @@ from codegen.frozen import frozen
 
 LABELS = ("yours", "generated before", "generated now")
 BEGIN, BASE, MIDDLE, END = ("<" * 7, "|" * 7, "=" * 7, ">" * 7)  # as git's own
+BASE_MARK = re.escape(BASE)
+PUT_IN = re.compile(  # a conflict in git's words, with nothing there before
+    rf"^{BEGIN} {LABELS[0]}\n(?P<mine>(?:(?!{BASE_MARK} ).*\n)*){BASE_MARK} {LABELS[1]}\n"
+    rf"{MIDDLE}\n(?P<new>(?:(?!{END} ).*\n)*){END} {LABELS[2]}\n",
+    re.MULTILINE,
+)
+LINE_END = "\v"  # stands for one where each word is a line
 GAVE_UP = 128  # exit codes below count conflicts
 
 
@@ -29,6 +37,29 @@ def merge_lines(texts: Sides[str], side: Side | None = None) -> LineMerge:
         return _by_git(texts, side)
     except OSError:  # no git here
         return LineMerge(texts.of(side), True) if side else LineMerge(marked(texts), False)
+
+
+def merge_prose(texts: Sides[str], side: Side | None = None) -> LineMerge:
+    """The same of a page: where both sides put lines in, all stay; else words are merged."""
+    merged = merge_lines(texts, side)
+    if merged.clean:
+        return merged
+    text = PUT_IN.sub(lambda found: found["new"] + found["mine"], merged.text)
+    if not has_markers(text):
+        return LineMerge(text, True)
+    by_words = merge_words(texts)
+    return by_words if by_words.clean else merged
+
+
+def merge_words(texts: Sides[str]) -> LineMerge:
+    """The three merged word by word: for prose, whose words move from line to line."""
+    lines = texts.each(lambda text: "".join(f"{word}\n" for word in _words(text)))
+    merged = merge_lines(lines)
+    return LineMerge(merged.text.replace("\n", "").replace(LINE_END, "\n"), merged.clean)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s+|\S+", text.replace("\n", LINE_END))
 
 
 def marked(texts: Sides[str]) -> str:

@@ -11,7 +11,7 @@ import libcst as cst
 
 from codegen.emit.merge.fingerprint import same
 from codegen.emit.merge.imports import extend, merge_from, with_used
-from codegen.emit.merge.lines import marked, merge_lines
+from codegen.emit.merge.lines import marked, merge_lines, merge_words
 from codegen.emit.merge.merged import Conflict, Merged, Side, Sides
 from codegen.emit.merge.order import merged_order
 from codegen.emit.merge.pieces import (
@@ -26,6 +26,7 @@ from codegen.emit.merge.pieces import (
     formatted,
     pieces_of,
 )
+from codegen.emit.merge.renames import renames_of, with_names
 from codegen.emit.merge.used import still_used
 
 MADE = "# Made from "  # the line of a generated file that says what it is made from
@@ -42,7 +43,14 @@ def merge_python(texts: Sides[str], side: Side | None = None) -> Merged:
     modules = texts.each(cst.parse_module)
     if any(KEEP.search(comment) for comment in comments(modules.mine.header)):
         return Merged(texts.mine, carried=("the whole file",))
-    return _Merge(side).module(modules)
+    renames = renames_of(modules)
+    named = Sides(
+        with_names(modules.base, renames, modules.mine),
+        modules.mine,
+        with_names(modules.new, renames, modules.mine),
+    )
+    merged = _Merge(side).module(named)
+    return replace(merged, carried=tuple(dict.fromkeys([*renames.values(), *merged.carried])))
 
 
 @dataclass
@@ -114,6 +122,8 @@ class _Merge:
         if one is None:
             codes = Sides(base.code if base else "", mine.code, new.code)
             one = self.by_lines(codes, mine.node)
+            if one is None and mine.key == ("docstring",):
+                one = self.by_words(codes)
             one = one and _spaced(one, like=new.node)
         if one is None and base:
             one = self.apart(Sides(base.node, mine.node, new.node))
@@ -145,6 +155,11 @@ class _Merge:
         if not merged.clean:  # the person's formatting may be all that is in the way
             plain = replace(codes, mine=formatted(mine, self.depth))
             merged = merge_lines(plain, self.side)
+        return _one_statement(merged.text) if merged.clean else None
+
+    def by_words(self, codes: Sides[str]) -> Statement | None:
+        """A docstring's words merged; None if both changed the same."""
+        merged = merge_words(codes)
         return _one_statement(merged.text) if merged.clean else None
 
     def apart(self, nodes: Sides[Statement]) -> Statement | None:

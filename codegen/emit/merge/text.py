@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import replace
 
-from codegen.emit.merge.lines import has_markers, merge_lines
+from codegen.emit.merge.lines import has_markers, merge_prose
 from codegen.emit.merge.merged import Conflict, Merged, Side, Sides
 
 WHOLE = "the whole file"
@@ -37,7 +37,7 @@ def _merged(name: str, texts: Sides[str], side: Side | None) -> Merged:
 
 
 def _by_lines(texts: Sides[str], side: Side | None) -> Merged:
-    merged = merge_lines(texts, side)
+    merged = merge_prose(texts, side)
     found = () if merged.clean else (Conflict("the text", "you changed lines that change now"),)
     return Merged(merged.text, found, ("the text",))
 
