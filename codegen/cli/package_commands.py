@@ -40,10 +40,15 @@ if TYPE_CHECKING:
     "--keep-mine",
     "side",
     flag_value="mine",
+    default=None,
     help="Where you and the new rendering both changed something, keep your text.",
 )
 @click.option(
-    "--take-new", "side", flag_value="new", help="There, take the new rendering and drop yours."
+    "--take-new",
+    "side",
+    flag_value="new",
+    default=None,
+    help="There, take the new rendering and drop yours.",
 )
 @renamed_option("--theirs", "kept your text, which is --keep-mine now")
 @renamed_option("--ours", "dropped your text for the new rendering, which is --take-new now")
@@ -196,7 +201,9 @@ def import_(
     default="text",
     help="For people, for programs, as annotations of a pull request, or for code scanning.",
 )
-@click.option("--json", "form", flag_value="json", help="Short for --format json.")
+@click.option(
+    "--json", "form", flag_value="json", default="text", help="Short for --format json."
+)  # a default each: before click 8.3 a flag without one is False
 @click.option(
     "--diff-only", is_flag=True, help="Print only the diffs, for `git apply`; the rest to stderr."
 )
