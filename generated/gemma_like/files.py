@@ -56,7 +56,7 @@ def digest_of(files: Sequence[Path]) -> str:
 
 
 def pieces_of(files: Sequence[Path], field: str) -> Iterator[Piece]:
-    """Every text, in pieces that fit in memory: one of a file, or of each row of .jsonl, parquet."""
+    """Every text, in pieces that fit in memory: one of a file, or of each row where it has rows."""
     several = False
     for path in files:
         read = {".jsonl": of_jsonl, ".parquet": of_parquet}.get(kind_of(path), of_text)

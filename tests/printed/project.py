@@ -58,9 +58,8 @@ def named_in(text: str) -> list[str]:
 def write_texts(folder: Path) -> None:
     for name in ("corpus.txt", "other.txt"):
         (folder / name).write_text("ROMEO: " + TEXT * 3)
-    for name in ("texts", "more"):
-        (folder / name).mkdir()
-        (folder / f"{name}/a.txt").write_text(TEXT)
+    (folder / "texts").mkdir()
+    (folder / "texts/a.txt").write_text(TEXT)
     stories = "".join(json.dumps({"story": TEXT[n : n + 500]}) + "\n" for n in range(0, 5000, 500))
     (folder / "stories.jsonl.gz").write_bytes(gzip.compress(stories.encode()))
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())

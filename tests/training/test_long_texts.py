@@ -15,16 +15,23 @@ from typing import Any
 
 import pytest
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from tests.packages import import_package
 from tests.training.conftest import MODEL, TEXT
 
 WORDS = (
-    "the a of caf\u00e9 na\u00efve \u4f60\u597d \U0001f600 don't bottles 1234567 green--wall".split(
-        " "
-    )
+    "the",
+    "a",
+    "of",
+    "caf\u00e9",
+    "na\u00efve",
+    "\u4f60\u597d",
+    "\U0001f600",
+    "don't",
+    "1234567",
 )
+WORDS += ("bottles", "green--wall")
 
 
 @pytest.fixture(scope="module")
