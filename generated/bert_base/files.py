@@ -9,6 +9,8 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from typing import Any, BinaryIO
 
 ENDINGS = (".txt", ".text", ".md", ".jsonl", ".parquet")  # of texts in a folder; .gz may follow
 BLOCK = 2**20  # bytes that are read at a time
+SETTLED = 2 * 10**9  # nanoseconds after which a change of a file shows in its dates
 
 Piece = tuple[str, bool]  # of a text, and whether another text ends before it
 
@@ -26,8 +29,9 @@ def files_of(names: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for name in names:
         path = Path(name)
-        if path.is_dir():
+        if name and path.is_dir():
             below = sorted(file for file in path.rglob("*") if kind_of(file) in ENDINGS)
+            below = [file for file in below if not hidden(file.relative_to(path))]
             if not below:
                 raise ValueError(f"{path} holds no texts: {', '.join(ENDINGS)}, or .gz of one")
         else:
@@ -41,18 +45,57 @@ def files_of(names: Sequence[str]) -> list[Path]:
 
 def kind_of(path: Path) -> str:
     """What a file's name says of it, packed or not."""
-    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def digest_of(files: Sequence[Path]) -> str:
-    """Of all bytes, in order: by it a corpus is known again, whatever its files' dates say."""
-    whole = hashlib.blake2b(digest_size=16)
+def is_packed(path: Path) -> bool:
+    return path.name.lower().endswith(".gz")
+
+
+def hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+Seen = dict[str, list[Any]]  # of files that were read: their stamps and their digests
+
+
+def new_digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def digest_of(files: Sequence[Path], seen: Seen) -> str:
+    """Of all bytes, in order, and of how they are read."""
+    whole = new_digest()
     for path in files:
-        whole.update(f"{path.suffix} {path.stat().st_size} ".encode())
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                whole.update(block)
+        whole.update(f"{kind_of(path)} {is_packed(path)} {file_digest(path, seen)} ".encode())
     return whole.hexdigest()
+
+
+def file_digest(path: Path, seen: Seen) -> str:
+    """Of a file's bytes; one that is the same as it was `seen` is not read again.
+
+    It is the same if its size, its dates and its place on the disk are: that of the last change of
+    its bytes and, which no program can set, of any change at all (Windows has none, and there all
+    is read). A file that changed less than two seconds before it was read is read again next time:
+    a change right after would not show in dates that are as coarse.
+    """
+    began, name, stamp = time.time_ns(), str(path.resolve()), stamp_of(path)
+    if name in seen and seen[name][:-1] == stamp:
+        return str(seen[name][-1])
+    digest = new_digest()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    seen.pop(name, None)
+    if os.name != "nt" and max(stamp[1:3]) < began - SETTLED and stamp_of(path) == stamp:
+        seen[name] = [*stamp, digest.hexdigest()]
+    return digest.hexdigest()
+
+
+def stamp_of(path: Path) -> list[int]:
+    """What changes whenever a file does: size, dates and place."""
+    now = path.stat()
+    return [now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino, now.st_dev]
 
 
 def pieces_of(files: Sequence[Path], field: str) -> Iterator[Piece]:
@@ -76,7 +119,7 @@ def pieces_of(files: Sequence[Path], field: str) -> Iterator[Piece]:
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file, unpacked where it is a .gz."""
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with gzip.open(path) if is_packed(path) else path.open("rb") as file:
             yield io.BufferedReader(file) if isinstance(file, gzip.GzipFile) else file
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is no whole .gz file: {error}") from None
@@ -135,8 +178,10 @@ def text_in(row: Any, field: str, where: str) -> str:
         there = ", ".join(map(str, row)) if isinstance(row, dict) else "nothing"
         what = f"has no text `{field}`; say with --field which of {there:.200}"
         raise ValueError(f"{where} {what}")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError(f"{where} has half a character, a lone surrogate")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{where} has half a character, a lone surrogate") from None
     return text
 
 

@@ -17,7 +17,8 @@ class Options:
     field: Annotated[str, "of .jsonl and parquet, where the text is"] = "text"
     cache: Annotated[str, "folder to keep tokens of texts in; else tokens/ beside OUT"] = ""
     tokenizer: Annotated[str, "char, byte or the path of a tokenizer.json"] = ""
-    validation: Annotated[float, "fraction of a text held out, its end"] = 0.1
+    validation: Annotated[float, "fraction of the texts held out, their end"] = 0.1
+    validation_data: Annotated[tuple[str, ...], "as --data, to hold out instead of a fraction"] = ()
     out: Annotated[str, "folder for checkpoints and logs"] = "out/gemma3"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False

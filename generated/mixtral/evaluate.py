@@ -75,8 +75,11 @@ def read_measured(
             config.vocab_size,
             cache_of(run),
             run.field,
+            held_out=run.validation_data,
         )
     elif (path := Path(options.data[0])).suffix in (".bin", ".npy"):
+        if len(options.data) > 1:
+            raise ValueError(f"{path} holds tokens, and has to be all of --data")
         ids = token_ids(path, config.vocab_size)
         corpus = Corpus(ids, ids, choose_tokenizer(name) if name else None)
     else:

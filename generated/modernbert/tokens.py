@@ -7,114 +7,146 @@ import hashlib
 import json
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
 import numpy as np
 
-from .files import BLOCK, Piece, between, digest_of, pieces_of
+from .files import Piece, Seen, between, digest_of, file_digest, new_digest, pieces_of
 
 VERSION = 1  # of what is kept
-
-Encode = Callable[[Iterable[Piece]], Iterator[list[int]]]
 
 
 # ---- of texts ----
 
 
 @dataclass(frozen=True)
+class Encoder:
+    """What makes tokens of texts, and what tells it from others that would make other tokens."""
+
+    encode: Callable[[Iterable[Piece]], Iterator[list[int]]]
+    identity: str
+    vocab_size: int
+
+
+@dataclass(frozen=True)
 class Kept:
     """What is known of a corpus whose tokens are on the disk."""
 
-    version: int
     train: int  # tokens
     validation: int
     width: int  # bytes of a token
-    checksum: int
+    digest: str  # of the file of tokens
     characters: int  # of what is held out
     size: int  # its bytes
-    alphabet: str  # all characters of the corpus
 
 
-def kept_tokens(
-    folder: Path, files: Sequence[Path], field: str, validation: float, said: str
-) -> tuple[str, str, Kept | None]:
-    """The digest of a corpus, the name under which its tokens are kept, and what is known of them.
+def name_of(*said: object) -> str:
+    """Under which something is kept that was made of this."""
+    return hashlib.blake2b(json.dumps([VERSION, *said]).encode(), digest_size=16).hexdigest()
 
-    Nothing is known where they were never made, or are not whole any more. `said` tells the
-    tokenizer from others.
-    """
-    corpus = digest_of(files)
-    asked = json.dumps([VERSION, corpus, field, validation, said])
-    name = hashlib.blake2b(asked.encode(), digest_size=16).hexdigest()
-    try:
-        kept = Kept(**json.loads((folder / f"{name}.json").read_bytes()))
-        with (folder / f"{name}.bin").open("rb") as file:
-            checksum = 0
-            while block := file.read(BLOCK):
-                checksum = zlib.crc32(block, checksum)
-            whole = file.tell() == kept.width * (kept.train + kept.validation)
-    except FileNotFoundError:
-        return corpus, name, None
-    except (OSError, ValueError, TypeError, RecursionError):
-        whole, checksum, kept = False, 0, None
-    if kept is None or not whole or checksum != kept.checksum:
-        print(f"{folder / name}.bin is damaged and is made anew", file=sys.stderr)
-        return corpus, name, None
-    return corpus, name, kept
+
+def tokens_of(
+    folder: Path,
+    seen: Seen,
+    files: Sequence[Path],
+    field: str,
+    validation: float,
+    encoder: Encoder,
+) -> tuple[np.ndarray, np.ndarray, Kept]:
+    """Both splits of a corpus, in memory only where they are read; encoded if they never were."""
+    corpus = digest_of(files, seen)
+    name = name_of(corpus, field, validation, encoder.identity)
+    if (kept := kept_tokens(folder, name, seen)) is None:
+        kept = keep_tokens(folder, name, files, corpus, field, validation, encoder)
+    ids = np.memmap(folder / f"{name}.bin", dtype=f"<u{kept.width}", mode="r")
+    return ids[: kept.train], ids[kept.train :], kept
+
+
+def kept_tokens(folder: Path, name: str, seen: Seen) -> Kept | None:
+    """What is known of tokens; nothing where they were never made, or are not whole any more."""
+    tokens = folder / f"{name}.bin"
+    if (said := read_note(folder / f"{name}.json")) is None or not tokens.is_file():
+        return None
+    kept = Kept(**said)
+    if file_digest(tokens, seen) == kept.digest:
+        return kept
+    print(f"{tokens} is damaged and is made anew", file=sys.stderr)
+    return None
 
 
 def keep_tokens(
     folder: Path,
     name: str,
     files: Sequence[Path],
+    corpus: str,
     field: str,
     validation: float,
-    look: Callable[[str], tuple[Encode, int]],
+    encoder: Encoder,
 ) -> Kept:
-    """Encodes a corpus; `look` is told its characters, and gives what encodes and how many tokens.
+    """Encodes a corpus whose digest is known.
 
     The last `validation` of the characters are the validation split, encoded by itself.
     """
-    characters, alphabet = 0, set[str]()
-    for text, _ in pieces_of(files, field):
-        characters += len(text)
-        alphabet |= set(text)
-    symbols = "".join(sorted(alphabet))
-    encode, vocab_size = look(symbols)
-    width = 2 if vocab_size <= 2**16 else 4
+    characters = sum(len(text) for text, _ in pieces_of(files, field))
+    width = 2 if encoder.vocab_size <= 2**16 else 4
     split = int(characters * (1 - validation))
-    temporary, checksum, counts, size = folder / f"{name}.{os.getpid()}.tmp", 0, [], 0
+    temporary, digest, counts = folder / f"{name}.{os.getpid()}.tmp", new_digest(), []
     try:
         with temporary.open("wb") as file:
             for start, stop in ((0, split), (split, characters)):
-                part = between(pieces_of(files, field), start, stop)
-                count = 0
-                for ids in encode(with_bar(part, stop - start, f"encoding {name[:6]}")):
+                part, count = between(pieces_of(files, field), start, stop), 0
+                for ids in encoder.encode(with_bar(part, stop - start, f"encoding {name[:6]}")):
                     block = np.array(ids, dtype=f"<u{width}").tobytes()
-                    checksum, count = zlib.crc32(block, checksum), count + len(ids)
+                    digest.update(block)
                     file.write(block)
+                    count += len(ids)
                 counts.append(count)
-        for text, _ in between(pieces_of(files, field), split, characters):
-            size += len(text.encode())
-        kept = Kept(
-            VERSION, counts[0], counts[1], width, checksum, characters - split, size, symbols
-        )
+        held_out = between(pieces_of(files, field), split, characters)
+        size = sum(len(text.encode()) for text, _ in held_out)
+        if digest_of(files, {}) != corpus:
+            raise ValueError("the corpus was changed while it was encoded: start again")
         temporary.replace(folder / f"{name}.bin")
-        temporary.write_text(json.dumps(asdict(kept)))
-        temporary.replace(folder / f"{name}.json")
     finally:
         temporary.unlink(missing_ok=True)
+    kept = Kept(counts[0], counts[1], width, digest.hexdigest(), characters - split, size)
+    write_note(folder / f"{name}.json", asdict(kept))
     return kept
 
 
-def splits_of(folder: Path, name: str, kept: Kept) -> tuple[np.ndarray, np.ndarray]:
-    """The tokens of both splits, in memory only where they are read."""
-    ids = np.memmap(folder / f"{name}.bin", dtype=f"<u{kept.width}", mode="r")
-    return ids[: kept.train], ids[kept.train :]
+def alphabet_of(folder: Path, files: Sequence[Path], corpus: str, field: str) -> str:
+    """All characters of a corpus, kept like its tokens; a new line parts several texts."""
+    path = folder / f"{name_of(corpus, field)}.json"
+    if (said := read_note(path)) is None:
+        found: set[str] = set()
+        for text, begins in pieces_of(files, field):
+            found.update(text, "\n" * begins)
+        said = {"alphabet": "".join(sorted(found))}
+        write_note(path, said)
+    return str(said["alphabet"])
+
+
+def read_note(path: Path) -> dict[str, Any] | None:
+    """What write_note has written; nothing where there is none, or where it was changed."""
+    try:
+        said = json.loads(path.read_bytes())
+        if said["check"] == name_of(said["said"]):
+            return dict(said["said"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    print(f"{path} is damaged and is made anew", file=sys.stderr)
+    return None
+
+
+def write_note(path: Path, said: dict[str, Any]) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps({"said": said, "check": name_of(said)}))
+    temporary.replace(path)
 
 
 def with_bar(pieces: Iterable[Piece], total: int, what: str) -> Iterator[Piece]:
@@ -132,17 +164,37 @@ def with_bar(pieces: Iterable[Piece], total: int, what: str) -> Iterator[Piece]:
 
 
 @contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Others wait; the system lets the next one in when the first ends, however it ends."""
+def one_at_a_time(folder: Path) -> Iterator[Seen]:
+    """Others wait; the system lets the next one in when the first ends, however it ends.
+
+    What it gives are the files that were read before, to be told by their dates.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        if locked(file, folder):
+            for left in folder.glob("*.tmp"):  # of starts that were killed
+                left.unlink(missing_ok=True)
+        seen = read_note(folder / "seen.json") or {}
+        before = dict(seen)
+        yield seen
+        if seen != before:
+            write_note(folder / "seen.json", seen)
+
+
+def locked(file: TextIO, folder: Path) -> bool:
+    """Whether the system has such locks; without them each start encodes for itself."""
     try:
         import fcntl
-    except ImportError:  # on Windows each makes its own, and the last one stays
-        yield
-        return
-    with (folder / "lock").open("w") as file:
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"waiting for another start that encodes a text into {folder}")
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    except OSError:
+        return False
+    return True
 
 
 # ---- made elsewhere ----
@@ -159,19 +211,29 @@ def token_splits(path: Path, validation: float, vocab_size: int) -> tuple[np.nda
 
     They are .bin, or .npy as numpy.save writes it.
     """
-    if not path.is_dir() and path.stem not in ("train", "val"):
-        ids = token_ids(path, vocab_size)
+    files = token_files(path)
+    if len(files) == 1:
+        ids = token_ids(files[0], vocab_size)
         split = int(len(ids) * (1 - validation))
         return ids[:split], ids[split:]
+    return token_ids(files[0], vocab_size), token_ids(files[1], vocab_size)
+
+
+def token_files(path: Path) -> list[Path]:
+    """Those of train and val, or the one that has no such name."""
+    if not path.is_dir() and path.stem not in ("train", "val"):
+        if not path.is_file():
+            raise ValueError(f"there is no file {path}")
+        return [path]
     folder = path if path.is_dir() else path.parent
-    splits = []
+    files = []
     for name in ("train", "val"):
         found = [file for end in (".bin", ".npy") if (file := folder / f"{name}{end}").is_file()]
         if len(found) != 1:
             what = "two files" if found else "no file"
             raise ValueError(f"{folder} holds {what} of {name}.bin and {name}.npy; one is needed")
-        splits.append(token_ids(found[0], vocab_size))
-    return splits[0], splits[1]
+        files.append(found[0])
+    return files
 
 
 def token_ids(path: Path, vocab_size: int) -> np.ndarray:

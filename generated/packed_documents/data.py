@@ -19,13 +19,14 @@ from .files import Piece, digest_of, files_of
 from .model import Config
 from .options import Options
 from .tokens import (
-    Encode,
+    Encoder,
+    alphabet_of,
     holds_tokens,
-    keep_tokens,
-    kept_tokens,
     one_at_a_time,
-    splits_of,
+    token_files,
+    token_ids,
     token_splits,
+    tokens_of,
 )
 
 IGNORE = -100  # a target that the loss leaves out
@@ -149,7 +150,7 @@ class Corpus:
     train: np.ndarray
     validation: np.ndarray
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
-    digest: str = ""  # of the texts, if they are some
+    digest: str = ""  # of the files
     size: tuple[int, int] | None = None  # characters and bytes of what is held out
     separator: int = 0  # the token that ends a document
 
@@ -173,6 +174,10 @@ class Corpus:
                 )
         return vocab_size
 
+    def digests(self) -> dict[str, str]:
+        """What the run reads, by the name that a user knows it by."""
+        return {"corpus": self.digest}
+
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
         (folder / "tokenizer.json").unlink(missing_ok=True)
@@ -195,6 +200,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
         cache_of(options),
         options.field,
         options.separator,
+        held_out=options.validation_data,
     )
     return fitted(corpus, options, config)
 
@@ -218,37 +224,71 @@ def read_corpus(
     cache: Path,
     field: str = "text",
     separator: str = "<|endoftext|>",
+    held_out: Sequence[str] = (),
 ) -> Corpus:
     """`tokenizer` is char, byte or the path of a tokenizer.json.
 
-    The last `validation` of the texts' characters, or of one file's tokens, is held out; train.bin
-    and val.bin come split already. The tokens of texts are kept in the folder `cache`.
+    Where nothing else is `held_out`, it is the last `validation` of the texts' characters, or of
+    one file's tokens; train.bin and val.bin come split already. The tokens of texts are kept in the
+    folder `cache`.
     """
-    if not 0 < validation < 1:
+    if not held_out and not 0 < validation < 1:
         raise ValueError(f"--validation is {validation}, not a fraction between 0 and 1")
-    if holds_tokens(path := Path(data[0])):
-        if len(data) > 1:
-            raise ValueError(f"{path} holds tokens, and has to be all of --data")
-        # A character vocabulary can't be told from token numbers.
-        known = None if tokenizer in ("", "char") else choose_tokenizer(tokenizer)
-        return Corpus(*token_splits(path, validation, vocab_size), known)
-    files = files_of(data)
-    encoder = None if tokenizer == "char" else choose_tokenizer(tokenizer)
-    said = tokenizer if tokenizer in ("char", "byte") else digest_of([Path(tokenizer)])
-    said += f" {separator}"
+    if any(holds_tokens(Path(name)) for name in (*data, *held_out)):
+        return read_tokens(data, tokenizer, validation, vocab_size, cache, held_out)
+    files, others = files_of(data), files_of(held_out)
+    with one_at_a_time(cache) as seen:
+        digest = digest_of([*files, *others], seen)
+        if tokenizer == "char":
+            characters = alphabet_of(cache, [*files, *others], digest, field)
+            known: Tokenizer = CharTokenizer(characters)
+        else:
+            known = choose_tokenizer(tokenizer)
+        encoder = encoder_of(known, separator)
+        share = 0.0 if others else validation
+        train, rest, kept = tokens_of(cache, seen, files, field, share, encoder)
+        if others:
+            _, rest, kept = tokens_of(cache, seen, others, field, 1.0, encoder)
+    return Corpus(train, rest, known, digest, (kept.characters, kept.size))
 
-    def look(alphabet: str) -> tuple[Encode, int]:
-        known = encoder or CharTokenizer(alphabet)
-        between = between_texts(known, separator)
-        return partial(encode_all, known, between), max(known.vocab_size, *between, 0)
 
-    with one_at_a_time(cache):
-        digest, name, kept = kept_tokens(cache, files, field, validation, said)
-        if kept is None:
-            kept = keep_tokens(cache, name, files, field, validation, look)
-    encoder = encoder or CharTokenizer(kept.alphabet)
-    train, held_out = splits_of(cache, name, kept)
-    return Corpus(train, held_out, encoder, digest, (kept.characters, kept.size))
+def read_tokens(
+    data: Sequence[str],
+    tokenizer: str,
+    validation: float,
+    vocab_size: int,
+    cache: Path,
+    held_out: Sequence[str],
+) -> Corpus:
+    """The corpus of files of tokens that were made elsewhere."""
+    if len(data) > 1 or len(held_out) > 1:
+        raise ValueError(f"{' '.join([*data, *held_out])}: tokens come in one file or folder each")
+    files = [file for name in (*data, *held_out) for file in token_files(Path(name))]
+    if held_out and len(files) != 2:
+        raise ValueError(f"{data[0]} or {held_out[0]} has two splits already: leave one out")
+    splits = token_splits(Path(data[0]), validation, vocab_size)
+    if held_out:
+        splits = token_ids(files[0], vocab_size), token_ids(files[1], vocab_size)
+    # A character vocabulary can't be told from token numbers.
+    known = None if tokenizer in ("", "char") else choose_tokenizer(tokenizer)
+    with one_at_a_time(cache) as seen:
+        return Corpus(*splits, known, digest_of(files, seen))
+
+
+def encoder_of(tokenizer: Tokenizer, separator: str) -> Encoder:
+    """What makes the tokens of texts, one after another."""
+    between = between_texts(tokenizer, separator)
+    said = json.dumps([identity(tokenizer), between])
+    size = max(tokenizer.vocab_size, max(between, default=0) + 1)
+    return Encoder(partial(encode_all, tokenizer, between), said, size)
+
+
+def identity(tokenizer: Tokenizer) -> str:
+    """What makes its tokens of a text, wherever its file lies and whoever has saved it."""
+    if isinstance(tokenizer, FileTokenizer):
+        parts = json.loads(tokenizer.tokenizer.to_str())
+        return json.dumps({**parts, "post_processor": None})  # which adds to texts, and not here
+    return tokenizer.characters if isinstance(tokenizer, CharTokenizer) else "byte"
 
 
 def encode_all(

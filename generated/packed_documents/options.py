@@ -20,7 +20,8 @@ class Options:
     separator: Annotated[str, "the token that ends a document: its text or its number"] = (
         "<|endoftext|>"
     )
-    validation: Annotated[float, "fraction of a text held out, its end"] = 0.1
+    validation: Annotated[float, "fraction of the texts held out, their end"] = 0.1
+    validation_data: Annotated[tuple[str, ...], "as --data, to hold out instead of a fraction"] = ()
     out: Annotated[str, "folder for checkpoints and logs"] = "out/packed_documents"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False

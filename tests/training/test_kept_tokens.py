@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.packages import import_package
@@ -40,9 +41,8 @@ def test_a_resumed_run_finds_the_tokens_of_its_first_start(
     """Its tokenizer's file is then the one in OUT, which is written in another way."""
     (tmp_path / "corpus.txt").write_text(LINES)
     if kind == "file":
-        state = {"truncation": None, "post_processor": {"type": "ByteLevel", "trim_offsets": True}}
-        state["post_processor"] |= {"add_prefix_space": False, "use_regex": True}
-        bpe(tmp_path / "made.json", **state)
+        after = {"add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+        bpe(tmp_path / "made.json", post_processor={"type": "ByteLevel", **after})
     first = read(
         small, tmp_path / "corpus.txt", str(tmp_path / "made.json") if kind == "file" else kind
     )
@@ -154,3 +154,39 @@ def test_a_folder_s_hidden_files_are_no_texts_and_capitals_don_t_matter(
     assert [text for text, _ in small["files"].pieces_of(found, "text")] == ["some", "more"]
     with pytest.raises(ValueError, match="there is no corpus"):
         small["files"].files_of([""])
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+def test_other_files_are_held_out_instead_of_a_fraction(
+    tokenizer: str, small: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    (tmp_path / "corpus.txt").write_text(LINES)
+    (tmp_path / "other.txt").write_text("\u00fcber" * 40)
+    given = [str(tmp_path / "corpus.txt")], tokenizer, 0.1, 300, tmp_path / "tokens"
+    corpus = small["data"].read_corpus(*given, held_out=[str(tmp_path / "o*.txt")])
+    assert corpus.tokenizer.decode(corpus.train.tolist()) == LINES
+    assert corpus.tokenizer.decode(corpus.validation.tolist()) == "\u00fcber" * 40
+    assert corpus.size == (160, 200)
+    assert corpus.digests() != small["data"].read_corpus(*given).digests()
+
+
+def test_tokens_made_elsewhere_may_be_held_out_too(
+    small: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    for name, count in (("one", 9), ("other", 5), ("train", 3), ("val", 2)):
+        np.save(tmp_path / f"{name}.npy", np.arange(count))
+    given, read_corpus = ("", 0.1, 300, tmp_path / "tokens"), small["data"].read_corpus
+    corpus = read_corpus(
+        [str(tmp_path / "one.npy")], *given, held_out=[str(tmp_path / "other.npy")]
+    )
+    assert corpus.train.tolist() == [*range(9)] and corpus.validation.tolist() == [*range(5)]
+    before = corpus.digests()
+    np.save(tmp_path / "other.npy", np.arange(6))
+    corpus = read_corpus(
+        [str(tmp_path / "one.npy")], *given, held_out=[str(tmp_path / "other.npy")]
+    )
+    assert corpus.digests() != before
+    with pytest.raises(ValueError, match="two splits already"):
+        read_corpus([str(tmp_path)], *given, held_out=[str(tmp_path / "other.npy")])
+    with pytest.raises(ValueError, match="one file or folder each"):
+        read_corpus([str(tmp_path / "one.npy"), str(tmp_path / "other.npy")], *given)

@@ -10,6 +10,7 @@ from codegen.plan.tasks.text import (
     DOCUMENTS,
     EVALUATE,
     EVALUATE_TESTS,
+    HELD_OUT_OPTION,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -30,7 +31,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     context = said.context_length or network.context_length
     separator = separator_of(said.tokenizer, said.separator)
     generation = spec.checkpoint.huggingface is not None
-    held_out = "fraction of a text held out, its end"
+    held_out = "fraction of the texts held out, their end"
     documents = DOCUMENTS in network.inputs
     generate = "generate" if network.bounded else "generate_endless"
     return TextTask(
@@ -53,6 +54,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             tokenizer_option(said),
             *((documents_option(separator),) if documents else ()),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
+            HELD_OUT_OPTION,
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={

@@ -10,6 +10,7 @@ from codegen.plan.tasks.text import (
     DOCUMENTS,
     EVALUATE,
     EVALUATE_TESTS,
+    HELD_OUT_OPTION,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -28,7 +29,7 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     context = said.context_length or network.context_length
     separator = separator_of(said.tokenizer, said.separator)
     mask = "its text or number; else a file's own, else the last"
-    held_out = "fraction of a text held out, its end"
+    held_out = "fraction of the texts held out, their end"
     inputs = tuple(name for name in network.inputs if name != "lengths")  # windows are full
     return TextTask(
         name="masked-lm",
@@ -49,6 +50,7 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             *((documents_option(separator),) if DOCUMENTS in inputs else ()),
             OptionPlan("mask_token", "str", said.mask_token or "", mask),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
+            HELD_OUT_OPTION,
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={

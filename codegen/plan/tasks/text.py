@@ -26,6 +26,9 @@ CORPUS_OPTIONS = (
     OptionPlan("field", "str", "text", "of .jsonl and parquet, where the text is"),
     OptionPlan("cache", "str", "", "folder to keep tokens of texts in; else tokens/ beside OUT"),
 )
+HELD_OUT_OPTION = OptionPlan(
+    "validation_data", "tuple[str, ...]", (), "as --data, to hold out instead of a fraction"
+)
 EVALUATE_TESTS = "tasks/text/tests/evaluation.py.jinja"
 
 
