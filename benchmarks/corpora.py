@@ -54,7 +54,8 @@ def main() -> None:
         prepare(folder, options.megabytes)
         rounds = [measured(folder) for _ in range(options.rounds)]
     print("| start | s | CPU s | peak memory, MB |\n|---|---:|---:|---:|")
-    for index, what in enumerate(("on 20 kB of text", "first", "second")):
+    large = f"on {options.megabytes} MB"
+    for index, what in enumerate(("on 20 kB of text", f"{large}, first", f"{large}, second")):
         starts = [each[index] for each in rounds]
         figures = (
             statistics.median(getattr(start, name) for start in starts)
