@@ -73,11 +73,13 @@ def windows(pieces: Iterable[Piece]) -> Iterator[Window]:
 def encoded(tokenizer: Any, parts: Iterable[Window]) -> Iterator[Window]:
     """The same with their tokens, several at a time."""
     batch: list[Window] = []
+    size = 0
     for part in parts:
         batch.append(part)
-        if sum(len(one.text) for one in batch) >= BATCH:
+        size += len(part.text)
+        if size >= BATCH:
             yield from encode(tokenizer, batch)
-            batch = []
+            batch, size = [], 0
     yield from encode(tokenizer, batch)
 
 

@@ -153,6 +153,7 @@ class Corpus:
     validation: np.ndarray
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
     digest: str = ""  # of the files
+    largest: int = -1  # token, if it is known without reading them all
     size: tuple[int, int] | None = None  # characters and bytes of what is held out
 
     def fit(self, context: int, vocab_size: int) -> int:
@@ -169,11 +170,14 @@ class Corpus:
                     f"the {split} split has {len(ids)} tokens, fewer than a --context-length "
                     f"of {context} and one more; give more text or a smaller --context-length"
                 )
-            if (largest := int(ids.max())) >= vocab_size:
+            if (largest := self.largest_of(ids)) >= vocab_size:
                 raise ValueError(
                     f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
                 )
         return vocab_size
+
+    def largest_of(self, ids: np.ndarray) -> int:
+        return self.largest if self.largest >= 0 else int(ids.max())
 
     def digests(self) -> dict[str, str]:
         """What the run reads, by the name that a user knows it by."""
@@ -245,9 +249,12 @@ def read_corpus(
         encoder = encoder_of(known)
         share = 0.0 if others else validation
         train, rest, kept = tokens_of(cache, seen, files, field, share, encoder)
+        largest = kept.largest
         if others:
             _, rest, kept = tokens_of(cache, seen, others, field, 1.0, encoder)
-    return Corpus(train, rest, known, digest, (kept.characters, kept.size))
+            largest = max(largest, kept.largest)
+    size = kept.characters, kept.size
+    return Corpus(train, rest, known, digest, largest, size)
 
 
 def read_tokens(

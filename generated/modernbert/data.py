@@ -154,6 +154,7 @@ class Corpus:
     validation: np.ndarray
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
     digest: str = ""  # of the files
+    largest: int = -1  # token, if it is known without reading them all
     vocab_size: int = 0  # the model's
     mask: int = 0  # the token that hides others
 
@@ -171,7 +172,7 @@ class Corpus:
                     f"the {split} split has {len(ids)} tokens, fewer than a --context-length "
                     f"of {context}; give more text or a smaller --context-length"
                 )
-            if (largest := int(ids.max())) >= vocab_size:
+            if (largest := self.largest_of(ids)) >= vocab_size:
                 raise ValueError(
                     f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
                 )
@@ -199,13 +200,17 @@ class Corpus:
         if text:
             raise ValueError(f"--mask-token {text!r} is no number; text is for a tokenizer.json")
         symbols = 0 if self.tokenizer is None else self.tokenizer.vocab_size
-        used = max(symbols, int(self.train.max()) + 1, int(self.validation.max()) + 1)
+        largest = max(self.largest_of(self.train), self.largest_of(self.validation))
+        used = max(symbols, largest + 1)
         if used >= vocab_size:
             raise ValueError(
                 f"no token is free to be the mask: the text may use {used}, the model has "
                 f"{vocab_size}; give it a vocabulary of one more, or say --mask-token NUMBER"
             )
         return vocab_size - 1
+
+    def largest_of(self, ids: np.ndarray) -> int:
+        return self.largest if self.largest >= 0 else int(ids.max())
 
     def digests(self) -> dict[str, str]:
         """What the run reads, by the name that a user knows it by."""
@@ -279,9 +284,11 @@ def read_corpus(
         encoder = encoder_of(known)
         share = 0.0 if others else validation
         train, rest, kept = tokens_of(cache, seen, files, field, share, encoder)
+        largest = kept.largest
         if others:
             _, rest, kept = tokens_of(cache, seen, others, field, 1.0, encoder)
-    return Corpus(train, rest, known, digest)
+            largest = max(largest, kept.largest)
+    return Corpus(train, rest, known, digest, largest)
 
 
 def read_tokens(

@@ -39,6 +39,7 @@ class Kept:
     train: int  # tokens
     validation: int
     width: int  # bytes of a token
+    largest: int  # token
     digest: str  # of the file of tokens
     characters: int  # of what is held out
     size: int  # its bytes
@@ -94,7 +95,8 @@ def keep_tokens(
     characters = sum(len(text) for text, _ in pieces_of(files, field))
     width = 2 if encoder.vocab_size <= 2**16 else 4
     split = int(characters * (1 - validation))
-    temporary, digest, counts = folder / f"{name}.{os.getpid()}.tmp", new_digest(), []
+    temporary, digest = folder / f"{name}.{os.getpid()}.tmp", new_digest()
+    counts, largest = [], 0
     try:
         with temporary.open("wb") as file:
             for start, stop in ((0, split), (split, characters)):
@@ -103,7 +105,7 @@ def keep_tokens(
                     block = np.array(ids, dtype=f"<u{width}").tobytes()
                     digest.update(block)
                     file.write(block)
-                    count += len(ids)
+                    count, largest = count + len(ids), max([largest, *ids])
                 counts.append(count)
         held_out = between(pieces_of(files, field), split, characters)
         size = sum(len(text.encode()) for text, _ in held_out)
@@ -112,7 +114,8 @@ def keep_tokens(
         temporary.replace(folder / f"{name}.bin")
     finally:
         temporary.unlink(missing_ok=True)
-    kept = Kept(counts[0], counts[1], width, digest.hexdigest(), characters - split, size)
+    found = digest.hexdigest()
+    kept = Kept(counts[0], counts[1], width, largest, found, characters - split, size)
     write_note(folder / f"{name}.json", asdict(kept))
     return kept
 

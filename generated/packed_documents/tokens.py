@@ -105,7 +105,7 @@ def keep_tokens(
                     block = np.array(ids, dtype=f"<u{width}").tobytes()
                     digest.update(block)
                     file.write(block)
-                    count, largest = count + len(ids), max(largest, *ids, 0)
+                    count, largest = count + len(ids), max([largest, *ids])
                 counts.append(count)
         held_out = between(pieces_of(files, field), split, characters)
         size = sum(len(text.encode()) for text, _ in held_out)
