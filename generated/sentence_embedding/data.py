@@ -191,7 +191,7 @@ def read_pairs(
 
 
 def read_rows(path: Path) -> list[tuple[str, str]]:
-    """A text and its counterpart of each line of a .tsv or .jsonl file, or its .gz."""
+    """A text and its counterpart of each line of a .tsv or .jsonl, or its .gz."""
     lines = read_text(path).split("\n")
     numbered = [(n, line.rstrip("\r")) for n, line in enumerate(lines, 1) if line.strip()]
     of_objects = path.name.lower().removesuffix(".gz").endswith(".jsonl")
