@@ -85,7 +85,7 @@ def read_measured(
     else:
         corpus = read_texts(options.data, choose_tokenizer(name), run)
     if len(corpus.validation) < 2:
-        said = " ".join(options.data or run.data)
+        said = " ".join(options.data or run.validation_data or run.data)
         raise ValueError(f"{said} has too few tokens to foretell one")
     run = replace(run, context_length=min(run.context_length, len(corpus.validation) - 1))
     corpus, read = fitted(corpus, run, config)
@@ -171,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         loss, count = measure(model, corpus, run, torch.device(options.device))
     except (ValueError, OSError) as error:
         return failed(error)
-    print(f"{count:,} tokens of {' '.join(options.data or run.data)}")
+    print(f"{count:,} tokens of {' '.join(options.data or run.validation_data or run.data)}")
     for name, figure in figures(loss, corpus).items():
         print(f"  {name:22}{figure}")
     return 0
