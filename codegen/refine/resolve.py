@@ -10,7 +10,17 @@ from collections.abc import Collection, Iterator, Mapping
 from codegen.refine.facts import Facts, Import
 
 # What generated code may import, installed here or not.
-KNOWN = {"torch", "numpy", "safetensors", "triton", "tokenizers", "matplotlib", "tqdm", "rich"}
+KNOWN = {
+    "torch",
+    "numpy",
+    "safetensors",
+    "triton",
+    "tokenizers",
+    "matplotlib",
+    "tqdm",
+    "rich",
+    "pyarrow",
+}
 KNOWN |= {"pytest", "PIL", "sacrebleu", *sys.stdlib_module_names}
 
 

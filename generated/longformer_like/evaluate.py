@@ -22,17 +22,21 @@ import torch
 from .checkpoint import check_kinds, read_checkpoint
 from .data import (
     Corpus,
+    Tokenizer,
+    between_texts,
+    cache_of,
     choose_tokenizer,
+    encode_all,
     fitted,
     read_corpus,
-    read_text,
-    token_ids,
     validation_batches,
 )
+from .files import files_of, pieces_of
 from .model import Config, Model
 from .options import Options
 from .process import failed
 from .sample import load
+from .tokens import token_ids
 
 
 def folder_of(options: argparse.Namespace) -> Path:
@@ -64,22 +68,42 @@ def read_measured(
     kept = folder_of(options) / "tokenizer.json"
     name = options.tokenizer or (str(kept) if kept.exists() else "")
     if options.data is None:
-        corpus = read_corpus(Path(run.data), name, run.validation, config.vocab_size)
-    elif options.data.suffix in (".bin", ".npy"):
-        ids = token_ids(options.data, config.vocab_size)
+        corpus = read_corpus(
+            run.data,
+            name,
+            run.validation,
+            config.vocab_size,
+            cache_of(run),
+            run.field,
+            held_out=run.validation_data,
+        )
+    elif (path := Path(options.data[0])).suffix in (".bin", ".npy"):
+        if len(options.data) > 1:
+            raise ValueError(f"{path} holds tokens, and has to be all of --data")
+        ids = token_ids(path, config.vocab_size)
         corpus = Corpus(ids, ids, choose_tokenizer(name) if name else None)
     else:
-        text, tokenizer = read_text(options.data), choose_tokenizer(name)
-        ids = np.array(tokenizer.encode(text), dtype=np.uint32)
-        corpus = Corpus(ids, ids, tokenizer, text)
+        corpus = read_texts(options.data, choose_tokenizer(name), run)
     if len(corpus.validation) < 2:
-        raise ValueError(f"{options.data or run.data} has too few tokens to foretell one")
+        said = " ".join(options.data or run.validation_data or run.data)
+        raise ValueError(f"{said} has too few tokens to foretell one")
     run = replace(run, context_length=min(run.context_length, len(corpus.validation) - 1))
     corpus, read = fitted(corpus, run, config)
     if read.vocab_size != config.vocab_size:
         sizes = f"{read.vocab_size} tokens, and the model {config.vocab_size}"
         raise ValueError(f"the tokenizer {name} makes a vocabulary of {sizes}")
     return corpus, run
+
+
+def read_texts(data: list[str], tokenizer: Tokenizer, run: Options) -> Corpus:
+    """All of some texts, as what is held out."""
+    files = files_of(data)
+    between = between_texts(tokenizer)
+    blocks = encode_all(tokenizer, between, pieces_of(files, run.field))
+    ids = np.concatenate([np.array(block, dtype=np.uint32) for block in blocks])
+    sizes = [(len(text), len(text.encode())) for text, _ in pieces_of(files, run.field)]
+    characters, size = (sum(each) for each in zip(*sizes, strict=True))
+    return Corpus(ids, ids, tokenizer, size=(characters, size))
 
 
 @torch.inference_mode()
@@ -96,10 +120,10 @@ def measure(model: Model, corpus: Corpus, run: Options, device: torch.device) ->
 
 def size(corpus: Corpus) -> tuple[int, int] | None:
     """Characters and bytes of what is measured, if a tokenizer tells them."""
-    text = corpus.text
-    if text is None and corpus.tokenizer is not None:
-        text = corpus.tokenizer.decode(corpus.validation.tolist())
-    return None if not text else (len(text), len(text.encode()))
+    if corpus.size is not None or corpus.tokenizer is None:
+        return corpus.size
+    text = corpus.tokenizer.decode(corpus.validation.tolist())
+    return (len(text), len(text.encode())) if text else None
 
 
 def figures(loss: float, corpus: Corpus) -> dict[str, str]:
@@ -126,7 +150,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", type=Path, default="out/longformer_like", help="a run's folder or one file")
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
-    add("--data", type=Path, help="a text, or tokens in .bin or .npy, if not what the run held out")
+    held_out = "texts, or tokens in .bin or .npy, if not what the run held out"
+    add("--data", nargs="+", help=held_out)
     add("--context-length", type=int, default=0, help="tokens per window; 0: as in training")
     add("--batch", type=int, default=0, help="windows read together; 0: as in training")
     add("--device", default=device, help="cpu, cuda, ...")
@@ -144,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
         loss, count = measure(model, corpus, run, torch.device(options.device))
     except (ValueError, OSError) as error:
         return failed(error)
-    print(f"{count:,} tokens of {options.data or run.data}")
+    print(f"{count:,} tokens of {' '.join(options.data or run.validation_data or run.data)}")
     for name, figure in figures(loss, corpus).items():
         print(f"  {name:22}{figure}")
     return 0

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,12 +14,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .encode import in_pieces
+from .files import Piece, digest_of, files_of
 from .model import Config
 from .options import Options
+from .tokens import (
+    Encoder,
+    alphabet_of,
+    holds_tokens,
+    one_at_a_time,
+    token_files,
+    token_ids,
+    token_splits,
+    tokens_of,
+)
 
 IGNORE = -100  # a target that the loss leaves out
-
-
+# Of a tokenizer.json, whatever it calls it.
+ENDS_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<eos>", "</s>", "[SEP]")
 # ---- tokenizers ----
 
 
@@ -139,7 +152,9 @@ class Corpus:
     train: np.ndarray
     validation: np.ndarray
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
-    text: str | None = None  # of what is held out, where it was one
+    digest: str = ""  # of the files
+    largest: int = -1  # token, if it is known without reading them all
+    size: tuple[int, int] | None = None  # characters and bytes of what is held out
 
     def fit(self, context: int, vocab_size: int) -> int:
         """How many tokens the model has: one per character, else as before, if the data fit."""
@@ -155,11 +170,18 @@ class Corpus:
                     f"the {split} split has {len(ids)} tokens, fewer than a --context-length "
                     f"of {context} and one more; give more text or a smaller --context-length"
                 )
-            if (largest := int(ids.max())) >= vocab_size:
+            if (largest := self.largest_of(ids)) >= vocab_size:
                 raise ValueError(
                     f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
                 )
         return vocab_size
+
+    def largest_of(self, ids: np.ndarray) -> int:
+        return self.largest if self.largest >= 0 else int(ids.max())
+
+    def digests(self) -> dict[str, str]:
+        """What the run reads, by the name that a user knows it by."""
+        return {"corpus": self.digest}
 
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
@@ -175,7 +197,15 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     """
     kept = Path(options.out) / "tokenizer.json"
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
-    corpus = read_corpus(Path(options.data), tokenizer, options.validation, config.vocab_size)
+    corpus = read_corpus(
+        options.data,
+        tokenizer,
+        options.validation,
+        config.vocab_size,
+        cache_of(options),
+        options.field,
+        held_out=options.validation_data,
+    )
     return fitted(corpus, options, config)
 
 
@@ -189,95 +219,115 @@ def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Co
     return corpus, replace(config, vocab_size=vocab_size)
 
 
-def read_corpus(path: Path, tokenizer: str, validation: float, vocab_size: int) -> Corpus:
+def read_corpus(
+    data: Sequence[str],
+    tokenizer: str,
+    validation: float,
+    vocab_size: int,
+    cache: Path,
+    field: str = "text",
+    held_out: Sequence[str] = (),
+) -> Corpus:
     """`tokenizer` is char, byte or the path of a tokenizer.json.
 
-    The last `validation` of a text's characters, or of one file's tokens, is held out; train.bin
-    and val.bin come split already.
+    Where nothing else is `held_out`, it is the last `validation` of the texts' characters, or of
+    one file's tokens; train.bin and val.bin come split already. The tokens of texts are kept in the
+    folder `cache`.
     """
-    if not 0 < validation < 1:
+    if not held_out and not 0 < validation < 1:
         raise ValueError(f"--validation is {validation}, not a fraction between 0 and 1")
-    if path.is_dir() or path.suffix in (".bin", ".npy"):
-        # A character vocabulary can't be told from token numbers.
-        known = None if tokenizer in ("", "char") else choose_tokenizer(tokenizer)
-        return Corpus(*token_splits(path, validation, vocab_size), known)
-    text = read_text(path)
-    if tokenizer == "char":
-        encoder: Tokenizer = CharTokenizer("".join(sorted(set(text))))
-    else:
-        encoder = choose_tokenizer(tokenizer)
-    split = int(len(text) * (1 - validation))
-    train, held_out = (
-        np.array(encoder.encode(part), dtype=np.uint32) for part in (text[:split], text[split:])
-    )
-    return Corpus(train, held_out, encoder, text[split:])
+    if any(holds_tokens(Path(name)) for name in (*data, *held_out)):
+        return read_tokens(data, tokenizer, validation, vocab_size, cache, held_out)
+    files, others = files_of(data), files_of(held_out)
+    with one_at_a_time(cache) as seen:
+        digest = digest_of([*files, *others], seen)
+        if tokenizer == "char":
+            characters = alphabet_of(cache, [*files, *others], digest, field)
+            known: Tokenizer = CharTokenizer(characters)
+        else:
+            known = choose_tokenizer(tokenizer)
+        encoder = encoder_of(known)
+        share = 0.0 if others else validation
+        train, rest, kept = tokens_of(cache, seen, files, field, share, encoder)
+        largest = kept.largest
+        if others:
+            _, rest, kept = tokens_of(cache, seen, others, field, 1.0, encoder)
+            largest = max(largest, kept.largest)
+    size = kept.characters, kept.size
+    return Corpus(train, rest, known, digest, largest, size)
+
+
+def read_tokens(
+    data: Sequence[str],
+    tokenizer: str,
+    validation: float,
+    vocab_size: int,
+    cache: Path,
+    held_out: Sequence[str],
+) -> Corpus:
+    """The corpus of files of tokens that were made elsewhere."""
+    if len(data) > 1 or len(held_out) > 1:
+        raise ValueError(f"{' '.join([*data, *held_out])}: tokens come in one file or folder each")
+    files = [file for name in (*data, *held_out) for file in token_files(Path(name))]
+    if held_out and len(files) != 2:
+        raise ValueError(f"{data[0]} or {held_out[0]} has two splits already: leave one out")
+    splits = token_splits(Path(data[0]), validation, vocab_size)
+    if held_out:
+        splits = token_ids(files[0], vocab_size), token_ids(files[1], vocab_size)
+    # A character vocabulary can't be told from token numbers.
+    known = None if tokenizer in ("", "char") else choose_tokenizer(tokenizer)
+    with one_at_a_time(cache) as seen:
+        return Corpus(*splits, known, digest_of(files, seen))
+
+
+def encoder_of(tokenizer: Tokenizer) -> Encoder:
+    """What makes the tokens of texts, one after another."""
+    between = between_texts(tokenizer)
+    said = json.dumps([identity(tokenizer), between])
+    size = max(tokenizer.vocab_size, max(between, default=0) + 1)
+    return Encoder(partial(encode_all, tokenizer, between), said, size)
+
+
+def identity(tokenizer: Tokenizer) -> str:
+    """What makes its tokens of a text, wherever its file lies and whoever has saved it."""
+    if isinstance(tokenizer, FileTokenizer):
+        parts = json.loads(tokenizer.tokenizer.to_str())
+        return json.dumps({**parts, "post_processor": None})  # which adds to texts, and not here
+    return tokenizer.characters if isinstance(tokenizer, CharTokenizer) else "byte"
+
+
+def encode_all(
+    tokenizer: Tokenizer, between: list[int], pieces: Iterable[Piece]
+) -> Iterator[list[int]]:
+    """The tokens of texts that come in pieces, `between` standing between two."""
+    if isinstance(tokenizer, FileTokenizer):
+        yield from in_pieces(tokenizer.tokenizer, pieces, between)
+        return
+    for text, begins in pieces:
+        yield [*(between if begins else []), *tokenizer.encode(text)]
+
+
+def between_texts(tokenizer: Tokenizer) -> list[int]:
+    """What stands between two texts: the token that ends one, if there is any, else a new line."""
+    if isinstance(tokenizer, FileTokenizer):
+        known = (tokenizer.tokenizer.token_to_id(name) for name in ENDS_OF_TEXT)
+        if (end := next((index for index in known if index is not None), None)) is not None:
+            return [end]
+    try:
+        return tokenizer.encode("\n")
+    except ValueError:  # characters of texts of one line
+        return []
+
+
+def cache_of(options: Options) -> Path:
+    """The folder of the tokens of texts: that of --cache, else one beside OUT, for all runs."""
+    return Path(options.cache or Path(options.out).parent / "tokens")
 
 
 def choose_tokenizer(name: str) -> Tokenizer:
     if not name:
         raise ValueError("say with --tokenizer which: char, byte or the path of a tokenizer.json")
     return ByteTokenizer() if name == "byte" else load_tokenizer(Path(name))
-
-
-def read_text(path: Path) -> str:
-    if not path.is_file():
-        raise ValueError(f"there is no corpus {path}; --data is a text, or .bin or .npy files")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
-        ) from None
-    if "\0" in text:
-        raise ValueError(f"{path} holds NUL characters: it is UTF-16 or no text; convert it")
-    if not text:
-        raise ValueError(f"{path} is empty")
-    return text
-
-
-def token_splits(path: Path, validation: float, vocab_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """train and val of a folder, as nanoGPT's prepare.py writes them; the parts of any other file.
-
-    They are .bin, or .npy as numpy.save writes it.
-    """
-    if not path.is_dir() and path.stem not in ("train", "val"):
-        ids = token_ids(path, vocab_size)
-        split = int(len(ids) * (1 - validation))
-        return ids[:split], ids[split:]
-    folder = path if path.is_dir() else path.parent
-    splits = []
-    for name in ("train", "val"):
-        found = [file for end in (".bin", ".npy") if (file := folder / f"{name}{end}").is_file()]
-        if len(found) != 1:
-            what = "two files" if found else "no file"
-            raise ValueError(f"{folder} holds {what} of {name}.bin and {name}.npy; one is needed")
-        splits.append(token_ids(found[0], vocab_size))
-    return splits[0], splits[1]
-
-
-def token_ids(path: Path, vocab_size: int) -> np.ndarray:
-    """The tokens of a .npy file, or of a .bin: uint16, or uint32 where the vocabulary needs it."""
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    if path.suffix == ".npy":
-        try:
-            ids = np.lib.format.open_memmap(path, mode="r")
-        except Exception as error:  # whatever numpy makes of a damaged file
-            raise ValueError(f"{path} is no .npy file of numbers: {error!s:.200}") from None
-        if ids.ndim != 1 or ids.dtype.kind not in "iu" or (len(ids) and ids.min() < 0):
-            what = f"{ids.dtype} of shape {ids.shape}"
-            raise ValueError(f"{path} is {what}, not a row of integers from 0 on")
-        return ids
-    width = 2 if vocab_size <= 2**16 else 4
-    kind = f"uint{8 * width} tokens, as a vocabulary of {vocab_size} has them"
-    if path.stat().st_size < width or path.stat().st_size % width:
-        raise ValueError(f"{path} does not hold {kind}: it has {path.stat().st_size} bytes")
-    ids = np.memmap(path, dtype=f"<u{width}", mode="r")
-    if ids[: 6 // width].tobytes() == b"\x93NUMPY":
-        raise ValueError(f"{path} does not hold {kind}: it is an .npy file by another name")
-    if ids[0::2].any() != ids[1::2].any() and len(ids) > 1:
-        raise ValueError(f"{path} does not hold {kind}: every second one is 0, as in wider numbers")
-    return ids
 
 
 # ---- batches ----

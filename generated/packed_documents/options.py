@@ -13,12 +13,15 @@ from .checkpoint import check_kinds, differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"] = ""
+    data: Annotated[tuple[str, ...], "texts, folders or patterns; or .bin, .npy of tokens"] = ()
+    field: Annotated[str, "of .jsonl and parquet, where the text is"] = "text"
+    cache: Annotated[str, "folder to keep tokens of texts in; else tokens/ beside OUT"] = ""
     tokenizer: Annotated[str, "char, byte or the path of a tokenizer.json"] = ""
     separator: Annotated[str, "the token that ends a document: its text or its number"] = (
         "<|endoftext|>"
     )
-    validation: Annotated[float, "fraction of a text held out, its end"] = 0.1
+    validation: Annotated[float, "fraction of the texts held out, their end"] = 0.1
+    validation_data: Annotated[tuple[str, ...], "as --data, to hold out instead of a fraction"] = ()
     out: Annotated[str, "folder for checkpoints and logs"] = "out/packed_documents"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False
@@ -63,6 +66,8 @@ def parse_options(arguments: list[str] | None) -> Options:
         kind, text = get_args(hint)
         flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
         how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        if kind == tuple[str, ...]:
+            how = {"nargs": "+"}
         parser.add_argument(flag, default=default, help=text, **how)
     given = parser.parse_args(arguments)
     if given.resume:

@@ -13,7 +13,7 @@ from .checkpoint import check_kinds, differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "a .tsv or .jsonl file of pairs of texts"] = ""
+    data: Annotated[tuple[str, ...], "pairs of texts: .tsv or .jsonl files, or .gz of one"] = ()
     tokenizer: Annotated[str, "char, byte or the path of a tokenizer.json"] = "byte"
     validation: Annotated[float, "fraction of the pairs held out"] = 0.1
     out: Annotated[str, "folder for checkpoints and logs"] = "out/sentence_embedding"
@@ -60,6 +60,8 @@ def parse_options(arguments: list[str] | None) -> Options:
         kind, text = get_args(hint)
         flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
         how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        if kind == tuple[str, ...]:
+            how = {"nargs": "+"}
         parser.add_argument(flag, default=default, help=text, **how)
     given = parser.parse_args(arguments)
     if given.resume:

@@ -144,7 +144,7 @@ def test_pairs_are_read_from_tsv_and_jsonl(tmp_path: Path, form: str) -> None:
         lines = ["\t".join(row) for row in rows]
     path.write_text("\n".join(lines) + "\n")
     assert data.read_rows(path) == rows
-    found = data.read_pairs(path, "char", context=2, validation=0.2, seed=0)
+    found = data.read_pairs([path], "char", context=2, validation=0.2, seed=0)
     assert (len(found.train), len(found.validation)) == (36, 9)
     cut = {(one[:2], other[:2]) for one, other in rows}
     decode = found.tokenizer.decode
@@ -165,7 +165,7 @@ def test_a_bad_file_is_refused_with_what_is_wrong(
 ) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
-        data.read_pairs(tmp_path / name, "char", context=6, validation=0.1, seed=0)
+        data.read_pairs([tmp_path / name], "char", context=6, validation=0.1, seed=0)
 
 
 def test_one_batch_can_be_overfitted() -> None:

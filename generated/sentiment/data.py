@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import glob
+import gzip
 import json
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -158,19 +161,20 @@ def read_data(options: Options, config: Config) -> tuple[Texts, Config]:
         )
     kept = Path(options.out) / "tokenizer.json"
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
-    texts = read_texts(
-        Path(options.data), tokenizer, options.context_length, options.validation, options.seed
-    )
+    files = files_named(options.data)
+    texts = read_texts(files, tokenizer, options.context_length, options.validation, options.seed)
     vocab_size = fit(texts.tokenizer, config.vocab_size)
     return texts, replace(config, vocab_size=vocab_size, classes=len(texts.classes))
 
 
-def read_texts(path: Path, tokenizer: str, context: int, validation: float, seed: int) -> Texts:
+def read_texts(
+    files: Sequence[Path], tokenizer: str, context: int, validation: float, seed: int
+) -> Texts:
     """`tokenizer` is char, byte or a tokenizer.json; a part, drawn by seed, is held out."""
-    rows = read_rows(path)
+    rows, where = [row for path in files for row in read_rows(path)], " ".join(map(str, files))
     held_out = max(1, round(validation * len(rows)))
     if held_out >= len(rows):
-        raise ValueError(f"{path} has {len(rows)} texts, too few to hold out {validation:.0%}")
+        raise ValueError(f"{where} has {len(rows)} texts, too few to hold out {validation:.0%}")
     if tokenizer == "char":
         encoder: Tokenizer = CharTokenizer("".join(sorted({c for text, _ in rows for c in text})))
     else:
@@ -190,10 +194,11 @@ def class_names(labels: set[str]) -> list[str]:
 
 
 def read_rows(path: Path) -> list[tuple[str, str]]:
-    """A text and its class of each line of a TSV or JSONL file."""
+    """A text and its class of each line of a .tsv or .jsonl, or its .gz."""
     lines = read_text(path).split("\n")
     numbered = [(n, line.rstrip("\r")) for n, line in enumerate(lines, 1) if line.strip()]
-    found = from_jsonl if path.suffix == ".jsonl" else from_tsv
+    of_objects = path.name.lower().removesuffix(".gz").endswith(".jsonl")
+    found = from_jsonl if of_objects else from_tsv
     return list(found(path, numbered))
 
 
@@ -238,11 +243,17 @@ def choose_tokenizer(name: str) -> Tokenizer:
     return ByteTokenizer() if name == "byte" else load_tokenizer(Path(name))
 
 
+def files_named(names: Sequence[str]) -> list[Path]:
+    """The files that --data means: each once, patterns such as 'a/*.tsv' in their order."""
+    files = [file for name in names for file in sorted(glob.glob(name, recursive=True)) or [name]]
+    return [Path(file) for file in dict.fromkeys(files)]
+
+
 def read_text(path: Path) -> str:
     if not path.is_file():
         raise ValueError(f"there is no corpus {path}; --data is a TSV or JSONL file")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = unpacked(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8 text (byte {error.start}); convert it, e.g. with iconv"
@@ -252,6 +263,16 @@ def read_text(path: Path) -> str:
     if not text:
         raise ValueError(f"{path} is empty")
     return text
+
+
+def unpacked(path: Path) -> bytes:
+    """What the file holds, or has compressed."""
+    if path.suffix.lower() != ".gz":
+        return path.read_bytes()
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged, or nothing that gzip has made: {error}") from None
 
 
 def fit(tokenizer: Tokenizer, vocab_size: int) -> int:

@@ -13,7 +13,9 @@ from .checkpoint import check_kinds, differences, read_checkpoint
 
 @dataclass(frozen=True)
 class Options:
-    data: Annotated[str, "a .tsv or .jsonl file of texts and their classes"] = ""
+    data: Annotated[
+        tuple[str, ...], "texts and their classes: .tsv or .jsonl files, or .gz of one"
+    ] = ()
     tokenizer: Annotated[str, "char, byte or the path of a tokenizer.json"] = "byte"
     validation: Annotated[float, "fraction of the texts held out"] = 0.1
     out: Annotated[str, "folder for checkpoints and logs"] = "out/sentiment"
@@ -60,6 +62,8 @@ def parse_options(arguments: list[str] | None) -> Options:
         kind, text = get_args(hint)
         flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
         how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        if kind == tuple[str, ...]:
+            how = {"nargs": "+"}
         parser.add_argument(flag, default=default, help=text, **how)
     given = parser.parse_args(arguments)
     if given.resume:

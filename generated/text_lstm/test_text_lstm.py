@@ -106,7 +106,7 @@ def test_texts_and_classes_are_read_from_tsv_and_jsonl(tmp_path: Path, form: str
         lines = ["\t".join(row) for row in rows]
     path.write_text("\n".join(lines) + "\n")
     assert data.read_rows(path) == rows
-    found = data.read_texts(path, "char", context=6, validation=0.25, seed=0)
+    found = data.read_texts([path], "char", context=6, validation=0.25, seed=0)
     assert found.classes == [label_of(0), label_of(1)]
     assert (len(found.train), len(found.validation)) == (30, 10)
     for ids, target in found.train + found.validation:
@@ -129,7 +129,7 @@ def test_a_bad_file_is_refused_with_what_is_wrong(
 ) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message):
-        data.read_texts(tmp_path / name, "char", context=6, validation=0.1, seed=0)
+        data.read_texts([tmp_path / name], "char", context=6, validation=0.1, seed=0)
 
 
 def test_one_batch_can_be_overfitted() -> None:

@@ -142,7 +142,7 @@ def read_text(path: Path) -> str:
 
 def unpacked(path: Path) -> bytes:
     """What the file holds, or has compressed."""
-    if path.suffix != ".gz":
+    if path.suffix.lower() != ".gz":
         return path.read_bytes()
     try:
         return gzip.decompress(path.read_bytes())

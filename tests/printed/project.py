@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -56,6 +58,10 @@ def named_in(text: str) -> list[str]:
 def write_texts(folder: Path) -> None:
     for name in ("corpus.txt", "other.txt"):
         (folder / name).write_text("ROMEO: " + TEXT * 3)
+    (folder / "texts").mkdir()
+    (folder / "texts/a.txt").write_text(TEXT)
+    stories = "".join(json.dumps({"story": TEXT[n : n + 500]}) + "\n" for n in range(0, 5000, 500))
+    (folder / "stories.jsonl.gz").write_bytes(gzip.compress(stories.encode()))
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()

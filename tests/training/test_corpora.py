@@ -84,7 +84,13 @@ def test_what_a_tokenizers_file_keeps_does_not_change_a_corpus(
 ) -> None:
     plain = bpe(tmp_path / "tokenizer.json", **state)
     (tmp_path / "corpus.txt").write_text(TEXT)
-    corpus = small.read_corpus(tmp_path / "corpus.txt", str(tmp_path / "tokenizer.json"), 0.1, 300)
+    corpus = small.read_corpus(
+        [str(tmp_path / "corpus.txt")],
+        str(tmp_path / "tokenizer.json"),
+        0.1,
+        300,
+        tmp_path / "tokens",
+    )
     split = int(len(TEXT) * 0.9)
     assert corpus.train.tolist() == plain.encode(TEXT[:split]).ids
     assert corpus.validation.tolist() == plain.encode(TEXT[split:]).ids
@@ -118,7 +124,7 @@ def test_a_byte_order_mark_is_no_part_of_a_text(
 ) -> None:
     path = tmp_path / "corpus.txt"
     path.write_text(TEXT, encoding="utf-8-sig")
-    corpus = small.read_corpus(path, tokenizer, 0.1, 300)
+    corpus = small.read_corpus([str(path)], tokenizer, 0.1, 300, tmp_path / "tokens")
     read = [*corpus.train.tolist(), *corpus.validation.tolist()]
     assert corpus.tokenizer.decode(read) == TEXT
 
@@ -132,7 +138,7 @@ def test_a_text_in_another_encoding_is_refused(
     path = tmp_path / "corpus.txt"
     path.write_text(TEXT, encoding=encoding)
     with pytest.raises(ValueError, match=r"corpus\.txt (is not UTF-8|holds NUL)"):
-        small.read_corpus(path, "byte", 0.1, 300)
+        small.read_corpus([str(path)], "byte", 0.1, 300, tmp_path / "tokens")
     path.write_text("a\tb\n" * 20, encoding=encoding)
     with pytest.raises(ValueError, match=r"corpus\.txt (is not UTF-8|holds NUL)"):
         read_pairs(pairs, path, "byte")
@@ -154,7 +160,7 @@ def test_binary_tokens_are_as_wide_as_the_vocabulary_needs(
     for name, ids in (("train", tokens[:1500]), ("val", tokens[1500:])):
         binary(kind)(tmp_path / f"{name}.bin", ids)
     for path in (tmp_path, tmp_path / "train.bin", tmp_path / "val.bin"):
-        corpus = small.read_corpus(path, "", 0.1, vocab_size)
+        corpus = small.read_corpus([str(path)], "", 0.1, vocab_size, tmp_path / "tokens")
         assert corpus.train.tolist() == tokens[:1500].tolist()
         assert corpus.validation.tolist() == tokens[1500:].tolist()
 
@@ -169,10 +175,17 @@ def test_binary_tokens_of_another_width_are_refused(
     for name in ("train", "val"):
         binary(kind)(tmp_path / f"{name}.bin", tokens)
     if kind in right:
-        assert small.read_corpus(tmp_path, "", 0.1, vocab_size).train.tolist() == tokens.tolist()
+        assert (
+            small.read_corpus(
+                [str(tmp_path)], "", 0.1, vocab_size, tmp_path / "tokens"
+            ).train.tolist()
+            == tokens.tolist()
+        )
         return
     with pytest.raises(ValueError, match=r"does not hold uint|split holds token"):
-        small.read_corpus(tmp_path, "", 0.1, vocab_size).fit(16, vocab_size)
+        small.read_corpus([str(tmp_path)], "", 0.1, vocab_size, tmp_path / "tokens").fit(
+            16, vocab_size
+        )
 
 
 def npy(kind: str) -> Write:
@@ -183,12 +196,12 @@ def npy(kind: str) -> Write:
 def test_npy_files_are_read_by_what_they_say(small: ModuleType, tmp_path: Path, kind: str) -> None:
     tokens = TOKENS % 250
     np.save(tmp_path / "all.npy", tokens.astype(kind))
-    corpus = small.read_corpus(tmp_path / "all.npy", "", 0.25, 300)
+    corpus = small.read_corpus([str(tmp_path / "all.npy")], "", 0.25, 300, tmp_path / "tokens")
     assert [*corpus.train.tolist(), *corpus.validation.tolist()] == tokens.tolist()
     assert len(corpus.validation) == 500
     np.save(tmp_path / "train.npy", tokens[:9].astype(kind))
     tokens[9:].astype("<u2").tofile(tmp_path / "val.bin")
-    corpus = small.read_corpus(tmp_path, "", 0.1, 300)
+    corpus = small.read_corpus([str(tmp_path)], "", 0.1, 300, tmp_path / "tokens")
     assert corpus.train.tolist() == tokens[:9].tolist()
     assert corpus.validation.tolist() == tokens[9:].tolist()
 
@@ -210,20 +223,20 @@ def test_npy_files_that_are_no_tokens_are_refused(
     write, message = ODD[odd]
     write(tmp_path / "tokens.npy", TOKENS)
     with pytest.raises(ValueError, match=message):
-        small.read_corpus(tmp_path / "tokens.npy", "", 0.1, 300)
+        small.read_corpus([str(tmp_path / "tokens.npy")], "", 0.1, 300, tmp_path / "tokens")
 
 
 def test_tokens_under_the_wrong_name_are_refused(small: ModuleType, tmp_path: Path) -> None:
     np.save(tmp_path / "tokens.npy", TOKENS.astype("<u2"))
     (tmp_path / "tokens.npy").rename(tmp_path / "tokens.bin")
     with pytest.raises(ValueError, match=r"it is an \.npy file"):
-        small.read_corpus(tmp_path / "tokens.bin", "", 0.1, 2**16)
+        small.read_corpus([str(tmp_path / "tokens.bin")], "", 0.1, 2**16, tmp_path / "tokens")
     for name in ("train.bin", "train.npy", "val.bin"):
         binary("<u2")(tmp_path / name, TOKENS)
     with pytest.raises(ValueError, match=r"two files of train\.bin and train\.npy"):
-        small.read_corpus(tmp_path, "", 0.1, 300)
+        small.read_corpus([str(tmp_path)], "", 0.1, 300, tmp_path / "tokens")
     with pytest.raises(ValueError, match="there is no file"):
-        small.read_corpus(tmp_path / "gone.bin", "", 0.1, 300)
+        small.read_corpus([str(tmp_path / "gone.bin")], "", 0.1, 300, tmp_path / "tokens")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -91,7 +91,7 @@ def test_files_of_the_shared_tasks_are_read(modules: list[ModuleType], tmp_path:
     path.write_text(CONLL.replace(" ", "\t").replace("\n", "\r\n"))
     assert data.read_sentences(path) == READ
     (tmp_path / "dev.txt").write_text("rejects O\nGreek B-MISC\n")
-    given = {"data": str(path), "validation": str(tmp_path / "dev.txt"), "context_length": 16}
+    given = {"data": (str(path),), "validation": str(tmp_path / "dev.txt"), "context_length": 16}
     sentences, config = data.read_data(data.Options(**given), data.Config())
     assert sentences.classes == ["B-MISC", "B-ORG", "B-PER", "I-PER", "O"]
     assert (config.vocab_size, config.classes) == (6, 5)

@@ -58,7 +58,7 @@ def test_several_classes_and_numbers_are_read_line_by_line(tmp_path: Path) -> No
     (many,) = import_package(tmp_path, spec_of("multi_label"), "data")
     path = tmp_path / "texts.tsv"
     path.write_text("one\tb, a\ntwo\t\nthree\tc\nfour\ta,c\n")
-    read = many.read_texts(path, "byte", context=8, validation=0.25, seed=0)
+    read = many.read_texts([path], "byte", context=8, validation=0.25, seed=0)
     assert read.classes == ["a", "b", "c"]
     found = {read.tokenizer.decode(ids): target for ids, target in read.train + read.validation}
     wanted = {"one": [1, 1, 0], "two": [0, 0, 0], "three": [0, 0, 1], "four": [1, 0, 1]}
@@ -66,17 +66,17 @@ def test_several_classes_and_numbers_are_read_line_by_line(tmp_path: Path) -> No
     (numbers,) = import_package(tmp_path, spec_of("named_regression"), "data")
     path = tmp_path / "texts.jsonl"
     path.write_text('{"text": "one", "label": [1, -2.5]}\n{"text": "two", "label": [0, 3e2]}\n')
-    read = numbers.read_texts(path, "byte", context=8, validation=0.25, seed=0)
+    read = numbers.read_texts([path], "byte", context=8, validation=0.25, seed=0)
     assert sorted(target for _, target in read.train + read.validation) == [[0, 300], [1, -2.5]]
     path.write_text('{"text": "one", "label": [1, 2]}\n{"text": "two", "label": [NaN, 2]}\n')
     with pytest.raises(ValueError, match="where a finite number should be"):
-        numbers.read_texts(path, "byte", context=8, validation=0.25, seed=0)
+        numbers.read_texts([path], "byte", context=8, validation=0.25, seed=0)
     path.write_text('{"text": "one", "label": [1, 2]}\n{"text": "\\ud800", "label": [1, 2]}\n')
     with pytest.raises(ValueError, match="half a character"):
-        numbers.read_texts(path, "byte", context=8, validation=0.25, seed=0)
+        numbers.read_texts([path], "byte", context=8, validation=0.25, seed=0)
     path.write_text('{"text": "one", "label": [1, 2]}\n{"text": "two", "label": 2}\n')
     with pytest.raises(ValueError, match="for some texts, and not for others"):
-        numbers.read_texts(path, "byte", context=8, validation=0.25, seed=0)
+        numbers.read_texts([path], "byte", context=8, validation=0.25, seed=0)
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from __future__ import annotations
 from codegen.plan.files import TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
+    CORPUS_FILES,
+    CORPUS_OPTIONS,
     DOCUMENTS,
     EVALUATE,
     EVALUATE_TESTS,
+    HELD_OUT_OPTION,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -28,8 +31,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     context = said.context_length or network.context_length
     separator = separator_of(said.tokenizer, said.separator)
     generation = spec.checkpoint.huggingface is not None
-    data = "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"
-    held_out = "fraction of a text held out, its end"
+    held_out = "fraction of the texts held out, their end"
     documents = DOCUMENTS in network.inputs
     generate = "generate" if network.bounded else "generate_endless"
     return TextTask(
@@ -48,10 +50,11 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         cached=f"{network.context_length:,} tokens",
         flops=flops,
         options=(
-            OptionPlan("data", "str", "", data),
+            *CORPUS_OPTIONS,
             tokenizer_option(said),
             *((documents_option(separator),) if documents else ()),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
+            HELD_OUT_OPTION,
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
@@ -67,6 +70,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             *sampling_files(
                 "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
             ),
+            *CORPUS_FILES,
             EVALUATE,
         ),
         tests=TestsPlan(

@@ -31,7 +31,7 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
     said = spec.data
     assert isinstance(said, TwinData)
     context = said.context_length or network.context_length
-    data = "a .tsv or .jsonl file of pairs of texts"
+    data = "pairs of texts: .tsv or .jsonl files, or .gz of one"
     held_out = "fraction of the pairs held out"
     return WholeTextTask(
         name="embedding",
@@ -46,7 +46,7 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
         flops_of="token",
         flops=0,  # texts differ in length
         options=(
-            OptionPlan("data", "str", "", data),
+            OptionPlan("data", "tuple[str, ...]", (), data),
             tokenizer_option(said),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
+    CORPUS_FILES,
+    CORPUS_OPTIONS,
     DOCUMENTS,
     EVALUATE,
     EVALUATE_TESTS,
+    HELD_OUT_OPTION,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -25,9 +28,8 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     assert isinstance(said, MaskedData)
     context = said.context_length or network.context_length
     separator = separator_of(said.tokenizer, said.separator)
-    data = "UTF-8 text, or tokens: a folder with train.bin and val.bin, or .npy"
     mask = "its text or number; else a file's own, else the last"
-    held_out = "fraction of a text held out, its end"
+    held_out = "fraction of the texts held out, their end"
     inputs = tuple(name for name in network.inputs if name != "lengths")  # windows are full
     return TextTask(
         name="masked-lm",
@@ -43,11 +45,12 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         flops_of="token",
         flops=flops,
         options=(
-            OptionPlan("data", "str", "", data),
+            *CORPUS_OPTIONS,
             tokenizer_option(said),
             *((documents_option(separator),) if DOCUMENTS in inputs else ()),
             OptionPlan("mask_token", "str", said.mask_token or "", mask),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
+            HELD_OUT_OPTION,
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
         parts={
@@ -58,7 +61,11 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "trained": "package/train/trained.py.jinja",
         },
         uses=(("evaluate", "--data other.txt"),),
-        files=(FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()), EVALUATE),
+        files=(
+            FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()),
+            *CORPUS_FILES,
+            EVALUATE,
+        ),
         tests=TestsPlan(
             imports=(),
             constants=(),

@@ -16,6 +16,7 @@ from codegen.plan.tasks.text import (
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.sequence_classification import LabelledData
 
+FORMS = ".tsv or .jsonl files, or .gz of one"
 FOLDER = "tasks/sequence_classification"
 
 
@@ -87,7 +88,7 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
         flops_of="token",
         flops=0,  # texts differ in length
         options=(
-            OptionPlan("data", "str", "", f"a .tsv or .jsonl file of {texts} and {problem.said}"),
+            OptionPlan("data", "tuple[str, ...]", (), f"{texts} and {problem.said}: {FORMS}"),
             tokenizer_option(said),
             OptionPlan("validation", "float", float(spec.train.validation), held_out),
         ),

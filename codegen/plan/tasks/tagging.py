@@ -25,7 +25,7 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
     said = spec.data
     assert isinstance(said, TaggedData)
     context = said.context_length or network.context_length
-    data = "lines of a word, tabs or spaces, and its label; an empty one after each sentence"
+    data = "files of lines of a word and its label, an empty one after each sentence; or .gz"
     held_out = "fraction of the sentences held out, or a file of others"
     default = "" if said.tokenizer == "file" else said.tokenizer
     which = "word, char, byte or the path of a tokenizer.json"
@@ -42,7 +42,7 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
         flops_of="token",
         flops=0,  # sentences differ in length
         options=(
-            OptionPlan("data", "str", "", data),
+            OptionPlan("data", "tuple[str, ...]", (), data),
             OptionPlan("tokenizer", "str", default, which),
             OptionPlan("lowercase", "bool", said.lowercase, "words in lower case"),
             OptionPlan("validation", "str", str(float(spec.train.validation)), held_out),

@@ -14,7 +14,7 @@ class OptionPlan:
 
     name: str
     type: str
-    default: bool | int | float | str
+    default: bool | int | float | str | tuple[str, ...]
     help: str
     least: int = 1  # of a whole number
 

@@ -14,6 +14,21 @@ from codegen.spec.tasks.text import TextData
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
 EVALUATE = FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",))  # of corpora
+CORPUS_FILES = (
+    FilePlan("files.py", "tasks/text/files.py.jinja", roots=()),
+    FilePlan("tokens.py", "tasks/text/tokens.py.jinja", roots=()),
+    FilePlan("encode.py", "tasks/text/encode.py.jinja", roots=()),
+)
+CORPUS_OPTIONS = (
+    OptionPlan(
+        "data", "tuple[str, ...]", (), "texts, folders or patterns; or .bin, .npy of tokens"
+    ),
+    OptionPlan("field", "str", "text", "of .jsonl and parquet, where the text is"),
+    OptionPlan("cache", "str", "", "folder to keep tokens of texts in; else tokens/ beside OUT"),
+)
+HELD_OUT_OPTION = OptionPlan(
+    "validation_data", "tuple[str, ...]", (), "as --data, to hold out instead of a fraction"
+)
 EVALUATE_TESTS = "tasks/text/tests/evaluation.py.jinja"
 
 
