@@ -24,7 +24,7 @@ def pick(
     ordered, tokens = logits.float().sort(descending=True)
     probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
-    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    probabilities = probabilities.masked_fill((before >= top_p) & (before > 0), 0.0)
     drawn = torch.multinomial(probabilities, 1, generator=generator)
     return tokens.gather(1, drawn).squeeze(1)
 

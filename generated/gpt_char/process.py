@@ -189,7 +189,7 @@ def stop_signals(received: list[int]) -> Iterator[None]:
 
 
 def in_step(batches: Iterable[Item], signals: Sequence[int]) -> Iterator[Item]:
-    """This rank's batches, beside those of the others; StoppedError by a signal that any rank gets."""
+    """This rank's batches, beside the others'; StoppedError by a signal that any rank gets."""
     mine = iter(batches)
     while True:
         batch = next(mine, None)

@@ -52,7 +52,7 @@ COMMANDS: dict[str, dict[str, list[str]]] = {  # train's arguments leave what th
     "sorted": {"train": TRAINED, "predict": ["--checkpoint", "out", "--x", "1", "--z", "2"]},
     "pictures": {"train": TRAINED, "predict": ["--checkpoint", "out", "good"]},
     "segmented": {"train": TRAINED, "predict": ["--checkpoint", "out", "good"]},
-    "photographs": {"train": TRAINED, "upscale": ["--checkpoint", "out", "good"]},
+    "photographs": {"train": TRAINED, "predict": ["--checkpoint", "out", "good"]},
     "players": {
         "train": PLAYED,
         "sample": ["--checkpoint", "out"],
