@@ -39,7 +39,7 @@ def training_options(
             "eval_batches",
             "int",
             EVAL_BATCHES,
-            "batches of a validation, of all ranks together and the same each time; 0: all there are",
+            "of a validation, the same each time, of all ranks together; 0: all there are",
             0,
         ),
         OptionPlan(

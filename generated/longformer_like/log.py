@@ -74,9 +74,8 @@ class Log:
         """One line on the terminal, and one of JSON in the file."""
         self.file.write(json.dumps({"step": step, **figures}) + "\n")
         counter = f"step {step:>{len(str(self.steps))}}/{self.steps}"
-        parts = {
-            name: form.format(figures[name]) for name, form in FORMATS.items() if name in figures
-        }
+        shown = (name for name in FORMATS if name in figures)
+        parts = {name: FORMATS[name].format(figures[name]) for name in shown}
         for name in LEFT_OUT:
             if len("  ".join([counter, *parts.values()])) > COLUMNS:
                 parts.pop(name, None)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
@@ -46,8 +47,7 @@ class Options:
     log_every: Annotated[int, "steps from one log line to the next"] = 10
     eval_every: Annotated[int, "steps from one validation to the next"] = 500
     eval_batches: Annotated[
-        int,
-        "batches of a validation, of all ranks together and the same each time; 0: all there are",
+        int, "of a validation, the same each time, of all ranks together; 0: all there are"
     ] = 200
     checkpoint_every: Annotated[int, "steps from one checkpoint to the next"] = 500
 
@@ -93,7 +93,9 @@ def parse_options(arguments: list[str] | None) -> Options:
         saved |= {"out": given.out, "resume": True, "overwrite": False}
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)
-        print(f"resuming {path}; changed options: {differences(saved, vars(given)) or 'none'}")
+        print(f"resuming {path}")
+        changes = f"changed options: {differences(saved, vars(given)) or 'none'}"
+        print(textwrap.fill(changes, 79, subsequent_indent="  ", break_long_words=False))
     if not given.data:
         raise ValueError("say with --data what to train on")
     return Options(**vars(given))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -63,17 +64,19 @@ def figures(trainer: Trainer, out: str) -> list[dict[str, float]]:
 def test_the_checkpoint_of_a_step_is_there_before_it_is_evaluated(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from small import checkpoint
+
     train, kept = trainer.modules["train"], []
     real = train.validation_batches
 
     def look(*arguments: Any) -> Iterator[Any]:
-        kept.append(train.read_checkpoint(Path("out/small/checkpoint.safetensors"))[1]["step"])
+        kept.append(checkpoint.read_checkpoint(Path("out/small/checkpoint.safetensors"))[1]["step"])
         return real(*arguments)
 
     monkeypatch.setattr(train, "validation_batches", look)
     trainer.train(*STEPS)
     assert kept == [2, 4, 6]
-    saved = train.read_checkpoint(Path("out/small/checkpoint.safetensors"))[1]
+    saved = checkpoint.read_checkpoint(Path("out/small/checkpoint.safetensors"))[1]
     lowest = min(line["validation_loss"] for line in trainer.log() if "validation_loss" in line)
     assert saved["best"] == lowest
 
@@ -105,7 +108,7 @@ def test_every_rank_measures_as_much_and_the_same_each_time(trainer: Trainer, wo
     for part, same in zip(parts, again, strict=True):
         assert all(a.tokens.equal(b.tokens) for a, b in zip(part, same, strict=True))
     everything = list(
-        train.validation_batches(run.data, train.replace(run.options, eval_batches=0), 0, 1)
+        train.validation_batches(run.data, replace(run.options, eval_batches=0), 0, 1)
     )
     assert sum(batch.target_count for batch in everything) == len(run.data.validation) - 1
 

@@ -31,7 +31,7 @@ COMMANDS: dict[str, dict[str, list[str]]] = {  # train's arguments leave what th
         "evaluate": ["--checkpoint", "out"],
     },
     "pairs": {
-        "train": [*TRAINED, *CONTEXT, *BYTES],
+        "train": [*TRAINED, *CONTEXT, *BYTES, "--separator", "10"],
         "sample": ["--checkpoint", "out", "--source", "green", "--tokens", "3"],
         "evaluate": ["--checkpoint", "out", "--tokens", "3", "--limit", "2"],
         "data": ["train-tokenizer", "--data", "good", "--vocab-size", "270"],

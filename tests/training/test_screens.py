@@ -1,4 +1,4 @@
-"""What training shows fits a terminal of 80 columns, whatever is trained, and says what it is of."""
+"""What training shows fits a terminal of 80 columns, and says first what it is of."""
 
 from __future__ import annotations
 
