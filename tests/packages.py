@@ -42,6 +42,7 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
 MODEL_FILES = ("model.py", "attention.py", "ops.py", "blocks.py")  # kernels.py is for GPUs
 TRAIN_FILES = (
     "train.py",
+    "run.py",
     "options.py",
     "data.py",
     "pairs.py",

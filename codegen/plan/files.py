@@ -74,6 +74,7 @@ def package_files(
         FilePlan("log.py", "package/log.py.jinja", roots=()),
         *((FilePlan("muon.py", "package/muon.py.jinja", roots=("Muon",)),) if muon else ()),
         FilePlan("options.py", "package/options.py.jinja", roots=()),
+        FilePlan("run.py", "package/run.py.jinja", roots=()),
         FilePlan("process.py", "package/process.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((weights,) if weights else ()),

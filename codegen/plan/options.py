@@ -8,6 +8,8 @@ from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques import TechniquePlan
 from codegen.plan.train import TrainPlan
 
+EVAL_BATCHES = 200  # of nanoGPT
+
 
 def training_options(
     name: str, train: TrainPlan, task: TaskPlan, techniques: tuple[TechniquePlan, ...] = ()
@@ -34,6 +36,13 @@ def training_options(
         OptionPlan("log_every", "int", train.log_every, "steps from one log line to the next"),
         OptionPlan("eval_every", "int", train.eval_every, "steps from one validation to the next"),
         OptionPlan(
+            "eval_batches",
+            "int",
+            EVAL_BATCHES,
+            "of a validation, the same each time, of all ranks together; 0: all there are",
+            0,
+        ),
+        OptionPlan(
             "checkpoint_every",
             "int",
             train.checkpoint_every,
@@ -54,7 +63,7 @@ def _length(train: TrainPlan) -> Iterator[OptionPlan]:
 def _loss(train: TrainPlan) -> Iterator[OptionPlan]:
     if train.label_smoothing:
         help = "part of each target that all classes share"
-        yield OptionPlan("label_smoothing", "float", train.label_smoothing, help)
+        yield OptionPlan("label_smoothing", "float", train.label_smoothing, help, fraction=True)
 
 
 def _optimizer(train: TrainPlan) -> Iterator[OptionPlan]:
@@ -65,7 +74,9 @@ def _optimizer(train: TrainPlan) -> Iterator[OptionPlan]:
         assert of.embedding_lr is not None and of.head_lr is not None
         steps, decay = "Newton-Schulz iterations per update", "Muon's, on matrices"
         yield OptionPlan("matrix_lr", "float", of.matrix_lr, "Muon's peak learning rate")
-        yield OptionPlan("momentum", "float", of.momentum, "decay of Muon's momentum")
+        yield OptionPlan(
+            "momentum", "float", of.momentum, "decay of Muon's momentum", fraction=True
+        )
         yield OptionPlan("newton_schulz_steps", "int", of.newton_schulz_steps, steps)
         yield OptionPlan("matrix_weight_decay", "float", of.matrix_weight_decay, decay)
         tables = {rule.fact for rule in of.groups.tables}
@@ -78,12 +89,18 @@ def _optimizer(train: TrainPlan) -> Iterator[OptionPlan]:
         yield OptionPlan("lr", "float", of.lr, "peak learning rate")
     if of.kind == "sgd":
         assert of.momentum is not None
-        yield OptionPlan("momentum", "float", of.momentum, "part of an update that goes on")
+        yield OptionPlan(
+            "momentum", "float", of.momentum, "part of an update that goes on", fraction=True
+        )
     else:
         assert of.beta1 is not None and of.beta2 is not None and of.eps is not None
         name = "Adam" if of.kind == "adam" else "AdamW"
-        yield OptionPlan("beta1", "float", of.beta1, f"decay of {name}'s first moment")
-        yield OptionPlan("beta2", "float", of.beta2, f"decay of {name}'s second moment")
+        yield OptionPlan(
+            "beta1", "float", of.beta1, f"decay of {name}'s first moment", fraction=True
+        )
+        yield OptionPlan(
+            "beta2", "float", of.beta2, f"decay of {name}'s second moment", fraction=True
+        )
         yield OptionPlan("eps", "float", of.eps, f"of {name}")
     decayed = "of AdamW, on matrices and embeddings"
     decayed = "of matrices, which their gradients gain" if of.kind in ("sgd", "adam") else decayed
@@ -98,14 +115,20 @@ def _schedule(train: TrainPlan) -> Iterator[OptionPlan]:
     if of.warmup is not None:
         yield OptionPlan("warmup", "int", of.warmup, "steps of linear warm-up", 0)
     if of.gamma is not None:
-        yield OptionPlan("gamma", "float", of.gamma, "what the rate falls by at a milestone")
+        yield OptionPlan(
+            "gamma", "float", of.gamma, "what the rate falls by at a milestone", fraction=True
+        )
     if of.pct_start is not None and of.div_factor is not None and of.final_div_factor is not None:
-        yield OptionPlan("pct_start", "float", of.pct_start, "part of the run with a rising rate")
+        yield OptionPlan(
+            "pct_start", "float", of.pct_start, "part of the run with a rising rate", fraction=True
+        )
         yield OptionPlan("div_factor", "float", of.div_factor, "peak / first learning rate")
         final = "first learning rate / last"
         yield OptionPlan("final_div_factor", "float", of.final_div_factor, final)
     if of.kind in ("cosine", "linear"):
         assert of.min_lr_ratio is not None and of.decay_fraction is not None
         decay = "fraction of the run, its end, in which the rate decays"
-        yield OptionPlan("min_lr_ratio", "float", of.min_lr_ratio, "last learning rate / peak")
-        yield OptionPlan("decay_fraction", "float", of.decay_fraction, decay)
+        yield OptionPlan(
+            "min_lr_ratio", "float", of.min_lr_ratio, "last learning rate / peak", fraction=True
+        )
+        yield OptionPlan("decay_fraction", "float", of.decay_fraction, decay, fraction=True)

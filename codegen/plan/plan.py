@@ -109,6 +109,17 @@ class Plan:
         return tuple(option.name for option in self.options if option.least == 0)
 
     @property
+    def fractions(self) -> tuple[str, ...]:
+        """The options that are parts of one."""
+        return tuple(option.name for option in self.options if option.fraction)
+
+    @property
+    def turns(self) -> str:
+        """The option that says how many batches a step draws one after the other; "": one."""
+        names = {option.name for option in self.options}
+        return "critic_steps" if "critic_steps" in names else ""
+
+    @property
     def seeds_steps(self) -> bool:
         """Whether a step draws numbers from torch: the model, the task or a technique."""
         drawing = (t.draws and (t.parts or t.drawn) for t in self.techniques)

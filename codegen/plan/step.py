@@ -12,7 +12,8 @@ class StepPlan:
     """Templates of what a step is made of, and what is logged and drawn of it.
 
     `wrapped`: one network is all that a step goes through, which DDP wraps where there are several
-    ranks. `figures` are names with their format on the terminal, `plotted` names with a label.
+    ranks. `figures` are names with their format on the terminal, where those of `left_out` give way
+    first if a line gets too long; `plotted` are names with a label.
     """
 
     optimizers: str  # "" where another file of the package has them
@@ -23,6 +24,7 @@ class StepPlan:
     report: str
     logged: str  # what the loop hands to the report
     figures: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
     plotted: tuple[tuple[str, str], ...]
     wrapped: bool
     tests: str  # what is promised of the weights that a step moves
@@ -36,7 +38,8 @@ ONE_LOSS = StepPlan(
     step=f"{FOLDER}/step.py.jinja",
     report=f"{FOLDER}/report.py.jinja",
     logged=f"{FOLDER}/logged.py.jinja",
-    figures=(("loss", "loss {:7.4f}"), ("lr", "lr {:.2e}"), ("norm", "norm {:8.3f}")),
+    figures=(("loss", "loss {:7.4f}"), ("lr", "lr {:.1e}"), ("norm", "norm {:6.2f}")),
+    left_out=("lr", "norm"),
     plotted=(("loss", "training"), ("validation_loss", "validation")),
     wrapped=True,
     tests="package/tests/training.py.jinja",

@@ -30,7 +30,7 @@ from .features import Classifier, read_classifier
 from .generate import generated, load, noise_of
 from .model import Config
 from .options import Options
-from .process import failed, plain
+from .process import checked, command, leave, plain
 from .quality import (
     class_entropy,
     confidence,
@@ -186,27 +186,22 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--batch", type=int, default=64, help="images at once")
     add("--json", action="store_true", help="print JSON")
     add("--device", default=device, help="cpu, cuda, ...")
-    options = parser.parse_args(arguments)
-    for name in ("count", "batch"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name} can't be {getattr(options, name)}")
+    options = checked(parser.parse_args(arguments), positive=("count", "batch"))
     if options.features_checkpoint and not options.features:
         raise ValueError("--features-checkpoint goes with --features, whose run it is")
     return options
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        found = evaluate(options)
-        if options.json:
-            print(json.dumps(found, indent=2))
-        else:
-            show(found)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    found = evaluate(options)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        show(found)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

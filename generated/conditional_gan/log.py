@@ -9,26 +9,30 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, TypeVar
 
 import torch
+
+Item = TypeVar("Item")
 
 FORMATS = {  # of each figure on the terminal
     "discriminator_loss": "D {:7.4f}",
     "generator_loss": "G {:7.4f}",
     "lr": "lr {:.1e}",
-    "discriminator_norm": "|D'| {:6.2f}",
-    "generator_norm": "|G'| {:6.2f}",
-    "ms": "{:8.1f} ms",
-    "images_per_second": "{:>11,.0f} images/s",
-    "mfu": "MFU {:6.1%}",  # model FLOPs utilisation, of the device's peak
+    "discriminator_norm": "|D'|{:6.2f}",
+    "generator_norm": "|G'|{:6.2f}",
+    "images_per_second": "{:>9,.0f} images/s",
+    "mfu": "MFU {:5.1%}",  # model FLOPs utilisation, of the device's peak
     "validation_loss": "validation loss {:.4f}",
     "frechet": "Frechet {:.3f}",
     "variety": "variety {:.2f}",
     "distinctness": "distinctness {:.2f}",
     "told_apart": "told apart {:.0%}",
 }
+COLUMNS = 79  # of a line; what is left out where they don't suffice is in log.jsonl all the same
+LEFT_OUT = ("lr", "discriminator_norm", "generator_norm")  # first
 # Dense bfloat16 FLOP/s by what the device's name contains; the longest name that fits counts.
 PEAK_FLOPS = {
     "MI300X": 1.3074e15,
@@ -62,19 +66,55 @@ def peak_flops(device: torch.device) -> float:
     return max(((len(k), peak) for k, peak in PEAK_FLOPS.items() if k in name), default=(0, 0.0))[1]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Log:
-    """The log of a run of so many steps."""
+    """The log of a run of so many steps, and its progress on a terminal."""
 
     file: TextIO
     steps: int
+    evaluated: bool = False  # whether its last line is of an evaluation at the run's step
+    bars: Any = None  # of rich, where it is installed and there is a terminal
+    batches: int | None = None  # of the last evaluation
 
     def write(self, step: int, figures: dict[str, float], remark: str = "") -> None:
         """One line on the terminal, and one of JSON in the file."""
-        shown = [FORMATS[name].format(figure) for name, figure in figures.items()]
-        counter = f"step {step:>{len(str(self.steps))}}/{self.steps}"
-        print("  ".join([counter, *shown]) + remark)
         self.file.write(json.dumps({"step": step, **figures}) + "\n")
+        counter = f"step {step:>{len(str(self.steps))}}/{self.steps}"
+        shown = (name for name in FORMATS if name in figures)
+        parts = {name: FORMATS[name].format(figures[name]) for name in shown}
+        for name in LEFT_OUT:
+            if len("  ".join([counter, *parts.values()])) > COLUMNS:
+                parts.pop(name, None)
+        line = counter
+        for part in (*parts.values(), remark) if remark else parts.values():
+            width = len(line) - line.rfind("\n") - 1
+            line += ("  " if width + 2 + len(part) <= COLUMNS else "\n    ") + part
+        print(line)
+
+    def steps_from(self, start: int) -> Iterator[int]:
+        """The steps that are left, with a bar that begins where the run stands."""
+        return self.shown("training", range(start, self.steps), self.steps, start)
+
+    def measuring(self, batches: Iterable[Item]) -> Iterator[Item]:
+        """The batches of an evaluation, with a bar that is gone when they are."""
+        total, self.batches = self.batches, 0
+        for batch in self.shown("evaluating", batches, total):
+            self.batches += 1
+            yield batch
+
+    def shown(
+        self, what: str, items: Iterable[Item], total: int | None, done: int = 0
+    ) -> Iterator[Item]:
+        if self.bars is None:
+            yield from items
+            return
+        bar = self.bars.add_task(what, total=total, completed=done)
+        try:
+            for item in items:
+                yield item
+                self.bars.advance(bar)
+        finally:
+            self.bars.remove_task(bar)
 
 
 @contextmanager
@@ -82,14 +122,15 @@ def open_log(path: Path, step: int, steps: int) -> Iterator[Log]:
     """The log to append to, less what an earlier run wrote after the step."""
     if os.path.lexists(path) and path != Path(os.devnull) and not path.is_file():
         raise ValueError(f"{path} is no file to append a log to")
-    with path.open("a", buffering=1) as file:
-        size = 0
+    with path.open("a", buffering=1) as file, progress_bars() as bars:
+        size, last = 0, b"{}"
         for line in path.read_bytes().splitlines(keepends=True):
             if not line.endswith(b"\n") or step_of(line, path) > step:
                 file.truncate(size)
                 break
-            size += len(line)
-        yield Log(file, steps)
+            size, last = size + len(line), line
+        record = json.loads(last)
+        yield Log(file, steps, record.get("step") == step and "lr" not in record, bars)
 
 
 def step_of(line: bytes, path: Path) -> int:
@@ -103,14 +144,23 @@ def step_of(line: bytes, path: Path) -> int:
     raise ValueError(f"{path} has a line that is no record of a step: {line!r:.60}; move it away")
 
 
-def progress(start: int, stop: int) -> Iterable[int]:
-    """The steps from start to stop, with a bar on a terminal where rich is installed."""
-    try:
-        from rich.progress import track
-    except ImportError:
-        return range(start, stop)
-    hidden = not sys.stdout.isatty()
-    return track(range(start, stop), "training", stop, start, disable=hidden)
+@contextmanager
+def progress_bars() -> Iterator[Any]:
+    """Bars of rich on a terminal, if it is installed; else None."""
+    if not sys.stdout.isatty() or find_spec("rich") is None:
+        yield None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), transient=True) as bars:
+        yield bars
 
 
 def plot_losses(log: Path, picture: Path) -> None:
@@ -128,4 +178,7 @@ def plot_losses(log: Path, picture: Path) -> None:
     axes.set(xlabel="step", ylabel="loss", title="conditional_gan")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(picture, dpi=150)
+    try:
+        figure.savefig(picture, dpi=150)
+    except OSError as error:
+        print(f"warning: {picture} could not be written: {error}", file=sys.stderr)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from .checkpoint import read_json
 from .generate import between, generated, load, noise_of
 from .grids import as_bytes, check_pillow, grid, write_png
 from .model import Config
-from .process import failed, plain
+from .process import checked, command, leave, plain
 
 
 def read_classes(checkpoint: Path, count: int) -> list[str]:
@@ -108,24 +107,17 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="of the noise")
     add("--batch", type=int, default=64, help="images made at once")
     add("--device", default=device, help="cpu, cuda, ...")
-    options = parser.parse_args(arguments)
-    for name, least in (("count", 0), ("columns", 1), ("batch", 1)):
-        if getattr(options, name) < least:
-            raise ValueError(f"--{name} can't be {getattr(options, name)}")
-    if options.interpolate < 0 or options.interpolate == 1:
+    options = checked(parser.parse_args(arguments), positive=("columns", "batch"))
+    if options.interpolate == 1:
         raise ValueError("--interpolate takes two images at least, from one to the other")
-    if not options.truncation >= 0:
-        raise ValueError(f"--truncation can't be {options.truncation}")
     return options
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        make(parse_options(arguments))
-    except (ValueError, OSError) as error:
-        return failed(error)
+    make(parse_options(arguments))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ from .generate import generated, noise_of
 from .grids import grid, write_png
 from .model import Model
 from .options import Options
-from .process import RANK, WORLD, of_all_ranks
+from .process import RANK, WORLD, in_step, of_all_ranks
 from .quality import distinctness, frechet, shrunk, variety
 
 GRID = 8  # images in a row of a picture of samples
@@ -108,7 +108,13 @@ def told_apart(real: Tensor, made: Tensor) -> float:
 
 
 @torch.no_grad()
-def look(model: Model, batches: Iterable[Batch], options: Options, device: torch.device) -> Seen:
+def look(
+    model: Model,
+    batches: Iterable[Batch],
+    options: Options,
+    device: torch.device,
+    signals: Sequence[int] = (),
+) -> Seen:
     """Images that are held out and --samples generated ones, of all ranks."""
     for buffer in model.buffers() if WORLD > 1 else ():
         dist.broadcast(buffer, 0)  # statistics of the first rank's batches, which are those saved
@@ -118,7 +124,8 @@ def look(model: Model, batches: Iterable[Batch], options: Options, device: torch
     noise = noise_of(model.config, options.samples, options.seed)[RANK::WORLD]
     labels = torch.arange(options.samples).remainder(model.config.classes)[RANK::WORLD]
     each = generated(model, noise, labels, options.batch)
-    for images, given in zip(each, torch.split(labels, options.batch), strict=True):
+    parts_of_labels = torch.split(labels, options.batch)
+    for images, given in in_step(zip(each, parts_of_labels, strict=True), signals):
         made.append(shrunk(images))
         made_scores.append(scores(judge, images, given.to(device)))
     real, real_scores = [made[0][:0]], [made_scores[0][:0]]  # a rank may have none held out

@@ -159,5 +159,6 @@ def validation_batches(
 ) -> Iterator[tuple[int, Tensor]]:
     """This rank's part of what is held out: whole pictures one by one, 0: sources, 1: targets."""
     for kind, pictures in enumerate(data.validation):
-        for _, (pixels,) in pictures.whole(range(rank, len(pictures), world)):
+        rows = options.measured(len(pictures), world)[rank::world]
+        for _, (pixels,) in pictures.whole(rows.tolist()):
             yield kind, pixels[None]

@@ -19,7 +19,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .model import Config, Model
 from .pictures import by_name, check_pillow, pixels_of
-from .process import failed, plain
+from .process import checked, command, leave, plain
 
 MODE = "RGB"  # as which pictures are read
 
@@ -112,17 +112,15 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--to", type=Path, default="translated", help="the folder that receives pictures")
     add("--back", action="store_true", help="make sources of targets")
     add("--device", default=device, help="cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    return checked(parser.parse_args(arguments))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        for file, path in translated(parse_options(arguments)):
-            print(f"{plain(str(file))} -> {plain(str(path))}")
-    except (ValueError, OSError) as error:
-        return failed(error)
+    for file, path in translated(parse_options(arguments)):
+        print(f"{plain(str(file))} -> {plain(str(path))}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

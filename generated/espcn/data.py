@@ -127,5 +127,6 @@ def validation_batches(
     data: Photographs, options: Options, rank: int, world: int
 ) -> Iterator[tuple[int, Batch]]:
     """This rank's part of what is held out: whole pictures, one by one, with their rows."""
-    for row, pixels in data.validation.whole(range(rank, len(data.validation), world)):
+    rows = options.measured(len(data.validation), world)[rank::world]
+    for row, pixels in data.validation.whole(rows.tolist()):
         yield row, Batch(*(one[None] for one in pixels))

@@ -20,7 +20,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .model import Config, Model
 from .pictures import by_name, check_pillow, pixels_of
-from .process import failed, plain
+from .process import checked, command, leave, plain
 from .quality import luminance, quality
 from .sources import enlarged
 
@@ -161,17 +161,15 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--to", type=Path, default="predictions", help="the folder that receives pictures")
     add("--target", type=Path, help="a folder of what they should be, by the same names")
     add("--device", default=device, help="cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    return checked(parser.parse_args(arguments))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        show(predictions(options), options.target is not None)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    show(predictions(options), options.target is not None)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

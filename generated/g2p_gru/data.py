@@ -391,6 +391,7 @@ def random_batches(data: Corpus, options: Options, step: int, rank: int, world: 
 def validation_batches(data: Corpus, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the whole split."""
     pairs = sorted(data.validation, key=length)
+    pairs = [pairs[row] for row in options.measured(len(pairs), world)]
     for first in range(rank * options.batch, len(pairs), world * options.batch):
         mine = pairs[first : first + options.batch]
         yield padded(mine, options.context_length, data.separator)

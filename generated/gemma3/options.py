@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
+import numpy as np
+
 from .checkpoint import check_kinds, differences, read_checkpoint
+from .process import MOST, check_text
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,29 @@ class Options:
     decay_fraction: Annotated[float, "fraction of the run, its end, in which the rate decays"] = 1.0
     log_every: Annotated[int, "steps from one log line to the next"] = 10
     eval_every: Annotated[int, "steps from one validation to the next"] = 500
+    eval_batches: Annotated[
+        int, "of a validation, the same each time, of all ranks together; 0: all there are"
+    ] = 200
     checkpoint_every: Annotated[int, "steps from one checkpoint to the next"] = 500
 
     def __post_init__(self) -> None:
+        may_be_zero = ("seed", "warmup", "eval_batches")
+        fractions = ("beta1", "beta2", "min_lr_ratio", "decay_fraction")  # from 0 to 1
         for name, value in asdict(self).items():
-            if type(value) is int and value < (0 if name in ("seed", "warmup") else 1):
-                raise ValueError(f"--{name.replace('_', '-')} can't be {value}")
+            least = int(type(value) is int and name not in may_be_zero)
+            most = 1 if name in fractions else MOST - 1
+            flag = "--" + name.replace("_", "-")
+            if isinstance(value, int | float) and not least <= value <= most:
+                raise ValueError(f"{flag} can't be {value}")
+            if isinstance(value, str):
+                check_text(flag, value)
         if self.dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"--dtype is {self.dtype!r}, not auto, float32 or bfloat16")
+
+    def measured(self, count: int, world: int) -> np.ndarray:
+        """Which of so many rows a validation sees: all, or --eval-batches full from all over."""
+        most = -(-self.eval_batches // world) * world * self.batch
+        return np.arange(count) if not 0 < most < count else np.arange(most) * count // most
 
 
 def parse_options(arguments: list[str] | None) -> Options:
@@ -76,7 +95,9 @@ def parse_options(arguments: list[str] | None) -> Options:
         saved |= {"out": given.out, "resume": True, "overwrite": False}
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)
-        print(f"resuming {path}; changed options: {differences(saved, vars(given)) or 'none'}")
+        print(f"resuming {path}")
+        changes = f"changed options: {differences(saved, vars(given)) or 'none'}"
+        print(textwrap.fill(changes, 79, subsequent_indent="  ", break_long_words=False))
     if not given.data:
         raise ValueError("say with --data what to train on")
     return Options(**vars(given))

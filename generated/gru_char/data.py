@@ -368,7 +368,8 @@ def random_batches(data: Corpus, options: Options, step: int, rank: int, world: 
 def validation_batches(data: Corpus, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the whole split in consecutive windows; every target comes once."""
     starts = np.arange(0, len(data.validation) - 1, options.context_length)
-    for first in range(parts := -(-len(starts) // options.batch)):  # each row goes on where it was
+    parts = -(-len(starts) // options.batch)
+    for first in range(min(parts, options.eval_batches or parts)):  # each row goes on where it was
         yield windows(data.validation, starts[first::parts], options)
 
 

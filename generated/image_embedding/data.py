@@ -182,6 +182,6 @@ def random_batches(data: Images, options: Options, step: int, rank: int, world: 
 def validation_batches(data: Images, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the held-out images, in the same views each time."""
     images = data.validation
-    count = max(1, len(images) // options.batch)
-    for part in np.array_split(np.arange(len(images)), count)[rank::world]:
+    rows = options.measured(len(images), world)
+    for part in np.array_split(rows, max(1, len(rows) // options.batch))[rank::world]:
         yield two_views(images[part], np.random.default_rng(int(part[0])))

@@ -167,7 +167,7 @@ def random_batches(data: Rows, options: Options, step: int, rank: int, world: in
 def validation_batches(data: Rows, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the rows that are held out."""
     split = data.validation
-    rows = range(rank, len(split.targets), world)
+    rows = options.measured(len(split.targets), world)[rank::world]
     for start in range(0, len(rows), options.batch):
-        chosen = list(rows[start : start + options.batch])
+        chosen = rows[start : start + options.batch]
         yield Batch(split.inputs[chosen], split.targets[chosen])

@@ -7,7 +7,6 @@ python -m generated.linear_regression.predict --x 1
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import torch
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import INPUTS, read_scale
 from .model import Config, Model
-from .process import failed
+from .process import checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -66,18 +65,16 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     for name in INPUTS:
         add(f"--{name}", type=float, required=True, help="a column's value")
     add("--device", default=device, help="cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    return checked(parser.parse_args(arguments), signed=INPUTS)
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        values = [getattr(options, name) for name in INPUTS]
-        print(f"{predict(options.checkpoint, values, options.device):#.6g}")
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    values = [getattr(options, name) for name in INPUTS]
+    print(f"{predict(options.checkpoint, values, options.device):#.6g}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

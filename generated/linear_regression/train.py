@@ -7,7 +7,7 @@
 
 OUT receives checkpoint.safetensors (weights, optimizer and options, for --resume), best.safetensors
 (the weights of the lowest validation loss), columns.json (mean and deviation of each column),
-log.jsonl and loss.png. Ctrl-C finishes the step, saves and stops.
+log.jsonl and loss.png. Ctrl-C finishes the step, saves and stops; a second one stops at once.
 
 Batches are drawn from (seed, step, rank) alone, so a resumed run repeats the uninterrupted one: bit
 for bit where the device's kernels are deterministic, as on a CPU.
@@ -17,122 +17,29 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .checkpoint import (
-    differences,
-    load_optimizers,
-    load_weights,
-    optimizer_tensors,
-    progress_of,
-    read_checkpoint,
-    weights,
-    write_checkpoint,
-)
-from .data import Batch, Rows, random_batches, read_data, validation_batches
-from .log import Log, open_log, plot_losses, progress
-from .model import Config, Model
+from .data import Batch, random_batches, validation_batches
+from .log import Log, open_log, plot_losses
 from .options import Options, parse_options
-from .process import RANK, WORLD, failed, start_device, stop_signals, sum_over_ranks
-
-# ---- run ----
-
-
-@dataclass
-class Run:
-    options: Options
-    device: torch.device
-    data: Rows
-    config: Config
-    model: Model
-    network: nn.Module  # the model, inside DDP where there are several ranks
-    optimizers: list[torch.optim.Optimizer]
-    step: int = 0  # steps done
-    best: float = math.inf  # lowest validation loss
-
-    def path(self, name: str) -> Path:
-        return Path(self.options.out) / name
-
-    def autocast(self) -> torch.autocast:
-        """float32 weights, and bfloat16 where it is safe."""
-        auto = self.options.dtype == "auto" and self.device.type == "cuda"
-        wanted = auto or self.options.dtype == "bfloat16"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=wanted)
-
-
-def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
-    """AdamW; weight decay shrinks matrices and embeddings only, not gains and biases."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups: list[dict[str, Any]] = [
-        {"params": matrices, "base_lr": options.lr, "weight_decay": options.weight_decay},
-        {"params": vectors, "base_lr": options.lr, "weight_decay": 0.0},
-    ]
-    betas = (options.beta1, options.beta2)
-    return [torch.optim.AdamW(groups, options.lr, betas, options.eps, fused=True)]
-
-
-def prepare(options: Options) -> Run:
-    out = Path(options.out)
-    if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
-        raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
-    data, config = read_data(options, Config.tiny() if options.tiny else Config())
-    device = start_device(options.device)
-    torch.manual_seed(options.seed)
-    with device:
-        model = Model(config)
-    model.init_weights()
-    run = Run(options, device, data, config, model, model, make_optimizers(model, options))
-    if options.resume:
-        load(run)
-    if options.compile:
-        model.compile()
-    if WORLD > 1:
-        run.network = DistributedDataParallel(model)
-    if RANK == 0 and not options.resume:
-        out.mkdir(parents=True, exist_ok=True)
-        for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
-            (out / name).unlink(missing_ok=True)
-        data.save(out)
-    return run
-
-
-def save(run: Run, name: str, *, must: bool = False) -> None:
-    """best.safetensors holds the weights, checkpoint.safetensors all that a resumed run needs."""
-    if RANK > 0:
-        return
-    tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
-    metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
-    if name == "checkpoint.safetensors":
-        metadata["options"] = asdict(run.options)
-        tensors |= optimizer_tensors(run.model, run.optimizers)
-    try:
-        write_checkpoint(run.path(name), tensors, metadata)
-    except OSError as error:
-        if must:
-            raise
-        print(f"warning: {error}; training goes on", file=sys.stderr)
-
-
-def load(run: Run) -> None:
-    path = run.path("checkpoint.safetensors")
-    tensors, saved = read_checkpoint(path)
-    if different := differences(saved["config"], asdict(run.config)):
-        raise ValueError(f"{path} is of another model than this: {different}")
-    load_weights(run.model, tensors, path)
-    load_optimizers(run.model, run.optimizers, tensors, path)
-    run.step, run.best = progress_of(saved, path)
-
+from .process import (
+    RANK,
+    WORLD,
+    StoppedError,
+    command,
+    in_step,
+    leave,
+    stop_signals,
+    sum_over_ranks,
+)
+from .run import Run, prepare, save
 
 # ---- training ----
 
@@ -184,26 +91,39 @@ def train_step(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
     return loss, norm
 
 
-@torch.no_grad()
-def evaluate(run: Run, log: Log) -> None:
-    """The mean loss over every target that is held out; the weights of the lowest are kept."""
-    run.model.eval()
-    batches = validation_batches(run.data, run.options, RANK, WORLD)
+def measure(run: Run, log: Log) -> tuple[float, dict[str, float]]:
+    """The mean loss over every target that is held out: the main figure, and all by name."""
+    held_out = validation_batches(run.data, run.options, RANK, WORLD)
+    batches = log.measuring(in_step(held_out, run.signals))
     total = torch.zeros((), device=run.device)
     for batch in batches:
         total += sum_of_losses(run, run.model, batch.to(run.device))
     targets = run.data.validation.targets
+    targets = targets[run.options.measured(len(targets), WORLD)]
     loss = sum_over_ranks(total.item()) / len(targets)
     rmse = loss**0.5 * run.data.scale.deviation[-1].item()
     figures = {"validation_loss": loss, "validation_rmse": rmse}
     if spread := targets.var(correction=0).item():
         figures["validation_r2"] = 1 - loss / spread
-    run.model.train()
-    lowest = "  (lowest loss so far)" * (loss < run.best)
-    log.write(run.step, figures, lowest)
-    if loss < run.best:
-        run.best = loss
-        save(run, "best.safetensors")
+    return loss, figures
+
+
+@torch.no_grad()
+def evaluate(run: Run, log: Log) -> None:
+    """Measures, keeps the weights of the lowest validation loss, and logs last."""
+    saved = run.saved == run.step
+    run.model.eval()
+    try:
+        loss, figures = measure(run, log)
+        if lowest := loss < run.best:
+            run.best = loss
+            save(run, "best.safetensors")
+    finally:
+        run.model.train()
+    if lowest and saved:
+        save(run, "checkpoint.safetensors")
+    so_far = "(lowest loss so far)"
+    log.write(run.step, figures, so_far if lowest else "")
 
 
 def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
@@ -216,56 +136,112 @@ def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: flo
     log.write(run.step, figures)
 
 
-def train(run: Run, log: Log, signals: list[int]) -> None:
-    """Steps to the end, or to the first signal that any rank gets."""
+def train(run: Run, log: Log) -> bool:
+    """Steps to the end, or to the first signal that any rank gets; whether it came to the end."""
+    try:
+        if resumes_in_evaluation(run, log):
+            evaluate(run, log)
+        take_steps(run, log)
+    except StoppedError:
+        if run.saved != run.step:
+            save(run, "checkpoint.safetensors", must=True)
+        return False
+    return True
+
+
+def resumes_in_evaluation(run: Run, log: Log) -> bool:
+    """Whether what a run was stopped in, or at the end of, is the evaluation of its last step."""
+    ended = run.step == run.options.steps
+    due = run.step > 0 and (ended or run.step % run.options.eval_every == 0)
+    return due and sum_over_ranks(RANK == 0 and not log.evaluated) > 0  # the first rank's log
+
+
+def take_steps(run: Run, log: Log) -> None:
     options = run.options
     intervals = (options.log_every, options.eval_every, options.checkpoint_every)
     since, timed = time.perf_counter(), run.step
-    for step in progress(run.step, options.steps):
+    for step in log.steps_from(run.step):
         lr_scale = lr_multiplier(step, options)
-        loss, norm = train_step(run, lr_scale)
-        ended, stopped = run.step == options.steps, sum_over_ranks(len(signals)) > 0
+        try:
+            loss, norm = train_step(run, lr_scale)
+        except Exception:
+            if run.signals:  # Ctrl-C ends the compilers of a step, too
+                raise KeyboardInterrupt from None
+            raise
+        ended, stopped = run.step == options.steps, sum_over_ranks(len(run.signals)) > 0
         logs, evaluates, saves = (ended or run.step % every == 0 for every in intervals)
         if logs or step == 0:
             mean = sum_over_ranks(loss.item())
             seconds = (time.perf_counter() - since) / (run.step - timed)
             report(run, log, mean, options.lr * lr_scale, norm.item(), seconds)
-        if evaluates:
-            evaluate(run, log)
         if saves or stopped:
             save(run, "checkpoint.safetensors", must=ended or stopped)
         if stopped:
-            break
+            raise StoppedError
+        if evaluates:
+            evaluate(run, log)
         if logs or evaluates or saves or step == 0:
             since, timed = time.perf_counter(), run.step
 
 
+def introduce(run: Run) -> None:
+    """Three lines on what a run is of."""
+    options, steps = run.options, run.options.steps
+    count = sum(parameter.numel() for parameter in run.model.parameters())
+    numbers = "bfloat16, weights in float32" if run.mixed() else "float32"
+    print(f"model: {count:,} parameters; {numbers}, on {run.device}", end="")
+    print(f", {WORLD} processes" if WORLD > 1 else "")
+    there, held_out = len(run.data.train.targets), len(run.data.validation.targets)
+    print(f"data: {there:,} rows to train on, {held_out:,} held out")
+    own = options.accumulation * options.batch
+    passes = steps * WORLD * own / there
+    begin = f"from step {run.step} to" if run.step else "to step"
+    print(f"steps: {begin} {steps}, of {WORLD * own:,} rows each", end="")
+    print(f" ({own:,} a process)" if WORLD > 1 else "", end="")
+    print(f"; {passes:.3g} {'epoch' if passes == 1 else 'epochs'} in all")
+    if options.compile:
+        print("compiling: the first step takes longer")
+
+
+def kept(run: Run) -> str:
+    """What is left of a run that did not come to its end."""
+    if run.saved is None:
+        return "with nothing to save yet"
+    at = "" if run.saved == run.step else f" at step {run.saved}"
+    return f"saved{at} in {run.options.out}; go on with --resume"
+
+
+@command
 def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the first rank speaks for all
+    run = prepare(parse_options(arguments))
+    introduce(run)
+    path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
     try:
-        with stop_signals() as signals:
-            run = prepare(parse_options(arguments))
-            path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
-            with open_log(path, run.step, run.options.steps) as log:
-                train(run, log, signals)
-    except (ValueError, OSError) as error:
-        return failed(error)
+        with stop_signals(run.signals), open_log(path, run.step, run.options.steps) as log:
+            ended = train(run, log)
+    except KeyboardInterrupt:
+        print(f"stopped at step {run.step}, {kept(run)}")
+        return 130
+    except ValueError:
+        plot(run)
+        raise
+    plot(run)
     if WORLD > 1:
         dist.destroy_process_group()
-    if run.step < run.options.steps:
-        print(f"stopped at step {run.step}, saved in {run.options.out}; go on with --resume")
+    if not ended:
+        print(f"stopped at step {run.step}, {kept(run)}")
         return 130
-    if RANK == 0:
-        plot_losses(run.path("log.jsonl"), run.path("loss.png"))
     best = run.path("best.safetensors")
     print(f"best validation loss {run.best:.4f}, with the weights in {best}")
     return 0
 
 
+def plot(run: Run) -> None:
+    if RANK == 0:
+        plot_losses(run.path("log.jsonl"), run.path("loss.png"))
+
+
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    if WORLD > 1:  # gloo's threads can outlive the interpreter and abort it (pytorch#179291)
-        os._exit(code)
-    sys.exit(code)
+    leave(main())

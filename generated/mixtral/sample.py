@@ -9,7 +9,6 @@ Several prompts, of whatever lengths, and several samples of each are decoded as
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,7 @@ from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer
 from .generation import read_generation
 from .model import Config, Model
-from .process import failed
+from .process import checked, command, leave
 
 
 def pick(
@@ -32,12 +31,12 @@ def pick(
     Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
     top_p of the probability; temperature 0 takes the likeliest.
     """
-    if temperature == 0:
+    if temperature < 1e-30:  # by less, float32 does not divide
         return logits.argmax(-1)
     ordered, tokens = logits.float().sort(descending=True)
     probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
-    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    probabilities = probabilities.masked_fill((before >= top_p) & (before > 0), 0.0)
     drawn = torch.multinomial(probabilities, 1, generator=generator)
     return tokens.gather(1, drawn).squeeze(1)
 
@@ -181,12 +180,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     parser.set_defaults(**read_generation(folder_of(options)))
     options = parser.parse_args(arguments)
-    if min(1 if options.tokens is None else options.tokens, options.samples) < 1:
-        raise ValueError("--tokens and --samples must be at least 1")
+    checked(options, positive=("tokens", "samples"))
     if options.repetition_penalty <= 0:
         raise ValueError(f"--repetition-penalty is {options.repetition_penalty}, not above 0")
-    if options.temperature < 0 or options.top_k < 0 or not 0 < options.top_p <= 1:
-        raise ValueError("--temperature and --top-k can't be negative, --top-p is in (0, 1]")
+    if not 0 < options.top_p <= 1:
+        raise ValueError(f"--top-p is {options.top_p}, not in (0, 1]")
     return options
 
 
@@ -230,31 +228,29 @@ def count(options: argparse.Namespace, prompts: list[list[int]]) -> int:
     return int(length - longest)
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        model = load(options.checkpoint, options.device)
-        tokenizer = find_tokenizer(options)
-        vocab_size = model.config.vocab_size
-        prompts = encode_prompts(options, tokenizer, vocab_size)
-        rows = generate(
-            model,
-            prompts,
-            count(options, prompts),
-            ends=options.ends,
-            barred=options.barred,
-            repetition_penalty=options.repetition_penalty,
-            temperature=options.temperature,
-            top_k=options.top_k,
-            top_p=options.top_p,
-            generator=torch.Generator(options.device).manual_seed(options.seed),
-        )
-        texts = [tokenizer.decode(row) for row in rows]
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    model = load(options.checkpoint, options.device)
+    tokenizer = find_tokenizer(options)
+    vocab_size = model.config.vocab_size
+    prompts = encode_prompts(options, tokenizer, vocab_size)
+    rows = generate(
+        model,
+        prompts,
+        count(options, prompts),
+        ends=options.ends,
+        barred=options.barred,
+        repetition_penalty=options.repetition_penalty,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        generator=torch.Generator(options.device).manual_seed(options.seed),
+    )
+    texts = [tokenizer.decode(row) for row in rows]
     print(f"\n{'-' * 80}\n".join(texts))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

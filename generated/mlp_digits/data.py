@@ -280,8 +280,9 @@ def random_batches(data: Images, options: Options, step: int, rank: int, world: 
 def validation_batches(data: Images, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the held-out images, as they are."""
     split = data.validation
-    rows, size = range(rank, len(split.targets), world), options.batch
-    for start in range(0, len(rows), options.batch):
+    rows = options.measured(len(split.targets), world)[rank::world].tolist()
+    size = options.batch
+    for start in range(0, len(rows), size):
         batch = split.read(rows[start : start + size], rows[start + size : start + 2 * size])
         if len(batch.targets):
             yield batch

@@ -22,7 +22,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .model import Config, Model
 from .pictures import MODE, Pictures, check_pillow, find_pictures
-from .process import failed
+from .process import checked, command, leave
 
 
 @dataclass(frozen=True)
@@ -139,20 +139,15 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--batch", type=int, default=32, help="pictures at once")
     add("--workers", type=int, default=4, help="threads that decode pictures")
     add("--device", default=device, help="cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    return checked(parser.parse_args(arguments), positive=("top", "batch", "workers"))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        for name in ("top", "batch", "workers"):
-            if getattr(options, name) < 1:
-                raise ValueError(f"--{name} can't be {getattr(options, name)}")
-        show(guesses(options), options.format)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    show(guesses(options), options.format)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

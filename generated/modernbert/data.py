@@ -407,6 +407,7 @@ def validation_batches(data: Corpus, options: Options, rank: int, world: int) ->
     """
     ids, context = data.validation, options.context_length
     starts = np.minimum(np.arange(0, len(ids), context), len(ids) - context)
+    starts = starts[options.measured(len(starts), world)]
     for first in range(rank * options.batch, len(starts), world * options.batch):
         mine = starts[first : first + options.batch]
         yield windows(data, ids, mine, options, mine)

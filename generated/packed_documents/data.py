@@ -373,6 +373,7 @@ def random_batches(data: Corpus, options: Options, step: int, rank: int, world: 
 def validation_batches(data: Corpus, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the whole split in consecutive windows; every target comes once."""
     starts = np.arange(0, len(data.validation) - 1, options.context_length)
+    starts = starts[options.measured(len(starts), world)]
     for first in range(rank * options.batch, len(starts), world * options.batch):
         mine = starts[first : first + options.batch]
         yield windows(data, data.validation, mine, options)

@@ -370,6 +370,7 @@ def validation_batches(data: Corpus, options: Options, rank: int, world: int) ->
     """This rank's part of the whole split in consecutive windows, half of each its prefix."""
     prefixes = np.full(options.batch, options.context_length // 2)
     starts = np.arange(0, len(data.validation) - 1, options.context_length)
+    starts = starts[options.measured(len(starts), world)]
     for first in range(rank * options.batch, len(starts), world * options.batch):
         mine = starts[first : first + options.batch]
         yield windows(data.validation, mine, options, prefixes)

@@ -343,8 +343,8 @@ def random_batches(data: Pairs, options: Options, step: int, rank: int, world: i
 def validation_batches(data: Pairs, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the pairs that are held out; no batch is of one pair alone."""
     pairs = data.validation
-    count = max(1, len(pairs) // options.batch)
-    for mine in np.array_split(np.arange(len(pairs)), count)[rank::world]:
+    rows = options.measured(len(pairs), world)
+    for mine in np.array_split(rows, max(1, len(rows) // options.batch))[rank::world]:
         yield side_by_side([pairs[i] for i in mine])
 
 

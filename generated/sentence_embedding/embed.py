@@ -7,7 +7,6 @@ python -m generated.sentence_embedding.embed --text "Well done" --text Good
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
-from .process import failed
+from .process import checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -81,7 +80,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--out", type=Path, help="an .npy file for the vectors, one row per text")
     add("--context-length", type=int, default=256, help="most tokens")
     add("--device", default=device, help="cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    return checked(parser.parse_args(arguments), positive=("context_length",))
 
 
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
@@ -94,19 +93,17 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     return choose_tokenizer(str(path))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        model, tokenizer = load(options.checkpoint, options.device), find_tokenizer(options)
-        vectors = embed(model, tokenizer, options.text, options.context_length, options.device)
-        if options.out:
-            np.save(options.out, vectors.numpy())
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    model, tokenizer = load(options.checkpoint, options.device), find_tokenizer(options)
+    vectors = embed(model, tokenizer, options.text, options.context_length, options.device)
+    if options.out:
+        np.save(options.out, vectors.numpy())
     for text, row in zip(options.text, similarities(vectors).tolist(), strict=True):
         print(" ".join(f"{number:7.4f}" for number in row), text, sep="  ")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -338,7 +338,7 @@ def random_batches(data: Texts, options: Options, step: int, rank: int, world: i
 
 def validation_batches(data: Texts, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the texts that are held out."""
-    rows = data.validation
+    rows = [data.validation[row] for row in options.measured(len(data.validation), world)]
     for first in range(rank * options.batch, len(rows), world * options.batch):
         yield side_by_side(rows[first : first + options.batch])
 

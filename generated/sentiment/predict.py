@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import torch
 from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
-from .process import failed
+from .process import checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -79,7 +78,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--text", action="append", required=True, help="may be given several times")
     add("--context-length", type=int, default=256, help="most tokens")
     add("--device", default=device, help="cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    return checked(parser.parse_args(arguments), positive=("context_length",))
 
 
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
@@ -92,14 +91,12 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     return choose_tokenizer(str(path))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        model, tokenizer = load(options.checkpoint, options.device), find_tokenizer(options)
-        rows = predict(model, tokenizer, options.text, options.context_length, options.device)
-        classes = read_classes(options.checkpoint, model.config.classes)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    model, tokenizer = load(options.checkpoint, options.device), find_tokenizer(options)
+    rows = predict(model, tokenizer, options.text, options.context_length, options.device)
+    classes = read_classes(options.checkpoint, model.config.classes)
     for text, row in zip(options.text, rows, strict=True):
         best = max(range(len(row)), key=row.__getitem__)
         print(f"{classes[best]}\t{row[best]:.4f}\t{text}")
@@ -107,4 +104,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

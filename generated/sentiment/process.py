@@ -3,19 +3,103 @@
 
 from __future__ import annotations
 
+import argparse
+import functools
+import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 RANK, WORLD = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # by torchrun
+MOST = 2**63  # what whole numbers of torch and numpy are below
+
+Item = TypeVar("Item")
 
 
-def failed(error: Exception) -> int:
+# ---- commands ----
+
+
+def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
+    """A command's main: what a user can mend is one line on stderr, and the exit code 2.
+
+    Lines appear as they are printed, into a file, too.
+    """
+
+    @functools.wraps(main)
+    def run(arguments: list[str] | None = None) -> int:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)
+        try:
+            return main(arguments)
+        except (ValueError, OSError) as error:
+            return failed(error)
+        except (MemoryError, RuntimeError) as error:
+            if not of_memory(error):
+                raise
+            return failed(f"the memory does not suffice; ask for less at once ({error!s:.100})")
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+            return 130
+
+    return run
+
+
+def of_memory(error: Exception) -> bool:
+    """Whether more memory was asked for than there is."""
+    words = ("allocate memory", "overflow", "out of memory")  # RuntimeErrors have no class for it
+    return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process, whatever threads it has: gloo's can abort it (pytorch#179291)."""
+    sys.stdout.flush()
+    if WORLD > 1 or code == 130:
+        os._exit(code)
+    sys.exit(code)
+
+
+def checked(
+    options: argparse.Namespace, positive: Collection[str] = (), signed: Collection[str] = ()
+) -> argparse.Namespace:
+    """A command's options, if they can be used: numbers are at least 0, or 1 if `positive`."""
+    for name, value in vars(options).items():
+        least = -MOST if name in signed else int(name in positive)
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, int | float) and not least <= value < MOST:
+            bounds = f"at least {least}, and below 2**63"
+            raise ValueError(f"{flag} can't be {value}: it must be {bounds}")
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isascii():
+                check_text(flag, text)
+    if "device" in options:
+        usable_device(options.device)
+    return options
+
+
+def check_text(flag: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{flag} is not UTF-8: {text!a:.80}") from None
+
+
+def check_memory(need: int, what: str) -> None:
+    """Refuses what this machine's memory can't hold, before hours go into finding out."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if need > have:
+        sizes = f"{need / 1e9:,.0f} GB, and this machine has {have / 1e9:,.0f}"
+        raise ValueError(f"{what} would take more than {sizes}; ask for less at once")
+
+
+def failed(error: Exception | str) -> int:
     """Says on stderr in one line what went wrong, and gives the exit code."""
     print("error:", plain(str(error)), file=sys.stderr)
     return 2
@@ -27,16 +111,28 @@ def plain(text: str) -> str:
     return visible.replace("##[", "#\\x23[")
 
 
+# ---- devices and ranks ----
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of a name, if there is one that can compute."""
+    try:
+        device = torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).partition("\n")[0]
+        raise ValueError(f"--device {name} can't be used: {why:.200}") from None
+    if device.type == "meta":
+        raise ValueError("--device meta can't be used: it has shapes alone, and no numbers")
+    return device
+
+
 def start_device(name: str) -> torch.device:
     """The device of this process, ready for its part in a run of WORLD processes."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    try:
-        device = torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {name} can't be used: {error}") from None
+    device = usable_device(name)
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.set_float32_matmul_precision("high")
@@ -53,14 +149,54 @@ def sum_over_ranks(value: float) -> float:
     return total.item()
 
 
+def all_reduce(tensor: Tensor) -> Tensor:
+    """The sum of the ranks' tensors, in place."""
+    if WORLD > 1:
+        dist.all_reduce(tensor)
+    return tensor
+
+
+# ---- signals ----
+
+
+class StoppedError(Exception):
+    """A rank has got a signal, and all ranks know it."""
+
+
 @contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM, collected, so that the current step ends and is saved."""
-    received: list[int] = []
+def stop_signals(received: list[int]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM, collected, so that all is saved first; a second one ends at once."""
+    first = 0.0
+
+    def receive(number: int, _: Any) -> None:
+        nonlocal first
+        # What a terminal tells each rank, torchrun hands on to it once more.
+        again = bool(received) and (WORLD == 1 or time.monotonic() - first > 2)
+        first = first if received else time.monotonic()
+        received.append(number)
+        if again:
+            raise KeyboardInterrupt
+        if RANK == 0 and len(received) == 1:  # print may be at work on a line
+            os.write(2, b"\nstopping, and saving first; Ctrl-C again ends at once\n")
+
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda which, _: received.append(which)) for number in numbers]
+    before = [signal.signal(number, receive) for number in numbers]
     try:
-        yield received
+        yield
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def in_step(batches: Iterable[Item], signals: Sequence[int]) -> Iterator[Item]:
+    """This rank's batches, beside the others'; StoppedError by a signal that any rank gets."""
+    mine = iter(batches)
+    while True:
+        batch = next(mine, None)
+        stopped, left = all_reduce(torch.tensor([len(signals), int(batch is not None)])).tolist()
+        if stopped:
+            raise StoppedError
+        if batch is not None:
+            yield batch
+        elif not left:
+            return

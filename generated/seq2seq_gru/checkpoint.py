@@ -93,10 +93,11 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
         raise OSError(
             f"{path} could not be written, what was there is untouched: {error}"
         ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def differences(saved: dict[str, Any], now: dict[str, Any]) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,7 +19,7 @@ from torch import Tensor
 from .model import Config
 from .options import Options
 from .pairs import Texts, read_texts
-from .process import failed
+from .process import checked, command, leave
 
 IGNORE = -100  # a target that the loss leaves out
 POOL = 100  # steps whose pairs are sorted by length together
@@ -309,6 +308,7 @@ def random_batches(data: Corpus, options: Options, step: int, rank: int, world: 
 def validation_batches(data: Corpus, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the whole split."""
     pairs = sorted(data.validation, key=length)
+    pairs = [pairs[row] for row in options.measured(len(pairs), world)]
     for first in range(rank * options.batch, len(pairs), world * options.batch):
         mine = pairs[first : first + options.batch]
         yield padded(mine, options.context_length, data.separator)
@@ -362,30 +362,28 @@ def train_tokenizer(texts: list[str], vocab_size: int, path: Path) -> int:
     return int(tokenizer.get_vocab_size())
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}.data")
     what = "makes a tokenizer.json of the pairs that training learns from"
-    command = parser.add_subparsers(required=True).add_parser(
+    trains = parser.add_subparsers(required=True).add_parser(
         "train-tokenizer",
         help=what,
         description=what,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = command.add_argument
+    add = trains.add_argument
     files = ("data", "source", "target", "validation", "validation_source", "validation_target")
     for name in files:
         add("--" + name.replace("_", "-"), default=getattr(Options, name), help="as in training")
     add("--vocab-size", type=int, default=Config.vocab_size, help="tokens")
     add("--out", type=Path, default="tokenizer.json", help="the file to write")
-    given = parser.parse_args(arguments)
-    try:
-        texts, _ = read_texts(Options(**{name: getattr(given, name) for name in files}))
-        size = train_tokenizer(texts.sides, given.vocab_size, given.out)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    given = checked(parser.parse_args(arguments))
+    texts, _ = read_texts(Options(**{name: getattr(given, name) for name in files}))
+    size = train_tokenizer(texts.sides, given.vocab_size, given.out)
     print(f"{given.out} has {size:,} tokens, from {len(texts.pairs):,} pairs")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -19,12 +19,12 @@ def pick(
     Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
     top_p of the probability; temperature 0 takes the likeliest.
     """
-    if temperature == 0:
+    if temperature < 1e-30:  # by less, float32 does not divide
         return logits.argmax(-1)
     ordered, tokens = logits.float().sort(descending=True)
     probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
-    probabilities = probabilities.masked_fill(before >= top_p, 0.0)
+    probabilities = probabilities.masked_fill((before >= top_p) & (before > 0), 0.0)
     drawn = torch.multinomial(probabilities, 1, generator=generator)
     return tokens.gather(1, drawn).squeeze(1)
 

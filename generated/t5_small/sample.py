@@ -9,8 +9,6 @@ Several sources, of whatever lengths, and several samples of each are decoded as
 from __future__ import annotations
 
 import argparse
-import math
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .generation import read_generation
 from .model import Config, Model
-from .process import failed
+from .process import checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -80,14 +78,12 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
     options = parser.parse_args(arguments)
     parser.set_defaults(**read_generation(folder_of(options)))
     options = parser.parse_args(arguments)
-    if min(options.tokens, options.beams) < 1:
-        raise ValueError("--tokens and --beams must be at least 1")
+    positive = ("tokens", "beams", "samples", "batch")
+    checked(options, positive=positive, signed=("length_penalty",))
     if options.repetition_penalty <= 0:
         raise ValueError(f"--repetition-penalty is {options.repetition_penalty}, not above 0")
-    if options.temperature < 0 or options.top_k < 0 or not 0 < options.top_p <= 1:
-        raise ValueError("--temperature and --top-k can't be negative, --top-p is in (0, 1]")
-    if not math.isfinite(options.length_penalty):
-        raise ValueError(f"--length-penalty is {options.length_penalty}, no number")
+    if not 0 < options.top_p <= 1:
+        raise ValueError(f"--top-p is {options.top_p}, not in (0, 1]")
     if options.beams > 1 and options.temperature > 0:
         raise ValueError(
             f"--beams {options.beams} searches for the likeliest, --temperature "
@@ -108,8 +104,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--best", type=int, default=1, help="of a beam search, printed with their scores")
     add_options(parser)
     options = parsed(parser, arguments)
-    if options.samples < 1 or (options.samples > 1 and options.beams > 1):
-        raise ValueError("--samples are at least 1, and no more of a search: it has its --best")
+    if options.samples > 1 and options.beams > 1:
+        raise ValueError("a search has no --samples; say with --best how many answers to print")
     if not 1 <= options.best <= options.beams:
         raise ValueError(f"--best is {options.best}, not from 1 to the --beams, {options.beams}")
     return options
@@ -212,19 +208,17 @@ def searched(
     )
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        model = load(options.checkpoint, options.device)
-        source_tokenizer, tokenizer = find_tokenizers(options)
-        sources = encode_sources(options.source, source_tokenizer, model.config)
-        drawn = [source for source in sources for _ in range(options.samples)]
-        texts = answers(options, model, tokenizer, drawn, options.best)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    model = load(options.checkpoint, options.device)
+    source_tokenizer, tokenizer = find_tokenizers(options)
+    sources = encode_sources(options.source, source_tokenizer, model.config)
+    drawn = [source for source in sources for _ in range(options.samples)]
+    texts = answers(options, model, tokenizer, drawn, options.best)
     print(f"\n{'-' * 80}\n".join(texts))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -27,7 +27,7 @@ from .metrics import bleu, chrf, error_rate
 from .model import CrossAttention, Model
 from .options import Options
 from .pairs import Texts, read_either, read_texts
-from .process import failed
+from .process import command, leave
 from .sample import add_options, answers, encode_sources, find_tokenizers, load, parsed
 
 
@@ -206,26 +206,22 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--answer", default="", help="a target of the picture, in place of the model's answer")
     add_options(parser)
     options = parsed(parser, arguments)
-    if options.limit < 0 or options.batch < 1:
-        raise ValueError("--limit can't be negative, --batch is at least 1")
     if bool(options.picture) != bool(options.text):
         raise ValueError("--picture goes with --text, of which it is")
     return options
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        model = load(options.checkpoint, options.device)
-        tokenizers = find_tokenizers(options)
-        if options.picture:
-            draw(options, model, tokenizers)
-        else:
-            evaluate(options, model, tokenizers)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    model = load(options.checkpoint, options.device)
+    tokenizers = find_tokenizers(options)
+    if options.picture:
+        draw(options, model, tokenizers)
+    else:
+        evaluate(options, model, tokenizers)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -217,7 +217,8 @@ def random_batches(data: Images, options: Options, step: int, rank: int, world: 
 
 def validation_batches(data: Images, options: Options, rank: int, world: int) -> Iterator[Batch]:
     """This rank's part of the held-out images, as they are."""
-    rows, size = range(rank, len(data.validation), world), options.batch
+    rows = options.measured(len(data.validation), world)[rank::world].tolist()
+    size = options.batch
     for start in range(0, len(rows), size):
         following = rows[start + size : start + 2 * size]
         images, masks = data.validation.read(rows[start : start + size], following)

@@ -29,7 +29,7 @@ from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .masks import coloured
 from .model import Config, Model, with_background
 from .pictures import MODE, check_pillow, find_pictures, opened_picture, pixels_of
-from .process import failed, plain
+from .process import checked, command, leave, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -188,20 +188,15 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--batch", type=int, default=8, help="pictures at once")
     add("--workers", type=int, default=4, help="threads that decode pictures")
     add("--device", default=device, help="cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    return checked(parser.parse_args(arguments), positive=("batch", "workers"))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        for name in ("batch", "workers"):
-            if getattr(options, name) < 1:
-                raise ValueError(f"--{name} can't be {getattr(options, name)}")
-        show(predictions(options), options.format)
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    show(predictions(options), options.format)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -44,6 +44,8 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         row="sequence",
         unit="token",
         units_in_row="context_length",
+        rows_in="train",
+        counted_as="tokens",
         loss="loss (nats per token)",
         flops_of="token",
         uses=(("sample", "--prompt Once"), ("evaluate", "--data other.txt")),

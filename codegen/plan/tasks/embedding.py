@@ -41,6 +41,7 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
         drawn=("batches",),
         data_class="Pairs",
         row="pair",
+        rows_in="train",
         unit="text",
         loss="loss (nats per text)",
         flops_of="token",

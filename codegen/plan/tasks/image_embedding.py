@@ -24,6 +24,7 @@ def image_embedding(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
         drawn=("batches", "the views of their images"),
         data_class="Images",
         row="image",
+        rows_in="train",
         unit="image",
         loss="loss (nats per view)",
         flops_of=f"image of {size} x {size} pixels",

@@ -50,6 +50,7 @@ def image_to_image(spec: SpecHead, network: HasLayers, flops: int) -> PictureTas
         uses=(("predict", "picture.png"),),
         figures=picture_figures("identity"),
         rows_in="train",
+        counted_as="pictures",
         draws=made == "noise",
         modes=(target,) if made else (source, target),
         source_mode=source,

@@ -90,6 +90,8 @@ def image_translation(spec: SpecHead, network: Translates, flops: int) -> Transl
         batch_class="Pair",
         data_class="Domains" if returns else "Photographs" if made else "Pairs",
         row="patch",
+        rows_in="train[0]" if returns else "train",
+        counted_as="pictures",
         unit="image",
         loss="loss",
         flops_of=f"patch of {size} x {size} pixels",

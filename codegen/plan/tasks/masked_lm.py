@@ -41,6 +41,8 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         row="sequence",
         unit="token",
         units_in_row="context_length",
+        rows_in="train",
+        counted_as="tokens",
         loss="loss (nats per token)",
         flops_of="token",
         flops=flops,

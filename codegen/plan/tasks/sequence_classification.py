@@ -83,6 +83,7 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
         drawn=("batches",),
         data_class="Texts",
         row="text",
+        rows_in="train",
         unit="text",
         loss=problem.loss,
         flops_of="token",

@@ -45,6 +45,7 @@ def super_resolution(spec: SpecHead, network: HasLayers, flops: int) -> PictureT
         uses=(("predict", "small.png"),),
         figures=picture_figures("bicubic"),
         rows_in="train",
+        counted_as="pictures",
         modes=("Y",) if numbers["channels"] == 1 else ("RGB",),
         source_mode="RGB",
         target_mode="RGB",

@@ -37,6 +37,7 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
         drawn=("batches",),
         data_class="Sentences",
         row="sentence",
+        rows_in="train",
         unit="sentence",
         loss="loss (nats per word)",
         flops_of="token",

@@ -17,6 +17,7 @@ class OptionPlan:
     default: bool | int | float | str | tuple[str, ...]
     help: str
     least: int = 1  # of a whole number
+    fraction: bool = False  # whether it is a part of one
 
     @property
     def flag(self) -> str:
@@ -57,6 +58,7 @@ class TaskPlan:
     units_in_row: str = ""  # the option that says how many; "" for one
     figures: tuple[tuple[str, str], ...] = ()  # measured beside the loss: name and format
     rows_in: str = "train.targets"  # of the data: what is as long as there are rows to train on
+    counted_as: str = ""  # what these are, in a word; "": rows
     batch_class: str = "Batch"  # what an objective is of, of data.py
     draws: bool = False  # whether a step draws numbers from torch for the data
     measures: str = "The mean loss over every target that is held out"  # what an evaluation finds
@@ -67,6 +69,16 @@ class TaskPlan:
     def units(self) -> str:
         """Several of them."""
         return several(self.unit)
+
+    @property
+    def counted(self) -> str:
+        """What there are so many of to train on."""
+        return self.counted_as or self.rows
+
+    @property
+    def held_in(self) -> str:
+        """Of the data: what is as long as there are rows held out."""
+        return self.rows_in.replace("train", "validation")
 
     @property
     def rows(self) -> str:

@@ -1,0 +1,126 @@
+# Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
+"""A run of training: what it is made of, how it is kept, and how it goes on from there."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from .checkpoint import (
+    differences,
+    load_optimizers,
+    load_weights,
+    optimizer_tensors,
+    progress_of,
+    read_checkpoint,
+    weights,
+    write_checkpoint,
+)
+from .data import Corpus, random_batches, read_data
+from .model import Config, Model
+from .options import Options
+from .process import RANK, WORLD, check_memory, start_device
+
+
+@dataclass
+class Run:
+    options: Options
+    device: torch.device
+    data: Corpus
+    config: Config
+    model: Model
+    network: nn.Module  # the model, inside DDP where there are several ranks
+    optimizers: list[torch.optim.Optimizer]
+    step: int = 0  # steps done
+    best: float = math.inf  # lowest validation loss
+    saved: int | None = None  # the step of the last checkpoint
+    signals: list[int] = field(default_factory=list)  # that this process has got
+
+    def path(self, name: str) -> Path:
+        return Path(self.options.out) / name
+
+    def mixed(self) -> bool:
+        """float32 weights, and bfloat16 where it is safe?"""
+        auto = self.options.dtype == "auto" and self.device.type == "cuda"
+        return auto or self.options.dtype == "bfloat16"
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed())
+
+
+def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimizer]:
+    """AdamW; weight decay shrinks matrices and embeddings only, not gains and biases."""
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "base_lr": options.lr, "weight_decay": options.weight_decay},
+        {"params": vectors, "base_lr": options.lr, "weight_decay": 0.0},
+    ]
+    betas = (options.beta1, options.beta2)
+    return [torch.optim.AdamW(groups, options.lr, betas, options.eps, fused=True)]
+
+
+def prepare(options: Options) -> Run:
+    out = Path(options.out)
+    if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
+        raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
+    data, config = read_data(options, Config.tiny() if options.tiny else Config())
+    one = random_batches(data, replace(options, batch=1, accumulation=1), 0, 0, 1)[0]
+    size = 100 + sum(part.nbytes for part in one if isinstance(part, Tensor))  # of a row, at least
+    check_memory(size * options.batch * options.accumulation, f"--batch {options.batch}")
+    device = start_device(options.device)
+    torch.manual_seed(options.seed)
+    with device:
+        model = Model(config)
+    model.init_weights()
+    run = Run(options, device, data, config, model, model, make_optimizers(model, options))
+    if options.resume:
+        load(run)
+    if options.compile:
+        model.compile()
+    if WORLD > 1:
+        run.network = DistributedDataParallel(model)
+    if RANK == 0 and not options.resume:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
+            (out / name).unlink(missing_ok=True)
+        data.save(out)
+    return run
+
+
+def save(run: Run, name: str, *, must: bool = False) -> None:
+    """best.safetensors holds the weights, checkpoint.safetensors all that a resumed run needs."""
+    if RANK > 0:
+        return
+    tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
+    metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
+    if name == "checkpoint.safetensors":
+        metadata["options"] = asdict(run.options)
+        tensors |= optimizer_tensors(run.model, run.optimizers)
+    try:
+        write_checkpoint(run.path(name), tensors, metadata)
+    except OSError as error:
+        if must:
+            raise
+        print(f"warning: {error}; training goes on", file=sys.stderr)
+    else:
+        if name == "checkpoint.safetensors":
+            run.saved = run.step
+
+
+def load(run: Run) -> None:
+    path = run.path("checkpoint.safetensors")
+    tensors, saved = read_checkpoint(path)
+    if different := differences(saved["config"], asdict(run.config)):
+        raise ValueError(f"{path} is of another model than this: {different}")
+    load_weights(run.model, tensors, path)
+    load_optimizers(run.model, run.optimizers, tensors, path)
+    run.step, run.best = progress_of(saved, path)
+    run.saved = run.step

@@ -1,0 +1,122 @@
+# Made from specs/dcgan_fashion.yaml; make it again: tgen build specs/dcgan_fashion.yaml
+"""A run of training: what it is made of, how it is kept, and how it goes on from there."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .checkpoint import (
+    differences,
+    load_optimizers,
+    load_weights,
+    optimizer_tensors,
+    progress_of,
+    read_checkpoint,
+    weights,
+    write_checkpoint,
+)
+from .data import Images, random_batches, read_data
+from .model import Config, Model
+from .optimizers import make_optimizers
+from .options import Options
+from .process import RANK, check_memory, start_device
+from .watch import Watch
+
+
+@dataclass
+class Run:
+    options: Options
+    device: torch.device
+    data: Images
+    config: Config
+    model: Model
+    optimizers: list[torch.optim.Optimizer]
+    step: int = 0  # steps done
+    best: float = math.inf  # lowest Frechet distance
+    saved: int | None = None  # the step of the last checkpoint
+    signals: list[int] = field(default_factory=list)  # that this process has got
+    watch: Watch = field(default_factory=Watch)
+    averages: dict[str, Tensor] = field(default_factory=dict)  # of the weights, over steps
+
+    def path(self, name: str) -> Path:
+        return Path(self.options.out) / name
+
+    def mixed(self) -> bool:
+        """float32 weights, and bfloat16 where it is safe?"""
+        auto = self.options.dtype == "auto" and self.device.type == "cuda"
+        return auto or self.options.dtype == "bfloat16"
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed())
+
+
+def prepare(options: Options) -> Run:
+    out = Path(options.out)
+    if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
+        raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
+    data, config = read_data(options, Config.tiny() if options.tiny else Config())
+    one = random_batches(data, replace(options, batch=1, accumulation=1), 0, 0, 1)[0]
+    size = 100 + sum(part.nbytes for part in one if isinstance(part, Tensor))  # of a row, at least
+    check_memory(size * options.batch * options.accumulation, f"--batch {options.batch}")
+    device = start_device(options.device)
+    torch.manual_seed(options.seed)
+    with device:
+        model = Model(config)
+    model.init_weights()
+    run = Run(options, device, data, config, model, make_optimizers(model, options))
+    run.averages = {name: tensor.detach().clone() for name, tensor in weights(model).items()}
+    if options.resume:
+        load(run)
+    if options.compile:
+        model.generator.compile()
+        # The gradients of the discriminator's gradients are more than torch.compile has.
+    if RANK == 0 and not options.resume:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
+            (out / name).unlink(missing_ok=True)
+        data.save(out)
+    return run
+
+
+def save(run: Run, name: str, *, must: bool = False) -> None:
+    """best.safetensors holds the weights, checkpoint.safetensors all that a resumed run needs."""
+    if RANK > 0:
+        return
+    tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
+    metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
+    if name == "checkpoint.safetensors":
+        metadata["options"] = asdict(run.options)
+        tensors |= optimizer_tensors(run.model, run.optimizers)
+        tensors |= {f"average.{key}": value for key, value in run.averages.items()}
+    try:
+        write_checkpoint(run.path(name), tensors, metadata)
+    except OSError as error:
+        if must:
+            raise
+        print(f"warning: {error}; training goes on", file=sys.stderr)
+    else:
+        if name == "checkpoint.safetensors":
+            run.saved = run.step
+
+
+def load(run: Run) -> None:
+    path = run.path("checkpoint.safetensors")
+    tensors, saved = read_checkpoint(path)
+    if different := differences(saved["config"], asdict(run.config)):
+        raise ValueError(f"{path} is of another model than this: {different}")
+    load_weights(run.model, tensors, path)
+    load_optimizers(run.model, run.optimizers, tensors, path)
+    for name, average in run.averages.items():
+        saved_average = tensors.get(f"average.{name}")
+        if saved_average is None or saved_average.shape != average.shape:
+            raise ValueError(f"{path} has no average of {name} as the model has it")
+        average.copy_(saved_average)
+    run.step, run.best = progress_of(saved, path)
+    run.saved = run.step
