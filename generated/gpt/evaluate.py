@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -34,7 +33,7 @@ from .data import (
 from .files import files_of, pieces_of
 from .model import Config, Model
 from .options import Options
-from .process import failed
+from .process import checked, command, leave
 from .sample import load
 from .tokens import token_ids
 
@@ -56,6 +55,7 @@ def options_of_run(options: argparse.Namespace) -> Options:
     run = Options(**saved) if isinstance(saved, dict) else Options()
     return replace(
         run,
+        eval_batches=0,
         context_length=options.context_length or run.context_length,
         batch=options.batch or run.batch,
     )
@@ -155,20 +155,15 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--context-length", type=int, default=0, help="tokens per window; 0: as in training")
     add("--batch", type=int, default=0, help="windows read together; 0: as in training")
     add("--device", default=device, help="cpu, cuda, ...")
-    options = parser.parse_args(arguments)
-    if min(options.context_length, options.batch) < 0:
-        raise ValueError("--context-length and --batch can't be negative")
-    return options
+    return checked(parser.parse_args(arguments))
 
 
+@command
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        options = parse_options(arguments)
-        model, run = load(options.checkpoint, options.device), options_of_run(options)
-        corpus, run = read_measured(options, run, model.config)
-        loss, count = measure(model, corpus, run, torch.device(options.device))
-    except (ValueError, OSError) as error:
-        return failed(error)
+    options = parse_options(arguments)
+    model, run = load(options.checkpoint, options.device), options_of_run(options)
+    corpus, run = read_measured(options, run, model.config)
+    loss, count = measure(model, corpus, run, torch.device(options.device))
     print(f"{count:,} tokens of {' '.join(options.data or run.validation_data or run.data)}")
     for name, figure in figures(loss, corpus).items():
         print(f"  {name:22}{figure}")
@@ -176,4 +171,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
