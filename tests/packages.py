@@ -46,6 +46,8 @@ TRAIN_FILES = (
     "data.py",
     "pairs.py",
     "checkpoint.py",
+    "digests.py",
+    "lock.py",
     "log.py",
     "process.py",
     "augment.py",

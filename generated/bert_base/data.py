@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 
@@ -141,14 +142,14 @@ class Corpus:
     vocab_size: int = 0  # the model's
     mask: int = 0  # the token that hides others
 
-    def fit(self, context: int, vocab_size: int) -> int:
-        """How many tokens the model has: characters and a mask, else as before, if the data fit."""
+    def fit(self, context: int, vocab_size: int, grows: bool = False) -> int:
+        """How many tokens the model has: characters and a mask, else as before or grown to fit."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size + 1
-        elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
-            raise ValueError(
-                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
-            )
+        elif self.tokenizer is not None and (there := self.tokenizer.vocab_size) > vocab_size:
+            if not grows:
+                raise ValueError(f"the tokenizer has {there} tokens, the model only {vocab_size}")
+            vocab_size = there + 1
         for split, ids in (("training", self.train), ("validation", self.validation)):
             if len(ids) < context:
                 raise ValueError(
@@ -156,9 +157,10 @@ class Corpus:
                     f"of {context}; give more text or a smaller --context-length"
                 )
             if (largest := int(ids.max())) >= vocab_size:
-                raise ValueError(
-                    f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
-                )
+                if not grows:
+                    there = f"token {largest}, the model's vocabulary {vocab_size}"
+                    raise ValueError(f"the {split} split holds {there}")
+                vocab_size = largest + 2
         return vocab_size
 
     def mask_id(self, text: str, vocab_size: int) -> int:
@@ -191,6 +193,10 @@ class Corpus:
             )
         return vocab_size - 1
 
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"corpus": digest(self.train, self.validation)}
+
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
         (folder / "tokenizer.json").unlink(missing_ok=True)
@@ -205,7 +211,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     """
     kept = Path(options.out) / "tokenizer.json"
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
-    corpus = read_corpus(Path(options.data), tokenizer, options.validation, config.vocab_size)
+    corpus = read_corpus(Path(options.data), tokenizer, options.validation, Config().vocab_size)
     return fitted(corpus, options, config)
 
 
@@ -215,7 +221,7 @@ def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Co
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
         )
-    vocab_size = corpus.fit(options.context_length, config.vocab_size)
+    vocab_size = corpus.fit(options.context_length, config.vocab_size, options.tiny)
     mask = corpus.mask_id(options.mask_token, vocab_size)
     corpus = replace(corpus, vocab_size=vocab_size, mask=mask)
     return corpus, replace(config, vocab_size=vocab_size)

@@ -23,6 +23,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,17 +35,22 @@ from torch import Tensor, nn
 
 from .augment import augmented
 from .checkpoint import (
+    check_data,
+    check_exact,
     differences,
     load_optimizers,
     load_weights,
     optimizer_tensors,
     progress_of,
     read_checkpoint,
+    warn,
     weights,
     write_checkpoint,
 )
 from .compare import compared, write_samples
 from .data import Domains, Pair, random_batches, read_data, validation_batches
+from .digests import digest_of_file
+from .lock import alone_in
 from .log import Log, open_log, peak_flops, plot_losses, progress
 from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Config, Model
@@ -55,7 +61,6 @@ from .process import RANK, WORLD, failed, start_device, stop_signals, sum_gradie
 
 # Forward and backward, of Config(); --tiny doesn't show MFU.
 FLOPS_PER_IMAGE = 15_566_372_864
-
 
 # ---- run ----
 
@@ -68,6 +73,7 @@ class Run:
     config: Config
     model: Model
     optimizers: list[torch.optim.Optimizer]
+    read: dict[str, str] = field(default_factory=dict)  # digests of the data, by name
     step: int = 0  # steps done
     best: float = math.inf  # lowest Frechet distance
     pool: Pool = field(init=False)  # of images that were made before
@@ -94,6 +100,7 @@ def prepare(options: Options) -> Run:
     model.init_weights()
     run = Run(options, device, data, config, model, make_optimizers(model, options))
     run.pool = Pool(options, config, device)
+    run.read = data.digests()
     if options.resume:
         load(run)
     if options.compile:
@@ -105,6 +112,7 @@ def prepare(options: Options) -> Run:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
             (out / name).unlink(missing_ok=True)
+    if RANK == 0 and (options.new_data or not options.resume):
         data.save(out)
     return run
 
@@ -115,8 +123,11 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
         return
     tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
     metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
+    metadata["data"] = run.read
     if name == "checkpoint.safetensors":
         metadata["options"] = asdict(run.options)
+        if (log := run.path("log.jsonl")).is_file():
+            metadata["log"] = [log.stat().st_size, digest_of_file(log)]
         tensors |= optimizer_tensors(run.model, run.optimizers)
         tensors["pool.images"] = run.pool.images
         metadata["pooled"] = run.pool.seen
@@ -133,10 +144,31 @@ def load(run: Run) -> None:
     tensors, saved = read_checkpoint(path)
     if different := differences(saved["config"], asdict(run.config)):
         raise ValueError(f"{path} is of another model than this: {different}")
+    if not run.options.new_data:
+        check_data(saved, run.read, path, "go on with these by --new-data")
     load_weights(run.model, tensors, path)
     load_optimizers(run.model, run.optimizers, tensors, path)
+    check_exact(run.model, run.optimizers, tensors, path)
     run.pool.load(tensors.get("pool.images"), saved.get("pooled"), path)
     run.step, run.best = progress_of(saved, path)
+    if saved.get("data", run.read) != run.read:
+        run.best = math.inf  # a loss of other data says nothing about these
+    if "tensors" in saved:
+        check_beside(run, saved)
+
+
+def check_beside(run: Run, saved: dict[str, Any]) -> None:
+    """Says what else has changed in the folder, which training can do without."""
+    best, log = run.path("best.safetensors"), run.path("log.jsonl")
+    try:
+        if math.isfinite(run.best):
+            read_checkpoint(best)
+    except ValueError as error:
+        run.best = math.inf
+        warn(f"{error}; the next evaluation writes it anew")
+    size, written = saved.get("log", (0, ""))
+    if written and digest_of_file(log, size) != written:
+        warn(f"{log} lacks lines, or has others, than at step {run.step}; new ones follow")
 
 
 # ---- training ----
@@ -259,8 +291,10 @@ def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the first rank speaks for all
     try:
-        with stop_signals() as signals:
-            run = prepare(parse_options(arguments))
+        options = parse_options(arguments)
+        alone = alone_in(Path(options.out)) if RANK == 0 else nullcontext()
+        with alone, stop_signals() as signals:
+            run = prepare(options)
             path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
             with open_log(path, run.step, run.options.steps) as log:
                 train(run, log, signals)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 from .pairs import Texts, read_texts
@@ -200,6 +201,11 @@ class Corpus:
     source_tokenizer: Tokenizer
     tokenizer: Tokenizer
     separator: int  # the token before each target and at its end
+    known_by: str  # the digest of the texts
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"pairs": self.known_by}
 
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
@@ -221,13 +227,13 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     source_tokenizer = make_tokenizer(
         name, train.sources, validation.sources, config.encoder_vocab_size, options.lowercase
     )
-    size = fit(source_tokenizer, config.encoder_vocab_size)
+    size = fit(source_tokenizer, config.encoder_vocab_size, options.tiny)
     config = replace(config, encoder_vocab_size=size)
     name = kept_or_asked(options, "tokenizer")
     tokenizer = make_tokenizer(
         name, train.targets, validation.targets, config.vocab_size, options.lowercase
     )
-    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size))
+    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.tiny))
     separator = separator_id(options.separator, tokenizer)
     if separator >= config.vocab_size:
         raise ValueError(f"--separator is token {separator}, the model has {config.vocab_size}")
@@ -235,8 +241,9 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
         list(encode_pairs(texts, source_tokenizer, tokenizer, separator))
         for texts in (train, validation)
     ]
+    known_by = digest(train.pairs, validation.pairs)
     corpus = Corpus(
-        sorted(splits[0], key=length), splits[1], source_tokenizer, tokenizer, separator
+        sorted(splits[0], key=length), splits[1], source_tokenizer, tokenizer, separator, known_by
     )
     tell_cuts(corpus, options.context_length)
     return corpus, config
@@ -259,15 +266,15 @@ def make_tokenizer(
     return choose_tokenizer(name)
 
 
-def fit(tokenizer: Tokenizer, vocab_size: int) -> int:
+def fit(tokenizer: Tokenizer, vocab_size: int, grows: bool) -> int:
     """How many tokens the model has: as many as the data, or as before where these are given."""
     if isinstance(tokenizer, CharTokenizer | WordTokenizer):
         return tokenizer.vocab_size
-    if tokenizer.vocab_size > vocab_size:
+    if tokenizer.vocab_size > vocab_size and not grows:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model only {vocab_size}"
         )
-    return vocab_size
+    return max(tokenizer.vocab_size, vocab_size)
 
 
 def encode_pairs(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 
@@ -141,14 +142,14 @@ class Corpus:
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
     text: str | None = None  # of what is held out, where it was one
 
-    def fit(self, context: int, vocab_size: int) -> int:
-        """How many tokens the model has: one per character, else as before, if the data fit."""
+    def fit(self, context: int, vocab_size: int, grows: bool = False) -> int:
+        """How many tokens the model has: one per character, else as before, if it need not grow."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size
-        elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
-            raise ValueError(
-                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
-            )
+        elif self.tokenizer is not None and (there := self.tokenizer.vocab_size) > vocab_size:
+            if not grows:
+                raise ValueError(f"the tokenizer has {there} tokens, the model only {vocab_size}")
+            vocab_size = there
         for split, ids in (("training", self.train), ("validation", self.validation)):
             if len(ids) < context + 1:
                 raise ValueError(
@@ -156,10 +157,15 @@ class Corpus:
                     f"of {context} and one more; give more text or a smaller --context-length"
                 )
             if (largest := int(ids.max())) >= vocab_size:
-                raise ValueError(
-                    f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
-                )
+                if not grows:
+                    there = f"token {largest}, the model's vocabulary {vocab_size}"
+                    raise ValueError(f"the {split} split holds {there}")
+                vocab_size = largest + 1
         return vocab_size
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"corpus": digest(self.train, self.validation)}
 
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
@@ -175,7 +181,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     """
     kept = Path(options.out) / "tokenizer.json"
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
-    corpus = read_corpus(Path(options.data), tokenizer, options.validation, config.vocab_size)
+    corpus = read_corpus(Path(options.data), tokenizer, options.validation, Config().vocab_size)
     return fitted(corpus, options, config)
 
 
@@ -185,7 +191,7 @@ def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Co
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
         )
-    vocab_size = corpus.fit(options.context_length, config.vocab_size)
+    vocab_size = corpus.fit(options.context_length, config.vocab_size, options.tiny)
     return corpus, replace(config, vocab_size=vocab_size)
 
 

@@ -64,9 +64,9 @@ def read_measured(
     kept = folder_of(options) / "tokenizer.json"
     name = options.tokenizer or (str(kept) if kept.exists() else "")
     if options.data is None:
-        corpus = read_corpus(Path(run.data), name, run.validation, config.vocab_size)
+        corpus = read_corpus(Path(run.data), name, run.validation, Config().vocab_size)
     elif options.data.suffix in (".bin", ".npy"):
-        ids = token_ids(options.data, config.vocab_size)
+        ids = token_ids(options.data, Config().vocab_size)
         corpus = Corpus(ids, ids, choose_tokenizer(name) if name else None)
     else:
         text, tokenizer = read_text(options.data), choose_tokenizer(name)

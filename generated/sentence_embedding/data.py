@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 
@@ -142,6 +143,10 @@ class Pairs:
     validation: list[Pair]
     tokenizer: Tokenizer
 
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"pairs": digest(self.train, self.validation)}
+
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""
         self.tokenizer.save(folder / "tokenizer.json")
@@ -163,7 +168,8 @@ def read_data(options: Options, config: Config) -> tuple[Pairs, Config]:
     pairs = read_pairs(
         Path(options.data), tokenizer, options.context_length, options.validation, options.seed
     )
-    return pairs, replace(config, vocab_size=fit(pairs.tokenizer, config.vocab_size))
+    vocab_size = fit(pairs.tokenizer, config.vocab_size, options.tiny)
+    return pairs, replace(config, vocab_size=vocab_size)
 
 
 def read_pairs(path: Path, tokenizer: str, context: int, validation: float, seed: int) -> Pairs:
@@ -250,15 +256,15 @@ def read_text(path: Path) -> str:
     return text
 
 
-def fit(tokenizer: Tokenizer, vocab_size: int) -> int:
+def fit(tokenizer: Tokenizer, vocab_size: int, grows: bool) -> int:
     """How many tokens the model has: one per character, else as before, if the data fit."""
     if isinstance(tokenizer, CharTokenizer):
         return tokenizer.vocab_size
-    if tokenizer.vocab_size > vocab_size:
+    if tokenizer.vocab_size > vocab_size and not grows:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model only {vocab_size}"
         )
-    return vocab_size
+    return max(tokenizer.vocab_size, vocab_size)
 
 
 def encode(tokenizer: Tokenizer, text: str, context: int) -> list[int]:

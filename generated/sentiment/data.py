@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 
@@ -141,6 +142,10 @@ class Texts:
     tokenizer: Tokenizer
     classes: list[str]
 
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"texts": digest(self.train, self.validation), "classes": digest(self.classes)}
+
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""
         self.tokenizer.save(folder / "tokenizer.json")
@@ -161,7 +166,7 @@ def read_data(options: Options, config: Config) -> tuple[Texts, Config]:
     texts = read_texts(
         Path(options.data), tokenizer, options.context_length, options.validation, options.seed
     )
-    vocab_size = fit(texts.tokenizer, config.vocab_size)
+    vocab_size = fit(texts.tokenizer, config.vocab_size, options.tiny)
     return texts, replace(config, vocab_size=vocab_size, classes=len(texts.classes))
 
 
@@ -254,15 +259,15 @@ def read_text(path: Path) -> str:
     return text
 
 
-def fit(tokenizer: Tokenizer, vocab_size: int) -> int:
+def fit(tokenizer: Tokenizer, vocab_size: int, grows: bool) -> int:
     """How many tokens the model has: one per character, else as before, if the data fit."""
     if isinstance(tokenizer, CharTokenizer):
         return tokenizer.vocab_size
-    if tokenizer.vocab_size > vocab_size:
+    if tokenizer.vocab_size > vocab_size and not grows:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model only {vocab_size}"
         )
-    return vocab_size
+    return max(tokenizer.vocab_size, vocab_size)
 
 
 def encode(tokenizer: Tokenizer, text: str, context: int) -> list[int]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 from .pairs import Texts, read_texts
@@ -148,6 +149,11 @@ class Corpus:
     validation: list[Pair]
     tokenizer: Tokenizer
     separator: int  # the token before each target and at its end
+    known_by: str  # the digest of the texts
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"pairs": self.known_by}
 
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
@@ -167,12 +173,13 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     kept = Path(options.out) / "tokenizer.json"
     name = str(kept) if options.resume and kept.exists() else options.tokenizer
     tokenizer = make_tokenizer(name, train.sides, validation.sides)
-    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size))
+    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.tiny))
     separator = separator_id(options.separator, tokenizer)
     if separator >= config.vocab_size:
         raise ValueError(f"--separator is token {separator}, the model has {config.vocab_size}")
     splits = [list(encode_pairs(texts, tokenizer, separator)) for texts in (train, validation)]
-    corpus = Corpus(sorted(splits[0], key=length), splits[1], tokenizer, separator)
+    known_by = digest(train.pairs, validation.pairs)
+    corpus = Corpus(sorted(splits[0], key=length), splits[1], tokenizer, separator, known_by)
     tell_cuts(corpus, options.context_length)
     return corpus, config
 
@@ -184,15 +191,15 @@ def make_tokenizer(name: str, texts: list[str], held_out: list[str]) -> Tokenize
     return choose_tokenizer(name)
 
 
-def fit(tokenizer: Tokenizer, vocab_size: int) -> int:
+def fit(tokenizer: Tokenizer, vocab_size: int, grows: bool) -> int:
     """How many tokens the model has: as many as the data, or as before where these are given."""
     if isinstance(tokenizer, CharTokenizer):
         return tokenizer.vocab_size
-    if tokenizer.vocab_size > vocab_size:
+    if tokenizer.vocab_size > vocab_size and not grows:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model only {vocab_size}"
         )
-    return vocab_size
+    return max(tokenizer.vocab_size, vocab_size)
 
 
 def encode_pairs(texts: Texts, tokenizer: Tokenizer, separator: int) -> Iterator[Pair]:

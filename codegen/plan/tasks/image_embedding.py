@@ -19,6 +19,7 @@ def image_embedding(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
         name="image-embedding",
         data="images",
         commands=("--data images/", "--data digits.npz  # an array `images`"),
+        keeps=("images.json",),
         kept="images.json (mean and deviation of the channels)",
         drawn=("batches", "the views of their images"),
         data_class="Images",

@@ -1,0 +1,62 @@
+# Made from specs/gpt_char.yaml; make it again: tgen build specs/gpt_char.yaml
+"""Digests, by which a run knows again what it has read and written.
+
+CRC-32 finds every flipped bit in a tenth of the time that writing takes; forgers it does not stop.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LARGE = 2**30  # bytes of an array: of more, pieces from all over it are read
+PIECE = 2**20
+
+
+def digest(*parts: Any) -> str:
+    """Of tensors, arrays, bytes and what JSON can say, in their order."""
+    crc = 0
+    for part in parts:
+        for piece in pieces(part):
+            crc = zlib.crc32(piece, crc)
+    return f"{crc:08x}"
+
+
+def pieces(part: Any) -> Iterator[bytes | memoryview]:
+    """What a digest is of: bytes where they lie, and of numbers their kind and shape."""
+    if isinstance(part, bytes):
+        yield part
+    elif isinstance(part, Tensor):
+        yield from pieces([str(part.dtype), *part.shape])
+        yield memoryview(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    elif isinstance(part, np.ndarray):
+        yield from pieces([str(part.dtype), *part.shape])
+        flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
+        step = PIECE * max(1, len(flat) // LARGE)
+        for start in range(0, len(flat), step):
+            yield memoryview(flat[start : start + PIECE])
+    elif isinstance(part, list):
+        for start in range(0, len(part), 10_000):
+            yield json.dumps(part[start : start + 10_000]).encode()
+    else:
+        yield json.dumps(part).encode()
+
+
+def digest_of_file(path: Path, size: int = -1) -> str:
+    """Of a file's first bytes, or all; "" if there is no such file."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return digest(file.read(size))
+
+
+def digest_of_tensor(tensor: Tensor) -> str:
+    """With its kind of number, so that an error can say which it was."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {digest(tensor)}"
