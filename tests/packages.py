@@ -48,6 +48,7 @@ TRAIN_FILES = (
     "checkpoint.py",
     "digests.py",
     "lock.py",
+    "resume.py",
     "log.py",
     "process.py",
     "augment.py",

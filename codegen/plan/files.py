@@ -77,6 +77,7 @@ def package_files(
         *((FilePlan("muon.py", "package/muon.py.jinja", roots=("Muon",)),) if muon else ()),
         FilePlan("options.py", "package/options.py.jinja", roots=()),
         FilePlan("process.py", "package/process.py.jinja", roots=()),
+        FilePlan("resume.py", "package/resume.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((weights,) if weights else ()),
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,13 @@ def pieces(part: Any) -> Iterator[bytes | memoryview]:
         yield part
     elif isinstance(part, Tensor):
         yield from pieces([str(part.dtype), *part.shape])
-        yield memoryview(part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        yield part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
     elif isinstance(part, np.ndarray):
         yield from pieces([str(part.dtype), *part.shape])
         flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
         step = PIECE * max(1, len(flat) // LARGE)
         for start in range(0, len(flat), step):
-            yield memoryview(flat[start : start + PIECE])
+            yield flat[start : start + PIECE].data
     elif isinstance(part, list):
         for start in range(0, len(part), 10_000):
             yield json.dumps(part[start : start + 10_000]).encode()
@@ -49,12 +49,20 @@ def pieces(part: Any) -> Iterator[bytes | memoryview]:
         yield json.dumps(part).encode()
 
 
-def digest_of_file(path: Path, size: int = -1) -> str:
-    """Of a file's first bytes, or all; "" if there is no such file."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return digest(file.read(size))
+def digest_of_file(path: Path) -> str:
+    """ "" if there is no such file."""
+    return digest(path.read_bytes()) if path.is_file() else ""
+
+
+def digests_of_files(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Those of the files that are there, by name."""
+    return {name: found for name in names if (found := digest_of_file(folder / name))}
+
+
+def mark_of(path: Path, size: int | None = None) -> list[Any]:
+    """How far a file goes, or its first so many bytes, and what they are."""
+    content = path.read_bytes()[:size] if path.is_file() else b""
+    return [len(content), digest(content)]
 
 
 def digest_of_tensor(tensor: Tensor) -> str:

@@ -158,8 +158,8 @@ class Corpus:
                 )
             if (largest := int(ids.max())) >= vocab_size:
                 if not grows:
-                    there = f"token {largest}, the model's vocabulary {vocab_size}"
-                    raise ValueError(f"the {split} split holds {there}")
+                    odd = f"token {largest}, the model's vocabulary {vocab_size}"
+                    raise ValueError(f"the {split} split holds {odd}")
                 vocab_size = largest + 1
         return vocab_size
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -159,8 +160,8 @@ class Corpus:
                 )
             if (largest := int(ids.max())) >= vocab_size:
                 if not grows:
-                    there = f"token {largest}, the model's vocabulary {vocab_size}"
-                    raise ValueError(f"the {split} split holds {there}")
+                    odd = f"token {largest}, the model's vocabulary {vocab_size}"
+                    raise ValueError(f"the {split} split holds {odd}")
                 vocab_size = largest + 1
         return vocab_size
 
@@ -289,15 +290,20 @@ def token_ids(path: Path, vocab_size: int) -> np.ndarray:
 
 
 def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
-    """The token of --separator, which is its text or its number."""
+    """The token of --separator, which is its text or its number.
+
+    Where nothing else is said and the tokenizer lacks it, it is what ends texts there.
+    """
     if text.isdecimal():
         return int(text)
-    ids = tokenizer.encode(text) if tokenizer is not None else []
-    if len(ids) != 1:
-        raise ValueError(
-            f"--separator {text!r} is {len(ids)} tokens; give one, or a token's number"
-        )
-    return ids[0]
+    usual = text == Options.separator
+    ends = ("</s>", "<eos>", "[SEP]") if isinstance(tokenizer, FileTokenizer) else ("\n",)
+    for name in (text, *ends) if usual else (text,):
+        with suppress(ValueError):  # as of a character that is not in the vocabulary
+            ids = tokenizer.encode(name) if tokenizer is not None else []
+            if len(ids) == 1:
+                return ids[0]
+    raise ValueError(f"--separator {text!r} is no token of the tokenizer; give one, or a number")
 
 
 # ---- batches ----

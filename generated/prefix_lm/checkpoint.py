@@ -20,8 +20,7 @@ from .digests import digest, digest_of_file, digest_of_tensor
 from .process import RANK, plain
 
 FORMATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-BY_DIGEST = {"tensors", "files", "data", "log"}  # metadata that are never without one
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # of each parameter
+BY_DIGEST = {"tensors", "digests", "log"}  # metadata that are never without one
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -91,21 +90,21 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def check_kept(path: Path, otherwise: str) -> None:
     """ValueError if a file is no longer what a run left beside its checkpoints."""
-    for name in ("best.safetensors", "checkpoint.safetensors"):
-        if (beside := path.with_name(name)).is_file():
-            written = read_metadata(beside).get("files", {}).get(path.name)
-            if written and digest_of_file(path) != written:
-                what = "is not what the run left there" if path.exists() else "is gone"
-                raise ValueError(f"{path} {what}: bring it back, or {otherwise}")
+    names = ("checkpoint.safetensors", "best.safetensors")  # the last that was written knows best
+    beside = next((one for name in names if (one := path.with_name(name)).is_file()), None)
+    written = read_metadata(beside).get("digests", {}).get(path.name) if beside else None
+    if written and digest_of_file(path) != written:
+        what = "is not what the run left there" if path.exists() else "is gone"
+        raise ValueError(f"{path} {what}: bring it back, or {otherwise}")
 
 
 def check_data(saved: dict[str, Any], now: dict[str, str], path: Path, otherwise: str) -> None:
     """ValueError names what is no longer what the run of a checkpoint read."""
-    written = saved.get("data", {})
+    written = saved.get("digests", {})
     if odd := [name for name, value in now.items() if written.get(name, value) != value]:
         raise ValueError(
-            f"{path} was trained on other data: {' and '.join(odd)} differ, or options by which "
-            f"they were read; bring them back, or {otherwise}"
+            f"{path} was trained on other data ({', '.join(odd)}), or they were read with other "
+            f"options: bring these back, or {otherwise}"
         )
 
 
@@ -120,14 +119,6 @@ def check_kinds(saved: dict[str, Any], own: dict[str, Any], path: Path) -> None:
         if type(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
             like = f"{value!r:.60}, not like {own[name]!r:.60}"
             raise ValueError(f"{path} says that {name} is {like}")
-
-
-def progress_of(saved: dict[str, Any], path: Path) -> tuple[int, float]:
-    """At which step a checkpoint was written, and the lowest loss so far."""
-    step, best = saved.get("step"), saved.get("best")
-    if not isinstance(step, int) or not isinstance(best, float):
-        raise ValueError(f"{path} does not say at which step it was written, and how good it was")
-    return step, best
 
 
 def warn(text: str) -> None:
@@ -176,49 +167,3 @@ def optimizer_tensors(
         for optimizer in optimizers
         for field, value in optimizer.state.get(parameter, {}).items()
     }
-
-
-def load_optimizers(
-    model: nn.Module,
-    optimizers: Iterable[torch.optim.Optimizer],
-    tensors: dict[str, Tensor],
-    path: Path,
-) -> None:
-    """The reverse of optimizer_tensors."""
-    parameters = dict(model.named_parameters())
-    groups = [(each, group) for each in optimizers for group in each.param_groups]
-    states = {p: optimizer.state[p] for optimizer, group in groups for p in group["params"]}
-    for key, tensor in tensors.items():
-        kind, _, rest = key.partition(".")
-        name, _, field = rest.rpartition(".")
-        if kind == "optimizer":
-            shapes = (parameters[name].shape, torch.Size()) if name in parameters else ()
-            if tensor.shape not in shapes or parameters[name] not in states:
-                raise ValueError(f"{path} has {key!r} of {list(tensor.shape)}; nothing here is so")
-            parameter = parameters[name]
-            if tensor.dtype != parameter.dtype:
-                raise ValueError(f"{path} has {key} as {tensor.dtype}, not {parameter.dtype}")
-            like = parameter if tensor.ndim else tensor  # in memory as optimizers go through it
-            state = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device)
-            states[parameter][field] = state.copy_(tensor)
-
-
-def check_exact(
-    model: nn.Module,
-    optimizers: Iterable[torch.optim.Optimizer],
-    tensors: dict[str, Tensor],
-    path: Path,
-) -> None:
-    """ValueError if a run can't go on exactly: weights in other numbers, moments that lack."""
-    for name, tensor in weights(model).items():
-        if (dtype := tensors[f"model.{name}"].dtype) != tensor.dtype:
-            raise ValueError(
-                f"{path} has {name} as {dtype}, and training goes on in {tensor.dtype}"
-            )
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    for optimizer in optimizers:
-        kind = type(optimizer).__name__
-        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
-            for field in MOMENTS:
-                if field not in optimizer.state[parameter]:
-                    raise ValueError(f"{path} has no {field} of {names[parameter]} for {kind}")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, get_args, get_type_hints
 
-from .checkpoint import check_kinds, differences, read_metadata
+from .checkpoint import check_kept, check_kinds, differences, read_metadata
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def parse_options(arguments: list[str] | None) -> Options:
         saved |= {"out": given.out, "resume": True, "overwrite": False, "new_data": False}
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)
+        for name in () if given.new_data else ("images.json",):
+            check_kept(path.with_name(name), "go on with what is there by --new-data")
         print(f"resuming {path}; changed options: {differences(saved, vars(given)) or 'none'}")
     elif given.new_data:
         raise ValueError("--new-data is for a run that goes on: give --resume with it")

@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .digests import digest
 from .model import Config
 from .options import Options
-from .pairs import Texts, read_texts
+from .pairs import Texts, digest_of_pairs, read_texts
 from .process import failed
 
 IGNORE = -100  # a target that the loss leaves out
@@ -178,7 +178,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     if separator >= config.vocab_size:
         raise ValueError(f"--separator is token {separator}, the model has {config.vocab_size}")
     splits = [list(encode_pairs(texts, tokenizer, separator)) for texts in (train, validation)]
-    known_by = digest(train.pairs, validation.pairs)
+    known_by = digest_of_pairs(train, validation)
     corpus = Corpus(sorted(splits[0], key=length), splits[1], tokenizer, separator, known_by)
     tell_cuts(corpus, options.context_length)
     return corpus, config
@@ -243,15 +243,20 @@ def choose_tokenizer(name: str) -> Tokenizer:
 
 
 def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
-    """The token of --separator, which is its text or its number."""
+    """The token of --separator, which is its text or its number.
+
+    Where nothing else is said and the tokenizer lacks it, it is what ends texts there.
+    """
     if text.isdecimal():
         return int(text)
-    ids = tokenizer.encode(text) if tokenizer is not None else []
-    if len(ids) != 1:
-        raise ValueError(
-            f"--separator {text!r} is {len(ids)} tokens; give one, or a token's number"
-        )
-    return ids[0]
+    usual = text == Options.separator
+    ends = ("</s>", "<eos>", "[SEP]") if isinstance(tokenizer, FileTokenizer) else ("\n",)
+    for name in (text, *ends) if usual else (text,):
+        with suppress(ValueError):  # as of a character that is not in the vocabulary
+            ids = tokenizer.encode(name) if tokenizer is not None else []
+            if len(ids) == 1:
+                return ids[0]
+    raise ValueError(f"--separator {text!r} is no token of the tokenizer; give one, or a number")
 
 
 # ---- batches ----

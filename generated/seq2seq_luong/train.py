@@ -31,30 +31,17 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .checkpoint import (
-    check_data,
-    check_exact,
-    check_kept,
-    differences,
-    load_optimizers,
-    load_weights,
-    optimizer_tensors,
-    progress_of,
-    read_checkpoint,
-    warn,
-    weights,
-    write_checkpoint,
-)
+from .checkpoint import optimizer_tensors, weights, write_checkpoint
 from .data import Batch, Corpus, random_batches, read_data, validation_batches
-from .digests import digest_of_file
+from .digests import digests_of_files, mark_of
 from .examples import examples
 from .lock import alone_in
 from .log import Log, open_log, plot_losses, progress
 from .model import Config, Model
 from .options import Options, parse_options
 from .process import RANK, WORLD, failed, start_device, stop_signals, sum_over_ranks
+from .resume import progress_of, restore
 
-KEPT = ("tokenizer.json",)  # what users of the model read beside its weights
 # ---- run ----
 
 
@@ -67,8 +54,7 @@ class Run:
     model: Model
     network: nn.Module  # the model, inside DDP where there are several ranks
     optimizers: list[torch.optim.Optimizer]
-    read: dict[str, str] = field(default_factory=dict)  # digests of the data, by name
-    left: dict[str, str] = field(default_factory=dict)  # and of the files of KEPT
+    digests: dict[str, str] = field(default_factory=dict)  # of the data, and of files beside them
     step: int = 0  # steps done
     best: float = math.inf  # lowest validation loss
 
@@ -98,9 +84,6 @@ def prepare(options: Options) -> Run:
     out = Path(options.out)
     if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
         raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
-    if options.resume and not options.new_data:
-        for name in KEPT:
-            check_kept(out / name, "go on with what is there by --new-data")
     data, config = read_data(options, Config.tiny() if options.tiny else Config())
     device = start_device(options.device)
     torch.manual_seed(options.seed)
@@ -108,7 +91,7 @@ def prepare(options: Options) -> Run:
         model = Model(config)
     model.init_weights()
     run = Run(options, device, data, config, model, model, make_optimizers(model, options))
-    run.read = data.digests()
+    run.digests = data.digests()
     if options.resume:
         load(run)
     if options.compile:
@@ -121,7 +104,7 @@ def prepare(options: Options) -> Run:
             (out / name).unlink(missing_ok=True)
     if RANK == 0 and (options.new_data or not options.resume):
         data.save(out)
-    run.left = {name: digest_of_file(out / name) for name in KEPT}
+    run.digests |= digests_of_files(out, ("tokenizer.json",))
     return run
 
 
@@ -131,11 +114,9 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
         return
     tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
     metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
-    metadata |= {"data": run.read, "files": run.left}
+    metadata["digests"] = run.digests
     if name == "checkpoint.safetensors":
-        metadata["options"] = asdict(run.options)
-        if (log := run.path("log.jsonl")).is_file():
-            metadata["log"] = [log.stat().st_size, digest_of_file(log)]
+        metadata |= {"options": asdict(run.options), "log": mark_of(run.path("log.jsonl"))}
         tensors |= optimizer_tensors(run.model, run.optimizers)
     try:
         write_checkpoint(run.path(name), tensors, metadata)
@@ -147,33 +128,8 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
 
 def load(run: Run) -> None:
     path = run.path("checkpoint.safetensors")
-    tensors, saved = read_checkpoint(path)
-    if different := differences(saved["config"], asdict(run.config)):
-        raise ValueError(f"{path} is of another model than this: {different}")
-    if not run.options.new_data:
-        check_data(saved, run.read, path, "go on with these by --new-data")
-    load_weights(run.model, tensors, path)
-    load_optimizers(run.model, run.optimizers, tensors, path)
-    check_exact(run.model, run.optimizers, tensors, path)
-    run.step, run.best = progress_of(saved, path)
-    if saved.get("data", run.read) != run.read:
-        run.best = math.inf  # a loss of other data says nothing about these
-    if "tensors" in saved:
-        check_beside(run, saved)
-
-
-def check_beside(run: Run, saved: dict[str, Any]) -> None:
-    """Says what else has changed in the folder, which training can do without."""
-    best, log = run.path("best.safetensors"), run.path("log.jsonl")
-    try:
-        if math.isfinite(run.best):
-            read_checkpoint(best)
-    except ValueError as error:
-        run.best = math.inf
-        warn(f"{error}; the next evaluation writes it anew")
-    size, written = saved.get("log", (0, ""))
-    if written and digest_of_file(log, size) != written:
-        warn(f"{log} lacks lines, or has others, than at step {run.step}; new ones follow")
+    _, saved = restore(path, run.model, run.optimizers, asdict(run.config))
+    run.step, run.best = progress_of(saved, path, run.digests, run.options.new_data)
 
 
 # ---- training ----

@@ -13,7 +13,7 @@ from tests.training.toy_data import arguments_of, words
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {path.stem: path for path in sorted((ROOT / "specs").glob("*.yaml"))}
-TOKENIZERS = ("--tokenizer", "--source-tokenizer")
+TOKENIZERS = ("tokenizer", "source_tokenizer")
 DRAWN = random.Random(0).sample(sorted(PACKAGES), 8)
 SHORT = ["--tiny", "--steps", "2"]
 
@@ -22,12 +22,11 @@ def check_tiny(name: str, capture: pytest.CaptureFixture[str]) -> None:
     package = importlib.import_module(f"generated.{name}.train")
     data = importlib.import_module(f"generated.{name}.data")
     given = [*arguments_of(load_spec(PACKAGES[name], ROOT).spec.task, package, data)]
-    options = {f"--{field.replace('_', '-')}" for field in package.Options.__annotations__}
-    asked = [flag for flag in TOKENIZERS if flag in options]
-    for kind in ("", "char", "byte", words()) if asked else ("",):
-        chosen = [part for flag in asked for part in (flag, kind) if kind]
-        if not kind and package.Options.tokenizer == "" if asked else False:
-            continue  # such a package asks for a tokenizer, and says so
+    asked = [field for field in TOKENIZERS if hasattr(package.Options, field)]
+    usual = all(getattr(package.Options, field) for field in asked)  # else it asks for one
+    for kind in [""] * usual + ["char", "byte", words()] * bool(asked):
+        flags = ("--" + field.replace("_", "-") for field in asked)
+        chosen = [part for flag in flags for part in (flag, kind) if kind]
         out = ["--out", f"out/{Path(kind).stem}"]
         code = package.main([*given, *chosen, *SHORT, *out])
         assert code == 0, (name, kind, capture.readouterr().err)

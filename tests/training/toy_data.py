@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -30,10 +28,10 @@ def pixels(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def pictures(folder: Path, size: int, channels: int, count: int = 6) -> None:
+def pictures(folder: Path, size: int) -> None:
     folder.mkdir(parents=True)
-    for number, one in enumerate(pixels(count, size, size, 3)):
-        Image.fromarray(one).convert("RGB" if channels == 3 else "L").save(folder / f"{number}.png")
+    for number, one in enumerate(pixels(20, size, size, 3)):
+        Image.fromarray(one).save(folder / f"{number}.png")
 
 
 def arguments_of(task: str, package: ModuleType, data: ModuleType) -> Iterator[str]:
@@ -43,27 +41,24 @@ def arguments_of(task: str, package: ModuleType, data: ModuleType) -> Iterator[s
         Path("corpus.txt").write_text("\n".join(LINES * 4))
         yield from ("--data", "corpus.txt")
     elif task in ("seq2seq-lm", "embedding", "sequence-classification"):
-        ends = (n % 2 if task == "sequence-classification" else line[:9] for n, line in ENDED)
-        rows = zip(LINES, ends, strict=True)
-        Path("rows.tsv").write_text("".join(f"{line}\t{end}\n" for line, end in rows))
+        classed = task == "sequence-classification"
+        rows = (f"{line}\t{n % 2 if classed else line[:9]}\n" for n, line in enumerate(LINES))
+        Path("rows.tsv").write_text("".join(rows))
         yield from ("--data", "rows.tsv")
     elif task in ("regression", "classification"):
         names = [*data.INPUTS, data.TARGET]
-        rows = [",".join(str((n * k) % 7) for k in range(1, len(names) + 1)) for n in range(30)]
-        Path("rows.csv").write_text("\n".join([",".join(names), *rows]))
+        table = [[str(n * k % 7) for k in range(1, len(names) + 1)] for n in range(30)]
+        Path("rows.csv").write_text("\n".join(map(",".join, [names, *table])))
         yield from ("--data", "rows.csv")
     elif task in ("super-resolution", "image-to-image", "image-translation"):
         size, sides = 4 * config.image_size, ("source", "target")
         apart = task == "image-translation" and "target" in data.Options.__annotations__
         for side in sides if apart else [""]:
-            pictures(Path("pictures") / side, size, 3)
+            pictures(Path("pictures") / side, size)
         yield from ("--data", "pictures")
     else:
         size, channels = config.image_size, config.channels
         images = pixels(40, size, size, channels)
-        more = {"masks": images[..., 0] % max(2, config.classes)} if task == "image-segmentation" else {}
-        np.savez("images.npz", images=images, labels=np.arange(40) % 4, **more)
+        masks = images[..., 0] % max(2, getattr(config, "classes", 2))
+        np.savez("images.npz", images=images, labels=np.arange(40) % 4, masks=masks)
         yield from ("--data", "images.npz")
-
-
-ENDED = list(enumerate(LINES))
