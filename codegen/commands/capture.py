@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MAX_NAMED = 4  # parameters in a message
 IMAGES = "images.json"  # what predict.py asks of classes and channels
 NEEDED = ("model", "checkpoint")
-FILES = ("model.py", "checkpoint.py")
+FILES = ("model.py", "checkpoint.py", "digests.py", "process.py")
 
 
 @frozen

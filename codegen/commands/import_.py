@@ -239,7 +239,8 @@ def unformatted(model: ReadModel) -> dict[str, str]:
 
     plan = model.plan
     pruned = prune_package(render_package(plan, only=PRUNED), package_roots(plan))
-    return {**pruned, **render_package(plan, only=("weights.py", "checkpoint.py"))}
+    whole = ("weights.py", "checkpoint.py", "digests.py", "process.py")
+    return {**pruned, **render_package(plan, only=whole)}
 
 
 @contextmanager

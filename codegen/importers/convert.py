@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from codegen.plan import Plan
 
 FILE, RECORD = "checkpoint.safetensors", "weights.json"
-NEEDED = ("model.py", "attention.py", "ops.py", "kernels.py", "checkpoint.py", "weights.py")
+NEEDED = (
+    *("model.py", "attention.py", "ops.py", "kernels.py"),
+    *("checkpoint.py", "digests.py", "process.py", "weights.py"),
+)
 _numbers = itertools.count()
 
 

@@ -20,6 +20,7 @@ def training_options(
         OptionPlan("out", "str", f"out/{name}", "folder for checkpoints and logs"),
         OptionPlan("resume", "bool", False, "go on from OUT; options not given are the saved ones"),
         OptionPlan("overwrite", "bool", False, "start afresh although OUT holds a checkpoint"),
+        OptionPlan("new_data", "bool", False, "with --resume: although the data have changed"),
         OptionPlan("tiny", "bool", False, "train Config.tiny(), to try things out"),
         OptionPlan("device", "str", "auto", "auto, cpu, cuda, ..."),
         OptionPlan("dtype", "str", train.dtype, "auto (bfloat16 on cuda), float32 or bfloat16"),

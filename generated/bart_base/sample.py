@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .generation import read_generation
@@ -123,6 +123,7 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     path = folder_of(options) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
+    check_kept(path, "say with --tokenizer that another is to be used")
     return choose_tokenizer(str(path))
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
-from .pictures import Files, Pictures, Place, check_pillow, find_pictures, usable
+from .pictures import Files, Pictures, Place, check_pillow, digest_of_files, find_pictures, usable
 
 WAYS = ("forth", "back")  # from sources, and from targets
 
@@ -28,6 +29,15 @@ class Domains:
     train: tuple[Pictures, Pictures]
     validation: tuple[Pictures, Pictures]
     patch: int
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        kinds = zip(self.train, self.validation, strict=True)
+        sources, targets = (
+            digest(*(digest_of_files([file for (file,) in split.files]) for split in splits))
+            for splits in kinds
+        )
+        return {"sources": sources, "targets": targets}
 
     def save(self, folder: Path) -> None:
         """The names of what is held out."""

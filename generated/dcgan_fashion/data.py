@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
-from .pictures import MODE, SUFFIXES, Pictures, check_pillow, find_pictures
+from .pictures import MODE, SUFFIXES, Pictures, check_pillow, digest_of_files, find_pictures
 
 HELD = 2**28  # bytes: more pixels than that are decoded when they are needed, each time
 
@@ -42,6 +43,11 @@ class Split:
         return Batch(self.images[chosen], self.targets[chosen])
 
 
+def digest_of_images(images: Tensor | Pictures) -> str:
+    """Of pixels, or of the files that they will be read from."""
+    return digest(images) if isinstance(images, Tensor) else digest_of_files(images.files)
+
+
 @dataclass(frozen=True)
 class Images:
     """Two splits, the classes' names, and how many numbers of noise make an image."""
@@ -50,6 +56,14 @@ class Images:
     validation: Split
     classes: list[str]
     latent: int
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        splits = (self.train, self.validation)
+        return {
+            "images": digest(*(digest_of_images(split.images) for split in splits)),
+            "labels": digest(*(split.targets for split in splits), self.classes),
+        }
 
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint import check_kinds, read_checkpoint
+from .checkpoint import check_data, check_kinds, read_metadata
 from .data import Images, Split, read_data
 from .features import Classifier, read_classifier
 from .generate import generated, load, noise_of
@@ -62,10 +62,10 @@ class Look:
 def saved_options(checkpoint: Path) -> Options:
     """Those of the run, so that the images that it held out are held out."""
     path = checkpoint / "checkpoint.safetensors" if checkpoint.is_dir() else checkpoint
-    saved = read_checkpoint(path)[1].get("options")
+    saved = read_metadata(path).get("options")
     if not isinstance(saved, dict):
         raise ValueError(f"{path} does not say on which data it was trained; name a run's folder")
-    check_kinds(saved, asdict(Options()), path)
+    check_kinds(asdict(Options()) | saved, asdict(Options()), path)
     return Options(**saved)
 
 
@@ -139,6 +139,10 @@ def read_images_of(options: argparse.Namespace, config: Config) -> Images:
     said = Options(data=str(given)) if given and options.checkpoint.is_file() else None
     said = said or saved_options(options.checkpoint)
     data, _ = read_data(replace(said, data=str(given)) if given else said, config)
+    if not given:
+        folder = options.checkpoint
+        path = folder / "checkpoint.safetensors" if folder.is_dir() else folder
+        check_data(read_metadata(path), data.digests(), path, "name the images with --data")
     return data
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
-from .pictures import Files, Pictures, Place, check_pillow, find_pictures, usable
+from .pictures import Files, Pictures, Place, check_pillow, digest_of_files, find_pictures, usable
 from .sources import MARGIN
 
 LEAST = 17  # pixels each way that a value of SSIM inside of the border needs
@@ -29,6 +30,12 @@ class Photographs:
     train: Pictures
     validation: Pictures
     patch: int
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        splits = (self.train, self.validation)
+        files = ([file for (file,) in split.files] for split in splits)
+        return {"pictures": digest(*map(digest_of_files, files))}
 
     def save(self, folder: Path) -> None:
         """The names of what is held out."""

@@ -8,6 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from .model import Config
 from .options import Options
-from .pairs import Texts, read_texts
+from .pairs import Texts, digest_of_pairs, read_texts
 
 IGNORE = -100  # a target that the loss leaves out
 POOL = 100  # steps whose pairs are sorted by length together
@@ -200,6 +201,11 @@ class Corpus:
     source_tokenizer: Tokenizer
     tokenizer: Tokenizer
     separator: int  # the token before each target and at its end
+    known_by: str  # the digest of the texts
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"pairs": self.known_by}
 
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
@@ -221,13 +227,13 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     source_tokenizer = make_tokenizer(
         name, train.sources, validation.sources, config.encoder_vocab_size, options.lowercase
     )
-    size = fit(source_tokenizer, config.encoder_vocab_size)
+    size = fit(source_tokenizer, config.encoder_vocab_size, options.tiny)
     config = replace(config, encoder_vocab_size=size)
     name = kept_or_asked(options, "tokenizer")
     tokenizer = make_tokenizer(
         name, train.targets, validation.targets, config.vocab_size, options.lowercase
     )
-    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size))
+    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.tiny))
     separator = separator_id(options.separator, tokenizer)
     if separator >= config.vocab_size:
         raise ValueError(f"--separator is token {separator}, the model has {config.vocab_size}")
@@ -235,8 +241,9 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
         list(encode_pairs(texts, source_tokenizer, tokenizer, separator))
         for texts in (train, validation)
     ]
+    known_by = digest_of_pairs(train, validation)
     corpus = Corpus(
-        sorted(splits[0], key=length), splits[1], source_tokenizer, tokenizer, separator
+        sorted(splits[0], key=length), splits[1], source_tokenizer, tokenizer, separator, known_by
     )
     tell_cuts(corpus, options.context_length)
     return corpus, config
@@ -259,15 +266,15 @@ def make_tokenizer(
     return choose_tokenizer(name)
 
 
-def fit(tokenizer: Tokenizer, vocab_size: int) -> int:
+def fit(tokenizer: Tokenizer, vocab_size: int, grows: bool) -> int:
     """How many tokens the model has: as many as the data, or as before where these are given."""
     if isinstance(tokenizer, CharTokenizer | WordTokenizer):
         return tokenizer.vocab_size
-    if tokenizer.vocab_size > vocab_size:
+    if tokenizer.vocab_size > vocab_size and not grows:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model only {vocab_size}"
         )
-    return vocab_size
+    return max(tokenizer.vocab_size, vocab_size)
 
 
 def encode_pairs(
@@ -316,17 +323,22 @@ def choose_tokenizer(name: str) -> Tokenizer:
 
 
 def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
-    """The token of --separator, which is its text or its number."""
+    """The token of --separator, which is its text or its number.
+
+    Where nothing else is said and the tokenizer lacks it, it is what ends texts there.
+    """
     if text.isdecimal():
         return int(text)
-    if isinstance(tokenizer, WordTokenizer) and text in SPECIAL:
-        return SPECIAL.index(text)
-    ids = tokenizer.encode(text) if tokenizer is not None else []
-    if len(ids) != 1:
-        raise ValueError(
-            f"--separator {text!r} is {len(ids)} tokens; give one, or a token's number"
-        )
-    return ids[0]
+    usual = text == Options.separator
+    if isinstance(tokenizer, WordTokenizer) and (text in SPECIAL or usual):
+        return SPECIAL.index(text if text in SPECIAL else "<s>")
+    ends = ("</s>", "<eos>", "[SEP]") if isinstance(tokenizer, FileTokenizer) else ("\n",)
+    for name in (text, *ends) if usual else (text,):
+        with suppress(ValueError):  # as of a character that is not in the vocabulary
+            ids = tokenizer.encode(name) if tokenizer is not None else []
+            if len(ids) == 1:
+                return ids[0]
+    raise ValueError(f"--separator {text!r} is no token of the tokenizer; give one, or a number")
 
 
 # ---- batches ----

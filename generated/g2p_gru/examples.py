@@ -10,6 +10,7 @@ from .data import Corpus
 from .generate import generate
 from .model import Model
 from .options import Options
+from .process import plain
 
 
 def examples(model: Model, data: Corpus, options: Options) -> Iterator[str]:
@@ -23,5 +24,5 @@ def examples(model: Model, data: Corpus, options: Options) -> Iterator[str]:
     for (source, target), answer in zip(pairs, made, strict=True):
         whole = [data.source_tokenizer.decode(source)]
         whole += [data.tokenizer.decode(ids) for ids in (answer, target)]
-        short = (textwrap.shorten(text, 24, placeholder="..") for text in whole)
+        short = (plain(textwrap.shorten(text, 24, placeholder="..")) for text in whole)
         yield "  {} -> {} (wanted: {})".format(*short)

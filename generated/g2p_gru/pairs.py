@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .digests import digest
 from .options import Options
 
 FIELDS = ("source", "target")  # of each object of a JSONL file
@@ -50,6 +51,11 @@ def read_texts(options: Options) -> tuple[Texts, Texts]:
     except ValueError:
         return texts, read_either(options.validation, *sides)
     return (texts, read_either("", *sides)) if any(sides) else split(texts, fraction)
+
+
+def digest_of_pairs(train: Texts, validation: Texts) -> str:
+    """By which a run knows the pairs again."""
+    return digest(train.pairs, validation.pairs)
 
 
 def read_either(file: str, source: str, target: str) -> Texts:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .model import Config, Model
@@ -116,6 +116,7 @@ def find_tokenizer(options: argparse.Namespace, name: str = "tokenizer") -> Toke
     if not path.exists():
         flag = name.replace("_", "-")
         raise ValueError(f"there is no {path}; say with --{flag} how the data were tokenized")
+    check_kept(path, f"say with --{name.replace('_', '-')} that another is to be used")
     return choose_tokenizer(str(path))
 
 

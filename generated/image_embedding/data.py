@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 
@@ -30,6 +31,10 @@ class Images:
     validation: Tensor
     mean: Tensor
     deviation: Tensor
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"images": digest(self.train, self.validation)}
 
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""

@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
-from .pictures import MODE, SUFFIXES, Pictures, check_pillow, find_pictures
+from .pictures import MODE, SUFFIXES, Pictures, check_pillow, digest_of_files, find_pictures
 
 IGNORE = -100  # a target that the loss leaves out
 HELD = 2**28  # bytes: more pixels than that are decoded when they are needed, each time
@@ -43,6 +44,11 @@ class Split:
         return Batch(self.images[chosen], self.targets[chosen])
 
 
+def digest_of_images(images: Tensor | Pictures) -> str:
+    """Of pixels, or of the files that they will be read from."""
+    return digest(images) if isinstance(images, Tensor) else digest_of_files(images.files)
+
+
 @dataclass(frozen=True)
 class Images:
     """Two splits, the classes' names, and the mean and deviation of each channel (C, 1, 1)."""
@@ -52,6 +58,14 @@ class Images:
     classes: list[str]
     mean: Tensor
     deviation: Tensor
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        splits = (self.train, self.validation)
+        return {
+            "images": digest(*(digest_of_images(split.images) for split in splits)),
+            "labels": digest(*(split.targets for split in splits), self.classes),
+        }
 
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""

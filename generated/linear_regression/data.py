@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .checkpoint import read_json
+from .digests import digest
 from .model import Config
 from .options import Options
 
@@ -73,6 +74,17 @@ class Rows:
     train: Split
     validation: Split
     scale: Scale
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {
+            "rows": digest(
+                self.train.inputs,
+                self.train.targets,
+                self.validation.inputs,
+                self.validation.targets,
+            )
+        }
 
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""

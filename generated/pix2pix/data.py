@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
-from .pictures import Files, Pictures, Place, check_pillow, find_pairs, usable
+from .pictures import Files, Pictures, Place, check_pillow, digest_of_files, find_pairs, usable
 
 LEAST = 11  # pixels each way that a value of SSIM needs
 
@@ -28,6 +29,14 @@ class Pairs:
     train: Pictures
     validation: Pictures
     patch: int
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        splits = (self.train, self.validation)
+        return {
+            name: digest(*(digest_of_files([row[at] for row in split.files]) for split in splits))
+            for at, name in enumerate(("sources", "targets"))
+        }
 
     def save(self, folder: Path) -> None:
         """The names of what is held out."""

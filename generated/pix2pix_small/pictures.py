@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .process import plain
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 MODES = ("RGB",)  # as which pictures are read
+WHOLE = 2**28  # bytes of files: of no more than that every byte is compared
 HELD = 2**30  # bytes of pictures that are kept once they are decoded
 
 Files = tuple[Path, ...]  # of a row: a picture
@@ -120,6 +122,16 @@ def check_pillow() -> None:
 def find_pictures(path: Path) -> list[Path]:
     """Those in a folder, however deep, in the order of their names."""
     return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+
+def digest_of_files(files: list[Path]) -> str:
+    """By their names and sizes, and where that is little by what they hold."""
+    found = [file for file in files if file.is_file()]
+    sizes = [file.stat().st_size for file in found]
+    names = [f"{file.parent.name}/{file.name}" for file in files]
+    if sum(sizes) > WHOLE:
+        return digest(names, sizes)
+    return digest(names, *(digest(file.read_bytes()) for file in found))
 
 
 def by_name(folder: Path) -> dict[Path, Path]:

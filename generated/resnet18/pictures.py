@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .process import plain
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+WHOLE = 2**28  # bytes of files: of no more than that every byte is compared
 MODE = "RGB"  # as which all are read
 
 
@@ -90,6 +92,16 @@ def check_pillow() -> None:
 def find_pictures(path: Path) -> list[Path]:
     """Those in a folder, however deep, in the order of their names."""
     return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+
+def digest_of_files(files: list[Path]) -> str:
+    """By their names and sizes, and where that is little by what they hold."""
+    found = [file for file in files if file.is_file()]
+    sizes = [file.stat().st_size for file in found]
+    names = [f"{file.parent.name}/{file.name}" for file in files]
+    if sum(sizes) > WHOLE:
+        return digest(names, sizes)
+    return digest(names, *(digest(file.read_bytes()) for file in found))
 
 
 def pixels_of(file: Path, size: int) -> tuple[Tensor, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from .digests import digest, digest_of_file, digest_of_tensor
+from .process import RANK, plain
+
 FORMATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+BY_DIGEST = {"tensors", "digests", "log"}  # metadata that are never without one
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -43,20 +48,64 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         tensor.copy_(saved[name])
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata: the config, and what else training noted."""
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The config, and what else training noted; ValueError if that is not what was written."""
     if not path.is_file():
         raise ValueError(f"there is no checkpoint {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
+            texts: dict[str, str] = file.metadata() or {}
+        written = texts.pop("digest", None)
+        metadata = {key: json.loads(text) for key, text in texts.items()}
     except (SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged or no checkpoint: {error!s:.200}") from None
+    if written != digest(sorted(texts.items())) and (written or BY_DIGEST & texts.keys()):
+        raise ValueError(f"{path} is damaged: its metadata are not those that were written")
     if not isinstance(metadata.get("config"), dict):
         raise ValueError(f"{path} is no checkpoint of this package: it holds no config")
+    return metadata
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and metadata; ValueError names a tensor that is not what was written."""
+    metadata = read_metadata(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error!s:.200}") from None
+    if (written := metadata.get("tensors")) is None:
+        warn(f"{path} is of an earlier version: it has no digests to be checked by")
+        return tensors, metadata
+    if odd := sorted(written.keys() ^ tensors.keys()):
+        names = ", ".join(map(repr, odd))
+        raise ValueError(f"{path} is damaged: it lacks, or has gained, {names:.400}")
+    for name, tensor in tensors.items():
+        if (now := digest_of_tensor(tensor)) != written[name]:
+            what = f"{name} is {now}, and was written as {written[name]}"
+            raise ValueError(f"{path} is damaged: {what}")
     return tensors, metadata
+
+
+def check_kept(path: Path, otherwise: str) -> None:
+    """ValueError if a file is no longer what a run left beside its checkpoints."""
+    names = ("checkpoint.safetensors", "best.safetensors")  # the last that was written knows best
+    beside = next((one for name in names if (one := path.with_name(name)).is_file()), None)
+    written = read_metadata(beside).get("digests", {}).get(path.name) if beside else None
+    if written and digest_of_file(path) != written:
+        what = "is not what the run left there" if path.exists() else "is gone"
+        raise ValueError(f"{path} {what}: bring it back, or {otherwise}")
+
+
+def check_data(saved: dict[str, Any], now: dict[str, str], path: Path, otherwise: str) -> None:
+    """ValueError names what is no longer what the run of a checkpoint read."""
+    written = saved.get("digests", {})
+    if odd := [name for name, value in now.items() if written.get(name, value) != value]:
+        raise ValueError(
+            f"{path} was trained on other data ({', '.join(odd)}), or they were read with other "
+            f"options: bring these back, or {otherwise}"
+        )
 
 
 def check_kinds(saved: dict[str, Any], own: dict[str, Any], path: Path) -> None:
@@ -72,22 +121,21 @@ def check_kinds(saved: dict[str, Any], own: dict[str, Any], path: Path) -> None:
             raise ValueError(f"{path} says that {name} is {like}")
 
 
-def progress_of(saved: dict[str, Any], path: Path) -> tuple[int, float]:
-    """At which step a checkpoint was written, and the lowest loss so far."""
-    step, best = saved.get("step"), saved.get("best")
-    if not isinstance(step, int) or not isinstance(best, float):
-        raise ValueError(f"{path} does not say at which step it was written, and how good it was")
-    return step, best
+def warn(text: str) -> None:
+    if RANK == 0:
+        print("warning:", plain(text), file=sys.stderr)
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """All or nothing: the old file stays until the new one is on the disk."""
     temporary = path.with_suffix(".tmp")
+    tensors = {key: tensor.contiguous().cpu() for key, tensor in tensors.items()}
+    written = {key: digest_of_tensor(tensor) for key, tensor in tensors.items()}
+    texts = {key: json.dumps(value) for key, value in (metadata | {"tensors": written}).items()}
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
-        tensors = {key: tensor.contiguous() for key, tensor in tensors.items()}
-        save_file(tensors, temporary, {key: json.dumps(value) for key, value in metadata.items()})
+        save_file(tensors, temporary, texts | {"digest": digest(sorted(texts.items()))})
         temporary.chmod(mode)  # save_file leaves it readable by its owner alone
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
@@ -120,26 +168,3 @@ def optimizer_tensors(
         for optimizer in optimizers
         for field, value in optimizer.state.get(parameter, {}).items()
     }
-
-
-def load_optimizers(
-    model: nn.Module,
-    optimizers: Iterable[torch.optim.Optimizer],
-    tensors: dict[str, Tensor],
-    path: Path,
-) -> None:
-    """The reverse of optimizer_tensors."""
-    parameters = dict(model.named_parameters())
-    groups = [(each, group) for each in optimizers for group in each.param_groups]
-    states = {p: optimizer.state[p] for optimizer, group in groups for p in group["params"]}
-    for key, tensor in tensors.items():
-        kind, _, rest = key.partition(".")
-        name, _, field = rest.rpartition(".")
-        if kind == "optimizer":
-            shapes = (parameters[name].shape, torch.Size()) if name in parameters else ()
-            if tensor.shape not in shapes or parameters[name] not in states:
-                raise ValueError(f"{path} has {key!r} of {list(tensor.shape)}; nothing here is so")
-            parameter = parameters[name]
-            like = parameter if tensor.ndim else tensor  # in memory as optimizers go through it
-            state = torch.empty_like(like, dtype=tensor.dtype, device=parameter.device)
-            states[parameter][field] = state.copy_(tensor)

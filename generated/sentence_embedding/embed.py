@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
 from .process import checked, command, leave
@@ -90,6 +90,7 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
+    check_kept(path, "say with --tokenizer that another is to be used")
     return choose_tokenizer(str(path))
 
 

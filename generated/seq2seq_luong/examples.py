@@ -10,6 +10,7 @@ from .data import Corpus
 from .generate import generate
 from .model import Model
 from .options import Options
+from .process import plain
 
 
 def examples(model: Model, data: Corpus, options: Options) -> Iterator[str]:
@@ -22,5 +23,5 @@ def examples(model: Model, data: Corpus, options: Options) -> Iterator[str]:
     made = generate(model, sources, data.separator, most, temperature=0)
     for (source, target), answer in zip(pairs, made, strict=True):
         whole = [data.tokenizer.decode(ids) for ids in (source, answer, target)]
-        short = (textwrap.shorten(text, 24, placeholder="..") for text in whole)
+        short = (plain(textwrap.shorten(text, 24, placeholder="..")) for text in whole)
         yield "  {} -> {} (wanted: {})".format(*short)

@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .digests import digest
 from .masks import IGNORE, classed, nearest
 from .model import Config
 from .options import Options
-from .pictures import MODE, SUFFIXES, Pairs, check_pillow, find_pairs
+from .pictures import MODE, SUFFIXES, Pairs, check_pillow, digest_of_files, find_pairs
 
 HELD = 2**28  # bytes: more pixels than that are decoded when they are needed, each time
 
@@ -54,6 +55,18 @@ class Images:
     classes: list[str]
     mean: Tensor
     deviation: Tensor
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        images, masks = [], []
+        for split in (self.train, self.validation):
+            if isinstance(split, Pairs):
+                images.append(digest_of_files([image for image, _ in split.files]))
+                masks.append(digest_of_files([mask for _, mask in split.files]))
+            else:
+                images.append(digest(split.images))
+                masks.append(digest(split.masks))
+        return {"images": digest(images), "masks": digest(masks)}
 
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""

@@ -206,14 +206,16 @@ def test_each_side_has_a_tokenizer_of_its_own(
     assert corpus.tokenizer.decode(target) == "<unk> <unk> bottles"
     run = ["--data", "pairs.tsv", "--source-tokenizer", "de.json", "--tiny", "--out", "out"]
     run += ["--context-length", "24", "--batch", "4", "--steps", "4", "--warmup", "1"]
-    assert sides["train"].main(run) == 2  # 280 tokens, and a toy model has fewer
-    assert "the tokenizer has 280 tokens, the model only" in capsys.readouterr().err
-    run += ["--source-tokenizer", "char", "--checkpoint-every", "2"]
+    assert sides["train"].main(run) == 0  # 280 tokens, and a toy model has as many as it needs
+    assert sizes("out/checkpoint.safetensors") == (280, len(words) + 4)
+    run += ["--source-tokenizer", "char", "--checkpoint-every", "2", "--overwrite"]
     assert sides["train"].main(run) == 0
     spelt = {"\n", *"0123456789 gr\u00fcneFlaschen", *"ungesehen"}
     assert sizes("out/checkpoint.safetensors") == (len(spelt), len(words) + 4)
     Path("pairs.tsv").write_text("0 Flaschen\t1 more and more bottles\n" * 20)
-    assert sides["train"].main(["--out", "out", "--resume", "--steps", "6"]) == 0
+    assert sides["train"].main(["--out", "out", "--resume", "--steps", "6"]) == 2
+    assert "other data (pairs)" in capsys.readouterr().err
+    assert sides["train"].main(["--out", "out", "--resume", "--steps", "6", "--new-data"]) == 0
     assert sizes("out/checkpoint.safetensors") == (len(spelt), len(words) + 4)
     ask = ["--checkpoint", "out", "--tokens", "4", "--source"]
     assert sides["sample"].main([*ask, "3 Flaschen"]) == 0

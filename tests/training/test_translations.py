@@ -103,13 +103,13 @@ def test_a_pool_hands_out_what_a_list_of_images_would(tmp_path: Path) -> None:
 def test_a_checkpoint_whose_pool_is_another_is_refused(
     wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train, run = import_package(tmp_path, spec("cycle"), "train", "run")
+    train, resume = import_package(tmp_path, spec("cycle"), "train", "resume")
     write_pictures(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert train.main([*OPTIONS, "--steps", "1", "--out", "out"]) == 0
     more = ["--pool", "6"] if wrong == "images" else []
     if wrong == "seen":
-        monkeypatch.setattr(run, "read_checkpoint", without_pooled(run.read_checkpoint))
+        monkeypatch.setattr(resume, "read_checkpoint", without_pooled(resume.read_checkpoint))
     assert train.main([*OPTIONS, *more, "--out", "out", "--resume"]) == 2
     assert "has a pool of" in capsys.readouterr().err
 

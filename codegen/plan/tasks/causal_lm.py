@@ -38,6 +38,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         name="causal-lm",
         data="text",
         commands=(training_command("--data corpus.txt", said),),
+        keeps=("tokenizer.json",),
         kept="tokenizer.json",
         drawn=() if network.carries else ("batches",),
         data_class="Corpus",

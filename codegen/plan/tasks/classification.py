@@ -24,6 +24,7 @@ def classification(spec: SpecHead, network: Any, flops: int) -> RowTask:
         name="classification",
         data="rows of a CSV file",
         commands=(f"--data rows.csv  # with the columns {columns}",),
+        keeps=("columns.json",),
         kept="columns.json (mean and deviation of each column, the classes' names)",
         drawn=("batches",),
         data_class="Rows",

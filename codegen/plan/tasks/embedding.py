@@ -37,6 +37,7 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
         name="embedding",
         data="pairs of texts that belong together",
         commands=(training_command("--data pairs.tsv", said),),
+        keeps=("tokenizer.json",),
         kept="tokenizer.json",
         drawn=("batches",),
         data_class="Pairs",

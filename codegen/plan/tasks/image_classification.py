@@ -64,6 +64,7 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Imag
             f"--data {arrays_of(channels)}  # arrays `images` and `labels`",
             *(("--data mnist/  # IDX files",) if channels == 1 else ()),
         ),
+        keeps=("images.json",),
         kept="images.json (the classes' names; mean and deviation of the channels)",
         drawn=("batches",),
         data_class="Images",

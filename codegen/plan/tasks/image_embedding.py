@@ -20,6 +20,7 @@ def image_embedding(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
         name="image-embedding",
         data="images",
         commands=("--data images/", f"--data {arrays}  # an array `images`"),
+        keeps=("images.json",),
         kept="images.json (mean and deviation of the channels)",
         drawn=("batches", "the views of their images"),
         data_class="Images",

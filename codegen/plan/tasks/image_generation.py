@@ -89,6 +89,7 @@ def image_generation(spec: SpecHead, network: MakesImages, flops: int) -> Genera
             f"--data {arrays_of(channels)}  # {arrays}",
             *(("--data mnist/  # IDX files",) if channels == 1 else ()),
         ),
+        keeps=("images.json",),
         kept="images.json (the classes' names)"
         + (", samples/ (images of the same noise at each evaluation)" if mode else ""),
         drawn=("batches", "noise"),

@@ -47,6 +47,7 @@ def image_segmentation(spec: SpecHead, network: HasFields, flops: int) -> Segmen
             *(("--data shapes/  # shapes/images and shapes/masks",) if mode else ()),
             "--data shapes.npz  # arrays `images` and `masks`",
         ),
+        keeps=("images.json",),
         kept="images.json (the classes' names; mean and deviation of the channels)",
         drawn=("batches",),
         data_class="Images",

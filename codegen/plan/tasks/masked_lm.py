@@ -35,6 +35,7 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         name="masked-lm",
         data="text, some of whose tokens are masked",
         commands=(training_command("--data corpus.txt", said),),
+        keeps=("tokenizer.json",),
         kept="tokenizer.json",
         drawn=("batches", "what is masked in them"),
         data_class="Corpus",

@@ -56,9 +56,10 @@ def special_token(said: PairData, separator: str) -> str:
     return separator if said.tokenizer == "file" and not separator.isdecimal() else ENDS
 
 
-def kept_files(said: PairData) -> str:
+def kept_files(said: PairData) -> tuple[str, ...]:
     """What is kept of the data beside checkpoints."""
-    return "tokenizer.json, source_tokenizer.json" if said.source_tokenizer else "tokenizer.json"
+    of_sources = ("source_tokenizer.json",) if said.source_tokenizer else ()
+    return ("tokenizer.json", *of_sources)
 
 
 def pair_command(said: PairData) -> str:

@@ -29,6 +29,7 @@ def regression(spec: SpecHead, network: Any, flops: int) -> RowTask:
         name="regression",
         data="rows of a CSV file",
         commands=(f"--data rows.csv  # with the columns {columns}",),
+        keeps=("columns.json",),
         kept="columns.json (mean and deviation of each column)",
         drawn=("batches",),
         data_class="Rows",

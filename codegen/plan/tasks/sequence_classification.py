@@ -79,6 +79,7 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
         name="sequence-classification",
         data=f"{texts} with {what}" + ("" if said.pair else f": {line}"),
         commands=(training_command("--data texts.tsv", said),),
+        keeps=("tokenizer.json", "classes.json"),
         kept="tokenizer.json, classes.json",
         drawn=("batches",),
         data_class="Texts",

@@ -33,6 +33,7 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
         name="tagging",
         data="sentences whose words have labels",
         commands=(training_command("--data sentences.tsv", said),),
+        keeps=("tokenizer.json", "classes.json"),
         kept="tokenizer.json, classes.json",
         drawn=("batches",),
         data_class="Sentences",

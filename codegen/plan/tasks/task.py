@@ -51,6 +51,7 @@ class TaskPlan:
     toy_lr: float = 1e-2  # at which a toy model learns a batch by heart
     sizes: tuple[OptionPlan, ...] = ()
     uses: tuple[tuple[str, str], ...] = ()  # of a trained model: a module, and what it is asked
+    keeps: tuple[str, ...] = ()  # files beside checkpoints without which a model is of no use
     cached: str = ""  # what the plan's cost counts the bytes of a cache for
     prepares: tuple[tuple[str, str], ...] = ()  # before training: a module, and what it is asked
     asks_for_data: bool = True  # whether --data alone says what to train on
