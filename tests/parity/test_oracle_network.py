@@ -75,7 +75,7 @@ def check(spec: dict[str, Any], draw: int) -> None:
         targets = torch.randn(wanted.shape)
         distance = spec["train"]["loss"] == "l1"
         loss = oracle.pixel_error(wanted, targets.double().numpy(), distance)
-        least = sizes["image_size"] if plan.model.mirrors else 1
+        least = plan.model.smallest
         check_odd_sides(model, getattr(module, "MULTIPLE", 1), sizes["channels"], least)
     elif spec["task"] == "image-segmentation":
         targets = torch.randint(0, max(2, sizes["classes"]), (3, *shape[1:]))

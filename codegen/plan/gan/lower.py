@@ -58,7 +58,7 @@ def lowered_players(spec: GanSpec) -> GanNetwork:
         of_batches=any(one.of_batches for one in both),
         words=tuple(dict.fromkeys(word for one in both for word in one.words)),
         multiple=generator.multiple,
-        mirrors=generator.mirrors,
+        smallest=generator.smallest,
     )
 
 

@@ -69,7 +69,7 @@ class GanNetwork:
     of_batches: bool
     words: tuple[str, ...]
     multiple: int = 1  # what the generator divides the sides of a picture by, at most
-    mirrors: bool = False  # whether smaller pictures than those of training are too small for it
+    smallest: int = 1  # the least side of a picture
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()
 

@@ -137,7 +137,7 @@ def lowered(
         of_batches=any("BatchNorm" in layer.module for layer in layers),
         words=tuple(dict.fromkeys(layer.words for layer in layers if layer.words)),
         multiple=multiple,
-        mirrors=ends.any_size and any(layer.mirrors for layer in layers),
+        smallest=_smallest(model, ends, whole, multiple) if ends.any_size else 1,
         own=own,
         imports=(ImportPlan(".blocks", own.names),) if own else (),
     )
@@ -158,6 +158,21 @@ def _check_any_size(model: NetworkModel, ends: NetworkEnds, whole: Walked, multi
     if sizes[0] != sizes[1]:
         message = "the weights of a layer are for one size, and whole pictures are of any"
         raise PlacedError(("model", "layers"), LayerError(message, "convolutions alone"))
+
+
+def _smallest(model: NetworkModel, ends: NetworkEnds, whole: Walked, multiple: int) -> int:
+    """The least side of a map that has as many pixels as a layer mirrors at its edges."""
+    if not any(layer.mirrors for layer, _ in layers_in(whole.line)):
+        return multiple
+    channels, height, width = ends.incoming
+    for side in range(multiple, height.value, multiple):
+        try:
+            sides = replace(height, value=side), replace(width, value=side)
+            walked(model, ends, (channels, *sides), {}, whole.walk.code)
+        except PlacedError:
+            continue
+        return side
+    return height.value
 
 
 def _toy(model: NetworkModel, ends: NetworkEnds, whole: Walked) -> tuple[dict[int, int], int]:

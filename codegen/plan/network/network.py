@@ -102,7 +102,7 @@ class LayeredNetwork:
     of_batches: bool  # whether norms take statistics of a batch in training
     words: tuple[str, ...]  # what is notable of its layers
     multiple: int = 1  # by which its layers divide the sides of a map, where these may be any
-    mirrors: bool = False  # whether maps smaller than those of training are too small for a layer
+    smallest: int = 1  # the least side of a map, where these may be any
     own: OwnBlocks | None = None  # the user's own classes
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()
