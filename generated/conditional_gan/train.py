@@ -23,6 +23,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -31,6 +32,7 @@ from torch import Tensor, nn
 
 from .checkpoint import weights
 from .data import Batch, random_batches, validation_batches
+from .lock import alone_in
 from .log import Log, open_log, peak_flops, plot_losses
 from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Model
@@ -250,7 +252,13 @@ def kept(run: Run) -> str:
 def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the first rank speaks for all
-    run = prepare(parse_options(arguments))
+    options = parse_options(arguments)
+    with alone_in(Path(options.out)) if RANK == 0 else nullcontext():
+        return finish(prepare(options))
+
+
+def finish(run: Run) -> int:
+    """Trains to the end, or to a signal; the exit code."""
     introduce(run)
     path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
     try:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoint import check_kinds, read_checkpoint
+from .checkpoint import check_data, check_kept, check_kinds, read_metadata
 from .data import (
     Corpus,
     Tokenizer,
@@ -47,9 +47,9 @@ def folder_of(options: argparse.Namespace) -> Path:
 def options_of_run(options: argparse.Namespace) -> Options:
     """What training was started with, less what is said otherwise."""
     path = folder_of(options) / "checkpoint.safetensors"
-    saved = read_checkpoint(path)[1].get("options") if path.is_file() else None
+    saved = read_metadata(path).get("options") if path.is_file() else None
     if isinstance(saved, dict):
-        check_kinds(saved, asdict(Options()), path)
+        check_kinds(asdict(Options()) | saved, asdict(Options()), path)
     elif not options.data:
         raise ValueError(f"no run says in {path} what it held out: give a file with --data")
     run = Options(**saved) if isinstance(saved, dict) else Options()
@@ -67,20 +67,25 @@ def read_measured(
     """What is measured, as the corpus' part that is held out, and in which windows."""
     kept = folder_of(options) / "tokenizer.json"
     name = options.tokenizer or (str(kept) if kept.exists() else "")
+    if kept.exists() and not options.tokenizer:
+        check_kept(kept, "say with --tokenizer that another is to be used")
     if options.data is None:
         corpus = read_corpus(
             run.data,
             name,
             run.validation,
-            config.vocab_size,
+            Config().vocab_size,
             cache_of(run),
             run.field,
             held_out=run.validation_data,
         )
+        path = folder_of(options) / "checkpoint.safetensors"
+        if not options.tokenizer:
+            check_data(read_metadata(path), corpus.digests(), path, "give a file with --data")
     elif (path := Path(options.data[0])).suffix in (".bin", ".npy"):
         if len(options.data) > 1:
             raise ValueError(f"{path} holds tokens, and has to be all of --data")
-        ids = token_ids(path, config.vocab_size)
+        ids = token_ids(path, Config().vocab_size)
         corpus = Corpus(ids, ids, choose_tokenizer(name) if name else None)
     else:
         corpus = read_texts(options.data, choose_tokenizer(name), run)

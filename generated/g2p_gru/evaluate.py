@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checkpoint import check_kinds, read_checkpoint
+from .checkpoint import check_data, check_kinds, read_metadata
 from .data import Tokenizer, encode_pairs, length, padded, separator_id
 from .metrics import bleu, chrf, error_rate
 from .model import Model
 from .options import Options
-from .pairs import Texts, read_either, read_texts
+from .pairs import Texts, digest_of_pairs, read_either, read_texts
 from .process import command, leave
 from .sample import add_options, answers, encode_sources, find_tokenizers, load, parsed
 
@@ -44,11 +44,14 @@ def held_out(checkpoint: Path) -> Texts:
     """The pairs that a run has been validated with."""
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     path = folder / "checkpoint.safetensors"
-    saved = read_checkpoint(path)[1].get("options")
+    said = read_metadata(path)
+    saved = said.get("options")
     if not isinstance(saved, dict):
         raise ValueError(f"{path} does not say on which data it was trained; give some with --data")
-    check_kinds(saved, asdict(Options()), path)
-    return read_texts(Options(**saved))[1]
+    check_kinds(asdict(Options()) | saved, asdict(Options()), path)
+    train, validation = read_texts(Options(**saved))
+    check_data(said, {"pairs": digest_of_pairs(train, validation)}, path, "give some with --data")
+    return validation
 
 
 @torch.inference_mode()

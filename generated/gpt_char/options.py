@@ -11,7 +11,8 @@ from typing import Annotated, get_args, get_type_hints
 
 import numpy as np
 
-from .checkpoint import check_kinds, differences, read_checkpoint
+from .checkpoint import check_kept, check_kinds, differences, read_metadata
+from .model import Config
 from .process import MOST, check_text
 
 
@@ -26,6 +27,7 @@ class Options:
     out: Annotated[str, "folder for checkpoints and logs"] = "out/gpt_char"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False
+    new_data: Annotated[bool, "with --resume: although the data have changed"] = False
     tiny: Annotated[bool, "train Config.tiny(), to try things out"] = False
     device: Annotated[str, "auto, cpu, cuda, ..."] = "auto"
     dtype: Annotated[str, "auto (bfloat16 on cuda), float32 or bfloat16"] = "auto"
@@ -88,16 +90,25 @@ def parse_options(arguments: list[str] | None) -> Options:
     given = parser.parse_args(arguments)
     if given.resume:
         path = Path(given.out) / "checkpoint.safetensors"
-        saved = read_checkpoint(path)[1].get("options")
+        saved = read_metadata(path).get("options")
         if not isinstance(saved, dict):
             raise ValueError(f"{path} does not say with which options it was written")
-        check_kinds(saved, vars(given), path)
-        saved |= {"out": given.out, "resume": True, "overwrite": False}
+        check_kinds(asdict(Options()) | saved, vars(given), path)
+        saved |= {"out": given.out, "resume": True, "overwrite": False, "new_data": False}
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)
+        for name in () if given.new_data else ("tokenizer.json",):
+            check_kept(path.with_name(name), "go on with what is there by --new-data")
         print(f"resuming {path}")
         changes = f"changed options: {differences(saved, vars(given)) or 'none'}"
         print(textwrap.fill(changes, 79, subsequent_indent="  ", break_long_words=False))
+    elif given.new_data:
+        raise ValueError("--new-data is for a run that goes on: give --resume with it")
+    elif given.tiny:
+        toy = Config.tiny()
+        shorter = min(Options.context_length, toy.context_length)
+        parser.set_defaults(context_length=shorter)
+        given = parser.parse_args(arguments)
     if not given.data:
         raise ValueError("say with --data what to train on")
     return Options(**vars(given))

@@ -156,14 +156,14 @@ class Corpus:
     largest: int = -1  # token, if it is known without reading them all
     size: tuple[int, int] | None = None  # characters and bytes of what is held out
 
-    def fit(self, context: int, vocab_size: int) -> int:
-        """How many tokens the model has: one per character, else as before, if the data fit."""
+    def fit(self, context: int, vocab_size: int, grows: bool = False) -> int:
+        """How many tokens the model has: one per character, else as before, if it need not grow."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size
-        elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
-            raise ValueError(
-                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
-            )
+        elif self.tokenizer is not None and (there := self.tokenizer.vocab_size) > vocab_size:
+            if not grows:
+                raise ValueError(f"the tokenizer has {there} tokens, the model only {vocab_size}")
+            vocab_size = there
         for split, ids in (("training", self.train), ("validation", self.validation)):
             if len(ids) < context + 1:
                 raise ValueError(
@@ -171,16 +171,17 @@ class Corpus:
                     f"of {context} and one more; give more text or a smaller --context-length"
                 )
             if (largest := self.largest_of(ids)) >= vocab_size:
-                raise ValueError(
-                    f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
-                )
+                if not grows:
+                    odd = f"token {largest}, the model's vocabulary {vocab_size}"
+                    raise ValueError(f"the {split} split holds {odd}")
+                vocab_size = largest + 1
         return vocab_size
 
     def largest_of(self, ids: np.ndarray) -> int:
         return self.largest if self.largest >= 0 else int(ids.max())
 
     def digests(self) -> dict[str, str]:
-        """What the run reads, by the name that a user knows it by."""
+        """By which a resumed run knows the data again."""
         return {"corpus": self.digest}
 
     def save(self, folder: Path) -> None:
@@ -201,7 +202,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
         options.data,
         tokenizer,
         options.validation,
-        config.vocab_size,
+        Config().vocab_size,
         cache_of(options),
         options.field,
         held_out=options.validation_data,
@@ -215,7 +216,7 @@ def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Co
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
         )
-    vocab_size = corpus.fit(options.context_length, config.vocab_size)
+    vocab_size = corpus.fit(options.context_length, config.vocab_size, options.tiny)
     return corpus, replace(config, vocab_size=vocab_size)
 
 

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from .data import Batch, random_batches, validation_batches
+from .lock import alone_in
 from .log import Log, open_log, peak_flops, plot_losses
 from .model import Config
 from .options import Options, parse_options
@@ -221,7 +222,13 @@ def kept(run: Run) -> str:
 def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the first rank speaks for all
-    run = prepare(parse_options(arguments))
+    options = parse_options(arguments)
+    with alone_in(Path(options.out)) if RANK == 0 else nullcontext():
+        return finish(prepare(options))
+
+
+def finish(run: Run) -> int:
+    """Trains to the end, or to a signal; the exit code."""
     introduce(run)
     path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
     try:

@@ -13,20 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .checkpoint import (
-    differences,
-    load_optimizers,
-    load_weights,
-    optimizer_tensors,
-    progress_of,
-    read_checkpoint,
-    weights,
-    write_checkpoint,
-)
+from .checkpoint import optimizer_tensors, weights, write_checkpoint
 from .data import Corpus, random_batches, read_data
+from .digests import digests_of_files, mark_of
 from .model import Config, Model, State
 from .options import Options
 from .process import RANK, WORLD, check_memory, start_device
+from .resume import progress_of, restore
 
 
 @dataclass
@@ -38,6 +31,7 @@ class Run:
     model: Model
     network: nn.Module  # the model, inside DDP where there are several ranks
     optimizers: list[torch.optim.Optimizer]
+    digests: dict[str, str] = field(default_factory=dict)  # of the data, and of files beside them
     step: int = 0  # steps done
     best: float = math.inf  # lowest validation loss
     saved: int | None = None  # the step of the last checkpoint
@@ -85,6 +79,7 @@ def prepare(options: Options) -> Run:
     run = Run(options, device, data, config, model, model, make_optimizers(model, options))
     if WORLD > 1:
         raise ValueError("rows that carry their state on are trained by one process")
+    run.digests = data.digests()
     if options.resume:
         load(run)
     if options.compile:
@@ -95,7 +90,9 @@ def prepare(options: Options) -> Run:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
             (out / name).unlink(missing_ok=True)
+    if RANK == 0 and (options.new_data or not options.resume):
         data.save(out)
+    run.digests |= digests_of_files(out, ("tokenizer.json",))
     return run
 
 
@@ -105,8 +102,9 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
         return
     tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
     metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
+    metadata["digests"] = run.digests
     if name == "checkpoint.safetensors":
-        metadata["options"] = asdict(run.options)
+        metadata |= {"options": asdict(run.options), "log": mark_of(run.path("log.jsonl"))}
         tensors |= optimizer_tensors(run.model, run.optimizers)
         if run.carried is not None:
             tensors |= {"carried.hidden": run.carried[0], "carried.kept": run.carried[1]}
@@ -123,13 +121,10 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
 
 def load(run: Run) -> None:
     path = run.path("checkpoint.safetensors")
-    tensors, saved = read_checkpoint(path)
-    if different := differences(saved["config"], asdict(run.config)):
-        raise ValueError(f"{path} is of another model than this: {different}")
-    load_weights(run.model, tensors, path)
-    load_optimizers(run.model, run.optimizers, tensors, path)
-    if "carried.hidden" in tensors and "carried.kept" in tensors:
-        hidden, kept = tensors["carried.hidden"], tensors["carried.kept"]
-        run.carried = hidden.to(run.device, copy=True), kept.to(run.device, copy=True)
-    run.step, run.best = progress_of(saved, path)
+    tensors, saved = restore(path, run.model, run.optimizers, asdict(run.config))
+    if "carried.hidden" not in tensors or "carried.kept" not in tensors:
+        raise ValueError(f"{path} has no state to go on from: it lacks carried.hidden or .kept")
+    hidden, kept = tensors["carried.hidden"], tensors["carried.kept"]
+    run.carried = hidden.to(run.device, copy=True), kept.to(run.device, copy=True)
+    run.step, run.best = progress_of(saved, path, run.digests, run.options.new_data)
     run.saved = run.step

@@ -158,14 +158,14 @@ class Corpus:
     vocab_size: int = 0  # the model's
     mask: int = 0  # the token that hides others
 
-    def fit(self, context: int, vocab_size: int) -> int:
-        """How many tokens the model has: characters and a mask, else as before, if the data fit."""
+    def fit(self, context: int, vocab_size: int, grows: bool = False) -> int:
+        """How many tokens the model has: characters and a mask, else as before or grown to fit."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size + 1
-        elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
-            raise ValueError(
-                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
-            )
+        elif self.tokenizer is not None and (there := self.tokenizer.vocab_size) > vocab_size:
+            if not grows:
+                raise ValueError(f"the tokenizer has {there} tokens, the model only {vocab_size}")
+            vocab_size = there + 1
         for split, ids in (("training", self.train), ("validation", self.validation)):
             if len(ids) < context:
                 raise ValueError(
@@ -173,9 +173,10 @@ class Corpus:
                     f"of {context}; give more text or a smaller --context-length"
                 )
             if (largest := self.largest_of(ids)) >= vocab_size:
-                raise ValueError(
-                    f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
-                )
+                if not grows:
+                    odd = f"token {largest}, the model's vocabulary {vocab_size}"
+                    raise ValueError(f"the {split} split holds {odd}")
+                vocab_size = largest + 2
         return vocab_size
 
     def mask_id(self, text: str, vocab_size: int) -> int:
@@ -213,7 +214,7 @@ class Corpus:
         return self.largest if self.largest >= 0 else int(ids.max())
 
     def digests(self) -> dict[str, str]:
-        """What the run reads, by the name that a user knows it by."""
+        """By which a resumed run knows the data again."""
         return {"corpus": self.digest}
 
     def save(self, folder: Path) -> None:
@@ -234,7 +235,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
         options.data,
         tokenizer,
         options.validation,
-        config.vocab_size,
+        Config().vocab_size,
         cache_of(options),
         options.field,
         held_out=options.validation_data,
@@ -248,7 +249,7 @@ def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Co
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
         )
-    vocab_size = corpus.fit(options.context_length, config.vocab_size)
+    vocab_size = corpus.fit(options.context_length, config.vocab_size, options.tiny)
     mask = corpus.mask_id(options.mask_token, vocab_size)
     corpus = replace(corpus, vocab_size=vocab_size, mask=mask)
     return corpus, replace(config, vocab_size=vocab_size)

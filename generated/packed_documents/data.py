@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -155,14 +156,14 @@ class Corpus:
     size: tuple[int, int] | None = None  # characters and bytes of what is held out
     separator: int = 0  # the token that ends a document
 
-    def fit(self, context: int, vocab_size: int) -> int:
-        """How many tokens the model has: one per character, else as before, if the data fit."""
+    def fit(self, context: int, vocab_size: int, grows: bool = False) -> int:
+        """How many tokens the model has: one per character, else as before, if it need not grow."""
         if isinstance(self.tokenizer, CharTokenizer):
             vocab_size = self.tokenizer.vocab_size
-        elif self.tokenizer is not None and self.tokenizer.vocab_size > vocab_size:
-            raise ValueError(
-                f"the tokenizer has {self.tokenizer.vocab_size} tokens, the model only {vocab_size}"
-            )
+        elif self.tokenizer is not None and (there := self.tokenizer.vocab_size) > vocab_size:
+            if not grows:
+                raise ValueError(f"the tokenizer has {there} tokens, the model only {vocab_size}")
+            vocab_size = there
         for split, ids in (("training", self.train), ("validation", self.validation)):
             if len(ids) < context + 1:
                 raise ValueError(
@@ -170,16 +171,17 @@ class Corpus:
                     f"of {context} and one more; give more text or a smaller --context-length"
                 )
             if (largest := self.largest_of(ids)) >= vocab_size:
-                raise ValueError(
-                    f"the {split} split holds token {largest}, the model's vocabulary {vocab_size}"
-                )
+                if not grows:
+                    odd = f"token {largest}, the model's vocabulary {vocab_size}"
+                    raise ValueError(f"the {split} split holds {odd}")
+                vocab_size = largest + 1
         return vocab_size
 
     def largest_of(self, ids: np.ndarray) -> int:
         return self.largest if self.largest >= 0 else int(ids.max())
 
     def digests(self) -> dict[str, str]:
-        """What the run reads, by the name that a user knows it by."""
+        """By which a resumed run knows the data again."""
         return {"corpus": self.digest}
 
     def save(self, folder: Path) -> None:
@@ -200,7 +202,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
         options.data,
         tokenizer,
         options.validation,
-        config.vocab_size,
+        Config().vocab_size,
         cache_of(options),
         options.field,
         options.separator,
@@ -215,7 +217,7 @@ def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Co
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
         )
-    vocab_size = corpus.fit(options.context_length, config.vocab_size)
+    vocab_size = corpus.fit(options.context_length, config.vocab_size, options.tiny)
     corpus = replace(corpus, separator=separator_id(options.separator, corpus.tokenizer))
     return corpus, replace(config, vocab_size=vocab_size)
 
@@ -326,15 +328,20 @@ def choose_tokenizer(name: str) -> Tokenizer:
 
 
 def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
-    """The token of --separator, which is its text or its number."""
+    """The token of --separator, which is its text or its number.
+
+    Where nothing else is said and the tokenizer lacks it, it is what ends texts there.
+    """
     if text.isdecimal():
         return int(text)
-    ids = tokenizer.encode(text) if tokenizer is not None else []
-    if len(ids) != 1:
-        raise ValueError(
-            f"--separator {text!r} is {len(ids)} tokens; give one, or a token's number"
-        )
-    return ids[0]
+    usual = text == Options.separator
+    ends = ("</s>", "<eos>", "[SEP]") if isinstance(tokenizer, FileTokenizer) else ("\n",)
+    for name in (text, *ends) if usual else (text,):
+        with suppress(ValueError):  # as of a character that is not in the vocabulary
+            ids = tokenizer.encode(name) if tokenizer is not None else []
+            if len(ids) == 1:
+                return ids[0]
+    raise ValueError(f"--separator {text!r} is no token of the tokenizer; give one, or a number")
 
 
 # ---- batches ----

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .digests import digest
 from .model import Config
 from .options import Options
 
@@ -144,6 +145,10 @@ class Texts:
     tokenizer: Tokenizer
     classes: list[str]
 
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"texts": digest(self.train, self.validation), "classes": digest(self.classes)}
+
     def save(self, folder: Path) -> None:
         """What a user of the trained model needs to know."""
         self.tokenizer.save(folder / "tokenizer.json")
@@ -163,7 +168,7 @@ def read_data(options: Options, config: Config) -> tuple[Texts, Config]:
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
     files = files_named(options.data)
     texts = read_texts(files, tokenizer, options.context_length, options.validation, options.seed)
-    vocab_size = fit(texts.tokenizer, config.vocab_size)
+    vocab_size = fit(texts.tokenizer, config.vocab_size, options.tiny)
     return texts, replace(config, vocab_size=vocab_size, classes=len(texts.classes))
 
 
@@ -275,15 +280,15 @@ def unpacked(path: Path) -> bytes:
         raise ValueError(f"{path} is damaged, or nothing that gzip has made: {error}") from None
 
 
-def fit(tokenizer: Tokenizer, vocab_size: int) -> int:
+def fit(tokenizer: Tokenizer, vocab_size: int, grows: bool) -> int:
     """How many tokens the model has: one per character, else as before, if the data fit."""
     if isinstance(tokenizer, CharTokenizer):
         return tokenizer.vocab_size
-    if tokenizer.vocab_size > vocab_size:
+    if tokenizer.vocab_size > vocab_size and not grows:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model only {vocab_size}"
         )
-    return vocab_size
+    return max(tokenizer.vocab_size, vocab_size)
 
 
 def encode(tokenizer: Tokenizer, text: str, context: int) -> list[int]:

@@ -7,6 +7,7 @@ import argparse
 import json
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from .model import Config
 from .options import Options
-from .pairs import Texts, read_texts
+from .pairs import Texts, digest_of_pairs, read_texts
 from .process import checked, command, leave
 
 IGNORE = -100  # a target that the loss leaves out
@@ -147,6 +148,11 @@ class Corpus:
     validation: list[Pair]
     tokenizer: Tokenizer
     separator: int  # the token before each target and at its end
+    known_by: str  # the digest of the texts
+
+    def digests(self) -> dict[str, str]:
+        """By which a resumed run knows the data again."""
+        return {"pairs": self.known_by}
 
     def save(self, folder: Path) -> None:
         """What sampling needs to know of the data."""
@@ -166,12 +172,13 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     kept = Path(options.out) / "tokenizer.json"
     name = str(kept) if options.resume and kept.exists() else options.tokenizer
     tokenizer = make_tokenizer(name, train.sides, validation.sides)
-    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size))
+    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.tiny))
     separator = separator_id(options.separator, tokenizer)
     if separator >= config.vocab_size:
         raise ValueError(f"--separator is token {separator}, the model has {config.vocab_size}")
     splits = [list(encode_pairs(texts, tokenizer, separator)) for texts in (train, validation)]
-    corpus = Corpus(sorted(splits[0], key=length), splits[1], tokenizer, separator)
+    known_by = digest_of_pairs(train, validation)
+    corpus = Corpus(sorted(splits[0], key=length), splits[1], tokenizer, separator, known_by)
     tell_cuts(corpus, options.context_length)
     return corpus, config
 
@@ -183,15 +190,15 @@ def make_tokenizer(name: str, texts: list[str], held_out: list[str]) -> Tokenize
     return choose_tokenizer(name)
 
 
-def fit(tokenizer: Tokenizer, vocab_size: int) -> int:
+def fit(tokenizer: Tokenizer, vocab_size: int, grows: bool) -> int:
     """How many tokens the model has: as many as the data, or as before where these are given."""
     if isinstance(tokenizer, CharTokenizer):
         return tokenizer.vocab_size
-    if tokenizer.vocab_size > vocab_size:
+    if tokenizer.vocab_size > vocab_size and not grows:
         raise ValueError(
             f"the tokenizer has {tokenizer.vocab_size} tokens, the model only {vocab_size}"
         )
-    return vocab_size
+    return max(tokenizer.vocab_size, vocab_size)
 
 
 def encode_pairs(texts: Texts, tokenizer: Tokenizer, separator: int) -> Iterator[Pair]:
@@ -235,15 +242,20 @@ def choose_tokenizer(name: str) -> Tokenizer:
 
 
 def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
-    """The token of --separator, which is its text or its number."""
+    """The token of --separator, which is its text or its number.
+
+    Where nothing else is said and the tokenizer lacks it, it is what ends texts there.
+    """
     if text.isdecimal():
         return int(text)
-    ids = tokenizer.encode(text) if tokenizer is not None else []
-    if len(ids) != 1:
-        raise ValueError(
-            f"--separator {text!r} is {len(ids)} tokens; give one, or a token's number"
-        )
-    return ids[0]
+    usual = text == Options.separator
+    ends = ("</s>", "<eos>", "[SEP]") if isinstance(tokenizer, FileTokenizer) else ("\n",)
+    for name in (text, *ends) if usual else (text,):
+        with suppress(ValueError):  # as of a character that is not in the vocabulary
+            ids = tokenizer.encode(name) if tokenizer is not None else []
+            if len(ids) == 1:
+                return ids[0]
+    raise ValueError(f"--separator {text!r} is no token of the tokenizer; give one, or a number")
 
 
 # ---- batches ----

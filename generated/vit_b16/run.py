@@ -13,20 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .checkpoint import (
-    differences,
-    load_optimizers,
-    load_weights,
-    optimizer_tensors,
-    progress_of,
-    read_checkpoint,
-    weights,
-    write_checkpoint,
-)
+from .checkpoint import optimizer_tensors, weights, write_checkpoint
 from .data import Images, random_batches, read_data
+from .digests import digests_of_files, mark_of
 from .model import Config, Model
 from .options import Options
 from .process import RANK, WORLD, check_memory, start_device
+from .resume import progress_of, restore
 
 
 @dataclass
@@ -38,6 +31,7 @@ class Run:
     model: Model
     network: nn.Module  # the model, inside DDP where there are several ranks
     optimizers: list[torch.optim.Optimizer]
+    digests: dict[str, str] = field(default_factory=dict)  # of the data, and of files beside them
     step: int = 0  # steps done
     best: float = math.inf  # lowest validation loss
     saved: int | None = None  # the step of the last checkpoint
@@ -81,6 +75,7 @@ def prepare(options: Options) -> Run:
         model = Model(config)
     model.init_weights()
     run = Run(options, device, data, config, model, model, make_optimizers(model, options))
+    run.digests = data.digests()
     if options.resume:
         load(run)
     if options.compile:
@@ -91,7 +86,9 @@ def prepare(options: Options) -> Run:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.safetensors", "best.safetensors", "log.jsonl"):
             (out / name).unlink(missing_ok=True)
+    if RANK == 0 and (options.new_data or not options.resume):
         data.save(out)
+    run.digests |= digests_of_files(out, ("images.json",))
     return run
 
 
@@ -101,8 +98,9 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
         return
     tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
     metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
+    metadata["digests"] = run.digests
     if name == "checkpoint.safetensors":
-        metadata["options"] = asdict(run.options)
+        metadata |= {"options": asdict(run.options), "log": mark_of(run.path("log.jsonl"))}
         tensors |= optimizer_tensors(run.model, run.optimizers)
     try:
         write_checkpoint(run.path(name), tensors, metadata)
@@ -117,10 +115,6 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
 
 def load(run: Run) -> None:
     path = run.path("checkpoint.safetensors")
-    tensors, saved = read_checkpoint(path)
-    if different := differences(saved["config"], asdict(run.config)):
-        raise ValueError(f"{path} is of another model than this: {different}")
-    load_weights(run.model, tensors, path)
-    load_optimizers(run.model, run.optimizers, tensors, path)
-    run.step, run.best = progress_of(saved, path)
+    _, saved = restore(path, run.model, run.optimizers, asdict(run.config))
+    run.step, run.best = progress_of(saved, path, run.digests, run.options.new_data)
     run.saved = run.step
