@@ -17,6 +17,7 @@ from . import augment, data, train, translate
 from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Config, Model
 from .options import parse_options
+from .run import Run, prepare
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -112,7 +113,7 @@ def test_a_trained_model_translates_there_and_back(tmp_path: Path) -> None:
 
 
 def test_each_generator_is_taught_by_its_own_discriminator(tmp_path: Path) -> None:
-    run = train.prepare(parse_options(brief(tmp_path / "out")))
+    run = prepare(parse_options(brief(tmp_path / "out")))
     (batch,) = train.drawn_batches(run)
     run.options = replace(run.options, cycle=0.0, identity=0.0)
     fakes = fakes_of(run.model, batch)
@@ -125,7 +126,7 @@ def test_each_generator_is_taught_by_its_own_discriminator(tmp_path: Path) -> No
 
 
 def test_half_of_what_is_judged_was_made_before(tmp_path: Path) -> None:
-    run = train.prepare(parse_options(brief(tmp_path / "out")))
+    run = prepare(parse_options(brief(tmp_path / "out")))
     size, shape = run.options.pool, run.pool.images.shape[2:]
     numbers = torch.arange(1.0, 401.0, device=DEVICE).view(2, 200, 1, 1, 1)
     judged = run.pool.exchanged(numbers.expand(-1, -1, *shape))[..., 0, 0, 0]
@@ -167,7 +168,7 @@ def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
 
 
 def test_a_step_moves_every_weight_of_both_networks(tmp_path: Path) -> None:
-    run = train.prepare(parse_options(brief(tmp_path / "out")))
+    run = prepare(parse_options(brief(tmp_path / "out")))
     before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
     train.train_step(run, 1.0)
     for name, parameter in run.model.named_parameters():
@@ -177,7 +178,7 @@ def test_a_step_moves_every_weight_of_both_networks(tmp_path: Path) -> None:
 
 
 def test_each_network_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
-    run = train.prepare(parse_options(brief(tmp_path / "out")))
+    run = prepare(parse_options(brief(tmp_path / "out")))
     generator, discriminator = run.model.generator, run.model.discriminator
     (batch,) = train.drawn_batches(run)
     fakes = fakes_of(run.model, batch)
@@ -198,7 +199,7 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     whole = train_briefly(tmp_path / "whole")
     step = train.train_step
 
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+    def killed_at_step_4(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
         if run.step == 4:
             raise RuntimeError("killed")
         return step(run, lr_scale)

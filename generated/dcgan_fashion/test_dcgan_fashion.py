@@ -26,6 +26,7 @@ from . import (
 from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Config, Model
 from .options import parse_options
+from .run import Run, prepare
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -145,7 +146,7 @@ def test_a_failure_is_named_when_it_begins(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_watching_leaves_both_networks_as_they_were(tmp_path: Path) -> None:
-    run = train.prepare(parse_options(brief(tmp_path / "out")))
+    run = prepare(parse_options(brief(tmp_path / "out")))
     run.model.eval()
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
     batches = data.validation_batches(run.data, run.options, 0, 1)
@@ -233,7 +234,7 @@ def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
 
 
 def test_a_step_moves_every_weight_of_both_networks(tmp_path: Path) -> None:
-    run = train.prepare(parse_options(brief(tmp_path / "out")))
+    run = prepare(parse_options(brief(tmp_path / "out")))
     before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
     train.train_step(run, 1.0)
     for name, parameter in run.model.named_parameters():
@@ -243,7 +244,7 @@ def test_a_step_moves_every_weight_of_both_networks(tmp_path: Path) -> None:
 
 
 def test_each_network_is_moved_by_its_own_loss_alone(tmp_path: Path) -> None:
-    run = train.prepare(parse_options(brief(tmp_path / "out")))
+    run = prepare(parse_options(brief(tmp_path / "out")))
     generator, discriminator = run.model.generator, run.model.discriminator
     batch = data.random_batches(run.data, run.options, 0, 0, 1)[0].to(run.device)
     fakes = fakes_of(run.model, batch)
@@ -264,7 +265,7 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     whole = train_briefly(tmp_path / "whole")
     step = train.train_step
 
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+    def killed_at_step_4(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
         if run.step == 4:
             raise RuntimeError("killed")
         return step(run, lr_scale)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from . import attention, data, evaluate, sample, train
 from .model import Config, Model, MoE, grouped_linear, rope
+from .run import Run
 from .weights import load_huggingface, save_huggingface
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -127,7 +128,7 @@ def test_parts_and_ranks_have_the_gradients_of_the_whole_batch(
 ) -> None:
     backward, gradients = train.backward, {}
 
-    def kept(run: train.Run, batches: list[data.Batch]) -> Tensor:
+    def kept(run: Run, batches: list[data.Batch]) -> Tensor:
         loss = backward(run, batches)
         gradients[len(batches)] = [
             p.grad.clone() for p in run.model.parameters() if p.grad is not None
@@ -382,7 +383,7 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     whole = train_briefly(tmp_path / "whole")
     step = train.train_step
 
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+    def killed_at_step_4(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
         if run.step == 4:
             raise RuntimeError("killed")
         return step(run, lr_scale)

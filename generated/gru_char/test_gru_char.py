@@ -16,6 +16,7 @@ from torch import Tensor
 from . import data, evaluate, sample, train
 from .model import Config, Model
 from .options import Options, parse_options
+from .run import Run, prepare
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -219,7 +220,7 @@ def test_each_row_goes_on_where_it_was() -> None:
 def test_what_is_held_out_is_measured_as_one_text(tmp_path: Path) -> None:
     train_briefly(tmp_path / "out")
     options = parse_options(["--resume", "--out", str(tmp_path / "out")])
-    run = train.prepare(options)
+    run = prepare(options)
     run.model.eval()
     ids = torch.from_numpy(run.data.validation.astype(np.int64))[None].to(run.device)
     row = (ids.size(1) - 2) // options.context_length // options.batch + 1  # windows of each
@@ -263,7 +264,7 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     whole = train_briefly(tmp_path / "whole")
     step = train.train_step
 
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+    def killed_at_step_4(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
         if run.step == 4:
             raise RuntimeError("killed")
         return step(run, lr_scale)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from . import data, predict, train
 from .model import Config, Model
+from .run import Run
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CONFIG = Config.tiny()
@@ -191,7 +192,7 @@ def test_a_resumed_run_repeats_the_uninterrupted_one(
     whole = train_briefly(tmp_path / "whole")
     step = train.train_step
 
-    def killed_at_step_4(run: train.Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+    def killed_at_step_4(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
         if run.step == 4:
             raise RuntimeError("killed")
         return step(run, lr_scale)

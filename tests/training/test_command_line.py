@@ -180,7 +180,7 @@ def test_a_stopped_run_saves_says_so_and_can_go_on(trainer: Trainer, number: int
         (["--prompt", "\u00fc"], "is not among the"),
         (["--prompt", ""], "an empty prompt"),
         (["--tokens", "0"], "must be at least 1"),
-        (["--top-p", "2"], "--top-p is in"),
+        (["--top-p", "2"], "--top-p is 2.0, not in"),
     ],
 )
 def test_bad_sampling_input_is_one_clear_line(
