@@ -250,7 +250,8 @@ def test_many_specs_build_in_worker_processes_to_the_same_bytes(project: Path, t
 def test_plan_shows_layers_parameters_and_bytes(project: Path, tgen: Run) -> None:
     code, out, _ = tgen("plan", "specs/small.yaml")
     assert code == 0
-    for word in ("blocks.0.attention.q_proj.weight", "61 x 32", "KV cache", "training state"):
+    words = ("blocks.0-1\n", "  attention\n    q_proj.weight ", "61 x 32", "KV cache")
+    for word in (*words, "training state"):
         assert word in out
 
 

@@ -64,7 +64,10 @@ def build(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Write and test the packages of SPECS (files or folders; by default all)."""
+    """Write and test the packages of specs.
+
+    SPECS are files or folders; by default all of the project.
+    """
     from codegen import report
     from codegen.build.orphans import orphans_of, remove_orphans
     from codegen.build.outcome import exit_code
@@ -134,7 +137,9 @@ def import_(
     image: int | None,
     classes: Path | None,
 ) -> None:
-    """Bring in a checkpoint: a spec, its package, and weights in weights/NAME/.
+    """Bring in a checkpoint: a spec, its package and its weights.
+
+    Weights go to weights/NAME/.
 
     SOURCE is a folder of Hugging Face's, whose config.json says what the model is, with
     *.safetensors (tokenizer.json and generation_config.json are kept beside the weights); or a
@@ -204,7 +209,9 @@ def check(
     no_edits: bool,
     jobs: int | None,
 ) -> None:
-    """Exit 0 if the packages are what the specs say, 3 with a diff if not; writes no package.
+    """Tell whether the packages are what the specs say.
+
+    Exit 0 if so, 3 with a diff if not; nothing is written.
 
     What people edited by hand and a build would carry over is fresh, unless --no-edits is given.
     """

@@ -4,6 +4,7 @@ from codegen.report.build import build_json, build_text
 from codegen.report.build_table import FEW, done_line
 from codegen.report.captured import capture_text
 from codegen.report.check import check_report
+from codegen.report.diagnostic import show_diagnostic
 from codegen.report.diff import diff_json, diff_text
 from codegen.report.edits import edits_json, edits_text
 from codegen.report.findings import Checked
@@ -43,6 +44,7 @@ __all__ = [
     "recovered_text",
     "render_json",
     "render_text",
+    "show_diagnostic",
     "status_line",
     "timed",
     "trials_text",

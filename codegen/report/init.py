@@ -10,6 +10,7 @@ import click
 
 from codegen.errors import Diagnostic
 from codegen.quoting import plain
+from codegen.report.diagnostic import show_diagnostic
 
 if TYPE_CHECKING:
     from codegen.commands.init import ProjectFile
@@ -28,7 +29,7 @@ def init_text(pieces: Sequence[ProjectFile], folder: Path) -> None:
     for piece in pieces:
         if piece.warning:
             hint = "replace the step `Install tgen` in it, or start anew with --install-from URL"
-            click.echo(str(Diagnostic(piece.warning, hint=hint, severity="warning")), err=True)
+            show_diagnostic(Diagnostic(piece.warning, hint=hint, severity="warning"))
     root = repository_root(folder)
     if root is not None:
         above, inside = plain(str(root)), plain(folder.relative_to(root).as_posix())

@@ -12,6 +12,7 @@ from codegen.frozen import frozen
 from codegen.plan.masks.ranges import AxisTile, Ranges, key_ranges
 from codegen.plan.masks.words import sentence
 from codegen.quoting import plain
+from codegen.report.diagnostic import warn
 from codegen.spec.masks.formula import formula_of
 from codegen.spec.masks.picture import asks_heads, drawn, seen_rows
 from codegen.spec.masks.seen import Inputs, example_inputs
@@ -93,7 +94,7 @@ def show(picture: Picture) -> None:
     blind = [str(q) for q, row in enumerate(rows) if not any(row)]
     if blind:
         some = ", ".join(blind[:8]) + (", ..." if len(blind) > 8 else "")
-        click.echo(f"warning: these queries see nothing: {some}", err=True)
+        warn(f"these queries see nothing: {some}")
 
 
 def _capitalised(words: str) -> str:

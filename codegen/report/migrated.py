@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.quoting import plain, plain_lines
+from codegen.report.diagnostic import show_diagnostic
 
 if TYPE_CHECKING:
     from codegen.commands.migrate import Migration
@@ -24,7 +25,7 @@ def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:
             click.echo("\r\n".join(lines), nl=False)
     for migration in migrations:
         for problem in migration.problems:
-            click.echo(str(problem), err=True)
+            show_diagnostic(problem)
     changed = sum(bool(migration.done) and not migration.problems for migration in migrations)
     failed = sum(bool(migration.problems) for migration in migrations)
     of = f"{len(migrations)} spec{'s' if len(migrations) != 1 else ''}"

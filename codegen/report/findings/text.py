@@ -10,6 +10,7 @@ import click
 from codegen.errors import Diagnostic
 from codegen.project import LOCK_NAME
 from codegen.quoting import plain, plain_lines
+from codegen.report.diagnostic import show_diagnostic
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, file_names, summary, typed
 from codegen.report.findings.finding import Finding
@@ -53,7 +54,7 @@ def _say(found: Finding, diff_only: bool) -> None:
         click.echo(f"orphan: {plain(found.message)}; {found.hint}", err=diff_only)
         return
     place = found.place if found.exact else None
-    click.echo(str(Diagnostic(found.message, place, found.hint, found.level)), err=True)
+    show_diagnostic(Diagnostic(found.message, place, found.hint, found.level))
 
 
 def _patches(found: Finding, findings: Sequence[Finding], project: Project) -> None:
