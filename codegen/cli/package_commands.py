@@ -199,6 +199,7 @@ def import_(
 @click.option(
     "--diff-only", is_flag=True, help="Print only the diffs, for `git apply`; the rest to stderr."
 )
+@click.option("--names", is_flag=True, help="Only which files they are, without diffs.")
 @click.option("--no-edits", is_flag=True, help="Exit 4 if a package was edited by hand.")
 @jobs_option
 def check(
@@ -206,6 +207,7 @@ def check(
     out: Path | None,
     form: str,
     diff_only: bool,
+    names: bool,
     no_edits: bool,
     jobs: int | None,
 ) -> None:
@@ -217,8 +219,11 @@ def check(
     """
     from codegen import report
 
-    if diff_only and form != "text":
-        raise click.UsageError(f"--diff-only prints diffs, not {form}")
+    for option, given in (("--diff-only prints diffs", diff_only), ("--names prints names", names)):
+        if given and form != "text":
+            raise click.UsageError(f"{option}, not {form}")
+    if diff_only and names:
+        raise click.UsageError("--diff-only prints diffs, and --names none")
     project = project_of(specs)
     try:
         found = _checked(specs, project, out, no_edits, jobs or default_jobs(), form)
@@ -226,7 +231,7 @@ def check(
         if form == "text":
             raise
         found = report.Checked(project, error.exit_code, errors=error.diagnostics)
-    report.check_report(found, form, diff_only=diff_only)
+    report.check_report(found, form, diff_only=diff_only, names=names)
     sys.exit(found.exit_code)
 
 

@@ -40,6 +40,6 @@ def watch(specs: Sequence[Path], out: Path | None, no_test: bool, jobs: int | No
         jobs=jobs or default_jobs(),
         test=not no_test,
     )
-    with contextlib.closing(events), report.status_line() as shown:
+    with contextlib.closing(events), report.status_line() as status:
         for event in events:
-            report.watch_text(event, project, shown)
+            report.watch_text(event, project, status)

@@ -9,11 +9,13 @@ import click
 
 from codegen.errors import Diagnostic
 from codegen.project import LOCK_NAME
-from codegen.quoting import plain, plain_lines
+from codegen.quoting import plain
+from codegen.report.coloured import coloured
 from codegen.report.diagnostic import show_diagnostic
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, file_names, summary, typed
 from codegen.report.findings.finding import Finding
+from codegen.report.page import paragraph
 from codegen.report.recovered import recovered_text
 
 if TYPE_CHECKING:
@@ -21,14 +23,20 @@ if TYPE_CHECKING:
     from codegen.emit import Change
     from codegen.project import Project
 
-COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+NO_DIFF = ("missing", "extra")  # the diff of a whole file says no more than its name
 
 
-def text(checked: Checked, findings: Sequence[Finding], *, diff_only: bool = False) -> None:
+def text(
+    checked: Checked,
+    findings: Sequence[Finding],
+    *,
+    diff_only: bool = False,
+    names: bool = False,
+) -> None:
     """Diffs on standard output, problems on standard error, a summary last.
 
-    With `diff_only` standard output holds what `git apply` makes the packages fresh with, and
-    standard error all the rest.
+    With `names` files are named, and no diff is shown. With `diff_only` standard output holds what
+    `git apply` makes the packages fresh with, and standard error all the rest.
     """
     recovered_text(checked.interrupted)
     for found in findings:
@@ -36,8 +44,7 @@ def text(checked: Checked, findings: Sequence[Finding], *, diff_only: bool = Fal
         if diff_only:
             _patches(found, findings, checked.project)
         else:
-            for change in found.changes:
-                _show(change, alone=len(found.changes) == 1)
+            _show_changes(found, checked.project, names)
     for outcome in checked.outcomes:
         if line := _edits_line(outcome):
             click.echo(line, err=diff_only)
@@ -51,7 +58,8 @@ def _say(found: Finding, diff_only: bool) -> None:
     if found.rule in ("interrupted-build", "stale-package"):
         return
     if found.rule == "orphan-package":
-        click.echo(f"orphan: {plain(found.message)}; {found.hint}", err=diff_only)
+        line = paragraph(f"orphan: {plain(found.message)}; {found.hint}", "", "  ", err=diff_only)
+        click.echo(line, err=diff_only)
         return
     place = found.place if found.exact else None
     show_diagnostic(Diagnostic(found.message, place, found.hint, found.level))
@@ -81,16 +89,25 @@ def _patch(change: Change, project: Project) -> str:
     return f"--- {old}\n+++ {new}\n{hunks}"
 
 
-def _show(change: Change, alone: bool) -> None:
+def _show_changes(found: Finding, project: Project, names: bool) -> None:
+    """A line a file and its diff, or a line for a package of which nothing is there."""
+    folders = {change.path.rpartition("/")[0] for change in found.changes}
+    if len(folders) == 1 and not any((project.root / folder).exists() for folder in folders):
+        count = len(found.changes)
+        files = f"{count} file{'s' if count != 1 else ''}"
+        click.echo(click.style(f"missing: {plain(*folders)}/ ({files})", bold=True))
+        return
+    for change in found.changes:
+        _show(change, names, alone=len(found.changes) == 1)
+
+
+def _show(change: Change, names: bool, *, alone: bool) -> None:
     """One file: a line, and its diff; a lock's digests tell people nothing beside others."""
     click.echo(click.style(f"{change.kind}: {plain(change.path)}", bold=True))
+    if names or change.kind in NO_DIFF:
+        return
     if alone or not change.path.endswith(f"/{LOCK_NAME}"):
-        click.echo(_coloured(change.diff), nl=False)
-
-
-def _coloured(diff: str) -> str:
-    lines = plain_lines(diff).splitlines(keepends=True)
-    return "".join(click.style(line, fg=COLOURS.get(line[:1])) for line in lines)
+        click.echo(coloured(change.diff), nl=False)
 
 
 def _edits_line(outcome: Outcome) -> str | None:
@@ -98,5 +115,9 @@ def _edits_line(outcome: Outcome) -> str | None:
         return None
     names = ", ".join(file_names(outcome.edits))
     if outcome.fresh:
-        return plain(f"{outcome.name}: fresh, with edits in {names}")
-    return plain(f"{outcome.name}: stale, with edits in {names} that a build carries over")
+        return _line(f"{outcome.name}: fresh, with edits in {names}")
+    return _line(f"{outcome.name}: stale, with edits in {names} that a build carries over")
+
+
+def _line(text: str) -> str:
+    return paragraph(plain(text), "", "  ")
