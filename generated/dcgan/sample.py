@@ -19,7 +19,7 @@ from torch import Tensor
 from .generate import between, generated, load, noise_of
 from .grids import as_bytes, check_pillow, grid, write_png
 from .model import Config
-from .process import failed, plain
+from .process import HelpFormatter, failed, plain
 
 
 def make(options: argparse.Namespace) -> None:
@@ -58,7 +58,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
         description="Pictures made by a trained dcgan.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -30,7 +30,7 @@ from .features import Classifier, read_classifier
 from .generate import generated, load, noise_of
 from .model import Config
 from .options import Options
-from .process import failed, plain
+from .process import HelpFormatter, failed, plain
 from .quality import (
     class_entropy,
     confidence,
@@ -159,7 +159,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
         description="How near the pictures of a trained dcgan_fashion come to real ones.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

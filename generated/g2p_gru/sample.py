@@ -20,7 +20,7 @@ from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .model import Config, Model
-from .process import failed
+from .process import HelpFormatter, failed
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -96,7 +96,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
         description="Generate targets with a trained g2p_gru.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--source", action="append", required=True, help="text; may be given several times")

@@ -31,7 +31,7 @@ from .data import (
 )
 from .model import Config, Model
 from .options import Options
-from .process import failed
+from .process import HelpFormatter, failed
 from .sample import load
 
 
@@ -120,7 +120,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
         description="How well a trained gpt foretells a text.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -16,7 +16,7 @@ import torch
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import INPUTS, read_scale
 from .model import Config, Model
-from .process import failed
+from .process import HelpFormatter, failed
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -53,7 +53,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
         description="Predict y with a trained linear_regression.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -19,7 +19,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer
 from .model import Config, Model
-from .process import failed
+from .process import HelpFormatter, failed
 
 
 def pick(
@@ -100,7 +100,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
         description="Sample from a trained streaming.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

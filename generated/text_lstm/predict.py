@@ -17,7 +17,7 @@ import torch
 from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
-from .process import failed
+from .process import HelpFormatter, failed
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -68,7 +68,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
         description="Tell the classes of texts with a trained text_lstm.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -22,7 +22,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .model import Config, Model
 from .pictures import MODE, Pictures, check_pillow, find_pictures
-from .process import failed
+from .process import HelpFormatter, failed
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
         description="Tell the classes of pictures with a trained vit_b16.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument
