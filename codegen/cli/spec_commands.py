@@ -88,10 +88,11 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     image-embedding, super-resolution, image-to-image, image-generation, image-translation,
     regression, classification.
     """
+    from codegen import report
     from codegen.commands import new as scaffold
 
     path = scaffold.write_variant(name, parent, overrides, project_of([parent]))
-    click.echo(f"wrote {path}\nnext: tgen build {path}")
+    report.new_text(path)
 
 
 @click.command(epilog="Example: tgen migrate --diff")

@@ -12,6 +12,7 @@ from codegen.report.imported import import_text
 from codegen.report.init import init_text
 from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.migrated import migrate_text
+from codegen.report.new import new_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, following
 from codegen.report.recovered import recovered_text
@@ -39,6 +40,7 @@ __all__ = [
     "kernels_json",
     "kernels_text",
     "migrate_text",
+    "new_text",
     "plan_json",
     "plan_text",
     "recovered_text",

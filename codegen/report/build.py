@@ -48,7 +48,7 @@ def build_text(
     for orphan in orphans:
         click.echo(orphan_line(orphan, project), err=bool(orphan.problems))
     show_problems(*outcomes)
-    click.echo(_summary(outcomes, dry_run, seconds))
+    click.echo(paragraph(_summary(outcomes, dry_run, seconds), "", "  "))
 
 
 def _summary(outcomes: Sequence[Outcome], dry_run: bool, seconds: float) -> str:
@@ -78,10 +78,10 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
         if outcome.cost is None or dry_run:
             return
     else:
-        yield f"{name}  {where}"
+        yield paragraph(f"{name}  {where}", "", "  ")
     if dry_run:
         for change in outcome.changes:
-            yield f"  {change.kind:8} {plain(change.path)}"
+            yield paragraph(plain(change.path), f"  {change.kind:8} ")
             yield from (paragraph(plain(trouble), " " * 11) for trouble in change.troubles)
         return
     yield from _written_lines(outcome)

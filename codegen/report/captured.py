@@ -9,7 +9,7 @@ import click
 from codegen.quoting import plain
 from codegen.report.build import verdict_line
 from codegen.report.outcome import show_problems
-from codegen.report.page import labelled
+from codegen.report.page import command, labelled
 
 if TYPE_CHECKING:
     from codegen.commands.capture import Captured
@@ -38,4 +38,4 @@ def capture_text(made: Captured, project: Project, *, seconds: float) -> None:
         click.echo(labelled("unsaid", plain(remark)))
     show_problems(outcome)
     click.echo(f"captured in {seconds:.1f} s; next:")
-    click.echo(f"  tgen plan {plain(project.shown(made.spec))}")
+    click.echo(command(f"tgen plan {plain(project.shown(made.spec))}"))

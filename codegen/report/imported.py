@@ -9,7 +9,7 @@ import click
 from codegen.quoting import plain
 from codegen.report.build import cost_line, verdict_line
 from codegen.report.outcome import show_problems
-from codegen.report.page import labelled
+from codegen.report.page import command, labelled
 
 if TYPE_CHECKING:
     from codegen.commands.import_ import Imported
@@ -48,8 +48,8 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
         click.echo(labelled(label, text))
     show_problems(outcome)
     click.echo(f"imported in {seconds:.1f} s; next:")
-    for command in _next(made, project):
-        click.echo(f"  {plain(command)}")
+    for typed in _next(made, project):
+        click.echo(command(plain(typed)))
 
 
 def _weights_read(made: Imported) -> str:

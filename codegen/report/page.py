@@ -60,3 +60,13 @@ def paragraph(text: str, first: str = "", rest: str | None = None, *, err: bool 
 def labelled(label: str, text: str) -> str:
     """A line of what was done: `  written    model.py train.py`, the rest below the first word."""
     return paragraph(text, f"  {label:10} ")
+
+
+def command(typed: str, first: str = "  ", *, err: bool = False) -> str:
+    """A command for people to copy: a pipe has it in one line, a terminal in lines that join."""
+    stream = sys.stderr if err else sys.stdout
+    width = columns(err=err)
+    if not stream.isatty() or wide(first + typed) <= width:
+        return first + typed
+    *lines, last = wrapped(typed, width - 2, first, " " * (wide(first) + 2))
+    return "\n".join([*(f"{line} \\" for line in lines), last])

@@ -97,7 +97,7 @@ def _side_by_side(table: Table, widths: Sequence[int], width: int, ruled: bool) 
 
 def _rule(width: int) -> str:
     """A light line, or dashes where standard output has no such character."""
-    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
     return click.style((RULE if unicode else "-") * width, dim=True)
 
 

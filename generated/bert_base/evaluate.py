@@ -127,6 +127,7 @@ def figures(loss: float) -> dict[str, str]:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How well a trained bert_base foretells what is masked.",
         formatter_class=HelpFormatter,
     )

@@ -99,6 +99,7 @@ def load(checkpoint: Path, device: str) -> Model:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Sample from a trained char_modern.",
         formatter_class=HelpFormatter,
     )

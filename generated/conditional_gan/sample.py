@@ -92,6 +92,7 @@ def folder_of(name: str) -> str:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Pictures made by a trained conditional_gan.",
         formatter_class=HelpFormatter,
     )

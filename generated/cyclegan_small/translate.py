@@ -102,6 +102,7 @@ def write(image: Tensor, path: Path) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.translate",
+        usage="%(prog)s [options] paths ...",
         description="Make a picture of another with a trained cyclegan_small, or lead back.",
         formatter_class=HelpFormatter,
     )

@@ -57,6 +57,7 @@ def write_each(made: Iterator[Tensor], folders: list[Path]) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Pictures made by a trained dcgan.",
         formatter_class=HelpFormatter,
     )

@@ -158,6 +158,7 @@ def show(found: dict[str, Any]) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How near the pictures of a trained dcgan_fashion come to real ones.",
         formatter_class=HelpFormatter,
     )

@@ -151,6 +151,7 @@ def line_of(name: str, figures: list[float]) -> str:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options] paths ...",
         description="Enlarge pictures 3 times with a trained espcn.",
         formatter_class=HelpFormatter,
     )

@@ -179,6 +179,7 @@ def draw(
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How good the answers of a trained g2p_gru are.",
         formatter_class=HelpFormatter,
     )

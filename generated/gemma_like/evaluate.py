@@ -119,6 +119,7 @@ def figures(loss: float, corpus: Corpus) -> dict[str, str]:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How well a trained gemma_like foretells a text.",
         formatter_class=HelpFormatter,
     )

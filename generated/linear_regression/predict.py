@@ -52,6 +52,7 @@ def predict(checkpoint: Path, values: list[float], device: str) -> float:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options]",
         description="Predict y with a trained linear_regression.",
         formatter_class=HelpFormatter,
     )

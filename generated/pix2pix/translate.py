@@ -144,6 +144,7 @@ def line_of(name: str, figures: list[float]) -> str:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.translate",
+        usage="%(prog)s [options] paths ...",
         description="Make a picture of another with a trained pix2pix.",
         formatter_class=HelpFormatter,
     )

@@ -127,6 +127,7 @@ def show(found: Iterator[tuple[Path, list[Guess]]], form: str) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options] paths ...",
         description="Tell the classes of pictures with a trained resnet50.",
         formatter_class=HelpFormatter,
     )

@@ -65,6 +65,7 @@ def similarities(vectors: Tensor) -> Tensor:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.embed",
+        usage="%(prog)s [options]",
         description="Embed texts with a trained sentence_embedding, and compare them.",
         formatter_class=HelpFormatter,
     )

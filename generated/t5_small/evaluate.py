@@ -189,6 +189,7 @@ def draw(
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How good the answers of a trained t5_small are.",
         formatter_class=HelpFormatter,
     )

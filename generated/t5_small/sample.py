@@ -99,6 +99,7 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Generate targets with a trained t5_small.",
         formatter_class=HelpFormatter,
     )

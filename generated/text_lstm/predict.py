@@ -67,6 +67,7 @@ def read_classes(checkpoint: Path, count: int) -> list[str]:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options]",
         description="Tell the classes of texts with a trained text_lstm.",
         formatter_class=HelpFormatter,
     )

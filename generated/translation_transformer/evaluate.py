@@ -191,6 +191,7 @@ def draw(
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How good the answers of a trained translation_transformer are.",
         formatter_class=HelpFormatter,
     )

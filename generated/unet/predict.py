@@ -175,6 +175,7 @@ def show(found: Iterator[tuple[Path, dict[str, float]]], form: str) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options] paths ...",
         description="Tell the classes of pictures' pixels with a trained unet.",
         formatter_class=HelpFormatter,
     )

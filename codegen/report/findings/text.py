@@ -15,6 +15,7 @@ from codegen.report.diagnostic import show_diagnostic
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, file_names, summary, typed
 from codegen.report.findings.finding import Finding
+from codegen.report.page import command as typed_command
 from codegen.report.page import paragraph
 from codegen.report.recovered import recovered_text
 
@@ -50,7 +51,7 @@ def text(
             click.echo(line, err=diff_only)
     click.echo(summary(checked), err=diff_only)
     if to_run := command(checked):
-        click.echo(f"run: {plain(to_run)}", err=diff_only)
+        click.echo(typed_command(plain(to_run), "run: ", err=diff_only), err=diff_only)
 
 
 def _say(found: Finding, diff_only: bool) -> None:
@@ -95,7 +96,7 @@ def _show_changes(found: Finding, project: Project, names: bool) -> None:
     if len(folders) == 1 and not any((project.root / folder).exists() for folder in folders):
         count = len(found.changes)
         files = f"{count} file{'s' if count != 1 else ''}"
-        click.echo(click.style(f"missing: {plain(*folders)}/ ({files})", bold=True))
+        _name(f"missing: {plain(*folders)}/ ({files})")
         return
     for change in found.changes:
         _show(change, names, alone=len(found.changes) == 1)
@@ -103,11 +104,15 @@ def _show_changes(found: Finding, project: Project, names: bool) -> None:
 
 def _show(change: Change, names: bool, *, alone: bool) -> None:
     """One file: a line, and its diff; a lock's digests tell people nothing beside others."""
-    click.echo(click.style(f"{change.kind}: {plain(change.path)}", bold=True))
+    _name(f"{change.kind}: {plain(change.path)}")
     if names or change.kind in NO_DIFF:
         return
     if alone or not change.path.endswith(f"/{LOCK_NAME}"):
         click.echo(coloured(change.diff), nl=False)
+
+
+def _name(said: str) -> None:
+    click.echo(click.style(paragraph(said, "", "  "), bold=True))
 
 
 def _edits_line(outcome: Outcome) -> str | None:
