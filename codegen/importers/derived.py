@@ -16,7 +16,7 @@ def attention_in_short(attention: Fields, d_model: Any) -> dict[str, Any]:
     heads, head_dim = short.get("heads"), short.get("head_dim")
     if short.get("kv_heads") == heads:
         short.pop("kv_heads", None)
-    if _numbers(heads, head_dim, d_model) and heads * head_dim == d_model:
+    if isinstance(heads, int) and isinstance(head_dim, int) and heads * head_dim == d_model:
         short.pop("head_dim")
     bias = short.get("bias")
     if isinstance(bias, dict) and "gate" in bias and bias["gate"] == bias.get("q", False):

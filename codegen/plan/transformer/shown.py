@@ -60,8 +60,8 @@ def _layer_rows(
         kind, widths = layer.kind or "block", _widths(stack, layer)
         row = (kind, *_mixer(layer), widths, human(counts[index]).strip())
         alike.setdefault(row, []).append(index)
-    for row, indices in alike.items():
-        yield numbered(indices), str(len(indices)), *row
+    for cells, indices in alike.items():
+        yield numbered(indices), str(len(indices)), *cells
 
 
 def _mixer(layer: LayerPlan) -> tuple[str, str, str]:

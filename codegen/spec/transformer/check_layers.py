@@ -8,7 +8,7 @@ from codegen.spec.checks import NAME
 from codegen.spec.close_words import suggestion
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.resolve import layer_count, layer_kinds, resolve_block
-from codegen.spec.transformer.vocabulary import LayerRun, Layers, Repeated, TransformerSpec
+from codegen.spec.transformer.vocabulary import LayerRun, Layers, RepeatedLayers, TransformerSpec
 from codegen.spec.yaml.characters import MAX_WORD, word
 from codegen.spec.yaml.source import Key
 
@@ -49,11 +49,11 @@ def check_layers(spec: TransformerSpec) -> Iterator[Mistake]:
 
 
 def _check_runs(
-    runs: Sequence[LayerRun | Repeated], blocks: Iterable[str], place: Key
+    runs: Sequence[LayerRun | RepeatedLayers], blocks: Iterable[str], place: Key
 ) -> Iterator[Mistake]:
     """Every name in a list of layers is of a block kind."""
     for index, run in enumerate(runs):
-        if isinstance(run, Repeated):
+        if isinstance(run, RepeatedLayers):
             yield from _check_runs(run.pattern, blocks, (*place, index, "pattern"))
             continue
         for kind in [run] if isinstance(run, str) else run:

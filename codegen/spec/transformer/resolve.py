@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codegen.spec.transformer.norms import InnerNorm, Norm
-from codegen.spec.transformer.vocabulary import Block, LayerRun, Repeated, TransformerModel
+from codegen.spec.transformer.vocabulary import Block, LayerRun, RepeatedLayers, TransformerModel
 
 
 def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
@@ -24,9 +24,9 @@ def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
             return (kinds * -(-layers.count // len(kinds)))[: layers.count]
 
 
-def _expanded(runs: Sequence[LayerRun | Repeated]) -> Iterator[str]:
+def _expanded(runs: Sequence[LayerRun | RepeatedLayers]) -> Iterator[str]:
     for run in runs:
-        if isinstance(run, Repeated):
+        if isinstance(run, RepeatedLayers):
             yield from tuple(_expanded(run.pattern)) * run.repeat
             continue
         for kind, times in ({run: 1} if isinstance(run, str) else run).items():
@@ -147,13 +147,13 @@ def layer_count(model: TransformerModel) -> int:
             return layers.count or run_length(layers.pattern) * layers.repeat
 
 
-def run_length(runs: Sequence[LayerRun | Repeated]) -> int:
+def run_length(runs: Sequence[LayerRun | RepeatedLayers]) -> int:
     """How many layers a list of block kinds stands for."""
     return sum(map(_times, runs))
 
 
-def _times(run: LayerRun | Repeated) -> int:
-    if isinstance(run, Repeated):
+def _times(run: LayerRun | RepeatedLayers) -> int:
+    if isinstance(run, RepeatedLayers):
         return run_length(run.pattern) * run.repeat
     return 1 if isinstance(run, str) else sum(run.values())
 

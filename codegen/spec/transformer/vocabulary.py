@@ -143,7 +143,7 @@ Kinds = Annotated[dict[str, Block], Field(max_length=64)]  # each has code of it
 LayerRun = str | Annotated[dict[str, Positive], Field(min_length=1, max_length=1)]
 
 
-class Repeated(Vocabulary):
+class RepeatedLayers(Vocabulary):
     """Some layers of a list, in an order of block kinds that repeats."""
 
     pattern: Annotated[list[LayerRun], Field(min_length=1)] = Field(
@@ -244,7 +244,7 @@ class TransformerModel(Vocabulary):
         2048, description="most tokens per sequence"
     )
     d_model: Positive = Field(768, description="width of the residual stream")
-    layers: Positive | list[LayerRun | Repeated] | Layers = Field(
+    layers: Positive | list[LayerRun | RepeatedLayers] | Layers = Field(
         12,
         description="a number of layers, a list of block kinds and of `{pattern: [...], "
         "repeat: n}`, or one such alone",
