@@ -44,5 +44,5 @@ def init_text(pieces: Sequence[ProjectFile], folder: Path) -> None:
     if folder == Path.cwd():
         click.echo("next:")
     else:
-        click.echo(paragraph(f"next, in {plain(str(folder))}:"))
+        click.echo(f"next, in {plain(str(folder))}:")
     click.echo("  tgen build\n  tgen check")

@@ -20,7 +20,8 @@ def columns(*, err: bool = False) -> int:
         return COLUMNS
     said = os.environ.get("COLUMNS", "")
     try:
-        return (int(said) if said.isdigit() else 0) or os.get_terminal_size(stream.fileno())[0]
+        given = int(said) if said.isdigit() else 0
+        return given or os.get_terminal_size(stream.fileno())[0] or COLUMNS
     except (OSError, ValueError):
         return COLUMNS
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from codegen.emit import Change
     from codegen.project import Project
 
-NO_DIFF = ("missing", "extra")  # the diff of a whole file says no more than its name
-
 
 def text(
     checked: Checked,
@@ -92,11 +90,11 @@ def _patch(change: Change, project: Project) -> str:
 
 def _show_changes(found: Finding, project: Project, names: bool) -> None:
     """A line a file and its diff, or a line for a package of which nothing is there."""
-    folders = {change.path.rpartition("/")[0] for change in found.changes}
-    if len(folders) == 1 and not any((project.root / folder).exists() for folder in folders):
+    folder = found.changes[0].path.rpartition("/")[0] if found.changes else "."
+    missing = all(change.kind == "missing" for change in found.changes)
+    if missing and not (project.root / folder).exists():
         count = len(found.changes)
-        files = f"{count} file{'s' if count != 1 else ''}"
-        _name(f"missing: {plain(*folders)}/ ({files})")
+        _name(f"missing: {plain(folder)}/ ({count} file{'s' if count != 1 else ''})")
         return
     for change in found.changes:
         _show(change, names, alone=len(found.changes) == 1)
@@ -105,9 +103,7 @@ def _show_changes(found: Finding, project: Project, names: bool) -> None:
 def _show(change: Change, names: bool, *, alone: bool) -> None:
     """One file: a line, and its diff; a lock's digests tell people nothing beside others."""
     _name(f"{change.kind}: {plain(change.path)}")
-    if names or change.kind in NO_DIFF:
-        return
-    if alone or not change.path.endswith(f"/{LOCK_NAME}"):
+    if not names and (alone or not change.path.endswith(f"/{LOCK_NAME}")):
         click.echo(coloured(change.diff), nl=False)
 
 
