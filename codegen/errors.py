@@ -44,23 +44,23 @@ class Diagnostic:
             at = self.position
             lines = [f"{short(at.path)}:{at.line}:{at.column}: {said}"]
             if at.text.strip():
-                lines += _pointed_out(at)
+                lines += pointed_out(at)
         if self.hint:
             lines.append(f"  hint: {short(self.hint)}")
         return "\n".join(lines)
 
 
-def _pointed_out(at: Position) -> tuple[str, str]:
-    """The line, or what is around the place of a long one, and a caret below."""
+def pointed_out(at: Position, most: int = MAX_SHOWN, before: int = BEFORE) -> tuple[str, str]:
+    """The line, or what is around the place of one longer than `most`, and a caret below."""
     text = at.text.replace("\t", " ")
     start = at.column - 1
-    first = max(0, start - BEFORE) if len(text) > MAX_SHOWN else 0
-    text, start = text[first : first + MAX_SHOWN], start - first
-    before, marked = plain(text[:start]), plain(text[start : start + max(1, at.length)])
+    first = max(0, start - before) if len(text) > most else 0
+    text, start = text[first : first + most], start - first
+    before_it, marked = plain(text[:start]), plain(text[start : start + max(1, at.length)])
     margin = " " * len(str(at.line))
     return (
         f" {at.line} | {plain(text)}",
-        f" {margin} | {' ' * len(before)}{'^' * len(marked or '^')}",
+        f" {margin} | {' ' * len(before_it)}{'^' * len(marked or '^')}",
     )
 
 

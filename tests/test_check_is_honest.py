@@ -164,7 +164,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "the packages are gone": (
         lambda at: shutil.rmtree(at / "generated"),
         3,
-        "missing: generated/small/model.py",
+        "missing: generated/small/ (",
     ),
     "the spec has changed": (
         lambda at: edit(at / "specs/small.yaml", "layers: 2", "layers: 3"),

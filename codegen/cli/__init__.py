@@ -6,21 +6,24 @@ import gc
 import io
 import os
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import click
 
 from codegen import __version__
 from codegen.cli.capture_command import capture
 from codegen.cli.edit_commands import edits, resolve
+from codegen.cli.help import usage_finding
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
 from codegen.cli.pipes import PipedGroup
 from codegen.cli.spec_commands import diff, init, migrate, new, plan, render, schema
 from codegen.cli.watch_command import watch
-from codegen.errors import TgenError
+from codegen.errors import Diagnostic, TgenError
 from codegen.exit_codes import ExitCode, exit_code_lines
 
+NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since click 8.2: the help
 FEW_COLLECTIONS = 100_000, 50, 100  # a command makes trees, keeps them and ends
 
 EXIT_CODES = "\n".join(["\b", "Exit codes; of several findings, the largest:", *exit_code_lines()])
@@ -34,18 +37,7 @@ EXIT_CODES = "\n".join(["\b", "Exit codes; of several findings, the largest:", *
 @click.version_option(__version__, prog_name="tgen", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """A short YAML spec becomes the PyTorch you would have written by hand.
-
-    \b
-    tgen init                      make this folder a project, with a first spec
-    tgen new my_gpt --from specs/gpt.yaml --set model.layers=6
-    tgen import checkpoints/gpt2   a Hugging Face checkpoint: spec, code, weights
-    tgen capture my.models:net     the same of a network that code makes
-    tgen build specs/my_gpt.yaml   write generated/my_gpt/ and test it
-    tgen watch                     build and test again with every save
-    tgen plan specs/my_gpt.yaml    layers, shapes, parameters, FLOPs, bytes
-    tgen check                     prove that the packages are what the specs say
-    """
+    """A short YAML spec becomes the PyTorch you would have written by hand."""
     if os.environ.get("NO_COLOR"):
         context.color = False
 
@@ -76,12 +68,20 @@ def main(**options: Any) -> None:
     try:
         cli.main(standalone_mode=False, **options)
     except TgenError as error:
-        for finding in error.diagnostics:
-            click.echo(str(finding), err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
+        _end(error.diagnostics, error.exit_code)
+    except NO_ARGUMENTS as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _end([usage_finding(error)], error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)
+
+
+def _end(findings: Iterable[Diagnostic], exit_code: int) -> NoReturn:
+    from codegen.report.diagnostic import show_diagnostic
+
+    for finding in findings:
+        show_diagnostic(finding)
+    sys.exit(exit_code)

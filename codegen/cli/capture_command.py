@@ -30,11 +30,12 @@ def capture(
     out: Path | None,
     no_test: bool,
 ) -> None:
-    """Bring in what FACTORY, a MODULE:NAME that makes an nn.Module, computes.
+    """Bring in a network that Python code makes.
 
-    It is traced in a process of its own, and becomes a spec, a package and weights/NAME/, if
-    layers of `family: network` say what it computes: with as many parameters, and scores and
-    gradients that agree.
+    FACTORY is MODULE:NAME, a function or class that makes an nn.Module. What it computes is
+    traced in a process of its own, and becomes a spec, a package and weights/NAME/, if layers of
+    `family: network` say what it computes: with as many parameters, and scores and gradients that
+    agree.
     """
     from codegen import report
     from codegen.commands import capture as capturing

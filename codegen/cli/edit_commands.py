@@ -17,7 +17,10 @@ from codegen.cli.options import default_jobs, json_option, out_option, paths_arg
 @click.option("--names", is_flag=True, help="Only which definitions they are of.")
 @json_option
 def edits(specs: Sequence[Path], out: Path | None, names: bool, as_json: bool) -> None:
-    """Show what people changed in the packages of SPECS (by default all), as diffs."""
+    """Show what people changed in generated packages.
+
+    As diffs, for the packages of SPECS; by default for all.
+    """
     from codegen import report
     from codegen.build.outcome import exit_code
     from codegen.commands.build import specs_to_build
@@ -40,7 +43,10 @@ def edits(specs: Sequence[Path], out: Path | None, names: bool, as_json: bool) -
 @out_option
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 def resolve(specs: Sequence[Path], out: Path | None, no_test: bool) -> None:
-    """Take the conflicts of SPECS as resolved in their `.merge` files, and finish the build."""
+    """Take conflicts as resolved, and finish the build.
+
+    The text of each file in conflict is that of its `.merge` file, which a person has mended.
+    """
     from codegen import report
     from codegen.build.outcome import exit_code
     from codegen.commands.build import specs_to_build

@@ -28,7 +28,10 @@ def kernels(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Compile SPEC's kernels for GPUs that need not be here, and show what they use."""
+    """Compile a spec's kernels for GPUs that need not be here.
+
+    And show what they use there: registers, shared memory, tensor cores.
+    """
     from codegen import prove, report
     from codegen.build import rendering
     from codegen.plan.kernels.tiles import fixed_tiles
@@ -49,7 +52,7 @@ def kernels(
     "--write", type=click.Path(path_type=Path, dir_okay=False), help="The file of winners."
 )
 def tune(spec: Path, target: str, write: Path | None) -> None:
-    """Time the tiles of SPEC's kernels on this machine's GPU, and keep the fastest.
+    """Time the tiles of kernels on this GPU, and keep the fastest.
 
     The winners are a file of `tiles:` (by default tiles/NAME.yaml) that SPEC can `extends`.
     """
@@ -109,7 +112,10 @@ class _WithAtoms(click.Command):
 @click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Save an image.")
 @click.option("--code", is_flag=True, help="Print it as Python and Triton, with its ranges.")
 def mask(expression: str, length: int, tile: int, png: Path | None, code: bool) -> None:
-    """Draw who sees whom under a mask EXPRESSION, and the work that its tiles skip."""
+    """Draw who sees whom under a mask.
+
+    And say which share of the work the tiles of a kernel skip under EXPRESSION.
+    """
     from codegen.report import mask as pictures
     from codegen.spec.masks.tree import read_mask
 

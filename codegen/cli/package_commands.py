@@ -71,7 +71,10 @@ def build(
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Write and test the packages of SPECS (files or folders; by default all)."""
+    """Write and test the packages of specs.
+
+    SPECS are files or folders; by default all of the project.
+    """
     from codegen import report
     from codegen.build.orphans import orphans_of, remove_orphans
     from codegen.build.outcome import exit_code
@@ -145,7 +148,9 @@ def import_(
     image: int | None,
     classes: Path | None,
 ) -> None:
-    """Bring in a checkpoint: a spec, its package, and weights in weights/NAME/.
+    """Bring in a checkpoint: a spec, its package and its weights.
+
+    Weights go to weights/NAME/.
 
     SOURCE is a folder of Hugging Face's, whose config.json says what the model is, with
     *.safetensors (tokenizer.json and generation_config.json are kept beside the weights); or a
@@ -207,6 +212,7 @@ def import_(
 @click.option(
     "--diff-only", is_flag=True, help="Print only the diffs, for `git apply`; the rest to stderr."
 )
+@click.option("--names", is_flag=True, help="Only which files they are, without diffs.")
 @click.option("--no-edits", is_flag=True, help="Exit 4 if a package was edited by hand.")
 @click.option(
     "--no-cache",
@@ -220,18 +226,24 @@ def check(
     out: Path | None,
     form: str,
     diff_only: bool,
+    names: bool,
     no_edits: bool,
     no_cache: bool,
     jobs: int | None,
 ) -> None:
-    """Exit 0 if the packages are what the specs say, 3 with a diff if not; writes no package.
+    """Tell whether the packages are what the specs say.
+
+    Exit 0 if so, 3 with a diff if not; nothing is written.
 
     What people edited by hand and a build would carry over is fresh, unless --no-edits is given.
     """
     from codegen import report
 
-    if diff_only and form != "text":
-        raise click.UsageError(f"--diff-only prints diffs, not {form}")
+    for option, given in (("--diff-only prints diffs", diff_only), ("--names prints names", names)):
+        if given and form != "text":
+            raise click.UsageError(f"{option}, not {form}")
+    if diff_only and names:
+        raise click.UsageError("--diff-only prints diffs, and --names none")
     project = project_of(specs)
     if no_cache:
         project = replace(project, believing=False)
@@ -241,7 +253,7 @@ def check(
         if form == "text":
             raise
         found = report.Checked(project, error.exit_code, errors=error.diagnostics)
-    report.check_report(found, form, diff_only=diff_only)
+    report.check_report(found, form, diff_only=diff_only, names=names)
     sys.exit(found.exit_code)
 
 

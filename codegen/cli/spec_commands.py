@@ -24,7 +24,7 @@ from codegen.exit_codes import ExitCode
 @click.option("--variant", metavar="NAME", help="The package to show, of a spec with variants.")
 @json_option
 def plan(spec: Path, overrides: Sequence[str], variant: str | None, as_json: bool) -> None:
-    """Show what SPEC comes to: layers, shapes, parameters, FLOPs and bytes."""
+    """Show what a spec comes to: layers, parameters, FLOPs, bytes."""
     from codegen import report
     from codegen.plan import lower
     from codegen.spec import load_spec
@@ -40,7 +40,9 @@ def plan(spec: Path, overrides: Sequence[str], variant: str | None, as_json: boo
 @set_option
 @json_option
 def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool) -> None:
-    """Print the package of SPEC (`-`: standard input) and write nothing.
+    """Print the package of a spec and write nothing.
+
+    SPEC is a file, or `-` for standard input.
 
     Each file comes after a line `# ---- PACKAGE/FILE ----`, a single one alone.
     """
@@ -52,7 +54,7 @@ def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool
     else:
         made = preview.preview(spec, project_of([spec]), overrides)
     for warning in made.warnings:
-        click.echo(str(warning), err=True)
+        report.show_diagnostic(warning)
     printer = report.render_json if as_json else report.render_text
     printer(made.plan.name, preview.chosen(made, name), whole=name is None)
 
@@ -62,7 +64,7 @@ def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool
 @click.argument("b", type=click.Path(path_type=Path))
 @json_option
 def diff(a: Path, b: Path, as_json: bool) -> None:
-    """Show how the models of the specs A and B differ, knob by knob, and what each costs."""
+    """Show how the models of two specs differ, and what each costs."""
     from codegen import report
     from codegen.build import rendering
     from codegen.spec.knobs import differences
@@ -79,17 +81,18 @@ def diff(a: Path, b: Path, as_json: bool) -> None:
 )
 @set_option
 def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
-    """Write a spec NAME that extends another and says only what differs.
+    """Write a spec that extends another and says what differs.
 
     Its task is the other's, or another with --set task=TASK: causal-lm, masked-lm, seq2seq-lm,
     sequence-classification, tagging, embedding, image-classification, image-segmentation,
     image-embedding, super-resolution, image-to-image, image-generation, image-translation,
     regression, classification.
     """
+    from codegen import report
     from codegen.commands import new as scaffold
 
     path = scaffold.write_variant(name, parent, overrides, project_of([parent]))
-    click.echo(f"wrote {path}\nnext: tgen build {path}")
+    report.new_text(path)
 
 
 @click.command(epilog="Example: tgen migrate --diff")
@@ -98,9 +101,10 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     "--dry-run", "--diff", "dry_run", is_flag=True, help="Print the changes; write nothing."
 )
 def migrate(specs: Sequence[Path], dry_run: bool) -> None:
-    """Bring SPECS (files or folders; by default all) to this version of the spec language.
+    """Bring specs to this version of the spec language.
 
-    Only the characters that must change do; the specs that they extend come along.
+    SPECS are files or folders; by default all of the project. Only the characters that must
+    change do; the specs that they extend come along.
     """
     from codegen import report
     from codegen.commands import migrate as migrating
@@ -120,9 +124,10 @@ def migrate(specs: Sequence[Path], dry_run: bool) -> None:
     help="Where CI installs tgen from: git+https://...@COMMIT; by default as this one was.",
 )
 def init(folder: Path, install_from: str | None) -> None:
-    """Make FOLDER (by default the current one) a project: settings, a first spec, CI.
+    """Make a folder a project: settings, a first spec, CI.
 
-    The first spec is of the task causal-lm, and names the others.
+    FOLDER is by default the current one. The first spec is of the task causal-lm, and names the
+    others.
     """
     from codegen import report
     from codegen.commands import init as new_project
@@ -134,7 +139,10 @@ def init(folder: Path, install_from: str | None) -> None:
 @click.command(epilog="Example: tgen schema > tgen.schema.json")
 @click.option("--markdown", is_flag=True, help="The reference that is docs/spec.md.")
 def schema(markdown: bool) -> None:
-    """Print the spec language: JSON Schema for editors, or Markdown for people."""
+    """Print the spec language, for editors or for people.
+
+    JSON Schema, or Markdown with --markdown.
+    """
     from codegen.spec import json_schema, reference
 
     click.echo(reference.markdown() if markdown else json_schema.json_schema(), nl=False)

@@ -18,10 +18,11 @@ from codegen.cli.options import default_jobs, jobs_option, out_option, paths_arg
 @click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
 @jobs_option
 def watch(specs: Sequence[Path], out: Path | None, no_test: bool, jobs: int | None) -> None:
-    """Build SPECS (files or folders; by default all) again whenever they are saved.
+    """Build specs again whenever they are saved.
 
-    So is what extends a saved spec, and everything when a template is saved. The tests of what was
-    built run in the background, until a newer save. Ctrl-C ends it.
+    SPECS are files or folders; by default all of the project. Built again is also what extends a
+    saved spec, and everything when a template is saved. The tests of what was built run in the
+    background, until a newer save. Ctrl-C ends it.
     """
     from codegen import report
     from codegen.commands import watch as watching
@@ -39,6 +40,6 @@ def watch(specs: Sequence[Path], out: Path | None, no_test: bool, jobs: int | No
         jobs=jobs or default_jobs(),
         test=not no_test,
     )
-    with contextlib.closing(events), report.status_line() as shown:
+    with contextlib.closing(events), report.status_line() as status:
         for event in events:
-            report.watch_text(event, project, shown)
+            report.watch_text(event, project, status)

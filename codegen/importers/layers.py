@@ -11,6 +11,9 @@ from codegen.importers.mapping import deep
 from codegen.importers.scope import Inside, Scope
 
 MAX_LAYERS = 10_000
+MAX_RUNS = 200  # of a list in which a pattern is looked for
+
+Run = tuple[str, int]  # so many layers of a kind
 
 
 def with_layers(
@@ -63,11 +66,36 @@ def in_short(kinds: Sequence[str]) -> dict[str, Any] | list[Any]:
         pattern = list(kinds[:length])
         if (pattern * (times + 1))[: len(kinds)] == list(kinds):
             how = {"count": len(kinds)} if rest else {"repeat": times}
-            return {"pattern": _runs(pattern), **how}
-    return _runs(kinds)
+            return {"pattern": _named(_runs(pattern)), **how}
+    return _with_a_pattern(_runs(kinds))
 
 
-def _runs(kinds: Sequence[str]) -> list[Any]:
+def _with_a_pattern(runs: Sequence[Run]) -> list[Any]:
+    """The runs of a list, those in its midst that repeat as `{pattern: [...], repeat: n}`."""
+    best = _named(runs)
+    for start in range(min(len(runs), MAX_RUNS)):
+        for length in range(2, (min(len(runs), MAX_RUNS) - start) // 2 + 1):
+            pattern = runs[start : start + length]
+            times = 1
+            while runs[start + times * length : start + (times + 1) * length] == pattern:
+                times += 1
+            repeated = {"pattern": _named(pattern), "repeat": times}
+            end = start + times * length
+            shorter = [*_named(runs[:start]), repeated, *_named(runs[end:])]
+            if times > 1 and _size(shorter) < _size(best):
+                best = shorter
+    return best
+
+
+def _size(entries: Sequence[Any]) -> int:
+    """How many words a list has."""
+    return sum(_size(e["pattern"]) + 2 if "pattern" in e else 1 for e in entries)
+
+
+def _runs(kinds: Sequence[str]) -> list[Run]:
+    return [(kind, len(list(group))) for kind, group in groupby(kinds)]
+
+
+def _named(runs: Sequence[Run]) -> list[Any]:
     """Names of kinds, from three of one on as `{name: times}`."""
-    runs = [(kind, len(list(group))) for kind, group in groupby(kinds)]
     return [entry for kind, n in runs for entry in ([{kind: n}] if n > 2 else [kind] * n)]

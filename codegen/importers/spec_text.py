@@ -7,14 +7,24 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from codegen.importers.derived import (
+    attention_in_short,
+    head_in_short,
+    image_in_short,
+    mlp_in_short,
+)
+from codegen.importers.layers import in_short
+from codegen.importers.unsaid import without_defaults
 from codegen.spec.families import DEFAULT, language
 from codegen.spec.fields import is_mapping
 from codegen.spec.language import FamilyLanguage
+from codegen.spec.transformer.vocabulary import Block
 from codegen.spec.yaml.source import core_scalar
 
 WIDTH = 88
+KEPT = "\0"  # a space within an item, where no line ends
 PLAIN = re.compile(r"[A-Za-z_][\w ()&|~<>=.*/+-]*")
 FIRST = ("name", "family", "task", "extends")
 
@@ -31,23 +41,29 @@ def shortened(data: dict[str, Any], family: FamilyLanguage) -> dict[str, Any]:
     model = dict(data.get("model", {}))
     fields = family.whole.model_fields["model"].annotation
     assert is_mapping(fields), fields
-    attention = dict(model.get("attention", {}))
-    heads, d_model = attention.get("heads"), model.get("d_model")
-    if attention.get("kv_heads") == heads:
-        attention.pop("kv_heads", None)
-    own = attention.get("head_dim")
-    if isinstance(heads, int) and isinstance(own, int) and heads * own == d_model:
-        attention.pop("head_dim", None)
+    d_model = model.get("d_model", fields.model_fields["d_model"].default)
+    attention = attention_in_short(model.get("attention", {}), d_model)
     if attention:
         model["attention"] = attention
     general = {**model, "attention": {"rope": _default_rope(model), **attention}}
     blocks = {kind: _unlike(own, general) for kind, own in model.pop("blocks", {}).items()}
-    if "encoder" in model:
-        own = {k: v for k, v in model["encoder"].items() if v != {}}
-        model["encoder"] = _unlike(own, model)
     learned = model.get("embedding", {}).get("positions") == "learned"
+    if "encoder" in model:
+        model["encoder"] = _encoder_in_short(model["encoder"], model, blocks)
+        if not model["encoder"]:
+            del model["encoder"]
     rope = attention.get("rope")
+    own = [kind["mlp"] for kind in (*blocks.values(), model.get("encoder", {})) if "mlp" in kind]
+    parts = {
+        "mlp": lambda mlp: mlp_in_short(mlp, own, d_model),
+        "head": lambda head: head_in_short(head, model.get("embedding", {}), d_model),
+        "image": image_in_short,
+    }
+    model |= {name: short(model[name]) for name, short in parts.items() if name in model}
     short = without_defaults(model, fields)
+    blocks = {
+        kind: _short_block(own, short, d_model, learned=learned) for kind, own in blocks.items()
+    }
     if learned and rope is not None and rope != "none":
         short.setdefault("attention", {})["rope"] = rope  # here the default is none
     _say_for_the_task(short, model, family.defaults.get(data.get("task", ""), {}), fields)
@@ -57,7 +73,42 @@ def shortened(data: dict[str, Any], family: FamilyLanguage) -> dict[str, Any]:
     order.remove("layers")
     order.insert(order.index("blocks") + 1 if blocks else order.index("d_model") + 1, "layers")
     short = {key: short[key] for key in [*order, *short] if key in short}
-    return {key: short if key == "model" else data[key] for key in [*FIRST, *data] if key in data}
+    data = {key: short if key == "model" else value for key, value in data.items()}
+    if data.get("task") == family.whole.model_fields["task"].default:
+        del data["task"]
+    return {key: data[key] for key in [*FIRST, *data] if key in data}
+
+
+def _short_block(own: Any, short: dict[str, Any], d_model: int, *, learned: bool) -> Any:
+    """What a kind of block says, without the defaults of what the model doesn't say either."""
+    if not isinstance(own, dict):
+        return own
+    attention = {"rope": "none", **short.get("attention", {})} if learned else None
+    over = {**short, "attention": attention} if attention else short
+    if "attention" in own and not {"heads", "head_dim"} & over.get("attention", {}).keys():
+        own = {**own, "attention": attention_in_short(own["attention"], d_model)}
+    return without_defaults(own, Block, over)
+
+
+def _encoder_in_short(
+    encoder: Mapping[str, Any], model: Mapping[str, Any], blocks: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What an encoder says that its decoder doesn't; it attends by `padding` if nothing else."""
+    own = {key: value for key, value in encoder.items() if value != {}}
+    if isinstance(own.get("layers"), list) and all(isinstance(one, str) for one in own["layers"]):
+        own["layers"] = in_short(own["layers"])
+        if own["layers"] == model.get("layers"):
+            del own["layers"]
+    short: dict[str, Any] = _unlike(own, model)
+    for kind, block in dict(short.get("blocks", {})).items():
+        said = blocks.get(kind, {}).get("attention", {}).get("mask")
+        if said is None and block.get("attention") == {"mask": "padding"}:
+            short["blocks"] = {**short["blocks"], kind: _without(block, "attention")}
+    return short
+
+
+def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != name}
 
 
 def _say_for_the_task(
@@ -98,36 +149,6 @@ def _unlike(own: Any, general: Any) -> Any:
     return {key: value for key, value in left.items() if value != {} or own[key] == {}}
 
 
-def without_defaults(data: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """A mapping without the fields that have their defaults, inner mappings too."""
-    short: dict[str, Any] = {}
-    for key, value in data.items():
-        field = model.model_fields.get(key)
-        if field is None or field.is_required():
-            short[key] = value
-            continue
-        if _is_default(model, key, value):
-            continue
-        default = field.get_default(call_default_factory=True)
-        if isinstance(value, dict) and isinstance(default, BaseModel):
-            value = without_defaults(value, type(default))
-        short[key] = value
-    return short
-
-
-def _is_default(model: type[BaseModel], key: str, value: Any) -> bool:
-    """Whether saying it changes nothing."""
-    field = model.model_fields[key]
-    default = field.get_default(call_default_factory=True)
-    value = None if value == "none" and default is None else value
-    if not isinstance(value, dict):
-        return isinstance(value, bool) == isinstance(default, bool) and value == default
-    try:
-        return isinstance(default, BaseModel) and type(default).model_validate(value) == default
-    except ValidationError:
-        return False
-
-
 def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
     """A mapping in lines: in one line what fits, the rest below."""
     space = " " * indent
@@ -141,9 +162,11 @@ def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
         elif isinstance(value, list):
             yield f"{space}{scalar(key)}:"
             inner = " " * (indent + 2)
-            yield from textwrap.wrap(
-                flow(value), WIDTH, initial_indent=inner, subsequent_indent=inner + " "
+            items = [flow(one).replace(" ", KEPT) for one in value]
+            lines = textwrap.wrap(
+                f"[{', '.join(items)}]", WIDTH, initial_indent=inner, subsequent_indent=inner + " "
             )
+            yield from (wrapped.replace(KEPT, " ") for wrapped in lines)
         else:
             yield line
 
@@ -156,6 +179,10 @@ def scalar(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         text = repr(value)
+        if value >= 1e4 and value.is_integer():
+            digits = str(int(value))
+            first, rest = digits[0], digits[1:].rstrip("0")
+            text = f"{first}.{rest}e{len(digits) - 1}" if rest else f"{first}e{len(digits) - 1}"
         return re.sub(r"e([+-])0*(\d)", lambda m: f"e{m[1].strip('+')}{m[2]}", text)
     if isinstance(value, int):
         return str(value)

@@ -104,6 +104,19 @@ class Plan:
         return (*self.task.drawn, *of_techniques, *(("dropout",) if self.model.drops else ()))
 
     @property
+    def option_groups(self) -> dict[str, str]:
+        """The titles that `--help` puts above options, by the option that each begins with."""
+        names = [option.name for option in self.options]
+        after = {name: names[names.index(name) + 1] for name in ("seed", "steps")}
+        return {
+            names[0]: "data",
+            "out": "run",
+            after["seed"]: "steps",
+            after["steps"]: "optimization",
+            "log_every": "logs and checkpoints",
+        }
+
+    @property
     def may_be_zero(self) -> tuple[str, ...]:
         """The options that are whole numbers from zero, and not from one."""
         return tuple(option.name for option in self.options if option.least == 0)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from codegen.frozen import frozen
 from codegen.plan.plan import Plan
-from codegen.plan.tables import Parameter
 from codegen.plan.units import human_bytes, human_flops
 
 
@@ -21,20 +20,6 @@ class ShownTable:
     headed: bool = True  # whether the names of its columns are shown
 
 
-def parameters_shown(parameters: Iterable[Parameter]) -> ShownTable:
-    """One row a parameter: how it is shaped, starts and is trained."""
-    columns = ("name", "shape", "count", "starts", "optimizer group")
-    left = tuple(name for name in columns if name != "count")
-    return ShownTable("parameters", columns, tuple(map(_parameter_row, parameters)), left)
-
-
-def _parameter_row(parameter: Parameter) -> tuple[str, ...]:
-    init = parameter.init
-    starts = f"N(0, {init.std:.3g}^2)" if init.kind == "normal" else init.kind
-    shape = " x ".join(f"{n:,}" for n in parameter.shape)
-    return parameter.name, shape, f"{parameter.count:,}", starts, parameter.group
-
-
 def cost_shown(plan: Plan) -> ShownTable:
     """What the model costs."""
     columns = ("what", "how much")
@@ -46,7 +31,7 @@ def _cost_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     more = f" + those of {', '.join(cost.uncounted)}, counted when run" if cost.uncounted else ""
     yield "parameters", f"{cost.parameters:,}{more}"
     if cost.active_parameters != cost.parameters:
-        yield f"parameters a {cost.unit} meets", f"{cost.active_parameters:,}"
+        yield f"parameters that a {cost.unit} meets", f"{cost.active_parameters:,}"
     yield f"FLOPs per {cost.unit}, forward", human_flops(cost.flops_forward)
     yield f"FLOPs per {cost.unit}, training", human_flops(cost.flops_train)
     yield "weights, float32", human_bytes(cost.weight_bytes)

@@ -4,6 +4,7 @@ from codegen.report.build import build_json, build_text
 from codegen.report.build_table import FEW, done_line
 from codegen.report.captured import capture_text
 from codegen.report.check import check_report
+from codegen.report.diagnostic import show_diagnostic
 from codegen.report.diff import diff_json, diff_text
 from codegen.report.edits import edits_json, edits_text
 from codegen.report.findings import Checked
@@ -11,6 +12,7 @@ from codegen.report.imported import import_text
 from codegen.report.init import init_text
 from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.migrated import migrate_text
+from codegen.report.new import new_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, following
 from codegen.report.recovered import recovered_text
@@ -38,11 +40,13 @@ __all__ = [
     "kernels_json",
     "kernels_text",
     "migrate_text",
+    "new_text",
     "plan_json",
     "plan_text",
     "recovered_text",
     "render_json",
     "render_text",
+    "show_diagnostic",
     "status_line",
     "timed",
     "trials_text",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,6 @@ import click
 from codegen.quoting import plain
 from codegen.report.build_table import FEW, table
 from codegen.report.outcome import (
-    WIDTH,
     dropped_text,
     merged_text,
     outcome_json,
@@ -21,6 +19,7 @@ from codegen.report.outcome import (
     state_of,
     written_names,
 )
+from codegen.report.page import labelled, paragraph
 
 AS_PLANNED = ("the table's first", "launched in no other way")
 
@@ -50,8 +49,8 @@ def build_text(
                 click.echo(line)
     for orphan in orphans:
         click.echo(orphan_line(orphan, project), err=bool(orphan.problems))
-    show_problems(*outcomes, around=around)
-    click.echo(_summary(outcomes, dry_run, seconds))
+    show_problems(*outcomes)
+    click.echo(paragraph(_summary(outcomes, dry_run, seconds), "", "  "))
 
 
 def _summary(outcomes: Sequence[Outcome], dry_run: bool, seconds: float) -> str:
@@ -76,25 +75,26 @@ def _build_lines(outcome: Outcome, project: Project, dry_run: bool) -> Iterator[
     name = click.style(plain(outcome.name), bold=True)
     if state_of(outcome) == "fresh":
         names = ", ".join(written_names(_names(outcome, "edited")))
-        yield f"{name}  {where} is fresh" + (f", with edits in {plain(names)}" if names else "")
+        tail = f", with edits in {plain(names)}" if names else ""
+        yield paragraph(f"{name}  {where} is fresh{tail}", "", "  ")
         if outcome.cost is None or dry_run:
             return
     else:
-        yield f"{name}  {where}"
+        yield paragraph(f"{name}  {where}", "", "  ")
     if dry_run:
         for change in outcome.changes:
-            yield f"  {change.kind:8} {plain(change.path)}"
-            yield from (f"{'':11}{plain(trouble)}" for trouble in change.troubles)
+            yield paragraph(plain(change.path), f"  {change.kind:8} ")
+            yield from (paragraph(plain(trouble), " " * 11) for trouble in change.troubles)
         return
     yield from _written_lines(outcome)
     if added := _names(outcome, "added"):
-        yield _filled("yours", ", ".join(added))
+        yield labelled("yours", plain(", ".join(added)))
     if outcome.cost:
-        yield f"  {'model':10} {cost_line(outcome.cost)}"
+        yield labelled("model", cost_line(outcome.cost))
     if outcome.report:
         yield from _kernel_lines(outcome.report)
     if outcome.tests:
-        yield f"  {'tests':10} {verdict_line(outcome.tests)}"
+        yield labelled("tests", verdict_line(outcome.tests))
 
 
 def _names(outcome: Outcome, kind: str) -> list[str]:
@@ -116,13 +116,7 @@ def _written_lines(outcome: Outcome) -> Iterator[str]:
     }
     for label, text in parts.items():
         if text:
-            yield _filled(label, text)
-
-
-def _filled(label: str, text: str) -> str:
-    """A line of a package's paragraph, or several."""
-    start = f"  {label:10} "
-    return textwrap.fill(plain(text), WIDTH, initial_indent=start, subsequent_indent=" " * 13)
+            yield labelled(label, plain(text))
 
 
 def verdict_line(tests: TestReport) -> str:
@@ -138,16 +132,13 @@ def _kernel_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """For which GPUs kernels were compiled, and where their first tile would not do."""
     targets: Mapping[str, Mapping[str, str]] = report["targets"]
     count = sum(map(len, targets.values()))
-    yield f"  {'kernels':10} {count} compiled for {plain(', '.join(targets))}"
+    yield labelled("kernels", f"{count} compiled for {plain(', '.join(targets))}")
     for target, kernels in targets.items():
         for kernel, entry in kernels.items():
             _, _, why = entry.partition("; ")
             if why not in AS_PLANNED:
                 line = plain(f"{kernel} on {target}: not the table's first, as {why}")
-                indent = " " * 13
-                yield textwrap.fill(
-                    line, WIDTH, initial_indent=indent, subsequent_indent=indent + "  "
-                )
+                yield paragraph(line, " " * 13, " " * 15)
 
 
 def cost_line(cost: Cost) -> str:

@@ -11,6 +11,8 @@ import click
 from codegen.project import LOCK_NAME
 from codegen.quoting import plain
 from codegen.report.outcome import dropped_text, merged_text, state_of, written_names
+from codegen.report.page import paragraph
+from codegen.report.table import Table, show
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
@@ -27,7 +29,7 @@ def done_line(outcome: Outcome) -> str | None:
     if state == "fresh":
         return None
     shown = click.style(f"{state:9}", fg=COLOURS.get(state))
-    return f"{plain(outcome.name):24} {shown} {'; '.join(_told(outcome))}"
+    return paragraph("; ".join(_told(outcome)), f"{plain(outcome.name):24} {shown} ")
 
 
 def _told(outcome: Outcome) -> Iterator[str]:
@@ -57,8 +59,9 @@ def table(outcomes: Sequence[Outcome]) -> None:
     if told:
         rows = [COLUMNS, *map(_row, told)]
         filled = [column for column in zip(*rows, strict=True) if any(column[1:])]
+        head, *rows = zip(*filled, strict=True)
         click.echo()
-        (_rich if sys.stdout.isatty() else _plain)(filled)
+        show(Table(head, tuple(rows), LEFT, colour=COLOURS.get), ruled=sys.stdout.isatty())
     if told and rest:
         click.echo(f"and {rest} more, fresh already")
 
@@ -71,30 +74,6 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     failed = f", {tests.failed} failed" if tests and tests.failed else ""
     said = f"{tests.passed} passed{failed}" if tests else ""
     return plain(outcome.name), state_of(outcome), *sizes, said
-
-
-def _rich(columns: Sequence[tuple[str, ...]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head, *_ in columns:
-        made.add_column(head, justify="left" if head in LEFT else "right")
-    for row in zip(*(cells for _, *cells in columns), strict=True):
-        made.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-    Console(highlight=False).print(made)
-
-
-def _plain(columns: Sequence[tuple[str, ...]]) -> None:
-    """The same without a terminal: aligned text."""
-    aligned = []
-    for column in columns:
-        width, sign = max(map(len, column)), "<" if column[0] in LEFT else ">"
-        aligned.append([f"{cell:{sign}{width}}" for cell in column])
-    for row in zip(*aligned, strict=True):
-        click.echo("  ".join(row).rstrip())
 
 
 def _counted(number: int, what: str) -> str:

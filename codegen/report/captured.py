@@ -9,6 +9,7 @@ import click
 from codegen.quoting import plain
 from codegen.report.build import verdict_line
 from codegen.report.outcome import show_problems
+from codegen.report.page import command, labelled
 
 if TYPE_CHECKING:
     from codegen.commands.capture import Captured
@@ -32,9 +33,9 @@ def capture_text(made: Captured, project: Project, *, seconds: float) -> None:
         lines["tests"] = verdict_line(outcome.tests)
     click.echo(click.style(outcome.name, bold=True))
     for label, text in lines.items():
-        click.echo(f"  {label:10} {text}")
+        click.echo(labelled(label, text))
     for remark in made.remarks:
-        click.echo(f"  {'unsaid':10} {plain(remark)}")
+        click.echo(labelled("unsaid", plain(remark)))
     show_problems(outcome)
     click.echo(f"captured in {seconds:.1f} s; next:")
-    click.echo(f"  tgen plan {plain(project.shown(made.spec))}")
+    click.echo(command(f"tgen plan {plain(project.shown(made.spec))}"))

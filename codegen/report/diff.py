@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.quoting import plain
+from codegen.report.page import paragraph
+from codegen.report.table import Table, show
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
@@ -25,28 +27,18 @@ def diff_json(one: Plan, other: Plan, found: Sequence[Difference]) -> None:
 
 def diff_text(one: Plan, other: Plan, found: Sequence[Difference]) -> None:
     """Two tables: the knobs that differ, and what each model costs."""
-    from rich.table import Table
-
-    from codegen.report.console import table_console
-
-    console = table_console(110)
     if not found:
-        console.print(f"{one.name} and {other.name} are the same model")
+        click.echo(paragraph(f"{one.name} and {other.name} are the same model"))
         return
-    knobs = Table(title="knobs", title_justify="left")
-    for column in ("knob", one.name, other.name):
-        knobs.add_column(column, overflow="fold")
-    for row in found:
-        knobs.add_row(plain(row.knob), plain(row.one), plain(row.other))
-    console.print(knobs)
-    costs = Table(title="cost", title_justify="left")
-    costs.add_column("")
-    for plan in (one, other):
-        costs.add_column(plan.name, justify="right")
-    costs.add_column("ratio", justify="right")
-    for label, a, b in _costs(one, other):
-        costs.add_row(label, f"{a:,}", f"{b:,}", f"{b / a:.3g}" if a else "")
-    console.print(costs)
+    names = (one.name, other.name) if one.name != other.name else ("first", "second")
+    knobs = tuple(tuple(map(plain, (row.knob, row.one, row.other))) for row in found)
+    show(Table(("knob", *names), knobs, ("knob", *names), "knobs"), ruled=True)
+    click.echo()
+    costs = tuple(
+        (label, f"{a:,}", f"{b:,}", f"{b / a:.3g}" if a else "")
+        for label, a, b in _costs(one, other)
+    )
+    show(Table(("", *names, "ratio"), costs, ("",), "cost"), ruled=True)
 
 
 def _costs(one: Plan, other: Plan) -> list[tuple[str, int, int]]:
@@ -55,7 +47,7 @@ def _costs(one: Plan, other: Plan) -> list[tuple[str, int, int]]:
     return [
         ("parameters", a.parameters, b.parameters),
         *(
-            [(f"parameters a {unit} meets", a.active_parameters, b.active_parameters)]
+            [(f"parameters that a {unit} meets", a.active_parameters, b.active_parameters)]
             if any(cost.active_parameters != cost.parameters for cost in (a, b))
             else []
         ),

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.quoting import plain, plain_lines
+from codegen.quoting import plain
+from codegen.report.coloured import coloured
 from codegen.report.outcome import print_json, show_problems
+from codegen.report.page import paragraph
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
@@ -21,9 +23,9 @@ def edits_text(outcomes: Sequence[Outcome], *, diffs: bool) -> None:
     found = [edit for outcome in outcomes for edit in outcome.edits]
     for edit in found:
         parts = plain(", ".join(edit.parts) or edit.kind)
-        click.echo(f"{click.style(plain(edit.path), bold=True)}: {parts}")
+        click.echo(paragraph(f"{click.style(plain(edit.path), bold=True)}: {parts}", "", "  "))
         if diffs:
-            click.echo(plain_lines(edit.diff), nl=False)
+            click.echo(coloured(edit.diff), nl=False)
     for outcome in outcomes:
         show_problems(outcome)
     packages = sum(bool(outcome.edits) for outcome in outcomes)

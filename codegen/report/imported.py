@@ -9,6 +9,7 @@ import click
 from codegen.quoting import plain
 from codegen.report.build import cost_line, verdict_line
 from codegen.report.outcome import show_problems
+from codegen.report.page import command, labelled
 
 if TYPE_CHECKING:
     from codegen.commands.import_ import Imported
@@ -44,11 +45,11 @@ def import_text(made: Imported, project: Project, *, seconds: float) -> None:
         lines["tests"] = verdict_line(outcome.tests)
     click.echo(click.style(made.model.name, bold=True))
     for label, text in lines.items():
-        click.echo(f"  {label:10} {text}")
+        click.echo(labelled(label, text))
     show_problems(outcome)
     click.echo(f"imported in {seconds:.1f} s; next:")
-    for command in _next(made, project):
-        click.echo(f"  {plain(command)}")
+    for typed in _next(made, project):
+        click.echo(command(plain(typed)))
 
 
 def _weights_read(made: Imported) -> str:

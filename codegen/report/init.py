@@ -10,6 +10,8 @@ import click
 
 from codegen.errors import Diagnostic
 from codegen.quoting import plain
+from codegen.report.diagnostic import show_diagnostic
+from codegen.report.page import paragraph
 
 if TYPE_CHECKING:
     from codegen.commands.init import ProjectFile
@@ -20,21 +22,27 @@ def init_text(pieces: Sequence[ProjectFile], folder: Path) -> None:
     from codegen.commands.init import repository_root
 
     if not pieces:
-        click.echo(f"nothing to do: {plain(str(folder))} is a project already")
+        said = f"nothing to do: {plain(str(folder))} is a project already"
+        click.echo(paragraph(said, "", "  "))
         return
     for piece in pieces:
         name = piece.path.relative_to(folder).as_posix()
-        click.echo(f"wrote {name}" + (f" ({piece.note})" if piece.note else ""))
+        note = f" ({piece.note})" if piece.note else ""
+        click.echo(paragraph(f"wrote {name}{note}", "", "  "))
     for piece in pieces:
         if piece.warning:
             hint = "replace the step `Install tgen` in it, or start anew with --install-from URL"
-            click.echo(str(Diagnostic(piece.warning, hint=hint, severity="warning")), err=True)
+            show_diagnostic(Diagnostic(piece.warning, hint=hint, severity="warning"))
     root = repository_root(folder)
     if root is not None:
         above, inside = plain(str(root)), plain(folder.relative_to(root).as_posix())
-        click.echo(
+        said = (
             f"CI: workflows are read in {above} only; add there `tgen check --format github` "
             f"with `working-directory: {inside}`"
         )
-    click.echo("next:" if folder == Path.cwd() else f"next, in {plain(str(folder))}:")
+        click.echo(paragraph(said, "", "  "))
+    if folder == Path.cwd():
+        click.echo("next:")
+    else:
+        click.echo(f"next, in {plain(str(folder))}:")
     click.echo("  tgen build\n  tgen check")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -9,40 +10,38 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from codegen.quoting import plain
+from codegen.report.diagnostic import show_diagnostic
 from codegen.report.outcome import print_json
+from codegen.report.table import Table, show
 
 if TYPE_CHECKING:
-    from rich.console import JustifyMethod
-
     from codegen.prove import ChosenTile
 
 COLUMNS = (
-    "kernel", "head dim", "target", "tile", "stages", "warps", "registers", "spills",
-    "shared memory", "tensor core", "why",
+    "target", "tile", "stages", "warps", "registers", "spills", "shared memory", "tensor core",
 )  # fmt: skip
-NUMBERS = {"head dim", "stages", "warps", "registers", "spills", "shared memory"}
+WORDS = {"target", "tile", "tensor core"}
 
 
 def kernels_text(choices: Sequence[ChosenTile]) -> None:
-    """A row for each kernel and target; what is wrong with the best there is, on standard error."""
-    from rich.table import Table
+    """A row for each target below each kernel; what is wrong with the best, on standard error."""
+    from codegen.report.build import AS_PLANNED
 
-    from codegen.report.console import table_console
-
-    console = table_console(160)
     if not choices:
-        console.print("this package has no kernels of its own")
+        click.echo("this package has no kernels of its own")
         return
-    table = Table(title="kernels", title_justify="left")
-    for column in COLUMNS:
-        justify: JustifyMethod = "right" if column in NUMBERS else "left"
-        table.add_column(column, justify=justify, overflow="fold")
-    for choice in choices:
-        table.add_row(*map(plain, kernel_row(choice)))
-    console.print(table)
+    rows: list[tuple[str, ...] | str] = []
+    for kernel, chosen in itertools.groupby(choices, lambda choice: choice.kernel):
+        rows.append(kernel.name + (f", head dim {kernel.head_dim}" if kernel.head_dim else ""))
+        for choice in chosen:
+            target, *cells = map(plain, kernel_row(choice))
+            rows.append((f"  {target}", *cells))
+            if choice.why not in AS_PLANNED:
+                rows.append(f"    not the table's first, as {plain(choice.why)}")
+    show(Table(COLUMNS, tuple(rows), WORDS, "kernels"), ruled=True)
     for choice in choices:
         if choice.warning:
-            click.echo(str(choice.warning), err=True)
+            show_diagnostic(choice.warning)
 
 
 def kernel_row(choice: ChosenTile) -> tuple[str, ...]:
@@ -52,8 +51,6 @@ def kernel_row(choice: ChosenTile) -> tuple[str, ...]:
     kernel, tile, usage = choice.kernel, choice.tile, choice.usage
     limit = read_target(choice.target).shared_memory
     return (
-        kernel.name,
-        str(kernel.head_dim or ""),
         choice.target,
         _blocks(choice),
         str(tile.stages),
@@ -62,7 +59,6 @@ def kernel_row(choice: ChosenTile) -> tuple[str, ...]:
         f"{usage.spilled:,}" + (f" {usage.spill_unit}" if usage.spilled else ""),
         f"{usage.shared / 1024:.0f} of {limit / 1024:.0f} KB",
         " + ".join(name for name, _ in usage.tensor_core) or ("none" if kernel.dots else ""),
-        choice.why,
     )
 
 

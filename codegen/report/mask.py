@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from codegen.frozen import frozen
 from codegen.plan.masks.ranges import AxisTile, Ranges, key_ranges
 from codegen.plan.masks.words import sentence
 from codegen.quoting import plain
+from codegen.report.diagnostic import warn
+from codegen.report.page import columns, paragraph
 from codegen.spec.masks.formula import formula_of
 from codegen.spec.masks.picture import asks_heads, drawn, seen_rows
 from codegen.spec.masks.seen import Inputs, example_inputs
@@ -77,27 +80,41 @@ def draw(text: str, mask: Mask, length: int, tile: int) -> Picture:
 
 
 def show(picture: Picture) -> None:
-    """Two queries per line of text, a key per column; then what it comes to."""
+    """Two queries per line of text, a key per column; then what it comes to.
+
+    On a page with fewer columns than there are keys, a block stands for several of both.
+    """
     rows = seen_rows(picture.mask, picture.length)
-    for line, marks in enumerate(drawn(rows)):
-        kinds = (picture.kind(2 * line, key) for key in range(picture.length))
+    step = -(-picture.length // columns())
+    coarse = _coarse(rows, step)
+    for line, marks in enumerate(drawn(coarse)):
+        kinds = (picture.kind(2 * line * step, key * step) for key in range(len(coarse)))
         painted = (click.style(m, fg=COLOURS[k]) for m, k in zip(marks, kinds, strict=True))
         click.echo("".join(painted).rstrip())
-    click.echo(plain(_capitalised(sentence(picture.mask, picture.text))))
+    if step > 1:
+        of = f"{step} queries by {step} keys"
+        click.echo(paragraph(f"Each half of a block is {of}, filled where any of them is visible."))
+    click.echo(paragraph(plain(_capitalised(sentence(picture.mask, picture.text)))))
     if asks_heads(picture.mask):
-        click.echo("Heads see different keys; this is what the first one sees (h is 0).")
-    click.echo(
-        f"Tiles of {picture.tile} queries skip {picture.skipped:.0%} of the work; "
-        f"{picture.unmasked:.0%} of the rest needs no mask."
-    )
+        said = "Heads see different keys; this is what the first one sees (h is 0)."
+        click.echo(paragraph(said))
+    said = f"Tiles of {picture.tile} queries skip {picture.skipped:.0%} of the work; "
+    click.echo(paragraph(f"{said}{picture.unmasked:.0%} of the rest needs no mask."))
     blind = [str(q) for q, row in enumerate(rows) if not any(row)]
     if blind:
         some = ", ".join(blind[:8]) + (", ..." if len(blind) > 8 else "")
-        click.echo(f"warning: these queries see nothing: {some}", err=True)
+        warn(f"these queries see nothing: {some}")
 
 
 def _capitalised(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}."
+
+
+def _coarse(rows: Sequence[Sequence[bool]], step: int) -> list[list[bool]]:
+    """Whether any pair of each square of `step` by `step` is visible."""
+    starts = range(0, len(rows), step)
+    bands = [[any(seen) for seen in zip(*rows[q : q + step], strict=True)] for q in starts]
+    return [[any(band[k : k + step]) for k in starts] for band in bands]
 
 
 def show_code(picture: Picture) -> None:
@@ -107,10 +124,11 @@ def show_code(picture: Picture) -> None:
     languages = (("Python: torch, numpy", PYTHON), ("Triton", TRITON))
     for title, language in languages:
         code = mask_code(formula_of(picture.mask), language, most=8)
-        click.echo(f"\n{title}\n  {code.predicate}")
+        click.echo(f"\n{title}\n{paragraph(code.predicate, '  ', '    ')}")
         click.echo("  queries first..last visit keys")
         for r in code.keys:
-            click.echo(f"    {r.low} to {r.high}; all see {r.full_low} to {r.full_high}")
+            said = f"{r.low} to {r.high}; all see {r.full_low} to {r.full_high}"
+            click.echo(paragraph(said, "    ", "      "))
 
 
 def save_png(picture: Picture, path: Path) -> None:

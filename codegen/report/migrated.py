@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from codegen.quoting import plain, plain_lines
+from codegen.quoting import plain
+from codegen.report.coloured import coloured
+from codegen.report.diagnostic import show_diagnostic
+from codegen.report.page import paragraph
 
 if TYPE_CHECKING:
     from codegen.commands.migrate import Migration
@@ -18,13 +21,14 @@ def migrate_text(migrations: Sequence[Migration], *, dry_run: bool) -> None:
     for migration in migrations:
         said = "; ".join(migration.done) or "nothing to change"
         said = "left as it is" if migration.problems else said
-        click.echo(f"{click.style(plain(migration.path), bold=True)}  {plain(said)}")
+        name = click.style(plain(migration.path), bold=True)
+        click.echo(paragraph(f"{name}  {plain(said)}", "", "  "))
         if dry_run and not migration.problems:
-            lines = map(plain_lines, migration.diff.split("\r\n"))  # git reads the ends of lines
+            lines = map(coloured, migration.diff.split("\r\n"))  # git reads the ends of lines
             click.echo("\r\n".join(lines), nl=False)
     for migration in migrations:
         for problem in migration.problems:
-            click.echo(str(problem), err=True)
+            show_diagnostic(problem)
     changed = sum(bool(migration.done) and not migration.problems for migration in migrations)
     failed = sum(bool(migration.problems) for migration in migrations)
     of = f"{len(migrations)} spec{'s' if len(migrations) != 1 else ''}"

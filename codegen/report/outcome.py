@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,8 @@ import click
 from codegen.exit_codes import ExitCode
 from codegen.project import LOCK_NAME
 from codegen.quoting import plain, plain_lines
+from codegen.report.diagnostic import show_diagnostic
+from codegen.report.page import paragraph
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from codegen.project import Project
 
 JSON_VERSION = 1
-WIDTH = 98
 State = Literal["fresh", "stale", "written", "merged", "conflict", "failed"]
 
 
@@ -79,14 +79,14 @@ def show_problems(*outcomes: Outcome, around: Iterable[Diagnostic] = ()) -> None
         click.echo(_told(problem), err=True)
     for outcome in outcomes:
         for warning in outcome.warnings:
-            click.echo(str(warning), err=True)
+            show_diagnostic(warning)
         if outcome.exit_code == ExitCode.HAND_EDIT:
             click.echo("\n".join(_conflict_lines(outcome)), err=True)
             continue
         for problem in outcome.in_the_way:
             click.echo(_told(problem), err=True)
         for problem in outcome.problems:
-            click.echo(str(problem), err=True)
+            show_diagnostic(problem)
 
 
 def _told(problem: Diagnostic) -> str:
@@ -97,23 +97,15 @@ def _told(problem: Diagnostic) -> str:
 def _conflict_lines(outcome: Outcome) -> Iterator[str]:
     """What only a person can decide in a package, and the commands for it."""
     name = click.style(plain(outcome.name), bold=True)
-    yield f"{click.style('conflict', fg='red')}: {name} is left as it was; it is for you to decide"
+    said = click.style("conflict", fg="red", bold=True)
+    yield paragraph(
+        f"{said}: {name} is left as it was; it is for you to decide", "", "  ", err=True
+    )
     for hint, problems in itertools.groupby(outcome.problems, lambda problem: problem.hint):
         for problem in problems:
-            yield _wrapped(problem.message, "  ")
+            yield paragraph(plain(problem.message), "  ", "    ", err=True)
         for way in (hint or "").split("; "):
-            yield _wrapped(way, "      ")
-
-
-def _wrapped(text: str, indent: str) -> str:
-    return textwrap.fill(
-        plain(text),
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+            yield paragraph(plain(way), "      ", "        ", err=True)
 
 
 def outcome_json(outcome: Outcome, project: Project) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.quoting import plain
+from codegen.report.page import paragraph
+from codegen.report.table import Table, show
 
 if TYPE_CHECKING:
     from codegen.plan import Plan
@@ -21,19 +23,14 @@ def plan_json(plan: Plan) -> None:
 
 def plan_text(plan: Plan) -> None:
     """The tables of its family, and what everything costs."""
-    from rich.table import Table
-
     from codegen.plan.families import family_of
     from codegen.plan.shown import cost_shown
-    from codegen.report.console import table_console
 
-    console = table_console(110)
-    console.print(plain(plan.description.title), style="bold")
-    console.print("; ".join(map(plain, plan.description.notable)))
+    click.echo(click.style(paragraph(plain(plan.description.title)), bold=True))
+    notable = "; ".join(map(plain, plan.description.notable))
+    click.echo(paragraph(f"{notable[:1].upper()}{notable[1:]}."))
     for shown in (*family_of(plan).shown(plan), cost_shown(plan)):
-        table = Table(title=shown.title, title_justify="left", show_header=shown.headed)
-        for column in shown.columns:
-            table.add_column(column, justify="left" if column in shown.left else "right")
-        for row in shown.rows:
-            table.add_row(*map(plain, row))
-        console.print(table)
+        click.echo()
+        rows = tuple(tuple(map(plain, row)) for row in shown.rows)
+        made = Table(shown.columns, rows, shown.left, shown.title, shown.headed)
+        show(made, ruled=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from codegen.quoting import plain
+from codegen.report.page import paragraph
 
 if TYPE_CHECKING:
     from codegen.emit import Recovered
@@ -27,4 +28,4 @@ def recovered_line(found: Recovered) -> str:
 def recovered_text(interrupted: Sequence[Recovered]) -> None:
     """A line per package on standard error."""
     for found in interrupted:
-        click.echo(recovered_line(found), err=True)
+        click.echo(paragraph(recovered_line(found), "", "  ", err=True), err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import click
 from codegen.quoting import plain
 from codegen.report.build import verdict_line
 from codegen.report.outcome import show_problems
+from codegen.report.page import columns, paragraph
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
@@ -20,27 +21,57 @@ if TYPE_CHECKING:
     from codegen.project import Project
 
 NAMED = 4  # packages of a rebuild; of more, their number is said
-Shown = Callable[[str], None]  # what goes on now
+ERASED = "\r\x1b[2K"  # the cursor's line is empty, and the cursor at its start
+
+
+class StatusLine:
+    """A quiet last line on a terminal that says what goes on, below all that is printed."""
+
+    def __init__(self, shown: bool) -> None:
+        self._wanted = shown
+        self._text = ""
+
+    def say(self, text: str) -> None:
+        """Shows this from now on; elsewhere than on a terminal nothing."""
+        if self._wanted:
+            self._text = text[: columns() - 1]
+            self._draw()
+
+    def step_aside(self) -> None:
+        """Leaves its line to what is printed next."""
+        if self._wanted and self._text:
+            sys.stdout.write(ERASED)  # which is no colour that click may drop
+            sys.stdout.flush()
+
+    def _draw(self) -> None:
+        sys.stdout.write(ERASED)
+        click.echo(click.style(self._text, dim=True), nl=False)
+
+    def come_back(self) -> None:
+        """Stands below what was printed."""
+        if self._wanted and self._text:
+            self._draw()
 
 
 @contextlib.contextmanager
-def status_line() -> Iterator[Shown]:
-    """A quiet last line on a terminal that says what goes on; elsewhere nothing."""
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
-        yield lambda text: None
-        return
-    from rich.live import Live
-    from rich.text import Text
-
-    with Live(auto_refresh=False, transient=True) as live:  # a thread would not bear forks
-        yield lambda text: live.update(Text(text, style="dim"), refresh=True)
+def status_line() -> Iterator[StatusLine]:
+    """The last line of a watch, gone when it ends."""
+    line = StatusLine(sys.stdout.isatty() and sys.stderr.isatty())
+    try:
+        yield line
+    finally:
+        line.step_aside()
 
 
-def watch_text(event: Event, project: Project, shown: Shown) -> None:
+def watch_text(event: Event, project: Project, status: StatusLine) -> None:
     """Says what happened."""
     from codegen.build.outcome import Outcome
     from codegen.commands.watch import Gone, Rebuilt, Started, Testing
 
+    if isinstance(event, Testing):
+        status.say(f"testing {plain(event.name)}" if event.name else "waiting for a save")
+        return
+    status.step_aside()
     match event:
         case Started():
             click.echo(_started(event, project))
@@ -51,8 +82,7 @@ def watch_text(event: Event, project: Project, shown: Shown) -> None:
         case Outcome(tests=report) if report:
             click.echo(_line(event.name, f"tests: {verdict_line(report)}"))
             show_problems(event)
-        case Testing(name=name):
-            shown(f"testing {plain(name)}" if name else "waiting for a save")
+    status.come_back()
     sys.stdout.flush()
 
 
@@ -60,7 +90,8 @@ def _started(event: Started, project: Project) -> str:
     where = ", ".join(_place(project.shown(path), path.is_dir()) for path in event.paths)
     specs = f"{event.specs} spec{'s' if event.specs != 1 else ''}"
     templates = " and ".join(f"{project.shown(path)}/" for path in event.templates)
-    return plain(f"watching {where} ({specs}) and the templates in {templates}; Ctrl-C ends it")
+    said = f"watching {where} ({specs}) and the templates in {templates}; Ctrl-C ends it"
+    return paragraph(plain(said), "", "  ")
 
 
 def _place(shown: str, folder: bool) -> str:
@@ -80,7 +111,7 @@ def _show_rebuilt(event: Rebuilt) -> None:
     failed = [outcome for outcome in event.outcomes if outcome.problems]
     made = [outcome for outcome in event.outcomes if outcome.cost and not outcome.problems]
     if made:
-        click.echo(_line(_names(made), f"{_files(made)} in {event.seconds:.2f} s"))
+        click.echo(_line(_names(made), _done(made, event.seconds)))
     if failed:
         click.echo(_line(_names(failed), click.style("not built", fg="red") + ", see the error"))
     if not made and not failed:
@@ -94,10 +125,13 @@ def _show_rebuilt(event: Rebuilt) -> None:
         told.add(findings)
 
 
-def _files(outcomes: Sequence[Outcome]) -> str:
+def _done(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """How many files were written or removed, if any, and how long it took."""
     written = [outcome.written for outcome in outcomes if outcome.written]
     count = sum(len(each.written) + len(each.removed) for each in written)
-    return f"{count or 'no'} file{'s' if count != 1 else ''}"
+    if not count:
+        return f"fresh ({seconds:.2f} s)"
+    return f"{count} file{'s' if count != 1 else ''} in {seconds:.2f} s"
 
 
 def _names(outcomes: Sequence[Outcome]) -> str:
@@ -107,4 +141,5 @@ def _names(outcomes: Sequence[Outcome]) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    return f"{datetime.now():%H:%M:%S}  {click.style(plain(name), bold=True)}  {text}"
+    start = f"{datetime.now():%H:%M:%S}  "
+    return paragraph(f"{click.style(plain(name), bold=True)}  {text}", start)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .checkpoint import check_kept, check_kinds, differences, read_metadata
 from .model import Config
-from .process import MOST, check_text
+from .process import MOST, HelpFormatter, check_text
 
 
 @dataclass(frozen=True)
@@ -74,20 +74,37 @@ class Options:
         return np.arange(count) if not 0 < most < count else np.arange(most) * count // most
 
 
-def parse_options(arguments: list[str] | None) -> Options:
-    """The options given, else those of the run to resume, else the defaults."""
+def command_line() -> argparse.ArgumentParser:
+    """An argument for each field of Options."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.train",
+        usage="%(prog)s [options]",
         description="Train bert_base on text, some of whose tokens are masked.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="example: %(prog)s --data corpus.txt --tokenizer tokenizer.json",
+        formatter_class=HelpFormatter,
     )
+    groups = {
+        "data": "data",
+        "out": "run",
+        "context_length": "steps",
+        "lr": "optimization",
+        "log_every": "logs and checkpoints",
+    }
     for name, hint in get_type_hints(Options, include_extras=True).items():
         kind, text = get_args(hint)
         flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
         how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
         if kind == tuple[str, ...]:
             how = {"nargs": "+"}
-        parser.add_argument(flag, default=default, help=text, **how)
+        if name in groups:
+            group = parser.add_argument_group(groups[name])
+        group.add_argument(flag, default=default, help=text, **how)
+    return parser
+
+
+def parse_options(arguments: list[str] | None) -> Options:
+    """The options given, else those of the run to resume, else the defaults."""
+    parser = command_line()
     given = parser.parse_args(arguments)
     if given.resume:
         path = Path(given.out) / "checkpoint.safetensors"

@@ -30,7 +30,7 @@ from .features import Classifier, read_classifier
 from .generate import generated, load, noise_of
 from .model import Config
 from .options import Options
-from .process import checked, command, leave, plain
+from .process import HelpFormatter, checked, command, leave, plain
 from .quality import (
     class_entropy,
     confidence,
@@ -176,8 +176,9 @@ def show(found: dict[str, Any]) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How near the pictures of a trained conditional_gan come to real ones.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

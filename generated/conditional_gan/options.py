@@ -12,7 +12,7 @@ from typing import Annotated, get_args, get_type_hints
 import numpy as np
 
 from .checkpoint import check_kept, check_kinds, differences, read_metadata
-from .process import MOST, check_text
+from .process import MOST, HelpFormatter, check_text
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,35 @@ class Options:
         return np.arange(count) if not 0 < most < count else np.arange(most) * count // most
 
 
-def parse_options(arguments: list[str] | None) -> Options:
-    """The options given, else those of the run to resume, else the defaults."""
+def command_line() -> argparse.ArgumentParser:
+    """An argument for each field of Options."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.train",
+        usage="%(prog)s [options]",
         description="Train conditional_gan on images.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="example: %(prog)s --data images/",
+        formatter_class=HelpFormatter,
     )
+    groups = {
+        "data": "data",
+        "out": "run",
+        "batch": "steps",
+        "lr": "optimization",
+        "log_every": "logs and checkpoints",
+    }
     for name, hint in get_type_hints(Options, include_extras=True).items():
         kind, text = get_args(hint)
         flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
         how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
-        parser.add_argument(flag, default=default, help=text, **how)
+        if name in groups:
+            group = parser.add_argument_group(groups[name])
+        group.add_argument(flag, default=default, help=text, **how)
+    return parser
+
+
+def parse_options(arguments: list[str] | None) -> Options:
+    """The options given, else those of the run to resume, else the defaults."""
+    parser = command_line()
     given = parser.parse_args(arguments)
     if given.resume:
         path = Path(given.out) / "checkpoint.safetensors"

@@ -22,7 +22,7 @@ from .checkpoint import read_json
 from .generate import between, generated, load, noise_of
 from .grids import as_bytes, check_pillow, grid, write_png
 from .model import Config
-from .process import checked, command, leave, plain
+from .process import HelpFormatter, checked, command, leave, plain
 
 
 def read_classes(checkpoint: Path, count: int) -> list[str]:
@@ -91,8 +91,9 @@ def folder_of(name: str) -> str:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Pictures made by a trained conditional_gan.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

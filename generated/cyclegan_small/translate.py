@@ -19,7 +19,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .model import Config, Model
 from .pictures import by_name, check_pillow, pixels_of
-from .process import checked, command, leave, plain
+from .process import HelpFormatter, checked, command, leave, plain
 
 MODE = "RGB"  # as which pictures are read
 
@@ -102,8 +102,9 @@ def write(image: Tensor, path: Path) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.translate",
+        usage="%(prog)s [options] paths ...",
         description="Make a picture of another with a trained cyclegan_small, or lead back.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

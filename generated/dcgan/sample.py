@@ -18,7 +18,7 @@ from torch import Tensor
 from .generate import between, generated, load, noise_of
 from .grids import as_bytes, check_pillow, grid, write_png
 from .model import Config
-from .process import checked, command, leave, plain
+from .process import HelpFormatter, checked, command, leave, plain
 
 
 def make(options: argparse.Namespace) -> None:
@@ -56,8 +56,9 @@ def write_each(made: Iterator[Tensor], folders: list[Path]) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Pictures made by a trained dcgan.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

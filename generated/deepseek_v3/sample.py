@@ -20,7 +20,7 @@ from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer
 from .generation import read_generation
 from .model import Config, Model
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 
 
 def pick(
@@ -156,8 +156,9 @@ def load(checkpoint: Path, device: str) -> Model:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Sample from a trained deepseek_v3.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -20,7 +20,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .model import Config, Model
 from .pictures import by_name, check_pillow, pixels_of
-from .process import checked, command, leave, plain
+from .process import HelpFormatter, checked, command, leave, plain
 from .quality import luminance, quality
 from .sources import enlarged
 
@@ -151,8 +151,9 @@ def line_of(name: str, figures: list[float]) -> str:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options] paths ...",
         description="Enlarge pictures 3 times with a trained espcn.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

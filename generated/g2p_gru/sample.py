@@ -18,7 +18,7 @@ from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .model import Config, Model
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -91,8 +91,9 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
         description="Generate targets with a trained g2p_gru.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--source", action="append", required=True, help="text; may be given several times")

@@ -33,7 +33,7 @@ from .data import (
 from .files import files_of, pieces_of
 from .model import Config, Model
 from .options import Options
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 from .sample import load
 from .tokens import token_ids
 
@@ -148,8 +148,9 @@ def figures(loss: float, corpus: Corpus) -> dict[str, str]:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How well a trained gemma3 foretells a text.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

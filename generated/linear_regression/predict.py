@@ -15,7 +15,7 @@ import torch
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .data import INPUTS, read_scale
 from .model import Config, Model
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -51,8 +51,9 @@ def predict(checkpoint: Path, values: list[float], device: str) -> float:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options]",
         description="Predict y with a trained linear_regression.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -200,3 +200,17 @@ def in_step(batches: Iterable[Item], signals: Sequence[int]) -> Iterator[Item]:
             yield batch
         elif not left:
             return
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """`--help` with the defaults that say something, and numbers as N and X."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, "") or action.default is False:
+            return (action.help or "").removesuffix(" (default: %(default)s)")  # of Python < 3.13
+        return super()._get_help_string(action)
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        if action.type in (int, float):
+            return "N" if action.type is int else "X"
+        return super()._get_default_metavar_for_optional(action)

@@ -22,7 +22,7 @@ from torch import Tensor
 from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .model import Config, Model
 from .pictures import MODE, Pictures, check_pillow, find_pictures
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,9 @@ def show(found: Iterator[tuple[Path, list[Guess]]], form: str) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options] paths ...",
         description="Tell the classes of pictures with a trained resnet18.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

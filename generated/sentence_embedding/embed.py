@@ -18,7 +18,7 @@ from torch import Tensor
 from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -64,8 +64,9 @@ def similarities(vectors: Tensor) -> Tensor:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.embed",
+        usage="%(prog)s [options]",
         description="Embed texts with a trained sentence_embedding, and compare them.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -20,7 +20,7 @@ from torch import Tensor
 from .model import Config
 from .options import Options
 from .pairs import Texts, digest_of_pairs, read_texts
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 
 IGNORE = -100  # a target that the loss leaves out
 POOL = 100  # steps whose pairs are sorted by length together
@@ -382,7 +382,7 @@ def main(arguments: list[str] | None = None) -> int:
         "train-tokenizer",
         help=what,
         description=what,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add = trains.add_argument
     files = ("data", "source", "target", "validation", "validation_source", "validation_target")

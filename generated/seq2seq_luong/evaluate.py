@@ -26,7 +26,7 @@ from .metrics import bleu, chrf, error_rate
 from .model import Model
 from .options import Options
 from .pairs import Texts, digest_of_pairs, read_either, read_texts
-from .process import command, leave
+from .process import HelpFormatter, command, leave
 from .sample import add_options, answers, encode_sources, find_tokenizers, load, parsed
 
 
@@ -182,8 +182,9 @@ def draw(
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
+        usage="%(prog)s [options]",
         description="How good the answers of a trained seq2seq_luong are.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add = parser.add_argument
     add("--data", default="", help="a file of pairs as in training, if not what the run held out")

@@ -16,7 +16,7 @@ import torch
 from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint, read_json
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
-from .process import checked, command, leave
+from .process import HelpFormatter, checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -66,8 +66,9 @@ def read_classes(checkpoint: Path, count: int) -> list[str]:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options]",
         description="Tell the classes of texts with a trained text_lstm.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

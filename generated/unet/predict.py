@@ -29,7 +29,7 @@ from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
 from .masks import coloured
 from .model import Config, Model, with_background
 from .pictures import MODE, check_pillow, find_pictures, opened_picture, pixels_of
-from .process import checked, command, leave, plain
+from .process import HelpFormatter, checked, command, leave, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -175,8 +175,9 @@ def show(found: Iterator[tuple[Path, dict[str, float]]], form: str) -> None:
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.predict",
+        usage="%(prog)s [options] paths ...",
         description="Tell the classes of pictures' pixels with a trained unet.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument

@@ -16,8 +16,9 @@ from codegen.plan.gan.ways import way_of
 from codegen.plan.kernels.own_tiles import with_own_tiles
 from codegen.plan.network.family import LAYER_COLUMNS, layer_row
 from codegen.plan.network.walk import PlacedError
+from codegen.plan.parameters_shown import parameters_shown
 from codegen.plan.plan import Cost, Plan
-from codegen.plan.shown import ShownTable, parameters_shown
+from codegen.plan.shown import ShownTable
 from codegen.plan.tasks import task_plan
 from codegen.plan.whole import whole_plan
 from codegen.spec import LoadedSpec

@@ -19,8 +19,9 @@ from codegen.plan.network.lowering import lowered
 from codegen.plan.network.nearest import nearest_side
 from codegen.plan.network.network import LayeredNetwork, LayerRow
 from codegen.plan.network.walk import PlacedError
+from codegen.plan.parameters_shown import parameters_shown
 from codegen.plan.plan import Cost, Description, Plan
-from codegen.plan.shown import ShownTable, parameters_shown
+from codegen.plan.shown import ShownTable
 from codegen.plan.tasks import task_plan
 from codegen.plan.units import human
 from codegen.plan.whole import whole_plan

@@ -8,13 +8,14 @@ from dataclasses import replace
 from codegen.plan.family import Family
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.own_tiles import with_own_tiles
+from codegen.plan.parameters_shown import parameters_shown
 from codegen.plan.plan import Plan
 from codegen.plan.recurrent.cost import recurrent_cost
 from codegen.plan.recurrent.describe import describe
 from codegen.plan.recurrent.lower import lowered
 from codegen.plan.recurrent.network import BothEnds, RecurrentNetwork, Width
 from codegen.plan.recurrent.techniques import objective, recurrent_techniques
-from codegen.plan.shown import ShownTable, parameters_shown
+from codegen.plan.shown import ShownTable
 from codegen.plan.tables import ConfigValue
 from codegen.plan.tasks import task_plan
 from codegen.plan.whole import whole_plan

@@ -67,6 +67,11 @@ class TaskPlan:
     lowest_word: str = "loss"  # the same in a word
 
     @property
+    def example(self) -> str:
+        """What `train` is usually started with, without a remark on it."""
+        return self.commands[0].partition("  # ")[0]
+
+    @property
     def units(self) -> str:
         """Several of them."""
         return several(self.unit)

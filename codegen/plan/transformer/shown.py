@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from codegen.plan.numbered import numbered
+from codegen.plan.parameters_shown import parameters_shown
 from codegen.plan.plan import Plan
-from codegen.plan.shown import ShownTable, parameters_shown
-from codegen.plan.tables import Parameter
+from codegen.plan.shown import ShownTable
 from codegen.plan.transformer.attention_cost import cache_slots
 from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.short_conv import kernel_of
+from codegen.plan.units import human
 
 
 def network_of(plan: Plan) -> TransformerNetwork:
@@ -22,27 +25,43 @@ def network_of(plan: Plan) -> TransformerNetwork:
 def transformer_shown(plan: Plan) -> tuple[ShownTable, ...]:
     """Its tables, in the order in which they are read."""
     network = network_of(plan)
-    columns = ("layer", "kind", "mask", "heads", "head dim", "d_ff", "parameters")
-    layers = ShownTable("layers", columns, tuple(_layer_rows(network)), ("kind", "mask"))
-    places = ("kind", "on a CPU", "on a GPU", "decoding keeps")
-    title = "mixers" if network.convolutions else "attention"
-    mixers = ShownTable(title, places, tuple(_mixer_rows(plan, network)), places)
-    return layers, mixers, parameters_shown(_distinct(network))
+    stacks = [table for stack in network.stacks for table in _stack_shown(plan, network, stack)]
+    return *stacks, parameters_shown(network.parameters)
 
 
-def _layer_rows(network: TransformerNetwork) -> Iterator[tuple[str, ...]]:
-    """Neighbouring layers that are alike share a row."""
-    layers, parameters = network.layers, network.parameters
-    start = 0
-    for index, layer in enumerate(layers):
-        if index + 1 < len(layers) and layers[index + 1] == layer:
-            continue
-        prefix = f"blocks.{index}."
-        count = sum(p.count for p in parameters if p.name.startswith(prefix))
-        span = str(start) if start == index else f"{start}-{index}"
-        mixer = _mixer(layer)
-        yield (span, layer.kind or "block", *mixer, _widths(network, layer), f"{count:,}")
-        start = index + 1
+def _stack_shown(
+    plan: Plan, network: TransformerNetwork, stack: TransformerNetwork
+) -> Iterator[ShownTable]:
+    """The layers of the network, or of one of its two stacks, and what runs their mixers."""
+    of = f"{stack.stack} " if stack.stack else ""
+    columns = ("layer", "count", "kind", "mask", "heads", "head dim", "d_ff", "parameters")
+    words = ("layer", "kind", "mask", "d_ff")
+    yield ShownTable(f"{of}layers", columns, tuple(_layer_rows(network, stack)), words)
+    places: tuple[str, ...] = ("kind", "on a CPU", "on a GPU")
+    rows = tuple(_mixer_rows(plan, stack))
+    if stack.decodes:
+        places = (*places, "decoding keeps")
+    else:
+        rows = tuple(row[:-1] for row in rows)
+    yield ShownTable(f"{of}{'mixers' if stack.convolutions else 'attention'}", places, rows, places)
+
+
+def _layer_rows(
+    network: TransformerNetwork, stack: TransformerNetwork
+) -> Iterator[tuple[str, ...]]:
+    """Layers that are alike share a row."""
+    prefix = f"{stack.stack}.blocks." if stack.stack else "blocks."
+    counts = Counter[int]()
+    for parameter in network.parameters:
+        if parameter.name.startswith(prefix):
+            counts[int(parameter.name.removeprefix(prefix).partition(".")[0])] += parameter.count
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for index, layer in enumerate(stack.layers):
+        kind, widths = layer.kind or "block", _widths(stack, layer)
+        row = (kind, *_mixer(layer), widths, human(counts[index]).strip())
+        alike.setdefault(row, []).append(index)
+    for cells, indices in alike.items():
+        yield numbered(indices), str(len(indices)), *cells
 
 
 def _mixer(layer: LayerPlan) -> tuple[str, str, str]:
@@ -76,7 +95,7 @@ def _mixer_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, ...]
         function = next((a.function for a in block.attentions if a.function), None)
         layers = [layer for layer in net.attending if layer.block == block.name]
         kept = {cache_slots(layer.mask, length) for layer in layers}
-        keeps = ", ".join(f"{slots:,}" for slots in sorted(kept)) + f" of {length:,} positions"
+        keeps = " or ".join(f"{slots:,}" for slots in sorted(kept)) + f" of {length:,} positions"
         cpu = gpu = "PyTorch's attention"
         if function:
             cpu = f"tiles of {plan.cpu_tile}, over PyTorch's attention"
@@ -84,14 +103,3 @@ def _mixer_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, ...]
             if plan.kernels:
                 gpu = f"Triton for {', '.join(plan.kernels.targets)}"
         yield kinds, cpu, gpu, keeps
-
-
-def _distinct(network: TransformerNetwork) -> Iterator[Parameter]:
-    """The parameters of the first layer of each class; other layers repeat them."""
-    first: dict[str, int] = {}
-    for index, layer in enumerate(network.layers):
-        first.setdefault(layer.block, index)
-    for parameter in network.parameters:
-        stack, _, place = parameter.name.partition(".")
-        if stack != "blocks" or int(place.partition(".")[0]) in first.values():
-            yield parameter

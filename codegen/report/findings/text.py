@@ -10,11 +10,15 @@ import click
 from codegen.emit.around import NEW_AND_EMPTY
 from codegen.errors import Diagnostic, Position
 from codegen.project import LOCK_NAME
-from codegen.quoting import plain, plain_lines
+from codegen.quoting import plain
+from codegen.report.coloured import coloured
+from codegen.report.diagnostic import show_diagnostic
 from codegen.report.findings.checked import Checked
 from codegen.report.findings.collect import command, file_names, summary, typed
 from codegen.report.findings.finding import Finding
 from codegen.report.findings.places import path_in_repository
+from codegen.report.page import command as typed_command
+from codegen.report.page import paragraph
 from codegen.report.recovered import recovered_text
 
 if TYPE_CHECKING:
@@ -22,14 +26,18 @@ if TYPE_CHECKING:
     from codegen.emit import Change
     from codegen.project import Project
 
-COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
-
-def text(checked: Checked, findings: Sequence[Finding], *, diff_only: bool = False) -> None:
+def text(
+    checked: Checked,
+    findings: Sequence[Finding],
+    *,
+    diff_only: bool = False,
+    names: bool = False,
+) -> None:
     """Diffs on standard output, problems on standard error, a summary last.
 
-    With `diff_only` standard output holds what `git apply` makes the packages fresh with, and
-    standard error all the rest.
+    With `names` files are named, and no diff is shown. With `diff_only` standard output holds what
+    `git apply` makes the packages fresh with, and standard error all the rest.
     """
     recovered_text(checked.interrupted)
     for found in findings:
@@ -37,14 +45,13 @@ def text(checked: Checked, findings: Sequence[Finding], *, diff_only: bool = Fal
         if diff_only:
             _patches(found, findings, checked.project)
         else:
-            for change in found.changes:
-                _show(change, alone=len(found.changes) == 1)
+            _show_changes(found, checked.project, names)
     for outcome in checked.outcomes:
         if line := _edits_line(outcome):
             click.echo(line, err=diff_only)
     click.echo(summary(checked), err=diff_only)
     if to_run := command(checked):
-        click.echo(f"run: {plain(to_run)}", err=diff_only)
+        click.echo(typed_command(plain(to_run), "run: ", err=diff_only), err=diff_only)
 
 
 def _say(found: Finding, diff_only: bool) -> None:
@@ -54,10 +61,11 @@ def _say(found: Finding, diff_only: bool) -> None:
     if found.rule == "added-file" and found.level == "note" and found.package:
         return  # the line on its package says it
     if found.rule == "orphan-package":
-        click.echo(f"orphan: {plain(found.message)}; {found.hint}", err=diff_only)
+        line = paragraph(f"orphan: {plain(found.message)}; {found.hint}", "", "  ", err=diff_only)
+        click.echo(line, err=diff_only)
         return
     place = found.place if found.exact else None
-    click.echo(str(Diagnostic(found.message, place, found.hint, found.level)), err=True)
+    show_diagnostic(Diagnostic(found.message, place, found.hint, found.level))
 
 
 def _patches(found: Finding, findings: Sequence[Finding], project: Project) -> None:
@@ -86,16 +94,27 @@ def _patch(change: Change, project: Project) -> str:
     return f"--- {old}\n+++ {new}\n{hunks}"
 
 
-def _show(change: Change, alone: bool) -> None:
+def _show_changes(found: Finding, project: Project, names: bool) -> None:
+    """A line a file and its diff, or a line for a package of which nothing is there."""
+    folder = found.changes[0].path.rpartition("/")[0] if found.changes else "."
+    missing = all(change.kind == "missing" for change in found.changes)
+    if missing and not (project.root / folder).exists():
+        count = len(found.changes)
+        _name(f"missing: {plain(folder)}/ ({count} file{'s' if count != 1 else ''})")
+        return
+    for change in found.changes:
+        _show(change, names, alone=len(found.changes) == 1)
+
+
+def _show(change: Change, names: bool, *, alone: bool) -> None:
     """One file: a line, and its diff; a lock's digests tell people nothing beside others."""
-    click.echo(click.style(f"{change.kind}: {plain(change.path)}", bold=True))
-    if alone or not change.path.endswith(f"/{LOCK_NAME}"):
-        click.echo(_coloured(change.diff), nl=False)
+    _name(f"{change.kind}: {plain(change.path)}")
+    if not names and (alone or not change.path.endswith(f"/{LOCK_NAME}")):
+        click.echo(coloured(change.diff), nl=False)
 
 
-def _coloured(diff: str) -> str:
-    lines = plain_lines(diff).splitlines(keepends=True)
-    return "".join(click.style(line, fg=COLOURS.get(line[:1])) for line in lines)
+def _name(said: str) -> None:
+    click.echo(click.style(paragraph(said, "", "  "), bold=True))
 
 
 def _edits_line(outcome: Outcome) -> str | None:
@@ -108,4 +127,8 @@ def _edits_line(outcome: Outcome) -> str | None:
         said[0] += " that a build carries over"
     said += [f"with {', '.join(added)} added"] if added else []
     state = "fresh" if outcome.fresh else "stale"
-    return plain(f"{outcome.name}: {state}, {' and '.join(said)}")
+    return _line(f"{outcome.name}: {state}, {' and '.join(said)}")
+
+
+def _line(text: str) -> str:
+    return paragraph(plain(text), "", "  ")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from codegen.spec.checks import NAME
 from codegen.spec.close_words import suggestion
 from codegen.spec.mistake import Mistake
 from codegen.spec.transformer.resolve import layer_count, layer_kinds, resolve_block
-from codegen.spec.transformer.vocabulary import Layers, TransformerSpec
+from codegen.spec.transformer.vocabulary import LayerRun, Layers, RepeatedLayers, TransformerSpec
 from codegen.spec.yaml.characters import MAX_WORD, word
 from codegen.spec.yaml.source import Key
 
@@ -41,16 +41,26 @@ def check_layers(spec: TransformerSpec) -> Iterator[Mistake]:
     runs, place = (layers, ()) if isinstance(layers, list) else (layers.pattern, ("pattern",))
     if not runs:
         yield Mistake(("model", "layers", *place), "a model needs at least one layer")
-    for index, run in enumerate(runs):
-        for kind in [run] if isinstance(run, str) else run:
-            if kind not in blocks:
-                hint = suggestion(kind, blocks) or f"known: {', '.join(blocks) or 'none'}"
-                message = f"no block kind `{word(kind)}` in `blocks`"
-                yield Mistake(("model", "layers", *place, index), message, hint)
+    yield from _check_runs(runs, blocks, ("model", "layers", *place))
     there = set() if too_many else set(layer_kinds(spec.model))
     for kind in blocks:
         if kind not in there and not too_many:
             yield Mistake(("model", "blocks", kind), f"no layer is of the kind `{word(kind)}`")
+
+
+def _check_runs(
+    runs: Sequence[LayerRun | RepeatedLayers], blocks: Iterable[str], place: Key
+) -> Iterator[Mistake]:
+    """Every name in a list of layers is of a block kind."""
+    for index, run in enumerate(runs):
+        if isinstance(run, RepeatedLayers):
+            yield from _check_runs(run.pattern, blocks, (*place, index, "pattern"))
+            continue
+        for kind in [run] if isinstance(run, str) else run:
+            if kind not in blocks:
+                hint = suggestion(kind, blocks) or f"known: {', '.join(blocks) or 'none'}"
+                message = f"no block kind `{word(kind)}` in `blocks`"
+                yield Mistake((*place, index), message, hint)
 
 
 def _check_kinds(kinds: Iterable[str]) -> Iterator[Mistake]:

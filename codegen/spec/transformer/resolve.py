@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codegen.spec.transformer.norms import InnerNorm, Norm
-from codegen.spec.transformer.vocabulary import Block, LayerRun, TransformerModel
+from codegen.spec.transformer.vocabulary import Block, LayerRun, RepeatedLayers, TransformerModel
 
 
 def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
@@ -24,8 +24,11 @@ def layer_kinds(model: TransformerModel) -> tuple[str | None, ...]:
             return (kinds * -(-layers.count // len(kinds)))[: layers.count]
 
 
-def _expanded(runs: Sequence[LayerRun]) -> Iterator[str]:
+def _expanded(runs: Sequence[LayerRun | RepeatedLayers]) -> Iterator[str]:
     for run in runs:
+        if isinstance(run, RepeatedLayers):
+            yield from tuple(_expanded(run.pattern)) * run.repeat
+            continue
         for kind, times in ({run: 1} if isinstance(run, str) else run).items():
             yield from (kind,) * times
 
@@ -90,16 +93,19 @@ def scale_numbers(model: TransformerModel, block: Block) -> dict[str, float]:
 
 def _sizes(model: TransformerModel, block: Block) -> dict[str, int]:
     attention, mlp = block.attention, block.mlp
-    plain = 4 * model.d_model
-    gated = -(-8 * model.d_model // (3 * 64)) * 64
     return {
         "d_model": model.d_model,
         "vocab_size": model.vocab_size,
         "layers": layer_count(model),
         "heads": attention.heads,
         "head_dim": head_dim(model, block),
-        "d_ff": mlp.d_ff or (plain if mlp.kind == "plain" else gated),
+        "d_ff": mlp.d_ff or default_width(model.d_model, gated=mlp.kind == "gated"),
     }
+
+
+def default_width(d_model: int, *, gated: bool) -> int:
+    """Of an MLP whose spec doesn't say how wide it is."""
+    return -(-8 * d_model // (3 * 64)) * 64 if gated else 4 * d_model
 
 
 def head_dim(model: TransformerModel, block: Block) -> int:
@@ -141,9 +147,15 @@ def layer_count(model: TransformerModel) -> int:
             return layers.count or run_length(layers.pattern) * layers.repeat
 
 
-def run_length(runs: Sequence[LayerRun]) -> int:
+def run_length(runs: Sequence[LayerRun | RepeatedLayers]) -> int:
     """How many layers a list of block kinds stands for."""
-    return sum(1 if isinstance(run, str) else sum(run.values()) for run in runs)
+    return sum(map(_times, runs))
+
+
+def _times(run: LayerRun | RepeatedLayers) -> int:
+    if isinstance(run, RepeatedLayers):
+        return run_length(run.pattern) * run.repeat
+    return 1 if isinstance(run, str) else sum(run.values())
 
 
 def merged(low: Any, high: Any) -> Any:

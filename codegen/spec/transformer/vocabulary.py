@@ -143,6 +143,15 @@ Kinds = Annotated[dict[str, Block], Field(max_length=64)]  # each has code of it
 LayerRun = str | Annotated[dict[str, Positive], Field(min_length=1, max_length=1)]
 
 
+class RepeatedLayers(Vocabulary):
+    """Some layers of a list, in an order of block kinds that repeats."""
+
+    pattern: Annotated[list[LayerRun], Field(min_length=1)] = Field(
+        description="names of `blocks`, in order"
+    )
+    repeat: Positive = Field(1, description="how many times the pattern stands")
+
+
 class Layers(Vocabulary):
     """An order of block kinds, repeated."""
 
@@ -235,9 +244,10 @@ class TransformerModel(Vocabulary):
         2048, description="most tokens per sequence"
     )
     d_model: Positive = Field(768, description="width of the residual stream")
-    layers: Positive | list[LayerRun] | Layers = Field(
+    layers: Positive | list[LayerRun | RepeatedLayers] | Layers = Field(
         12,
-        description="a number of layers, a list of block kinds, or `{pattern: [...], repeat: n}`",
+        description="a number of layers, a list of block kinds and of `{pattern: [...], "
+        "repeat: n}`, or one such alone",
     )
     order: Annotated[Annotated[list[Count], Field(min_length=1)] | None, OF_ENCODERS] = Field(
         None,
