@@ -48,6 +48,7 @@ def package(project: Project) -> Callable[[str, str], Outcome]:
     def write(name: str, test: str) -> Outcome:
         folder = project.generated / name
         folder.mkdir(parents=True)
+        (project.generated / "__init__.py").touch()
         (folder / f"test_{name}.py").write_text(test)
         spec = project.specs / f"{name}.yaml"
         spec.parent.mkdir(exist_ok=True)
