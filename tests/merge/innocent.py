@@ -164,7 +164,7 @@ def import_used(files: Files) -> Files:
 
 
 def moved_function(files: Files) -> Files:
-    return _in(files, "train.py", lambda text: _moved(text, "lr_multiplier", "prepare"))
+    return _in(files, "train.py", lambda text: _moved(text, "lr_multiplier", "train_step"))
 
 
 def moved_class(files: Files) -> Files:
