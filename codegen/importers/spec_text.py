@@ -22,7 +22,7 @@ FIRST = ("name", "family", "task", "extends")
 def spec_text(name: str, data: dict[str, Any], comment: str) -> str:
     """The text of a spec: what is the vocabulary's default left out, in the vocabulary's order."""
     said = shortened({"name": name, **data}, language(data.get("family", DEFAULT)))
-    lines = [f"# {comment}", *_lines(said, 0)]
+    lines = [f"# {comment}", *yaml_lines(said)]
     return "\n".join(lines) + "\n"
 
 
@@ -128,7 +128,7 @@ def _is_default(model: type[BaseModel], key: str, value: Any) -> bool:
         return False
 
 
-def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
+def yaml_lines(data: dict[str, Any], indent: int = 0) -> Iterator[str]:
     """A mapping in lines: in one line what fits, the rest below."""
     space = " " * indent
     for key, value in data.items():
@@ -137,7 +137,7 @@ def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
             yield line
         elif isinstance(value, dict):
             yield f"{space}{scalar(key)}:"
-            yield from _lines(value, indent + 2)
+            yield from yaml_lines(value, indent + 2)
         elif isinstance(value, list):
             yield f"{space}{scalar(key)}:"
             inner = " " * (indent + 2)
