@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,6 +50,13 @@ def templates_folder() -> Path:
     package = Path(__file__).parent
     inside = package / "templates"
     return inside if inside.is_dir() else package.parent / "templates"
+
+
+def examples_folder() -> Path:
+    """Where the specs lie that come with tgen: inside an installed wheel, or in a clone."""
+    package = Path(__file__).parent
+    inside = package / "examples"
+    return inside if inside.is_dir() else package.parent / "specs"
 
 
 def template_files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -129,6 +138,31 @@ def settings_of(path: Path) -> dict[str, Any] | None:
     return dict(table)
 
 
+def missing_spec_hint(path: Path) -> str:
+    """What may be meant by a path where no spec lies: one of its neighbours, of the project's."""
+    here = Path.cwd()
+    try:
+        folders = {path.parent: False, find_project(here).specs: True}
+    except TgenError:  # settings that are wrong are told elsewhere
+        folders = {path.parent: False}
+    specs = [one for folder, deep in folders.items() for one in _specs_in(folder, deep)]
+    stems = {one.stem: one for one in reversed(specs)}
+    close = difflib.get_close_matches(path.stem, stems, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{os.path.relpath(stems[close[0]], here)}`?"
+    if (examples_folder() / f"{path.stem}.yaml").is_file():
+        return f"`tgen new my_{path.stem} --from {path.stem}` starts from tgen's own"
+    return "check the path" if specs else "check the path; `tgen init` makes a first spec"
+
+
+def _specs_in(folder: Path, deep: bool) -> list[Path]:
+    try:
+        inside = folder.rglob("*") if deep else folder.glob("*")
+        return sorted(path for path in inside if path.suffix in SPEC_SUFFIXES)
+    except (OSError, ValueError):
+        return []
+
+
 def find_specs(paths: Sequence[Path], project: Project) -> list[Path]:
     """The spec files that arguments name: files, or all of a folder; the project's, if none."""
     found: list[Path] = []
@@ -141,6 +175,6 @@ def find_specs(paths: Sequence[Path], project: Project) -> list[Path]:
         elif path.exists() or paths:
             found.append(path)
         else:
-            hint = "tgen build my_model.yaml, or set specs in [tool.tgen]"
+            hint = "`tgen init` makes a first spec; or name one, or set specs in [tool.tgen]"
             raise TgenError(f"no folder {project.shown(path)}/ here", hint=hint)
     return list({path.resolve(): path for path in reversed(found)}.values())[::-1]

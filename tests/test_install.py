@@ -62,3 +62,9 @@ def test_the_wheel_builds_a_spec_in_an_empty_folder(tmp_path: Path) -> None:
     run(home / "bin/tgen", "build", "--no-test", cwd=team)
     model = (team / "generated/small_gpt/model.py").read_text()
     assert "F.gelu(self.gate_proj(x))" in model and "F.silu" not in model
+
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    run(home / "bin/tgen", "new", "mine", "--from", "resnet50", "--set", "classes=3", cwd=alone)
+    assert "extends" not in (alone / "specs/mine.yaml").read_text()
+    run(home / "bin/tgen", "plan", "specs/mine.yaml", cwd=alone)

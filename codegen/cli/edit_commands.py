@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from codegen.cli.options import default_jobs, json_option, out_option, paths_argument, project_of
+from codegen.cli.options import default_jobs, json_option, out_option, paths_argument
 
 
 @click.command(epilog="Example: tgen edits specs/gpt.yaml")
@@ -23,13 +23,14 @@ def edits(specs: Sequence[Path], out: Path | None, names: bool, as_json: bool) -
     """
     from codegen import report
     from codegen.build.outcome import exit_code
+    from codegen.commands.asked import asked
     from codegen.commands.build import specs_to_build
     from codegen.commands.edits import list_edits
 
-    project = project_of(specs)
-    folder = (out or project.generated).resolve()
+    meant = asked(specs, out)
+    project, folder = meant.project, meant.out
     outcomes = list_edits(
-        specs_to_build(specs, project, folder), project, out=folder, jobs=default_jobs()
+        specs_to_build(meant.specs, project, folder), project, out=folder, jobs=default_jobs()
     )
     if as_json:
         report.edits_json(outcomes, project)
@@ -49,14 +50,15 @@ def resolve(specs: Sequence[Path], out: Path | None, no_test: bool) -> None:
     """
     from codegen import report
     from codegen.build.outcome import exit_code
+    from codegen.commands.asked import asked
     from codegen.commands.build import specs_to_build
     from codegen.commands.resolve import resolve_conflicts
 
-    project = project_of(specs)
-    folder = (out or project.generated).resolve()
+    meant = asked(specs, out)
+    project, folder = meant.project, meant.out
     started = report.Stopwatch()
     outcomes = resolve_conflicts(
-        specs_to_build(specs, project, folder), project, out=folder, test=not no_test
+        specs_to_build(meant.specs, project, folder), project, out=folder, test=not no_test
     )
     report.build_text(outcomes, [], project, dry_run=False, seconds=started.seconds)
     sys.exit(exit_code(outcomes))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from codegen.cli.options import default_jobs, jobs_option, json_option, project_of, spec_argument
+from codegen.cli.options import default_jobs, jobs_option, json_option, spec_argument
 
 
 @click.command(epilog="Example: tgen kernels specs/streaming.yaml --target sm_90 --keep asm")
@@ -34,6 +34,7 @@ def kernels(
     """
     from codegen import prove, report
     from codegen.build import rendering
+    from codegen.commands.asked import project_of
     from codegen.plan.kernels.tiles import fixed_tiles
 
     project = project_of([spec])
@@ -59,6 +60,7 @@ def tune(spec: Path, target: str, write: Path | None) -> None:
     from codegen import report
     from codegen.build import rendering
     from codegen.commands import tune
+    from codegen.commands.asked import project_of
 
     project = project_of([spec])
     plan, source, found = rendering.rendered_kernels(spec, project)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from codegen.project import Project
-
 Command = Callable[..., Any]
 
+
+def _spec(context: click.Context, _: click.Parameter, path: Path) -> Path:
+    """The spec that an argument names; a path in a package names the package's."""
+    from codegen.commands.asked import spec_asked
+
+    return path if context.resilient_parsing or str(path) == "-" else spec_asked(path)
+
+
 paths_argument = click.argument("specs", nargs=-1, type=click.Path(path_type=Path))
-spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+spec_argument = click.argument("spec", type=click.Path(path_type=Path), callback=_spec)
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="FIELD=VALUE", help="Override a field of the spec."
 )
@@ -38,14 +43,6 @@ def renamed_option(name: str, meaning: str) -> Callable[[Command], Command]:
     return click.option(
         name, is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=refuse
     )
-
-
-def project_of(paths: Sequence[Path]) -> Project:
-    """The project that the first path, or else the current folder, belongs to."""
-    from codegen.project import find_project
-
-    start = paths[0].absolute() if paths else Path.cwd()
-    return find_project(start if start.is_dir() else start.parent)
 
 
 def in_ci() -> bool:

@@ -18,15 +18,14 @@ from codegen.cli.options import (
     json_option,
     out_option,
     paths_argument,
-    project_of,
     renamed_option,
     set_option,
 )
 from codegen.errors import TgenError
 
 if TYPE_CHECKING:
+    from codegen.commands.asked import Asked
     from codegen.emit import Side
-    from codegen.project import Project
     from codegen.report import Checked
 
 
@@ -78,16 +77,17 @@ def build(
     from codegen import report
     from codegen.build.orphans import orphans_of, remove_orphans
     from codegen.build.outcome import exit_code
+    from codegen.commands.asked import asked
     from codegen.commands.build import build_packages, specs_to_build
     from codegen.counted import unheard
     from codegen.emit import around, recover
     from codegen.exit_codes import ExitCode
 
-    project = project_of(specs)
-    folder = (out or project.generated).resolve()
+    meant = asked(specs, out)
+    project, folder = meant.project, meant.out
     started = report.Stopwatch()
     report.recovered_text(recover(folder))
-    paths = specs_to_build(specs, project, folder)
+    paths = specs_to_build(meant.specs, project, folder)
     listed = len(paths) > report.FEW and not as_json
     with report.following(not as_json, report.done_line if listed else unheard) as progress:
         outcomes = build_packages(
@@ -103,7 +103,7 @@ def build(
             progress=progress,
         )
     outside = around(folder, project.root)
-    lost = [] if specs else orphans_of(folder, outcomes)
+    lost = [] if meant.specs else orphans_of(folder, outcomes)
     if not dry_run:
         lost = remove_orphans(lost, project)
     printer = report.build_json if as_json else report.build_text
@@ -238,28 +238,27 @@ def check(
     What people edited by hand and a build would carry over is fresh, unless --no-edits is given.
     """
     from codegen import report
+    from codegen.commands.asked import asked, project_of
 
     for option, given in (("--diff-only prints diffs", diff_only), ("--names prints names", names)):
         if given and form != "text":
             raise click.UsageError(f"{option}, not {form}")
     if diff_only and names:
         raise click.UsageError("--diff-only prints diffs, and --names none")
-    project = project_of(specs)
-    if no_cache:
-        project = replace(project, believing=False)
     try:
-        found = _checked(specs, project, out, no_edits, jobs or default_jobs(), form)
+        meant = asked(specs, out)
+        if no_cache:
+            meant = replace(meant, project=replace(meant.project, believing=False))
+        found = _checked(meant, out, no_edits, jobs or default_jobs(), form)
     except TgenError as error:
         if form == "text":
             raise
-        found = report.Checked(project, error.exit_code, errors=error.diagnostics)
+        found = report.Checked(project_of(specs), error.exit_code, errors=error.diagnostics)
     report.check_report(found, form, diff_only=diff_only, names=names)
     sys.exit(found.exit_code)
 
 
-def _checked(
-    specs: Sequence[Path], project: Project, out: Path | None, no_edits: bool, jobs: int, form: str
-) -> Checked:
+def _checked(meant: Asked, out: Path | None, no_edits: bool, jobs: int, form: str) -> Checked:
     """All that a check finds; machines are told of edits in full."""
     from codegen import report
     from codegen.build.orphans import orphans_of
@@ -267,9 +266,9 @@ def _checked(
     from codegen.commands.check import check_code, check_packages
     from codegen.emit import around, recover
 
-    folder = (out or project.generated).resolve()
+    project, folder = meant.project, meant.out
     interrupted = recover(folder)
-    paths = specs_to_build(specs, project, folder)
+    paths = specs_to_build(meant.specs, project, folder)
     with report.following(form == "text") as progress:
         outcomes = check_packages(
             paths,
@@ -279,7 +278,7 @@ def _checked(
             edits=no_edits or form == "json",
             progress=progress,
         )
-    orphans = [] if specs else orphans_of(folder, outcomes)
+    orphans = [] if meant.specs else orphans_of(folder, outcomes)
     outside = around(folder, project.root)
     return report.Checked(
         project,
@@ -289,5 +288,5 @@ def _checked(
         interrupted,
         around=outside,
         no_edits=no_edits,
-        out=out,
+        out=out or (None if folder == project.generated.resolve() else folder),
     )

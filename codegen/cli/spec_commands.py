@@ -11,7 +11,6 @@ import click
 from codegen.cli.options import (
     json_option,
     paths_argument,
-    project_of,
     set_option,
     spec_argument,
 )
@@ -26,6 +25,7 @@ from codegen.exit_codes import ExitCode
 def plan(spec: Path, overrides: Sequence[str], variant: str | None, as_json: bool) -> None:
     """Show what a spec comes to: layers, parameters, FLOPs, bytes."""
     from codegen import report
+    from codegen.commands.asked import project_of
     from codegen.plan import lower
     from codegen.spec import load_spec
 
@@ -48,6 +48,7 @@ def render(spec: Path, name: str | None, overrides: Sequence[str], as_json: bool
     """
     from codegen import report
     from codegen.commands import render as preview
+    from codegen.commands.asked import project_of
 
     if str(spec) == "-":
         made = preview.preview_text(sys.stdin.buffer.read(), project_of([]), overrides)
@@ -67,9 +68,11 @@ def diff(a: Path, b: Path, as_json: bool) -> None:
     """Show how the models of two specs differ, and what each costs."""
     from codegen import report
     from codegen.build import rendering
+    from codegen.commands.asked import project_of, spec_asked
     from codegen.spec.knobs import differences
 
-    (one, first), (other, second) = (rendering.spec_and_plan(p, project_of([p])) for p in (a, b))
+    specs = [spec_asked(path) for path in (a, b)]
+    (one, first), (other, second) = (rendering.spec_and_plan(p, project_of([p])) for p in specs)
     printer = report.diff_json if as_json else report.diff_text
     printer(first, second, differences(one, other))
 
@@ -77,12 +80,18 @@ def diff(a: Path, b: Path, as_json: bool) -> None:
 @click.command(epilog="Example: tgen new small_gpt --from specs/gpt.yaml --set model.layers=6")
 @click.argument("name")
 @click.option(
-    "--from", "parent", required=True, type=click.Path(path_type=Path), help="Spec to start from."
+    "--from",
+    "start",
+    required=True,
+    metavar="SPEC",
+    type=click.Path(path_type=Path),
+    help="Spec to start from: a path or a name, of this project's or of tgen's own.",
 )
 @set_option
-def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
-    """Write a spec that extends another and says what differs.
+def new(name: str, start: Path, overrides: Sequence[str]) -> None:
+    """Write a spec that starts from another and says what differs.
 
+    It extends one of this project and says only what differs; of any other it is a copy.
     Its task is the other's, or another with --set task=TASK: causal-lm, masked-lm, seq2seq-lm,
     sequence-classification, tagging, embedding, image-classification, image-segmentation,
     image-embedding, super-resolution, image-to-image, image-generation, image-translation,
@@ -90,8 +99,9 @@ def new(name: str, parent: Path, overrides: Sequence[str]) -> None:
     """
     from codegen import report
     from codegen.commands import new as scaffold
+    from codegen.commands.asked import project_of
 
-    path = scaffold.write_variant(name, parent, overrides, project_of([parent]))
+    path = scaffold.write_variant(name, start, overrides, project_of([]))
     report.new_text(path)
 
 
@@ -108,10 +118,12 @@ def migrate(specs: Sequence[Path], dry_run: bool) -> None:
     """
     from codegen import report
     from codegen.commands import migrate as migrating
+    from codegen.commands.asked import asked
     from codegen.project import find_specs
 
-    project = project_of(specs)
-    migrations = migrating.migrate(find_specs(specs, project), project, dry_run=dry_run)
+    meant = asked(specs)
+    found = find_specs(meant.specs, meant.project)
+    migrations = migrating.migrate(found, meant.project, dry_run=dry_run)
     report.migrate_text(migrations, dry_run=dry_run)
     sys.exit(max((migration.exit_code for migration in migrations), default=ExitCode.FINE))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from codegen.cli.options import default_jobs, jobs_option, out_option, paths_argument, project_of
+from codegen.cli.options import default_jobs, jobs_option, out_option, paths_argument
 
 
 @click.command(epilog="Example: tgen watch specs/gpt.yaml")
@@ -26,20 +26,21 @@ def watch(specs: Sequence[Path], out: Path | None, no_test: bool, jobs: int | No
     """
     from codegen import report
     from codegen.commands import watch as watching
+    from codegen.commands.asked import asked
 
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal ends it as Ctrl-C does
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    project = project_of(specs)
+    meant = asked(specs, out)
     events = watching.watch(
-        specs,
-        project,
-        out=(out or project.generated).resolve(),
+        meant.specs,
+        meant.project,
+        out=meant.out,
         wait=watching.Saves(),
         jobs=jobs or default_jobs(),
         test=not no_test,
     )
     with contextlib.closing(events), report.status_line() as status:
         for event in events:
-            report.watch_text(event, project, status)
+            report.watch_text(event, meant.project, status)

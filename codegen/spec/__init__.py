@@ -7,6 +7,7 @@ from codegen.spec.load import (
     load_spec,
     load_specs,
     load_text,
+    parsed_overrides,
 )
 from codegen.spec.yaml.merging import parse_override
 
@@ -18,4 +19,5 @@ __all__ = [
     "load_specs",
     "load_text",
     "parse_override",
+    "parsed_overrides",
 ]

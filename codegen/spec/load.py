@@ -23,6 +23,7 @@ from codegen.spec.tasks import task_of
 from codegen.spec.yaml.blame import Alone, blamed
 from codegen.spec.yaml.characters import word
 from codegen.spec.yaml.merging import merge, parse_override
+from codegen.spec.yaml.overrides import in_full
 from codegen.spec.yaml.read import ReadSpec, Texts, read_spec, read_text_as_spec
 from codegen.spec.yaml.source import Tree, spec_error
 from codegen.spec.yaml.variants import Choice, Point, check_overrides, point_name, points_of
@@ -60,7 +61,8 @@ def load_specs(
     A variant that is wrong does not stop the others; SpecError with all mistakes if nothing is
     right. `overrides` are texts such as `a.b=c`, `texts` what files are read as instead.
     """
-    said = _Said(read_spec(path, root, texts), _parsed(overrides), path, root)
+    read = read_spec(path, root, texts)
+    said = _Said(read, _parsed(overrides, read.tree), path, root)
     if said.read.variants is None:
         return (said.loaded(),)
     made = tuple(map(said.at, said.points(said.read.variants)))
@@ -78,7 +80,8 @@ def load_spec(
     texts: Texts | None = None,
 ) -> LoadedSpec:
     """Reads one spec; SpecError with all its mistakes. Of a spec with variants, the one named."""
-    said = _Said(read_spec(path, root, texts), _parsed(overrides), path, root)
+    read = read_spec(path, root, texts)
+    said = _Said(read, _parsed(overrides, read.tree), path, root)
     if said.read.variants is None:
         if variant is not None:
             raise SpecError(f"{said.read.path} has no `variants`, so no `{word(variant)}`")
@@ -107,7 +110,12 @@ def _which(variants: Tree, names: Sequence[str], wanted: str | None) -> SpecErro
     return SpecError(Diagnostic(message, where, f"choose one, as in --variant {names[0]}"))
 
 
-def _parsed(overrides: Iterable[str]) -> list[Tree]:
+def parsed_overrides(path: Path, root: Path, overrides: Iterable[str]) -> list[Tree]:
+    """What texts such as `layers=4` say of a spec, their fields in full."""
+    return _parsed(overrides, read_spec(path, root).tree)
+
+
+def _parsed(overrides: Iterable[str], over: Tree) -> list[Tree]:
     trees: list[Tree] = []
     problems: list[Diagnostic] = []
     for override in overrides:
@@ -115,9 +123,22 @@ def _parsed(overrides: Iterable[str]) -> list[Tree]:
             trees.append(parse_override(override))
         except SpecError as error:
             problems += error.diagnostics
+    model = _vocabulary(reduce(merge, trees, over).data)
+    for at, tree in enumerate(trees):
+        try:
+            trees[at] = in_full(tree, model)
+        except SpecError as error:
+            problems += error.diagnostics
     if problems:
         raise SpecError(problems)
     return trees
+
+
+def _vocabulary(data: Mapping[str, Any]) -> type[SpecHead]:
+    """What the fields of a spec are, by its family and task."""
+    family = data.get("family", DEFAULT)
+    known = isinstance(family, str) and family in FAMILIES
+    return language(family if known else DEFAULT).spec_of(data)
 
 
 @frozen
@@ -167,8 +188,7 @@ class _Said:
     def points(self, variants: Tree) -> tuple[Point, ...]:
         """The variants of the spec; SpecError if they are none, or `--set` would undo one."""
         data = self.tree().data
-        family = data.get("family", DEFAULT)
-        spec = language(family if family in FAMILIES else DEFAULT).spec_of(data)
+        spec = _vocabulary(data)
         points = points_of(variants, str(data.get("name", "unnamed")), spec)
         for point in points:
             check_overrides(point, self.tree(point.choices))

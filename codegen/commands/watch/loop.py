@@ -27,7 +27,7 @@ from codegen.commands.watch.touched import Files, Touched, changed, touched_by
 from codegen.emit import recover
 from codegen.errors import Diagnostic, TgenError
 from codegen.frozen import frozen
-from codegen.project import Project, find_specs
+from codegen.project import Project, find_specs, missing_spec_hint
 from codegen.spec.yaml.sources import sources_of
 
 PARALLEL_FROM = 8  # specs below which a warm process is done before its workers would be
@@ -82,7 +82,7 @@ def watch(
     specs = find_specs(paths, project)
     missing = [spec for spec in specs if not spec.is_file()]
     if missing:
-        raise TgenError(f"{missing[0]}: no such file or folder", hint="check the path")
+        raise TgenError(f"{missing[0]}: no such file or folder", missing_spec_hint(missing[0]))
     scope = scope_of(paths, project, out)
     queue = TestQueue(project, out)
     state = _Watch(project, out, scope, jobs, _Known(), queue)

@@ -18,6 +18,7 @@ import yaml
 
 from codegen.errors import Diagnostic, Position, SpecError
 from codegen.frozen import frozen
+from codegen.project import missing_spec_hint
 from codegen.spec.yaml.characters import BREAK, ScalarText, line_position, word
 
 Key = tuple["str | int", ...]  # where a value is: ("model", "layers", 0)
@@ -101,7 +102,8 @@ def read_file(path: Path, shown: str) -> bytes:
             return file.read(4 * MAX_TEXT + 4)  # a character is four bytes at most
     except OSError as error:
         reason = error.strerror or str(error)
-        raise SpecError(f"{shown}: can't read the spec: {reason}", hint="check the path") from None
+        hint = missing_spec_hint(path) if isinstance(error, FileNotFoundError) else "check the path"
+        raise SpecError(f"{shown}: can't read the spec: {reason}", hint=hint) from None
 
 
 def decode(raw: bytes, shown: str) -> str:
