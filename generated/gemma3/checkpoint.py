@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -153,6 +153,7 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
         save_file(tensors, temporary, texts | {"digest": digest(sorted(texts.items()))})
         temporary.chmod(mode)  # save_file leaves it readable by its owner alone
         with temporary.open("r+b") as file:
+            sort_metadata(file)
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
@@ -161,6 +162,17 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sort_metadata(file: BinaryIO) -> None:
+    """save_file has them in any order; sorted, the same checkpoint is the same bytes."""
+    size = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(size))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode().ljust(size)
+    if len(text) == size:
+        file.seek(8)
+        file.write(text)
 
 
 def differences(saved: dict[str, Any], now: dict[str, Any]) -> str:
