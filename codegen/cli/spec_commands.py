@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +103,7 @@ def new(name: str, start: Path, overrides: Sequence[str]) -> None:
     from codegen.commands.asked import project_of
 
     path = scaffold.write_variant(name, start, overrides, project_of([]))
-    report.new_text(path)
+    report.new_text(os.path.relpath(path))
 
 
 @click.command(epilog="Example: tgen migrate --diff")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from codegen.quoting import plain
@@ -11,4 +13,4 @@ from codegen.report.page import command, paragraph
 def new_text(path: str) -> None:
     """What was written, and what makes a package of it."""
     click.echo(paragraph(f"wrote {plain(path)}"))
-    click.echo(command(f"tgen build {plain(path)}", "next: "))
+    click.echo(command(f"tgen build {shlex.quote(plain(path))}", "next: "))

@@ -246,7 +246,7 @@ def separator_id(text: str, tokenizer: Tokenizer | None) -> int:
 
     Where nothing else is said and the tokenizer lacks it, it is what ends texts there.
     """
-    if text.isdecimal():
+    if text.isdecimal() and len(text) < 10:
         return int(text)
     usual = text == Options.separator
     ends = ("</s>", "<eos>", "[SEP]") if isinstance(tokenizer, FileTokenizer) else ("\n",)

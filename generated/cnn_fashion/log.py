@@ -173,7 +173,8 @@ def plot_losses(log: Path, picture: Path) -> None:
         axes.plot(*zip(*points, strict=True), label=label)
     axes.set(xlabel="step", ylabel="loss (nats per image)", title="cnn_fashion")
     axes.grid(alpha=0.3)
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     try:
         figure.savefig(picture, dpi=150)
     except OSError as error:

@@ -143,6 +143,8 @@ def answers(
 ) -> list[str]:
     """A text for each source; of several that are its `best`, a line with a score for each."""
     separator = separator_id(options.separator, tokenizer)
+    if separator >= model.config.vocab_size:
+        raise ValueError(f"--separator {separator} is beyond the {model.config.vocab_size} tokens")
     tokens = min(options.tokens, model.config.context_length)
     if options.beams == 1:
         rows = generate(

@@ -285,11 +285,12 @@ def test_a_package_that_is_not_there_yet_is_one_line(project: Path) -> None:
     ran = tgen("check")
     assert ran.code == 3
     assert ran.out.splitlines() == [
-        "missing: generated/small/ (13 files)",
+        "missing: generated/small/ (20 files)",
+        "missing: generated/ (1 file)",
         "0 of 1 packages are fresh",
         "run: tgen build specs/small.yaml",
     ]
-    assert tgen("check", "--diff-only").out.count("+++ b/generated/small/") == 13
+    assert tgen("check", "--diff-only").out.count("+++ b/generated/small/") == 20
 
 
 def test_names_of_stale_files_are_asked_for_without_diffs(project: Path) -> None:
