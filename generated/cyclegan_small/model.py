@@ -162,7 +162,7 @@ class Model(nn.Module):
         """Targets made of sources (B, channels, H, W) of any size, from -1 to 1; or "back"."""
         if images.ndim != 4 or images.size(1) != self.config.channels or min(images.shape[2:]) < 8:
             wanted = f"(batch, {self.config.channels}, height, width)"
-            wanted += f", {8} pixels or more"
+            wanted += ", 8 pixels or more"
             raise ValueError(f"images of {tuple(images.shape)}, not of {wanted}")
         height, width = images.shape[2:]
         images = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="reflect")
