@@ -17,7 +17,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-OURS = {"benchmarks", "codegen", "generated", "tests"}
+OURS = {"benchmarks", "codegen", "generated", "small", "tests"}  # small: of a test's own
 NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "pydantic_core": "pydantic"}
 # Installed apart, where only some tests see it: beside a torch for CPUs transformers fails with it.
 APART = {  # tried only where they are installed
