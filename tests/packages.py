@@ -48,8 +48,11 @@ TRAIN_FILES = (
     "pairs.py",
     "checkpoint.py",
     "digests.py",
+    "encode.py",
+    "files.py",
     "lock.py",
     "resume.py",
+    "tokens.py",
     "log.py",
     "process.py",
     "augment.py",
@@ -95,6 +98,11 @@ def import_train(plan: Plan, folder: Path) -> Any:
     """The module train.py of such a package."""
     files = (*MODEL_FILES, *TRAIN_FILES)
     return importlib.import_module(f"{_package_of(plan, folder, files)}.train")
+
+
+def run_of(train: Any) -> Any:
+    """The module run.py of the package that a train.py is of."""
+    return importlib.import_module(train.Run.__module__)
 
 
 def _package_of(plan: Plan, folder: Path, files: tuple[str, ...]) -> str:

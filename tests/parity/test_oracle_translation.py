@@ -17,7 +17,7 @@ import yaml
 from codegen.plan import lower
 from codegen.spec import load_text
 from tests.oracle import translation as oracle
-from tests.packages import import_train
+from tests.packages import import_train, run_of
 from tests.parity.agree import agree
 from tests.parity.test_oracle_network import arrays, drawn_anew
 from tests.strategies.translation import translation_specs
@@ -82,7 +82,7 @@ def check(spec: dict[str, Any], folder: Path) -> None:
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)
     try:
-        players = train.Model(train.Config()).eval()
+        players = run_of(train).Model(run_of(train).Config()).eval()
     finally:
         torch.set_default_dtype(torch.float32)
     shapes = {name: tuple(parameter.shape) for name, parameter in players.named_parameters()}

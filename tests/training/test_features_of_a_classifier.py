@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.packages import import_package, write_package
+from tests.packages import import_package, run_of, write_package
 from tests.training.two_players import options_of, players, write_stripes
 
 pillow = pytest.importorskip("PIL.Image")
@@ -70,7 +70,7 @@ def test_features_are_what_the_last_linear_layer_reads(
     torch.testing.assert_close(scores.softmax(-1), probabilities)
     train = sys.modules[f"{Path(folder).name.replace('-', '_')}_grey.grey.train"]
     options = train.parse_options(["--data", str(folder / "grey.npz"), "--batch", "60"])
-    data, _ = train.read_data(options, train.Config())
+    data, _ = run_of(train).read_data(options, run_of(train).Config())
     with torch.no_grad():  # as training normalises its own
         own = found.model(data.normalised(images.add(1) / 2)).softmax(-1)
     torch.testing.assert_close(own, probabilities)

@@ -14,7 +14,7 @@ import yaml
 
 from codegen.errors import SpecError
 from codegen.spec import load_text
-from tests.packages import import_package
+from tests.packages import import_package, run_of
 
 pictures = pytest.importorskip("PIL.Image")
 SIZE = 8
@@ -46,7 +46,7 @@ def test_each_half_is_what_the_spec_says(source: str, channels: int, tmp_path: P
     for part, count in (("train", 3), ("val", 2)):
         wholes = write(tmp_path / "pairs" / part, count)
     options = train.Options(data=str(tmp_path / "pairs"), workers=2, batch=20, accumulation=1)
-    found, _ = data.read_data(options, train.Config())
+    found, _ = data.read_data(options, run_of(train).Config())
     assert (len(found.train), len(found.validation)) == (3, 2)
     for row, (image, target) in found.validation.whole(range(2)):
         sides = [wholes[row][:, :14], wholes[row][:, 14:]]
@@ -73,7 +73,7 @@ def test_halves_move_together_and_odd_pictures_are_left_out(
     pictures.new("RGB", (20, 15)).save(tmp_path / "pairs/thin.png")
     pictures.new("RGBA", (28, 15)).save(tmp_path / "pairs/clear.png")
     options = train.Options(data=str(tmp_path / "pairs"), validation=0.4, workers=1)
-    found, _ = data.read_data(options, train.Config())
+    found, _ = data.read_data(options, run_of(train).Config())
     said = capsys.readouterr()
     assert (len(found.train), len(found.validation)) == (3, 2)
     assert "odd.png: 15 x 29 pixels have no halves" in said.err
@@ -119,7 +119,7 @@ def test_networks_that_translate_are_given_halves_too(tmp_path: Path) -> None:
     data, train = import_package(tmp_path, TRANSLATION, "data", "train")
     wholes = write(tmp_path / "pairs", 3)
     options = train.Options(data=str(tmp_path / "pairs"), workers=1, validation=0.4)
-    found, _ = data.read_data(options, train.Config())
+    found, _ = data.read_data(options, run_of(train).Config())
     ((row, (image, target)),) = found.validation.whole([0])
     whole = wholes[int(found.validation.files[row][0].stem)]
     assert np.array_equal(image.permute(1, 2, 0), whole[:, 14:])

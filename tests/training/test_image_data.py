@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.packages import import_package
+from tests.packages import import_package, run_of
 
 SIZE, CLASSES = 8, 3
 pictures = pytest.importorskip("PIL.Image")
@@ -183,10 +183,12 @@ def test_what_is_decoded_ahead_is_what_a_resumed_run_decodes(
     write(tmp_path / "data", each=10)
     given = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), "--batch", "4"]
     options = train.parse_options([*given, "--accumulation", "2", "--workers", "3"])
-    in_turn = data.read_data(options, train.Config())[0]
+    in_turn = data.read_data(options, run_of(train).Config())[0]
     batches = [data.random_batches(in_turn, options, step, 1, 2) for step in range(4)]
     assert len(in_turn.train.images.ahead) <= 3 * 4  # this batch, and the step after
-    afresh = data.random_batches(data.read_data(options, train.Config())[0], options, 3, 1, 2)
+    afresh = data.random_batches(
+        data.read_data(options, run_of(train).Config())[0], options, 3, 1, 2
+    )
     for one, other in zip(batches[3], afresh, strict=True):
         assert torch.equal(one.images, other.images) and torch.equal(one.targets, other.targets)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.packages import import_package
+from tests.packages import import_package, run_of
 
 SIZE, CLASSES = 8, 4
 pictures = pytest.importorskip("PIL.Image")
@@ -72,7 +72,7 @@ def write(folder: Path, count: int = 8, first: int = 0, side: int = SIZE) -> lis
 def read(modules: dict[str, ModuleType], path: Path, **options: Any) -> Any:
     train = modules["train"]
     given = train.Options(data=str(path), **{"validation": 0.25, **options})
-    return modules["data"].read_data(given, train.Config())[0]
+    return modules["data"].read_data(given, run_of(train).Config())[0]
 
 
 def check_pairs(split: Any) -> list[int]:
@@ -373,4 +373,4 @@ def test_classes_have_the_names_of_the_spec(tmp_path: Path) -> None:
     )
     write(tmp_path / "data")
     given = train.Options(data=str(tmp_path / "data"), validation=0.25)
-    assert data.read_data(given, train.Config())[0].classes == labels
+    assert data.read_data(given, run_of(train).Config())[0].classes == labels

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from codegen.plan import Plan, lower
 from codegen.spec import load_spec
-from tests.packages import import_train
+from tests.packages import import_train, run_of
 from tests.parity.trial import Spec, plan_of, settings
 from tests.plan.models import ROOT, SPECS, tiny_plan
 from tests.plan.models import plan_of as plan_of_model
@@ -45,12 +45,12 @@ def wanted(plan: Plan) -> Held:
 
 
 def held_by_optimizers(train: Any, config: Any) -> Held:
-    model = train.Model(config)
+    model = run_of(train).Model(config)
     numbers = RATES | DECAYS
     given = {f.name: numbers[f.name] for f in fields(train.Options) if f.name in numbers}
     names = {parameter: name for name, parameter in model.named_parameters()}
     found: Held = {}
-    for optimizer in train.make_optimizers(model, train.Options(data="some", **given)):
+    for optimizer in run_of(train).make_optimizers(model, train.Options(data="some", **given)):
         for group in optimizer.param_groups:
             decay = group.get("weight_decay", group.get("decay"))
             for parameter in group["params"]:
@@ -63,7 +63,7 @@ def held_by_optimizers(train: Any, config: Any) -> Held:
 def check(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         train = import_train(plan, Path(folder))
-        assert held_by_optimizers(train, train.Config()) == wanted(plan)
+        assert held_by_optimizers(train, run_of(train).Config()) == wanted(plan)
 
 
 @pytest.mark.parametrize("override", [[], [MUON]], ids=["own", "muon"])
@@ -72,7 +72,9 @@ def test_optimizers_hold_what_the_table_says(
     path: Path, override: list[str], tmp_path: Path
 ) -> None:
     train = import_train(lower(load_spec(path, ROOT, override)), tmp_path)
-    assert held_by_optimizers(train, train.Config.tiny()) == wanted(tiny_plan(path, *override))
+    assert held_by_optimizers(train, run_of(train).Config.tiny()) == wanted(
+        tiny_plan(path, *override)
+    )
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -80,7 +82,9 @@ def test_optimizers_hold_what_the_table_says(
 def test_other_rules_decay_what_the_table_says(kind: str, name: str, tmp_path: Path) -> None:
     path, override = ROOT / f"specs/{name}.yaml", f"train.optimizer={{kind: {kind}}}"
     train = import_train(lower(load_spec(path, ROOT, [override])), tmp_path)
-    assert held_by_optimizers(train, train.Config.tiny()) == wanted(tiny_plan(path, override))
+    assert held_by_optimizers(train, run_of(train).Config.tiny()) == wanted(
+        tiny_plan(path, override)
+    )
 
 
 EACH_HEAD = """{

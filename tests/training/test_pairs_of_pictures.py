@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.packages import import_package
+from tests.packages import import_package, run_of
 
 pictures = pytest.importorskip("PIL.Image")
 SIZE, LEAST = 8, 11
@@ -45,7 +45,7 @@ def write(folder: Path, count: int = 4, height: int = 15, kind: str = "png") -> 
 def read(modules: list[ModuleType], path: Path, **options: Any) -> Any:
     data, _, train, _ = modules
     given = train.Options(data=str(path), validation=0.25, workers=2, **options)
-    return data.read_data(given, train.Config())[0]
+    return data.read_data(given, run_of(train).Config())[0]
 
 
 def test_pairs_lie_in_two_folders_or_in_those_of_each_split(

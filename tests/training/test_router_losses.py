@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.packages import import_train, write_package
+from tests.packages import import_train, run_of, write_package
 from tests.parity.trial import default_dtype
 from tests.plan.models import plan_of
 from tests.training.conftest import MODEL, TEXT, Trainer
@@ -43,13 +43,13 @@ def made(folder: Path, model: str, task: str = "causal-lm") -> tuple[Any, Any]:
     more = "" if "attention" in model else ", attention: {heads: 2}"
     train = import_train(plan_of(folder, f"{{{shape}{more}, {model}}}", f"task={task}"), folder)
     options, device = train.Options(data="none", tokenizer="byte"), torch.device("cpu")
-    config = train.Config()
-    net = train.Model(config).double().train()
+    config = run_of(train).Config()
+    net = run_of(train).Model(config).double().train()
     torch.manual_seed(1)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.normal_(std=0.4)
-    optimizers = train.make_optimizers(net, options)
+    optimizers = run_of(train).make_optimizers(net, options)
     return train, train.Run(options, device, None, config, net, net, optimizers)
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
-from tests.packages import import_package
+from tests.packages import import_package, run_of
 
 SIZE, CLASSES = 16, 4
 pictures = pytest.importorskip("PIL.Image")
@@ -63,7 +63,7 @@ def shapes(count: int, classes: int, side: int = SIZE) -> tuple[Any, Any]:
 
 def prepared(modules: Modules, folder: Path, *options: str, count: int = 11) -> Any:
     """A run on shapes of which some pixels count nowhere, with random weights and statistics."""
-    classes = modules["train"].Config().classes
+    classes = run_of(modules["train"]).Config().classes
     images, masks = shapes(count, classes)
     if classes > 1:
         masks[::2, :3] = 255
@@ -158,7 +158,7 @@ def test_gradients_are_the_same_in_one_batch_and_in_several(
 
 def test_a_class_that_is_nowhere_does_not_count(modules: Modules) -> None:
     metrics = modules["metrics"]
-    if modules["train"].Config().classes == 1:
+    if run_of(modules["train"]).Config().classes == 1:
         none = metrics.figures_of(torch.tensor([[9, 0], [0, 0]]))
         assert none["validation_iou"] == none["validation_dice"] == 1.0
         assert metrics.figures_of(torch.tensor([[8, 1], [0, 0]]))["validation_iou"] == 0.0
@@ -186,7 +186,7 @@ def test_a_model_learns_shapes_and_writes_the_masks_that_it_sees(
     modules: Modules, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train, predict = modules["train"], modules["predict"]
-    classes, out = train.Config().classes, tmp_path / "out"
+    classes, out = run_of(train).Config().classes, tmp_path / "out"
     written(tmp_path / "data", classes)
     given = ["--data", str(tmp_path / "data"), "--out", str(out), "--device", "cpu"]
     steps = ["--batch", "10", "--steps", "50", "--eval-every", "50", "--warmup", "2"]

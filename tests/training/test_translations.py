@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.packages import import_package, write_package
+from tests.packages import import_package, run_of, write_package
 from tests.parity.test_oracle_translation import ALIKE
 from tests.training.taken_up import taken_up_again
 
@@ -129,7 +129,7 @@ def test_sources_and_targets_are_drawn_apart(
     write_pictures(tmp_path)
     monkeypatch.chdir(tmp_path)
     given = options.parse_options([*OPTIONS, "--batch", "40", "--out", "out"])
-    read, _ = data.read_data(given, train.Config())
+    read, _ = data.read_data(given, run_of(train).Config())
     assert [len(pictures) for pictures in (*read.train, *read.validation)] == [3, 4, 2, 3]
     (batch,) = data.random_batches(read, given, 0, 0, 1)
     assert batch.images.shape == batch.targets.shape == (40, 3, 8, 8)

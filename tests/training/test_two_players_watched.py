@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.packages import import_package
+from tests.packages import import_package, run_of
 from tests.training.two_players import options_of, players, write_stripes
 
 pillow = pytest.importorskip("PIL.Image")
@@ -158,7 +158,7 @@ def test_what_is_held_out_is_what_the_run_held_out(
     wanted = run.data.validation.images.float() / 127.5 - 1
     assert train.main([*options, "--overwrite"]) == 0
     given = evaluate.parse_options(["--checkpoint", str(out)])
-    data = evaluate.read_images_of(given, train.Config())
+    data = evaluate.read_images_of(given, run_of(train).Config())
     found = torch.cat(list(evaluate.real_images(data.validation, 15, given)))
     assert torch.equal(found, wanted)
     capsys.readouterr()
