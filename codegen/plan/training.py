@@ -19,7 +19,7 @@ def train_plan(spec: SpecHead, groups: OptimizerGroups) -> TrainPlan:
     train = spec.train
     return TrainPlan(
         optimizer=optimizer_plan(train.optimizer, groups),
-        schedule=schedule_plan(train.schedule),
+        schedule=schedule_plan(train.schedule, None if train.epochs else train.steps),
         batch=train.batch,
         accumulation=train.accumulation,
         steps=0 if train.epochs else train.steps,
@@ -57,8 +57,8 @@ def optimizer_plan(said: AdamW | Muon | Adam | SGD, groups: OptimizerGroups) -> 
     )
 
 
-def schedule_plan(said: Schedule | Steps | OneCycle) -> SchedulePlan:
-    """The learning rate's course."""
+def schedule_plan(said: Schedule | Steps | OneCycle, steps: int | None) -> SchedulePlan:
+    """The learning rate's course; a warm-up that nobody asked for takes little of the run."""
     if isinstance(said, OneCycle):
         return SchedulePlan(
             said.kind,
@@ -70,7 +70,9 @@ def schedule_plan(said: Schedule | Steps | OneCycle) -> SchedulePlan:
         milestones = tuple(map(float, said.milestones))
         return SchedulePlan(said.kind, said.warmup, milestones=milestones, gamma=float(said.gamma))
     ratio, fraction = float(said.min_lr_ratio), float(said.decay_fraction)
-    return SchedulePlan(said.kind, said.warmup, ratio, fraction)
+    own = steps is None or "warmup" in said.model_fields_set
+    warmup = said.warmup if own else min(said.warmup, steps // 10)
+    return SchedulePlan(said.kind, warmup, ratio, fraction)
 
 
 def training_bytes(parameters: Iterable[Parameter], train: TrainPlan, *, averaged: bool) -> int:

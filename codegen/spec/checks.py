@@ -49,10 +49,12 @@ def check_schedule(spec: SpecHead) -> Iterator[Mistake]:
     if isinstance(schedule, Steps) and schedule.milestones != sorted(set(schedule.milestones)):
         message = "the rate falls at one milestone after the other, and these are not in order"
         yield Mistake(("train", "schedule", "milestones"), message)
-    warmup = 0 if isinstance(schedule, OneCycle) or spec.train.epochs else schedule.warmup
-    if warmup > steps:
-        message = f"{warmup} steps of warm-up in a run of {steps}"
-        yield Mistake(("train", "schedule", "warmup"), message)
+    if isinstance(schedule, OneCycle) or spec.train.epochs:
+        return
+    if "warmup" in schedule.model_fields_set and schedule.warmup > steps:
+        message = f"{schedule.warmup} steps of warm-up in a run of {steps}"
+        hint = None if "steps" in spec.train.model_fields_set else "say `steps` too"
+        yield Mistake(("train", "schedule", "warmup"), message, hint)
 
 
 def check_length(spec: SpecHead) -> Iterator[Mistake]:

@@ -17,7 +17,9 @@ class Schedule(Vocabulary):
     kind: Literal["cosine", "linear", "constant"] = Field(
         "cosine", description="shape of the decay"
     )
-    warmup: Count = Field(100, description="steps of linear warm-up")
+    warmup: Count = Field(
+        100, description="steps of linear warm-up; unless it is said, a tenth of `steps` at most"
+    )
     min_lr_ratio: Fraction = Field(0.1, description="where the decay ends, as a part of the peak")
     decay_fraction: Fraction = Field(
         1.0, description="the last part of the run over which the rate decays; constant before it"

@@ -117,6 +117,8 @@ def parse_options(arguments: list[str] | None) -> Options:
         print(textwrap.fill(changes, 79, subsequent_indent="  ", break_long_words=False))
     elif given.new_data:
         raise ValueError("--new-data is for a run that goes on: give --resume with it")
+    if 0 < given.steps < given.warmup:
+        raise ValueError(f"--warmup {given.warmup} is longer than the run of {given.steps} steps")
     if not given.data:
         raise ValueError("say with --data what to train on")
     return Options(**vars(given))

@@ -109,6 +109,18 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
+def defaults_by(given: argparse.Namespace) -> dict[str, int]:
+    """Other defaults, where what is given asks for a smaller run."""
+    found = {}
+    if given.tiny:
+        toy = Config.tiny()
+        shorter = min(Options.context_length, toy.context_length)
+        found["context_length"] = shorter
+    if given.steps < Options.steps:
+        found["warmup"] = min(Options.warmup, given.steps // 10)
+    return found
+
+
 def parse_options(arguments: list[str] | None) -> Options:
     """The options given, else those of the run to resume, else the defaults."""
     parser = command_line()
@@ -129,9 +141,9 @@ def parse_options(arguments: list[str] | None) -> Options:
         print(textwrap.fill(changes, 79, subsequent_indent="  ", break_long_words=False))
     elif given.new_data:
         raise ValueError("--new-data is for a run that goes on: give --resume with it")
-    elif given.tiny:
-        toy = Config.tiny()
-        shorter = min(Options.context_length, toy.context_length)
-        parser.set_defaults(context_length=shorter)
+    else:
+        parser.set_defaults(**defaults_by(given))
         given = parser.parse_args(arguments)
+    if 0 < given.steps < given.warmup:
+        raise ValueError(f"--warmup {given.warmup} is longer than the run of {given.steps} steps")
     return Options(**vars(given))
