@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from codegen.spec.fields import is_mapping
 from codegen.spec.transformer.attention import ProjectionBias
 
 APART = ("blocks", "encoder")  # what they leave out is the model's, and not a default
@@ -59,7 +60,7 @@ def _inner(field: FieldInfo, value: dict[str, Any], over: Mapping[str, Any]) -> 
 
 def _vocabularies(annotation: Any) -> Iterator[type[BaseModel]]:
     """Of which mappings may be, by a field's annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_mapping(annotation):
         yield annotation
     for part in get_args(annotation):
         yield from _vocabularies(part)

@@ -49,7 +49,7 @@ def build_text(
                 click.echo(line)
     for orphan in orphans:
         click.echo(orphan_line(orphan, project), err=bool(orphan.problems))
-    show_problems(*outcomes)
+    show_problems(*outcomes, around=around)
     click.echo(paragraph(_summary(outcomes, dry_run, seconds), "", "  "))
 
 

@@ -76,7 +76,7 @@ def show_problems(*outcomes: Outcome, around: Iterable[Diagnostic] = ()) -> None
     for output in dict.fromkeys(outputs):
         click.echo(plain_lines(output), err=True)
     for problem in around:
-        click.echo(_told(problem), err=True)
+        show_diagnostic(replace(problem, position=None))  # it is of a file as a whole
     for outcome in outcomes:
         for warning in outcome.warnings:
             show_diagnostic(warning)
@@ -84,14 +84,9 @@ def show_problems(*outcomes: Outcome, around: Iterable[Diagnostic] = ()) -> None
             click.echo("\n".join(_conflict_lines(outcome)), err=True)
             continue
         for problem in outcome.in_the_way:
-            click.echo(_told(problem), err=True)
+            show_diagnostic(replace(problem, position=None))  # it is of a file as a whole
         for problem in outcome.problems:
             show_diagnostic(problem)
-
-
-def _told(problem: Diagnostic) -> str:
-    """A problem with a file as a whole, without a place in it."""
-    return str(replace(problem, position=None))
 
 
 def _conflict_lines(outcome: Outcome) -> Iterator[str]:

@@ -206,7 +206,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """`--help` with the defaults that say something, and numbers as N and X."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, "") or action.default is False:
+        if action.default in (None, "", ()) or action.default is False:
             return (action.help or "").removesuffix(" (default: %(default)s)")  # of Python < 3.13
         return super()._get_help_string(action)
 

@@ -96,14 +96,14 @@ def _patch(change: Change, project: Project) -> str:
 
 def _show_changes(found: Finding, project: Project, names: bool) -> None:
     """A line a file and its diff, or a line for a package of which nothing is there."""
-    folder = found.changes[0].path.rpartition("/")[0] if found.changes else "."
+    count = len(found.changes)
+    folder = found.changes[0].path.rpartition("/")[0] if count > 1 else "."
     missing = all(change.kind == "missing" for change in found.changes)
     if missing and not (project.root / folder).exists():
-        count = len(found.changes)
-        _name(f"missing: {plain(folder)}/ ({count} file{'s' if count != 1 else ''})")
+        _name(f"missing: {plain(folder)}/ ({count} files)")
         return
     for change in found.changes:
-        _show(change, names, alone=len(found.changes) == 1)
+        _show(change, names, alone=count == 1)
 
 
 def _show(change: Change, names: bool, *, alone: bool) -> None:
@@ -127,8 +127,4 @@ def _edits_line(outcome: Outcome) -> str | None:
         said[0] += " that a build carries over"
     said += [f"with {', '.join(added)} added"] if added else []
     state = "fresh" if outcome.fresh else "stale"
-    return _line(f"{outcome.name}: {state}, {' and '.join(said)}")
-
-
-def _line(text: str) -> str:
-    return paragraph(plain(text), "", "  ")
+    return paragraph(plain(f"{outcome.name}: {state}, {' and '.join(said)}"), "", "  ")
