@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -140,6 +139,8 @@ def settings_of(path: Path) -> dict[str, Any] | None:
 
 def missing_spec_hint(path: Path) -> str:
     """What may be meant by a path where no spec lies: one of its neighbours, of the project's."""
+    import difflib  # where nothing is wrong it isn't waited for
+
     here = Path.cwd()
     try:
         folders = {path.parent: False, find_project(here).specs: True}

@@ -133,7 +133,7 @@ TRAPS: dict[str, tuple[Callable[[Scene], None], set[int]]] = {
     "a file to come": (linked("generated/model_0/muon.py", "new.py"), {0}),
     "a lock": (linked("generated/model_0/tgen.lock", VICTIM), {2}),
     "the lock of a package that is written": (linked("generated/.tgen-model_0.flock", VICTIM), {2}),
-    "the package of packages": (linked("generated/__init__.py", "new.py"), {0}),
+    "the package of packages": (linked("generated/__init__.py", "new.py"), {3}),
     "all packages": (linked("generated", ""), {2}),
     "all specs": (linked("specs", ""), {2}),
     "the staging": (staging_elsewhere, {2}),

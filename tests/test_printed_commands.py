@@ -28,8 +28,7 @@ EXEMPT = {  # what a page's commands are not run for, by how they begin
     "tgen import $weights": "tests/parity/test_real_weights.py runs that page",
     "python -m generated.efficientnet_lite0": "the same",
     "python -c": "the same",
-    "python benchmarks/": "takes hours",
-    "python -m benchmarks.": "the same",
+    "python -m benchmarks.": "takes hours",
 }
 PICTURES = (
     "tgen capture torchvision",

@@ -14,7 +14,8 @@ import yaml
 from codegen.commands.asked import project_of, spec_asked
 from codegen.emit.disk import output_errors
 from codegen.errors import SpecError, TgenError
-from codegen.importers.spec_text import flow, yaml_lines
+from codegen.importers.network_text import network_text
+from codegen.importers.spec_text import flow
 from codegen.project import SPEC_SUFFIXES, Project, examples_folder
 from codegen.spec import BrokenVariant, load_specs, parsed_overrides
 from codegen.spec.checks import check_name
@@ -80,8 +81,8 @@ def _copied(parent: Path, root: Path, name: str, said: Tree) -> str:
     changed = _replaced(text, tree, high.data)
     if parse(changed, name).data == whole:
         return changed
-    comment = itertools.takewhile(_is_comment, text.splitlines())
-    return "\n".join([*comment, *yaml_lines({"name": name, **whole})]) + "\n"
+    comment = "\n".join(itertools.takewhile(_is_comment, text.splitlines()))
+    return network_text(name, whole, comment.removeprefix("# ") or f"As {parent.stem}")
 
 
 def _replaced(text: str, tree: Tree, said: Any) -> str:

@@ -32,7 +32,7 @@ FIRST = ("name", "family", "task", "extends")
 def spec_text(name: str, data: dict[str, Any], comment: str) -> str:
     """The text of a spec: what is the vocabulary's default left out, in the vocabulary's order."""
     said = shortened({"name": name, **data}, language(data.get("family", DEFAULT)))
-    lines = [f"# {comment}", *yaml_lines(said)]
+    lines = [f"# {comment}", *_lines(said, 0)]
     return "\n".join(lines) + "\n"
 
 
@@ -149,7 +149,7 @@ def _unlike(own: Any, general: Any) -> Any:
     return {key: value for key, value in left.items() if value != {} or own[key] == {}}
 
 
-def yaml_lines(data: dict[str, Any], indent: int = 0) -> Iterator[str]:
+def _lines(data: dict[str, Any], indent: int) -> Iterator[str]:
     """A mapping in lines: in one line what fits, the rest below."""
     space = " " * indent
     for key, value in data.items():
@@ -158,7 +158,7 @@ def yaml_lines(data: dict[str, Any], indent: int = 0) -> Iterator[str]:
             yield line
         elif isinstance(value, dict):
             yield f"{space}{scalar(key)}:"
-            yield from yaml_lines(value, indent + 2)
+            yield from _lines(value, indent + 2)
         elif isinstance(value, list):
             yield f"{space}{scalar(key)}:"
             inner = " " * (indent + 2)

@@ -57,7 +57,7 @@ def named_in(text: str) -> list[str]:
 
 def write_texts(folder: Path) -> None:
     for name in ("corpus.txt", "other.txt"):
-        (folder / name).write_text("ROMEO: " + TEXT * 3)
+        (folder / name).write_text("ROMEO: Once upon a time\n" + TEXT * 3)
     (folder / "texts").mkdir()
     (folder / "texts/a.txt").write_text(TEXT)
     stories = "".join(json.dumps({"story": TEXT[n : n + 500]}) + "\n" for n in range(0, 5000, 500))

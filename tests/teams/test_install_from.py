@@ -69,7 +69,7 @@ def repository(tmp_path: Path) -> Path:
     """A git repository with what an installation needs of this tree, as it stands."""
     made = tmp_path / "repository"
     made.mkdir()
-    for name in ("codegen", "templates"):
+    for name in ("codegen", "templates", "specs"):
         shutil.copytree(ROOT / name, made / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, made / name)

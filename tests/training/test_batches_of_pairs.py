@@ -41,7 +41,7 @@ def corpus(data: ModuleType, count: int, longest: int = 30) -> Any:
         ([1 + n % 200, *[2] * int(a - 1)], [1 + n // 200, *[2] * int(b - 1)])
         for n, (a, b) in enumerate(zip(sizes, others, strict=True))
     ]
-    return data.Corpus(sorted(pairs, key=data.length), pairs[:13], None, 0)
+    return data.Corpus(sorted(pairs, key=data.length), pairs[:13], None, 0, known_by="")
 
 
 def batches(data: ModuleType, of: Any, step: int, **given: Any) -> list[Any]:

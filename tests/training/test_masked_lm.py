@@ -91,7 +91,6 @@ def test_the_mask_is_a_token_that_the_text_does_not_have(trainer: Trainer) -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tiny"], "the tokenizer has 256 tokens, the model only"),
         (["--tokenizer", "none.json"], "the tokenizer has no [MASK] and no <mask>"),
         (["--tokenizer", "none.json", "--mask-token", "<m>"], "the tokenizer has no <m>"),
         (["--mask-token", "257"], "--mask-token is 257, the model's vocabulary 257"),
