@@ -178,4 +178,4 @@ def find_specs(paths: Sequence[Path], project: Project) -> list[Path]:
         else:
             hint = "`tgen init` makes a first spec; or name one, or set specs in [tool.tgen]"
             raise TgenError(f"no folder {project.shown(path)}/ here", hint=hint)
-    return list({path.resolve(): path for path in reversed(found)}.values())[::-1]
+    return list({os.path.realpath(path): path for path in reversed(found)}.values())[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def specs_to_build(paths: Sequence[Path], project: Project, out: Path) -> list[P
     found = find_specs(paths, project)
     if paths:
         return found
-    known = {path.resolve() for path in found}
+    known = {Path(os.path.realpath(path)) for path in found}  # links may lead in a circle
     return found + [path for path in specs_of_packages(out, project.root) if path not in known]
 
 

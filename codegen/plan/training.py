@@ -70,8 +70,9 @@ def schedule_plan(said: Schedule | Steps | OneCycle, steps: int | None) -> Sched
         milestones = tuple(map(float, said.milestones))
         return SchedulePlan(said.kind, said.warmup, milestones=milestones, gamma=float(said.gamma))
     ratio, fraction = float(said.min_lr_ratio), float(said.decay_fraction)
-    own = steps is None or "warmup" in said.model_fields_set
-    warmup = said.warmup if own else min(said.warmup, steps // 10)
+    warmup = said.warmup
+    if steps is not None and "warmup" not in said.model_fields_set:
+        warmup = min(warmup, steps // 10)
     return SchedulePlan(said.kind, warmup, ratio, fraction)
 
 
