@@ -31,12 +31,12 @@ class Project:
 
     def shown(self, path: Path) -> str:
         """A path as people see it: relative to the project where it is inside."""
-        path = path.resolve()
+        path = Path(os.path.realpath(path))
         return path.relative_to(self.root).as_posix() if self.holds(path) else str(path)
 
     def holds(self, path: Path) -> bool:
         """Whether a path is inside the project."""
-        return path.resolve().is_relative_to(self.root)
+        return Path(os.path.realpath(path)).is_relative_to(self.root)
 
 
 def is_own_cache(folder: Path) -> bool:

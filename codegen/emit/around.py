@@ -100,4 +100,4 @@ def _is_module(path: Path, is_folder: bool) -> bool:
 def _entries(folder: Path, but: Collection[str] = ()) -> list[tuple[str, bool]]:
     """The names in a folder, and which are folders."""
     with os.scandir(folder) as entries:
-        return sorted((e.name, e.is_dir()) for e in entries if e.name not in but)
+        return sorted((e.name, os.path.isdir(e)) for e in entries if e.name not in but)
