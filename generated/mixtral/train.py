@@ -19,7 +19,7 @@ import math
 import os
 import shlex
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import torch
@@ -258,7 +258,8 @@ def finish(run: Run) -> int:
         print(f"stopped at step {run.step}, {kept(run)}")
         return 130
     except ValueError:
-        plot(run)
+        with suppress(ValueError, KeyError, TypeError):  # of a log that is damaged
+            plot(run)
         raise
     plot(run)
     if WORLD > 1:
