@@ -35,10 +35,10 @@ def pieces(part: Any) -> Iterator[bytes | memoryview]:
         yield part
     elif isinstance(part, Tensor):
         yield from pieces([str(part.dtype), *part.shape])
-        flat = part.detach().cpu().contiguous().flatten()
-        if flat.stride() != (1,):  # as a single number may have it
-            flat = flat.clone(memory_format=torch.contiguous_format)
-        yield flat.view(torch.uint8).numpy().data
+        dense = part.detach().cpu().contiguous().flatten()
+        if dense.stride() != (1,):  # as a single number may have it
+            dense = dense.clone(memory_format=torch.contiguous_format)
+        yield dense.view(torch.uint8).numpy().data
     elif isinstance(part, np.ndarray):
         yield from pieces([str(part.dtype), *part.shape])
         flat = np.ascontiguousarray(part).reshape(-1).view(np.uint8)
