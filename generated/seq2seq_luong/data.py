@@ -363,8 +363,9 @@ def train_tokenizer(texts: list[str], vocab_size: int, path: Path) -> int:
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    most = len(alphabet) + 1 + sum(len(text.encode()) for text in texts)  # a merge shortens a text
     trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=min(vocab_size, most),  # for which it takes memory at once
         special_tokens=["<|endoftext|>"],
         initial_alphabet=alphabet,
         show_progress=False,
