@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from .checkpoint import check_kinds, load_weights, read_checkpoint
 from .model import Config, Model
+from .process import check_memory
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -40,6 +41,7 @@ def noise_of(config: Config, count: int, seed: int, truncation: float = 0.0) -> 
 
     Truncated, no number is further from 0: images are better and more alike (arXiv:1809.11096).
     """
+    check_memory(4 * count * (config.latent + 100), f"{count:,} images")
     generator = torch.Generator().manual_seed(seed)
     noise = torch.empty(count, config.latent)
     if not truncation:
@@ -53,6 +55,7 @@ def between(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
     A straight line would leave the shell on which normal noise lies (arXiv:1609.04468).
     """
+    check_memory(4 * start.numel() * steps, f"{steps:,} images")
     part = torch.linspace(0, 1, steps)[:, None]
     start, end = start[:, None], end[:, None]  # (N, 1, latent)
     angle = torch.cosine_similarity(start, end, dim=-1).clamp(-1, 1).acos()[..., None]

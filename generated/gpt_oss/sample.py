@@ -20,7 +20,7 @@ from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer
 from .generation import read_generation
 from .model import Config, Model
-from .process import HelpFormatter, checked, command, leave
+from .process import HelpFormatter, check_memory, checked, command, leave
 
 
 def pick(
@@ -182,6 +182,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser.set_defaults(**read_generation(folder_of(options)))
     options = parser.parse_args(arguments)
     checked(options, positive=("tokens", "samples"))
+    check_memory(100 * options.samples * (options.tokens or 1), "so many --samples and --tokens")
     if options.repetition_penalty <= 0:
         raise ValueError(f"--repetition-penalty is {options.repetition_penalty}, not above 0")
     if not 0 < options.top_p <= 1:

@@ -18,7 +18,7 @@ from torch import Tensor
 from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer
 from .model import Config, Model
-from .process import HelpFormatter, checked, command, leave
+from .process import HelpFormatter, check_memory, checked, command, leave
 
 
 def pick(
@@ -104,6 +104,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--device", default=device, help="cpu, cuda, ...")
     options = parser.parse_args(arguments)
     checked(options, positive=("tokens", "samples"))
+    check_memory(100 * options.samples * options.tokens, "so many --samples and --tokens")
     if not 0 < options.top_p <= 1:
         raise ValueError(f"--top-p is {options.top_p}, not in (0, 1]")
     return options

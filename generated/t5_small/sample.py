@@ -19,7 +19,7 @@ from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .generation import read_generation
 from .model import Config, Model
-from .process import HelpFormatter, checked, command, leave
+from .process import HelpFormatter, check_memory, checked, command, leave
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -105,6 +105,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--best", type=int, default=1, help="of a beam search, printed with their scores")
     add_options(parser)
     options = parsed(parser, arguments)
+    check_memory(100 * options.samples, "so many --samples")
     if options.samples > 1 and options.beams > 1:
         raise ValueError("a search has no --samples; say with --best how many answers to print")
     if not 1 <= options.best <= options.beams:

@@ -67,6 +67,10 @@ ASKED_FOR = {("steps", "1000000000"), ("steps", str(2**63 - 1)), ("epochs", "100
 NO_END = 30  # seconds
 
 
+class LateError(BaseException):
+    """No command may take it for an error of its own."""
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("odd")
@@ -140,7 +144,7 @@ def check_end(
         code = module.main(arguments)
     except SystemExit as error:  # argparse's own, of what is no number
         code = int(error.code or 0)
-    except Exception as error:
+    except (Exception, LateError) as error:
         raise AssertionError(f"{package} {case}: {type(error).__name__}: {error}") from error
     finally:
         signal.alarm(0)
@@ -160,7 +164,7 @@ def check_all(
     capture: pytest.CaptureFixture[str],
 ) -> None:
     def late(*_: object) -> None:
-        raise TimeoutError
+        raise LateError
 
     before = signal.signal(signal.SIGALRM, late)
     with pytest.MonkeyPatch.context() as patch:
