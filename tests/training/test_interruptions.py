@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -26,7 +27,12 @@ def interrupted(train: ModuleType, at: int, monkeypatch: pytest.MonkeyPatch) -> 
     real: Callable[..., Iterator[Any]] = train.validation_batches
     runs: list[Any] = []
     prepare, counted = train.prepare, iter(range(10**6))
-    monkeypatch.setattr(train, "prepare", lambda *a: runs.append(prepare(*a)) or runs[-1])
+
+    def prepared(options: Any) -> Any:
+        runs.append(prepare(options))
+        return runs[-1]
+
+    monkeypatch.setattr(train, "prepare", prepared)
 
     def watched(*arguments: Any) -> Iterator[Any]:
         for batch in real(*arguments):
@@ -64,10 +70,9 @@ def figures(trainer: Trainer, out: str) -> list[dict[str, float]]:
 def test_the_checkpoint_of_a_step_is_there_before_it_is_evaluated(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from small import checkpoint
-
+    checkpoint = importlib.import_module("small.checkpoint")
     train, kept = trainer.modules["train"], []
-    real = train.validation_batches
+    real: Callable[..., Iterator[Any]] = train.validation_batches
 
     def look(*arguments: Any) -> Iterator[Any]:
         kept.append(checkpoint.read_checkpoint(Path("out/small/checkpoint.safetensors"))[1]["step"])
@@ -114,16 +119,15 @@ def test_every_rank_measures_as_much_and_the_same_each_time(trainer: Trainer, wo
 
 
 def test_no_rank_waits_for_another_that_has_run_out_of_batches(trainer: Trainer) -> None:
-    from small import process
+    process: Any = importlib.import_module("small.process")
+    left = iter([1, 1, 1, 0, 1])  # of another rank: whether it has a batch, time after time
 
-    def all_reduce(tensor: Any) -> Any:  # of a rank with nothing, beside one with three batches
-        nonlocal left
-        left -= 1
-        return tensor + tensor.new_tensor([0, left >= 0])
+    def all_reduce(tensor: Any) -> Any:
+        return tensor + tensor.new_tensor([0, next(left)])
 
-    left = 3
     process.all_reduce = all_reduce
-    assert list(process.in_step([], [])) == [] and left == -1
+    assert list(process.in_step([], [])) == [] and list(left) == [1]
+    left = iter([1])
     with pytest.raises(process.StoppedError):
         list(process.in_step([1], [signal.SIGTERM]))
 

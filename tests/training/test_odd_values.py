@@ -12,7 +12,7 @@ import random
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,7 +22,11 @@ import pytest
 from tests.packages import write_package
 from tests.training.file_kinds import CONTEXT, GOOD, PLAYED, SPECS, TRAINED, photograph, rows
 
-GOODS = {**GOOD, "pairs": rows, "photographs": lambda path: photograph(path / "val/1.png")}
+GOODS: dict[str, Callable[[Path], object]] = {
+    **GOOD,
+    "pairs": rows,
+    "photographs": lambda path: photograph(path / "val/1.png"),
+}
 BYTES = ["--tokenizer", "byte"]
 COMMANDS: dict[str, dict[str, list[str]]] = {  # train's arguments leave what the others read
     "causal": {
