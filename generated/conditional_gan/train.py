@@ -23,7 +23,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -154,8 +154,7 @@ def evaluate(run: Run, log: Log) -> None:
         swap_averages(run)
     if lowest and saved:
         save(run, "checkpoint.safetensors")
-    so_far = "(lowest distance so far)"
-    log.write(run.step, figures, so_far if lowest else "")
+    log.write(run.step, figures, "(lowest distance so far)" * lowest)
 
 
 def report(
@@ -263,14 +262,14 @@ def finish(run: Run) -> int:
     path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
     try:
         with stop_signals(run.signals), open_log(path, run.step, run.options.steps) as log:
-            ended = train(run, log)
+            try:
+                ended = train(run, log)
+            except ValueError:  # a loss that is no number, for example
+                plot(run)
+                raise
     except KeyboardInterrupt:
         print(f"stopped at step {run.step}, {kept(run)}")
         return 130
-    except ValueError:
-        with suppress(ValueError, KeyError, TypeError):  # of a log that is damaged
-            plot(run)
-        raise
     plot(run)
     if WORLD > 1:
         dist.destroy_process_group()

@@ -42,7 +42,7 @@ class Run:
         return Path(self.options.out) / name
 
     def mixed(self) -> bool:
-        """float32 weights, and bfloat16 where it is safe?"""
+        """Whether bfloat16 is used where it is safe; weights are float32."""
         auto = self.options.dtype == "auto" and self.device.type == "cuda"
         return auto or self.options.dtype == "bfloat16"
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import functools
 import io
+import math
 import os
 import signal
 import sys
@@ -54,7 +55,8 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
 
 def of_memory(error: Exception) -> bool:
     """Whether more memory was asked for than there is."""
-    words = ("allocate memory", "overflow", "out of memory")  # RuntimeErrors have no class for it
+    # RuntimeErrors have no class for it; a size that no number of 64 bits holds is one, too.
+    words = ("allocate memory", "out of memory", "calculation overflow", "multiplication overflow")
     return isinstance(error, MemoryError) or any(part in str(error).lower() for part in words)
 
 
@@ -93,7 +95,8 @@ def check_text(flag: str, text: str) -> None:
 
 def check_memory(need: int, what: str) -> None:
     """Refuses what this machine's memory can't hold, before hours go into finding out."""
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    known = hasattr(os, "sysconf")  # not on Windows
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else math.inf
     if need > have:
         sizes = f"{need / 1e9:,.0f} GB, and this machine has {have / 1e9:,.0f}"
         raise ValueError(f"{what} would take more than {sizes}; ask for less at once")

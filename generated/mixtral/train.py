@@ -19,7 +19,7 @@ import math
 import os
 import shlex
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -145,8 +145,7 @@ def evaluate(run: Run, log: Log) -> None:
         run.model.train()
     if lowest and saved:
         save(run, "checkpoint.safetensors")
-    so_far = "(lowest so far)"
-    log.write(run.step, figures, so_far if lowest else "")
+    log.write(run.step, figures, "(lowest so far)" * lowest)
 
 
 def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
@@ -253,14 +252,14 @@ def finish(run: Run) -> int:
     path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
     try:
         with stop_signals(run.signals), open_log(path, run.step, run.options.steps) as log:
-            ended = train(run, log)
+            try:
+                ended = train(run, log)
+            except ValueError:  # a loss that is no number, for example
+                plot(run)
+                raise
     except KeyboardInterrupt:
         print(f"stopped at step {run.step}, {kept(run)}")
         return 130
-    except ValueError:
-        with suppress(ValueError, KeyError, TypeError):  # of a log that is damaged
-            plot(run)
-        raise
     plot(run)
     if WORLD > 1:
         dist.destroy_process_group()
@@ -268,8 +267,8 @@ def finish(run: Run) -> int:
         print(f"stopped at step {run.step}, {kept(run)}")
         return 130
     print(f"best validation loss {run.best:.4f}; sample with")
-    command = f"python -m {__package__}.sample --checkpoint {shlex.quote(run.options.out)}"
-    print(command if run.data.tokenizer else f"{command} --tokenizer tokenizer.json")
+    sampling = f"python -m {__package__}.sample --checkpoint {shlex.quote(run.options.out)}"
+    print(sampling if run.data.tokenizer else f"{sampling} --tokenizer tokenizer.json")
     return 0
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +134,7 @@ def evaluate(run: Run, log: Log) -> None:
         run.model.train()
     if lowest and saved:
         save(run, "checkpoint.safetensors")
-    so_far = "(lowest loss so far)"
-    log.write(run.step, figures, so_far if lowest else "")
+    log.write(run.step, figures, "(lowest loss so far)" * lowest)
 
 
 def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
@@ -238,14 +237,14 @@ def finish(run: Run) -> int:
     path = run.path("log.jsonl") if RANK == 0 else Path(os.devnull)
     try:
         with stop_signals(run.signals), open_log(path, run.step, run.options.steps) as log:
-            ended = train(run, log)
+            try:
+                ended = train(run, log)
+            except ValueError:  # a loss that is no number, for example
+                plot(run)
+                raise
     except KeyboardInterrupt:
         print(f"stopped at step {run.step}, {kept(run)}")
         return 130
-    except ValueError:
-        with suppress(ValueError, KeyError, TypeError):  # of a log that is damaged
-            plot(run)
-        raise
     plot(run)
     if WORLD > 1:
         dist.destroy_process_group()
