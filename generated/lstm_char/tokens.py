@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from .files import Piece, Seen, between, digest_of, file_digest, new_digest, pieces_of
+from .log import progress_bars
 
 VERSION = 1  # of what is kept
 
@@ -153,17 +154,15 @@ def write_note(path: Path, said: dict[str, Any]) -> None:
 
 
 def with_bar(pieces: Iterable[Piece], total: int, what: str) -> Iterator[Piece]:
-    """The same, with a bar of the characters that are done, on a terminal where rich is there."""
-    try:
-        from rich.progress import Progress
-    except ImportError:
-        yield from pieces
-        return
-    with Progress(disable=not sys.stdout.isatty(), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+    """The same, with a bar of the characters that are done."""
+    with progress_bars() as bars:
+        if bars is None:
+            yield from pieces
+            return
+        bar = bars.add_task(what, total=total)
         for piece in pieces:
             yield piece
-            bar.advance(task, len(piece[0]))
+            bars.advance(bar, len(piece[0]))
 
 
 @contextmanager
