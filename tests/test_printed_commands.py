@@ -36,9 +36,10 @@ PICTURES = (
     "tgen import flowers",
     "tgen import model.pth",
 )
+CLASSIFIER = "generated.cnn_fashion"
 HOLDERS = {  # of what differs from user to user
     "SPEC": "specs/gpt_char.yaml",
-    "generated.CLASSIFIER": "generated.cnn_fashion",
+    "generated.CLASSIFIER": CLASSIFIER,
 }
 
 
@@ -78,7 +79,10 @@ def order(command: str) -> int:
 
 def check_package(package: str, folder: Path) -> None:
     found = printed_by(package)
-    project = write_project(folder, named_in(" ".join([f"specs/{package}", *map(str, found)])))
+    asked = " ".join([f"specs/{package}", *map(typed, found)])
+    project = write_project(folder, named_in(asked))
+    if CLASSIFIER in asked:
+        check(f"python -m {CLASSIFIER}.train --data images/", project)
     for command in found:
         check(command, project)
 

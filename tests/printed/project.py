@@ -66,7 +66,9 @@ def write_texts(folder: Path) -> None:
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     letters = tokenizers.pre_tokenizers.ByteLevel.alphabet()
-    trained = tokenizers.trainers.BpeTrainer(vocab_size=300, initial_alphabet=letters)
+    trained = tokenizers.trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=letters, special_tokens=["<|endoftext|>"]
+    )
     tokenizer.train_from_iterator([TEXT], trained)
     tokenizer.save(str(folder / "tokenizer.json"))
     words = [f"{n} green bottles" for n in range(60)]
