@@ -67,11 +67,11 @@ def write_texts(folder: Path) -> None:
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     letters = tokenizers.pre_tokenizers.ByteLevel.alphabet()
     trained = tokenizers.trainers.BpeTrainer(
-        vocab_size=300, initial_alphabet=letters, special_tokens=["<|endoftext|>"]
+        vocab_size=300, initial_alphabet=letters, special_tokens=["<|endoftext|>", "[MASK]"]
     )
     tokenizer.train_from_iterator([TEXT], trained)
     tokenizer.save(str(folder / "tokenizer.json"))
-    words = [f"{n} green bottles" for n in range(60)]
+    words = ["Once upon a time", *(f"{n} green bottles" for n in range(60))]
     pairs = [f"{word}\t{word[::-1]}\n" for word in words]
     (folder / "pairs.tsv").write_text("".join(pairs))
     (folder / "new.en").write_text("".join(f"{word}\n" for word in words[:4]))
@@ -87,7 +87,8 @@ def write_pictures(folder: Path) -> None:
 
     def picture(path: Path, side: int = 40, shape: tuple[int, ...] = (3,)) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = generator.integers(0, 256, (side, side + 2, *shape), dtype=np.uint8)
+        coarse = generator.integers(0, 256, (side // 9 + 1, side // 9 + 2, *shape), dtype=np.uint8)
+        pixels = coarse.repeat(9, axis=0).repeat(9, axis=1)[:side, : side + 2]
         Image.fromarray(pixels).save(path)
 
     for index in range(24):
@@ -98,8 +99,14 @@ def write_pictures(folder: Path) -> None:
         mask = generator.integers(0, 2, (90, 92), dtype=np.uint8) * 255
         (folder / "shapes/masks").mkdir(parents=True, exist_ok=True)
         Image.fromarray(mask).save(folder / f"shapes/masks/{index}.png")
-    for index in range(4):
-        for name in ("before", "after", "both/source", "both/target"):
+        for name in (
+            "before",
+            "after",
+            "both/source",
+            "both/target",
+            "pairs/source",
+            "pairs/target",
+        ):
             picture(folder / f"{name}/{index}.png", side=270)
     for name in ("picture.jpg", "picture.png", "small.png", "more/a.png", "small/a.png"):
         picture(folder / name)
