@@ -7,6 +7,9 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parent.parent
 MODEL = "model: {{vocab_size: 64, context_length: 32, d_model: {width}, layers: 2"
@@ -61,6 +64,32 @@ def tgen(
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done
+
+
+def build_passing(specs: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+    """Packages of these specs, by name, whose own tests pass."""
+    (folder / "specs").mkdir()
+    for name, spec in specs.items():
+        text = yaml.safe_dump({"name": name, **spec})
+        (folder / f"specs/{name}.yaml").write_text(text)
+    done = subprocess.run(
+        command("build", "--no-prove"), cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def check_types(folder: Path) -> None:
+    """mypy finds nothing in the packages of a folder, asked as for those of this project."""
+    typed = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        str(ROOT / "pyproject.toml"),
+        "generated",
+    ]
+    done = subprocess.run(typed, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

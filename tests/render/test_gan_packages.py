@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.parity.test_oracle_gan import MODEL, PATCHES, changed
 from tests.parity.test_oracle_translation import ALIKE
 from tests.parity.test_oracle_translation import MODEL as PAIRS
+from tests.projects import build_passing, check_types
 
 SPECS: dict[str, dict[str, Any]] = {
     "smoothed": {"model": MODEL, "train": {"loss": {"kind": "bce", "smoothing": 0.1, "r1": 1.0}}},
@@ -61,24 +59,15 @@ SPECS: dict[str, dict[str, Any]] = {
 FEW = ("of_classes",)
 
 
-def build(names: Iterable[str], folder: Path) -> None:
-    """Packages of some of the specs, whose tests pass."""
-    (folder / "specs").mkdir()
-    for name in names:
-        text = yaml.safe_dump({"name": name, "family": "gan", **SPECS[name]})
-        (folder / f"specs/{name}.yaml").write_text(text)
-    command = [sys.executable, "-m", "codegen", "build", "--no-prove"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def gans(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    return {name: {"family": "gan", **SPECS[name]} for name in names}
 
 
 def test_packages_of_two_networks_pass_their_own_tests(tmp_path: Path) -> None:
-    build(FEW, tmp_path)
+    build_passing(gans(FEW), tmp_path)
 
 
 @pytest.mark.long
 def test_all_of_them_pass_their_own_tests_and_are_typed(tmp_path: Path) -> None:
-    build(SPECS, tmp_path)
-    typed = [sys.executable, "-m", "mypy", "--strict", "--no-warn-return-any", "generated"]
-    found = subprocess.run(typed, cwd=tmp_path, capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout
+    build_passing(gans(SPECS), tmp_path)
+    check_types(tmp_path)

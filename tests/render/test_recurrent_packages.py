@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.projects import build_passing, check_types
 
 HEAD = {"family": "recurrent", "data": {"tokenizer": "char"}}
 SMALL = {"vocab_size": 40, "context_length": 64, "width": 64}
@@ -82,24 +80,11 @@ SPECS: dict[str, dict[str, Any]] = {
 FEW = ("own_tokens_fed", "classes_locked")
 
 
-def build(names: Iterable[str], folder: Path) -> None:
-    """Packages of some of the specs, whose tests pass."""
-    (folder / "specs").mkdir()
-    for name in names:
-        text = yaml.safe_dump({"name": name, **SPECS[name]})
-        (folder / f"specs/{name}.yaml").write_text(text)
-    command = [sys.executable, "-m", "codegen", "build", "--no-prove"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_packages_of_recurrent_networks_pass_their_own_tests(tmp_path: Path) -> None:
-    build(FEW, tmp_path)
+    build_passing({name: SPECS[name] for name in FEW}, tmp_path)
 
 
 @pytest.mark.long
 def test_all_of_them_pass_their_own_tests_and_are_typed(tmp_path: Path) -> None:
-    build(SPECS, tmp_path)
-    typed = [sys.executable, "-m", "mypy", "--strict", "--no-warn-return-any", "generated"]
-    found = subprocess.run(typed, cwd=tmp_path, capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout
+    build_passing(SPECS, tmp_path)
+    check_types(tmp_path)

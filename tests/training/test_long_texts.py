@@ -13,8 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pyarrow
 import pytest
 import tokenizers
+from pyarrow import parquet
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from tests.packages import import_package
@@ -134,25 +136,19 @@ def test_texts_are_parted_and_all_forms_of_files_say_the_same(
     (tmp_path / "rows").mkdir()
     (tmp_path / "rows/all.jsonl").write_text(rows)
     (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(rows.encode()))
+    parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "rows.parquet")
     forms = (
         [str(tmp_path / name) for name in ("a.txt", "b.md", "c.txt.gz")],
         [str(tmp_path / "[abc].*")],
         [str(tmp_path / "rows")],
         [str(tmp_path / "rows/*")],
         [str(tmp_path / "rows.jsonl.gz")],
+        [str(tmp_path / "rows.parquet")],
     )
     for data in forms:
         corpus = small["data"].read_corpus(data, "byte", 0.25, 300, tmp_path / "tokens")
         read = bytes([*corpus.train.tolist(), *corpus.validation.tolist()]).decode()
         assert read == "\n".join(texts), data
-    pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
-
-    parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "rows.parquet")
-    data = [str(tmp_path / "rows.parquet")]
-    corpus = small["data"].read_corpus(data, "byte", 0.25, 300, tmp_path / "tokens")
-    read = bytes([*corpus.train.tolist(), *corpus.validation.tolist()]).decode()
-    assert read == "\n".join(texts)
 
 
 def test_the_end_of_a_text_is_the_token_that_a_tokenizer_has_for_it(
