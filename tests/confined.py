@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -73,13 +74,20 @@ def _entry(path: Any, folder: int) -> str:
     return os.path.join(os.path.realpath(head), tail)
 
 
+def fork() -> int:
+    """os.fork where pytest's workers have threads, of which no child here waits for anything."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* is multi-threaded, use of fork", DeprecationWarning)
+        return os.fork()
+
+
 def in_child(action: Callable[[], Any], folders: Iterable[Path], memory: int = 1 << 30) -> Any:
     """What `action` returns (JSON values) in a confined child; AssertionError if it raises.
 
     `memory` is how many bytes more than this process the child may use.
     """
     reading, writing = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         os.close(reading)
         _run(action, folders, memory, writing)

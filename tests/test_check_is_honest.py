@@ -18,6 +18,7 @@ from codegen.emit import staging
 from codegen.emit.verdicts import recall, remember
 from codegen.errors import TgenError
 from codegen.refine import style
+from tests.confined import fork
 from tests.small_project import SPEC, edit, tgen, write_project
 
 ROOT = Path(__file__).parent.parent
@@ -280,7 +281,7 @@ def test_a_cache_of_verdicts_from_another_project_is_not_believed(
 def test_a_build_that_was_cut_off_is_told_of_once(project: Path) -> None:
     before = (project / "generated/small/model.py").read_bytes()
     edit(project / "specs/small.yaml", "layers: 2", "layers: 3")
-    child = os.fork()
+    child = fork()
     if child == 0:
         pytest.MonkeyPatch().setattr(staging, "_carry_out", lambda *_: os._exit(9))
         tgen("build", "--no-test")

@@ -23,6 +23,19 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PROMISED = ("3.10", "3.11", "3.12", "3.13", "3.14")
 HEAVY = {"torch", "triton", "transformers", "safetensors"}  # what tgen itself writes code without
+TESTING = {"hypothesis", "packaging", "pytest-xdist"}  # what the tests below need
+TOOL = (  # the tool's own tests, of those that need no torch: every stage but `prove` and `verify`
+    *("tests/spec", "tests/emit", "tests/test_migrate.py", "tests/test_new.py"),
+    *(f"tests/plan/test_{name}.py" for name in ("experts", "kernel_plan", "layers", "mask_words")),
+    *(f"tests/plan/test_{name}.py" for name in ("masks", "reads", "suffixes")),
+    *(f"tests/render/test_{name}.py" for name in ("filters", "flags", "task_templates")),
+    *(f"tests/render/test_{name}.py" for name in ("techniques", "words_of_packages")),
+    *(f"tests/refine/test_{name}.py" for name in ("pruning", "style")),
+    *(f"tests/merge/test_{name}.py" for name in ("definitions", "renames")),
+    *(f"tests/importers/test_{name}.py" for name in ("mappings", "short_specs")),
+    *(f"tests/report/test_{name}.py" for name in ("formats", "plain_words", "progress")),
+    *(f"tests/watch/test_{name}.py" for name in ("look", "queue", "touched")),
+)
 NEWER = {  # than 3.10: what code here would be likely to use
     "typing": {
         "Self",
@@ -157,20 +170,46 @@ def written(python: str) -> str:
     return done.stdout.strip()
 
 
+def environment_of(version: str, folder: Path, needed: list[Requirement], pinned: bool) -> str:
+    """The Python of a new environment with these libraries, as pinned or as old as allowed."""
+    subprocess.run([interpreter(version), "-m", "venv", str(folder / "venv")], check=True)
+    python = str(folder / "venv/bin/python")
+    if pinned:
+        pins = applying((ROOT / "constraints.txt").read_text().splitlines(), version)
+        (folder / "pins.txt").write_text("".join(f"{plain(one)}\n" for one in pins))
+        pip("-c", str(folder / "pins.txt"), *map(plain, needed), python=python)
+    else:
+        pip("--only-binary", ":all:", *map(lowest, needed), python=python)
+    return python
+
+
+def light(version: str) -> list[Requirement]:
+    return [one for one in applying(PROJECT["dependencies"], version) if one.name not in HEAVY]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("versions", ["pinned", "lowest"])
 @pytest.mark.parametrize("version", PROMISED)
 def test_the_same_bytes_are_written_on_each_python(
     version: str, versions: str, tmp_path: Path
 ) -> None:
-    python = interpreter(version)
-    needed = [one for one in applying(PROJECT["dependencies"], version) if one.name not in HEAVY]
-    subprocess.run([python, "-m", "venv", str(tmp_path / "venv")], check=True)
-    python = str(tmp_path / "venv/bin/python")
-    if versions == "pinned":
-        pins = applying((ROOT / "constraints.txt").read_text().splitlines(), version)
-        (tmp_path / "pins.txt").write_text("".join(f"{plain(one)}\n" for one in pins))
-        pip("-c", str(tmp_path / "pins.txt"), *map(plain, needed), python=python)
-    else:
-        pip("--only-binary", ":all:", *map(lowest, needed), python=python)
+    python = environment_of(version, tmp_path, light(version), versions == "pinned")
     assert written(python) == written(sys.executable)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", PROMISED)
+def test_the_tools_tests_pass_on_each_python_with_the_oldest_libraries(
+    version: str, tmp_path: Path
+) -> None:
+    testing = applying(PROJECT["optional-dependencies"]["test"], version)
+    needed = [*light(version), *(one for one in testing if one.name in TESTING)]
+    python = environment_of(version, tmp_path, needed, pinned=False)
+    done = subprocess.run(
+        [python, "-W", "error", "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *TOOL],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]

@@ -21,6 +21,7 @@ from codegen.emit import Package, Recovered, compare, recover, write
 from codegen.emit import staging as staging_module
 from codegen.emit.hold import flock_path, hold
 from codegen.errors import HandEditError, OutputError
+from tests.confined import fork
 from tests.emit.conftest import Make
 
 OLD = {"model.py": "old\n" * 50, "train.py": "same\n", "weights.py": "w\n"}
@@ -36,7 +37,7 @@ DONE, REFUSED, BROKEN, KILLED = 0, 40, 41, -signal.SIGKILL
 
 def in_child(action: Callable[[], object], hook: Hook | None = None) -> int:
     """Run `action` in a process of its own and return how that ended."""
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             if hook:
@@ -402,7 +403,7 @@ def test_builds_at_once_do_not_interleave(make: Make, root: Path) -> None:
 
     children = []
     for action in (lambda: build(0), lambda: build(1), keep_recovering):
-        child = os.fork()
+        child = fork()
         if child == 0:
             os._exit(in_child(action))
         children.append(child)
@@ -426,7 +427,7 @@ def test_one_holder_at_a_time_though_the_lock_file_comes_and_goes(root: Path) ->
 
     children = []
     for _ in range(3):
-        child = os.fork()
+        child = fork()
         if child == 0:
             os._exit(in_child(count))
         children.append(child)

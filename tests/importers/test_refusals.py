@@ -267,7 +267,7 @@ def test_a_pickle_runs_nothing(
     path = pickled(folder)
     torch.save({"a": Evil()}, path)
     assert "can't be read as weights" in refusal(folder, project, allow_pickle=True)
-    path.write_bytes(pickle.dumps({"a": Evil()}))
+    path.write_bytes(pickle.dumps({"a": Evil()}, protocol=2))
     assert "can't be read as weights" in refusal(folder, project, allow_pickle=True)
     assert not (folder / "evil").exists()
 

@@ -21,11 +21,20 @@ PIXELS = np.zeros((12, 8, 8, 3), np.uint8)
 
 
 def array(values: Any) -> Change:
-    return lambda path: np.save(path.open("wb"), values, allow_pickle=True)
+    def damage(path: Path) -> None:
+        with path.open("wb") as file:  # which keeps its name, whatever that ends in
+            np.save(file, values, allow_pickle=True)
+
+    return damage
 
 
 def arrays(**values: Any) -> Change:
     return lambda path: np.savez(path, **values)
+
+
+def archive(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, x=np.arange(600))
 
 
 def claimed(shape: str) -> Change:
@@ -118,7 +127,7 @@ SPECIAL: dict[str, dict[str, Change]] = {
         "a row without end": claimed("(1000000000000000,)"),
         "a size below zero": claimed("(-5,)"),
         "code for a shape": claimed("(__import__('os'),)"),
-        "an archive": lambda path: np.savez(path.open("wb"), x=np.arange(600)),
+        "an archive": archive,
     },
     "npz": {
         "objects": arrays(images=np.array([None] * 12, dtype=object), labels=np.arange(12)),

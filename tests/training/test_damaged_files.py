@@ -23,6 +23,12 @@ from tests.training.damage import Change, changes
 from tests.training.file_kinds import GOOD, KINDS, SPECS, Kind, npy
 from tests.training.special_damage import SPECIAL
 
+# What torch and numpy say of sizes and headers on the way to the error.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Initializing zero-element tensors"),
+    pytest.mark.filterwarnings("ignore:invalid escape sequence"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in.*npz' mode='rb'"),  # open in np.load
+]
 SECONDS = 5.0  # of this process: others may be on the machine
 # What stands for a file of which no path is known where it turns out not to fit.
 OPTIONS = ("--separator", "the tokenizer", "the vocabulary", "the training split", "the validation")
