@@ -47,7 +47,7 @@ def templates_are_compiled_once() -> Iterator[None]:
     compiled = SandboxedEnvironment.compile
 
     def compile_once(self: SandboxedEnvironment, *source: Any) -> Any:
-        key = (type(self), *source)
+        key = (type(self), tuple(self.extensions), self.trim_blocks, self.lstrip_blocks, *source)
         if key not in known:
             known[key] = compiled(self, *source)
         return known[key]

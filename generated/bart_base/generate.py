@@ -14,12 +14,18 @@ from .model import Cache, Model
 
 
 def pick(
-    logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+    logits: Tensor,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    generator: torch.Generator | None,
 ) -> Tensor:
     """One token per row (B,) of the logits (B, V).
 
-    Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
-    top_p of the probability; temperature 0 takes the likeliest.
+    Only the top_k likeliest tokens are drawn (0: all), of them the fewest that hold a share
+    top_p of the probability, and none less likely than min_p times the likeliest
+    (arXiv:2407.01082, section 3); temperature 0 takes the likeliest.
     """
     if temperature < 1e-30:  # by less, float32 does not divide
         return logits.argmax(-1)
@@ -27,6 +33,8 @@ def pick(
     probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
     probabilities = probabilities.masked_fill((before >= top_p) & (before > 0), 0.0)
+    least = min_p * probabilities[:, :1]
+    probabilities = probabilities.masked_fill(probabilities < least, 0.0)
     drawn = torch.multinomial(probabilities, 1, generator=generator)
     return tokens.gather(1, drawn).squeeze(1)
 
@@ -62,11 +70,12 @@ class Picker:
         temperature: float,
         top_k: int,
         top_p: float,
+        min_p: float,
         generator: torch.Generator | None,
     ) -> Tensor:
         """One token per row (B,) of the logits (B, V)."""
         logits = self.weighed(logits, self.seen)
-        return self.noted(pick(logits, temperature, top_k, top_p, generator))
+        return self.noted(pick(logits, temperature, top_k, top_p, min_p, generator))
 
     def weighed(self, scores: Tensor, seen: Tensor) -> Tensor:
         """Logits or log probabilities (B, V), less where tokens are seen; barred ones have none."""
@@ -103,6 +112,7 @@ def generate(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    min_p: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """The target of each source, up to one of its `ends` (by default the separator), as a batch."""
@@ -114,12 +124,12 @@ def generate(
     begin = torch.full((len(sources), 1), separator, device=device)
     logits = model.prefill(source, begin, cache, source_lengths=lengths)
     if forced_first is None:
-        made = [picker.pick(logits, temperature, top_k, top_p, generator)]
+        made = [picker.pick(logits, temperature, top_k, top_p, min_p, generator)]
     else:
         made = [picker.noted(torch.full_like(lengths, forced_first))]
     while len(made) < tokens and not picker.ended.all():
         logits = model.decode(made[-1], cache)
-        made.append(picker.pick(logits, temperature, top_k, top_p, generator))
+        made.append(picker.pick(logits, temperature, top_k, top_p, min_p, generator))
     if forced_last is not None and len(made) == tokens:
         made[-1] = torch.full_like(made[-1], forced_last)
     rows = torch.stack(made, dim=1).tolist()

@@ -2,132 +2,32 @@
 """Sample from a trained mixtral.
 
     python -m generated.mixtral.sample --checkpoint out/mixtral --prompt Once
-
-Several prompts, of whatever lengths, and several samples of each are decoded as one batch.
+    python -m generated.mixtral.sample --checkpoint out/mixtral --chat
+One text is shown as it is made. Several prompts, of whatever lengths, and several samples of each
+are decoded as one batch.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
+from .chat import Message, read_template
 from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer
+from .detokenize import Detokenizer, pieces
+from .generate import Choice, Session, stream
 from .generation import read_generation
 from .model import Config, Model
-from .process import HelpFormatter, check_memory, checked, command, leave
+from .process import HelpFormatter, check_memory, check_text, checked, command, leave
+from .speculate import Guesses, load_draft, speculate
 
-
-def pick(
-    logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
-) -> Tensor:
-    """One token per row (B,) of the logits (B, V).
-
-    Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
-    top_p of the probability; temperature 0 takes the likeliest.
-    """
-    if temperature < 1e-30:  # by less, float32 does not divide
-        return logits.argmax(-1)
-    ordered, tokens = logits.float().sort(descending=True)
-    probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
-    before = probabilities.cumsum(-1) - probabilities
-    probabilities = probabilities.masked_fill((before >= top_p) & (before > 0), 0.0)
-    drawn = torch.multinomial(probabilities, 1, generator=generator)
-    return tokens.gather(1, drawn).squeeze(1)
-
-
-class Picker:
-    """Picks the next token of each row, and knows which rows have come to one of the `ends`.
-
-    Tokens that a row has already are made less likely (CTRL, arXiv:1909.05858, section 4.1), the
-    `barred` are never picked.
-    """
-
-    def __init__(
-        self,
-        rows: list[list[int]],
-        model: Model,
-        ends: Collection[int],
-        barred: Collection[int],
-        repetition_penalty: float,
-    ) -> None:
-        device, size = next(model.parameters()).device, model.config.vocab_size
-        self.ends = torch.tensor([*ends], dtype=torch.int64, device=device)
-        self.ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
-        self.seen = torch.zeros(len(rows), size, dtype=torch.bool, device=device)
-        for seen, row in zip(self.seen, rows, strict=True):
-            seen[row] = True
-        self.barred = torch.zeros(size, dtype=torch.bool, device=device)
-        self.barred[[token for token in barred if token < size]] = True
-        self.penalty = repetition_penalty
-
-    def pick(
-        self,
-        logits: Tensor,
-        temperature: float,
-        top_k: int,
-        top_p: float,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        """One token per row (B,) of the logits (B, V)."""
-        less = torch.where(logits < 0, logits * self.penalty, logits / self.penalty)
-        logits = torch.where(self.seen, less, logits).masked_fill(self.barred, -torch.inf)
-        return self.noted(pick(logits, temperature, top_k, top_p, generator))
-
-    def noted(self, tokens: Tensor) -> Tensor:
-        """The tokens (B,), each now its row's last."""
-        self.seen.scatter_(1, tokens[:, None], True)
-        self.ended |= torch.isin(tokens, self.ends)
-        return tokens
-
-
-@torch.inference_mode()
-def generate(
-    model: Model,
-    prompts: list[list[int]],
-    tokens: int,
-    *,
-    ends: Collection[int] = (),
-    barred: Collection[int] = (),
-    repetition_penalty: float = 1.0,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    generator: torch.Generator | None = None,
-) -> list[list[int]]:
-    """Each prompt and `tokens` more, or fewer up to one of the `ends`, all as one batch.
-    Where the model's context ends, its newer half is read again as the prompt of what follows.
-    """
-    rows, end = list(prompts), max(len(prompt) for prompt in prompts) + tokens
-    device, keep = next(model.parameters()).device, model.config.context_length
-    picker = Picker(prompts, model, ends, barred, repetition_penalty)
-    while (length := max(len(row) for row in rows)) < end and not picker.ended.all():
-        recent = [row[-keep:] for row in rows]
-        longest = max(len(row) for row in recent)
-        room = min(end - length, model.config.context_length - longest + 1)
-        lengths = torch.tensor([len(row) for row in recent], device=device)
-        padded = torch.tensor([row + [0] * (longest - len(row)) for row in recent], device=device)
-        cache = model.new_cache(len(rows), longest + room - 1)
-        logits = model.prefill(padded, cache, lengths)
-        made = [picker.pick(logits, temperature, top_k, top_p, generator)]
-        while len(made) < room and not picker.ended.all():
-            logits = model.decode(made[-1], cache)
-            made.append(picker.pick(logits, temperature, top_k, top_p, generator))
-        new = torch.stack(made, dim=1).tolist()
-        rows = [row + more for row, more in zip(rows, new, strict=True)]
-        keep = max(1, model.config.context_length // 2)
-    return [up_to(row, len(prompt), ends) for row, prompt in zip(rows, prompts, strict=True)]
-
-
-def up_to(row: list[int], start: int, ends: Collection[int]) -> list[int]:
-    """The row without what follows the first of the `ends` from a place on."""
-    last = next((at for at in range(start, len(row)) if row[at] in ends), len(row))
-    return row[: last + 1]
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -153,23 +53,22 @@ def load(checkpoint: Path, device: str) -> Model:
     return model.eval()
 
 
-def parse_options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {__package__}.sample",
-        usage="%(prog)s [options]",
-        description="Sample from a trained mixtral.",
-        formatter_class=HelpFormatter,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which model makes texts, and how it comes to them."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument
     add("--checkpoint", type=Path, default="out/mixtral", help="a run's folder or one file")
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
-    add("--prompt", action="append", help="text to go on from; may be given several times")
     add("--tokens", type=int, default=200, help="how many to make")
-    add("--samples", type=int, default=1, help="of each prompt")
     add("--temperature", type=float, default=0.8, help="0: always the likeliest token")
     add("--top-k", type=int, default=0, help="draw from the k likeliest tokens only; 0: from all")
     add("--top-p", type=float, default=1.0, help="draw from the likeliest with this share only")
+    add(
+        "--min-p",
+        type=float,
+        default=0.0,
+        help="draw none less likely than this share of the likeliest",
+    )
     add(
         "--repetition-penalty",
         type=float,
@@ -177,16 +76,69 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         help="above 1: tokens that are there already are less likely",
     )
     add("--seed", type=int, default=1, help="of the draws")
+    add("--stop", action="append", default=[], help="a text that ends what is made")
+    add("--dtype", choices=tuple(DTYPES), default="float32", help="of weights and arithmetic")
+    add("--compile", action="store_true", help="compile the step that makes a token")
     add("--device", default=device, help="cpu, cuda, ...")
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """The options, if they make sense; generation_config.json says others by default."""
     options = parser.parse_args(arguments)
     parser.set_defaults(**read_generation(folder_of(options)))
     options = parser.parse_args(arguments)
     checked(options, positive=("tokens", "samples"))
-    check_memory(100 * options.samples * (options.tokens or 1), "so many --samples and --tokens")
+    for text in options.stop:
+        check_text("--stop", text)
+    if "" in options.stop:
+        raise ValueError("--stop is empty: every text has that in it")
     if options.repetition_penalty <= 0:
         raise ValueError(f"--repetition-penalty is {options.repetition_penalty}, not above 0")
     if not 0 < options.top_p <= 1:
         raise ValueError(f"--top-p is {options.top_p}, not in (0, 1]")
+    if options.min_p > 1:
+        raise ValueError(f"--min-p is {options.min_p}, not in [0, 1]")
+    return options
+
+
+def choice_of(options: argparse.Namespace) -> Choice:
+    return Choice(
+        options.temperature,
+        options.top_k,
+        options.top_p,
+        options.min_p,
+        options.repetition_penalty,
+        options.ends,
+        options.barred,
+    )
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.sample",
+        usage="%(prog)s [options]",
+        description="Sample from a trained mixtral.",
+        formatter_class=HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--prompt", action="append", help="text to go on from; may be given several times")
+    add("--prompts", type=Path, help="a file with a prompt in each line")
+    add("--samples", type=int, default=1, help="of each prompt")
+    add("--chat", action="store_true", help="answer what is typed, line by line")
+    add("--system", default="", help="with --chat: what the model is told first")
+    add("--draft", default="", help="a package whose smaller model guesses ahead, at temperature 0")
+    add("--draft-checkpoint", type=Path, help="of the draft: a run's folder or one file")
+    add_options(parser)
+    options = parsed(parser, arguments)
+    if options.draft and (options.temperature > 0 or len(options.prompt or "1") > 1):
+        raise ValueError("--draft is for one --prompt at --temperature 0")
+    if options.draft_checkpoint and not options.draft:
+        raise ValueError("--draft-checkpoint is for a --draft")
+    check_memory(100 * options.samples * (options.tokens or 1), "so many --samples and --tokens")
+    if options.system and not options.chat:
+        raise ValueError("--system is for --chat")
+    if options.chat and (options.prompt or options.prompts or options.samples > 1):
+        raise ValueError("--chat has no --prompt, --prompts or --samples")
     return options
 
 
@@ -206,52 +158,142 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     return choose_tokenizer(str(path))
 
 
+def read_prompts(options: argparse.Namespace) -> list[str]:
+    texts: list[str] = options.prompt or []
+    if options.prompts:
+        try:
+            texts += options.prompts.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{options.prompts} can't be read: {error}") from None
+    return texts or ["\n"]
+
+
 def encode_prompts(
     options: argparse.Namespace, tokenizer: Tokenizer, vocab_size: int
 ) -> list[list[int]]:
-    texts = options.prompt or ["\n"]
-    prompts = [tokenizer.encode(text, special=True) for text in texts]
+    prompts = [tokenizer.encode(text, special=True) for text in read_prompts(options)]
     if not all(prompts):
         raise ValueError("an empty prompt gives the model nothing to go on from")
-    if (largest := max(map(max, prompts))) >= vocab_size:
-        raise ValueError(f"the tokenizer makes token {largest}, the model knows {vocab_size}")
+    check_tokens(prompts, vocab_size)
     return [prompt for prompt in prompts for _ in range(options.samples)]
 
 
-def count(options: argparse.Namespace, prompts: list[list[int]]) -> int:
+def check_tokens(prompts: list[list[int]], vocab_size: int) -> None:
+    if (largest := max(map(max, prompts))) >= vocab_size:
+        raise ValueError(f"the tokenizer makes token {largest}, the model knows {vocab_size}")
+
+
+def count(options: argparse.Namespace, longest: int) -> int:
     """How many tokens to make: generation_config.json may say how long a text is in all."""
     if options.tokens is not None:
         return int(options.tokens)
-    length, longest = options.max_length, max(len(prompt) for prompt in prompts)
-    if longest >= length:
+    if longest >= options.max_length:
         raise ValueError(
-            f"the prompt has {longest} tokens, all that the max_length of {length} in "
+            f"the prompt has {longest} tokens, all that the max_length of {options.max_length} in "
             "generation_config.json allows; say with --tokens how many to make"
         )
-    return int(length - longest)
+    return int(options.max_length - longest)
+
+
+def steps_of(
+    options: argparse.Namespace, model: Model, prompts: list[list[int]]
+) -> Iterator[list[int]]:
+    """The tokens that each step adds to the prompts."""
+    tokens = count(options, max(map(len, prompts)))
+    session = Session(model, len(prompts), options.compile)
+    generator = torch.Generator(options.device).manual_seed(options.seed)
+    logits = session.read(prompts, tokens - 1)
+    return stream(session, logits, tokens, choice_of(options), generator)
+
+
+def guessed_steps(
+    options: argparse.Namespace, model: Model, prompts: list[list[int]], guesses: Guesses
+) -> Iterator[list[int]]:
+    """The tokens that a draft guesses and this model agrees to, or puts in their place."""
+    draft = load_draft(options.draft, options.draft_checkpoint, options.device)
+    draft = draft.to(DTYPES[options.dtype])
+    tokens = count(options, max(map(len, prompts)))
+    return speculate(model, draft, prompts[0], tokens, choice_of(options), guesses)
+
+
+def show(
+    options: argparse.Namespace,
+    tokenizer: Tokenizer,
+    prompts: list[list[int]],
+    steps: Iterator[list[int]],
+) -> None:
+    """Prints prompts and what becomes of them: of one as it is made."""
+    ends = options.ends
+    texts = [Detokenizer(tokenizer, prompt, options.stop, ends) for prompt in prompts]
+    whole = [tokenizer.decode(prompt) for prompt in prompts]
+    alone = len(prompts) == 1
+    if alone:
+        print(whole[0], end="", flush=True)
+    for step in pieces(steps, texts):
+        whole = [text + more for text, more in zip(whole, step, strict=True)]
+        if alone:
+            print(step[0], end="", flush=True)
+    print("" if alone else f"\n{'-' * 80}\n".join(whole))
+
+
+def talk(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> None:
+    """Answers each line of stdin; all that was said before is kept as the model has read it."""
+    template, session = read_template(folder_of(options)), Session(model, 1, options.compile)
+    generator = torch.Generator(options.device).manual_seed(options.seed)
+    first = [Message("system", options.system)] if options.system else []
+    messages, context = [*first], model.config.context_length
+    for line in typed():
+        if line.strip() == "/new":
+            messages = [*first]
+            continue
+        messages.append(Message("user", line))
+        tokens = tokenizer.encode(template.render(messages))
+        check_tokens([tokens], model.config.vocab_size)
+        if len(tokens) >= context:
+            raise ValueError(
+                f"the chat has {len(tokens)} tokens by now, and the model reads {context}"
+            )
+        room = min(context - len(tokens), count(options, len(tokens)))
+        choice = choice_of(options)
+        answer = Detokenizer(tokenizer, tokens, options.stop, choice.ends)
+        steps = stream(session, session.go_on(tokens, room - 1), room, choice, generator)
+        said = ""
+        for (piece,) in pieces(steps, [answer]):
+            said += piece
+            print(piece, end="", flush=True)
+        print()
+        messages.append(Message("assistant", said))
+
+
+def typed() -> Iterator[str]:
+    """The lines of stdin with something in them; a terminal is asked for each."""
+    asked = sys.stdin.isatty()
+    if asked:
+        print("/new forgets what was said, Ctrl-D ends.")
+    while True:
+        if asked:
+            print("> ", end="", flush=True)
+        if not (line := sys.stdin.readline()):
+            return
+        if line.strip():
+            yield line.rstrip("\n")
 
 
 @command
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
-    model = load(options.checkpoint, options.device)
+    model = load(options.checkpoint, options.device).to(DTYPES[options.dtype])
     tokenizer = find_tokenizer(options)
-    vocab_size = model.config.vocab_size
-    prompts = encode_prompts(options, tokenizer, vocab_size)
-    rows = generate(
-        model,
-        prompts,
-        count(options, prompts),
-        ends=options.ends,
-        barred=options.barred,
-        repetition_penalty=options.repetition_penalty,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        generator=torch.Generator(options.device).manual_seed(options.seed),
-    )
-    texts = [tokenizer.decode(row) for row in rows]
-    print(f"\n{'-' * 80}\n".join(texts))
+    if options.chat:
+        talk(options, model, tokenizer)
+        return 0
+    prompts = encode_prompts(options, tokenizer, model.config.vocab_size)
+    if options.draft:
+        guesses = Guesses()
+        show(options, tokenizer, prompts, guessed_steps(options, model, prompts, guesses))
+        print(guesses, file=sys.stderr)
+        return 0
+    show(options, tokenizer, prompts, steps_of(options, model, prompts))
     return 0
 
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, evaluate, sample, train
+from . import data, evaluate, generate, sample, train
 from .model import Config, Model, MoE, grouped_linear, rope
 from .run import Run
 from .weights import load_huggingface, save_huggingface
@@ -275,8 +275,8 @@ def test_a_trained_model_can_be_sampled(
 
 def test_prompts_of_different_length_are_sampled_as_if_alone() -> None:
     model, prompts = random_model(), [[1, 2, 3, 4, 5, 6, 7], [8], [9, 10]]
-    together = sample.generate(model, prompts, 8, temperature=0)
-    assert together == [sample.generate(model, [p], 8, temperature=0)[0] for p in prompts]
+    together = generate.generate(model, prompts, 8)
+    assert together == [generate.generate(model, [p], 8)[0] for p in prompts]
 
 
 def test_a_trained_model_is_evaluated_as_in_training(

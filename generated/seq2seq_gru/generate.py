@@ -12,12 +12,18 @@ from .model import Cache, Model
 
 
 def pick(
-    logits: Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator | None
+    logits: Tensor,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    generator: torch.Generator | None,
 ) -> Tensor:
     """One token per row (B,) of the logits (B, V).
 
-    Only the top_k likeliest tokens are drawn (0: all), and of them the fewest that hold a share
-    top_p of the probability; temperature 0 takes the likeliest.
+    Only the top_k likeliest tokens are drawn (0: all), of them the fewest that hold a share
+    top_p of the probability, and none less likely than min_p times the likeliest
+    (arXiv:2407.01082, section 3); temperature 0 takes the likeliest.
     """
     if temperature < 1e-30:  # by less, float32 does not divide
         return logits.argmax(-1)
@@ -25,6 +31,8 @@ def pick(
     probabilities = (ordered[:, : top_k or None] / temperature).softmax(-1)
     before = probabilities.cumsum(-1) - probabilities
     probabilities = probabilities.masked_fill((before >= top_p) & (before > 0), 0.0)
+    least = min_p * probabilities[:, :1]
+    probabilities = probabilities.masked_fill(probabilities < least, 0.0)
     drawn = torch.multinomial(probabilities, 1, generator=generator)
     return tokens.gather(1, drawn).squeeze(1)
 
@@ -47,6 +55,7 @@ def generate(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
+    min_p: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """The target of each source, up to its separator or `tokens` long, all as one batch."""
@@ -55,11 +64,11 @@ def generate(
     cache = model.new_cache(len(sources), tokens)
     begin = torch.full((len(sources), 1), separator, device=device)
     logits = model.prefill(source, begin, cache, source_lengths=lengths)
-    made = [pick(logits, temperature, top_k, top_p, generator)]
+    made = [pick(logits, temperature, top_k, top_p, min_p, generator)]
     ended = made[0] == separator
     while len(made) < tokens and not bool(ended.all()):
         logits = model.decode(made[-1], cache)
-        made.append(pick(logits, temperature, top_k, top_p, generator))
+        made.append(pick(logits, temperature, top_k, top_p, min_p, generator))
         ended |= made[-1] == separator
     rows = torch.stack(made, dim=1).tolist()
     return [row[: row.index(separator)] if separator in row else row for row in rows]

@@ -68,6 +68,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--temperature", type=float, default=0.0, help="0: always the likeliest token")
     add("--top-k", type=int, default=0, help="draw from the k likeliest tokens only; 0: from all")
     add("--top-p", type=float, default=1.0, help="draw from the likeliest with this share only")
+    add(
+        "--min-p",
+        type=float,
+        default=0.0,
+        help="draw none less likely than this share of the likeliest",
+    )
     add("--seed", type=int, default=1, help="of the draws")
     add("--device", default=device, help="cpu, cuda, ...")
 
@@ -79,6 +85,8 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
     checked(options, positive=positive, signed=("length_penalty",))
     if not 0 < options.top_p <= 1:
         raise ValueError(f"--top-p is {options.top_p}, not in (0, 1]")
+    if options.min_p > 1:
+        raise ValueError(f"--min-p is {options.min_p}, not in [0, 1]")
     if options.beams > 1 and options.temperature > 0:
         raise ValueError(
             f"--beams {options.beams} searches for the likeliest, --temperature "
@@ -156,6 +164,7 @@ def answers(
             temperature=options.temperature,
             top_k=options.top_k,
             top_p=options.top_p,
+            min_p=options.min_p,
             generator=torch.Generator(options.device).manual_seed(options.seed),
         )
         return [tokenizer.decode(row) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import TestsPlan
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     CORPUS_FILES,
@@ -24,6 +24,14 @@ from codegen.spec.head import SpecHead
 from codegen.spec.tasks.causal_lm import CorpusData
 
 
+def decoding_files(chats: bool, speculates: bool) -> tuple[FilePlan, ...]:
+    """What makes texts of prompts."""
+    names = ("generate", "detokenize", *(("chat",) * chats), *(("speculate",) * speculates))
+    return tuple(
+        FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots=()) for name in names
+    )
+
+
 def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     """Windows of a text, their targets one token on; sampling goes on from a prompt."""
     said = spec.data
@@ -33,7 +41,9 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     generation = spec.checkpoint.huggingface is not None
     held_out = "fraction of the texts held out, their end"
     documents = DOCUMENTS in network.inputs
-    generate = "generate" if network.bounded else "generate_endless"
+    chats = said.tokenizer == "file"
+    takes_back = network.takes_back == "always"
+    speculates = network.bounded and takes_back and not network.prefix
     return TextTask(
         name="causal-lm",
         data="text",
@@ -65,19 +75,18 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "usage": "tasks/text/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
-            "generate": f"tasks/causal_lm/{generate}.py.jinja",
-            "generate_arguments": "tasks/causal_lm/generate_arguments.py.jinja",
             "trained": "tasks/causal_lm/trained.py.jinja",
         },
         files=(
             *sampling_files(
                 "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
             ),
+            *decoding_files(chats, speculates),
             *CORPUS_FILES,
             EVALUATE,
         ),
         tests=TestsPlan(
-            imports=(),
+            imports=("tasks/causal_lm/tests/imports.py.jinja",),
             constants=(),
             parts=(
                 "tasks/text/tests/fixtures.py.jinja",
@@ -95,6 +104,10 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         separator=separator,
         generation=generation,
         streams=network.carries,
+        bounded=network.bounded,
+        takes_back=takes_back,
+        speculates=speculates,
+        chats=chats,
         codes=True,
         sampling=f"Sample from a trained {spec.name}",
         prompt="prompt",
@@ -102,6 +115,5 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "how many to make",
             0.8,
             generation,
-            OptionPlan("samples", "int", 1, "of each prompt"),
         ),
     )

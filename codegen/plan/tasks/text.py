@@ -88,6 +88,10 @@ class TextTask(TaskPlan):
     decoder: bool = False  # whether what is made begins with a token of its own
     generation: bool = False  # whether a generation_config.json may lie beside the weights
     streams: bool = False  # whether each row of a batch goes on where it was in the one before
+    bounded: bool = False  # whether what decoding keeps grows with a text, up to a length
+    takes_back: bool = False  # whether decoding can forget whatever it has read last
+    speculates: bool = False  # whether a smaller model may guess ahead
+    chats: bool = False  # whether a tokenizer's file may say how a chat becomes a text
     codes: bool = False  # whether each token is a target, so that losses say what a text costs
 
     @property
@@ -155,12 +159,14 @@ def sampling_options(
     penalty = "above 1: tokens that are there already are less likely"
     top_k = "draw from the k likeliest tokens only; 0: from all"
     top_p = "draw from the likeliest with this share only"
+    min_p = "draw none less likely than this share of the likeliest"
     return (
         OptionPlan("tokens", "int", 200, tokens),
         *more,
         OptionPlan("temperature", "float", temperature, "0: always the likeliest token"),
         OptionPlan("top_k", "int", 0, top_k),
         OptionPlan("top_p", "float", 1.0, top_p),
+        OptionPlan("min_p", "float", 0.0, min_p),
         *((OptionPlan("repetition_penalty", "float", 1.0, penalty),) if generation else ()),
         OptionPlan("seed", "int", 1, "of the draws"),
     )

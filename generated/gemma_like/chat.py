@@ -1,0 +1,104 @@
+# Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
+"""What is said in a chat as one text, by the template that came with the tokenizer."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .checkpoint import read_json
+
+FILE, CONFIG = "chat_template.jinja", "tokenizer_config.json"
+SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
+
+
+class Message(NamedTuple):
+    """Something that the system, the user or the assistant has said."""
+
+    role: str
+    content: str
+
+
+class ChatTemplate:
+    """A Jinja template, run in a sandbox as transformers runs it."""
+
+    def __init__(self, source: str, special: Mapping[str, str], path: Path) -> None:
+        try:
+            import jinja2
+            from jinja2.sandbox import ImmutableSandboxedEnvironment
+        except ImportError:
+            raise ValueError("chats need the jinja2 package: pip install jinja2") from None
+        self.path, self.special, self.errors = path, special, (jinja2.TemplateError, TypeError)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.filters["tojson"] = to_json
+        environment.globals["raise_exception"] = refuse
+        environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
+        try:
+            self.template = environment.from_string(source)
+        except jinja2.TemplateError as error:
+            raise ValueError(f"{path} has no template of a chat: {error!s:.200}") from None
+
+    def render(self, messages: Sequence[Message], answer: bool = True) -> str:
+        """The text of messages and, before an `answer`, how that begins."""
+        said = [message._asdict() for message in messages]
+        try:
+            text = self.template.render(
+                messages=said,
+                tools=None,
+                documents=None,
+                add_generation_prompt=answer,
+                **self.special,
+            )
+        except self.errors as error:
+            raise ValueError(f"the template of {self.path} refuses: {error!s:.200}") from None
+        for role, content in messages:
+            if role != "assistant" and content.strip() not in text:
+                raise ValueError(f"the template of {self.path} leaves out what the {role} says")
+        return text
+
+
+def refuse(message: str) -> None:
+    """What a template calls where it can't do what it is asked for."""
+    import jinja2
+
+    raise jinja2.TemplateError(message)
+
+
+def to_json(value: Any, indent: int | None = None, **how: Any) -> str:
+    """Jinja's own filter would write <, >, & and ' in another way."""
+    return json.dumps(value, ensure_ascii=False, indent=indent, **how)
+
+
+def read_template(folder: Path) -> ChatTemplate:
+    """The template in the folder of a checkpoint, and the tokens that it calls by name."""
+    config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    if not isinstance(config, dict):
+        raise ValueError(f"{folder / CONFIG} is no mapping of fields")
+    source, path = config.get("chat_template"), folder / CONFIG
+    if (folder / FILE).is_file():
+        path = folder / FILE
+        try:
+            source = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} can't be read: {error}") from None
+    elif isinstance(source, list):  # several with names
+        source = next((one.get("template") for one in source if one.get("name") == "default"), None)
+    if not isinstance(source, str):
+        raise ValueError(f"{folder} says in neither {FILE} nor {CONFIG} how a chat becomes a text")
+    return ChatTemplate(source, special_tokens(config), path)
+
+
+def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of the tokens that the file names."""
+    found = {}
+    for name in SPECIAL:
+        said = config.get(name)
+        said = said.get("content") if isinstance(said, dict) else said
+        if isinstance(said, str):
+            found[name] = said
+    return found
