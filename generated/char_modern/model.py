@@ -232,6 +232,10 @@ class Cache:
             layer.take(before)
         self.tokens[:, : other.length] = other.tokens
 
+    def forget(self, rows: Tensor) -> None:
+        """Empties rows (N,), which begin anew."""
+        self.lengths, self.used = self.lengths.index_fill(0, rows, 0), None
+
 
 def token_losses(x: Tensor, weight: Tensor, targets: Tensor, softcap: float) -> Tensor:
     logits = softcap * torch.tanh(F.linear(x, weight).float() / softcap)

@@ -374,6 +374,10 @@ class Cache:
         for layer, before in zip(self.layers, other.layers, strict=True):
             layer.take(before)
 
+    def forget(self, rows: Tensor) -> None:
+        """Empties rows (N,), which begin anew."""
+        self.lengths, self.used = self.lengths.index_fill(0, rows, 0), None
+
 
 BLOCKS: dict[str, Callable[[Config], nn.Module]] = {
     "dense": lambda config: Block(config, MLP(config, config.d_ff)),

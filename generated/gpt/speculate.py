@@ -84,7 +84,7 @@ def speculate(
                 break
         agreed = len(prompt) + len(made) - len(read) - (made[-1] != guessed)
         guesses.made, guesses.right = guesses.made + AHEAD, guesses.right + agreed
-        text.take_back(len(read) + min(agreed, len(made) - 1))
+        text.take_back(len(read) + agreed)
 
 
 def guess(session: Session, text: list[int], expected: int) -> list[int]:

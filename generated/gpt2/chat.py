@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .checkpoint import read_json
+from .data import Tokenizer
 
 FILE, CONFIG = "chat_template.jinja", "tokenizer_config.json"
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -33,7 +34,9 @@ class ChatTemplate:
             raise ValueError("chats need the jinja2 package: pip install jinja2") from None
         self.path, self.special, self.errors = path, special, (jinja2.TemplateError, TypeError)
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.loopcontrols", generation_tag()],
         )
         environment.filters["tojson"] = to_json
         environment.globals["raise_exception"] = refuse
@@ -60,6 +63,27 @@ class ChatTemplate:
             if role != "assistant" and content.strip() not in text:
                 raise ValueError(f"the template of {self.path} leaves out what the {role} says")
         return text
+
+    def ends(self, tokenizer: Tokenizer) -> tuple[int, ...]:
+        """The token that ends what is said, where it has a name."""
+        tokens = tokenizer.encode(self.special.get("eos_token", ""))
+        return tuple(tokens) if len(tokens) == 1 else ()
+
+
+def generation_tag() -> type[Any]:
+    """`{% generation %}`, with which templates mark what an assistant says, to train on it."""
+    from jinja2.ext import Extension
+    from jinja2.nodes import Node
+    from jinja2.parser import Parser
+
+    class Generation(Extension):
+        tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
+
+        def parse(self, parser: Parser) -> Node | list[Node]:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    return Generation
 
 
 def refuse(message: str) -> None:

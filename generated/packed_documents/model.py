@@ -243,6 +243,11 @@ class Cache:
             layer.take(before)
         self.starts = other.starts
 
+    def forget(self, rows: Tensor) -> None:
+        """Empties rows (N,), which begin anew."""
+        self.lengths, self.used = self.lengths.index_fill(0, rows, 0), None
+        self.starts = self.starts.index_fill(0, rows, 0)
+
 
 class Model(nn.Module):
     def __init__(self, config: Config) -> None:

@@ -212,6 +212,10 @@ class Cache:
             layer.take(before)
         self.prefix_lengths = other.prefix_lengths
 
+    def forget(self, rows: Tensor) -> None:
+        """Empties rows (N,), which begin anew."""
+        self.lengths, self.used = self.lengths.index_fill(0, rows, 0), None
+
 
 class Model(nn.Module):
     def __init__(self, config: Config) -> None:

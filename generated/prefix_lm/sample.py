@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -199,6 +199,8 @@ def talk(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> Non
     generator = torch.Generator(options.device).manual_seed(options.seed)
     first = [Message("system", options.system)] if options.system else []
     messages, context = [*first], model.config.context_length
+    choice = choice_of(options)
+    choice = replace(choice, ends=choice.ends or template.ends(tokenizer))
     for line in typed():
         if line.strip() == "/new":
             messages = [*first]
@@ -211,7 +213,6 @@ def talk(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> Non
                 f"the chat has {len(tokens)} tokens by now, and the model reads {context}"
             )
         room = min(context - len(tokens), options.tokens)
-        choice = choice_of(options)
         answer = Detokenizer(tokenizer, tokens, options.stop, choice.ends)
         steps = stream(session, session.go_on(tokens, room - 1), room, choice, generator)
         said = ""

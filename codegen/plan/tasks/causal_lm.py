@@ -24,11 +24,13 @@ from codegen.spec.head import SpecHead
 from codegen.spec.tasks.causal_lm import CorpusData
 
 
-def decoding_files(chats: bool, speculates: bool) -> tuple[FilePlan, ...]:
+def decoding_files(chats: bool, speculates: bool, serves: bool) -> tuple[FilePlan, ...]:
     """What makes texts of prompts."""
-    names = ("generate", "detokenize", *(("chat",) * chats), *(("speculate",) * speculates))
+    parts = ("generate", "detokenize", *(("chat",) * chats), *(("speculate",) * speculates))
+    names = {**dict.fromkeys(parts, ()), **({"slots": (), "asked": (), "serve": ("main",)} if serves else {})}
     return tuple(
-        FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots=()) for name in names
+        FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots=roots)
+        for name, roots in names.items()
     )
 
 
@@ -42,6 +44,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     held_out = "fraction of the texts held out, their end"
     documents = DOCUMENTS in network.inputs
     chats = said.tokenizer == "file"
+    serves = not network.prefix and not network.rereads  # where no row depends on the others
     takes_back = network.takes_back == "always"
     speculates = network.bounded and takes_back and not network.prefix
     return TextTask(
@@ -59,7 +62,11 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         counted_as="tokens",
         loss="loss (nats per token)",
         flops_of="token",
-        uses=(("sample", "--prompt Once"), ("evaluate", "--data other.txt")),
+        uses=(
+            ("sample", "--prompt Once"),
+            *((("serve", "--port 8000"),) if serves else ()),
+            ("evaluate", "--data other.txt"),
+        ),
         cached=f"{network.context_length:,} tokens",
         flops=flops,
         options=(
@@ -81,7 +88,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             *sampling_files(
                 "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
             ),
-            *decoding_files(chats, speculates),
+            *decoding_files(chats, speculates, serves),
             *CORPUS_FILES,
             EVALUATE,
         ),
