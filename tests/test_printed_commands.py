@@ -12,7 +12,14 @@ from click import Context
 
 from codegen.cli import cli
 from tests.printed.commands import commands
-from tests.printed.project import NAMES, ROOT, named_in, write_checkpoints, write_project
+from tests.printed.project import (
+    NAMES,
+    ROOT,
+    named_in,
+    write_chat_templates,
+    write_checkpoints,
+    write_project,
+)
 from tests.printed.shell import run, short, write_programs
 
 FEW = ("linear_regression",)
@@ -52,6 +59,8 @@ def typed(command: str) -> str:
 
 
 def check(command: str, project: Path) -> None:
+    if "--chat" in command:
+        write_chat_templates(project)
     code, out = run(typed(command), project)
     assert code == 0, f"{typed(command)}\n{out}"
 

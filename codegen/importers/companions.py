@@ -1,7 +1,7 @@
 """What samples need of a checkpoint's folder beside its weights, kept beside ours.
 
 tokenizer.json says how text becomes tokens and what is added to one, generation_config.json how
-tokens are chosen and where a text ends.
+tokens are chosen and where a text ends, and a template how a chat becomes a text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import yaml
 from codegen.importers.config import Config
 
 TOKENIZER, GENERATION = "tokenizer.json", "generation_config.json"
+CHAT = ("chat_template.jinja", "tokenizer_config.json")
 OF_TYPES = Path(__file__).with_name("generation.yaml")
 INNER = ("decoder", "generator", "text_config")  # of a config, the one of the part that writes
 FIELDS = (  # of generation_config.json, which older folders have in config.json
@@ -31,12 +32,14 @@ FIELDS = (  # of generation_config.json, which older folders have in config.json
 
 
 def keep_companions(source: Path, config: Config, to: Path, *, writes: bool) -> None:
-    """Copies tokenizer.json and, of a model that writes text, generation_config.json to a folder.
+    """Copies tokenizer.json to a folder; of a model that writes text, generation_config.json, too.
 
-    A folder without the second gets what its config.json says, as transformers reads it.
+    A folder without the second gets what its config.json says, as transformers reads it. Such a
+    model may chat: then the tokenizer's own files say how a chat becomes a text.
     """
-    if (source / TOKENIZER).is_file():
-        shutil.copyfile(source / TOKENIZER, to / TOKENIZER)
+    for name in (TOKENIZER, *(CHAT if writes else ())):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, to / name)
     if not writes:
         return
     if (source / GENERATION).is_file():

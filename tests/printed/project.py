@@ -146,3 +146,10 @@ def write_checkpoints(folder: Path) -> None:
     save_file(resnet50(num_classes=3).state_dict(), folder / "flowers.safetensors")
     (folder / "flowers.txt").write_text("\n".join(CLASSES))
     torch.save(timm.create_model("resnet50d").state_dict(), folder / "model.pth")
+
+
+def write_chat_templates(folder: Path) -> None:
+    """Says beside each checkpoint how a chat becomes a text."""
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    for checkpoint in (*folder.glob("out/*/"), *folder.glob("weights/*/")):
+        (checkpoint / "chat_template.jinja").write_text(template)
