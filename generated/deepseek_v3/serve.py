@@ -94,7 +94,8 @@ class Server(ThreadingHTTPServer):
             )
         ends = asked.choice.ends
         stops = (*self.options.stop, *asked.stops)
-        text = Detokenizer(self.tokenizer, prompt, stops, ends)
+        before = prompt if asked.special else []  # an answer in a chat begins anew
+        text = Detokenizer(self.tokenizer, before, stops, ends)
         request = Request(prompt, tokens, asked.choice, text, asked.seed)
         if not self.slots.ask(request):
             raise RefusedError(429, "all slots are taken, and so are the places to wait for one")

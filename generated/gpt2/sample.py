@@ -252,11 +252,12 @@ def talk(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> Non
         tokens = tokenizer.encode(template.render(messages))
         check_tokens([tokens], model.config.vocab_size)
         if len(tokens) >= context:
-            raise ValueError(
-                f"the chat has {len(tokens)} tokens by now, and the model reads {context}"
-            )
+            long = f"the chat would have {len(tokens)} tokens, and the model reads {context}"
+            print(f"{long}: say less, or begin another with /new", file=sys.stderr)
+            messages.pop()
+            continue
         room = min(context - len(tokens), count(options, len(tokens)))
-        answer = Detokenizer(tokenizer, tokens, options.stop, choice.ends)
+        answer = Detokenizer(tokenizer, [], options.stop, choice.ends)
         steps = stream(session, session.go_on(tokens, room - 1), room, choice, generator)
         said = ""
         for (piece,) in pieces(steps, [answer]):
