@@ -32,7 +32,7 @@ WITHOUT_EFFECT = {  # fields that change nothing if they say this
     "begin_suppress_tokens": [],
 }
 # Of no effect where the likeliest token is taken, or where there are no beams.
-OF_DRAWING = ("temperature", "top_", "typical_p", "epsilon_cutoff", "eta_cutoff")
+OF_DRAWING = ("temperature", "top_", "typical_p", "min_p", "epsilon_cutoff", "eta_cutoff")
 OF_BEAMS = ("early_stopping", "length_penalty")
 OF_SPEED = (  # beginnings of fields that leave the tokens what they are
     *("bos_token_id", "pad_token_id", "use_", "cache_", "max_cache_len", "low_memory", "output_"),
@@ -60,11 +60,12 @@ def read_generation(folder: Path) -> dict[str, Any]:
         return value
 
     draws = take("do_sample", False, bool)
-    found: dict[str, Any] = {
-        "temperature": float(take("temperature", 1.0, float, int)) if draws else 0.0,
-        "top_k": take("top_k", 50, int) if draws else 0,  # as in transformers
-        "top_p": float(take("top_p", 1.0, float, int)) if draws else 1.0,
-        "min_p": float(take("min_p", 0.0, float, int)) if draws else 0.0,
+    found: dict[str, Any] = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+    if draws:  # by default as in transformers
+        found["top_k"] = take("top_k", 50, int)
+        for name, default in (("temperature", 1.0), ("top_p", 1.0), ("min_p", 0.0)):
+            found[name] = float(take(name, default, float, int))
+    found |= {
         "repetition_penalty": float(take("repetition_penalty", 1.0, float, int, least=1e-6)),
         "ends": token_ids(path, "eos_token_id", said),
     }

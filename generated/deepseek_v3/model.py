@@ -300,10 +300,6 @@ class LayerCache:
         self.rows = torch.arange(batch, device=like.device)[:, None]
         self.keys = like.new_zeros(batch, 1, slots, width)  # (B, 1, S, R + D)
 
-    def take(self, other: LayerCache) -> None:
-        """Becomes what one with fewer slots is, in which no position has come round."""
-        self.keys[:, :, : other.keys.size(2)] = other.keys
-
     def store(self, k: Tensor) -> Tensor:
         """Keeps the latents of new tokens (B, 1, T, R + D); all those that they may see."""
         return self.keep(self.keys, k)
@@ -367,16 +363,6 @@ class Cache:
         """Takes longer rows back to `lengths` (B,): forgets wrong guesses, keeps a prompt."""
         check("lengths", lengths, self.lengths.shape, self.rows, range(self.length + 1))
         self.lengths, self.used = torch.minimum(self.lengths, lengths), None
-
-    def take(self, other: Cache) -> None:
-        """Becomes what a shorter one is, with room for more."""
-        self.lengths, self.used = other.lengths, other.used
-        for layer, before in zip(self.layers, other.layers, strict=True):
-            layer.take(before)
-
-    def forget(self, rows: Tensor) -> None:
-        """Empties rows (N,), which begin anew."""
-        self.lengths, self.used = self.lengths.index_fill(0, rows, 0), None
 
 
 BLOCKS: dict[str, Callable[[Config], nn.Module]] = {

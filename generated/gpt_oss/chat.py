@@ -71,19 +71,16 @@ class ChatTemplate:
 
 
 def generation_tag() -> type[Any]:
-    """`{% generation %}`, with which templates mark what an assistant says, to train on it."""
+    """A tag with which templates mark what an assistant says, for those who train on it."""
     from jinja2.ext import Extension
     from jinja2.nodes import Node
     from jinja2.parser import Parser
 
-    class Generation(Extension):
-        tags = {"generation"}  # noqa: RUF012 - as jinja2 declares it
+    def parse(_: Extension, parser: Parser) -> Node | list[Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
-        def parse(self, parser: Parser) -> Node | list[Node]:
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-    return Generation
+    return type("Generation", (Extension,), {"tags": {"generation"}, "parse": parse})
 
 
 def refuse(message: str) -> None:

@@ -68,16 +68,12 @@ class Server(ThreadingHTTPServer):
             raise RefusedError(400, str(error)) from None
         vocabulary, length = self.slots.model.config.vocab_size, self.slots.length
         if not prompt or max(prompt) >= vocabulary:
-            raise RefusedError(
-                400, f"the prompt has no tokens, or some beyond the {vocabulary} known"
-            )
+            raise RefusedError(400, f"the prompt has none of the {vocabulary} tokens, or others")
         room = length - len(prompt)
         tokens = min(room, self.options.tokens or room) if asked.tokens is None else asked.tokens
         if room < 1 or tokens > room:
             more = f" and {asked.tokens} to be made" if asked.tokens else ""
-            raise RefusedError(
-                400, f"{len(prompt)} tokens{more} are more than the {length} of a slot"
-            )
+            raise RefusedError(400, f"{len(prompt)} tokens{more}: a slot has room for {length}")
         ends = asked.choice.ends
         stops = (*self.options.stop, *asked.stops)
         before = prompt if asked.special else []  # an answer in a chat begins anew
@@ -101,12 +97,8 @@ class Handler(BaseHTTPRequestHandler):
             self.check_key()
             if self.path not in ("/v1/models", f"/v1/models/{NAME}"):
                 raise RefusedError(404, f"there is no {self.path:.80}")
-            model = {
-                "id": NAME,
-                "object": "model",
-                "created": self.server.began,
-                "owned_by": "tgen",
-            }
+            began = self.server.began
+            model = {"id": NAME, "object": "model", "created": began, "owned_by": "you"}
             several = {"object": "list", "data": [model]}
             self.reply(200, several if self.path == "/v1/models" else model)
         except RefusedError as refused:
@@ -309,9 +301,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, finish)
     worker.start()
     host, port = server.server_address[:2]
-    print(
-        f"serving {NAME} at http://{host!s}:{port}/v1, {options.slots} slots of {length:,} tokens"
-    )
+    slots_of = f"{options.slots} slots of {length:,} tokens"
+    print(f"serving {NAME} at http://{host!s}:{port}/v1, {slots_of}")
     server.serve_forever()
     print("finishing what runs")
     server.settle()

@@ -129,7 +129,9 @@ class Session:
         if self.cache is None or self.held + longest > self.model.config.context_length:
             return self.begin(expected)
         if self.held + longest > self.cache.length:
-            self.cache = self.longer(self.cache, self.held + longest + expected)
+            room = max(2 * self.cache.length, self.held + longest + expected)
+            room = min(room, self.model.config.context_length)
+            self.cache = longer(self.cache, self.model, room)
         self.held += longest
         tokens, lengths = side_by_side(new, self.device)
         return self.append(tokens, lengths, self.cache)
@@ -171,13 +173,6 @@ class Session:
         self.held += len(new)
         return self.model.extend(torch.tensor([new], device=self.device), self.cache)[0]
 
-    def longer(self, cache: Cache, length: int) -> Cache:
-        """A cache with room for so many tokens, and more, that holds what the other does."""
-        context = self.model.config.context_length
-        grown = self.model.new_cache(len(self.texts), min(context, max(length, 2 * cache.length)))
-        grown.take(cache)
-        return grown
-
     def go_on(self, tokens: list[int], expected: int) -> Tensor:
         """Logits (1, V) after the one text that this becomes: of its tokens only the new are read.
 
@@ -198,6 +193,22 @@ class Session:
             self.texts, self.held = [self.texts[0][:length]], length
             return
         self.texts, self.cache = [[]], None
+
+
+def longer(cache: Cache, model: Model, length: int) -> Cache:
+    """A cache of so many tokens that holds what a shorter one does."""
+    grown = model.new_cache(len(cache.rows), length)
+    grown.lengths, grown.used = cache.lengths, cache.used
+    for layer, before in zip(grown.layers, cache.layers, strict=True):
+        layer.keys[:, :, : before.keys.size(2)] = before.keys
+        layer.values[:, :, : before.values.size(2)] = before.values
+    return grown
+
+
+def forget(cache: Cache, row: int) -> None:
+    """Empties a row, which begins anew."""
+    rows = torch.tensor([row], device=cache.lengths.device)
+    cache.lengths, cache.used = cache.lengths.index_fill(0, rows, 0), None
 
 
 def side_by_side(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:

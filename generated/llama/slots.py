@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .detokenize import Detokenizer
-from .generate import Choice, Picker, side_by_side
+from .generate import Choice, Picker, forget, side_by_side
 from .model import Model
 
 READ_TOGETHER = 64  # tokens of a prompt: so long the others wait for their next one
@@ -131,7 +131,7 @@ class Slots:
     @torch.inference_mode()
     def forget(self, row: int) -> None:
         """Empties a slot for the request that has it now."""
-        self.cache.forget(torch.tensor([row], device=self.device))
+        forget(self.cache, row)
         self.held[row] = 0
         request = self.rows[row]
         assert request is not None

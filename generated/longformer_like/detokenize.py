@@ -14,9 +14,15 @@ class Detokenizer:
     """The text after a prompt, up to one of the `ends` (tokens) or `stops` (texts)."""
 
     def __init__(
-        self, tokenizer: Tokenizer, prompt: list[int], stops: Sequence[str], ends: Collection[int]
+        self,
+        tokenizer: Tokenizer,
+        prompt: list[int],
+        stops: Sequence[str],
+        ends: Collection[int],
+        whole: bool = False,
     ) -> None:
         self.tokenizer, self.stops, self.ends = tokenizer, stops, ends
+        self.whole = whole  # whether the text of an end is shown, if it has one
         self.tokens = prompt[-KEPT:]
         self.known = len(self.tokens)  # tokens whose text has been given
         self.held = ""  # text that may be the beginning of a stop
@@ -24,8 +30,10 @@ class Detokenizer:
 
     def add(self, token: int) -> str:
         """The text that is certain with one token more."""
-        if self.ended or token in self.ends:
-            self.ended = True
+        if self.ended:
+            return ""
+        self.ended = token in self.ends
+        if self.ended and not self.whole:
             return ""
         self.tokens.append(token)
         before = self.tokenizer.decode(self.tokens[: self.known])

@@ -173,6 +173,14 @@ class Session:
         self.texts, self.cache = [[]], None
 
 
+def forget(cache: Cache, row: int) -> None:
+    """Empties a row, which begins anew."""
+    rows = torch.tensor([row], device=cache.lengths.device)
+    cache.lengths = cache.lengths.index_fill(0, rows, 0)
+    hidden, kept = cache.state
+    cache.state = hidden.index_fill(1, rows, 0), kept.index_fill(1, rows, 0)
+
+
 def side_by_side(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Rows as one batch (B, T), and how many tokens of each are no padding (B,)."""
     lengths = torch.tensor([len(row) for row in rows], device=device)

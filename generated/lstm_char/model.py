@@ -100,12 +100,6 @@ class Cache:
         if self.began:
             raise ValueError("prompts for a cache that holds tokens: append them with extend")
 
-    def forget(self, rows: Tensor) -> None:
-        """Empties rows (N,), which begin anew."""
-        self.lengths = self.lengths.index_fill(0, rows, 0)
-        hidden, kept = self.state
-        self.state = hidden.index_fill(1, rows, 0), kept.index_fill(1, rows, 0)
-
     def truncate(self, lengths: Tensor) -> None:
         """Refuses to take rows back: a state no longer has what it was before."""
         raise ValueError("no way back: a state forgets what it was")

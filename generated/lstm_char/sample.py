@@ -165,7 +165,7 @@ def show(
 ) -> None:
     """Prints prompts and what becomes of them: of one as it is made."""
     ends = ()
-    texts = [Detokenizer(tokenizer, prompt, options.stop, ends) for prompt in prompts]
+    texts = [Detokenizer(tokenizer, prompt, options.stop, ends, True) for prompt in prompts]
     whole = [tokenizer.decode(prompt) for prompt in prompts]
     alone = len(prompts) == 1
     if alone:

@@ -142,11 +142,6 @@ class LayerCache:
         self.keys = like.new_zeros(batch, heads, slots, head_dim)  # (B, H, S, D)
         self.values = torch.zeros_like(self.keys)
 
-    def take(self, other: LayerCache) -> None:
-        """Becomes what one with fewer slots is, in which no position has come round."""
-        self.keys[:, :, : other.keys.size(2)] = other.keys
-        self.values[:, :, : other.values.size(2)] = other.values
-
     def store(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Keeps keys and values of new tokens (B, H, T, D); all those that they may see."""
         return self.keep(self.keys, k), self.keep(self.values, v)
@@ -210,16 +205,6 @@ class Cache:
         """Takes longer rows back to `lengths` (B,): forgets wrong guesses, keeps a prompt."""
         check("lengths", lengths, self.lengths.shape, self.rows, range(self.length + 1))
         self.lengths, self.used = torch.minimum(self.lengths, lengths), None
-
-    def take(self, other: Cache) -> None:
-        """Becomes what a shorter one is, with room for more."""
-        self.lengths, self.used = other.lengths, other.used
-        for layer, before in zip(self.layers, other.layers, strict=True):
-            layer.take(before)
-
-    def forget(self, rows: Tensor) -> None:
-        """Empties rows (N,), which begin anew."""
-        self.lengths, self.used = self.lengths.index_fill(0, rows, 0), None
 
 
 class Model(nn.Module):

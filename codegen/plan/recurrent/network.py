@@ -114,6 +114,7 @@ class RecurrentNetwork:
     rereads: tuple[Read, ...] = ()
     decodes: bool = True
     takes_back: str = "never"
+    cache_room: str = "recurrent/forget.py.jinja"
     past_recall: str = ""
     bounded: bool = False
     sources_by_length: bool = False

@@ -27,10 +27,11 @@ from codegen.spec.tasks.causal_lm import CorpusData
 def decoding_files(chats: bool, speculates: bool, serves: bool) -> tuple[FilePlan, ...]:
     """What makes texts of prompts."""
     parts = ("generate", "detokenize", *(("chat",) * chats), *(("speculate",) * speculates))
-    names = {**dict.fromkeys(parts, ()), **({"slots": (), "asked": (), "serve": ("main",)} if serves else {})}
+    names = dict.fromkeys((*parts, *(("slots", "asked") * serves)), ())
+    roots: dict[str, tuple[str, ...]] = {**names, **({"serve": ("main",)} if serves else {})}
     return tuple(
-        FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots=roots)
-        for name, roots in names.items()
+        FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots=of_it)
+        for name, of_it in roots.items()
     )
 
 

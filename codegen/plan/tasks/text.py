@@ -60,6 +60,10 @@ class TokenNetwork(Network, Protocol):
         """A template: what a test finds too long ago to be taken back; "" where all can be."""
 
     @property
+    def cache_room(self) -> str:
+        """A template: how a cache gets more room, where it has an end, and how a row is emptied."""
+
+    @property
     def bounded(self) -> bool:
         """Whether what decoding keeps grows with each token, up to a length."""
 

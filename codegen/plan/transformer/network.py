@@ -169,6 +169,11 @@ class TransformerNetwork:
         return "transformer/tests/past_recall.py.jinja" if windowed else ""
 
     @property
+    def cache_room(self) -> str:
+        """The template of how a cache gets more room, and how a row is emptied."""
+        return "transformer/cache/slots.py.jinja"
+
+    @property
     def carries(self) -> bool:
         """Whether training goes on from what the batch before has left."""
         return False
