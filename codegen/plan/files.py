@@ -34,6 +34,7 @@ class TestsPlan:
 
 
 WEIGHTS = FilePlan("weights.py", "package/weights.py.jinja")
+EXPORT = FilePlan("export.py", "package/export/huggingface.py.jinja", roots=("main",))
 NAMED_WEIGHTS = FilePlan("weights.py", "network/weights.py.jinja")
 
 
@@ -81,6 +82,7 @@ def package_files(
         FilePlan("resume.py", "package/resume.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((weights,) if weights else ()),
+        *((EXPORT,) if weights == WEIGHTS else ()),
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", "package/README.md.jinja"),
     )
