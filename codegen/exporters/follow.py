@@ -20,6 +20,7 @@ from codegen.plan.transformer.lower import lower_network
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
 Values = Mapping[str, Any]
+Place = tuple[str | int, ...]
 OF_ROPE = ("rope_theta", "partial_rotary_factor")  # said in rope_parameters
 ALL = 2**30  # a window that sees everything
 # Fields of a Config that say how training goes, and nothing of what a model computes.
@@ -84,7 +85,7 @@ class Follower:
         first = self.sample(fields)
         assert first is not None, fields
         self.first = first
-        self.moved: set[tuple[str, ...]] = set()
+        self.moved: set[Place] = set()
         self.fields = {**fields, **self._defaults(fields)}
         self.first = Sample(self.fields, first.config)
         self.samples = [self.first]
@@ -110,7 +111,7 @@ class Follower:
         except TgenError:
             return None
 
-    def _move(self, path: tuple[str, ...], value: int | float) -> None:
+    def _move(self, path: Place, value: int | float) -> None:
         """A sample in which one number is another, or it and one that has to be equal."""
         alike = [other for other, one in _numbers(self.fields, ()) if one == value != 0]
         for others in ((), *((one,) for one in alike if one != path)):
@@ -133,7 +134,7 @@ class Follower:
             type(own[name]) is type(other[name]) for name in own
         )
 
-    def code(self, path: tuple[str, ...], value: Any) -> Code:
+    def code(self, path: Place, value: Any) -> Code:
         """The code of one field, at any depth."""
         if isinstance(value, dict):
             return joined({key: self.code((*path, key), inner) for key, inner in value.items()})
@@ -153,11 +154,13 @@ class Follower:
                 return candidate
         return None
 
-    def _list(self, path: tuple[str, ...], value: list[Any]) -> Code:
+    def _list(self, path: Place, value: list[Any]) -> Code:
         """A list with an entry for each layer."""
         for code in by_layer(self.first.config, value):
             if code.holds(self.samples, lambda sample: _get(sample.fields, path)):
                 return code
+        if any(isinstance(entry, list | dict) for entry in value):
+            return _list_of([self.code((*path, i), one) for i, one in enumerate(value)])
         return constant(value)
 
 
@@ -167,6 +170,11 @@ def joined(parts: dict[str, Code]) -> Code:
     return Code(
         f"{{{text}}}", lambda config: {key: code.value(config) for key, code in parts.items()}
     )
+
+
+def _list_of(parts: list[Code]) -> Code:
+    text = ", ".join(code.text for code in parts)
+    return Code(f"[{text}]", lambda config: [code.value(config) for code in parts])
 
 
 def candidates(config: Values, value: int | float) -> Iterator[Code]:
@@ -200,6 +208,9 @@ def candidates(config: Values, value: int | float) -> Iterator[Code]:
         elif isinstance(value, float) and b and same(float(a / b), value):
             text = f"config.{one} / config.{other}"
             yield Code(text, lambda c, x=one, y=other: c[x] / c[y])
+        elif isinstance(value, float) and b > 0 and same(a * b**0.5, value):
+            text = f"config.{one} * config.{other} ** 0.5"
+            yield Code(text, lambda c, x=one, y=other: c[x] * c[y] ** 0.5)
 
 
 def _of_tuple(name: str, own: tuple[Any, ...]) -> Iterator[Code]:
@@ -280,7 +291,7 @@ def by_layer(config: Values, value: list[Any]) -> Iterator[Code]:
                 yield Code(text, lambda c: value[:1] * len(c["layers"]))
 
 
-def _numbers(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int | float]]:
+def _numbers(value: Any, path: Place) -> Iterator[tuple[Place, int | float]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _numbers(inner, (*path, key))
@@ -296,13 +307,13 @@ def _others(value: int | float) -> Iterator[int | float]:
         yield from (n for n in (value * 2, value * 3, value // 2, value + 1, value - 1) if n > 0)
 
 
-def _with(fields: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+def _with(fields: dict[str, Any], path: Place, value: Any) -> dict[str, Any]:
     name, *rest = path
     inner = _with(fields[name], tuple(rest), value) if rest else value
     return {**fields, name: inner}
 
 
-def _get(fields: dict[str, Any], path: tuple[str, ...]) -> Any:
+def _get(fields: dict[str, Any], path: Place) -> Any:
     found: Any = fields
     for name in path:
         found = found[name]
@@ -312,7 +323,13 @@ def _get(fields: dict[str, Any], path: tuple[str, ...]) -> Any:
 def _tiled(fields: dict[str, Any], old: int | float, new: int | float) -> dict[str, Any]:
     """With lists of an entry a layer as long as there are layers now."""
     count = int(new)
-    return {
-        name: (value * count)[:count] if isinstance(value, list) and len(value) == old else value
-        for name, value in fields.items()
-    }
+
+
+    def tiled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: tiled(inner) for name, inner in value.items()}
+        if not isinstance(value, list):
+            return value
+        return (value * count)[:count] if len(value) == old else [tiled(one) for one in value]
+
+    return {name: tiled(value) for name, value in fields.items()}

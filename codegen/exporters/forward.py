@@ -91,6 +91,12 @@ def _block(model: TransformerModel, block: Block) -> dict[str, Any]:
         attention["kv_heads"] = attention["kv_heads"] or attention["heads"]
         attention["head_dim"] = head_dim(model, block)
         attention["value_dim"] = value_dim(model, block)
+    if experts := mlp["experts"]:
+        experts["d_ff"] = experts["d_ff"] or mlp["d_ff"]
+        shared = experts["shared"] or {}
+        shared |= {"d_ff": shared.get("d_ff") or experts["d_ff"]} if shared else {}
+        if mlp["d_ff"] is None:  # which no layer reads
+            mlp["d_ff"] = experts["d_ff"]
     gated = block.mlp.kind == "gated"
     mlp["d_ff"] = mlp["d_ff"] or default_width(model.d_model, gated=gated)
     return said

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,7 @@ from codegen.importers.scope import definitions
 from codegen.spec import Spec
 
 MOST_TRIED = 1_500
+NUMBERS = re.compile(r"(?<![\w.])\d+(?![\w.])")
 SUBLAYERS = ("attention", "mlp", "norm", "residual", "conv", "mixer")
 Fields = dict[str, Any]
 
@@ -42,7 +44,7 @@ class _Search:
         self.target: Profile = profile(spec)
         self.leaves = self.target.leaves()
         self.values, self.functions = definitions(mapping)
-        self.likely = named.likely(self.target)
+        self.likely = named.likely(self.target, spec.checkpoint)
         self.tried = 0
         self.error = ""
 
@@ -55,17 +57,19 @@ class _Search:
                 if len(after) < len(differing):
                     fields, differing = {**fields, name: value}, after
         while differing:
+            why = self.error
             better = self.better(fields, differing)
             if better is None:
                 path, (there, here) = next(iter(differing.items()))
-                if self.error:
-                    raise NoWayBackError(self.error)
+                if ("config",) in differing:
+                    raise NoWayBackError(f"{self.mapping.name}: {why}")
                 place = ".".join(map(str, path))
                 raise NoWayBackError(
                     f"{self.mapping.name} has no config for {place} = {here!r} (nearest: {there!r})"
                 )
             fields, differing = better
         return fields
+
 
     # ---- the first guess ----
 
@@ -84,12 +88,31 @@ class _Search:
         for name, guesses in self.likely.items():
             if name in known and name in reads and name not in ("partial_rotary_factor",):
                 fields[name] = guesses[0]
+        if "global_head_dim" in known:
+            windows = [layer["attention"] for layer in self.target.layers if named.windowed(layer)]
+            if windows:
+                fields["head_dim"] = windows[0]["head_dim"]
+                fields["num_key_value_heads"] = windows[0]["kv_heads"]
         if self.mapping.name.endswith(".causal-lm") and "is_decoder" in known:
             fields["is_decoder"] = True
-        for name in list(fields):
-            if fields[name] is None and known.get(name) is None:
-                del fields[name]
-        return fields
+        return {name: v for name, v in fields.items() if v is not None or self._fits(name, v)}
+
+    def _fits(self, name: str, value: Any) -> bool:
+        """Whether a field may hold such a value: one of the kind of its default, if that says it."""
+        default = self.mapping.defaults.get(name)
+        if default is None:
+            return value is not None
+        if isinstance(default, bool) or isinstance(value, bool):
+            return isinstance(default, bool) and isinstance(value, bool)
+        numbers = isinstance(default, int | float) and isinstance(value, int | float)
+        return numbers or isinstance(value, type(default)) or value is None is self.nullable(name)
+
+    def nullable(self, name: str) -> bool | None:
+        """None if expressions ask whether the field is null."""
+        text = f"{name} is None"
+        bodies = [self.mapping.spec, self.mapping.blocks, self.mapping.aspects, self.values]
+        asked = any(text in one or f"{name} is not None" in one for one in _expressions(bodies))
+        return None if asked else False
 
     def parts(self) -> Iterator[tuple[Any, Profile, tuple[dict[str, Any], ...]]]:
         """The parts of the mapping, and of which stack and layers each is."""
@@ -137,12 +160,18 @@ class _Search:
         seen = set()
         for name, value in self.candidates(fields, differing):
             key = (name, repr(value))
-            if key in seen or (name in fields and fields[name] == value):
+            if key in seen or (name in fields and same_kind(fields[name], value)):
+                continue
+            if value is None and name not in fields and self.mapping.defaults.get(name) is None:
+                continue
+            if not self._fits(name, value) and value is not None:
                 continue
             seen.add(key)
             if self.tried > MOST_TRIED:
                 return None
             changed = {**fields, name: value}
+            if value is None and isinstance(self.mapping.defaults.get(name), bool):
+                del changed[name]  # which leaves it to its default
             after = self.differing(changed)
             if len(after) < len(differing):
                 return changed, after
@@ -161,6 +190,11 @@ class _Search:
                 yield name, value
         if ("config",) in differing:
             return
+        lengths = [len(self.target.layers)]
+        if self.target.encoder:
+            lengths.append(len(self.target.encoder.layers))
+        numbers = [int(n) for _, here in differing.values() for n in NUMBERS.findall(str(here))]
+        numbers = list(dict.fromkeys(numbers))[:6]
         targets = list(dict.fromkeys(repr(here) for _, here in differing.values()))[:8]
         values = [here for _, here in differing.values() if repr(here) in targets]
         for name in names:
@@ -172,6 +206,10 @@ class _Search:
             for value in values:
                 if isinstance(value, int | float | str) and not isinstance(value, bool):
                     yield name, value
+            if isinstance(default, int) and any("layers" in path for path in differing):
+                yield from ((name, length) for length in lengths)
+            for n in numbers:
+                yield from ((name, guess) for guess in (n, n - 1, 2 * n, 2 * (n - 1)))
             for value in (None, True, False, *self.words(name)):
                 yield name, value
             for value in values:
@@ -227,6 +265,11 @@ class _Search:
                     if isinstance(node, ast.Constant):
                         found[repr(node.value)] = node.value
         return list(found.values())
+
+
+def same_kind(one: Any, other: Any) -> bool:
+    """Whether two values are one, and True is not 1."""
+    return type(one) is type(other) and bool(one == other)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 from codegen.exporters.forward import Profile
+from codegen.spec.head import Checkpoint
 
 Layer = dict[str, Any]
 
@@ -23,6 +25,9 @@ def rope_there(rope: Any, context: int, fraction: float | None = None) -> dict[s
     kind, length = scaling["kind"], said.pop("original_context_length", None)
     if kind == "longrope":
         said.setdefault("factor", max(1.0, context / (length or context)))
+    if kind == "proportional":
+        said["partial_rotary_factor"] = said.pop("fraction", 1.0)
+        part = {}
     if kind not in ("dynamic", "linear") and length is not None:
         said["original_max_position_embeddings"] = length
     return {"rope_type": kind, **theta, **said, **part}
@@ -95,7 +100,7 @@ def fraction_of(layer: Layer) -> float | None:
     return dim / whole if dim and whole and dim != whole else None
 
 
-def likely(found: Profile) -> dict[str, list[Any]]:
+def likely(found: Profile, checkpoint: Checkpoint) -> dict[str, list[Any]]:
     """Values to try of fields by name, the likeliest first."""
     layers, context = found.layers, found.whole.get("context_length") or 0
     turning = [layer for layer in layers if turned(layer)] or [layers[0]]
@@ -111,15 +116,39 @@ def likely(found: Profile) -> dict[str, list[Any]]:
             one = (layer["attention"]["rope"], context)
             sets[layer_type(layer)] = rope_there(*one)
             parted[layer_type(layer)] = rope_there(*one, fraction_of(layer) or 1.0)
+    for found_sets in (sets, parted):  # a config says those of both kinds
+        for one, other in itertools.permutations(("full_attention", "sliding_attention")):
+            if one in found_sets:
+                found_sets.setdefault(other, {**found_sets[one]})
     kinds = [layer_type(layer) for layer in layers]
+    order = found.whole.get("order")
     mlps = ["sparse" if sparse(layer) else "dense" for layer in layers]
     dense = leading(layers, lambda layer: not sparse(layer))
     turns = [int(turned(layer)) for layer in layers]
     which = [i for i, layer in enumerate(layers) if sparse(layer)]
     without = [i for i, layer in enumerate(layers) if not sparse(layer)]
     any_window = any(map(windowed, layers))
+    full = [one["full_attention"] for one in (sets, parted) if "full_attention" in one]
+    skipped, language = checkpoint.skipped_layers, checkpoint.language
+    growing = (turning[0].get("attention") or {}).get("temperature") or {}
+    if "scale" in growing:
+        ropes.insert(0, {**ropes[0], "llama_4_scaling_beta": growing["scale"]})
+    numbers = [len(layers) + len(skipped)] if skipped else [len(order)] if order else []
     return {
-        "rope_parameters": [ropes[0], parts[0], sets, parted],
+        **({"num_hidden_layers": numbers} if numbers else {}),
+        **({"cross_attention_layers": [skipped]} if skipped else {}),
+        **({"default_language": [language], "languages": [[language]]} if language else {}),
+        "num_attention_heads_per_layer": [[(one.get("attention") or {}).get("heads") for one in layers]],
+        "num_kv_shared_layers": [sum(bool((one.get("attention") or {}).get("kv_of")) for one in layers)],
+        "activation_sparsity_pattern": [[layer["mlp"].get("sparsity") or 0.0 for layer in layers]],
+        "block_auto_adjust_ff_dim": [False],
+        "enable_moe_block": [any(map(sparse, layers))],
+        "use_double_wide_mlp": [False, True],
+        **heads_of(layers),
+        "vocab_size_per_layer_input": [found.whole.get("vocab_size")],
+        "is_decoder": [False, True],
+        "attention_types": [[[["local" if windowed(layer) else "global" for layer in layers], 1]]],
+        "rope_parameters": [*ropes[:2], parts[0], sets, parted, *full],
         "layer_types": [kinds],
         "mlp_layer_types": [mlps],
         "first_k_dense_replace": [dense],
@@ -130,6 +159,18 @@ def likely(found: Profile) -> dict[str, list[Any]]:
         "use_sliding_window": [any_window],
         "max_window_layers": [leading(layers, lambda layer: not windowed(layer))],
         "partial_rotary_factor": [fraction_of(turning[0])],
+    }
+
+
+def heads_of(layers: tuple[Layer, ...]) -> dict[str, list[Any]]:
+    """Of a type whose layers that see everything have heads of their own size."""
+    windows = [layer["attention"] for layer in layers if windowed(layer)]
+    full = [one["attention"] for one in layers if attends(one) and not windowed(one)]
+    if not windows or not full:
+        return {}
+    return {
+        "global_head_dim": [full[0]["head_dim"]],
+        "num_global_key_value_heads": [full[0]["kv_heads"]],
     }
 
 

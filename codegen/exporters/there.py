@@ -14,6 +14,8 @@ from codegen.importers.mapping import read_mapping
 from codegen.spec import load_text
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
+OF_CLASSES = ("id2label", "label2id", "num_labels")  # which are known when a model is written
+
 
 @frozen
 class ConfigThere:
@@ -49,6 +51,13 @@ def _there(spec: TransformerSpec, mapping: Mapped) -> tuple[ConfigThere, dict[st
     follower = Follower(fields, mapping)
     codes = {name: follower.code((name,), v) for name, v in follower.fields.items()}
     del codes["model_type"]
+    if any(name in follower.first.config for name in ("classes",)):
+        codes = {name: code for name, code in codes.items() if name not in OF_CLASSES}
+    for name, said in mapping.written.items():
+        of_another = isinstance(said, str) and said.startswith("=")
+        codes[name] = codes[said[1:]] if of_another else constant(said)
+    if spec.model.image is None:
+        codes.setdefault("pad_token_id", constant(None))
     there = ConfigThere(
         model_type,
         architecture_of(mapping),

@@ -13,11 +13,12 @@ from typing import Any
 from codegen.importers.config import Config
 from codegen.importers.formula import FormulaError, compute, names_in, parsed
 from codegen.importers.mapping import Mapping as Mapped
-from codegen.importers.scope import Scope, definitions
+from codegen.importers.scope import Scope, definitions, fields_read
 
 Fields = dict[str, Any]
 ACTIVATIONS = {"gelu_tanh": "gelu_new", "identity": "linear"}
 CASTS = ("float", "int", "str")
+HELD = re.compile(r"\*\*\(?(?:only\()?(\w+)")  # in a named value, the field that it is made of
 NUMBER = r"(-?[0-9.]+(?:e-?[0-9]+)?)"
 
 
@@ -27,6 +28,7 @@ class Unifier:
     def __init__(self, mapping: Mapped) -> None:
         self.mapping = mapping
         self.values, self.functions = definitions(mapping)
+        self.names = mapping.defaults.keys() | fields_read(mapping)
         self.known: Fields = {}  # what has been found so far
 
     def fields(self, part: Any, target: Any) -> Fields:
@@ -80,7 +82,10 @@ class Unifier:
 
     def _within(self, name: str, key: str, target: Any) -> Fields:
         """A field of a mapping that a field, or a named value made of it alone, holds."""
-        return {name: {key: target}} if name in self.mapping.defaults else {}
+        if name in self.values:
+            found = HELD.search(str(self.values[name]))
+            name = found[1] if found else name
+        return {name: {key: target}} if name in self.names else {}
 
     def _name(
         self, name: str, target: Any, local: Mapping[str, ast.expr], within: tuple[str, ...]
@@ -89,7 +94,7 @@ class Unifier:
             return self._of(local[name], target, {}, within)
         if name in self.values and name not in within:
             return self._body(self.values[name], target, {}, (*within, name))
-        return {name: target} if name in self.mapping.defaults else {}
+        return {name: target} if name in self.names else {}
 
     def _body(
         self, body: Any, target: Any, local: Mapping[str, ast.expr], within: tuple[str, ...]
@@ -166,13 +171,13 @@ class Unifier:
             case ast.Mult():
                 return self._of(left, _plain(target / value), local, within) if value else {}
             case ast.FloorDiv() | ast.Div():
-                return self._of(left, target * value, local, within)
+                return self._of(left, _plain(target * value), local, within)
         return {}
 
     def _open(self, node: ast.expr) -> bool:
         """Whether a field that a node reads has no value yet."""
         text = ast.unparse(node)
-        fields = names_in(text).values & self.mapping.defaults.keys()
+        fields = names_in(text).values & self.names
         return bool(fields) and fields.isdisjoint(self.known)
 
     def _value(self, node: ast.expr, local: Mapping[str, ast.expr]) -> Any:

@@ -12,14 +12,6 @@ from codegen.plan.names_there import OneOfSeveral
 if TYPE_CHECKING:
     from codegen.exporters.there import ConfigThere
 
-AUTO_CLASSES = {
-    "causal-lm": "AutoModelForCausalLM",
-    "masked-lm": "AutoModelForMaskedLM",
-    "seq2seq-lm": "AutoModelForSeq2SeqLM",
-    "sequence-classification": "AutoModelForSequenceClassification",
-    "image-classification": "AutoModelForImageClassification",
-}
-
 
 @frozen
 class CheckpointKey:
@@ -93,10 +85,6 @@ class CheckpointPlan:
         from codegen.exporters.there import config_there  # which lowers what it tries
 
         return config_there(self.said)
-
-    def auto_class(self, task: str) -> str:
-        """The class of transformers that loads a model of a task."""
-        return AUTO_CLASSES.get(task, "AutoModel")
 
     def todays(self, name: str) -> str:
         """A tensor's name as checkpoints of today have it."""

@@ -38,6 +38,11 @@ EXPORT = FilePlan("export.py", "package/export/huggingface.py.jinja", roots=("ma
 NAMED_WEIGHTS = FilePlan("weights.py", "network/weights.py.jinja")
 
 
+def exported(name: str) -> tuple[FilePlan, ...]:
+    """What writes a model down with the code that it needs, and that code."""
+    return (EXPORT, FilePlan(f"modeling_{name}.py", "package/export/modeling.py.jinja"))
+
+
 def package_tests(
     network: TestsPlan, task: TestsPlan, techniques: tuple[str, ...], step: str, *, checkpoint: bool
 ) -> TestsPlan:
@@ -65,6 +70,7 @@ def package_files(
     *,
     muon: bool,
     weights: FilePlan | None,
+    writes: bool,
 ) -> tuple[FilePlan, ...]:
     """The frame's files, those of the family's `network`, of the task and its techniques."""
     return (
@@ -82,6 +88,7 @@ def package_files(
         FilePlan("resume.py", "package/resume.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((weights,) if weights else ()),
+        *(exported(name) if weights is None and writes else ()),
         *((EXPORT,) if weights == WEIGHTS else ()),
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", "package/README.md.jinja"),
