@@ -1,55 +1,45 @@
-"""What fields of a config that many types have, and no single expression reads, are likely to be."""
+"""What fields of a config are likely to be that many types have and no single expression reads."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from codegen.exporters.forward import Profile
+from codegen.exporters.ropes import ropes_of
 from codegen.spec.head import Checkpoint
 
 Layer = dict[str, Any]
+Guesses = dict[str, list[Any]]
+
+PLACES = {  # of dropout, and what fields call it
+    "attention": ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob"),
+    "residual": (
+        *("residual_dropout", "resid_pdrop", "hidden_dropout", "hidden_dropout_prob"),
+        *("resid_dropout", "dropout", "dropout_rate"),
+    ),
+    "embedding": ("embedding_dropout", "embd_pdrop", "emb_pdrop", "embed_dropout"),
+}
 
 
-def rope_there(rope: Any, context: int, fraction: float | None = None) -> dict[str, Any]:
-    """`rope_parameters` of the rotary positions that a spec says."""
-    if not isinstance(rope, dict):
-        return {"rope_type": "default"}
-    theta = {"rope_theta": rope["theta"]}
-    part = {} if fraction is None else {"partial_rotary_factor": fraction}
-    scaling = rope.get("scaling")
-    if not scaling:
-        return {"rope_type": "default", **theta, **part}
-    said = {name: value for name, value in scaling.items() if name != "kind" and value is not None}
-    kind, length = scaling["kind"], said.pop("original_context_length", None)
-    if kind == "longrope":
-        said.setdefault("factor", max(1.0, context / (length or context)))
-    if kind == "proportional":
-        said["partial_rotary_factor"] = said.pop("fraction", 1.0)
-        part = {}
-    if kind not in ("dynamic", "linear") and length is not None:
-        said["original_max_position_embeddings"] = length
-    return {"rope_type": kind, **theta, **said, **part}
+def attention_of(layer: Layer) -> dict[str, Any]:
+    """What a layer's attention says, if it has one."""
+    return layer.get("attention") or {}
 
 
 def windowed(layer: Layer) -> bool:
     """Whether a layer sees a window."""
-    return "window(" in _mask(layer)
+    return "window(" in attention_of(layer).get("mask", "")
 
 
 def chunked(layer: Layer) -> bool:
     """Whether a layer sees its own block."""
-    return "block(" in _mask(layer)
-
-
-def _mask(layer: Layer) -> str:
-    return (layer.get("attention") or {}).get("mask") or ""
+    return "block(" in attention_of(layer).get("mask", "")
 
 
 def turned(layer: Layer) -> bool:
     """Whether a layer has rotary positions."""
-    return bool((layer.get("attention") or {}).get("rope"))
+    return bool(attention_of(layer).get("rope"))
 
 
 def sparse(layer: Layer) -> bool:
@@ -93,80 +83,62 @@ def leading(layers: tuple[Layer, ...], holds: Callable[[Layer], bool]) -> int:
     return next((i for i, layer in enumerate(layers) if not holds(layer)), len(layers))
 
 
-def fraction_of(layer: Layer) -> float | None:
-    """The part of a head that turns; None for all of it."""
-    attention = layer.get("attention") or {}
-    dim, whole = (attention.get("rope") or {}).get("dim"), attention.get("head_dim")
-    return dim / whole if dim and whole and dim != whole else None
-
-
-def likely(found: Profile, checkpoint: Checkpoint) -> dict[str, list[Any]]:
+def likely(found: Profile, checkpoint: Checkpoint) -> Guesses:
     """Values to try of fields by name, the likeliest first."""
-    layers, context = found.layers, found.whole.get("context_length") or 0
-    turning = [layer for layer in layers if turned(layer)] or [layers[0]]
-    ropes = [rope_there((one.get("attention") or {}).get("rope"), context) for one in turning]
-    parts = [
-        rope_there((one.get("attention") or {}).get("rope"), context, fraction_of(one) or 1.0)
-        for one in turning
-    ]
-    sets = {}
-    parted = {}
-    for layer in layers:
-        if turned(layer):
-            one = (layer["attention"]["rope"], context)
-            sets[layer_type(layer)] = rope_there(*one)
-            parted[layer_type(layer)] = rope_there(*one, fraction_of(layer) or 1.0)
-    for found_sets in (sets, parted):  # a config says those of both kinds
-        for one, other in itertools.permutations(("full_attention", "sliding_attention")):
-            if one in found_sets:
-                found_sets.setdefault(other, {**found_sets[one]})
-    kinds = [layer_type(layer) for layer in layers]
-    order = found.whole.get("order")
-    mlps = ["sparse" if sparse(layer) else "dense" for layer in layers]
-    dense = leading(layers, lambda layer: not sparse(layer))
-    turns = [int(turned(layer)) for layer in layers]
-    which = [i for i, layer in enumerate(layers) if sparse(layer)]
-    without = [i for i, layer in enumerate(layers) if not sparse(layer)]
-    any_window = any(map(windowed, layers))
-    full = [one["full_attention"] for one in (sets, parted) if "full_attention" in one]
-    skipped, language = checkpoint.skipped_layers, checkpoint.language
-    growing = (turning[0].get("attention") or {}).get("temperature") or {}
-    if "scale" in growing:
-        ropes.insert(0, {**ropes[0], "llama_4_scaling_beta": growing["scale"]})
-    numbers = [len(layers) + len(skipped)] if skipped else [len(order)] if order else []
+    context = found.whole.get("context_length") or 0
+    turning = [layer for layer in found.layers if turned(layer)] or [found.layers[0]]
+    named = [(layer_type(layer), attention_of(layer)) for layer in turning]
     return {
-        **({"num_hidden_layers": numbers} if numbers else {}),
-        **({"cross_attention_layers": [skipped]} if skipped else {}),
-        **({"default_language": [language], "languages": [[language]]} if language else {}),
-        "num_attention_heads_per_layer": [[(one.get("attention") or {}).get("heads") for one in layers]],
-        "num_kv_shared_layers": [sum(bool((one.get("attention") or {}).get("kv_of")) for one in layers)],
-        "activation_sparsity_pattern": [[layer["mlp"].get("sparsity") or 0.0 for layer in layers]],
-        "block_auto_adjust_ff_dim": [False],
-        "enable_moe_block": [any(map(sparse, layers))],
-        "use_double_wide_mlp": [False, True],
-        **heads_of(layers),
-        "vocab_size_per_layer_input": [found.whole.get("vocab_size")],
-        "is_decoder": [False, True],
-        "attention_types": [[[["local" if windowed(layer) else "global" for layer in layers], 1]]],
-        "rope_parameters": [*ropes[:2], parts[0], sets, parted, *full],
-        "layer_types": [kinds],
-        "mlp_layer_types": [mlps],
-        "first_k_dense_replace": [dense],
-        "num_dense_layers": [dense],
-        "no_rope_layers": [turns],
-        "moe_layers": [which],
-        "mlp_only_layers": [without],
-        "use_sliding_window": [any_window],
-        "max_window_layers": [leading(layers, lambda layer: not windowed(layer))],
-        "partial_rotary_factor": [fraction_of(turning[0])],
+        **of_numbers(found, checkpoint),
+        **of_layers(found.layers),
+        **of_heads(found.layers),
+        "rope_parameters": list(ropes_of(named, context)),
     }
 
 
-def heads_of(layers: tuple[Layer, ...]) -> dict[str, list[Any]]:
+def of_numbers(found: Profile, checkpoint: Checkpoint) -> Guesses:
+    """What follows of the whole model and of what its checkpoint is said to be."""
+    order, skipped = found.whole.get("order"), checkpoint.skipped_layers
+    made: Guesses = {"vocab_size_per_layer_input": [found.whole.get("vocab_size")]}
+    if order:
+        made["num_hidden_layers"] = [len(order)]
+    if skipped:
+        made["num_hidden_layers"] = [len(found.layers) + len(skipped)]
+        made["cross_attention_layers"] = [skipped]
+    if checkpoint.language:
+        made["default_language"] = [checkpoint.language]
+        made["languages"] = [[checkpoint.language]]
+    return made | {"is_decoder": [False, True], "use_double_wide_mlp": [False, True]}
+
+
+def of_layers(layers: tuple[Layer, ...]) -> Guesses:
+    """Lists with an entry a layer, and numbers that say which layers are of a kind."""
+    dense = leading(layers, lambda layer: not sparse(layer))
+    numbered = [*enumerate(layers)]
+    types = ["local" if windowed(layer) else "global" for layer in layers]
+    return {
+        "layer_types": [[layer_type(layer) for layer in layers]],
+        "attention_types": [[[types, 1]]],
+        "mlp_layer_types": [["sparse" if sparse(layer) else "dense" for layer in layers]],
+        "first_k_dense_replace": [dense],
+        "num_dense_layers": [dense],
+        "no_rope_layers": [[int(turned(layer)) for layer in layers]],
+        "moe_layers": [[i for i, layer in numbered if sparse(layer)]],
+        "mlp_only_layers": [[i for i, layer in numbered if not sparse(layer)]],
+        "use_sliding_window": [any(map(windowed, layers))],
+        "max_window_layers": [leading(layers, lambda layer: not windowed(layer))],
+        "num_attention_heads_per_layer": [[attention_of(layer).get("heads") for layer in layers]],
+        "num_kv_shared_layers": [sum(bool(attention_of(one).get("kv_of")) for one in layers)],
+        "activation_sparsity_pattern": [[one["mlp"].get("sparsity") or 0.0 for one in layers]],
+        "enable_moe_block": [any(map(sparse, layers))],
+        "block_auto_adjust_ff_dim": [False],
+    }
+
+
+def of_heads(layers: tuple[Layer, ...]) -> Guesses:
     """Of a type whose layers that see everything have heads of their own size."""
-    windows = [layer["attention"] for layer in layers if windowed(layer)]
-    full = [one["attention"] for one in layers if attends(one) and not windowed(one)]
-    if not windows or not full:
+    full = [attention_of(one) for one in layers if attends(one) and not windowed(one)]
+    if not full or not any(map(windowed, layers)):
         return {}
     return {
         "global_head_dim": [full[0]["head_dim"]],
@@ -174,32 +146,8 @@ def heads_of(layers: tuple[Layer, ...]) -> dict[str, list[Any]]:
     }
 
 
-ATTENTION = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
-RESIDUAL = (
-    "residual_dropout",
-    "resid_pdrop",
-    "hidden_dropout",
-    "hidden_dropout_prob",
-    "resid_dropout",
-)
-EMBEDDING = ("embedding_dropout", "embd_pdrop", "emb_pdrop", "embed_dropout")
-
-
-def dropouts(said: Any) -> dict[str, float]:
+def dropouts(said: Any) -> Iterator[tuple[str, float]]:
     """Each name that dropout may have, and its rate."""
-    rates = (
-        said
-        if isinstance(said, dict)
-        else dict.fromkeys(("attention", "residual", "embedding"), said)
-    )
-    found = {}
-    for place, names in (
-        ("attention", ATTENTION),
-        ("residual", RESIDUAL),
-        ("embedding", EMBEDDING),
-    ):
-        found |= dict.fromkeys(names, float(rates.get(place) or 0.0))
-    return found | {
-        "dropout": float(rates.get("residual") or 0.0),
-        "dropout_rate": float(rates.get("residual") or 0.0),
-    }
+    for place, names in PLACES.items():
+        rate = said.get(place) if isinstance(said, dict) else said
+        yield from ((name, float(rate or 0.0)) for name in names)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import re
 
 from codegen.errors import TgenError
-from codegen.exporters.follow import OF_TRAINING, Code, Follower, constant
+from codegen.exporters.follow import Follower
 from codegen.exporters.invert import inverted
 from codegen.frozen import frozen
 from codegen.importers.mapping import Mapping as Mapped
@@ -15,6 +15,12 @@ from codegen.spec import load_text
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
 OF_CLASSES = ("id2label", "label2id", "num_labels")  # which are known when a model is written
+# Fields of a Config that say how training goes, and nothing of what a model computes.
+OF_TRAINING = (
+    *("init_std", "embedding_std", "aux_loss", "router_z_loss", "z_loss", "correction_rate"),
+    *("dropout", "attention_dropout", "residual_dropout", "embedding_dropout", "drop_path"),
+    *("layer_scale", "temperature", "label_smoothing"),
+)
 
 
 @frozen
@@ -38,33 +44,30 @@ def config_there(said: str) -> ConfigThere:
     assert isinstance(spec, TransformerSpec), spec
     mapping = read_mapping(spec.checkpoint.huggingface or "")
     try:
-        return _there(spec, mapping)[0]
+        return written(spec, mapping)
     except TgenError as error:
-        return ConfigThere(refused=str(error))
+        why = " ".join(error.diagnostics[0].message.split())
+        return ConfigThere(mapping.name.partition(".")[0], refused=why.replace('"', "'"))
 
 
-def _there(spec: TransformerSpec, mapping: Mapped) -> tuple[ConfigThere, dict[str, Code], Follower]:
+def written(spec: TransformerSpec, mapping: Mapped) -> ConfigThere:
+    """The same; TgenError says why there is none."""
     model_type = mapping.name.partition(".")[0]
-    if mapping.within:
-        raise TgenError(f"{model_type} is a model of more than this part of it")
-    fields = {"model_type": model_type, **inverted(spec, mapping)}
-    follower = Follower(fields, mapping)
+    if mapping.within or mapping.unwritten:
+        why = mapping.unwritten or "the rest of such a model is not in this package"
+        raise TgenError(f"no config.json of the type {model_type} is written: {why}")
+    follower = Follower({"model_type": model_type, **inverted(spec, mapping)}, mapping)
     codes = {name: follower.code((name,), v) for name, v in follower.fields.items()}
     del codes["model_type"]
-    if any(name in follower.first.config for name in ("classes",)):
+    if "classes" in follower.first.config:
         codes = {name: code for name, code in codes.items() if name not in OF_CLASSES}
     for name, said in mapping.written.items():
         of_another = isinstance(said, str) and said.startswith("=")
-        codes[name] = codes[said[1:]] if of_another else constant(said)
+        codes[name] = codes[said[1:]] if of_another else repr(said)
     if spec.model.image is None:
-        codes.setdefault("pad_token_id", constant(None))
-    there = ConfigThere(
-        model_type,
-        architecture_of(mapping),
-        tuple((name, code.text) for name, code in codes.items()),
-        tuple((name, code.text) for name, code in checks(follower, codes, mapping).items()),
-    )
-    return there, codes, follower
+        codes.setdefault("pad_token_id", "None")
+    checks = checked(follower, " ".join(codes.values()), mapping)
+    return ConfigThere(model_type, architecture_of(mapping), tuple(codes.items()), checks)
 
 
 def architecture_of(mapping: Mapped) -> str:
@@ -75,23 +78,10 @@ def architecture_of(mapping: Mapped) -> str:
     return next((one for one in base.architectures if one.endswith("Model")), "")
 
 
-def checks(follower: Follower, codes: dict[str, Code], mapping: Mapped) -> dict[str, Code]:
-    """What a config has no field for: what follows from its fields, or is one number there."""
-    text = " ".join(code.text for code in codes.values()) + " "
-    exempt = set(OF_TRAINING)
+def checked(follower: Follower, codes: str, mapping: Mapped) -> tuple[tuple[str, str], ...]:
+    """The fields of the Config that no code reads, and what each is there."""
+    reads = set(re.findall(r"config\.(\w+)", codes))
     if not str(mapping.spec.get("model", {}).get("context_length", "")).startswith("="):
-        exempt.add("context_length")  # of which there is none
-    found = {}
-    for name, value in follower.first.config.items():
-        if name in exempt or any(f"config.{name}{end}" in text for end in " ,)].}"):
-            continue
-        found[name] = _follows(follower, name, value) or constant(value)
-    return found
-
-
-def _follows(follower: Follower, name: str, value: Any) -> Code | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if all(sample.config[name] == value for sample in follower.samples):
-        return None
-    return follower.found(lambda sample: sample.config[name], value, but=name)
+        reads.add("context_length")  # of which there is none
+    names = follower.first.config.keys() - reads - {*OF_TRAINING}
+    return tuple((n, follower.follows(n)) for n in follower.first.config if n in names)

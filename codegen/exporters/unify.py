@@ -110,7 +110,8 @@ class Unifier:
         local: Mapping[str, ast.expr],
         within: tuple[str, ...],
     ) -> Fields | None:
-        pattern, inner = "", []
+        pattern = ""
+        inner: list[ast.expr] = []
         for part in parts:
             if isinstance(part, ast.FormattedValue):
                 pattern, inner = pattern + NUMBER, [*inner, part.value]

@@ -22,7 +22,7 @@ OTHER_NAMES = HERE / "other_names.yaml"
 PARTS = (
     *("extends", "architectures", "aliases", "defaults", "absent", "lacks", "let"),
     *("spec", "aspects", "blocks", "within", "outside", "refused", "ignored", "unread", "unset"),
-    *("weights", "heads", "written"),
+    *("weights", "heads", "written", "unwritten"),
 )
 
 
@@ -48,6 +48,7 @@ class Mapping:
     within: str | None = None  # the field that holds the config of the part that is imported
     outside: frozenset[str] = frozenset()  # fields beside it that are of that part, too
     written: dict[str, Any] = field(default_factory=dict)  # that a config says and no spec does
+    unwritten: str = ""  # why no config.json can be written
     library: str = HUGGINGFACE
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)  # of architectures, by name
 
@@ -148,6 +149,7 @@ def read_mapping(name: str) -> Mapping:
         own.get("within"),
         frozenset(own.get("outside", ())),
         own.get("written", {}),
+        own.get("unwritten", ""),
     )
 
 

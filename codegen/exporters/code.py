@@ -1,0 +1,128 @@
+"""Python over a package's `config` that may give a value, the simplest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import permutations
+from types import SimpleNamespace
+from typing import Any
+
+Values = Mapping[str, Any]
+Number = int | float
+ALL = 2**30  # a window that sees everything
+BUILTINS = {
+    "len": len,
+    "min": min,
+    "max": max,
+    "round": round,
+    "float": float,
+    "list": list,
+    "tuple": tuple,
+}
+MOST_APART = 16  # how far a number may be from a field's, as a difference or a factor
+NO_VALUE = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+
+
+def value_of(text: str, config: Values) -> Any:
+    """What code comes to: our own, as it will stand in the package. NO_VALUE where it has none."""
+    return eval(text, {"__builtins__": BUILTINS}, {"config": SimpleNamespace(**config)})
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, numbers but for rounding, and of one kind."""
+    if isinstance(one, float) and isinstance(other, float | int):
+        return abs(one - other) <= 1e-9 * max(abs(one), abs(other))
+    return type(one) is type(other) and bool(one == other)
+
+
+def numbers_of(config: Values, value: Number) -> Iterator[str]:
+    """Code that gives a number: a field, what a list has of it, or two of them joined."""
+    scalars = {n: v for n, v in config.items() if type(v) in (int, float)}
+    lists = {n: v for n, v in config.items() if isinstance(v, tuple) and v}
+    yield from (f"config.{name}" for name, own in scalars.items() if same(own, value))
+    for name, own in lists.items():
+        yield from _of_list(name, own)
+    for name, number in scalars.items():
+        yield from _changed(f"config.{name}", number, value)
+    for name, own in lists.items():
+        if not isinstance(own[0], str):
+            yield from _changed(f"min(config.{name})", min(own), value)
+            yield from _changed(f"max(config.{name})", max(own), value)
+    for (one, a), (other, b) in permutations(scalars.items(), 2):
+        yield from _joined(f"config.{one}", a, f"config.{other}", b, value)
+
+
+def _of_list(name: str, own: tuple[Any, ...]) -> Iterator[str]:
+    yield f"len(config.{name})"
+    if isinstance(own[0], str):
+        yield from (f"config.{name}.count({word!r})" for word in dict.fromkeys(own))
+    else:
+        yield from (f"min(config.{name})", f"max(config.{name})")
+        yield from (f"config.{name}[0]", f"config.{name}[-1]")
+
+
+def _changed(text: str, own: Number, value: Number) -> Iterator[str]:
+    """One number and another that stays what it is."""
+    if isinstance(own, int) and isinstance(value, int):
+        yield from _whole(text, own, value)
+    elif isinstance(own, int):
+        yield f"float({text})"
+    elif isinstance(value, int):
+        yield from (f"round({text})", f"round(1 / {text})", f"round({text} ** -2)")
+    elif own:
+        yield from (f"1 / {text}", f"{text} ** -2")
+
+
+def _whole(text: str, own: int, value: int) -> Iterator[str]:
+    for times in (1, 2, 4):
+        more = value - times * own
+        whole = text if times == 1 else f"{times} * {text}"
+        if more and abs(more) <= MOST_APART:
+            yield f"{whole} + {more}" if more > 0 else f"{whole} - {-more}"
+    if own and value % own == 0 and 1 < value // own <= MOST_APART:
+        yield f"{value // own} * {text}"
+    if value and own % value == 0 and 1 < own // value <= MOST_APART:
+        yield f"{text} // {own // value}"
+
+
+def _joined(one: str, a: Number, other: str, b: Number, value: Number) -> Iterator[str]:
+    """Two numbers joined to one."""
+    if isinstance(a, int) and isinstance(b, int) and isinstance(value, int):
+        if b and a % b == 0 and a // b == value:
+            yield f"{one} // {other}"
+        if one < other and a * b == value:
+            yield f"{one} * {other}"
+        if one < other and a + b == value:
+            yield f"{one} + {other}"
+    elif isinstance(value, float):
+        if b and same(float(a / b), value):
+            yield f"{one} / {other}"
+        if b > 0 and same(float(a * b**0.5), value):
+            yield f"{one} * {other} ** 0.5"
+
+
+def lists_of(config: Values, value: list[Any]) -> Iterator[str]:
+    """Code that gives a list: a field's own, or one with an entry for each layer."""
+    lists = {n: v for n, v in config.items() if isinstance(v, tuple)}
+    yield from (f"list(config.{name})" for name, own in lists.items() if [*own] == value)
+    for name, own in lists.items():
+        if len(own) == len(value):
+            yield from _by_window(name, own, value)
+            table: dict[Any, Any] = {}
+            for entry, one in zip(value, own, strict=True):
+                table.setdefault(one, entry)
+            yield f"[{table!r}[kind] for kind in config.{name}]"
+    if value and all(entry == value[0] for entry in value) and "layers" in config:
+        count = "len(config.layers)" if "layers" in lists else "config.layers"
+        yield f"[{value[0]!r}] * {count}"
+
+
+def _by_window(name: str, own: tuple[Any, ...], value: list[Any]) -> Iterator[str]:
+    """Of layers that see all and of those that don't."""
+    pairs = [*zip(value, own, strict=True)]
+    whole = dict.fromkeys(entry for entry, one in pairs if one == ALL)
+    part = dict.fromkeys(entry for entry, one in pairs if one != ALL)
+    if len(whole) == len(part) == 1:
+        (seeing_all,), (other,) = whole, part
+        test = f"{seeing_all!r} if window == 2**30 else {other!r}"
+        yield f"[{test} for window in config.{name}]"
