@@ -10,22 +10,23 @@ from typing import Any
 Values = Mapping[str, Any]
 Number = int | float
 ALL = 2**30  # a window that sees everything
-BUILTINS = {
-    "len": len,
-    "min": min,
-    "max": max,
-    "round": round,
-    "float": float,
-    "list": list,
-    "tuple": tuple,
-}
 MOST_APART = 16  # how far a number may be from a field's, as a difference or a factor
 NO_VALUE = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 
 
+def whole(number: float) -> int:
+    """A number that has to be a whole one, but for rounding; ValueError if it isn't."""
+    if abs(number - round(number)) > 1e-6 * abs(number):
+        raise ValueError(f"{number} is no whole number")
+    return round(number)
+
+
+BUILTINS = {one.__name__: one for one in (len, min, max, float, list, tuple, whole)}
+
+
 def value_of(text: str, config: Values) -> Any:
     """What code comes to: our own, as it will stand in the package. NO_VALUE where it has none."""
-    return eval(text, {"__builtins__": BUILTINS}, {"config": SimpleNamespace(**config)})
+    return eval(text, {"__builtins__": BUILTINS, "config": SimpleNamespace(**config)})
 
 
 def same(one: Any, other: Any) -> bool:
@@ -67,8 +68,9 @@ def _changed(text: str, own: Number, value: Number) -> Iterator[str]:
         yield from _whole(text, own, value)
     elif isinstance(own, int):
         yield f"float({text})"
+        yield f"{value * own**0.5!r} * {text} ** -0.5"
     elif isinstance(value, int):
-        yield from (f"round({text})", f"round(1 / {text})", f"round({text} ** -2)")
+        yield from (f"whole({text})", f"whole(1 / {text})", f"whole({text} ** -2)")
     elif own:
         yield from (f"1 / {text}", f"{text} ** -2")
 
@@ -94,7 +96,10 @@ def _joined(one: str, a: Number, other: str, b: Number, value: Number) -> Iterat
             yield f"{one} * {other}"
         if one < other and a + b == value:
             yield f"{one} + {other}"
-    elif isinstance(value, float):
+    elif isinstance(value, int):
+        if one < other and same(float(a * b), value):
+            yield f"whole({one} * {other})"
+    else:
         if b and same(float(a / b), value):
             yield f"{one} / {other}"
         if b > 0 and same(float(a * b**0.5), value):
@@ -115,6 +120,19 @@ def lists_of(config: Values, value: list[Any]) -> Iterator[str]:
     if value and all(entry == value[0] for entry in value) and "layers" in config:
         count = "len(config.layers)" if "layers" in lists else "config.layers"
         yield f"[{value[0]!r}] * {count}"
+
+
+def made_again(name: str, own: tuple[Any, ...], codes: str) -> str:
+    """What a list has to be where codes don't read all that it says; "" where they do."""
+    if f"for kind in config.{name}]" in codes or f"list(config.{name})" in codes:
+        return ""
+    if isinstance(own[0], str):
+        parts = (f"({word!r},) * config.{name}.count({word!r})" for word in dict.fromkeys(own))
+        return " + ".join(parts)
+    if ALL in own:
+        every = f"window if window == 2**30 else min(config.{name})"
+        return f"tuple({every} for window in config.{name})"
+    return repr(own)
 
 
 def _by_window(name: str, own: tuple[Any, ...], value: list[Any]) -> Iterator[str]:

@@ -57,6 +57,7 @@ class Follower:
         self.first = Sample(self.fields, first.config)
         self.samples = [self.first]
         self.moved: set[Place] = set()
+        self.fixed_lists = False  # whether some list of layers follows nothing
         for place, value in _numbers(self.fields, ()):
             self._move(place, value)
         needless = [n for n in self.fields if n not in fields and (n,) not in self.moved]
@@ -116,14 +117,21 @@ class Follower:
 
     def _list(self, place: Place, value: list[Any]) -> str:
         found = self.giving(lists_of(self.first.config, value), lambda s: s.at(place))
-        if found or not any(isinstance(entry, list | dict) for entry in value):
-            return found or repr(value)
+        if found:
+            return found
+        if not any(isinstance(entry, list | dict) for entry in value):
+            self.fixed_lists |= any(isinstance(entry, int) for entry in value)
+            return repr(value)
         entries = (self.code((*place, index), one) for index, one in enumerate(value))
         return "[" + ", ".join(entries) + "]"
 
     def giving(self, texts: Iterable[str], wanted: Callable[[Sample], Any]) -> str:
         """The first code that gives in every sample what is wanted; "" if none does."""
         return next((text for text in texts if self._gives(text, wanted)), "")
+
+    def own(self, name: str) -> Callable[[Sample], Any]:
+        """What a field of the Config is in each sample."""
+        return lambda sample: sample.config[name]
 
     def _gives(self, text: str, wanted: Callable[[Sample], Any]) -> bool:
         try:

@@ -57,18 +57,17 @@ class _Search:
         """The fields; NoWayBackError if none are found."""
         fields, differing = self.guessed(self.first())
         while differing:
-            why = self.error
             better = self.better(fields, differing)
             if better is None:
-                raise NoWayBackError(self.said(differing, why))
+                raise NoWayBackError(self.said(self.differing(fields)))
             fields, differing = better
         return self.without_needless(fields)
 
-    def said(self, differing: Differing, why: str) -> str:
+    def said(self, differing: Differing) -> str:
         """What can't be said, by its place in the spec."""
         path, (there, here) = next(iter(differing.items()))
         if path == ("config",):
-            return f"no config.json of the type {self.mapping.name} is found: {why}"
+            return f"no config.json of the type {self.mapping.name} is found: {self.error}"
         place = ".".join(map(str, path))
         of_type = f"no config.json of the type {self.mapping.name}"
         return f"{of_type} is read as {place}: {here!r}; the nearest has {there!r}"

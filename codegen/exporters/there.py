@@ -6,6 +6,7 @@ import functools
 import re
 
 from codegen.errors import TgenError
+from codegen.exporters.code import made_again
 from codegen.exporters.follow import Follower
 from codegen.exporters.invert import inverted
 from codegen.frozen import frozen
@@ -79,9 +80,16 @@ def architecture_of(mapping: Mapped) -> str:
 
 
 def checked(follower: Follower, codes: str, mapping: Mapped) -> tuple[tuple[str, str], ...]:
-    """The fields of the Config that no code reads, and what each is there."""
-    reads = set(re.findall(r"config\.(\w+)", codes))
+    """What fields of the Config are there which no code reads, or not all that they say."""
+    reads = {"classes", *re.findall(r"config\.(\w+)", codes)}
     if not str(mapping.spec.get("model", {}).get("context_length", "")).startswith("="):
         reads.add("context_length")  # of which there is none
-    names = follower.first.config.keys() - reads - {*OF_TRAINING}
-    return tuple((n, follower.follows(n)) for n in follower.first.config if n in names)
+    found = {}
+    for name, value in follower.first.config.items():
+        if name not in reads and name not in OF_TRAINING:
+            found[name] = follower.follows(name)
+        elif isinstance(value, tuple) and value and (again := made_again(name, value, codes)):
+            found[name] = follower.giving([again], follower.own(name)) or repr(value)
+    if follower.fixed_lists:  # which are for these very layers
+        found["layers"] = repr(follower.first.config["layers"])
+    return tuple(found.items())
