@@ -46,12 +46,17 @@ class _Search:
         self.leaves = self.target.leaves()
         self.likely = named.likely(self.target, spec.checkpoint)
         texts = [*expressions([mapping.spec, mapping.blocks, mapping.let])]
-        if any(f"get('{kind}_attention')" in t for t in texts for kind in ("full", "sliding")):
-            ropes = self.likely["rope_parameters"]
-            self.likely["rope_parameters"] = [*filter(by_kind, ropes), *ropes]
+        kinds = any(f"get('{k}_attention')" in t for t in texts for k in ("full", "sliding"))
+        parts = any("partial_rope" in t for t in texts if t != "partial_rope_of(rope_fields)")
+        self.likely["rope_parameters"].sort(key=lambda one: self.unlikeness(one, kinds, parts))
         self.tries = Tries(mapping, self.target, self.likely)
         self.tried = 0
         self.error = ""
+
+    def unlikeness(self, ropes: Fields, kinds: bool, parts: bool) -> tuple[bool, bool]:
+        """Of a form that the type doesn't have: by kinds of layers, with a part that turns."""
+        of_parts = "partial_rotary_factor" in str(ropes)
+        return by_kind(ropes) != kinds, of_parts != parts
 
     def found(self) -> Fields:
         """The fields; NoWayBackError if none are found."""
@@ -152,6 +157,8 @@ class _Search:
         for name, value in list(fields.items()):
             counted = isinstance(value, list | dict) or (type(value) is int and value > 0)
             if counted or name not in known or same_kind(known[name], value):
+                continue
+            if str(known[name]).startswith("="):  # of other fields, which may change
                 continue
             less = {other: one for other, one in fields.items() if other != name}
             fields = fields if self.differing(less) else less
