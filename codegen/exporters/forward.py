@@ -103,7 +103,7 @@ def _block(model: TransformerModel, block: Block) -> dict[str, Any]:
 
 
 @frozen
-class Reading:
+class Understood:
     """What fields come to: a spec and its profile."""
 
     spec: TransformerSpec
@@ -111,11 +111,11 @@ class Reading:
     leaves: dict[Path, Any]
 
 
-def read(fields: Mapping[str, Any], mapping: Mapped) -> Reading:
+def read(fields: Mapping[str, Any], mapping: Mapped) -> Understood:
     """The fields under a mapping; TgenError says what of them can't be imported."""
     translated = translate(parse_config(json.dumps(fields), "config.json"), mapping)
     loaded = load_text(spec_text("there", translated.spec, ""), "there.yaml")
     spec = loaded.spec
     assert isinstance(spec, TransformerSpec), spec
     found = profile(spec)
-    return Reading(spec, found, found.leaves())
+    return Understood(spec, found, found.leaves())

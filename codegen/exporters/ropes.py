@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+GROWTH = re.compile(r"\(([0-9.]+) \* log\(rope_factor\) \+ 1\)")
 KINDS = ("full_attention", "sliding_attention")
 Ropes = dict[str, Any]
 Attention = dict[str, Any]
@@ -19,6 +21,8 @@ def ropes_of(layers: Sequence[tuple[str, Attention]], context: int) -> Iterator[
     one = rope_there(first.get("rope"), context)
     if "scale" in (growing := first.get("temperature") or {}):
         yield {**one, "llama_4_scaling_beta": growing["scale"]}
+    if grown := GROWTH.match(str(first.get("scale"))):  # as DeepSeek's scores do
+        yield {**one, "mscale_all_dim": round(10 * float(grown[1]), 9)}
     yield from (rope_there(attention.get("rope"), context) for _, attention in layers)
     yield in_part(first, context)
     whole = {kind: rope_there(one.get("rope"), context) for kind, one in reversed(layers)}

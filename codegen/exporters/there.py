@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import textwrap
 
 from codegen.errors import TgenError
 from codegen.exporters.code import made_again
@@ -36,6 +37,21 @@ class ConfigThere:
     fields: tuple[tuple[str, str], ...] = ()
     checks: tuple[tuple[str, str], ...] = ()  # a field of the Config, and code for what it is there
     refused: str = ""
+
+    @property
+    def constant(self) -> tuple[tuple[str, str], ...]:
+        """The fields that are the same for every Config."""
+        return tuple(pair for pair in self.fields if "config." not in pair[1])
+
+    @property
+    def following(self) -> tuple[tuple[str, str], ...]:
+        """The others."""
+        return tuple(pair for pair in self.fields if "config." in pair[1])
+
+    @property
+    def refused_lines(self) -> tuple[str, ...]:
+        """The same in pieces, as long as a line of code has room for."""
+        return tuple(textwrap.wrap(self.refused, 80, drop_whitespace=False))
 
 
 @functools.lru_cache(maxsize=64)

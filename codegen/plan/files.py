@@ -35,12 +35,8 @@ class TestsPlan:
 
 WEIGHTS = FilePlan("weights.py", "package/weights.py.jinja")
 EXPORT = FilePlan("export.py", "package/export/huggingface.py.jinja", roots=("main",))
+MODELING = FilePlan("modeling.py", "package/export/modeling.py.jinja")  # for transformers
 NAMED_WEIGHTS = FilePlan("weights.py", "network/weights.py.jinja")
-
-
-def exported(name: str) -> tuple[FilePlan, ...]:
-    """What writes a model down with the code that it needs, and that code."""
-    return (EXPORT, FilePlan(f"modeling_{name}.py", "package/export/modeling.py.jinja"))
 
 
 def package_tests(
@@ -88,7 +84,7 @@ def package_files(
         FilePlan("resume.py", "package/resume.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((weights,) if weights else ()),
-        *(exported(name) if weights is None and writes else ()),
+        *((EXPORT, MODELING) if weights is None and writes else ()),
         *((EXPORT,) if weights == WEIGHTS else ()),
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", "package/README.md.jinja"),

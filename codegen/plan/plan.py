@@ -104,6 +104,11 @@ class Plan:
         return self.networks[0]
 
     @property
+    def exports(self) -> bool:
+        """Whether a trained model can be written down for transformers."""
+        return any(file.path == "export.py" for file in self.files)
+
+    @property
     def auto_class(self) -> str:
         """The class of transformers that loads an exported model."""
         return AUTO_CLASSES.get(self.task.name, "AutoModel")

@@ -17,7 +17,7 @@ from codegen.refine import prune_package
 from codegen.render import package_roots, render_package
 
 PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py")
-WHOLE = ("weights.py", "checkpoint.py", "digests.py", "process.py", "export.py")
+WHOLE = ("weights.py", "checkpoint.py", "digests.py", "process.py", "export.py", "modeling.py")
 _numbers = itertools.count()
 
 
@@ -25,10 +25,9 @@ _numbers = itertools.count()
 def package_of(plan: Plan, folder: Path, parts: tuple[str, ...]) -> Iterator[SimpleNamespace]:
     """The modules of a plan's package, written below a folder."""
     name = f"exported_{next(_numbers)}"
-    whole = (*WHOLE, f"modeling_{plan.name}.py")
     files = {
         **prune_package(render_package(plan, only=PRUNED), package_roots(plan)),
-        **render_package(plan, only=whole),
+        **render_package(plan, only=WHOLE),
     }
     (folder / name).mkdir(parents=True)
     for path, text in {**files, "__init__.py": ""}.items():
