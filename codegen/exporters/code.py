@@ -122,17 +122,37 @@ def lists_of(config: Values, value: list[Any]) -> Iterator[str]:
         yield f"[{value[0]!r}] * {count}"
 
 
-def made_again(name: str, own: tuple[Any, ...], codes: str) -> str:
-    """What a list has to be where codes don't read all that it says; "" where they do."""
+def made_again(config: Values, name: str, codes: str) -> Iterator[str]:
+    """What a list has to be where codes don't read all that it says; nothing where they do."""
+    own = config[name]
     if f"for kind in config.{name}]" in codes or f"list(config.{name})" in codes:
-        return ""
+        return
     if isinstance(own[0], str):
         parts = (f"({word!r},) * config.{name}.count({word!r})" for word in dict.fromkeys(own))
-        return " + ".join(parts)
-    if ALL in own:
+        yield " + ".join(parts)
+    elif ALL in own:
         every = f"window if window == 2**30 else min(config.{name})"
-        return f"tuple({every} for window in config.{name})"
-    return repr(own)
+        yield f"tuple({every} for window in config.{name})"
+    elif len(set(own)) <= 2:
+        yield from _of_two(config, name, own)
+    yield repr(own)
+
+
+def _of_two(config: Values, name: str, own: tuple[Any, ...]) -> Iterator[str]:
+    """The smaller or the larger number, by what another list says of a layer."""
+    ends = {min(own): f"min(config.{name})", max(own): f"max(config.{name})"}
+    for other, said in config.items():
+        if other == name or not isinstance(said, tuple) or len(said) != len(own):
+            continue
+        if ALL in said:
+            whole = own[said.index(ALL)]
+            part = min(own) if whole > min(own) else max(own)
+            test = f"{ends[whole]} if window == 2**30 else {ends[part]}"
+            yield f"tuple({test} for window in config.{other})"
+        elif isinstance(said[0], str):
+            table = {word: ends[own[said.index(word)]] for word in dict.fromkeys(said)}
+            words = ", ".join(f"{word!r}: {code}" for word, code in table.items())
+            yield f"tuple({{{words}}}[kind] for kind in config.{other})"
 
 
 def _by_window(name: str, own: tuple[Any, ...], value: list[Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import re
 import textwrap
 
 from codegen.errors import TgenError
-from codegen.exporters.code import made_again
+from codegen.exporters.code import NO_VALUE, Values, made_again, same, value_of
 from codegen.exporters.follow import Follower
 from codegen.exporters.invert import inverted
 from codegen.frozen import frozen
@@ -37,6 +37,14 @@ class ConfigThere:
     fields: tuple[tuple[str, str], ...] = ()
     checks: tuple[tuple[str, str], ...] = ()  # a field of the Config, and code for what it is there
     refused: str = ""
+
+    def says(self, config: Values) -> bool:
+        """Whether its fields say all of a Config."""
+        try:
+            wanted = ((config[name], value_of(code, config)) for name, code in self.checks)
+            return not self.refused and all(same(own, there) for own, there in wanted)
+        except NO_VALUE:
+            return False
 
     @property
     def constant(self) -> tuple[tuple[str, str], ...]:
@@ -104,8 +112,10 @@ def checked(follower: Follower, codes: str, mapping: Mapped) -> tuple[tuple[str,
     for name, value in follower.first.config.items():
         if name not in reads and name not in OF_TRAINING:
             found[name] = follower.follows(name)
-        elif isinstance(value, tuple) and value and (again := made_again(name, value, codes)):
-            found[name] = follower.giving([again], follower.own(name)) or repr(value)
+        elif isinstance(value, tuple) and value:
+            texts = made_again(follower.first.config, name, codes)
+            if again := follower.giving(texts, follower.own(name)):
+                found[name] = again
     if follower.fixed_lists:  # which are for these very layers
         found["layers"] = repr(follower.first.config["layers"])
     return tuple(found.items())

@@ -105,8 +105,12 @@ class Plan:
 
     @property
     def exports(self) -> bool:
-        """Whether a trained model can be written down for transformers."""
-        return any(file.path == "export.py" for file in self.files)
+        """Whether models of any size can be written down for transformers, the toy included."""
+        if not any(file.path == "export.py" for file in self.files):
+            return False
+        toy = {field.name: field.tiny for field in self.model.fields}
+        known = self.checkpoint
+        return not isinstance(known, CheckpointPlan) or known.there.says(toy)
 
     @property
     def auto_class(self) -> str:
