@@ -1,5 +1,6 @@
 # Made from specs/bart_base.yaml; make it again: tgen build specs/bart_base.yaml
 """Write a trained bart_base down as transformers does its bart models.
+
     python -m generated.bart_base.export --checkpoint out/bart_base --to exported/bart_base
 
 `AutoModelForSeq2SeqLM.from_pretrained("exported/bart_base")` loads what is there, and so does
@@ -188,6 +189,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

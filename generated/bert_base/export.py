@@ -1,5 +1,6 @@
 # Made from specs/bert_base.yaml; make it again: tgen build specs/bert_base.yaml
 """Write a trained bert_base down as transformers does its bert models.
+
     python -m generated.bert_base.export --checkpoint out/bert_base --to exported/bert_base
 
 `AutoModelForMaskedLM.from_pretrained("exported/bert_base")` loads what is there, and so does
@@ -185,6 +186,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

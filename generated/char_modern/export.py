@@ -1,5 +1,6 @@
 # Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
 """Write a trained char_modern down as a model of transformers, with the code that it needs.
+
     python -m generated.char_modern.export --checkpoint out/char_modern --to exported/char_modern
 
 `AutoModelForCausalLM.from_pretrained("exported/char_modern", trust_remote_code=True)` loads what is
@@ -165,6 +166,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/deepseek_v3.yaml; make it again: tgen build specs/deepseek_v3.yaml
 """Write a trained deepseek_v3 down as transformers does its deepseek_v3 models.
+
     python -m generated.deepseek_v3.export --checkpoint out/deepseek_v3 --to exported/deepseek_v3
 
 `AutoModelForCausalLM.from_pretrained("exported/deepseek_v3")` loads what is there, and so does
@@ -213,6 +214,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/gemma3.yaml; make it again: tgen build specs/gemma3.yaml
 """Write a trained gemma3 down as transformers does its gemma3_text models.
+
     python -m generated.gemma3.export --checkpoint out/gemma3 --to exported/gemma3
 
 `AutoModelForCausalLM.from_pretrained("exported/gemma3")` loads what is there, and so does whatever
@@ -100,33 +101,9 @@ def refuse_unsayable(config: Config) -> None:
         "windows": tuple(
             window if window == 2**30 else min(config.windows) for window in config.windows
         ),
-        "rope_thetas": (
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            1000000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            1000000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            1000000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            10000.0,
-            1000000.0,
-            10000.0,
-            10000.0,
+        "rope_thetas": tuple(
+            max(config.rope_thetas) if window == 2**30 else min(config.rope_thetas)
+            for window in config.windows
         ),
     }
     for name, value in implied.items():
@@ -224,6 +201,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/gemma_like.yaml; make it again: tgen build specs/gemma_like.yaml
 """Write a trained gemma_like down as a model of transformers, with the code that it needs.
+
     python -m generated.gemma_like.export --checkpoint out/gemma_like --to exported/gemma_like
 
 `AutoModelForCausalLM.from_pretrained("exported/gemma_like", trust_remote_code=True)` loads what is
@@ -165,6 +166,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/gpt.yaml; make it again: tgen build specs/gpt.yaml
 """Write a trained gpt down as transformers does its gpt2 models.
+
     python -m generated.gpt.export --checkpoint out/gpt --to exported/gpt
 
 `AutoModelForCausalLM.from_pretrained("exported/gpt")` loads what is there, and so does whatever
@@ -186,6 +187,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/gpt2.yaml; make it again: tgen build specs/gpt2.yaml
 """Write a trained gpt2 down as transformers does its gpt2 models.
+
     python -m generated.gpt2.export --checkpoint out/gpt2 --to exported/gpt2
 
 `AutoModelForCausalLM.from_pretrained("exported/gpt2")` loads what is there, and so does whatever
@@ -186,6 +187,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/gpt_char.yaml; make it again: tgen build specs/gpt_char.yaml
 """Write a trained gpt_char down as a model of transformers, with the code that it needs.
+
     python -m generated.gpt_char.export --checkpoint out/gpt_char --to exported/gpt_char
 
 `AutoModelForCausalLM.from_pretrained("exported/gpt_char", trust_remote_code=True)` loads what is
@@ -165,6 +166,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/gpt_oss.yaml; make it again: tgen build specs/gpt_oss.yaml
 """Write a trained gpt_oss down as transformers does its gpt_oss models.
+
     python -m generated.gpt_oss.export --checkpoint out/gpt_oss --to exported/gpt_oss
 
 `AutoModelForCausalLM.from_pretrained("exported/gpt_oss")` loads what is there, and so does whatever
@@ -206,6 +207,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

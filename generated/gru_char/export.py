@@ -1,5 +1,6 @@
 # Made from specs/gru_char.yaml; make it again: tgen build specs/gru_char.yaml
 """Write a trained gru_char down as a model of transformers, with the code that it needs.
+
     python -m generated.gru_char.export --checkpoint out/gru_char --to exported/gru_char
 
 `AutoModelForCausalLM.from_pretrained("exported/gru_char", trust_remote_code=True)` loads what is
@@ -165,6 +166,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

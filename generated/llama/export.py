@@ -1,5 +1,6 @@
 # Made from specs/llama.yaml; make it again: tgen build specs/llama.yaml
 """Write a trained llama down as transformers does its llama models.
+
     python -m generated.llama.export --checkpoint out/llama --to exported/llama
 
 `AutoModelForCausalLM.from_pretrained("exported/llama")` loads what is there, and so does whatever
@@ -179,6 +180,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

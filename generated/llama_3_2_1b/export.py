@@ -1,5 +1,6 @@
 # Made from specs/llama_3_2_1b.yaml; make it again: tgen build specs/llama_3_2_1b.yaml
 """Write a trained llama_3_2_1b down as transformers does its llama models.
+
     python -m generated.llama_3_2_1b.export --checkpoint out/llama_3_2_1b --to exported/llama_3_2_1b
 
 `AutoModelForCausalLM.from_pretrained("exported/llama_3_2_1b")` loads what is there, and so does
@@ -179,6 +180,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/longformer_like.yaml; make it again: tgen build specs/longformer_like.yaml
 """Write a trained longformer_like down as a model of transformers, with the code that it needs.
+
     python -m generated.longformer_like.export --checkpoint out/longformer_like --to \
         exported/longformer_like
 
@@ -166,6 +167,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

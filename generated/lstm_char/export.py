@@ -1,5 +1,6 @@
 # Made from specs/lstm_char.yaml; make it again: tgen build specs/lstm_char.yaml
 """Write a trained lstm_char down as a model of transformers, with the code that it needs.
+
     python -m generated.lstm_char.export --checkpoint out/lstm_char --to exported/lstm_char
 
 `AutoModelForCausalLM.from_pretrained("exported/lstm_char", trust_remote_code=True)` loads what is
@@ -165,6 +166,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

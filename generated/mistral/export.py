@@ -1,5 +1,6 @@
 # Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
 """Write a trained mistral down as transformers does its mistral models.
+
     python -m generated.mistral.export --checkpoint out/mistral --to exported/mistral
 
 `AutoModelForCausalLM.from_pretrained("exported/mistral")` loads what is there, and so does whatever
@@ -171,6 +172,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/mixtral.yaml; make it again: tgen build specs/mixtral.yaml
 """Write a trained mixtral down as transformers does its mixtral models.
+
     python -m generated.mixtral.export --checkpoint out/mixtral --to exported/mixtral
 
 `AutoModelForCausalLM.from_pretrained("exported/mixtral")` loads what is there, and so does whatever
@@ -173,6 +174,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,6 +1,5 @@
 # Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
 """Write a trained modernbert down as transformers does its modernbert models.
-    python -m generated.modernbert.export --checkpoint out/modernbert --to exported/modernbert
 
 `AutoModelForMaskedLM.from_pretrained("exported/modernbert")` loads what is there, and so does
 whatever reads such folders. Files of the tokenizer and generation_config.json, if they lie beside
@@ -107,29 +106,13 @@ def refuse_unsayable(config: Config) -> None:
     implied: dict[str, Any] = {
         "head_dim": config.d_model // config.heads,
         "window_ahead": config.window,
-        "rope_thetas": (
-            160000.0,
-            10000.0,
-            10000.0,
-            160000.0,
-            10000.0,
-            10000.0,
-            160000.0,
-            10000.0,
-            10000.0,
-            160000.0,
-            10000.0,
-            10000.0,
-            160000.0,
-            10000.0,
-            10000.0,
-            160000.0,
-            10000.0,
-            10000.0,
-            160000.0,
-            10000.0,
-            10000.0,
-            160000.0,
+        "rope_thetas": tuple(
+            {
+                "first_global": max(config.rope_thetas),
+                "later_local": min(config.rope_thetas),
+                "later_global": max(config.rope_thetas),
+            }[kind]
+            for kind in config.layers
         ),
     }
     for name, value in implied.items():
@@ -227,6 +210,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/olmo2.yaml; make it again: tgen build specs/olmo2.yaml
 """Write a trained olmo2 down as transformers does its olmo2 models.
+
     python -m generated.olmo2.export --checkpoint out/olmo2 --to exported/olmo2
 
 `AutoModelForCausalLM.from_pretrained("exported/olmo2")` loads what is there, and so does whatever
@@ -171,6 +172,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

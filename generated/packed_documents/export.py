@@ -1,5 +1,6 @@
 # Made from specs/packed_documents.yaml; make it again: tgen build specs/packed_documents.yaml
 """Write a trained packed_documents down as a model of transformers, with the code that it needs.
+
     python -m generated.packed_documents.export --checkpoint out/packed_documents --to \
         exported/packed_documents
 
@@ -166,6 +167,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/prefix_lm.yaml; make it again: tgen build specs/prefix_lm.yaml
 """Write a trained prefix_lm down as a model of transformers, with the code that it needs.
+
     python -m generated.prefix_lm.export --checkpoint out/prefix_lm --to exported/prefix_lm
 
 `AutoModelForCausalLM.from_pretrained("exported/prefix_lm", trust_remote_code=True)` loads what is
@@ -165,6 +166,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

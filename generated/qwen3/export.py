@@ -1,5 +1,6 @@
 # Made from specs/qwen3.yaml; make it again: tgen build specs/qwen3.yaml
 """Write a trained qwen3 down as transformers does its qwen3 models.
+
     python -m generated.qwen3.export --checkpoint out/qwen3 --to exported/qwen3
 
 `AutoModelForCausalLM.from_pretrained("exported/qwen3")` loads what is there, and so does whatever
@@ -174,6 +175,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/streaming.yaml; make it again: tgen build specs/streaming.yaml
 """Write a trained streaming down as a model of transformers, with the code that it needs.
+
     python -m generated.streaming.export --checkpoint out/streaming --to exported/streaming
 
 `AutoModelForCausalLM.from_pretrained("exported/streaming", trust_remote_code=True)` loads what is
@@ -165,6 +166,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 # Made from specs/t5_small.yaml; make it again: tgen build specs/t5_small.yaml
 """Write a trained t5_small down as transformers does its t5 models.
+
     python -m generated.t5_small.export --checkpoint out/t5_small --to exported/t5_small
 
 `AutoModelForSeq2SeqLM.from_pretrained("exported/t5_small")` loads what is there, and so does
@@ -184,6 +185,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 

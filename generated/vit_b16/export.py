@@ -1,5 +1,6 @@
 # Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
 """Write a trained vit_b16 down as transformers does its vit models.
+
     python -m generated.vit_b16.export --checkpoint out/vit_b16 --to exported/vit_b16
 
 `AutoModelForImageClassification.from_pretrained("exported/vit_b16")` loads what is there, and so
@@ -182,6 +183,8 @@ def staged(to: Path) -> Iterator[Path]:
             to.rename(old)
         staging.rename(to)
     finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
