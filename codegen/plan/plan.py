@@ -113,6 +113,12 @@ class Plan:
         return not isinstance(known, CheckpointPlan) or known.there.says(toy)
 
     @property
+    def one_input(self) -> bool:
+        """Whether the model is given tokens or images alone."""
+        tasks = ("causal-lm", "masked-lm", "image-classification")
+        return self.task.name in tasks and not self.model.inputs
+
+    @property
     def auto_class(self) -> str:
         """The class of transformers that loads an exported model."""
         return AUTO_CLASSES.get(self.task.name, "AutoModel")

@@ -134,3 +134,45 @@ def test_a_config_that_no_field_says_is_refused_by_name(tmp_path: Path) -> None:
     refused = pytest.raises(ValueError, match=r"layers\.0\.attention\.mask")
     with package_of(plan, tmp_path, ("model", "export")) as package, refused:
         package.export.config_there(package.model.Config())
+
+
+def test_a_program_is_of_any_length(made: SimpleNamespace, tmp_path: Path) -> None:
+    assert export(made, tmp_path / "to", "--format", "torch-export") == 0
+    program = torch.export.load(tmp_path / "to" / "model.pt2").module()
+    for size in ((1, 5), (4, 20)):
+        tokens = torch.randint(0, 61, size)
+        torch.testing.assert_close(program(tokens), made.own.eval()(tokens))
+
+
+def test_a_model_that_is_no_program_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many tokens an expert gets is a number that no program knows beforehand."""
+    experts = SPEC.replace("heads: 4}", "heads: 4}, mlp: {experts: {count: 4, active: 2}}")
+    plan = lower(load_text(experts.replace("llama", "mixtral"), "llm.yaml"))
+    with package_of(plan, tmp_path, ("model", "checkpoint", "export")) as package:
+        model = package.model.Model(package.model.Config.tiny())
+        write_run(model, package.checkpoint, tmp_path / "run")
+        package.run = tmp_path / "run"
+        assert export(package, tmp_path / "to", "--format", "torch-export") == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "torch.export makes no such program of this model" in said.err
+    assert not said.out
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.long
+def test_onnx_computes_the_same(
+    made: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where its packages are; else a line says which are missing."""
+    code = export(made, tmp_path / "to", "--format", "onnx")
+    if code == 2:
+        assert "--format onnx needs onnxscript" in capsys.readouterr().err
+        return
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(tmp_path / "to" / "model.onnx"))
+    tokens = torch.randint(0, 61, (3, 12))
+    (found,) = session.run(None, {session.get_inputs()[0].name: tokens.numpy()})
+    torch.testing.assert_close(torch.tensor(found), made.own.eval()(tokens).detach())
