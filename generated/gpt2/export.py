@@ -11,10 +11,12 @@ checkpoint, come along.
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -31,7 +33,10 @@ COMPANIONS = (  # of files beside a checkpoint that belong to the model, up to t
     *("tokenizer", "tokenizer_config", "special_tokens_map", "chat_template"),
     "generation_config",
 )
-OWN = ("config.json", "model.safetensors.index.json")
+OWN = (
+    *("config.json", "model.safetensors.index.json"),
+    *("model.pt2", "model.onnx", "model.onnx.data"),
+)
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 KINDS = {  # in files of safetensors
@@ -268,6 +273,34 @@ def open_model(checkpoint: Path) -> Model:
     return model.eval()
 
 
+def write_program(model: Model, to: Path, form: str) -> list[str]:
+    """The model as one program, for tokens (B, T) of any number and length: model.pt2 or model.onnx.
+
+    ValueError says why torch makes none: most often, as a branch goes by a size or by a number.
+    """
+    first, other = (torch.zeros(size, dtype=torch.int64) for size in ((2, 7), (3, 9)))
+    sizes = {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}
+    logging.disable(logging.CRITICAL)  # torch would tell all that it has tried
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            said = {"tokens": sizes}
+            program = torch.export.export(model, (first,), dynamic_shapes=said, strict=False)
+            program.module()(other)
+    except Exception as error:
+        why = f"{error!s:.200}".partition("\n")[0]
+        raise ValueError(f"torch.export makes no such program of this model: {why}") from None
+    finally:
+        logging.disable(logging.NOTSET)
+    if form == "torch-export":
+        torch.export.save(program, to / "model.pt2")
+        return ["model.pt2"]
+    try:
+        torch.onnx.export(program, f=to / "model.onnx", verbose=False)
+    except ImportError as error:
+        raise ValueError(f"--format onnx needs onnxscript and onnx: {error}") from None
+    return ["model.onnx"]
+
+
 def size_of(text: str) -> int:
     """Bytes of a size such as 5GB, 200MB or 1000."""
     units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -289,10 +322,24 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--checkpoint", type=Path, default="out/gpt2", help="a run's folder or one file")
     add("--to", type=Path, default="exported/gpt2", help="the folder to make")
+    forms = ("huggingface", "torch-export", "onnx")
+    add("--format", default=forms[0], choices=forms, help="what to write")
     add("--dtype", default="", choices=("", *DTYPES), help="of the weights, if another")
     add("--shard-size", default="5GB", help="of a file of weights, at most")
     add("--overwrite", action="store_true", help="write an export anew that is there")
     return checked(parser.parse_args(arguments))
+
+
+def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) -> list[str]:
+    """Writes config.json and the weights; the names of the weights' files."""
+    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    fields = {
+        **config_there(model.config),
+        **special_tokens(folder, model.config.vocab_size),
+        "dtype": options.dtype or str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+    write_json(to / "config.json", fields)
+    return write_weights(model, to, DTYPES.get(options.dtype), most)
 
 
 @command
@@ -302,16 +349,17 @@ def main(arguments: list[str] | None = None) -> int:
     refuse_others(options.to, options.overwrite)
     model = open_model(options.checkpoint)
     folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
-    fields = {
-        **config_there(model.config),
-        **special_tokens(folder, model.config.vocab_size),
-        "dtype": options.dtype or str(next(model.parameters()).dtype).removeprefix("torch."),
-    }
     with staged(options.to) as to:
-        write_json(to / "config.json", fields)
+        if options.format != "huggingface":
+            model = model.to(DTYPES.get(options.dtype))
+            names = write_program(model, to, options.format)
+        else:
+            names = write_there(model, options, to, most)
         copy_companions(folder, to)
-        names = write_weights(model, to, DTYPES.get(options.dtype), most)
     files = names[0] if len(names) == 1 else f"{len(names)} files of weights"
+    if options.format != "huggingface":
+        print(f"{options.to / files}")
+        return 0
     print(f"{options.to}: config.json, {files}; AutoModelForCausalLM loads it")
     return 0
 

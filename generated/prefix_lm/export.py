@@ -32,7 +32,10 @@ COMPANIONS = (  # of files beside a checkpoint that belong to the model, up to t
 )
 MODELING = "modeling_prefix_lm.py"
 CODE = ("model.py", "attention.py", "ops.py", "kernels.py")  # those of them that there are
-OWN = ("config.json", "model.safetensors.index.json", MODELING, *CODE)
+OWN = (
+    *("config.json", "model.safetensors.index.json"),
+    *(MODELING, *CODE),
+)
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 KINDS = {  # in files of safetensors
@@ -274,6 +277,22 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return checked(parser.parse_args(arguments))
 
 
+def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) -> list[str]:
+    """Writes config.json and the weights; the names of the weights' files."""
+    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    fields = {
+        **config_there(model.config),
+        **special_tokens(folder, model.config.vocab_size),
+        "dtype": options.dtype or str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+    write_json(to / "config.json", fields)
+    shutil.copyfile(Path(__file__).with_name("modeling.py"), to / MODELING)
+    for path in map(Path(__file__).with_name, CODE):
+        if path.is_file():
+            shutil.copyfile(path, to / path.name)
+    return write_weights(model, to, DTYPES.get(options.dtype), most)
+
+
 @command
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
@@ -281,19 +300,9 @@ def main(arguments: list[str] | None = None) -> int:
     refuse_others(options.to, options.overwrite)
     model = open_model(options.checkpoint)
     folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
-    fields = {
-        **config_there(model.config),
-        **special_tokens(folder, model.config.vocab_size),
-        "dtype": options.dtype or str(next(model.parameters()).dtype).removeprefix("torch."),
-    }
     with staged(options.to) as to:
-        write_json(to / "config.json", fields)
+        names = write_there(model, options, to, most)
         copy_companions(folder, to)
-        shutil.copyfile(Path(__file__).with_name("modeling.py"), to / MODELING)
-        for path in map(Path(__file__).with_name, CODE):
-            if path.is_file():
-                shutil.copyfile(path, to / path.name)
-        names = write_weights(model, to, DTYPES.get(options.dtype), most)
     files = names[0] if len(names) == 1 else f"{len(names)} files of weights"
     print(
         f"{options.to}: config.json, {files}; AutoModelForCausalLM loads it with trust_remote_code"
