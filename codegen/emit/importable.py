@@ -25,7 +25,8 @@ OF_OTHERS = (  # what generated code imports, and what that needs in turn
     "sacrebleu pytest _pytest pluggy iniconfig packaging exceptiongroup tomli filelock "
     "typing_extensions sympy mpmath networkx jinja2 markupsafe fsspec setuptools pkg_resources "
     "huggingface_hub yaml contourpy cycler dateutil fontTools kiwisolver pyparsing six "
-    "mpl_toolkits pylab markdown_it mdurl pygments colorama portalocker regex tabulate lxml"
+    "mpl_toolkits pylab markdown_it mdurl pygments colorama portalocker regex tabulate lxml "
+    "transformers"
 )
 INSTALLED = frozenset(OF_OTHERS.split())
 

@@ -22,7 +22,7 @@ OTHER_NAMES = HERE / "other_names.yaml"
 PARTS = (
     *("extends", "architectures", "aliases", "defaults", "absent", "lacks", "let"),
     *("spec", "aspects", "blocks", "within", "outside", "refused", "ignored", "unread", "unset"),
-    *("weights", "heads"),
+    *("weights", "heads", "written", "unwritten"),
 )
 
 
@@ -47,6 +47,8 @@ class Mapping:
     generations: dict[str, int]  # of the file that has a key: 0, or 1 of what it extends, ...
     within: str | None = None  # the field that holds the config of the part that is imported
     outside: frozenset[str] = frozenset()  # fields beside it that are of that part, too
+    written: dict[str, Any] = field(default_factory=dict)  # that a config says and no spec does
+    unwritten: str = ""  # why no config.json can be written
     library: str = HUGGINGFACE
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)  # of architectures, by name
 
@@ -146,6 +148,8 @@ def read_mapping(name: str) -> Mapping:
         {_name_there(key, weights): depth for key, depth in _generations(name).items()},
         own.get("within"),
         frozenset(own.get("outside", ())),
+        own.get("written", {}),
+        own.get("unwritten", ""),
     )
 
 

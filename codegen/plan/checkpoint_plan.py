@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from codegen.frozen import frozen
 from codegen.importers.libraries import HUGGINGFACE, LIBRARIES, Library
 from codegen.plan.names_there import OneOfSeveral
+
+if TYPE_CHECKING:
+    from codegen.exporters.there import ConfigThere
 
 
 @frozen
@@ -73,6 +77,14 @@ class CheckpointPlan:
     layers_there: tuple[int, ...] = ()  # the number there of each layer, where it isn't ours
     one_of_several: OneOfSeveral | None = None  # names of which others are left out
     library: Library = LIBRARIES[HUGGINGFACE]
+    said: str = ""  # the spec, as JSON, of which config.json follows
+
+    @property
+    def there(self) -> ConfigThere:
+        """The fields of config.json, as code over the package's Config."""
+        from codegen.exporters.there import config_there  # which lowers what it tries
+
+        return config_there(self.said)
 
     def todays(self, name: str) -> str:
         """A tensor's name as checkpoints of today have it."""

@@ -34,6 +34,8 @@ class TestsPlan:
 
 
 WEIGHTS = FilePlan("weights.py", "package/weights.py.jinja")
+EXPORT = FilePlan("export.py", "package/export/huggingface.py.jinja", roots=("main",))
+MODELING = FilePlan("modeling.py", "package/export/modeling.py.jinja")  # for transformers
 NAMED_WEIGHTS = FilePlan("weights.py", "network/weights.py.jinja")
 
 
@@ -64,6 +66,7 @@ def package_files(
     *,
     muon: bool,
     weights: FilePlan | None,
+    writes: bool,
 ) -> tuple[FilePlan, ...]:
     """The frame's files, those of the family's `network`, of the task and its techniques."""
     return (
@@ -81,6 +84,8 @@ def package_files(
         FilePlan("resume.py", "package/resume.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((weights,) if weights else ()),
+        *((EXPORT, MODELING) if weights is None and writes else ()),
+        *((EXPORT,) if weights == WEIGHTS else ()),
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", "package/README.md.jinja"),
     )

@@ -17,6 +17,22 @@ from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.train import TrainPlan
 
 FLOAT32, BFLOAT16 = 4, 2  # bytes of a number
+AUTO_CLASSES = {
+    "causal-lm": "AutoModelForCausalLM",
+    "masked-lm": "AutoModelForMaskedLM",
+    "seq2seq-lm": "AutoModelForSeq2SeqLM",
+    "sequence-classification": "AutoModelForSequenceClassification",
+    "image-classification": "AutoModelForImageClassification",
+}
+NAMES_THERE = {  # fields of our configs by what most of transformers' configs call them
+    "vocab_size": "vocab_size",
+    "max_position_embeddings": "context_length",
+    "hidden_size": "d_model",
+    "num_attention_heads": "heads",
+    "num_key_value_heads": "kv_heads",
+    "head_dim": "head_dim",
+    "intermediate_size": "d_ff",
+}
 PLAN_VERSION = 3  # of the JSON that `tgen plan --json` prints
 
 
@@ -86,6 +102,44 @@ class Plan:
     def model(self) -> Network:
         """The network of a family that has one."""
         return self.networks[0]
+
+    @property
+    def exports(self) -> bool:
+        """Whether models of any size can be written down for transformers, the toy included."""
+        if not any(file.path == "export.py" for file in self.files):
+            return False
+        toy = {field.name: field.tiny for field in self.model.fields}
+        known = self.checkpoint
+        return not isinstance(known, CheckpointPlan) or known.there.says(toy)
+
+    @property
+    def one_input(self) -> bool:
+        """Whether the model is given tokens or images alone."""
+        tasks = ("causal-lm", "masked-lm", "image-classification")
+        return self.task.name in tasks and not self.model.inputs
+
+    @property
+    def auto_class(self) -> str:
+        """The class of transformers that loads an exported model."""
+        return AUTO_CLASSES.get(self.task.name, "AutoModel")
+
+    @property
+    def class_there(self) -> str:
+        """How the names of classes for transformers begin."""
+        return "".join(word.capitalize() for word in self.name.split("_"))
+
+    @property
+    def names_there(self) -> tuple[tuple[str, str], ...]:
+        """Names of fields that most of transformers' configs have, and code over ours."""
+        types = {field.name: field.type for field in self.model.fields if not field.formula}
+        found = [
+            (theirs, f"config.{ours}")
+            for theirs, ours in NAMES_THERE.items()
+            if types.get(ours) == "int"
+        ]
+        layers = types.get("layers", "")
+        count = "config.layers" if layers == "int" else "len(config.layers)"
+        return (*found, *((("num_hidden_layers", count),) if layers else ()))
 
     @property
     def measures_utilisation(self) -> bool:

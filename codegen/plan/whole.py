@@ -82,6 +82,7 @@ def whole_plan(
             (*task.files, *(file for technique in techniques for file in technique.files)),
             muon=train.optimizer.kind == "muon",
             weights=(NAMED_WEIGHTS if named else WEIGHTS) if with_checkpoint else None,
+            writes=task.name == "causal-lm",
         ),
         tests=package_tests(tests, task.tests, tried, step.tests, checkpoint=with_checkpoint),
         checkpoint=checkpoint,

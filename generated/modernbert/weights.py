@@ -101,9 +101,15 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
                 part.copy_(piece)
 
 
+def there(model: Model) -> Iterator[tuple[str, Tensor]]:
+    """Each weight under Hugging Face's name and in its layout, made when it is asked for."""
+    for theirs, parts, axis in layout(model):
+        yield theirs, parts[0] if len(parts) == 1 else torch.cat(parts, axis)
+
+
 def save_huggingface(model: Model) -> dict[str, Tensor]:
     """The weights under Hugging Face's names and in its layout, copied."""
-    state_dict = {theirs: torch.cat(parts, axis) for theirs, parts, axis in layout(model)}
+    state_dict = {theirs: tensor.clone() for theirs, tensor in there(model)}
     for second, first in TIED.items():
         state_dict[second] = state_dict[first].clone()
     return state_dict

@@ -78,9 +78,14 @@ def load_huggingface(model: Model, state_dict: Mapping[str, Tensor]) -> None:
             places[name].copy_(state_dict[name])
 
 
+def there(model: Model) -> Iterator[tuple[str, Tensor]]:
+    """Each weight under Hugging Face's name and in its layout, made when it is asked for."""
+    yield from layout(model)
+
+
 def save_huggingface(model: Model) -> dict[str, Tensor]:
     """The weights under Hugging Face's names and in its layout, copied."""
-    state_dict = {theirs: ours.clone() for theirs, ours in layout(model)}
+    state_dict = {theirs: tensor.clone() for theirs, tensor in there(model)}
     for second, first in TIED.items():
         state_dict[second] = state_dict[first].clone()
     return state_dict

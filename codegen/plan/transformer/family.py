@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from codegen.errors import Diagnostic
@@ -38,6 +39,8 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
         where = loaded.tree.position(("checkpoint", "huggingface"))
         checkpoint = checkpoint_plan(spec.checkpoint, network.parameters, network.blocks, where)
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
+        said = spec.model_dump(mode="json", exclude_unset=True)
+        checkpoint = replace(checkpoint, said=json.dumps(said))
     kernels = with_own_tiles(kernel_plan(network, spec.target), loaded)
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)

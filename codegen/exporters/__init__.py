@@ -1,0 +1,1 @@
+"""A spec -> what another library's config.json says of it: the importer's mapping, backwards."""

@@ -1,0 +1,334 @@
+# Made from specs/vit_b16.yaml; make it again: tgen build specs/vit_b16.yaml
+"""Write a trained vit_b16 down as transformers does its vit models.
+
+    python -m generated.vit_b16.export --checkpoint out/vit_b16 --to exported/vit_b16
+
+`AutoModelForImageClassification.from_pretrained("exported/vit_b16")` loads what is there, and so
+does whatever reads such folders. Files of the tokenizer and generation_config.json, if they lie
+beside the checkpoint, come along.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint, read_json, weights
+from .model import Config, Model
+from .process import HelpFormatter, checked, command, leave
+from .weights import there
+
+COMPANIONS = (  # of files beside a checkpoint that belong to the model, up to the dot
+    *("tokenizer", "tokenizer_config", "special_tokens_map", "chat_template"),
+    "generation_config",
+)
+OWN = (
+    *("config.json", "model.safetensors.index.json"),
+    *("model.pt2", "model.onnx", "model.onnx.data"),
+)
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+KINDS = {  # in files of safetensors
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+class Entry(NamedTuple):
+    """A tensor in a file: its numbers lie from `start` to `stop`."""
+
+    dtype: torch.dtype
+    shape: list[int]
+    start: int
+    stop: int
+
+
+SAID = {  # in every config.json of this model
+    "architectures": ["ViTForImageClassification"],
+    "model_type": "vit",
+    "qkv_bias": True,
+    "hidden_act": "gelu",
+    "attention_probs_dropout_prob": 0.0,
+    "hidden_dropout_prob": 0.0,
+}
+
+
+def config_there(config: Config) -> dict[str, Any]:
+    """The fields of a config.json of the type vit, for a Config of this package.
+
+    ValueError names what of the Config none of them says.
+    """
+    refuse_unsayable(config)
+    return {
+        **SAID,
+        "image_size": config.image_size,
+        "patch_size": config.patch_size,
+        "num_channels": config.channels,
+        "hidden_size": config.d_model,
+        "num_hidden_layers": config.layers,
+        "layer_norm_eps": config.norm_eps,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.d_ff,
+    }
+
+
+def refuse_unsayable(config: Config) -> None:
+    """ValueError names what of the Config no field there says, and what it is there."""
+    implied: dict[str, Any] = {
+        "head_dim": config.d_model // config.heads,
+    }
+    for name, value in implied.items():
+        if (own := getattr(config, name)) != value:
+            says = f"{value} in every vit of such sizes, and {own} here"
+            raise ValueError(f"no field of config.json says {name}: it is {says}")
+
+
+def shards_of(model: Model, dtype: torch.dtype | None, most: int) -> list[dict[str, Entry]]:
+    """What is in each file, none of more than `most` bytes if it holds several tensors."""
+    shards: list[dict[str, Entry]] = [{}]
+    size = 0
+    for name, tensor in there(model):
+        kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
+        count = tensor.numel() * kind.itemsize
+        if shards[-1] and size + count > most:
+            shards.append({})
+            size = 0
+        shards[-1][name] = Entry(kind, list(tensor.shape), size, size + count)
+        size += count
+    return shards
+
+
+def write_weights(model: Model, to: Path, dtype: torch.dtype | None, most: int) -> list[str]:
+    """Files of the weights, and model.safetensors.index.json where there are several.
+
+    Tensors are made and written one by one: but for one of them, no weights are held twice.
+    """
+    with torch.device("meta"):  # where sizes cost nothing
+        shards = shards_of(Model(model.config), dtype, most)
+    count = len(shards)
+    names = [f"model-{n:05}-of-{count:05}.safetensors" for n in range(1, count + 1)]
+    names = names if count > 1 else ["model.safetensors"]
+    tensors = there(model)
+    for name, shard in zip(names, shards, strict=True):
+        with (to / name).open("wb") as file:
+            file.write(header_of(shard))
+            for entry in shard.values():
+                write_tensor(next(tensors)[1].to(entry.dtype), file)
+    if count > 1:
+        places = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
+        total = sum(entry.stop - entry.start for shard in shards for entry in shard.values())
+        index = {"metadata": {"total_size": total}, "weight_map": places}
+        write_json(to / "model.safetensors.index.json", index)
+    return names
+
+
+def header_of(shard: dict[str, Entry]) -> bytes:
+    """How a safetensors file begins: the size of its table, and the table, padded to 8 bytes."""
+    table: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    for name, entry in shard.items():
+        offsets = [entry.start, entry.stop]
+        table[name] = {
+            "dtype": KINDS[entry.dtype],
+            "shape": entry.shape,
+            "data_offsets": offsets,
+        }
+    text = json.dumps(table, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def write_tensor(tensor: Tensor, file: BinaryIO) -> None:
+    flat = tensor.detach().cpu().contiguous().flatten()
+    flat.view(torch.uint8).numpy().tofile(file)
+
+
+def refuse_others(to: Path, overwrite: bool) -> None:
+    """ValueError if what lies there is not to be replaced: only an export's own files ever are."""
+    if to.is_symlink() or (to.exists() and not to.is_dir()):
+        raise ValueError(f"--to {to} is no folder")
+    found = sorted(path.name for path in to.iterdir()) if to.exists() else []
+    others = [name for name in found if not is_own(name)]
+    if others:
+        raise ValueError(f"{to} holds other things, such as {others[0]!r}: choose another --to")
+    if found and not overwrite:
+        raise ValueError(f"{to} holds an export already: give --overwrite to write it anew")
+
+
+def is_own(name: str) -> bool:
+    """Whether an export writes files of this name."""
+    return name in OWN or name.endswith(".safetensors") or name.partition(".")[0] in COMPANIONS
+
+
+@contextmanager
+def staged(to: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the place of `to` once all is there."""
+    staging, old = (to.with_name(f".{to.name}.{end}") for end in ("partial", "old"))
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        shutil.rmtree(old, ignore_errors=True)
+        if to.exists():
+            to.rename(old)
+        staging.rename(to)
+    finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: Path, fields: dict[str, Any]) -> None:
+    path.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+
+
+def copy_companions(folder: Path, to: Path) -> None:
+    """The files of the tokenizer, and what is known of writing texts."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.partition(".")[0] in COMPANIONS:
+            check_kept(path, "bring it back")
+            shutil.copyfile(path, to / path.name)
+
+
+def classes_there(path: Path, count: int) -> dict[str, Any]:
+    """The classes' names, as training wrote them, or their numbers."""
+    names = read_json(path)["classes"] if path.is_file() else range(count)
+    if len(names) != count:
+        raise ValueError(f"{path} does not name the {count} classes of the model")
+    return {
+        "id2label": {str(number): f"{name}" for number, name in enumerate(names)},
+        "label2id": {f"{name}": number for number, name in enumerate(names)},
+    }
+
+
+def open_model(checkpoint: Path) -> Model:
+    """The model of a checkpoint, made of the very tensors that were read."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    said: dict[str, Any] = saved["config"]
+    said = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    try:
+        with torch.device("meta"):
+            model = Model(Config(**said))
+            load_weights(model, tensors, checkpoint)  # which checks names and shapes
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
+    own = {id(tensor): tensors[f"model.{name}"] for name, tensor in weights(model).items()}
+    state = model.state_dict(keep_vars=True)  # where tied tensors stand twice
+    model.load_state_dict({name: own[id(tensor)] for name, tensor in state.items()}, assign=True)
+    return model.eval()
+
+
+def write_program(model: Model, to: Path, form: str) -> list[str]:
+    """The model as one program, for any number of images: model.pt2 or model.onnx.
+
+    ValueError says why torch makes none: most often, as a branch goes by a size or by a number.
+    """
+    shape = model.config.channels, model.config.image_size, model.config.image_size
+    first, other = torch.zeros(2, *shape), torch.zeros(3, *shape)
+    sizes = {0: torch.export.Dim.AUTO}
+    logging.disable(logging.CRITICAL)  # torch would tell all that it has tried
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            said = {"images": sizes}
+            program = torch.export.export(model, (first,), dynamic_shapes=said, strict=False)
+            program.module()(other)
+    except Exception as error:
+        why = f"{error!s:.200}".partition("\n")[0]
+        raise ValueError(f"torch.export makes no such program of this model: {why}") from None
+    finally:
+        logging.disable(logging.NOTSET)
+    if form == "torch-export":
+        torch.export.save(program, to / "model.pt2")
+        return ["model.pt2"]
+    try:
+        torch.onnx.export(program, f=to / "model.onnx", verbose=False)
+    except ImportError as error:
+        raise ValueError(f"--format onnx needs onnxscript and onnx: {error}") from None
+    return ["model.onnx"]
+
+
+def size_of(text: str) -> int:
+    """Bytes of a size such as 5GB, 200MB or 1000."""
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+    number, factor = text[:-2], units.get(text[-2:].upper())
+    if factor is None:
+        number, factor = text, 1
+    if not number.isdecimal() or not int(number):
+        raise ValueError(f"--shard-size {text!r} is no size such as 5GB")
+    return int(number) * factor
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.export",
+        usage="%(prog)s [options]",
+        description="Write a trained vit_b16 down as transformers does.",
+        formatter_class=HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, default="out/vit_b16", help="a run's folder or one file")
+    add("--to", type=Path, default="exported/vit_b16", help="the folder to make")
+    forms = ("huggingface", "torch-export", "onnx")
+    add("--format", default=forms[0], choices=forms, help="what to write")
+    add("--dtype", default="", choices=("", *DTYPES), help="of the weights, if another")
+    add("--shard-size", default="5GB", help="of a file of weights, at most")
+    add("--overwrite", action="store_true", help="write an export anew that is there")
+    return checked(parser.parse_args(arguments))
+
+
+def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) -> list[str]:
+    """Writes config.json and the weights; the names of the weights' files."""
+    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    fields = {
+        **config_there(model.config),
+        **classes_there(folder / "images.json", model.config.classes),
+        "dtype": options.dtype or str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+    write_json(to / "config.json", fields)
+    return write_weights(model, to, DTYPES.get(options.dtype), most)
+
+
+@command
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_options(arguments)
+    most = size_of(options.shard_size)
+    refuse_others(options.to, options.overwrite)
+    model = open_model(options.checkpoint)
+    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    with staged(options.to) as to:
+        if options.format != "huggingface":
+            model = model.to(DTYPES.get(options.dtype))
+            names = write_program(model, to, options.format)
+        else:
+            names = write_there(model, options, to, most)
+        copy_companions(folder, to)
+    files = names[0] if len(names) == 1 else f"{len(names)} files of weights"
+    if options.format != "huggingface":
+        print(f"{options.to / files}")
+        return 0
+    print(f"{options.to}: config.json, {files}; AutoModelForImageClassification loads it")
+    return 0
+
+
+if __name__ == "__main__":
+    leave(main())
