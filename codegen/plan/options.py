@@ -9,6 +9,7 @@ from codegen.plan.techniques import TechniquePlan
 from codegen.plan.train import TrainPlan
 
 EVAL_BATCHES = 200  # of nanoGPT
+PATIENCE = "validations without improvement after which a run ends; 0: it goes on"
 
 
 def training_options(
@@ -43,6 +44,7 @@ def training_options(
             "of a validation, the same each time, of all ranks together; 0: all there are",
             0,
         ),
+        OptionPlan("patience", "int", train.patience, PATIENCE, 0),
         OptionPlan(
             "checkpoint_every",
             "int",
