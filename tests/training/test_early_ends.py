@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from tests.training.conftest import Result, Trainer
 
-LOSSES = [5.0, 4.0, 4.5, 4.2, 3.0, 3.0, 3.5, 3.1, 3.2, 2.0]  # at steps 2, 4, ...; lowest yet, or not
+LOSSES = [5.0, 4.0, 4.5, 4.2, 3.0, 3.0, 3.5, 3.1, 3.2, 2.0]  # at steps 2, 4, ...: lower or not
 STEPS = ["--eval-every", "2", "--steps", "20", "--checkpoint-every", "6", "--log-every", "20"]
 
 
