@@ -35,6 +35,7 @@ def training_options(
         *_schedule(train),
         *_loss(train),
         *(option for technique in techniques for option in technique.options),
+        OptionPlan("report", "str", "", "tensorboard or wandb, which then show the figures, too"),
         OptionPlan("log_every", "int", train.log_every, "steps from one log line to the next"),
         OptionPlan("eval_every", "int", train.eval_every, "steps from one validation to the next"),
         OptionPlan(

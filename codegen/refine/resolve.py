@@ -20,6 +20,7 @@ KNOWN = {
     "tqdm",
     "rich",
     "pyarrow",
+    "wandb",
 }
 KNOWN |= {"pytest", "PIL", "sacrebleu", *sys.stdlib_module_names}
 
