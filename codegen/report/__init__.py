@@ -17,6 +17,7 @@ from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, following
 from codegen.report.recovered import recovered_text
 from codegen.report.render import render_json, render_text
+from codegen.report.trained import run_line, runs_text
 from codegen.report.tune import timed, trials_text
 from codegen.report.watch import status_line, watch_text
 
@@ -46,6 +47,8 @@ __all__ = [
     "recovered_text",
     "render_json",
     "render_text",
+    "run_line",
+    "runs_text",
     "show_diagnostic",
     "status_line",
     "timed",

@@ -48,7 +48,7 @@ def run(command: str, project: Path) -> tuple[int, str]:
 
 def short(command: str) -> str:
     """A command that trains, made to end in seconds; any other as it is."""
-    if ".train " not in f"{command} ":
+    if ".train " not in f"{command} " and " --train " not in command:
         return command
     steps = 4 if "--resume" in command else 2  # what is resumed goes on
     again = "" if "--resume" in command else " --overwrite"

@@ -48,8 +48,8 @@ def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
         found.append(ImportPlan("typing", ("Any",)))
         found.append(ImportPlan("collections.abc", ("Iterator",)))
         found.append(ImportPlan("functools", ("partial",)))
-        names = ("AbstractContextManager", "contextmanager", "nullcontext")
-        found.append(ImportPlan("contextlib", names))
+        managers = ("AbstractContextManager", "contextmanager", "nullcontext")
+        found.append(ImportPlan("contextlib", managers))
     if any(mlp.sparse for mlp in network.all_mlps):
         found.append(ImportPlan("statistics", ("NormalDist",)))
     if any(block.given for stack in network.stacks for block in stack.blocks):

@@ -13,5 +13,5 @@ class TransformerTrain(Train):
     gradient_checkpointing: bool = Field(
         False,
         description="a block's activations are not kept for its gradients but computed again: less "
-        "memory, and steps that take about a third longer (arXiv:1604.06174)",
+        "memory, and steps that take about a quarter longer (arXiv:1604.06174)",
     )
