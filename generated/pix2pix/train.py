@@ -34,7 +34,7 @@ from .augment import augmented
 from .compare import compared, write_samples
 from .data import Pair, random_batches, validation_batches
 from .lock import alone_in
-from .log import Log, open_log, peak_flops, plot_losses
+from .log import Log, open_log, peak_flops
 from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Model
 from .optimizers import lr_multiplier
@@ -51,6 +51,7 @@ from .process import (
     sum_over_ranks,
 )
 from .run import Run, prepare, save
+from .tracking import tracked
 
 # Forward and backward, of Config(); --tiny doesn't show MFU.
 FLOPS_PER_IMAGE = 87_443_374_080
@@ -137,13 +138,14 @@ def evaluate(run: Run, log: Log) -> None:
     try:
         loss, figures = measure(run, log)
         if lowest := loss < run.best:
-            run.best = loss
+            run.best, run.best_step = loss, run.step
             save(run, "best.safetensors")
     finally:
         run.model.train()
     if lowest and saved:
         save(run, "checkpoint.safetensors")
     log.write(run.step, figures, "(lowest distance so far)" * lowest)
+    log.draw()
 
 
 def report(
@@ -166,11 +168,14 @@ def train(run: Run, log: Log) -> bool:
     try:
         if resumes_in_evaluation(run, log):
             evaluate(run, log)
-        take_steps(run, log)
+        if not out_of_patience(run):
+            take_steps(run, log)
     except StoppedError:
         if run.saved != run.step:
             save(run, "checkpoint.safetensors", must=True)
         return False
+    if run.step < run.options.steps:
+        end_early(run)
     return True
 
 
@@ -179,6 +184,19 @@ def resumes_in_evaluation(run: Run, log: Log) -> bool:
     ended = run.step == run.options.steps
     due = run.step > 0 and (ended or run.step % run.options.eval_every == 0)
     return due and sum_over_ranks(RANK == 0 and not log.evaluated) > 0  # the first rank's log
+
+
+def out_of_patience(run: Run) -> bool:
+    """Whether --patience validations in a row have brought no lower distance of pixels."""
+    every = run.options.eval_every
+    return 0 < run.options.patience <= run.step // every - run.best_step // every
+
+
+def end_early(run: Run) -> None:
+    if run.saved != run.step:
+        save(run, "checkpoint.safetensors", must=True)
+    print(f"ended early: distance of pixels no lower since step {run.best_step}")
+    print(f"{kept(run)} and a larger --patience")
 
 
 def take_steps(run: Run, log: Log) -> None:
@@ -205,6 +223,8 @@ def take_steps(run: Run, log: Log) -> None:
             raise StoppedError
         if evaluates:
             evaluate(run, log)
+            if out_of_patience(run):
+                return
         if logs or evaluates or saves or step == 0:
             since, timed = time.perf_counter(), run.step
 
@@ -252,14 +272,15 @@ def finish(run: Run) -> int:
     try:
         with stop_signals(run.signals), open_log(path, run.step, run.options.steps) as log:
             try:
-                ended = train(run, log)
+                with tracked(log, run.options, run.step):
+                    ended = train(run, log)
             except ValueError:  # a loss that is no number, for example
-                plot(run)
+                log.draw(must=True)
                 raise
     except KeyboardInterrupt:
         print(f"stopped at step {run.step}, {kept(run)}")
         return 130
-    plot(run)
+    log.draw(must=True)
     if WORLD > 1:
         dist.destroy_process_group()
     if not ended:
@@ -270,11 +291,6 @@ def finish(run: Run) -> int:
     for remark in run.data.remarks():
         print(remark)
     return 0
-
-
-def plot(run: Run) -> None:
-    if RANK == 0:
-        plot_losses(run.path("log.jsonl"), run.path("loss.png"))
 
 
 if __name__ == "__main__":
