@@ -42,6 +42,18 @@ class Run:
     def path(self, name: str) -> Path:
         return Path(self.options.out) / name
 
+    def kept(self) -> str:
+        """What is left of a run that did not come to its end."""
+        if self.saved is None:
+            return "with nothing to save yet"
+        at = "" if self.saved == self.step else f" at step {self.saved}"
+        return f"saved{at} in {self.options.out}; go on with --resume"
+
+    def out_of_patience(self) -> bool:
+        """Whether --patience validations in a row have brought no lower validation loss."""
+        every = self.options.eval_every
+        return 0 < self.options.patience <= self.step // every - self.best_step // every
+
     def mixed(self) -> bool:
         """Whether bfloat16 is used where it is safe; weights are float32."""
         auto = self.options.dtype == "auto" and self.device.type == "cuda"

@@ -55,7 +55,7 @@ def tensorboard(out: Path, step: int) -> Iterator[Tracker]:
 
 @contextmanager
 def wandb_run(out: Path, options: Options) -> Iterator[Tracker]:
-    """A run of the project longformer_like; OUT/wandb_id says which, for one that is resumed."""
+    """A run of the package's project; OUT/wandb_id says which, for one that is resumed."""
     import wandb
 
     mark = out / "wandb_id"

@@ -166,7 +166,7 @@ def train(run: Run, log: Log) -> bool:
     try:
         if resumes_in_evaluation(run, log):
             evaluate(run, log)
-        if not out_of_patience(run):
+        if not run.out_of_patience():
             take_steps(run, log)
     except StoppedError:
         if run.saved != run.step:
@@ -184,17 +184,11 @@ def resumes_in_evaluation(run: Run, log: Log) -> bool:
     return due and sum_over_ranks(RANK == 0 and not log.evaluated) > 0  # the first rank's log
 
 
-def out_of_patience(run: Run) -> bool:
-    """Whether --patience validations in a row have brought no lower validation loss."""
-    every = run.options.eval_every
-    return 0 < run.options.patience <= run.step // every - run.best_step // every
-
-
 def end_early(run: Run) -> None:
     if run.saved != run.step:
         save(run, "checkpoint.safetensors", must=True)
     print(f"ended early: validation loss no lower since step {run.best_step}")
-    print(f"{kept(run)} and a larger --patience")
+    print(f"{run.kept()} and a larger --patience")
 
 
 def take_steps(run: Run, log: Log) -> None:
@@ -221,7 +215,7 @@ def take_steps(run: Run, log: Log) -> None:
             raise StoppedError
         if evaluates:
             evaluate(run, log)
-            if out_of_patience(run):
+            if run.out_of_patience():
                 return
         if logs or evaluates or saves or step == 0:
             since, timed = time.perf_counter(), run.step
@@ -246,14 +240,6 @@ def introduce(run: Run) -> None:
         print("compiling: the first step takes longer")
 
 
-def kept(run: Run) -> str:
-    """What is left of a run that did not come to its end."""
-    if run.saved is None:
-        return "with nothing to save yet"
-    at = "" if run.saved == run.step else f" at step {run.saved}"
-    return f"saved{at} in {run.options.out}; go on with --resume"
-
-
 @command
 def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
@@ -276,13 +262,13 @@ def finish(run: Run) -> int:
                 log.draw(must=True)
                 raise
     except KeyboardInterrupt:
-        print(f"stopped at step {run.step}, {kept(run)}")
+        print(f"stopped at step {run.step}, {run.kept()}")
         return 130
     log.draw(must=True)
     if WORLD > 1:
         dist.destroy_process_group()
     if not ended:
-        print(f"stopped at step {run.step}, {kept(run)}")
+        print(f"stopped at step {run.step}, {run.kept()}")
         return 130
     best = run.path("best.safetensors")
     print(f"best validation loss {run.best:.4f}, with the weights in {best}")
