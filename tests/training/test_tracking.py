@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,14 @@ def test_what_is_not_installed_is_said_before_anything_is_lost(
     done = trainer.train(*STEPS, "--overwrite", *arguments, expect=2)
     assert said in done.stderr and done.stderr.count("\n") == 1
     assert Path("out/small/checkpoint.safetensors").read_bytes() == kept
+
+
+def test_a_rank_without_a_log_reports_nothing(trainer: Trainer, wandb: Any) -> None:
+    tracking, log = (importlib.import_module(f"small.{name}") for name in ("tracking", "log"))
+    options = importlib.import_module("small.options").Options(report="wandb")
+    with log.open_log(Path(os.devnull), 0, 1) as opened, tracking.tracked(opened, options, 0):
+        opened.write(1, {"loss": 1.0})
+    assert wandb.CALLS == []
 
 
 def test_what_wandb_refuses_is_one_line(trainer: Trainer, wandb: ModuleType) -> None:
