@@ -21,7 +21,7 @@ from codegen.cli.options import (
     renamed_option,
     set_option,
 )
-from codegen.cli.training import WithTraining, runs_asked, train
+from codegen.cli.training import WithTraining, runs_asked, train, train_option
 from codegen.errors import TgenError
 
 if TYPE_CHECKING:
@@ -60,12 +60,7 @@ if TYPE_CHECKING:
     help="Compile the kernels for their GPUs and choose tiles that fit; by default where the "
     "spec's target is a GPU.",
 )
-@click.option(
-    "--train",
-    "trains",
-    is_flag=True,
-    help="Then train them all, one after another, with the options after `--`, and compare them.",
-)
+@train_option
 @jobs_option
 @json_option
 def build(

@@ -11,8 +11,14 @@ from codegen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from codegen.build.outcome import Outcome
-    from codegen.commands.training import TrainingOptions
+    from codegen.commands.training import Run, TrainingOptions
 
+train_option = click.option(
+    "--train",
+    "trains",
+    is_flag=True,
+    help="Then train them all, one after another, with the options after `--`, and compare them.",
+)
 AFTER = "codegen.cli.training"  # under which a context keeps the words
 
 
@@ -47,8 +53,12 @@ def train(outcomes: Sequence[Outcome], options: TrainingOptions) -> int:
     from codegen.commands.training import result_of, train_all
 
     packages = [one.folder for one in outcomes if one.folder and not one.exit_code]
-    with report.counting("training", shown=True) as moved:
-        runs, interrupted = train_all(packages, options, moved, report.run_line)
+    with report.counting_and_telling("training") as (moved, tell):
+
+        def done(run: Run) -> None:
+            tell(report.run_line(run))
+
+        runs, interrupted = train_all(packages, options, moved, done)
     if runs:
         results = [result_of(run, options.out / run.name) for run in runs]
         report.runs_text(results, options.out / "runs.png")

@@ -22,11 +22,11 @@ COLOURS = {"failed": "red", "interrupted": "yellow", "finished": "green"}
 PER_COLUMN = 24  # names in a column of the plot's legend
 
 
-def run_line(run: Run) -> None:
+def run_line(run: Run) -> str:
     """A run that is over, in a line; of one that failed, why."""
     shown = click.style(f"{run.state:11}", fg=COLOURS[run.state])
     told = f"{run.step:,} steps, {run.seconds:,.0f} s" if run.state != "failed" else run.said
-    click.echo(paragraph(plain(told), f"{plain(run.name):24} {shown} "))
+    return paragraph(plain(told), f"{plain(run.name):24} {shown} ")
 
 
 def runs_text(results: Sequence[Result], picture: Path) -> None:

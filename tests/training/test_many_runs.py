@@ -9,6 +9,7 @@ import json
 import textwrap
 from pathlib import Path
 
+import click
 import pytest
 
 from codegen.commands.training import Run, result_of, train_all, training_options
@@ -74,17 +75,16 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_run_that_fails_or_is_stopped_is_told_and_the_others_go_on(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_run_that_fails_or_is_stopped_is_told_and_the_others_go_on() -> None:
     names = ["first", "broken", "stopped", "last"]
     packages, options = [package(name) for name in names], training_options(["--steps", "4"])
-    runs, interrupted = train_all(packages, options, done=run_line)
+    said: list[str] = []
+    runs, interrupted = train_all(packages, options, done=lambda run: said.append(run_line(run)))
     assert not interrupted and [run.name for run in runs] == names
     assert [run.state for run in runs] == ["finished", "failed", "interrupted", "finished"]
     assert [run.step for run in runs] == [4, 1, 3, 4] and runs[0].parameters == 1234
     assert runs[1].said == "error: the loss is nan" and runs[0].memory > 0
-    said = capsys.readouterr().out.splitlines()
+    said = [click.unstyle(line) for line in said]
     assert [line.split()[:2] for line in said] == [[run.name, run.state] for run in runs]
     assert said[1].endswith("error: the loss is nan") and said[3].split()[2:4] == ["4", "steps,"]
 
