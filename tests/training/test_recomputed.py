@@ -21,7 +21,7 @@ CASES: dict[str, dict[str, Any]] = {
     "documents": {"model": {**SHAPE, "attention": {**HEADS, "mask": "causal & document"}}},
     "pairs": {"task": "seq2seq-lm", "model": {**SHAPE, "attention": HEADS, "mlp": ROUTED}},
 }
-LONG = ("documents", "pairs")
+LONG = ("dropped", "documents", "pairs")
 
 
 def modules(folder: Path, spec: dict[str, Any], again: bool) -> list[ModuleType]:
