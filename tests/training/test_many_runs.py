@@ -184,7 +184,8 @@ def test_all_curves_are_in_one_picture(capsys: pytest.CaptureFixture[str]) -> No
     runs_text(results, Path("out/runs.png"))
     assert "their curves are in out/runs.png" in capsys.readouterr().out
     assert len(results[0].losses) == 899 and results[-1].best is None
-    assert Image.open("out/runs.png").size > (1000, 600)
+    with Image.open("out/runs.png") as picture:
+        assert picture.width > 1000 and picture.height > 600
     runs_text(results[-1:], Path("out/none.png"))
     assert Path("out/none.png").exists()
 

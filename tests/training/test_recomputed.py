@@ -64,6 +64,7 @@ def test_steps_are_those_of_a_package_without_it(case: str, tmp_path: Path) -> N
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # PyTorch warns of its own compiler
 @pytest.mark.parametrize("case", ["dropped", "routed"])
 def test_compiled_steps_are_those_of_a_compiled_package_without_it(
     case: str, tmp_path: Path
