@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     STALE = 3, "stale: a package is not what its spec says"
     HAND_EDIT = 4, "a hand edit is in the way"
     TESTS_FAILED = 5, "the smoke tests failed"
+    RUN_FAILED = 6, "a run of training failed or was stopped"
     INTERRUPTED = 130, "interrupted"
 
     def __new__(cls, code: int, meaning: str) -> ExitCode:

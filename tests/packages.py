@@ -52,6 +52,7 @@ TRAIN_FILES = (
     "files.py",
     "lock.py",
     "resume.py",
+    "tracking.py",
     "tokens.py",
     "log.py",
     "process.py",

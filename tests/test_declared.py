@@ -25,6 +25,7 @@ APART = {  # tried only where they are installed
     "efficientnet_lite_pytorch",
     "timm",
     "torchvision",
+    "wandb",  # whose place a module of a test takes
 }
 
 

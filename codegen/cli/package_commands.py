@@ -21,6 +21,7 @@ from codegen.cli.options import (
     renamed_option,
     set_option,
 )
+from codegen.cli.training import WithTraining, runs_asked, train, train_option
 from codegen.errors import TgenError
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from codegen.report import Checked
 
 
-@click.command(epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out try")
+@click.command(
+    cls=WithTraining, epilog="Example: tgen build specs/gpt.yaml --set model.layers=6 --out try"
+)
 @paths_argument
 @set_option
 @out_option
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     help="Compile the kernels for their GPUs and choose tiles that fit; by default where the "
     "spec's target is a GPU.",
 )
+@train_option
 @jobs_option
 @json_option
 def build(
@@ -67,6 +71,7 @@ def build(
     dry_run: bool,
     side: Side | None,
     prove: bool | None,
+    trains: bool,
     jobs: int | None,
     as_json: bool,
 ) -> None:
@@ -83,6 +88,7 @@ def build(
     from codegen.emit import around, recover
     from codegen.exit_codes import ExitCode
 
+    runs = runs_asked(trains, bool(specs), as_json or dry_run)
     meant = asked(specs, out)
     project, folder = meant.project, meant.out
     started = report.Stopwatch()
@@ -110,7 +116,8 @@ def build(
     printer(
         outcomes, lost, project, dry_run=dry_run, seconds=started.seconds, around=outside.in_the_way
     )
-    sys.exit(max(exit_code([*outcomes, *lost]), ExitCode.STALE if outside.in_the_way else 0))
+    code = max(exit_code([*outcomes, *lost]), ExitCode.STALE if outside.in_the_way else 0)
+    sys.exit(max(code, train(outcomes, runs)) if runs else code)
 
 
 @click.command("import", epilog="Example: tgen import checkpoints/Qwen3-0.6B --name qwen3")

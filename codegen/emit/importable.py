@@ -22,6 +22,7 @@ STANDARD = frozenset(
 AT_THE_START = {"sitecustomize", "usercustomize"}  # whatever runs, where PYTHONPATH leads there
 OF_OTHERS = (  # what generated code imports, and what that needs in turn
     "numpy torch torchgen functorch safetensors triton tokenizers PIL pyarrow matplotlib rich tqdm "
+    "tensorboard wandb "
     "sacrebleu pytest _pytest pluggy iniconfig packaging exceptiongroup tomli filelock "
     "typing_extensions sympy mpmath networkx jinja2 markupsafe fsspec setuptools pkg_resources "
     "huggingface_hub yaml contourpy cycler dateutil fontTools kiwisolver pyparsing six "

@@ -82,6 +82,7 @@ def package_files(
         FilePlan("run.py", "package/run.py.jinja", roots=()),
         FilePlan("process.py", "package/process.py.jinja", roots=()),
         FilePlan("resume.py", "package/resume.py.jinja", roots=()),
+        FilePlan("tracking.py", "package/tracking.py.jinja", roots=()),
         FilePlan("train.py", "package/train.py.jinja", roots=("main",)),
         *((weights,) if weights else ()),
         *((EXPORT, MODELING) if weights is None and writes else ()),

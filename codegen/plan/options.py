@@ -9,6 +9,7 @@ from codegen.plan.techniques import TechniquePlan
 from codegen.plan.train import TrainPlan
 
 EVAL_BATCHES = 200  # of nanoGPT
+PATIENCE = "validations without improvement after which a run ends; 0: it goes on"
 
 
 def training_options(
@@ -34,6 +35,7 @@ def training_options(
         *_schedule(train),
         *_loss(train),
         *(option for technique in techniques for option in technique.options),
+        OptionPlan("report", "str", "", "tensorboard or wandb, which then show the figures, too"),
         OptionPlan("log_every", "int", train.log_every, "steps from one log line to the next"),
         OptionPlan("eval_every", "int", train.eval_every, "steps from one validation to the next"),
         OptionPlan(
@@ -43,6 +45,7 @@ def training_options(
             "of a validation, the same each time, of all ranks together; 0: all there are",
             0,
         ),
+        OptionPlan("patience", "int", train.patience, PATIENCE, 0),
         OptionPlan(
             "checkpoint_every",
             "int",

@@ -68,6 +68,7 @@ class TrainPlan:
     clip: float
     validation: float
     eval_every: int
+    patience: int  # evaluations; 0: without end
     checkpoint_every: int
     log_every: int
     seed: int

@@ -26,6 +26,7 @@ def train_plan(spec: SpecHead, groups: OptimizerGroups) -> TrainPlan:
         clip=float(train.clip),
         validation=float(train.validation),
         eval_every=train.eval_every,
+        patience=train.patience,
         checkpoint_every=train.checkpoint_every,
         log_every=train.log_every,
         seed=train.seed,

@@ -21,6 +21,7 @@ KNOWN = {
     "rich",
     "pyarrow",
     "transformers",
+    "wandb",
 }
 KNOWN |= {"pytest", "PIL", "sacrebleu", *sys.stdlib_module_names}
 

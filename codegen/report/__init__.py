@@ -14,9 +14,10 @@ from codegen.report.kernels import kernels_json, kernels_text
 from codegen.report.migrated import migrate_text
 from codegen.report.new import new_text
 from codegen.report.plan import plan_json, plan_text
-from codegen.report.progress import Stopwatch, counting, following
+from codegen.report.progress import Stopwatch, counting, counting_and_telling, following
 from codegen.report.recovered import recovered_text
 from codegen.report.render import render_json, render_text
+from codegen.report.trained import run_line, runs_text
 from codegen.report.tune import timed, trials_text
 from codegen.report.watch import status_line, watch_text
 
@@ -29,6 +30,7 @@ __all__ = [
     "capture_text",
     "check_report",
     "counting",
+    "counting_and_telling",
     "diff_json",
     "diff_text",
     "done_line",
@@ -46,6 +48,8 @@ __all__ = [
     "recovered_text",
     "render_json",
     "render_text",
+    "run_line",
+    "runs_text",
     "show_diagnostic",
     "status_line",
     "timed",

@@ -60,6 +60,14 @@ def counting(what: str, shown: bool) -> Iterator[Counted]:
         yield _Bar(stack, shown).counted(what)
 
 
+@contextlib.contextmanager
+def counting_and_telling(what: str) -> Iterator[tuple[Counted, Callable[[str], None]]]:
+    """Such a bar, and what prints a line above it."""
+    with contextlib.ExitStack() as stack:
+        bar = _Bar(stack, shown=True)
+        yield bar.counted(what), bar.echo
+
+
 class _Bar:
     """A bar on standard error, if that is a terminal; drawn once there is something to count."""
 

@@ -44,6 +44,9 @@ class Train(Vocabulary):
         0.1, description="the last part of the corpus, held out"
     )
     eval_every: Positive = Field(500, description="steps between evaluations")
+    patience: Count = Field(
+        0, description="evaluations without improvement after which a run ends; 0: it goes on"
+    )
     checkpoint_every: Positive = Field(500, description="steps between checkpoints")
     log_every: Positive = Field(10, description="steps between log lines")
     seed: Count = Field(1337, description="of initialisation and of the order of the data")

@@ -71,20 +71,21 @@ def load_optimizers(
 
 def progress_of(
     saved: dict[str, Any], path: Path, digests: dict[str, str], new_data: bool
-) -> tuple[int, float]:
-    """At which step a checkpoint was written, and the lowest loss so far of these data.
+) -> tuple[int, float, int]:
+    """At which step a checkpoint was written, the lowest loss so far of these data, and its step.
 
     ValueError if they are others and not said to be new; warnings of what training can do without.
     """
     step, best = saved.get("step"), saved.get("best")
-    if not isinstance(step, int) or not isinstance(best, float):
+    best_step = saved.get("best_step", step)  # unknown to earlier versions
+    if not isinstance(step, int) or not isinstance(best, float) or not isinstance(best_step, int):
         raise ValueError(f"{path} does not say at which step it was written, and how good it was")
     if not new_data:
         check_data(saved, digests, path, "go on with what is there by --new-data")
     if "tensors" not in saved:  # by an earlier version
-        return step, best
+        return step, best, step
     if any(saved["digests"].get(name) != value for name, value in digests.items()):
-        return step, math.inf  # a loss of other data says nothing about these
+        return step, math.inf, step  # a loss of other data says nothing about these
     log = path.with_name("log.jsonl")
     if saved["log"] != mark_of(log, saved["log"][0]):
         warn(f"{log} lacks lines, or has others, than at step {step}; new ones follow")
@@ -93,5 +94,5 @@ def progress_of(
             read_checkpoint(path.with_name("best.safetensors"))
     except ValueError as error:
         warn(f"{error}; the next evaluation writes it anew")
-        return step, math.inf
-    return step, best
+        return step, math.inf, step
+    return step, best, best_step

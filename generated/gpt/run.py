@@ -20,6 +20,7 @@ from .model import Config, Model
 from .options import Options
 from .process import RANK, WORLD, check_memory, start_device
 from .resume import progress_of, restore
+from .tracking import check_installed
 
 
 @dataclass
@@ -34,11 +35,24 @@ class Run:
     digests: dict[str, str] = field(default_factory=dict)  # of the data, and of files beside them
     step: int = 0  # steps done
     best: float = math.inf  # lowest validation loss
+    best_step: int = 0  # when it was measured
     saved: int | None = None  # the step of the last checkpoint
     signals: list[int] = field(default_factory=list)  # that this process has got
 
     def path(self, name: str) -> Path:
         return Path(self.options.out) / name
+
+    def kept(self) -> str:
+        """What is left of a run that did not come to its end."""
+        if self.saved is None:
+            return "with nothing to save yet"
+        at = "" if self.saved == self.step else f" at step {self.saved}"
+        return f"saved{at} in {self.options.out}; go on with --resume"
+
+    def out_of_patience(self) -> bool:
+        """Whether --patience validations in a row have brought no lower validation loss."""
+        every = self.options.eval_every
+        return 0 < self.options.patience <= self.step // every - self.best_step // every
 
     def mixed(self) -> bool:
         """Whether bfloat16 is used where it is safe; weights are float32."""
@@ -63,6 +77,7 @@ def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimize
 
 def prepare(options: Options) -> Run:
     out = Path(options.out)
+    check_installed(options.report)
     if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
         raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
     data, config = read_data(options, Config.tiny() if options.tiny else Config())
@@ -98,7 +113,7 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
         return
     tensors = {f"model.{key}": value for key, value in weights(run.model).items()}
     metadata: dict[str, Any] = {"config": asdict(run.config), "step": run.step, "best": run.best}
-    metadata["digests"] = run.digests
+    metadata |= {"best_step": run.best_step, "digests": run.digests}
     if name == "checkpoint.safetensors":
         metadata |= {"options": asdict(run.options), "log": mark_of(run.path("log.jsonl"))}
         tensors |= optimizer_tensors(run.model, run.optimizers)
@@ -116,5 +131,5 @@ def save(run: Run, name: str, *, must: bool = False) -> None:
 def load(run: Run) -> None:
     path = run.path("checkpoint.safetensors")
     _, saved = restore(path, run.model, run.optimizers, asdict(run.config))
-    run.step, run.best = progress_of(saved, path, run.digests, run.options.new_data)
+    run.step, run.best, run.best_step = progress_of(saved, path, run.digests, run.options.new_data)
     run.saved = run.step

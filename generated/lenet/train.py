@@ -33,7 +33,7 @@ from torch.nn.parallel import DistributedDataParallel
 from .checkpoint import load_weights, read_checkpoint
 from .data import Batch, random_batches, validation_batches
 from .lock import alone_in
-from .log import Log, open_log, peak_flops, plot_losses
+from .log import Log, open_log, peak_flops
 from .options import Options, parse_options
 from .process import (
     RANK,
@@ -47,6 +47,7 @@ from .process import (
 )
 from .report import draw_report
 from .run import Run, prepare, save
+from .tracking import tracked
 
 # Forward and backward, of Config(); --tiny doesn't show MFU.
 FLOPS_PER_IMAGE = 2_499_120
@@ -131,13 +132,14 @@ def evaluate(run: Run, log: Log) -> None:
     try:
         loss, figures = measure(run, log)
         if lowest := loss < run.best:
-            run.best = loss
+            run.best, run.best_step = loss, run.step
             save(run, "best.safetensors")
     finally:
         run.model.train()
     if lowest and saved:
         save(run, "checkpoint.safetensors")
     log.write(run.step, figures, "(lowest loss so far)" * lowest)
+    log.draw()
 
 
 def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
@@ -159,11 +161,14 @@ def train(run: Run, log: Log) -> bool:
     try:
         if resumes_in_evaluation(run, log):
             evaluate(run, log)
-        take_steps(run, log)
+        if not run.out_of_patience():
+            take_steps(run, log)
     except StoppedError:
         if run.saved != run.step:
             save(run, "checkpoint.safetensors", must=True)
         return False
+    if run.step < run.options.steps:
+        end_early(run)
     return True
 
 
@@ -172,6 +177,13 @@ def resumes_in_evaluation(run: Run, log: Log) -> bool:
     ended = run.step == run.options.steps
     due = run.step > 0 and (ended or run.step % run.options.eval_every == 0)
     return due and sum_over_ranks(RANK == 0 and not log.evaluated) > 0  # the first rank's log
+
+
+def end_early(run: Run) -> None:
+    if run.saved != run.step:
+        save(run, "checkpoint.safetensors", must=True)
+    print(f"ended early: validation loss no lower since step {run.best_step}")
+    print(f"{run.kept()} and a larger --patience")
 
 
 def take_steps(run: Run, log: Log) -> None:
@@ -198,6 +210,8 @@ def take_steps(run: Run, log: Log) -> None:
             raise StoppedError
         if evaluates:
             evaluate(run, log)
+            if run.out_of_patience():
+                return
         if logs or evaluates or saves or step == 0:
             since, timed = time.perf_counter(), run.step
 
@@ -221,14 +235,6 @@ def introduce(run: Run) -> None:
         print("compiling: the first step takes longer")
 
 
-def kept(run: Run) -> str:
-    """What is left of a run that did not come to its end."""
-    if run.saved is None:
-        return "with nothing to save yet"
-    at = "" if run.saved == run.step else f" at step {run.saved}"
-    return f"saved{at} in {run.options.out}; go on with --resume"
-
-
 @command
 def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
@@ -245,18 +251,19 @@ def finish(run: Run) -> int:
     try:
         with stop_signals(run.signals), open_log(path, run.step, run.options.steps) as log:
             try:
-                ended = train(run, log)
+                with tracked(log, run.options, run.step):
+                    ended = train(run, log)
             except ValueError:  # a loss that is no number, for example
-                plot(run)
+                log.draw(must=True)
                 raise
     except KeyboardInterrupt:
-        print(f"stopped at step {run.step}, {kept(run)}")
+        print(f"stopped at step {run.step}, {run.kept()}")
         return 130
-    plot(run)
+    log.draw(must=True)
     if WORLD > 1:
         dist.destroy_process_group()
     if not ended:
-        print(f"stopped at step {run.step}, {kept(run)}")
+        print(f"stopped at step {run.step}, {run.kept()}")
         return 130
     best = run.path("best.safetensors")
     print(f"best validation loss {run.best:.4f}, with the weights in {best}")
@@ -267,11 +274,6 @@ def finish(run: Run) -> int:
         for picture in draw_report(run.model.eval(), run.data, run.options):
             print(f"see {picture}")
     return 0
-
-
-def plot(run: Run) -> None:
-    if RANK == 0:
-        plot_losses(run.path("log.jsonl"), run.path("loss.png"))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
@@ -64,15 +66,21 @@ def peak_flops(device: torch.device) -> float:
 class Log:
     """The log of a run of so many steps, and its progress on a terminal."""
 
+    path: Path
     file: TextIO
     steps: int
     evaluated: bool = False  # whether its last line is of an evaluation at the run's step
     bars: Any = None  # of rich, where it is installed and there is a terminal
     batches: int | None = None  # of the last evaluation
+    tracker: Callable[[int, dict[str, float]], None] | None = None  # what else is told of figures
+    drawn: float = field(default_factory=time.perf_counter)  # when loss.png was, last
+    drawing: float = 0.2  # seconds, that it took
 
     def write(self, step: int, figures: dict[str, float], remark: str = "") -> None:
         """One line on the terminal, and one of JSON in the file."""
         self.file.write(json.dumps({"step": step, **figures}) + "\n")
+        if self.tracker:
+            self.tracker(step, figures)
         counter = f"step {step:>{len(str(self.steps))}}/{self.steps}"
         shown = (name for name in FORMATS if name in figures)
         parts = {name: FORMATS[name].format(figures[name]) for name in shown}
@@ -84,6 +92,15 @@ class Log:
             width = len(line) - line.rfind("\n") - 1
             line += ("  " if width + 2 + len(part) <= COLUMNS else "\n    ") + part
         print(line)
+
+    def draw(self, *, must: bool = False) -> None:
+        """loss.png beside the log; unless it must be, so seldom that it takes 2 % of the time."""
+        started = time.perf_counter()
+        due = must or started - self.drawn > 50 * self.drawing
+        if due and self.path != Path(os.devnull):
+            plot_losses(self.path, self.path.with_name("loss.png"))
+            self.drawn = time.perf_counter()
+            self.drawing = self.drawn - started
 
     def steps_from(self, start: int) -> Iterator[int]:
         """The steps that are left, with a bar that begins where the run stands."""
@@ -124,7 +141,7 @@ def open_log(path: Path, step: int, steps: int) -> Iterator[Log]:
                 break
             size, last = size + len(line), line
         record = json.loads(last)
-        yield Log(file, steps, record.get("step") == step and "lr" not in record, bars)
+        yield Log(path, file, steps, record.get("step") == step and "lr" not in record, bars)
 
 
 def step_of(line: bytes, path: Path) -> int:
@@ -163,17 +180,37 @@ def plot_losses(log: Path, picture: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         return
-    records = [json.loads(line) for line in log.read_text().splitlines()]
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    for key, label in (("loss", "training"), ("validation_loss", "validation")):
-        points = [(record["step"], record[key]) for record in records if key in record]
-        axes.plot(*zip(*points, strict=True), label=label)
     axes.set(xlabel="step", ylabel="loss (nats per token)", title="longformer_like")
     axes.grid(alpha=0.3)
-    if axes.lines:
-        axes.legend()
     try:
+        records = [json.loads(line) for line in log.read_text().splitlines()]
+        for color, (key, label) in enumerate(
+            (("loss", "training"), ("validation_loss", "validation"))
+        ):
+            points = [(record["step"], record[key]) for record in records if key in record]
+            draw_curve(axes, points, label, f"C{color}")
+        if axes.lines:
+            axes.legend()
         figure.savefig(picture, dpi=150)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         print(f"warning: {picture} could not be written: {error}", file=sys.stderr)
+
+
+def draw_curve(axes: Any, points: list[tuple[int, float]], label: str, color: str) -> None:
+    """Losses over steps; of many, their running mean over a pale curve."""
+    steps, losses = [step for step, _ in points], [loss for _, loss in points]
+    half = len(points) // 100
+    style = {"alpha": 0.3, "linewidth": 0.8} if half else {}
+    axes.plot(steps, losses, label=label, color=color, **style)
+    if half:
+        label = f"{label}, mean of {2 * half + 1} points"
+        axes.plot(steps, running_mean(losses, half), label=label, color=color)
+
+
+def running_mean(values: list[float], half: int) -> list[float]:
+    """Of each value and so many on both sides of it, as far as there are any."""
+    count, sums = len(values), [0.0, *accumulate(values)]
+    spans = [(max(0, at - half), min(count, at + half + 1)) for at in range(count)]
+    return [(sums[end] - sums[start]) / (end - start) for start, end in spans]

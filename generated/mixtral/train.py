@@ -29,7 +29,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .data import Batch, random_batches, validation_batches
 from .lock import alone_in
-from .log import Log, open_log, peak_flops, plot_losses
+from .log import Log, open_log, peak_flops
 from .model import Config
 from .options import Options, parse_options
 from .process import (
@@ -44,6 +44,7 @@ from .process import (
     sum_over_ranks,
 )
 from .run import Run, prepare, save
+from .tracking import tracked
 
 # Forward and backward, of Config() at its context length; other runs don't show MFU.
 FLOPS_PER_TOKEN = 102_262_112_256
@@ -139,13 +140,14 @@ def evaluate(run: Run, log: Log) -> None:
     try:
         loss, figures = measure(run, log)
         if lowest := loss < run.best:
-            run.best = loss
+            run.best, run.best_step = loss, run.step
             save(run, "best.safetensors")
     finally:
         run.model.train()
     if lowest and saved:
         save(run, "checkpoint.safetensors")
     log.write(run.step, figures, "(lowest so far)" * lowest)
+    log.draw()
 
 
 def report(run: Run, log: Log, loss: float, lr: float, norm: float, seconds: float) -> None:
@@ -167,11 +169,14 @@ def train(run: Run, log: Log) -> bool:
     try:
         if resumes_in_evaluation(run, log):
             evaluate(run, log)
-        take_steps(run, log)
+        if not run.out_of_patience():
+            take_steps(run, log)
     except StoppedError:
         if run.saved != run.step:
             save(run, "checkpoint.safetensors", must=True)
         return False
+    if run.step < run.options.steps:
+        end_early(run)
     return True
 
 
@@ -180,6 +185,13 @@ def resumes_in_evaluation(run: Run, log: Log) -> bool:
     ended = run.step == run.options.steps
     due = run.step > 0 and (ended or run.step % run.options.eval_every == 0)
     return due and sum_over_ranks(RANK == 0 and not log.evaluated) > 0  # the first rank's log
+
+
+def end_early(run: Run) -> None:
+    if run.saved != run.step:
+        save(run, "checkpoint.safetensors", must=True)
+    print(f"ended early: validation loss no lower since step {run.best_step}")
+    print(f"{run.kept()} and a larger --patience")
 
 
 def take_steps(run: Run, log: Log) -> None:
@@ -206,6 +218,8 @@ def take_steps(run: Run, log: Log) -> None:
             raise StoppedError
         if evaluates:
             evaluate(run, log)
+            if run.out_of_patience():
+                return
         if logs or evaluates or saves or step == 0:
             since, timed = time.perf_counter(), run.step
 
@@ -229,14 +243,6 @@ def introduce(run: Run) -> None:
         print("compiling: the first step takes longer")
 
 
-def kept(run: Run) -> str:
-    """What is left of a run that did not come to its end."""
-    if run.saved is None:
-        return "with nothing to save yet"
-    at = "" if run.saved == run.step else f" at step {run.saved}"
-    return f"saved{at} in {run.options.out}; go on with --resume"
-
-
 @command
 def main(arguments: list[str] | None = None) -> int:
     if RANK > 0:
@@ -253,28 +259,24 @@ def finish(run: Run) -> int:
     try:
         with stop_signals(run.signals), open_log(path, run.step, run.options.steps) as log:
             try:
-                ended = train(run, log)
+                with tracked(log, run.options, run.step):
+                    ended = train(run, log)
             except ValueError:  # a loss that is no number, for example
-                plot(run)
+                log.draw(must=True)
                 raise
     except KeyboardInterrupt:
-        print(f"stopped at step {run.step}, {kept(run)}")
+        print(f"stopped at step {run.step}, {run.kept()}")
         return 130
-    plot(run)
+    log.draw(must=True)
     if WORLD > 1:
         dist.destroy_process_group()
     if not ended:
-        print(f"stopped at step {run.step}, {kept(run)}")
+        print(f"stopped at step {run.step}, {run.kept()}")
         return 130
     print(f"best validation loss {run.best:.4f}; sample with")
     sampling = f"python -m {__package__}.sample --checkpoint {shlex.quote(run.options.out)}"
     print(sampling if run.data.tokenizer else f"{sampling} --tokenizer tokenizer.json")
     return 0
-
-
-def plot(run: Run) -> None:
-    if RANK == 0:
-        plot_losses(run.path("log.jsonl"), run.path("loss.png"))
 
 
 if __name__ == "__main__":

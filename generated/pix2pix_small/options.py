@@ -43,15 +43,19 @@ class Options:
     discriminator_lr: Annotated[float, "peak learning rate of the discriminator"] = 0.0002
     l1: Annotated[float, "weight of the pixels' distance to targets"] = 100.0
     augment: Annotated[bool, "flip: of training's images alone"] = True
+    report: Annotated[str, "tensorboard or wandb, which then show the figures, too"] = ""
     log_every: Annotated[int, "steps from one log line to the next"] = 10
     eval_every: Annotated[int, "steps from one validation to the next"] = 500
     eval_batches: Annotated[
         int, "of a validation, the same each time, of all ranks together; 0: all there are"
     ] = 200
+    patience: Annotated[
+        int, "validations without improvement after which a run ends; 0: it goes on"
+    ] = 0
     checkpoint_every: Annotated[int, "steps from one checkpoint to the next"] = 500
 
     def __post_init__(self) -> None:
-        may_be_zero = ("seed", "warmup", "eval_batches")
+        may_be_zero = ("seed", "warmup", "eval_batches", "patience")
         fractions = ("beta1", "beta2")  # from 0 to 1
         for name, value in asdict(self).items():
             least = int(type(value) is int and name not in may_be_zero)
@@ -63,6 +67,8 @@ class Options:
                 check_text(flag, value)
         if self.dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"--dtype is {self.dtype!r}, not auto, float32 or bfloat16")
+        if self.report not in ("", "tensorboard", "wandb"):
+            raise ValueError(f"--report is {self.report!r}, not tensorboard or wandb")
 
     def measured(self, count: int, world: int) -> np.ndarray:
         """Which of so many rows a validation sees: all, or --eval-batches full from all over."""

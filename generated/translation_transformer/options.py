@@ -61,15 +61,19 @@ class Options:
     warmup: Annotated[int, "steps of linear warm-up"] = 0
     min_lr_ratio: Annotated[float, "last learning rate / peak"] = 0.0
     decay_fraction: Annotated[float, "fraction of the run, its end, in which the rate decays"] = 0.6
+    report: Annotated[str, "tensorboard or wandb, which then show the figures, too"] = ""
     log_every: Annotated[int, "steps from one log line to the next"] = 10
     eval_every: Annotated[int, "steps from one validation to the next"] = 500
     eval_batches: Annotated[
         int, "of a validation, the same each time, of all ranks together; 0: all there are"
     ] = 200
+    patience: Annotated[
+        int, "validations without improvement after which a run ends; 0: it goes on"
+    ] = 0
     checkpoint_every: Annotated[int, "steps from one checkpoint to the next"] = 500
 
     def __post_init__(self) -> None:
-        may_be_zero = ("examples", "seed", "warmup", "eval_batches")
+        may_be_zero = ("examples", "seed", "warmup", "eval_batches", "patience")
         fractions = ("momentum", "beta1", "beta2", "min_lr_ratio", "decay_fraction")  # from 0 to 1
         for name, value in asdict(self).items():
             least = int(type(value) is int and name not in may_be_zero)
@@ -81,6 +85,8 @@ class Options:
                 check_text(flag, value)
         if self.dtype not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"--dtype is {self.dtype!r}, not auto, float32 or bfloat16")
+        if self.report not in ("", "tensorboard", "wandb"):
+            raise ValueError(f"--report is {self.report!r}, not tensorboard or wandb")
 
     def measured(self, count: int, world: int) -> np.ndarray:
         """Which of so many rows a validation sees: all, or --eval-batches full from all over."""

@@ -85,10 +85,12 @@ def write_texts(folder: Path) -> None:
 def write_pictures(folder: Path) -> None:
     generator = np.random.default_rng(0)
 
-    def picture(path: Path, side: int = 40, shape: tuple[int, ...] = (3,)) -> None:
+    def picture(path: Path, side: int = 40, times: int = 1) -> None:
+        """Two pixels wider than high; both are multiplied by `times`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        coarse = generator.integers(0, 256, (side // 9 + 1, side // 9 + 2, *shape), dtype=np.uint8)
+        coarse = generator.integers(0, 256, (side // 9 + 1, side // 9 + 2, 3), dtype=np.uint8)
         pixels = coarse.repeat(9, axis=0).repeat(9, axis=1)[:side, : side + 2]
+        pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
         Image.fromarray(pixels).save(path)
 
     for index in range(24):
@@ -110,7 +112,7 @@ def write_pictures(folder: Path) -> None:
             picture(folder / f"{name}/{index}.png", side=270)
     for name in ("picture.jpg", "picture.png", "small.png", "more/a.png", "small/a.png"):
         picture(folder / name)
-    picture(folder / "originals/a.png", side=120)
+    picture(folder / "originals/a.png", times=3)
     images = generator.integers(0, 256, (60, 28, 28), dtype=np.uint8)
     labels = np.arange(60, dtype=np.uint8) % 10
     np.savez(folder / "digits.npz", images=images, labels=labels)

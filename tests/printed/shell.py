@@ -50,7 +50,7 @@ def short(command: str) -> str:
     """A command that trains or serves, made to end in seconds; any other as it is."""
     if ".serve " in f"{command} ":  # ends when it is told to, at a port that is free
         return f"timeout --preserve-status --signal TERM 12 {command.replace('8000', '0')}"
-    if ".train " not in f"{command} ":
+    if ".train " not in f"{command} " and " --train " not in command:
         return command
     steps = 4 if "--resume" in command else 2  # what is resumed goes on
     again = "" if "--resume" in command else " --overwrite"

@@ -42,8 +42,14 @@ class ClassPlan:
 def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
     """What model.py takes from elsewhere, beside what all do."""
     found = []
-    if network.chunked_loss:
+    if network.chunked_loss or network.recomputed:
         found.append(ImportPlan("torch.utils.checkpoint", ("checkpoint",)))
+    if network.recomputed:
+        found.append(ImportPlan("typing", ("Any",)))
+        found.append(ImportPlan("collections.abc", ("Iterator",)))
+        found.append(ImportPlan("functools", ("partial",)))
+        managers = ("AbstractContextManager", "contextmanager", "nullcontext")
+        found.append(ImportPlan("contextlib", managers))
     if any(mlp.sparse for mlp in network.all_mlps):
         found.append(ImportPlan("statistics", ("NormalDist",)))
     if any(block.given for stack in network.stacks for block in stack.blocks):
@@ -64,6 +70,8 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
     yield ClassPlan("Config", "package/config.py.jinja", network)
     yield from _functions(network)
     encoder = network.encoder
+    if network.recomputed:
+        yield ClassPlan("recomputed", "transformer/recomputed.py.jinja", network)
     if encoder:
         yield from _routing(network)
         yield from _mixers(encoder)

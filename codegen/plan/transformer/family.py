@@ -62,8 +62,16 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
 
 def _network(spec: TransformerSpec) -> TransformerNetwork:
     if spec.task == "seq2seq-lm":
-        return lower_encoder_decoder(spec)
-    return lower_network(spec.model, spec.task)
+        network = lower_encoder_decoder(spec)
+    else:
+        network = lower_network(spec.model, spec.task)
+    return recomputed(network) if spec.train.gradient_checkpointing else network
+
+
+def recomputed(network: TransformerNetwork) -> TransformerNetwork:
+    """The network, of whose blocks gradients make the activations again."""
+    encoder = network.encoder and replace(network.encoder, recomputed=True)
+    return replace(network, encoder=encoder, recomputed=True)
 
 
 def compiled(plan: Plan) -> tuple[Kernel, ...]:

@@ -69,6 +69,7 @@ class TransformerNetwork:
     own_embedding: bool = False  # of an encoder whose tokens are not the decoder's
     altup: AltUpPlan | None = None  # several streams, of which blocks compute one
     operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
+    recomputed: bool = False  # whether gradients make blocks' activations again
 
     @property
     def reads(self) -> dict[str, Read]:
@@ -495,6 +496,11 @@ class TransformerNetwork:
     def routed(self) -> tuple[MlpPlan, ...]:
         """The mixtures of experts of all stacks."""
         return tuple(mlp for mlp in self.all_mlps if mlp.experts)
+
+    @property
+    def routers_keep(self) -> bool:
+        """Whether routers keep something of a pass for the step that it is of."""
+        return self.router_losses or bool(self.corrected)
 
     @property
     def corrected(self) -> tuple[MlpPlan, ...]:

@@ -37,6 +37,8 @@ def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[
     folder = "transformer/tests"
     if network.drops_numbers:
         yield f"{folder}/dropout.py.jinja"
+    if network.recomputed:
+        yield f"{folder}/recomputed.py.jinja"
     if network.image:
         yield f"{folder}/patches.py.jinja"
         return

@@ -68,6 +68,7 @@ OF_EVERY_SPEC = Synonyms(
         "train.checkpoint_every": "save_steps save_interval save_every checkpoint_interval "
         "ckpt_every save_freq ckpt_interval",
         "train.log_every": "logging_steps log_interval log_steps log_freq log_every_n_steps",
+        "train.patience": "early_stopping_patience early_stop_patience early_stopping_rounds",
         "train.seed": "random_seed manual_seed rng_seed",
         "train.label_smoothing": "smoothing label_smoothing_factor",
         "train.ema": "use_ema model_ema",

@@ -116,6 +116,8 @@ SYNONYMS = Synonyms(
         "model.image.channels": "num_channels in_chans in_channels",
         "model.image.register_tokens": "num_register_tokens n_registers registers",
         "model.image.class_token": "cls_token use_cls_token",
+        "train.gradient_checkpointing": "activation_checkpointing checkpoint_activations "
+        "use_gradient_checkpointing gradient_checkpoint grad_checkpointing recompute",
     },
     words={
         "activation": {

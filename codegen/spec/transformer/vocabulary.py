@@ -39,6 +39,7 @@ from codegen.spec.transformer.of_tasks import (
 )
 from codegen.spec.transformer.pooling import TextPooling
 from codegen.spec.transformer.short_conv import ShortConv
+from codegen.spec.transformer.training import TransformerTrain
 from codegen.spec.values import Scale, none_or_kind, none_word, norm_kind
 
 
@@ -324,6 +325,7 @@ class TransformerSpec(SpecHead):
 
     family: Literal["transformer"] = Field("transformer", description="the kind of model")
     model: TransformerModel = Field(TransformerModel.plain(), description="the architecture")
+    train: TransformerTrain = Field(TransformerTrain.plain(), description="training defaults")
 
     @model_validator(mode="before")
     @classmethod
