@@ -7,6 +7,8 @@ from typing import Protocol
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
+    ASKED_FILES,
+    FILES,
     TokenNetwork,
     WholeTextTask,
     tokenizer_option,
@@ -61,6 +63,8 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
         },
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
+            FILES,
+            *ASKED_FILES,
             FilePlan("embed.py", f"{FOLDER}/embed.py.jinja", roots=("main",)),
         ),
         tests=TestsPlan(

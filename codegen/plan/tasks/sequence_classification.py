@@ -8,6 +8,8 @@ from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
+    ASKED_FILES,
+    FILES,
     TokenNetwork,
     WholeTextTask,
     tokenizer_option,
@@ -104,6 +106,8 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
         },
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
+            FILES,
+            *ASKED_FILES,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
         ),
         tests=TestsPlan(

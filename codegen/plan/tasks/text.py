@@ -14,8 +14,9 @@ from codegen.spec.tasks.text import TextData
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
 EVALUATE = FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",))  # of corpora
+FILES = FilePlan("files.py", "tasks/text/files.py.jinja", roots=())
 CORPUS_FILES = (
-    FilePlan("files.py", "tasks/text/files.py.jinja", roots=()),
+    FILES,
     FilePlan("tokens.py", "tasks/text/tokens.py.jinja", roots=()),
     FilePlan("encode.py", "tasks/text/encode.py.jinja", roots=()),
 )
@@ -29,6 +30,8 @@ CORPUS_OPTIONS = (
 HELD_OUT_OPTION = OptionPlan(
     "validation_data", "tuple[str, ...]", (), "as --data, to hold out instead of a fraction"
 )
+ANSWERS = FilePlan("answers.py", "package/answers.py.jinja", roots=())
+ASKED_FILES = (FilePlan("texts.py", "tasks/text/texts.py.jinja", roots=()), ANSWERS)  # of models
 EVALUATE_TESTS = "tasks/text/tests/evaluation.py.jinja"
 
 
