@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import TestsPlan
+from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     CORPUS_FILES,
@@ -22,6 +22,8 @@ from codegen.plan.tasks.text import (
 )
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.causal_lm import CorpusData
+
+CHOICES = FilePlan("choices.py", "tasks/causal_lm/choices.py.jinja", roots=())
 
 
 def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
@@ -74,7 +76,8 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
                 "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
             ),
             *CORPUS_FILES,
-            EVALUATE,
+            *EVALUATE,
+            *((CHOICES,) if not network.prefix else ()),
         ),
         tests=TestsPlan(
             imports=(),

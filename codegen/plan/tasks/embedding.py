@@ -7,8 +7,9 @@ from typing import Protocol
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
-    ASKED_FILES,
+    ANSWERS,
     FILES,
+    TEXTS,
     TokenNetwork,
     WholeTextTask,
     tokenizer_option,
@@ -64,7 +65,8 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
             FILES,
-            *ASKED_FILES,
+            TEXTS,
+            ANSWERS,
             FilePlan("embed.py", f"{FOLDER}/embed.py.jinja", roots=("main",)),
         ),
         tests=TestsPlan(

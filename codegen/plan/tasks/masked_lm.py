@@ -5,13 +5,13 @@ from __future__ import annotations
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
-    ASKED_FILES,
     CORPUS_FILES,
     CORPUS_OPTIONS,
     DOCUMENTS,
     EVALUATE,
     EVALUATE_TESTS,
     HELD_OUT_OPTION,
+    TEXTS,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -68,9 +68,9 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         files=(
             FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()),
             *CORPUS_FILES,
-            *ASKED_FILES,
+            TEXTS,
             FilePlan("fill.py", "tasks/masked_lm/fill.py.jinja", roots=("main",)),
-            EVALUATE,
+            *EVALUATE,
         ),
         tests=TestsPlan(
             imports=("tasks/masked_lm/tests/imports.py.jinja",),

@@ -8,8 +8,9 @@ from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
-    ASKED_FILES,
+    ANSWERS,
     FILES,
+    TEXTS,
     TokenNetwork,
     WholeTextTask,
     tokenizer_option,
@@ -107,7 +108,8 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
             FILES,
-            *ASKED_FILES,
+            TEXTS,
+            ANSWERS,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
         ),
         tests=TestsPlan(

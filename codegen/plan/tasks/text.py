@@ -13,7 +13,13 @@ from codegen.spec.tasks.text import TextData
 
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
-EVALUATE = FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",))  # of corpora
+FIGURES = FilePlan("figures.py", "package/figures.py.jinja", roots=())
+ANSWERS = FilePlan("answers.py", "package/answers.py.jinja", roots=())
+EVALUATE = (  # of corpora
+    FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",)),
+    FIGURES,
+    ANSWERS,
+)
 FILES = FilePlan("files.py", "tasks/text/files.py.jinja", roots=())
 CORPUS_FILES = (
     FILES,
@@ -30,8 +36,7 @@ CORPUS_OPTIONS = (
 HELD_OUT_OPTION = OptionPlan(
     "validation_data", "tuple[str, ...]", (), "as --data, to hold out instead of a fraction"
 )
-ANSWERS = FilePlan("answers.py", "package/answers.py.jinja", roots=())
-ASKED_FILES = (FilePlan("texts.py", "tasks/text/texts.py.jinja", roots=()), ANSWERS)  # of models
+TEXTS = FilePlan("texts.py", "tasks/text/texts.py.jinja", roots=())  # that a model is asked about
 EVALUATE_TESTS = "tasks/text/tests/evaluation.py.jinja"
 
 
