@@ -81,6 +81,12 @@ def of_text(path: Path, field: str) -> Iterator[Piece]:
 
 
 def of_jsonl(path: Path, field: str) -> Iterator[Piece]:
+    for where, row in rows_of(path):
+        yield text_in(row, field, where), True
+
+
+def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
+    """What each line of a .jsonl holds, and where that is."""
     with opened(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -89,7 +95,7 @@ def of_jsonl(path: Path, field: str) -> Iterator[Piece]:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"{path}:{number} is no JSON: {error!s:.200}") from None
-            yield text_in(row, field, f"{path}:{number}"), True
+            yield f"{path}:{number}", row
 
 
 def of_parquet(path: Path, field: str) -> Iterator[Piece]:
