@@ -18,8 +18,9 @@ import transformers
 from codegen.commands.import_ import import_folder
 from codegen.project import find_project
 from tests.importers.checkpoints import tiny
+from tests.training.conftest import TEXT
 
-WORDS = "the green bottles hang on a wall until one of them falls and breaks with noise".split()
+WORDS = [word for word in TEXT.split()[:10] if word.isalpha()]
 NAMES = {"accuracy": "acc", "accuracy by length": "acc_norm", "accuracy by bytes": "acc_bytes"}
 
 
