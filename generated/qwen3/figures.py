@@ -24,7 +24,10 @@ class Figure:
     error: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.value:9.4f}" + (f" +- {self.error:.4f}" if self.error is not None else "")
+        whole = len(f"{abs(self.value):.0f}")
+        places = max(0, 5 - whole)  # after the point: five digits in all
+        error = "" if self.error is None else f" +- {self.error:.{places}f}"
+        return f"{self.value:9.{places}f}{error}"
 
     def times(self, factor: float) -> Figure:
         return Figure(self.value * factor, None if self.error is None else self.error * factor)
@@ -75,8 +78,10 @@ def table(what: str, rows: Sequence[Found], compared: Sequence[str]) -> Iterator
     counts = {one.count for one in rows}
     yield f"{counts.pop():,} {what}" if len(counts) == 1 else what
     names = [name for name in rows[0].figures if name in compared]
-    cells = [[*(str(one.figures[name]).strip() for name in names), one.checkpoint] for one in rows]
-    yield from aligned([[*names, "checkpoint"], *cells])
+    cells = [[str(one.figures[name]).strip() for name in names] for one in rows]
+    lines = aligned([[*names, ""], *([*row, ""] for row in cells)])
+    paths = ["checkpoint", *(one.checkpoint for one in rows)]
+    yield from (f"{line}  {path}" for line, path in zip(lines, paths, strict=True))
 
 
 def write_json(path: Path, found: Sequence[Found]) -> None:

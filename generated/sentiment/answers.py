@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 
@@ -37,10 +39,10 @@ def write(
     form = form_of(options)
     if form == "npy":
         rows = np.array([numbers_of(answer) for answer in answers], dtype=np.float32)
-        with options.out.open("wb") as array:
+        with replaced(options.out) as array:
             np.save(array, rows)
         return
-    with opened_out(options.out) as file:
+    with text_of(options.out) as file:
         if form == "csv":
             write_csv(answers, file)
         else:
@@ -58,12 +60,29 @@ def form_of(options: argparse.Namespace) -> str:
 
 
 @contextmanager
-def opened_out(out: Path | None) -> Iterator[TextIO]:
+def text_of(out: Path | None) -> Iterator[TextIO]:
+    """A file of text, or what is printed where there is none."""
     if out is None:
         yield sys.stdout
         return
-    with out.open("w", encoding="utf-8", newline="") as file:
-        yield file
+    with replaced(out) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        yield text
+
+
+@contextmanager
+def replaced(out: Path) -> Iterator[BinaryIO]:
+    """A file that is there once it is whole; one that was there before stays until then."""
+    if out.exists() and not out.is_file():  # a device or a pipe
+        with out.open("wb") as file:
+            yield file
+        return
+    temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def numbers_of(answer: Answer) -> list[float]:
