@@ -9,6 +9,7 @@ from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     ANSWERS,
+    FIGURES,
     FILES,
     TEXTS,
     TokenNetwork,
@@ -111,6 +112,9 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
             TEXTS,
             ANSWERS,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
+            FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+            FilePlan("scores.py", f"{FOLDER}/scores.py.jinja", roots=()),
+            FIGURES,
         ),
         tests=TestsPlan(
             imports=(f"{FOLDER}/tests/imports.py.jinja",),
@@ -123,7 +127,10 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
             ),
         ),
         toy_lr=3e-3,
-        uses=(("predict", '--text "Well done"' + ' --pair "Good work"' * bool(said.pair)),),
+        uses=(
+            ("predict", '--text "Well done"' + ' --pair "Good work"' * bool(said.pair)),
+            ("evaluate", "--data others.tsv"),
+        ),
         figures=problem.figures,
         inputs=("lengths", "token_types") if types else ("lengths",),
         columns=tuple(filter(None, (said.text, said.pair, said.label))),
