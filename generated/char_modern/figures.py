@@ -7,8 +7,8 @@ A standard error tells how much a figure would vary if as much other data were m
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ class Figure:
     error: float | None = None
 
     def __str__(self) -> str:
+        if isinstance(self.value, int):
+            return f"{self.value:9,}"
         whole = len(f"{abs(self.value):.0f}")
         places = max(0, 5 - whole)  # after the point: five digits in all
         error = "" if self.error is None else f" +- {self.error:.{places}f}"
@@ -44,6 +46,7 @@ class Found:
     count: int
     what: str  # there are so many of, such as "tokens of a.txt"
     figures: Figures
+    parts: Mapping[str, Figures] = field(default_factory=dict)  # such as those of each class
 
 
 def mean(sums: np.ndarray, counts: np.ndarray) -> Figure:
@@ -72,6 +75,13 @@ def lines_of(found: Sequence[Found], compared: Sequence[str]) -> Iterator[str]:
 def shown(one: Found) -> Iterator[str]:
     yield f"{one.count:,} {one.what}"
     yield from (f"  {name:22}{figure}" for name, figure in one.figures.items())
+    if one.parts:
+        names = [*next(iter(one.parts.values()))]
+        cells = [
+            [*(str(figures[name]).strip() for name in names), part]
+            for part, figures in one.parts.items()
+        ]
+        yield from aligned([[*names, "class"], *cells])
 
 
 def table(what: str, rows: Sequence[Found], compared: Sequence[str]) -> Iterator[str]:
@@ -92,6 +102,7 @@ def write_json(path: Path, found: Sequence[Found]) -> None:
             "count": one.count,
             "of": one.what,
             "figures": as_json(one.figures),
+            "parts": {part: as_json(figures) for part, figures in one.parts.items()},
         }
         for one in found
     ]

@@ -80,10 +80,11 @@ def encode_choice(tokenizer: Tokenizer, context: str, choice: str, start: list[i
     """
     kept = context.rstrip()
     choice = context[len(kept) :] + choice
-    given = tokenizer.encode(kept, special=True) if kept else start
-    whole = (
-        tokenizer.encode(kept + choice, special=True) if kept else start + tokenizer.encode(choice)
-    )
+    if kept:
+        given = tokenizer.encode(kept, special=True)
+        whole = tokenizer.encode(kept + choice, special=True)
+    else:
+        given, whole = start, start + tokenizer.encode(choice)
     if not given or len(whole) <= len(given):
         what = "nothing before it" if not given else "no tokens of its own after its context"
         raise ValueError(f"the choice {choice!r:.60} has {what}")
@@ -99,8 +100,10 @@ def measure_choices(
     model: Model, tokenizer: Tokenizer, questions: Sequence[Question], options: argparse.Namespace
 ) -> Figures:
     """How often the right choice is the likeliest, and how often it is for its length."""
-    context = options.context_length or model.config.context_length
-    start, between = start_of(tokenizer), options.between
+    most = model.config.context_length
+    context = min(options.context_length or most, most)
+    between = " " if options.between is None else options.between
+    start = start_of(tokenizer)
     rows = [
         encode_choice(tokenizer, question.context, between + choice, start)
         for question in questions
@@ -127,7 +130,8 @@ def log_likelihoods(model: Model, rows: Sequence[Row], context: int, batch: int)
     """Of each row's choice, in nats; of a longer row its last `context` + 1 tokens count."""
     device = next(model.parameters()).device
     for first in range(0, len(rows), batch):
-        read, targets = side_by_side(rows[first : first + batch], context)
+        mine = rows[first : first + batch]
+        read, targets = side_by_side(mine, context)
         losses = model(
             read.to(device),
             targets.to(device),
@@ -137,7 +141,7 @@ def log_likelihoods(model: Model, rows: Sequence[Row], context: int, batch: int)
 
 
 def side_by_side(rows: Sequence[Row], context: int) -> tuple[Tensor, ...]:
-    """What is read (B, T), what each token is followed by where a choice is."""
+    """What is read (B, T), and as targets what follows each token where a choice is."""
     kept = [(tokens[-context - 1 :], count) for tokens, count in rows]
     longest = max(len(tokens) for tokens, _ in kept) - 1
     read = torch.zeros(len(rows), longest, dtype=torch.int64)
@@ -145,9 +149,7 @@ def side_by_side(rows: Sequence[Row], context: int) -> tuple[Tensor, ...]:
     for at, (tokens, count) in enumerate(kept):
         size, whole = len(tokens) - 1, torch.tensor(tokens)
         if count > size:
-            raise ValueError(
-                f"a choice has {count} tokens, more than a window of {context} asks for"
-            )
+            raise ValueError(f"a choice has {count} tokens, and a window only {context}")
         read[at, :size] = whole[:-1]
         targets[at, size - count : size] = whole[-count:]
     return read, targets

@@ -41,7 +41,8 @@ from .process import HelpFormatter, checked, command, leave
 from .sample import load
 from .tokens import one_at_a_time, token_ids, tokens_of
 
-COMPARED = "loss per token", "perplexity", "bits per byte", *LENGTHS  # in a table of several models
+# In a table of several models.
+COMPARED = "loss per token", "perplexity", "bits per byte", *LENGTHS
 
 
 def folder_of(options: argparse.Namespace) -> Path:
@@ -189,7 +190,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--data", nargs="+", help=held_out)
     add("--cache", default="", help="folder to keep tokens of texts in; else tokens/ beside runs")
     add("--choices", type=Path, help="a .jsonl of questions: context, choices and answer of each")
-    add("--between", default=" ", help="what stands between a context and a choice")
+    add("--between", help="what stands between a context and a choice, if not a space")
     add("--context-length", type=int, default=0, help="tokens per window; 0: as in training")
     add("--batch", type=int, default=0, help="windows read together; 0: as in training")
     add("--json", type=Path, help="a file for all figures")

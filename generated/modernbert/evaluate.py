@@ -45,7 +45,8 @@ from .options import Options
 from .process import HelpFormatter, checked, command, leave
 from .tokens import one_at_a_time, token_ids, tokens_of
 
-COMPARED = "loss per token", "perplexity", "accuracy"  # in a table of several models
+# In a table of several models.
+COMPARED = "loss per token", "perplexity", "accuracy"
 LOGITS = 2**28  # most that are held at once
 
 

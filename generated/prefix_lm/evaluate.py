@@ -39,7 +39,8 @@ from .process import HelpFormatter, checked, command, leave
 from .sample import load
 from .tokens import one_at_a_time, token_ids, tokens_of
 
-COMPARED = "loss per token", "perplexity", "bits per byte"  # in a table of several models
+# In a table of several models.
+COMPARED = "loss per token", "perplexity", "bits per byte"
 
 
 def folder_of(options: argparse.Namespace) -> Path:

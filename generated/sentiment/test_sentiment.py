@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from . import data, predict, train
+from . import data, evaluate, predict, train
 from .model import Config, Model
 from .run import Run
 
@@ -211,6 +211,17 @@ def test_a_trained_model_tells_classes(tmp_path: Path, capsys: pytest.CaptureFix
         each["probabilities"][each["class"]] == max(row)
         for each, row in zip(said, numbers, strict=True)
     )
+    capsys.readouterr()
+    assert evaluate.main([*run, "--json", str(tmp_path / "figures.json")]) == 0
+    (found,) = json.loads((tmp_path / "figures.json").read_text())
+    measured = ("accuracy", "validation_accuracy")
+    wanted = max(line[measured[1]] for line in log if measured[1] in line)
+    assert found["count"] == 4 and found["figures"][measured[0]]["value"] == pytest.approx(
+        wanted, rel=1e-2
+    )
+    texts = tmp_path / "texts.tsv"
+    assert evaluate.main([*run, "--data", str(texts), "--batch", "7"]) == 0
+    assert f"40 texts of {texts}" in capsys.readouterr().out
     assert predict.main([*run, "--text", "z"]) == 2
 
 
