@@ -2,7 +2,7 @@
 """Tell with a trained bert_base what is masked in texts.
 
     python -m generated.bert_base.fill --checkpoint out/bert_base --text "Once [MASK] a time"
-    python -m generated.bert_base.fill --data texts.txt --out tokens.csv
+    python -m generated.bert_base.fill --data masked.txt --out tokens.csv
 
 In a text, [MASK] stands for a token that is asked for, whatever the tokenizer calls its own.
 """

@@ -2,7 +2,7 @@
 """Tell with a trained modernbert what is masked in texts.
 
     python -m generated.modernbert.fill --checkpoint out/modernbert --text "Once [MASK] a time"
-    python -m generated.modernbert.fill --data texts.txt --out tokens.csv
+    python -m generated.modernbert.fill --data masked.txt --out tokens.csv
 
 In a text, [MASK] stands for a token that is asked for, whatever the tokenizer calls its own.
 """
