@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.task import ANSWERS, OptionPlan
 from codegen.plan.tasks.text import (
-    ANSWERS,
     FILES,
     TEXTS,
     TokenNetwork,

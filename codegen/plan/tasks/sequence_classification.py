@@ -6,10 +6,8 @@ from typing import Protocol
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, OptionPlan
 from codegen.plan.tasks.text import (
-    ANSWERS,
-    FIGURES,
     FILES,
     TEXTS,
     TokenNetwork,

@@ -8,13 +8,11 @@ from codegen.frozen import frozen
 from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan
 from codegen.plan.reads import Largest, Read
-from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, OptionPlan, TaskPlan
 from codegen.spec.tasks.text import TextData
 
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
-FIGURES = FilePlan("figures.py", "package/figures.py.jinja", roots=())
-ANSWERS = FilePlan("answers.py", "package/answers.py.jinja", roots=())
 EVALUATE = (  # of corpora
     FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",)),
     FIGURES,
