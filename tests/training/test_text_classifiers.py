@@ -64,7 +64,7 @@ def test_figures_are_those_of_scikit_learn_and_scipy(tmp_path: Path) -> None:
     told[:, 3] = False  # a class that is never told
     found = classes.of_classes(told, there, list("abcd"))
     wanted = metrics.precision_recall_fscore_support(there, told, zero_division=0)
-    for name, parts in zip(("precision", "recall", "F1", "texts"), wanted, strict=True):
+    for name, parts in zip(("precision", "recall", "F1", "count"), wanted, strict=True):
         assert [figures[name].value for figures in found.values()] == pytest.approx(parts)
     macro = metrics.f1_score(there, told, average="macro", zero_division=0)
     assert classes.macro_f1(found).value == pytest.approx(macro)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import ANSWERS, FIGURES, OptionPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, SCORES, OptionPlan
 from codegen.plan.tasks.text import (
     FILES,
     TEXTS,
@@ -111,7 +111,7 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
             ANSWERS,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
             FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
-            FilePlan("scores.py", f"{FOLDER}/scores.py.jinja", roots=()),
+            SCORES,
             FIGURES,
         ),
         tests=TestsPlan(
