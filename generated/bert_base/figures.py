@@ -15,6 +15,8 @@ import numpy as np
 
 from .answers import aligned
 
+MOST = 50  # parts that are shown one by one
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -75,7 +77,7 @@ def lines_of(found: Sequence[Found], compared: Sequence[str]) -> Iterator[str]:
 def shown(one: Found) -> Iterator[str]:
     yield f"{one.count:,} {one.what}"
     yield from (f"  {name:22}{figure}" for name, figure in one.figures.items())
-    if one.parts:
+    if 0 < len(one.parts) <= MOST:
         names = [*next(iter(one.parts.values()))]
         cells = [
             [*(str(figures[name]).strip() for name in names), part]

@@ -236,10 +236,9 @@ def found_of(options: argparse.Namespace) -> Iterator[Found]:
 @command
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
-    found: list[Found] = []
     paths = options.checkpoint if isinstance(options.checkpoint, list) else [options.checkpoint]
-    for path in paths:
-        found += found_of(argparse.Namespace(**{**vars(options), "checkpoint": path}))
+    each = (argparse.Namespace(**{**vars(options), "checkpoint": path}) for path in paths)
+    found = [one for asked in each for one in found_of(asked)]
     print("\n".join(lines_of(found, COMPARED)))
     if options.json:
         write_json(options.json, found)

@@ -10,23 +10,23 @@ It is measured of the texts that the run held out, or of all texts of files.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from .checkpoint import check_data, check_kinds, read_metadata
 from .data import Row, Tokenizer, coded, files_named, read_data, read_rows, side_by_side
-from .figures import Figures, Found, lines_of, mean, write_json
+from .figures import Found, lines_of, write_json
 from .model import Config, Model
 from .options import Options
 from .predict import find_tokenizer, load, read_classes
 from .process import HelpFormatter, checked, command, leave
-from .scores import accuracy, macro_f1, of_classes
+from .scores import of_one_class
 
-COMPARED = "accuracy", "macro F1", "loss per text"  # in a table of several models
+COMPARED = "accuracy", "macro F1", "loss"  # in a table of several models
 
 
 def texts_of(
@@ -69,29 +69,14 @@ def scores_of(
     return np.concatenate(said), np.concatenate(targets)
 
 
-def figures_of(
-    said: np.ndarray, targets: np.ndarray, names: list[str]
-) -> tuple[Figures, dict[str, Figures]]:
-    """Of all texts, and of each class."""
-    scores, there = torch.from_numpy(said), torch.from_numpy(targets)
-    losses = F.cross_entropy(scores, there, reduction="none").numpy()
-    best, every = said.argmax(1), np.arange(len(names))
-    classes = of_classes(best[:, None] == every, targets[:, None] == every, names)
-    figures = {
-        "accuracy": accuracy(best == targets),
-        "macro F1": macro_f1(classes),
-        "loss per text": mean(losses, np.ones(len(losses))),
-    }
-    return figures, classes
-
-
-def found_of(options: argparse.Namespace) -> Found:
+def found_of(options: argparse.Namespace) -> Iterator[Found]:
     """What is measured of one checkpoint."""
     model, tokenizer = load(options.checkpoint, options.device), find_tokenizer(options)
     classes = read_classes(options.checkpoint, model.config.classes)
     rows, where = texts_of(options, tokenizer, classes, model.config)
-    figures, parts = figures_of(*scores_of(model, rows, options), classes)
-    return Found(str(options.checkpoint), len(rows), f"texts of {where}", figures, parts)
+    said, there = scores_of(model, rows, options)
+    figures, parts = of_one_class(said, there, classes)
+    yield Found(str(options.checkpoint), len(rows), f"texts of {where}", figures, parts)
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -119,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     paths = options.checkpoint if isinstance(options.checkpoint, list) else [options.checkpoint]
     each = (argparse.Namespace(**{**vars(options), "checkpoint": path}) for path in paths)
-    found = [found_of(one) for one in each]
+    found = [one for asked in each for one in found_of(asked)]
     print("\n".join(lines_of(found, COMPARED)))
     if options.json:
         write_json(options.json, found)
