@@ -51,7 +51,7 @@ def texts_of(options: argparse.Namespace) -> Iterator[Text]:
 def given() -> Iterator[str]:
     """Standard input, if it is no terminal."""
     if sys.stdin.isatty():
-        raise ValueError("there is no text: give --text or --data, or write to standard input")
+        raise ValueError("there is no text: give --text, --data, or standard input")
     yield from sys.stdin
 
 
