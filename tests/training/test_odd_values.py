@@ -45,7 +45,7 @@ COMMANDS: dict[str, dict[str, list[str]]] = {  # train's arguments leave what th
         "predict": ["--checkpoint", "out", "--text", "green"],
         "evaluate": ["--checkpoint", "out"],
     },
-    "hidden": {
+    "blanks": {
         "train": [*TRAINED, *CONTEXT],
         "fill": ["--checkpoint", "out", "--text", "gre[MASK]n"],
         "evaluate": ["--checkpoint", "out"],
