@@ -54,7 +54,9 @@ def typed(command: str) -> str:
     """A command as it is typed: in pages names stand for what is the reader's own."""
     for holder, ours in HOLDERS.items():
         command = command.replace(holder, ours)
-    assert not re.search(r"\b[A-Z]{3,}\b(?!:)", command), f"what is it to stand for? {command}"
+    assert not re.search(r"(?<!\[)\b[A-Z]{3,}\b(?!:)", command), (
+        f"what is it to stand for? {command}"
+    )
     return short(command)
 
 

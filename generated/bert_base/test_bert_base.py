@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, evaluate, train
+from . import data, evaluate, fill, train
 from .model import Config, Model
 from .run import Run
 from .weights import load_huggingface, save_huggingface
@@ -195,6 +195,32 @@ def test_training_lowers_the_loss(tmp_path: Path) -> None:
     assert log[-1]["validation_loss"] < 0.85 * log[0]["loss"]  # frequencies alone: 0.96
 
 
+def test_a_trained_model_fills_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_briefly(tmp_path / "out")
+    asked, said = tmp_path / "asked.txt", tmp_path / "said.jsonl"
+    asked.write_text("aa[MASK]aa\nb[MASK]bb[MASK]b\n")
+    capsys.readouterr()
+    run = ["--checkpoint", str(tmp_path / "out"), "--data", str(asked)]
+    assert fill.main([*run, "--top", "3", "--out", str(said)]) == 0
+    found = [json.loads(line) for line in said.read_text().splitlines()]
+    assert [(each["mask"], each["rank"]) for each in found] == [
+        (mask, rank) for mask in (1, 1, 2) for rank in (1, 2, 3)
+    ]
+    model, tokenizer = (
+        fill.load(tmp_path / "out", "cpu"),
+        data.load_tokenizer(tmp_path / "out/tokenizer.json"),
+    )
+    mask = model.config.vocab_size - 1
+    read = [*tokenizer.encode("aa"), mask, *tokenizer.encode("aa")]
+    alone = model(torch.tensor([read]))[0, 2].softmax(-1)
+    best = alone.topk(3)
+    assert [each["id"] for each in found[:3]] == best.indices.tolist()
+    shares = [each["probability"] for each in found[:3]]
+    assert shares == pytest.approx(best.values.tolist(), abs=1e-3)
+    assert fill.main([*run, "--text", "aa"]) == 2
+    assert "[MASK]" in capsys.readouterr().err
+
+
 def test_a_trained_model_is_evaluated_as_in_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,10 +228,11 @@ def test_a_trained_model_is_evaluated_as_in_training(
     run, other = ["--checkpoint", str(tmp_path / "out")], tmp_path / "other.txt"
     capsys.readouterr()
     assert evaluate.main(run) == 0
-    rows = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
-    loss, perplexity, bits = (float(figure) for _, figure in rows[1:4])
+    rows = [(line[:24].strip(), line[24:].split()) for line in capsys.readouterr().out.splitlines()]
+    loss, perplexity, bits = (float(figure) for _, (figure, *_) in rows[1:4])
     assert loss == pytest.approx(log[-1]["validation_loss"], abs=1e-3)
     assert perplexity == pytest.approx(2**bits, abs=1e-2)
+    assert rows[4][0] == "accuracy" and 0 <= float(rows[4][1][0]) <= 1
     other.write_text("a" * 40)
     assert evaluate.main([*run, "--data", str(other), "--batch", "3"]) == 0
     assert f" tokens of {other}\n" in capsys.readouterr().out

@@ -1,17 +1,20 @@
 # Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
-"""How well a trained char_modern foretells a text.
+"""How well trained models of char_modern foretell texts, and which answers they choose.
 
     python -m generated.char_modern.evaluate --checkpoint out/char_modern
     python -m generated.char_modern.evaluate --checkpoint out/char_modern --data other.txt
+    python -m generated.char_modern.evaluate --checkpoint out/char_modern --choices questions.jsonl
 
-It is what the run held out, or all of a file. It is read in windows as training reads them; what a
-byte costs is what its tokens cost in all, over the bytes of the text.
+It is what the run held out, or all of some files. It is read in windows as training reads them, or
+with --stride in windows that overlap, so that each token has more before it; what a byte costs is
+what its tokens cost in all, over the bytes of the text.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,29 +22,44 @@ import numpy as np
 import torch
 
 from .checkpoint import check_data, check_kept, check_kinds, read_metadata
+from .choices import LENGTHS, measure_choices, read_questions
 from .data import (
+    IGNORE,
+    Batch,
     Corpus,
     Tokenizer,
-    between_texts,
     cache_of,
     choose_tokenizer,
-    encode_all,
+    encoder_of,
     fitted,
     read_corpus,
-    validation_batches,
+    windows,
 )
-from .files import files_of, pieces_of
+from .figures import Figure, Figures, Found, lines_of, mean, write_json
+from .files import Sizes, files_of, sizes_of
 from .model import Config, Model
 from .options import Options
 from .process import HelpFormatter, checked, command, leave
 from .sample import load
-from .tokens import token_ids
+from .tokens import one_at_a_time, token_ids, tokens_of
+
+# In a table of several models.
+COMPARED = "loss per token", "perplexity", "bits per byte", *LENGTHS
 
 
 def folder_of(options: argparse.Namespace) -> Path:
     """Where the checkpoint lies, and what belongs to it."""
     path: Path = options.checkpoint
     return path if path.is_dir() else path.parent
+
+
+def tokenizer_name(options: argparse.Namespace) -> str:
+    """What --tokenizer says, else the file of the run; "" where there is none."""
+    kept = folder_of(options) / "tokenizer.json"
+    if options.tokenizer or not kept.exists():
+        return str(options.tokenizer)
+    check_kept(kept, "say with --tokenizer that another is to be used")
+    return str(kept)
 
 
 def options_of_run(options: argparse.Namespace) -> Options:
@@ -65,10 +83,7 @@ def read_measured(
     options: argparse.Namespace, run: Options, config: Config
 ) -> tuple[Corpus, Options]:
     """What is measured, as the corpus' part that is held out, and in which windows."""
-    kept = folder_of(options) / "tokenizer.json"
-    name = options.tokenizer or (str(kept) if kept.exists() else "")
-    if kept.exists() and not options.tokenizer:
-        check_kept(kept, "say with --tokenizer that another is to be used")
+    name = tokenizer_name(options)
     if options.data is None:
         corpus = read_corpus(
             run.data,
@@ -88,7 +103,8 @@ def read_measured(
         ids = token_ids(path, Config().vocab_size)
         corpus = Corpus(ids, ids, choose_tokenizer(name) if name else None)
     else:
-        corpus = read_texts(options.data, choose_tokenizer(name), run)
+        cache = Path(options.cache or run.cache or folder_of(options).parent / "tokens")
+        corpus = read_texts(options.data, choose_tokenizer(name), cache, run)
     if len(corpus.validation) < 2:
         said = " ".join(options.data or run.validation_data or run.data)
         raise ValueError(f"{said} has too few tokens to foretell one")
@@ -100,79 +116,132 @@ def read_measured(
     return corpus, run
 
 
-def read_texts(data: list[str], tokenizer: Tokenizer, run: Options) -> Corpus:
-    """All of some texts, as what is held out."""
-    files = files_of(data)
-    between = between_texts(tokenizer)
-    blocks = encode_all(tokenizer, between, pieces_of(files, run.field))
-    ids = np.concatenate([np.array(block, dtype=np.uint32) for block in blocks])
-    sizes = [(len(text), len(text.encode())) for text, _ in pieces_of(files, run.field)]
-    characters, size = (sum(each) for each in zip(*sizes, strict=True))
-    return Corpus(ids, ids, tokenizer, size=(characters, size))
+def read_texts(data: list[str], tokenizer: Tokenizer, cache: Path, run: Options) -> Corpus:
+    """All of some texts, as what is held out; their tokens are kept, as those of training are."""
+    encoder = encoder_of(tokenizer)
+    with one_at_a_time(cache) as seen:
+        _, ids, kept = tokens_of(cache, seen, files_of(data), run.field, 1.0, encoder)
+    size = Sizes(kept.characters, kept.bytes, kept.words)
+    return Corpus(ids, ids, tokenizer, largest=kept.largest, size=size)
+
+
+def batches_of(corpus: Corpus, run: Options, stride: int) -> Iterator[Batch]:
+    """Windows of the text, each `stride` tokens on, where each token is a target once.
+
+    All but the first have `context_length - stride` tokens before their targets.
+    """
+    ids, context = corpus.validation, run.context_length
+    count = 1 + math.ceil(max(0, len(ids) - 1 - context) / stride)
+    starts = stride * np.arange(count)
+    for first in range(0, count, run.batch):
+        mine = starts[first : first + run.batch]
+        batch = windows(ids, mine, run)
+        batch.targets[int(first == 0) :, : context - stride] = IGNORE
+        yield batch
 
 
 @torch.inference_mode()
-def measure(model: Model, corpus: Corpus, run: Options, device: torch.device) -> tuple[float, int]:
-    """The mean loss, and over how many tokens."""
-    total, count = 0.0, 0
-    for batch in validation_batches(corpus, run, 0, 1):
-        count += batch.target_count
-        batch = batch.to(device)
-        loss = model(batch.tokens, batch.targets, reduction="sum")
-        total += loss.item()
-    return total / count, count
+def measure(
+    model: Model, corpus: Corpus, options: argparse.Namespace, run: Options
+) -> tuple[int, Figures]:
+    """How many tokens are foretold, and what they cost, by the losses of each window."""
+    losses, counts = [], []
+    context = run.context_length
+    batches = batches_of(corpus, run, min(options.stride or context, context))
+    for batch in batches:
+        counts += (batch.targets != IGNORE).sum(1).tolist()
+        batch = batch.to(torch.device(options.device))
+        each = model(batch.tokens, batch.targets, reduction="none")
+        losses += each.float().sum(1).tolist()
+    return sum(counts), figures(mean(np.array(losses), np.array(counts)), corpus)
 
 
-def size(corpus: Corpus) -> tuple[int, int] | None:
-    """Characters and bytes of what is measured, if a tokenizer tells them."""
+def figures(loss: Figure, corpus: Corpus) -> Figures:
+    """Of the mean loss: each token of the text is taken to cost as much, its first one, too."""
+    found = of_loss(loss)
+    if sizes := size(corpus):
+        whole = loss.times(len(corpus.validation))
+        found["bits per character"] = whole.times(1 / math.log(2) / sizes.characters)
+        found["bits per byte"] = whole.times(1 / math.log(2) / sizes.bytes)
+        if sizes.words:
+            found["loss per word"] = whole.times(1 / sizes.words)
+            found["perplexity per word"] = perplexity(found["loss per word"])
+    return found
+
+
+def size(corpus: Corpus) -> Sizes | None:
+    """How much text is measured, if a tokenizer tells that."""
     if corpus.size is not None or corpus.tokenizer is None:
         return corpus.size
     text = corpus.tokenizer.decode(corpus.validation.tolist())
-    return (len(text), len(text.encode())) if text else None
+    return sizes_of([(text, False)]) if text else None
 
 
-def figures(loss: float, corpus: Corpus) -> dict[str, str]:
-    """Of the mean loss: each token of the text is taken to cost as much, its first one, too."""
-    found = {
-        "loss per token": f"{loss:8.4f}",
-        "perplexity": f"{math.exp(min(loss, 99)):8.3f}",
-        "bits per token": f"{loss / math.log(2):8.4f}",
+def of_loss(loss: Figure) -> Figures:
+    """The mean loss of a token, said in three ways."""
+    return {
+        "loss per token": loss,
+        "perplexity": perplexity(loss),
+        "bits per token": loss.times(1 / math.log(2)),
     }
-    if sizes := size(corpus):
-        bits = loss / math.log(2) * len(corpus.validation)
-        found["bits per character"] = f"{bits / sizes[0]:8.4f}"
-        found["bits per byte"] = f"{bits / sizes[1]:8.4f}"
-    return found
+
+
+def perplexity(loss: Figure) -> Figure:
+    value = math.exp(min(loss.value, 99))
+    return Figure(value, loss.error and loss.error * value)
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
         usage="%(prog)s [options]",
-        description="How well a trained char_modern foretells a text.",
+        description="How well trained models of char_modern foretell texts.",
         formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument
-    add("--checkpoint", type=Path, default="out/char_modern", help="a run's folder or one file")
+    folders = "folders of runs or files; several are compared"
+    add("--checkpoint", type=Path, nargs="+", default="out/char_modern", help=folders)
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
     held_out = "texts, or tokens in .bin or .npy, if not what the run held out"
     add("--data", nargs="+", help=held_out)
+    add("--cache", default="", help="folder to keep tokens of texts in; else tokens/ beside runs")
+    add("--choices", type=Path, help="a .jsonl of questions: context, choices and answer of each")
+    add("--between", help="what stands between a context and a choice, if not a space")
     add("--context-length", type=int, default=0, help="tokens per window; 0: as in training")
+    add("--stride", type=int, default=0, help="tokens from window to window; 0: a whole window")
     add("--batch", type=int, default=0, help="windows read together; 0: as in training")
+    add("--json", type=Path, help="a file for all figures")
     add("--device", default=device, help="cpu, cuda, ...")
     return checked(parser.parse_args(arguments))
+
+
+def found_of(options: argparse.Namespace) -> Iterator[Found]:
+    """What is asked of one checkpoint."""
+    model, path = load(options.checkpoint, options.device), str(options.checkpoint)
+    if options.choices:
+        tokenizer = choose_tokenizer(tokenizer_name(options))
+        questions = read_questions(options.choices)
+        chosen = measure_choices(model, tokenizer, questions, options)
+        yield Found(path, len(questions), f"questions of {options.choices}", chosen)
+        if not options.data:
+            return
+    run = options_of_run(options)
+    corpus, run = read_measured(options, run, model.config)
+    count, measured = measure(model, corpus, options, run)
+    said = " ".join(options.data or run.validation_data or run.data)
+    yield Found(path, count, f"tokens of {said}", measured)
 
 
 @command
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
-    model, run = load(options.checkpoint, options.device), options_of_run(options)
-    corpus, run = read_measured(options, run, model.config)
-    loss, count = measure(model, corpus, run, torch.device(options.device))
-    print(f"{count:,} tokens of {' '.join(options.data or run.validation_data or run.data)}")
-    for name, figure in figures(loss, corpus).items():
-        print(f"  {name:22}{figure}")
+    paths = options.checkpoint if isinstance(options.checkpoint, list) else [options.checkpoint]
+    each = (argparse.Namespace(**{**vars(options), "checkpoint": path}) for path in paths)
+    found = [one for asked in each for one in found_of(asked)]
+    print("\n".join(lines_of(found, COMPARED)))
+    if options.json:
+        write_json(options.json, found)
     return 0
 
 

@@ -15,10 +15,10 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from .files import Piece, Seen, between, digest_of, file_digest, new_digest, pieces_of
+from .files import Piece, Seen, between, digest_of, file_digest, new_digest, pieces_of, sizes_of
 from .log import progress_bars
 
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 
 
 # ---- of texts ----
@@ -43,7 +43,8 @@ class Kept:
     largest: int  # token
     digest: str  # of the file of tokens
     characters: int  # of what is held out
-    size: int  # its bytes
+    bytes: int
+    words: int
 
 
 def name_of(*said: object) -> str:
@@ -109,14 +110,14 @@ def keep_tokens(
                     count, largest = count + len(ids), max([largest, *ids])
                 counts.append(count)
         held_out = between(pieces_of(files, field), split, characters)
-        size = sum(len(text.encode()) for text, _ in held_out)
+        sizes = sizes_of(held_out)
         if digest_of(files, {}) != corpus:
             raise ValueError("the corpus was changed while it was encoded: start again")
         temporary.replace(folder / f"{name}.bin")
     finally:
         temporary.unlink(missing_ok=True)
     found = digest.hexdigest()
-    kept = Kept(counts[0], counts[1], width, largest, found, characters - split, size)
+    kept = Kept(counts[0], counts[1], width, largest, found, *sizes)
     write_note(folder / f"{name}.json", asdict(kept))
     return kept
 

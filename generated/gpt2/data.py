@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .encode import in_pieces
-from .files import Piece, digest_of, files_of
+from .files import Piece, Sizes, digest_of, files_of
 from .model import Config
 from .options import Options
 from .tokens import (
@@ -154,7 +154,7 @@ class Corpus:
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
     digest: str = ""  # of the files
     largest: int = -1  # token, if it is known without reading them all
-    size: tuple[int, int] | None = None  # characters and bytes of what is held out
+    size: Sizes | None = None  # of what is held out
 
     def fit(self, context: int, vocab_size: int, grows: bool = False) -> int:
         """How many tokens the model has: one per character, else as before, if it need not grow."""
@@ -254,7 +254,7 @@ def read_corpus(
         if others:
             _, rest, kept = tokens_of(cache, seen, others, field, 1.0, encoder)
             largest = max(largest, kept.largest)
-    size = kept.characters, kept.size
+    size = Sizes(kept.characters, kept.bytes, kept.words)
     return Corpus(train, rest, known, digest, largest, size)
 
 

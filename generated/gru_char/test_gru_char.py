@@ -178,8 +178,8 @@ def test_a_trained_model_is_evaluated_as_in_training(
     run, other = ["--checkpoint", str(tmp_path / "out")], tmp_path / "other.txt"
     capsys.readouterr()
     assert evaluate.main(run) == 0
-    rows = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
-    loss, perplexity, bits = (float(figure) for _, figure in rows[1:4])
+    rows = [(line[:24].strip(), line[24:].split()) for line in capsys.readouterr().out.splitlines()]
+    loss, perplexity, bits = (float(figure) for _, (figure, *_) in rows[1:4])
     assert loss == pytest.approx(log[-1]["validation_loss"], abs=1e-3)
     assert perplexity == pytest.approx(2**bits, abs=1e-2)
     assert rows[4][1] == rows[5][1] == rows[3][1]  # of characters, each of a byte

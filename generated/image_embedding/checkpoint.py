@@ -121,6 +121,21 @@ def check_kinds(saved: dict[str, Any], own: dict[str, Any], path: Path) -> None:
             raise ValueError(f"{path} says that {name} is {like}")
 
 
+def read_json(path: Path) -> Any:
+    """What a file says that training has left; ValueError if it is none."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON: {error!s:.200}") from None
+    try:
+        check_kept(path, "train again")
+    except ValueError as error:
+        warn(str(error))  # and go on: a person may have renamed classes
+    return found
+
+
 def warn(text: str) -> None:
     if RANK == 0:
         print("warning:", plain(text), file=sys.stderr)

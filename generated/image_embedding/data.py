@@ -104,9 +104,19 @@ def resized(images: Tensor, size: int) -> Tensor:
 
 
 def read_folder(path: Path, size: int, channels: int) -> Tensor:
+    return read_pictures(pictures_in(path), size, channels)
+
+
+def pictures_in(path: Path) -> list[Path]:
+    """Those of a folder, at any depth."""
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(f"{path} has no pictures ({', '.join(SUFFIXES)})")
+    return files
+
+
+def read_pictures(files: list[Path], size: int, channels: int) -> Tensor:
+    """Of each the middle square. (N, channels, size, size) uint8"""
     mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels)
     if mode is None:
         raise ValueError(f"pictures have 1, 3 or 4 channels; for {channels} give an .npz file")

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -66,6 +66,24 @@ def leave(code: int) -> NoReturn:
     if WORLD > 1 or code == 130:
         os._exit(code)
     sys.exit(code)
+
+
+def checked(
+    options: argparse.Namespace, positive: Collection[str] = (), signed: Collection[str] = ()
+) -> argparse.Namespace:
+    """A command's options, if they can be used: numbers are at least 0, or 1 if `positive`."""
+    for name, value in vars(options).items():
+        least = -MOST if name in signed else int(name in positive)
+        flag = "--" + name.replace("_", "-")
+        if isinstance(value, int | float) and not least <= value < MOST:
+            bounds = f"at least {least}, and below 2**63"
+            raise ValueError(f"{flag} can't be {value}: it must be {bounds}")
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.isascii():
+                check_text(flag, text)
+    if "device" in options:
+        usable_device(options.device)
+    return options
 
 
 def check_text(flag: str, text: str) -> None:

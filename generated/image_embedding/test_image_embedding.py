@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, train
+from . import data, embed, train
 from .model import Config, Model
 from .run import Run
 
@@ -161,6 +161,29 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
     given += ["--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
     assert train.main([*given, *options]) == 0
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_trained_model_compares_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_briefly(tmp_path / "out")
+    capsys.readouterr()
+    run = ["--checkpoint", str(tmp_path / "out"), str(tmp_path / "images.npz"), "--batch", "7"]
+    assert embed.main([*run, "--out", str(tmp_path / "vectors.npy")]) == 0
+    found = torch.from_numpy(np.load(tmp_path / "vectors.npy"))
+    model, facts = embed.load(tmp_path / "out", "cpu"), (tmp_path / "out/images.json").read_bytes()
+    mean, deviation = (np.array(json.loads(facts)[name]) for name in ("mean", "deviation"))
+    with np.load(tmp_path / "images.npz") as arrays:
+        pixels = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)
+    size = CONFIG.image_size
+    square = data.resized(pixels[5:6].float(), size).round() / 255
+    scaled = (square.permute(0, 2, 3, 1).numpy() - mean) / deviation
+    alone = model(torch.from_numpy(scaled).float().permute(0, 3, 1, 2)).detach()
+    assert len(found) == 40
+    torch.testing.assert_close(found[5:6], alone, rtol=1e-3, atol=1e-3)
+    assert embed.main(run) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 41
+    assert embed.main([*run[:2], str(tmp_path / "none")]) == 2
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

@@ -204,14 +204,20 @@ def test_a_trained_model_is_evaluated_as_in_training(
     run, other = ["--checkpoint", str(tmp_path / "out")], tmp_path / "other.txt"
     capsys.readouterr()
     assert evaluate.main(run) == 0
-    rows = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
-    loss, perplexity, bits = (float(figure) for _, figure in rows[1:4])
+    rows = [(line[:24].strip(), line[24:].split()) for line in capsys.readouterr().out.splitlines()]
+    loss, perplexity, bits = (float(figure) for _, (figure, *_) in rows[1:4])
     assert loss == pytest.approx(log[-1]["validation_loss"], abs=1e-3)
     assert perplexity == pytest.approx(2**bits, abs=1e-2)
     assert rows[4][1] == rows[5][1] == rows[3][1]  # of characters, each of a byte
     other.write_text("The quick fox.\n")
     assert evaluate.main([*run, "--data", str(other), "--batch", "3"]) == 0
     assert capsys.readouterr().out.startswith(f"14 tokens of {other}\n")
+    again = tmp_path / "again.json"
+    asked = ["--data", str(other), "--stride", "5", "--context-length", "8", "--json", str(again)]
+    assert evaluate.main([*run, *asked]) == 0
+    (one,) = json.loads(again.read_text())
+    assert one["count"] == 14
+    capsys.readouterr()
     other.write_text("a?")
     for more in ([], ["--tokenizer", "byte"]):
         assert evaluate.main([*run, "--data", str(other), *more]) == 2

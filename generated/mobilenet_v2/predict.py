@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +61,12 @@ def read_facts(path: Path) -> tuple[list[str], Tensor, Tensor]:
     classes = facts.get("classes") if isinstance(facts, dict) else None
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError(f"{path} does not name the classes")
+    return classes, *read_normalisation(facts, path)
+
+
+def read_normalisation(facts: Any, path: Path) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the channels, as training wrote them. (C, 1, 1)"""
+    facts = facts if isinstance(facts, dict) else {}
     for name in ("mean", "deviation"):
         numbers = facts.get(name)
         whole = isinstance(numbers, list) and len(numbers) == len(MODE)
@@ -68,7 +75,7 @@ def read_facts(path: Path) -> tuple[list[str], Tensor, Tensor]:
     if min(facts["deviation"]) <= 0:
         raise ValueError(f"{path} has a deviation that is not above 0")
     mean, deviation = torch.tensor(facts["mean"]), torch.tensor(facts["deviation"])
-    return classes, mean[:, None, None], deviation[:, None, None]
+    return mean[:, None, None], deviation[:, None, None]
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from . import data, predict, train
+from . import data, evaluate, predict, train
 from .model import Config, Model
 from .run import Run
 from .weights import load_torchvision, save_torchvision
@@ -161,6 +161,17 @@ def test_a_trained_model_tells_the_classes_of_pictures(
     assert len(rows) == 6 and all(len(row["classes"]) == 2 for row in rows)
     assert all(abs(sum(c["probability"] for c in row["classes"]) - 1) < 1e-4 for row in rows)
     assert predict.main([str(tmp_path / "none")]) == 2
+    capsys.readouterr()
+    given = ["--checkpoint", str(tmp_path / "out"), "--json", str(tmp_path / "figures.json")]
+    assert evaluate.main(given) == 0
+    (found,) = json.loads((tmp_path / "figures.json").read_text())
+    log = [json.loads(line) for line in (tmp_path / "out/log.jsonl").read_text().splitlines()]
+    wanted = log[-1]["validation_accuracy"]
+    assert found["figures"]["accuracy"]["value"] == pytest.approx(wanted, abs=1e-6)
+    assert evaluate.main([*given, "--data", str(tmp_path / "images.npz"), "--batch", "7"]) == 0
+    assert f"40 images of {tmp_path / 'images.npz'}" in capsys.readouterr().out
+    assert evaluate.main([*given, "--data", str(tmp_path / "data")]) == 2
+    assert "a class 'dark', which the model doesn't know" in capsys.readouterr().err
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

@@ -1,21 +1,23 @@
 # Made from specs/modernbert.yaml; make it again: tgen build specs/modernbert.yaml
-"""How well a trained modernbert foretells what is masked.
+"""How well trained models of modernbert foretell what is masked.
 
     python -m generated.modernbert.evaluate --checkpoint out/modernbert
     python -m generated.modernbert.evaluate --checkpoint out/modernbert --data other.txt
 
-It is what the run held out, or all of a file. It is read in windows as training reads them.
+It is what the run held out, or all of some files. It is read in windows as training reads them.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from .checkpoint import (
     check_data,
@@ -26,21 +28,26 @@ from .checkpoint import (
     read_metadata,
 )
 from .data import (
+    IGNORE,
     Corpus,
     Tokenizer,
-    between_texts,
     cache_of,
     choose_tokenizer,
-    encode_all,
+    encoder_of,
     fitted,
     read_corpus,
     validation_batches,
 )
-from .files import files_of, pieces_of
+from .figures import Figure, Figures, Found, lines_of, mean, write_json
+from .files import files_of
 from .model import Config, Model
 from .options import Options
 from .process import HelpFormatter, checked, command, leave
-from .tokens import token_ids
+from .tokens import one_at_a_time, token_ids, tokens_of
+
+# In a table of several models.
+COMPARED = "loss per token", "perplexity", "accuracy"
+LOGITS = 2**28  # most that are held at once
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -72,6 +79,15 @@ def folder_of(options: argparse.Namespace) -> Path:
     return path if path.is_dir() else path.parent
 
 
+def tokenizer_name(options: argparse.Namespace) -> str:
+    """What --tokenizer says, else the file of the run; "" where there is none."""
+    kept = folder_of(options) / "tokenizer.json"
+    if options.tokenizer or not kept.exists():
+        return str(options.tokenizer)
+    check_kept(kept, "say with --tokenizer that another is to be used")
+    return str(kept)
+
+
 def options_of_run(options: argparse.Namespace) -> Options:
     """What training was started with, less what is said otherwise."""
     path = folder_of(options) / "checkpoint.safetensors"
@@ -93,10 +109,7 @@ def read_measured(
     options: argparse.Namespace, run: Options, config: Config
 ) -> tuple[Corpus, Options]:
     """What is measured, as the corpus' part that is held out, and in which windows."""
-    kept = folder_of(options) / "tokenizer.json"
-    name = options.tokenizer or (str(kept) if kept.exists() else "")
-    if kept.exists() and not options.tokenizer:
-        check_kept(kept, "say with --tokenizer that another is to be used")
+    name = tokenizer_name(options)
     if options.data is None:
         corpus = read_corpus(
             run.data,
@@ -116,7 +129,8 @@ def read_measured(
         ids = token_ids(path, Config().vocab_size)
         corpus = Corpus(ids, ids, choose_tokenizer(name) if name else None)
     else:
-        corpus = read_texts(options.data, choose_tokenizer(name), run)
+        cache = Path(options.cache or run.cache or folder_of(options).parent / "tokens")
+        corpus = read_texts(options.data, choose_tokenizer(name), cache, run)
     if len(corpus.validation) < 1:
         said = " ".join(options.data or run.validation_data or run.data)
         raise ValueError(f"{said} has too few tokens to foretell one")
@@ -128,64 +142,87 @@ def read_measured(
     return corpus, run
 
 
-def read_texts(data: list[str], tokenizer: Tokenizer, run: Options) -> Corpus:
-    """All of some texts, as what is held out."""
-    files = files_of(data)
-    between = between_texts(tokenizer)
-    blocks = encode_all(tokenizer, between, pieces_of(files, run.field))
-    ids = np.concatenate([np.array(block, dtype=np.uint32) for block in blocks])
-    return Corpus(ids, ids, tokenizer)
+def read_texts(data: list[str], tokenizer: Tokenizer, cache: Path, run: Options) -> Corpus:
+    """All of some texts, as what is held out; their tokens are kept, as those of training are."""
+    encoder = encoder_of(tokenizer)
+    with one_at_a_time(cache) as seen:
+        _, ids, kept = tokens_of(cache, seen, files_of(data), run.field, 1.0, encoder)
+    return Corpus(ids, ids, tokenizer, largest=kept.largest)
 
 
 @torch.inference_mode()
-def measure(model: Model, corpus: Corpus, run: Options, device: torch.device) -> tuple[float, int]:
-    """The mean loss, and over how many tokens."""
-    total, count = 0.0, 0
-    for batch in validation_batches(corpus, run, 0, 1):
-        count += batch.target_count
-        batch = batch.to(device)
-        loss = model(batch.tokens, batch.targets, reduction="sum")
-        total += loss.item()
-    return total / count, count
+def measure(
+    model: Model, corpus: Corpus, options: argparse.Namespace, run: Options
+) -> tuple[int, Figures]:
+    """How many tokens are masked, the same each time, and how well they are told."""
+    losses, right, counts = [], [], []
+    room = max(1, LOGITS // (run.context_length * model.config.vocab_size))
+    for batch in validation_batches(corpus, replace(run, batch=min(run.batch, room)), 0, 1):
+        counts += (batch.targets != IGNORE).sum(1).tolist()
+        batch = batch.to(torch.device(options.device))
+        logits = model(batch.tokens).float()
+        each = F.cross_entropy(logits.mT, batch.targets, ignore_index=IGNORE, reduction="none")
+        losses += each.sum(1).tolist()
+        right += (logits.argmax(-1) == batch.targets).sum(1).tolist()
+    told = {"accuracy": mean(np.array(right), np.array(counts))}
+    return sum(counts), of_loss(mean(np.array(losses), np.array(counts))) | told
 
 
-def figures(loss: float) -> dict[str, str]:
-    """Of the mean loss over what is masked."""
+def of_loss(loss: Figure) -> Figures:
+    """The mean loss of a token, said in three ways."""
     return {
-        "loss per token": f"{loss:8.4f}",
-        "perplexity": f"{math.exp(min(loss, 99)):8.3f}",
-        "bits per token": f"{loss / math.log(2):8.4f}",
+        "loss per token": loss,
+        "perplexity": perplexity(loss),
+        "bits per token": loss.times(1 / math.log(2)),
     }
+
+
+def perplexity(loss: Figure) -> Figure:
+    value = math.exp(min(loss.value, 99))
+    return Figure(value, loss.error and loss.error * value)
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
         usage="%(prog)s [options]",
-        description="How well a trained modernbert foretells what is masked.",
+        description="How well trained models of modernbert foretell what is masked.",
         formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     add = parser.add_argument
-    add("--checkpoint", type=Path, default="out/modernbert", help="a run's folder or one file")
+    folders = "folders of runs or files; several are compared"
+    add("--checkpoint", type=Path, nargs="+", default="out/modernbert", help=folders)
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
     held_out = "texts, or tokens in .bin or .npy, if not what the run held out"
     add("--data", nargs="+", help=held_out)
+    add("--cache", default="", help="folder to keep tokens of texts in; else tokens/ beside runs")
     add("--context-length", type=int, default=0, help="tokens per window; 0: as in training")
     add("--batch", type=int, default=0, help="windows read together; 0: as in training")
+    add("--json", type=Path, help="a file for all figures")
     add("--device", default=device, help="cpu, cuda, ...")
     return checked(parser.parse_args(arguments))
+
+
+def found_of(options: argparse.Namespace) -> Iterator[Found]:
+    """What is asked of one checkpoint."""
+    model, path = load(options.checkpoint, options.device), str(options.checkpoint)
+    run = options_of_run(options)
+    corpus, run = read_measured(options, run, model.config)
+    count, measured = measure(model, corpus, options, run)
+    said = " ".join(options.data or run.validation_data or run.data)
+    yield Found(path, count, f"masked tokens of {said}", measured)
 
 
 @command
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
-    model, run = load(options.checkpoint, options.device), options_of_run(options)
-    corpus, run = read_measured(options, run, model.config)
-    loss, count = measure(model, corpus, run, torch.device(options.device))
-    print(f"{count:,} masked tokens of {' '.join(options.data or run.validation_data or run.data)}")
-    for name, figure in figures(loss).items():
-        print(f"  {name:22}{figure}")
+    paths = options.checkpoint if isinstance(options.checkpoint, list) else [options.checkpoint]
+    each = (argparse.Namespace(**{**vars(options), "checkpoint": path}) for path in paths)
+    found = [one for asked in each for one in found_of(asked)]
+    print("\n".join(lines_of(found, COMPARED)))
+    if options.json:
+        write_json(options.json, found)
     return 0
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .encode import in_pieces
-from .files import Piece, digest_of, files_of
+from .files import Piece, Sizes, digest_of, files_of
 from .model import Config
 from .options import Options
 from .tokens import (
@@ -153,7 +153,7 @@ class Corpus:
     tokenizer: Tokenizer | None  # none known for .bin files made elsewhere
     digest: str = ""  # of the files
     largest: int = -1  # token, if it is known without reading them all
-    size: tuple[int, int] | None = None  # characters and bytes of what is held out
+    size: Sizes | None = None  # of what is held out
     separator: int = 0  # the token that ends a document
 
     def fit(self, context: int, vocab_size: int, grows: bool = False) -> int:
@@ -257,7 +257,7 @@ def read_corpus(
         if others:
             _, rest, kept = tokens_of(cache, seen, others, field, 1.0, encoder)
             largest = max(largest, kept.largest)
-    size = kept.characters, kept.size
+    size = Sizes(kept.characters, kept.bytes, kept.words)
     return Corpus(train, rest, known, digest, largest, size)
 
 

@@ -98,14 +98,7 @@ def read_images(
     path: Path, size: int, channels: int, validation: float, seed: int, workers: int = 1
 ) -> Images:
     """Of a file or a folder; where it has one split, a part, drawn by seed, is held out."""
-    if path.suffix == ".npz":
-        splits, classes = read_npz(path, size, channels)
-    elif found := idx_files(path):
-        splits, classes = read_idx(found, size, channels)
-    elif path.is_dir():
-        splits, classes = read_folder(path, size, workers)
-    else:
-        raise ValueError(f"{path} is no folder of pictures, and no .npz or IDX file")
+    splits, classes = read_splits(path, size, channels, workers)
     if len(classes) < 2:
         raise ValueError(f"{path} has one class only, {classes[0]!r}: there is nothing to tell")
     if len(splits) == 1:
@@ -117,6 +110,21 @@ def read_images(
     deviation, mean = torch.std_mean(some.float() / 255, dim=(0, 2, 3), keepdim=True)
     deviation = deviation[0].clamp(min=1e-3)  # of a channel that never changes
     return Images(train, validated, classes, mean[0], deviation)
+
+
+def read_splits(
+    path: Path, size: int, channels: int, workers: int = 1
+) -> tuple[list[Split], list[str]]:
+    """The one or two of a file or a folder, and the classes' names."""
+    if path.suffix == ".npz":
+        splits, classes = read_npz(path, size, channels)
+    elif found := idx_files(path):
+        splits, classes = read_idx(found, size, channels)
+    elif path.is_dir():
+        splits, classes = read_folder(path, size, workers)
+    else:
+        raise ValueError(f"{path} is no folder of pictures, and no .npz or IDX file")
+    return splits, classes
 
 
 def split_up(whole: Split, path: Path, validation: float, seed: int) -> list[Split]:

@@ -2,23 +2,28 @@
 """Embed texts with a trained sentence_embedding, and compare them.
 
 python -m generated.sentence_embedding.embed --text "Well done" --text Good
+python -m generated.sentence_embedding.embed --data texts.txt --out vectors.npy
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .answers import Answer, add_format, aligned, write
 from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
+from .texts import add_texts, batches_of, tell_cut
+
+SIDE_BY_SIDE = 6  # most texts of which a table compares each two
 
 
 def load(checkpoint: Path, device: str) -> Model:
@@ -49,16 +54,9 @@ def embed(
     model: Model, tokenizer: Tokenizer, texts: list[str], context: int, device: str
 ) -> Tensor:
     """A vector per text. (N, width)"""
-    context = min(context, model.config.context_length)
     tokens, lengths = padded([encode(tokenizer, text, context) for text in texts])
     vectors: Tensor = model(tokens.to(device), lengths=lengths.to(device))
     return vectors.float().cpu()
-
-
-def similarities(vectors: Tensor) -> Tensor:
-    """The cosine of the angle between each two. (N, N)"""
-    vectors = F.normalize(vectors, dim=-1)
-    return vectors @ vectors.mT
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:
@@ -77,11 +75,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         help="a run's folder or one file",
     )
     add("--tokenizer", default="", help="byte or a tokenizer.json, if not the one of the run")
-    add("--text", action="append", required=True, help="may be given several times")
-    add("--out", type=Path, help="an .npy file for the vectors, one row per text")
+    add_texts(add)
     add("--context-length", type=int, default=256, help="most tokens")
     add("--device", default=device, help="cpu, cuda, ...")
-    return checked(parser.parse_args(arguments), positive=("context_length",))
+    add_format(add, "table", "jsonl", "csv", "npy")
+    return checked(parser.parse_args(arguments), positive=("context_length", "batch"))
 
 
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
@@ -95,15 +93,51 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     return choose_tokenizer(str(path))
 
 
+def answers(options: argparse.Namespace) -> Iterator[Answer]:
+    """Each text, and its vector."""
+    model, tokenizer = load(options.checkpoint, options.device), find_tokenizer(options)
+    context, longer = min(options.context_length, model.config.context_length), 0
+    for texts in batches_of(options):
+        longer += sum(len(encode(tokenizer, text, context + 1)) > context for text in texts)
+        vectors = embed(model, tokenizer, texts, context, options.device)
+        for text, vector in zip(texts, vectors.tolist(), strict=True):
+            yield {"text": text, "embedding": vector}
+    tell_cut(longer, context)
+
+
+def similarities(vectors: Tensor) -> Tensor:
+    """The cosine of the angle between each two. (N, N)"""
+    vectors = F.normalize(vectors, dim=-1)
+    return vectors @ vectors.mT
+
+
+def nearest(vectors: Tensor) -> Iterator[tuple[float, int]]:
+    """Of each of (N, width) the cosine of the angle to the nearest other, and which that is."""
+    vectors = F.normalize(vectors, dim=-1)
+    for start in range(0, len(vectors), 1024):
+        near = vectors[start : start + 1024] @ vectors.mT
+        near.diagonal(start).fill_(-2.0)  # no vector is the nearest of itself
+        best, which = near.max(dim=1)
+        yield from zip(best.tolist(), which.tolist(), strict=True)
+
+
+def table(answers: Iterable[Answer]) -> Iterator[str]:
+    """Of few texts how near each two are; of more the nearest other of each."""
+    found = [*answers]
+    names = [answer["text"] for answer in found]
+    vectors = torch.tensor([answer["embedding"] for answer in found])
+    if len(found) <= SIDE_BY_SIDE:
+        rows = zip(similarities(vectors).tolist(), names, strict=True)
+        return aligned([[*(f"{number:.4f}" for number in row), name] for row, name in rows])
+    others = zip(names, nearest(vectors), strict=True)
+    named = [[f"{best:.4f}", names[which], name] for name, (best, which) in others]
+    return aligned([["nearest", "to", "text"], *named])
+
+
 @command
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
-    model, tokenizer = load(options.checkpoint, options.device), find_tokenizer(options)
-    vectors = embed(model, tokenizer, options.text, options.context_length, options.device)
-    if options.out:
-        np.save(options.out, vectors.numpy())
-    for text, row in zip(options.text, similarities(vectors).tolist(), strict=True):
-        print(" ".join(f"{number:7.4f}" for number in row), text, sep="  ")
+    write(answers(options), options, table)
     return 0
 
 

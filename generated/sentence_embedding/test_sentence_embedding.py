@@ -197,12 +197,17 @@ def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
 def test_a_trained_model_compares_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train_briefly(tmp_path / "out")
     capsys.readouterr()
-    run = ["--checkpoint", str(tmp_path / "out"), "--out", str(tmp_path / "vectors.npy")]
+    run = ["--checkpoint", str(tmp_path / "out")]
     assert embed.main([*run, "--text", "aba", "--text", "bab", "--text", "aba"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [row[-1] for row in rows] == ["aba", "bab", "aba"]
     assert float(rows[0][0]) == float(rows[0][2]) == pytest.approx(1, abs=1e-3)
-    assert np.load(tmp_path / "vectors.npy").shape[0] == 3
+    many, vectors = tmp_path / "many.txt", tmp_path / "vectors.npy"
+    many.write_text("".join(f"{one}\n" for one, _ in some_pairs()[:9]))
+    assert embed.main([*run, "--data", str(many), "--batch", "2", "--out", str(vectors)]) == 0
+    assert np.load(vectors).shape[0] == 9
+    assert embed.main([*run, "--data", str(many)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 10
     assert embed.main([*run, "--text", "z"]) == 2
 
 

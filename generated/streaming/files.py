@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 ENDINGS = (".txt", ".text", ".md", ".jsonl", ".parquet")  # of texts in a folder; .gz may follow
 BLOCK = 2**20  # bytes that are read at a time
@@ -144,6 +144,12 @@ def of_text(path: Path, field: str) -> Iterator[Piece]:
 
 
 def of_jsonl(path: Path, field: str) -> Iterator[Piece]:
+    for where, row in rows_of(path):
+        yield text_in(row, field, where), True
+
+
+def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
+    """What each line of a .jsonl holds, and where that is."""
     with opened(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -152,7 +158,7 @@ def of_jsonl(path: Path, field: str) -> Iterator[Piece]:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"{path}:{number} is no JSON: {error!s:.200}") from None
-            yield text_in(row, field, f"{path}:{number}"), True
+            yield f"{path}:{number}", row
 
 
 def of_parquet(path: Path, field: str) -> Iterator[Piece]:
@@ -194,3 +200,21 @@ def between(pieces: Iterable[Piece], start: int, stop: int) -> Iterator[Piece]:
         if part:
             yield part, begins and not first
             first = False
+
+
+class Sizes(NamedTuple):
+    """How much text there is; white space parts words."""
+
+    characters: int
+    bytes: int
+    words: int
+
+
+def sizes_of(pieces: Iterable[Piece]) -> Sizes:
+    """Of all texts together."""
+    characters, size, words, in_word = 0, 0, 0, False
+    for text, begins in pieces:
+        characters, size = characters + len(text), size + len(text.encode())
+        goes_on = in_word and not begins and not text[0].isspace()
+        words, in_word = words + len(text.split()) - goes_on, not text[-1].isspace()
+    return Sizes(characters, size, words)

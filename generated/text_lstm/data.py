@@ -185,11 +185,24 @@ def read_texts(
     else:
         encoder = choose_tokenizer(tokenizer)
     classes = class_names({label for _, label in rows})
-    numbers = {name: number for number, name in enumerate(classes)}
-    found = [(encode(encoder, text, context), numbers[label]) for text, label in rows]
+    found = coded(rows, encoder, classes, context, where)
     order = np.random.default_rng(seed).permutation(len(found)).tolist()
     chosen, rest = order[:held_out], order[held_out:]
     return Texts([found[i] for i in rest], [found[i] for i in chosen], encoder, classes)
+
+
+def coded(
+    rows: Sequence[tuple[str, str]],
+    tokenizer: Tokenizer,
+    classes: list[str],
+    context: int,
+    where: str,
+) -> list[Row]:
+    """The tokens of texts, and what is said of them as the model says it."""
+    if odd := sorted({label for _, label in rows} - set(classes)):
+        raise ValueError(f"{where} has classes that the model doesn't know: {', '.join(odd[:5])}")
+    numbers = {name: number for number, name in enumerate(classes)}
+    return [(encode(tokenizer, text, context), numbers[label]) for text, label in rows]
 
 
 def class_names(labels: set[str]) -> list[str]:

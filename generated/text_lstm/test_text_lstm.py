@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from . import data, predict, train
+from . import data, evaluate, predict, train
 from .model import Config, Model
 from .run import Run
 
@@ -165,9 +166,32 @@ def test_a_trained_model_tells_classes(tmp_path: Path, capsys: pytest.CaptureFix
     capsys.readouterr()
     run = ["--checkpoint", str(tmp_path / "out")]
     assert predict.main([*run, "--text", "ab", "--text", "baba"]) == 0
-    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [text for _, _, text in lines] == ["ab", "baba"]
-    assert {label for label, _, _ in lines} <= {label_of(0), label_of(1)}
+    head, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert head[-1:] == ["text"]
+    assert [row[-1:] for row in rows] == [["ab"], ["baba"]]
+    asked = tmp_path / "asked.txt"
+    asked.write_text("ab\n\nbababa\n")
+    assert predict.main([*run, "--data", str(asked), "--out", str(tmp_path / "said.jsonl")]) == 0
+    assert predict.main([*run, "--data", str(asked), "--out", str(tmp_path / "said.npy")]) == 0
+    said = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
+    numbers = [[*each["probabilities"].values()] for each in said]
+    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), numbers, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.sum(numbers, axis=1), 1, atol=1e-4)
+    assert all(
+        each["probabilities"][each["class"]] == max(row)
+        for each, row in zip(said, numbers, strict=True)
+    )
+    capsys.readouterr()
+    assert evaluate.main([*run, "--json", str(tmp_path / "figures.json")]) == 0
+    (found,) = json.loads((tmp_path / "figures.json").read_text())
+    measured = ("accuracy", "validation_accuracy")
+    wanted = max(line[measured[1]] for line in log if measured[1] in line)
+    assert found["count"] == 4 and found["figures"][measured[0]]["value"] == pytest.approx(
+        wanted, rel=1e-2
+    )
+    texts = tmp_path / "texts.tsv"
+    assert evaluate.main([*run, "--data", str(texts), "--batch", "7"]) == 0
+    assert f"40 texts of {texts}" in capsys.readouterr().out
     assert predict.main([*run, "--text", "z"]) == 2
 
 

@@ -142,6 +142,12 @@ def read_facts(path: Path, channels: int) -> tuple[list[str], Tensor, Tensor]:
     classes = facts.get("classes") if isinstance(facts, dict) else None
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise ValueError(f"{path} does not name the classes")
+    return classes, *read_normalisation(facts, path, channels)
+
+
+def read_normalisation(facts: Any, path: Path, channels: int) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the channels, as training wrote them. (C, 1, 1)"""
+    facts = facts if isinstance(facts, dict) else {}
     for name in ("mean", "deviation"):
         numbers = facts.get(name)
         whole = isinstance(numbers, list) and len(numbers) == channels
@@ -150,4 +156,4 @@ def read_facts(path: Path, channels: int) -> tuple[list[str], Tensor, Tensor]:
     if min(facts["deviation"]) <= 0:
         raise ValueError(f"{path} has a deviation that is not above 0")
     mean, deviation = torch.tensor(facts["mean"]), torch.tensor(facts["deviation"])
-    return classes, mean[:, None, None], deviation[:, None, None]
+    return mean[:, None, None], deviation[:, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -206,11 +207,14 @@ def test_two_texts_are_read_together_as_the_tokenizer_joins_them(name: str, tmp_
     command = [sys.executable, "-m", "generated.nli.predict", "--checkpoint", str(made.weights)]
     for one, other in PAIRS:
         command += ["--text", one, "--pair", other]
+    command += ["--format", "csv"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [row[0] for row in rows] == [labels[int(best)] for best in wanted.argmax(-1)]
-    assert torch.tensor([float(row[1]) for row in rows]).sub(wanted.amax(-1)).abs().max() < 1e-4
+    rows = [*csv.DictReader(done.stdout.splitlines())]
+    assert [(row["text"], row["pair"]) for row in rows] == PAIRS
+    assert [row["class"] for row in rows] == [labels[int(best)] for best in wanted.argmax(-1)]
+    found = torch.tensor([[float(row[label]) for label in labels] for row in rows])
+    compare(found, wanted)
 
 
 def test_a_cross_encoder_reads_pairs_and_others_where_it_is_asked(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def sentences_there(model: Any, kind: str, normalize: bool) -> torch.Tensor:
         ("last", True, {"pooling_mode": "lasttoken"}),
     ],
 )
-def test_texts_have_the_similarities_of_sentence_transformers(
+def test_texts_have_the_vectors_of_sentence_transformers(
     kind: str, normalize: bool, said: dict[str, Any], tmp_path: Path
 ) -> None:
     model = sentence_folder(tmp_path / "there", said, normalize)
@@ -211,9 +211,6 @@ def test_texts_have_the_similarities_of_sentence_transformers(
     assert done.returncode == 0, done.stderr
     wanted = sentences_there(model, kind, normalize)
     compare(torch.from_numpy(np.load(tmp_path / "vectors.npy")), wanted)
-    units = wanted / wanted.norm(dim=1, keepdim=True)
-    shown = [[float(part) for part in line.split()[:3]] for line in done.stdout.splitlines()]
-    assert float((torch.tensor(shown) - units @ units.T).abs().max()) < 1e-4
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,14 @@ def write_texts(folder: Path) -> None:
     (folder / "new.en").write_text("".join(f"{word}\n" for word in words[:4]))
     (folder / "new.de").write_text("".join(f"{word[::-1]}\n" for word in words[:4]))
     classes = [f"{LINE.format(n, n - 1).strip()}\t{('odd', 'even')[n % 2]}\n" for n in range(60)]
-    (folder / "texts.tsv").write_text("".join(classes))
+    for name in ("texts.tsv", "others.tsv"):
+        (folder / name).write_text("".join(classes))
+    (folder / "texts.txt").write_text("\n".join(words))
+    (folder / "masked.txt").write_text("Once [MASK] a time\n9 green [MASK]s [MASK]\n")
+    questions = [
+        {"context": f"{n} green", "choices": ["bottles", "wall"], "answer": n % 2} for n in range(4)
+    ]
+    (folder / "questions.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in questions))
     rows = [f"{n},{2 * n}\n" for n in range(1, 41)]
     (folder / "rows.csv").write_text("x,y\n" + "".join(rows))
 

@@ -393,7 +393,7 @@ def helps(module: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 SCRIPTS = [
     (path.parent.name, path.stem)
-    for stem in ("options", "sample", "evaluate", "predict", "translate", "embed")
+    for stem in ("options", "sample", "evaluate", "predict", "translate", "embed", "fill")
     for path in sorted((ROOT / "generated").glob(f"*/{stem}.py"))
     if "def parse_options" in path.read_text(encoding="utf-8")
 ]

@@ -31,6 +31,7 @@ SPECS: dict[str, dict[str, Any]] = {
         "data": {"tokenizer": "word"},
     },
     "classes": {"task": "sequence-classification", "model": {**MODEL, "classes": 2}},
+    "blanks": {"task": "masked-lm", "model": MODEL, "data": {"tokenizer": "char"}},
     "tags": {"task": "tagging", "model": {**MODEL, "classes": 2}},
     "twins": {"task": "embedding", "model": MODEL},
     "table": {
@@ -187,6 +188,7 @@ PLAYED = ["--data", "good", "--out", "out", "--batch", "4", "--steps", "1", "--s
 GOOD: dict[str, Callable[[Path], object]] = {
     "causal": lambda path: path.write_text(TEXT),
     "imported": lambda path: path.write_text(TEXT),
+    "blanks": lambda path: path.write_text(TEXT),
     "classes": rows,
     "tags": tagged,
     "worded": rows,

@@ -19,9 +19,7 @@ OTHER = "Zw\u00f6lf gr\u00fcne Flaschen h\u00e4ngen; one \u20ac bottle fell, 7 l
 def shown(trainer: Trainer, *arguments: str) -> tuple[str, dict[str, float]]:
     """The first line, and the figures by their names."""
     head, *rows = trainer.run("evaluate", *arguments).stdout.splitlines()
-    return head, {
-        name.strip(): float(figure) for name, figure in (r.rsplit(maxsplit=1) for r in rows)
-    }
+    return head, {row[:24].strip(): float(row[24:].split()[0]) for row in rows}
 
 
 def counted(trainer: Trainer, ids: list[int], context: int = 16) -> tuple[float, int]:
@@ -63,10 +61,12 @@ def test_a_text_costs_what_its_tokens_cost(trainer: Trainer) -> None:
         "bits per token": bits,
         "bits per character": bits * len(ids) / len(OTHER),
         "bits per byte": bits * len(ids) / len(OTHER.encode()),
+        "loss per word": loss * len(ids) / len(OTHER.split()),
+        "perplexity per word": math.exp(loss * len(ids) / len(OTHER.split())),
     }
-    assert found == pytest.approx(wanted, abs=2e-3) and len(OTHER) < len(OTHER.encode())
+    assert found == pytest.approx(wanted, rel=2e-3) and len(OTHER) < len(OTHER.encode())
     again = shown(trainer, "--data", "other.txt", "--batch", "5")[1]
-    assert again == pytest.approx(wanted, abs=2e-3)
+    assert again == pytest.approx(wanted, rel=2e-3)
     loss, _ = counted(trainer, ids, 7)
     other = shown(trainer, "--data", "other.txt", "--context-length", "7")[1]
     assert other["loss per token"] == pytest.approx(loss, abs=1e-3)

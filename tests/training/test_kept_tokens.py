@@ -101,7 +101,7 @@ def test_a_file_that_has_just_changed_is_read_again(
     assert seen == {}
 
 
-@pytest.mark.parametrize("name", ["train", "validation", "size", "alphabet"])
+@pytest.mark.parametrize("name", ["train", "validation", "bytes", "alphabet"])
 def test_what_is_noted_of_tokens_is_not_believed_where_it_was_changed(
     name: str, small: dict[str, ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,7 +166,7 @@ def test_other_files_are_held_out_instead_of_a_fraction(
     corpus = small["data"].read_corpus(*given, held_out=[str(tmp_path / "o*.txt")])
     assert corpus.tokenizer.decode(corpus.train.tolist()) == LINES
     assert corpus.tokenizer.decode(corpus.validation.tolist()) == "\u00fcber" * 40
-    assert corpus.size == (160, 200)
+    assert corpus.size == (160, 200, 1)
     assert corpus.digests() != small["data"].read_corpus(*given).digests()
 
 

@@ -43,6 +43,12 @@ COMMANDS: dict[str, dict[str, list[str]]] = {  # train's arguments leave what th
     "classes": {
         "train": [*TRAINED, *CONTEXT, *BYTES],
         "predict": ["--checkpoint", "out", "--text", "green"],
+        "evaluate": ["--checkpoint", "out"],
+    },
+    "blanks": {
+        "train": [*TRAINED, *CONTEXT],
+        "fill": ["--checkpoint", "out", "--text", "gre[MASK]n"],
+        "evaluate": ["--checkpoint", "out"],
     },
     "tags": {
         "train": [*TRAINED, *CONTEXT],

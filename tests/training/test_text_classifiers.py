@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
+from sklearn import metrics
 
 from codegen.errors import SpecError
 from codegen.spec import load_text
@@ -52,6 +55,29 @@ def test_a_classifier_keeps_its_promises(variant: str, tmp_path: Path) -> None:
     folder = write_package(tmp_path, spec_of(variant))
     (result,) = run_tests({folder.name: folder}).values()
     assert result.green, result.output
+
+
+def test_figures_are_those_of_scikit_learn_and_scipy(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (classes,) = import_package(tmp_path, spec_of("multi_label"), "scores")
+    there, told = random.random((2, 50, 4)) < [0.5, 0.2, 0.7, 0.1]
+    told[:, 3] = False  # a class that is never told
+    found = classes.of_classes(told, there, list("abcd"))
+    wanted = metrics.precision_recall_fscore_support(there, told, zero_division=0)
+    for name, parts in zip(("precision", "recall", "F1", "count"), wanted, strict=True):
+        assert [figures[name].value for figures in found.values()] == pytest.approx(parts)
+    macro = metrics.f1_score(there, told, average="macro", zero_division=0)
+    assert classes.macro_f1(found).value == pytest.approx(macro)
+    (numbers,) = import_package(tmp_path, spec_of("named_regression"), "scores")
+    there = random.normal(3, 2, 80)
+    told = there + random.normal(size=80)
+    told_of = numbers.of_numbers(told, there)
+    assert told_of["correlation"].value == pytest.approx(stats.pearsonr(told, there).statistic)
+    assert told_of["MAE"].value == pytest.approx(metrics.mean_absolute_error(there, told))
+    assert told_of["RMSE"].value == pytest.approx(metrics.root_mean_squared_error(there, told))
+    again = random.integers(80, size=(20000, 80))
+    roots = ((told - there)[again] ** 2).mean(1) ** 0.5
+    assert told_of["RMSE"].error == pytest.approx(roots.std(), rel=0.05)
 
 
 def test_several_classes_and_numbers_are_read_line_by_line(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from codegen.plan.tasks.text import (
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.causal_lm import CorpusData
 
+CHOICES = FilePlan("choices.py", "tasks/causal_lm/choices.py.jinja", roots=())
+
 
 def decoding_files(chats: bool, speculates: bool, serves: bool) -> tuple[FilePlan, ...]:
     """What makes texts of prompts."""
@@ -91,7 +93,8 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             ),
             *decoding_files(chats, speculates, serves),
             *CORPUS_FILES,
-            EVALUATE,
+            *EVALUATE,
+            *((CHOICES,) if not network.prefix else ()),
         ),
         tests=TestsPlan(
             imports=("tasks/causal_lm/tests/imports.py.jinja",),

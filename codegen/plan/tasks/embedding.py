@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.task import ANSWERS, OptionPlan
 from codegen.plan.tasks.text import (
+    FILES,
+    TEXTS,
     TokenNetwork,
     WholeTextTask,
     tokenizer_option,
@@ -61,6 +63,9 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
         },
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
+            FILES,
+            TEXTS,
+            ANSWERS,
             FilePlan("embed.py", f"{FOLDER}/embed.py.jinja", roots=("main",)),
         ),
         tests=TestsPlan(

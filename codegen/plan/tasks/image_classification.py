@@ -7,7 +7,7 @@ from typing import Protocol
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tables import ConfigField
-from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, SCORES, OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.image_classification import ImageData
 
@@ -93,7 +93,11 @@ def image_classification(spec: SpecHead, network: HasFields, flops: int) -> Imag
             ),
         ),
         toy_lr=3e-3,
-        uses=((("predict", "picture.jpg"),) if mode else ()),
+        uses=(
+            (("predict", "picture.jpg"), ("evaluate", f"--data {arrays_of(channels)}"))
+            if mode
+            else ()
+        ),
         figures=(("validation_accuracy", "accuracy {:.2%}"), *((top5,) if several else ())),
         mode=mode,
         several=several,
@@ -124,6 +128,10 @@ def _files(mode: str) -> tuple[FilePlan, ...]:
         FilePlan("pictures.py", f"{FOLDER}/pictures.py.jinja", roots=()),
         FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
         FilePlan("report.py", f"{FOLDER}/report.py.jinja", roots=()),
+        FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+        SCORES,
+        FIGURES,
+        ANSWERS,
     )
 
 

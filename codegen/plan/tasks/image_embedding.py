@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.tasks.image_classification import HasFields, arrays_of
-from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.plan.tasks.task import ANSWERS, OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 
 FOLDER = "tasks/image_embedding"
@@ -41,9 +41,13 @@ def image_embedding(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
             "measure": f"{FOLDER}/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },
-        files=(FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),),
+        files=(
+            FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
+            FilePlan("embed.py", f"{FOLDER}/embed.py.jinja", roots=("main",)),
+            ANSWERS,
+        ),
         tests=TestsPlan(
-            imports=(),
+            imports=("tasks/embedding/tests/imports.py.jinja",),
             constants=(),
             parts=(
                 f"{FOLDER}/tests/fixtures.py.jinja",
@@ -53,5 +57,6 @@ def image_embedding(spec: SpecHead, network: HasFields, flops: int) -> TaskPlan:
             ),
         ),
         toy_lr=3e-3,
+        uses=(("embed", "picture.jpg more/"),),
         figures=(("validation_found", "found {:.2%}"),),
     )

@@ -11,6 +11,7 @@ from codegen.plan.tasks.text import (
     EVALUATE,
     EVALUATE_TESTS,
     HELD_OUT_OPTION,
+    TEXTS,
     TextTask,
     TokenNetwork,
     documents_option,
@@ -63,14 +64,16 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "objective": "tasks/text/objective.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },
-        uses=(("evaluate", "--data other.txt"),),
+        uses=(("fill", '--text "Once [MASK] a time"'), ("evaluate", "--data other.txt")),
         files=(
             FilePlan("data.py", "tasks/masked_lm/data.py.jinja", roots=()),
             *CORPUS_FILES,
-            EVALUATE,
+            TEXTS,
+            FilePlan("fill.py", "tasks/masked_lm/fill.py.jinja", roots=("main",)),
+            *EVALUATE,
         ),
         tests=TestsPlan(
-            imports=(),
+            imports=("tasks/masked_lm/tests/imports.py.jinja",),
             constants=(),
             parts=(
                 "tasks/text/tests/fixtures.py.jinja",

@@ -6,8 +6,10 @@ from typing import Protocol
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import OptionPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, SCORES, OptionPlan
 from codegen.plan.tasks.text import (
+    FILES,
+    TEXTS,
     TokenNetwork,
     WholeTextTask,
     tokenizer_option,
@@ -104,7 +106,13 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
         },
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
+            FILES,
+            TEXTS,
+            ANSWERS,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
+            FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+            SCORES,
+            FIGURES,
         ),
         tests=TestsPlan(
             imports=(f"{FOLDER}/tests/imports.py.jinja",),
@@ -117,7 +125,10 @@ def sequence_classification(spec: SpecHead, network: ScoringNetwork, flops: int)
             ),
         ),
         toy_lr=3e-3,
-        uses=(("predict", '--text "Well done"' + ' --pair "Good work"' * bool(said.pair)),),
+        uses=(
+            ("predict", '--text "Well done"' + ' --pair "Good work"' * bool(said.pair)),
+            ("evaluate", "--data others.tsv"),
+        ),
         figures=problem.figures,
         inputs=("lengths", "token_types") if types else ("lengths",),
         columns=tuple(filter(None, (said.text, said.pair, said.label))),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import OptionPlan
-from codegen.plan.tasks.text import TextTask, TokenNetwork, training_command
+from codegen.plan.tasks.task import ANSWERS, OptionPlan
+from codegen.plan.tasks.text import FILES, TEXTS, TextTask, TokenNetwork, training_command
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.tagging import TaggedData
 
@@ -59,6 +59,9 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
         },
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
+            FILES,
+            TEXTS,
+            ANSWERS,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
             FilePlan("spans.py", f"{FOLDER}/spans.py.jinja", roots=("Scores",)),
         ),

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
 
+ANSWERS = FilePlan("answers.py", "package/answers.py.jinja", roots=())  # of scripts that use models
+SCORES = FilePlan("scores.py", "package/scores.py.jinja", roots=())
+FIGURES = FilePlan("figures.py", "package/figures.py.jinja", roots=())  # of those that measure them
+
 
 @frozen
 class OptionPlan:

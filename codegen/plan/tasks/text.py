@@ -8,14 +8,19 @@ from codegen.frozen import frozen
 from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan
 from codegen.plan.reads import Largest, Read
-from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, OptionPlan, TaskPlan
 from codegen.spec.tasks.text import TextData
 
 DOCUMENTS = "document_ids"
 TOKENIZER_FILE = "tokenizer.json"
-EVALUATE = FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",))  # of corpora
+EVALUATE = (  # of corpora
+    FilePlan("evaluate.py", "tasks/text/evaluate.py.jinja", roots=("main",)),
+    FIGURES,
+    ANSWERS,
+)
+FILES = FilePlan("files.py", "tasks/text/files.py.jinja", roots=())
 CORPUS_FILES = (
-    FilePlan("files.py", "tasks/text/files.py.jinja", roots=()),
+    FILES,
     FilePlan("tokens.py", "tasks/text/tokens.py.jinja", roots=()),
     FilePlan("encode.py", "tasks/text/encode.py.jinja", roots=()),
 )
@@ -29,6 +34,7 @@ CORPUS_OPTIONS = (
 HELD_OUT_OPTION = OptionPlan(
     "validation_data", "tuple[str, ...]", (), "as --data, to hold out instead of a fraction"
 )
+TEXTS = FilePlan("texts.py", "tasks/text/texts.py.jinja", roots=())  # that a model is asked about
 EVALUATE_TESTS = "tasks/text/tests/evaluation.py.jinja"
 
 
