@@ -65,7 +65,8 @@ def transformers_side(weights: dict[str, torch.Tensor], config: Any) -> Side:
             "original_max_position_embeddings": config.rope_original_context_length,
         },
     )
-    model: Any = LlamaForCausalLM(about).eval()
+    model: Any = LlamaForCausalLM(about)
+    model.eval()
     model.load_state_dict(weights)
 
     def run(prompts: torch.Tensor, tokens: int) -> list[list[int]]:
