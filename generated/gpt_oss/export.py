@@ -294,7 +294,7 @@ def open_model(checkpoint: Path) -> Model:
 
 
 def write_program(model: Model, to: Path, form: str) -> list[str]:
-    """The model as one program, for tokens (B, T) of any number and length: model.pt2 or model.onnx.
+    """As one program, for tokens (B, T) of any number and length: model.pt2 or model.onnx.
 
     ValueError says why torch makes none: most often, as a branch goes by a size or by a number.
     """
