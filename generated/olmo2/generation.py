@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ OF_SPEED = (  # beginnings of fields that leave the tokens what they are
 )
 
 
+LIKELIEST: dict[str, Any] = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+
+
+def of_draws(take: Callable[..., Any]) -> dict[str, Any]:
+    """How tokens are drawn, by default as in transformers."""
+    defaults = (("temperature", 1.0), ("top_p", 1.0), ("min_p", 0.0))
+    found = {name: float(take(name, default, float, int)) for name, default in defaults}
+    return {**found, "top_k": take("top_k", 50, int)}
+
+
 def read_generation(folder: Path) -> dict[str, Any]:
     """The options of sampling that the file gives other defaults, and what has no option.
 
@@ -60,15 +71,9 @@ def read_generation(folder: Path) -> dict[str, Any]:
         return value
 
     draws = take("do_sample", False, bool)
-    found: dict[str, Any] = {"temperature": 0.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
-    if draws:  # by default as in transformers
-        found["top_k"] = take("top_k", 50, int)
-        for name, default in (("temperature", 1.0), ("top_p", 1.0), ("min_p", 0.0)):
-            found[name] = float(take(name, default, float, int))
-    found |= {
-        "repetition_penalty": float(take("repetition_penalty", 1.0, float, int, least=1e-6)),
-        "ends": token_ids(path, "eos_token_id", said),
-    }
+    found = of_draws(take) if draws else {**LIKELIEST}
+    found["repetition_penalty"] = float(take("repetition_penalty", 1.0, float, int, least=1e-6))
+    found["ends"] = token_ids(path, "eos_token_id", said)
     found["barred"] = barred_tokens(path, said, found["ends"])
     tokens, length = take("max_new_tokens", None, int), take("max_length", None, int)
     if tokens or length:
