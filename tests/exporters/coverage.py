@@ -33,5 +33,18 @@ NOT_FOUND = (
     *("clip", "gemma4_text", "gemma4_unified_text", "lfm3", "metaclip_2", "siglip", "t5gemma"),
 )
 REFUSED = {(task, name) for task, name in PASSED if name in (*PARTS, *NOT_FOUND)}
-# The same of the settings of a type by their numbers: others of its options.
-OPTIONS = {("causal-lm", "beam", 1), ("image-classification", "dinov2", 2)}
+# The same of settings of a type by their numbers, with others of its options: scalings of positions
+# of which a part of a head turns, widths that are rounded, one of two features.
+OF_TYPES = {
+    1: ("beam", "dinov2", "dinov2_with_registers", "roc_bert"),
+    2: (
+        *("dinov2", "dinov2_with_registers", "glm", "glm4", "gpt_neox", "mimo_v2_flash"),
+        *("persimmon", "phi", "roc_bert", "stablelm"),
+    ),
+}
+OPTIONS = {
+    (task, name, index)
+    for index, names in OF_TYPES.items()
+    for task, name in PASSED
+    if name in names
+}
