@@ -196,10 +196,12 @@ def stream(
     tokens: int,
     choice: Choice,
     generator: torch.Generator | None = None,
+    scores: list[list[float]] | None = None,
 ) -> Iterator[list[int]]:
     """The next token of each text, again and again: `tokens` of them, or until all have ended.
 
-    They go on from logits (B, V); the last ones are not read.
+    They go on from logits (B, V); the last ones are not read. Where `scores` are asked for, each
+    step adds the log probabilities of its tokens.
     """
     picker = Picker(
         session.texts, session.model, choice.ends, choice.barred, choice.repetition_penalty
@@ -207,6 +209,9 @@ def stream(
     how = choice.temperature, choice.top_k, choice.top_p, choice.min_p
     for left in range(tokens, 0, -1):
         token = picker.pick(logits, *how, generator)
+        if scores is not None:
+            likely = logits.float().log_softmax(-1).gather(1, token[:, None])
+            scores.append(likely[:, 0].tolist())
         yield token.tolist()
         if left == 1 or picker.ended.all():
             return

@@ -104,8 +104,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--prompt", action="append", help="text to go on from; may be given several times")
     add("--prompts", type=Path, help="a file with a prompt in each line")
     add("--samples", type=int, default=1, help="of each prompt")
+    add("--best", type=int, default=0, help="show only so many of them, the likeliest first")
     add_options(parser)
     options = parsed(parser, arguments)
+    if options.best > options.samples:
+        raise ValueError(f"--best is {options.best}, and there are {options.samples} --samples")
     check_memory(100 * options.samples * options.tokens, "so many --samples and --tokens")
     return options
 
@@ -147,14 +150,18 @@ def check_tokens(prompts: list[list[int]], vocab_size: int) -> None:
 
 
 def steps_of(
-    options: argparse.Namespace, model: Model, prompts: list[list[int]]
+    options: argparse.Namespace,
+    model: Model,
+    prompts: list[list[int]],
+    scores: list[list[float]],
 ) -> Iterator[list[int]]:
-    """The tokens that each step adds to the prompts."""
+    """The tokens that each step adds to the prompts; their log probabilities, if asked for."""
     tokens = options.tokens
     session = Session(model, len(prompts), options.compile)
     generator = torch.Generator(options.device).manual_seed(options.seed)
     logits = session.read(prompts, tokens - 1)
-    return stream(session, logits, tokens, choice_of(options), generator)
+    told = scores if options.best else None
+    return stream(session, logits, tokens, choice_of(options), generator, told)
 
 
 def show(
@@ -162,19 +169,38 @@ def show(
     tokenizer: Tokenizer,
     prompts: list[list[int]],
     steps: Iterator[list[int]],
+    scores: list[list[float]],
 ) -> None:
-    """Prints prompts and what becomes of them: of one as it is made."""
+    """Prints prompts and what becomes of them: of one as it is made, or the best by scores."""
     ends = ()
     texts = [Detokenizer(tokenizer, prompt, options.stop, ends, True) for prompt in prompts]
     whole = [tokenizer.decode(prompt) for prompt in prompts]
-    alone = len(prompts) == 1
+    alone = len(prompts) == 1 and not options.best
     if alone:
         print(whole[0], end="", flush=True)
     for step in pieces(steps, texts):
         whole = [text + more for text, more in zip(whole, step, strict=True)]
         if alone:
             print(step[0], end="", flush=True)
+    if options.best:
+        means = [mean_of(scores, row, text.made) for row, text in enumerate(texts)]
+        whole = best_of(whole, means, options.samples, options.best)
     print("" if alone else f"\n{'-' * 80}\n".join(whole))
+
+
+def mean_of(scores: list[list[float]], row: int, count: int) -> float:
+    """The log probability of a row's tokens, per token."""
+    return sum(step[row] for step in scores[:count]) / count
+
+
+def best_of(texts: list[str], means: list[float], samples: int, best: int) -> list[str]:
+    """Of the samples of each prompt the likeliest, with what their tokens score on average."""
+    found = []
+    for first in range(0, len(texts), samples):
+        rows = range(first, first + samples)
+        likeliest = sorted(rows, key=lambda row: -means[row])[:best]
+        found += [f"{means[row]:8.4f}  {texts[row]}" for row in likeliest]
+    return found
 
 
 @command
@@ -183,7 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
     model = load(options.checkpoint, options.device).to(DTYPES[options.dtype])
     tokenizer = find_tokenizer(options)
     prompts = encode_prompts(options, tokenizer, model.config.vocab_size)
-    show(options, tokenizer, prompts, steps_of(options, model, prompts))
+    scores: list[list[float]] = []
+    show(options, tokenizer, prompts, steps_of(options, model, prompts, scores), scores)
     return 0
 
 

@@ -27,11 +27,13 @@ class Detokenizer:
         self.known = len(self.tokens)  # tokens whose text has been given
         self.held = ""  # text that may be the beginning of a stop
         self.ended = False
+        self.made = 0  # tokens, that of an end, too
 
     def add(self, token: int) -> str:
         """The text that is certain with one token more."""
         if self.ended:
             return ""
+        self.made += 1
         self.ended = token in self.ends
         if self.ended and not self.whole:
             return ""

@@ -136,3 +136,17 @@ def test_guesses_change_nothing_but_the_time(tmp_path: Path) -> None:
         steps = speculate.speculate(model, draft, [1, 2, 3], 60, choice, count)
         assert [token for (token,) in steps] == plain
         assert 0 < count.right <= count.made
+
+
+def test_the_best_samples_are_those_that_the_model_finds_the_likeliest(made: Any) -> None:
+    generate, model = made
+    prompts, scores = [[1, 2, 3], [4, 5]], []
+    session = generate.Session(model, 2)
+    logits = session.read(prompts, expected=8)
+    drawn = torch.Generator().manual_seed(0)
+    steps = [*generate.stream(session, logits, 8, generate.Choice(), drawn, scores)]
+    for row, prompt in enumerate(prompts):
+        text = [*prompt, *(step[row] for step in steps)]
+        for at in range(len(prompt), len(text)):
+            likely = read_at_once(generate, model, text[:at]).log_softmax(-1)[0, text[at]]
+            assert scores[at - len(prompt)][row] == pytest.approx(float(likely), abs=1e-4)
