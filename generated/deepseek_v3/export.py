@@ -387,7 +387,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.format != "huggingface":
         print(f"{options.to / files}")
         return 0
-    print(f"{options.to}: config.json, {files}; AutoModelForCausalLM loads it")
+    print(f"{options.to}: config.json, {files}")
+    print("AutoModelForCausalLM loads it")
     return 0
 
 

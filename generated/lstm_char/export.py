@@ -344,9 +344,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.format != "huggingface":
         print(f"{options.to / files}")
         return 0
-    print(
-        f"{options.to}: config.json, {files}; AutoModelForCausalLM loads it with trust_remote_code"
-    )
+    print(f"{options.to}: config.json, {files}")
+    print("AutoModelForCausalLM loads it with trust_remote_code")
     return 0
 
 

@@ -304,9 +304,8 @@ def main(arguments: list[str] | None = None) -> int:
         names = write_there(model, options, to, most)
         copy_companions(folder, to)
     files = names[0] if len(names) == 1 else f"{len(names)} files of weights"
-    print(
-        f"{options.to}: config.json, {files}; AutoModelForCausalLM loads it with trust_remote_code"
-    )
+    print(f"{options.to}: config.json, {files}")
+    print("AutoModelForCausalLM loads it with trust_remote_code")
     return 0
 
 

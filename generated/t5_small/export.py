@@ -316,7 +316,8 @@ def main(arguments: list[str] | None = None) -> int:
         names = write_there(model, options, to, most)
         copy_companions(folder, to)
     files = names[0] if len(names) == 1 else f"{len(names)} files of weights"
-    print(f"{options.to}: config.json, {files}; AutoModelForSeq2SeqLM loads it")
+    print(f"{options.to}: config.json, {files}")
+    print("AutoModelForSeq2SeqLM loads it")
     return 0
 
 

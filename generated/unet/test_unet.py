@@ -225,7 +225,8 @@ def test_a_trained_model_writes_masks_as_large_as_pictures(
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 2 and all(abs(sum(row["parts"].values()) - 1) < 1e-6 for row in rows)
     for name in ("0.png", "1.png", "0_overlay.png", "1_overlay.png"):
-        assert pictures.open(tmp_path / "found" / name).size == (40, 40)
+        with pictures.open(tmp_path / "found" / name) as picture:
+            assert picture.size == (40, 40)
     assert predict.main([str(tmp_path / "none")]) == 2
 
 

@@ -25,6 +25,7 @@ ENTRIES = {  # what people and PyTorch call
     "__init__.py": ("__all__",),
     "train.py": ("main",),
     "sample.py": ("main",),
+    "generate.py": ("generate",),
     "weights.py": tuple(f"{verb}_{one}" for verb in ("load", "save") for one in LIBRARIES),
 }
 Place = tuple[str, str]
@@ -90,6 +91,8 @@ def unreached(files: dict[str, str]) -> set[Place]:
         for owner, statement in registrations:
             leads.setdefault((path, owner), set()).update(uses(statement, path, nearby))
         todo |= {(path, name) for name in ENTRIES.get(path, ())}
+        if path == "modeling.py":  # what transformers calls, by names that a config.json says
+            todo |= {p for p in leads if p[0] == path and p[1].endswith(("Config", "CausalLM"))}
     seen: set[Place] = set()
     while todo:
         place = todo.pop()

@@ -54,8 +54,9 @@ def rows_of_docs() -> dict[str, tuple[list[str], str]]:
 
 
 def pixels(path: str) -> None:
-    size = Image.open(path).size
-    Image.new(Image.open(path).mode, size, 77).save(path)
+    with Image.open(path) as picture:
+        size, mode = picture.size, picture.mode
+    Image.new(mode, size, 77).save(path)
 
 
 def other_data(package: str) -> None:

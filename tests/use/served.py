@@ -27,8 +27,8 @@ TEMPLATE = (
 )
 
 
-def write_run(folder: Path) -> Path:
-    """A project in a folder with a run of some steps; the run's folder."""
+def write_run(folder: Path) -> Alone:
+    """A project in a folder with a run of some steps, and what its model says alone."""
     tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -42,7 +42,8 @@ def write_run(folder: Path) -> Path:
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "corpus.txt").write_text(TEXT)
     model = {**LANGUAGE_MODEL["model"], "context_length": 256}
-    (train,) = import_package(folder, {"name": "small", **LANGUAGE_MODEL, "model": model}, "train")
+    spec = {"name": "small", **LANGUAGE_MODEL, "model": model}
+    train, sample, generate = import_package(folder, spec, "train", "sample", "generate")
     given = ["--data", str(folder / "corpus.txt"), "--tokenizer", str(folder / "tokenizer.json")]
     given += ["--out", str(folder / "run"), "--steps", "60", "--lr", "0.01"]
     given += ["--context-length", "64", "--batch", "4"]
@@ -50,7 +51,7 @@ def write_run(folder: Path) -> Path:
     assert train.main(given) == 0
     (folder / "run/chat_template.jinja").write_text(TEMPLATE)
     (folder / "run/tokenizer_config.json").write_text(json.dumps({"eos_token": "<|end|>"}))
-    return folder / "run"
+    return Alone(folder, sample, generate)
 
 
 @contextmanager

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import http.client
-import importlib
 import json
 import random
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,20 +25,16 @@ SYSTEM, USER = ("system", "You are a fox."), ("user", "Who jumps over it?")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("served")
-    write_run(made)
-    return made
+    return tmp_path_factory.mktemp("served")
 
 
 @pytest.fixture(scope="module")
 def alone(folder: Path) -> Alone:
-    parent = next(name for name in sys.modules if name.endswith("_small") and "." not in name)
-    modules = (importlib.import_module(f"{parent}.small.{name}") for name in ("sample", "generate"))
-    return Alone(folder, *modules)
+    return write_run(folder)
 
 
 @pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
+def address(folder: Path, alone: Alone) -> Iterator[str]:
     with serving(folder, "--slots", "3", "--waiting", "2", "--length", "200") as (found, _):
         yield found
 
