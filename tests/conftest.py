@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from codegen.cli import main
 settings.register_profile("tgen", deadline=None)
 settings.load_profile("tgen")
 
+
+GENERATED = Path(__file__).parent.parent / "generated"
 
 os.environ.pop("CI", None)  # there a check believes no verdict
 
@@ -60,6 +64,32 @@ def templates_are_compiled_once() -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sample", type=float, default=1.0, help="fraction of the tests to run")
     parser.addoption("--sample-seed", default="", help="which fraction: a commit, for example")
+
+
+class PackagesDrawn:
+    """Of the packages in generated/ a third is tested with the fast tests, by each commit another.
+
+    All of them were tested when they were made, and are by `-m long` or if a path asks for them.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
+            return
+        packages = {item: item.path.parent for item in items if GENERATED in item.path.parents}
+        names = sorted({path.name for path in packages.values()})
+        command = ["git", "rev-parse", "HEAD"]
+        commit = subprocess.run(command, cwd=GENERATED, capture_output=True).stdout
+        fast = random.Random(commit).sample(names, -(-len(names) // 3))
+        for item, path in packages.items():
+            if path.name not in fast:
+                item.add_marker(pytest.mark.long)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(PackagesDrawn())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

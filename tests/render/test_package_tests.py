@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from codegen.verify import run_tests
 from tests.packages import write_package
 
 
+@pytest.mark.long
 def test_masks_that_tell_heads_apart_are_tested_where_layers_have_other_numbers_of_heads(
     tmp_path: Path,
 ) -> None:

@@ -77,13 +77,6 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 
 
-FEW = ("own_tokens_fed", "classes_locked")
-
-
-def test_packages_of_recurrent_networks_pass_their_own_tests(tmp_path: Path) -> None:
-    build_passing({name: SPECS[name] for name in FEW}, tmp_path)
-
-
 @pytest.mark.long
 def test_all_of_them_pass_their_own_tests_and_are_typed(tmp_path: Path) -> None:
     build_passing(SPECS, tmp_path)
