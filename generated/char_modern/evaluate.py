@@ -2,7 +2,7 @@
 """How well trained models of char_modern foretell texts, and which answers they choose.
 
     python -m generated.char_modern.evaluate --checkpoint out/char_modern
-    python -m generated.char_modern.evaluate --checkpoint out/char_modern --port 8000
+    python -m generated.char_modern.evaluate --checkpoint out/char_modern --data other.txt
     python -m generated.char_modern.evaluate --checkpoint out/char_modern --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

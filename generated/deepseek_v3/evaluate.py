@@ -2,7 +2,7 @@
 """How well trained models of deepseek_v3 foretell texts, and which answers they choose.
 
     python -m generated.deepseek_v3.evaluate --checkpoint out/deepseek_v3
-    python -m generated.deepseek_v3.evaluate --checkpoint out/deepseek_v3 --port 8000
+    python -m generated.deepseek_v3.evaluate --checkpoint out/deepseek_v3 --data other.txt
     python -m generated.deepseek_v3.evaluate --checkpoint out/deepseek_v3 --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

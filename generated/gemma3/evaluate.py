@@ -2,7 +2,7 @@
 """How well trained models of gemma3 foretell texts, and which answers they choose.
 
     python -m generated.gemma3.evaluate --checkpoint out/gemma3
-    python -m generated.gemma3.evaluate --checkpoint out/gemma3 --port 8000
+    python -m generated.gemma3.evaluate --checkpoint out/gemma3 --data other.txt
     python -m generated.gemma3.evaluate --checkpoint out/gemma3 --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

@@ -2,7 +2,7 @@
 """How well trained models of gemma_like foretell texts, and which answers they choose.
 
     python -m generated.gemma_like.evaluate --checkpoint out/gemma_like
-    python -m generated.gemma_like.evaluate --checkpoint out/gemma_like --port 8000
+    python -m generated.gemma_like.evaluate --checkpoint out/gemma_like --data other.txt
     python -m generated.gemma_like.evaluate --checkpoint out/gemma_like --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

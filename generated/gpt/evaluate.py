@@ -2,7 +2,7 @@
 """How well trained models of gpt foretell texts, and which answers they choose.
 
     python -m generated.gpt.evaluate --checkpoint out/gpt
-    python -m generated.gpt.evaluate --checkpoint out/gpt --port 8000
+    python -m generated.gpt.evaluate --checkpoint out/gpt --data other.txt
     python -m generated.gpt.evaluate --checkpoint out/gpt --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

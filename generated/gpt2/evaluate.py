@@ -2,7 +2,7 @@
 """How well trained models of gpt2 foretell texts, and which answers they choose.
 
     python -m generated.gpt2.evaluate --checkpoint out/gpt2
-    python -m generated.gpt2.evaluate --checkpoint out/gpt2 --port 8000
+    python -m generated.gpt2.evaluate --checkpoint out/gpt2 --data other.txt
     python -m generated.gpt2.evaluate --checkpoint out/gpt2 --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

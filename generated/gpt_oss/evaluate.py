@@ -2,7 +2,7 @@
 """How well trained models of gpt_oss foretell texts, and which answers they choose.
 
     python -m generated.gpt_oss.evaluate --checkpoint out/gpt_oss
-    python -m generated.gpt_oss.evaluate --checkpoint out/gpt_oss --port 8000
+    python -m generated.gpt_oss.evaluate --checkpoint out/gpt_oss --data other.txt
     python -m generated.gpt_oss.evaluate --checkpoint out/gpt_oss --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

@@ -2,7 +2,7 @@
 """How well trained models of gru_char foretell texts, and which answers they choose.
 
     python -m generated.gru_char.evaluate --checkpoint out/gru_char
-    python -m generated.gru_char.evaluate --checkpoint out/gru_char --port 8000
+    python -m generated.gru_char.evaluate --checkpoint out/gru_char --data other.txt
     python -m generated.gru_char.evaluate --checkpoint out/gru_char --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them;

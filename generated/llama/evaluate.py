@@ -2,7 +2,7 @@
 """How well trained models of llama foretell texts, and which answers they choose.
 
     python -m generated.llama.evaluate --checkpoint out/llama
-    python -m generated.llama.evaluate --checkpoint out/llama --port 8000
+    python -m generated.llama.evaluate --checkpoint out/llama --data other.txt
     python -m generated.llama.evaluate --checkpoint out/llama --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

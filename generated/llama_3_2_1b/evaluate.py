@@ -2,7 +2,7 @@
 """How well trained models of llama_3_2_1b foretell texts, and which answers they choose.
 
     python -m generated.llama_3_2_1b.evaluate --checkpoint out/llama_3_2_1b
-    python -m generated.llama_3_2_1b.evaluate --checkpoint out/llama_3_2_1b --port 8000
+    python -m generated.llama_3_2_1b.evaluate --checkpoint out/llama_3_2_1b --data other.txt
     python -m generated.llama_3_2_1b.evaluate --checkpoint out/llama_3_2_1b --choices \
         questions.jsonl
 

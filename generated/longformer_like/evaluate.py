@@ -2,7 +2,7 @@
 """How well trained models of longformer_like foretell texts, and which answers they choose.
 
     python -m generated.longformer_like.evaluate --checkpoint out/longformer_like
-    python -m generated.longformer_like.evaluate --checkpoint out/longformer_like --port 8000
+    python -m generated.longformer_like.evaluate --checkpoint out/longformer_like --data other.txt
     python -m generated.longformer_like.evaluate --checkpoint out/longformer_like --choices \
         questions.jsonl
 

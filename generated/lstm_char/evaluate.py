@@ -2,7 +2,7 @@
 """How well trained models of lstm_char foretell texts, and which answers they choose.
 
     python -m generated.lstm_char.evaluate --checkpoint out/lstm_char
-    python -m generated.lstm_char.evaluate --checkpoint out/lstm_char --port 8000
+    python -m generated.lstm_char.evaluate --checkpoint out/lstm_char --data other.txt
     python -m generated.lstm_char.evaluate --checkpoint out/lstm_char --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them;

@@ -2,7 +2,7 @@
 """How well trained models of mistral foretell texts, and which answers they choose.
 
     python -m generated.mistral.evaluate --checkpoint out/mistral
-    python -m generated.mistral.evaluate --checkpoint out/mistral --port 8000
+    python -m generated.mistral.evaluate --checkpoint out/mistral --data other.txt
     python -m generated.mistral.evaluate --checkpoint out/mistral --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

@@ -2,7 +2,7 @@
 """How well trained models of mixtral foretell texts, and which answers they choose.
 
     python -m generated.mixtral.evaluate --checkpoint out/mixtral
-    python -m generated.mixtral.evaluate --checkpoint out/mixtral --port 8000
+    python -m generated.mixtral.evaluate --checkpoint out/mixtral --data other.txt
     python -m generated.mixtral.evaluate --checkpoint out/mixtral --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

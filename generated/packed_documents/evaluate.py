@@ -2,7 +2,7 @@
 """How well trained models of packed_documents foretell texts, and which answers they choose.
 
     python -m generated.packed_documents.evaluate --checkpoint out/packed_documents
-    python -m generated.packed_documents.evaluate --checkpoint out/packed_documents --port 8000
+    python -m generated.packed_documents.evaluate --checkpoint out/packed_documents --data other.txt
     python -m generated.packed_documents.evaluate --checkpoint out/packed_documents --choices \
         questions.jsonl
 

@@ -2,7 +2,7 @@
 """How well trained models of qwen3 foretell texts, and which answers they choose.
 
     python -m generated.qwen3.evaluate --checkpoint out/qwen3
-    python -m generated.qwen3.evaluate --checkpoint out/qwen3 --port 8000
+    python -m generated.qwen3.evaluate --checkpoint out/qwen3 --data other.txt
     python -m generated.qwen3.evaluate --checkpoint out/qwen3 --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

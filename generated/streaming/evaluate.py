@@ -2,7 +2,7 @@
 """How well trained models of streaming foretell texts, and which answers they choose.
 
     python -m generated.streaming.evaluate --checkpoint out/streaming
-    python -m generated.streaming.evaluate --checkpoint out/streaming --port 8000
+    python -m generated.streaming.evaluate --checkpoint out/streaming --data other.txt
     python -m generated.streaming.evaluate --checkpoint out/streaming --choices questions.jsonl
 
 It is what the run held out, or all of some files. It is read in windows as training reads them, or

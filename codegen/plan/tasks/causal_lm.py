@@ -67,8 +67,8 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         flops_of="token",
         uses=(
             ("sample", "--prompt Once"),
-            *((("serve", "--port 8000"),) if serves else ()),
             ("evaluate", "--data other.txt"),
+            *((("serve", "--port 8000"),) if serves else ()),
         ),
         cached=f"{network.context_length:,} tokens",
         flops=flops,
