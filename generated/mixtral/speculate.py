@@ -45,28 +45,23 @@ def load_draft(package: str, checkpoint: Path | None, device: str) -> Any:
     return module.load(folder, device)
 
 
-def check_draft(model: Model, draft: Any, prompt: list[int], tokens: int) -> None:
-    """Refuses a draft of other tokens, and texts that one of the two can't hold."""
+def check_draft(model: Model, draft: Any) -> None:
+    """Refuses a draft of other tokens."""
     if draft.config.vocab_size != model.config.vocab_size:
         sizes = f"{draft.config.vocab_size} tokens, not {model.config.vocab_size}"
         raise ValueError(f"the --draft has a vocabulary of {sizes}")
-    length, context = (
-        len(prompt) + tokens,
-        min(model.config.context_length, draft.config.context_length),
-    )
-    if length + AHEAD > context:
-        raise ValueError(
-            f"{length} tokens and {AHEAD} guesses are more than the {context} that both models "
-            "read: make fewer --tokens"
-        )
 
 
 @torch.inference_mode()
 def speculate(
     model: Model, draft: Any, prompt: list[int], tokens: int, choice: Choice, guesses: Guesses
 ) -> Iterator[list[int]]:
-    """The likeliest next token, again and again, each as a list; counts the guesses."""
-    check_draft(model, draft, prompt, tokens)
+    """The likeliest next token, again and again, each as a list; counts the guesses.
+
+    Where the context of one of the two ends, so do the guesses.
+    """
+    check_draft(model, draft)
+    context = min(model.config.context_length, draft.config.context_length)
     text, small = Session(model, 1), Session(draft, 1)
     logits = text.read([prompt], tokens + AHEAD)
     picker = Picker(text.texts, model, choice.ends, choice.barred, choice.repetition_penalty)
@@ -75,6 +70,11 @@ def speculate(
     yield [*made]
     while len(made) < tokens and not picker.ended.all():
         read = [*prompt, *made]
+        if len(read) + AHEAD > context:
+            logits = text.read([made[-1:]], tokens - len(made))
+            made.append(int(picker.pick(logits, *how, None)))
+            yield [made[-1]]
+            continue
         ahead = guess(small, read, tokens + AHEAD)
         told = text.after_each([made[-1], *ahead])
         for logits, guessed in zip(told, [*ahead, None], strict=True):

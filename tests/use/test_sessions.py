@@ -131,9 +131,9 @@ def test_guesses_change_nothing_but_the_time(tmp_path: Path) -> None:
         generate.Choice(temperature=0.0, ends=ends),
         generate.Choice(temperature=0.0, repetition_penalty=1.5, barred=(7,)),
     ):
-        plain = generate.generate(model, [[1, 2, 3]], 60, choice)[0][3:]
+        plain = generate.generate(model, [[1, 2, 3]], 150, choice)[0][3:]  # beyond the context
         count = speculate.Guesses()
-        steps = speculate.speculate(model, draft, [1, 2, 3], 60, choice, count)
+        steps = speculate.speculate(model, draft, [1, 2, 3], 150, choice, count)
         assert [token for (token,) in steps] == plain
         assert 0 < count.right <= count.made
 
