@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
 
 from benchmarks.coverage import quieten
 from benchmarks.tiny_models import settings
@@ -53,11 +54,22 @@ def config_at(fields: tuple[ConfigField, ...], *, tiny: bool) -> dict[str, Any]:
     return {f.name: f.tiny if tiny else f.value for f in fields if f.formula is None}
 
 
+def written(config: Any) -> dict[str, Any]:
+    """A config's fields; of its parts those that are said, and no version."""
+    version = "transformers_version"
+    parts = {
+        name: {field: said for field, said in part.to_diff_dict().items() if field != version}
+        for name, part in vars(config).items()
+        if isinstance(part, transformers.PreTrainedConfig)
+    }
+    return {**config.to_dict(), **parts}
+
+
 def check(task: str, model_type: str, folder: Path, count: int = 1) -> None:
     """Of every setting: its own config, read again, has the same network."""
     quieten()
     for chosen in settings(task, model_type, count):
-        fields = {**chosen.config.to_dict(), "architectures": [chosen.model_class.__name__]}
+        fields = {**written(chosen.config), "architectures": [chosen.model_class.__name__]}
         read = imported(fields, folder / f"{chosen.index}")
         there = there_of(read)
         if there.refused:
