@@ -10,7 +10,7 @@ from codegen.importers.libraries import HUGGINGFACE, LIBRARIES, Library
 from codegen.plan.names_there import OneOfSeveral
 
 if TYPE_CHECKING:
-    from codegen.exporters.there import ConfigThere
+    from codegen.plan.export.there import ConfigThere
 
 
 @frozen
@@ -82,7 +82,7 @@ class CheckpointPlan:
     @property
     def there(self) -> ConfigThere:
         """The fields of config.json, as code over the package's Config."""
-        from codegen.exporters.there import config_there  # which lowers what it tries
+        from codegen.plan.export.there import config_there  # which lowers what it tries
 
         return config_there(self.said)
 

@@ -89,11 +89,11 @@ class Picker:
         return tokens
 
 
-def side_by_side(sources: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Sources as one batch (B, S), and how many tokens of each are no padding (B,)."""
-    lengths = torch.tensor([len(source) for source in sources], device=device)
+def side_by_side(rows: list[list[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows as one batch (B, T), and how many tokens of each are no padding (B,)."""
+    lengths = torch.tensor([len(row) for row in rows], device=device)
     longest = int(lengths.max())
-    padded = [source + [0] * (longest - len(source)) for source in sources]
+    padded = [row + [0] * (longest - len(row)) for row in rows]
     return torch.tensor(padded, device=device), lengths
 
 

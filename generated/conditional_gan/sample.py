@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checkpoint import read_json
+from .checkpoint import folder_of, read_json
 from .generate import between, generated, load, noise_of
 from .grids import as_bytes, check_pillow, grid, write_png
 from .model import Config
@@ -27,7 +27,7 @@ from .process import HelpFormatter, checked, command, leave, plain
 
 def read_classes(checkpoint: Path, count: int) -> list[str]:
     """The classes' names, as the run's folder has them."""
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    folder = folder_of(checkpoint)
     facts = read_json(folder / "images.json")
     classes = facts.get("classes") if isinstance(facts, dict) else None
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
@@ -57,7 +57,7 @@ def make(options: argparse.Namespace) -> None:
     labels = labels.repeat(-(-len(noise) // len(labels)))[: len(noise)]
     made = generated(model, noise, labels, options.batch)
     if options.each:
-        folders = [options.each / folder_of(names[label]) for label in labels.tolist()]
+        folders = [options.each / plain_name(names[label]) for label in labels.tolist()]
         write_each(made, folders)
         print(f"{len(noise):,} pictures in {plain(str(options.each))}")
         return
@@ -83,7 +83,7 @@ def write_each(made: Iterator[Tensor], folders: list[Path]) -> None:
         write_png(folder / f"{index:06}.png", image)
 
 
-def folder_of(name: str) -> str:
+def plain_name(name: str) -> str:
     """The name of a class as a folder may be called."""
     return re.sub(r"[^\w-]+", "_", name)
 

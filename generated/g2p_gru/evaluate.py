@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checkpoint import check_data, check_kinds, read_metadata
+from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Tokenizer, encode_pairs, length, padded, separator_id
 from .metrics import bleu, chrf, error_rate
 from .model import Model
@@ -42,7 +42,7 @@ def alignment(model: Model, source: Tensor, tokens: Tensor) -> Tensor:
 
 def held_out(checkpoint: Path) -> Texts:
     """The pairs that a run has been validated with."""
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    folder = folder_of(checkpoint)
     path = folder / "checkpoint.safetensors"
     said = read_metadata(path)
     saved = said.get("options")

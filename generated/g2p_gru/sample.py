@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .model import Config, Model
@@ -121,8 +121,7 @@ def find_tokenizer(options: argparse.Namespace, name: str = "tokenizer") -> Toke
     """That of targets or, as source_tokenizer, of sources: the one that is given, or the run's."""
     if given := getattr(options, name):
         return choose_tokenizer(given)
-    folder: Path = options.checkpoint
-    path = (folder if folder.is_dir() else folder.parent) / f"{name}.json"
+    path = folder_of(options.checkpoint) / f"{name}.json"
     if not path.exists():
         flag = name.replace("_", "-")
         raise ValueError(f"there is no {path}; say with --{flag} how the data were tokenized")

@@ -18,13 +18,23 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint, read_json, weights
+from .checkpoint import (
+    check_kept,
+    check_kinds,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+    read_json,
+    weights,
+    write_tensors,
+)
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
 from .weights import there
@@ -39,25 +49,6 @@ OWN = (
 )
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-KINDS = {  # in files of safetensors
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.bfloat16: "BF16",
-    torch.float16: "F16",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.uint8: "U8",
-    torch.bool: "BOOL",
-}
-
-
-class Entry(NamedTuple):
-    """A tensor in a file: its numbers lie from `start` to `stop`."""
-
-    dtype: torch.dtype
-    shape: list[int]
-    start: int
-    stop: int
 
 
 SAID = {  # in every config.json of this model
@@ -117,25 +108,25 @@ def refuse_unsayable(config: Config) -> None:
             raise ValueError(f"no field of config.json says {name}: it is {says}")
 
 
-def shards_of(model: Model, dtype: torch.dtype | None, most: int) -> list[dict[str, Entry]]:
-    """What is in each file, none of more than `most` bytes if it holds several tensors."""
-    shards: list[dict[str, Entry]] = [{}]
-    size = 0
+def shards_of(model: Model, dtype: torch.dtype | None, most: int) -> list[dict[str, int]]:
+    """The bytes of each tensor of each file, none of more than `most` if it holds several."""
+    shards: list[dict[str, int]] = [{}]
     for name, tensor in there(model):
-        kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
-        count = tensor.numel() * kind.itemsize
-        if shards[-1] and size + count > most:
+        size = tensor.numel() * kind_of(tensor, dtype).itemsize
+        if shards[-1] and sum(shards[-1].values()) + size > most:
             shards.append({})
-            size = 0
-        shards[-1][name] = Entry(kind, list(tensor.shape), size, size + count)
-        size += count
+        shards[-1][name] = size
     return shards
+
+
+def kind_of(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:
+    return dtype if dtype and tensor.is_floating_point() else tensor.dtype
 
 
 def write_weights(model: Model, to: Path, dtype: torch.dtype | None, most: int) -> list[str]:
     """Files of the weights, and model.safetensors.index.json where there are several.
 
-    Tensors are made and written one by one: but for one of them, no weights are held twice.
+    No more of the weights than one file has are held twice.
     """
     with torch.device("meta"):  # where sizes cost nothing
         shards = shards_of(Model(model.config), dtype, most)
@@ -144,36 +135,17 @@ def write_weights(model: Model, to: Path, dtype: torch.dtype | None, most: int) 
     names = names if count > 1 else ["model.safetensors"]
     tensors = there(model)
     for name, shard in zip(names, shards, strict=True):
-        with (to / name).open("wb") as file:
-            file.write(header_of(shard))
-            for entry in shard.values():
-                write_tensor(next(tensors)[1].to(entry.dtype), file)
+        kept = {
+            key: tensor.detach().to(kind_of(tensor, dtype), copy=True).contiguous()
+            for key, tensor in islice(tensors, len(shard))
+        }
+        write_tensors(to / name, kept, {"format": "pt"})
     if count > 1:
         places = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
-        total = sum(entry.stop - entry.start for shard in shards for entry in shard.values())
+        total = sum(sum(shard.values()) for shard in shards)
         index = {"metadata": {"total_size": total}, "weight_map": places}
         write_json(to / "model.safetensors.index.json", index)
     return names
-
-
-def header_of(shard: dict[str, Entry]) -> bytes:
-    """How a safetensors file begins: the size of its table, and the table, padded to 8 bytes."""
-    table: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    for name, entry in shard.items():
-        offsets = [entry.start, entry.stop]
-        table[name] = {
-            "dtype": KINDS[entry.dtype],
-            "shape": entry.shape,
-            "data_offsets": offsets,
-        }
-    text = json.dumps(table, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
-
-
-def write_tensor(tensor: Tensor, file: BinaryIO) -> None:
-    flat = tensor.detach().cpu().contiguous().flatten()
-    flat.view(torch.uint8).numpy().tofile(file)
 
 
 def refuse_others(to: Path, overwrite: bool) -> None:
@@ -346,7 +318,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
 
 def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) -> list[str]:
     """Writes config.json and the weights; the names of the weights' files."""
-    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    folder = folder_of(options.checkpoint)
     fields = {
         **config_there(model.config),
         **special_tokens(folder, model.config.vocab_size),
@@ -362,7 +334,7 @@ def main(arguments: list[str] | None = None) -> int:
     most = size_of(options.shard_size)
     refuse_others(options.to, options.overwrite)
     model = open_model(options.checkpoint)
-    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    folder = folder_of(options.checkpoint)
     with staged(options.to) as to:
         if options.format != "huggingface":
             model = model.to(DTYPES.get(options.dtype))

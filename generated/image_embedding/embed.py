@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
+from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint, read_json
 from .data import pictures_in, read_npz, read_pictures
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -86,7 +86,7 @@ def images_of(paths: list[Path], size: int, channels: int, batch: int) -> Iterat
 @torch.no_grad()
 def answers(options: argparse.Namespace) -> Iterator[Answer]:
     """Each picture's name, and its vector."""
-    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    folder = folder_of(options.checkpoint)
     model, facts = load(options.checkpoint, options.device), folder / "images.json"
     channels, size = model.config.channels, model.config.image_size
     mean, deviation = read_normalisation(read_json(facts), facts, channels)

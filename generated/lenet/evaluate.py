@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint import check_data, check_kinds, read_metadata
+from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Split, read_data, read_splits
 from .figures import Found, lines_of, write_json
 from .model import Config, Model
@@ -52,7 +52,7 @@ def number_of(name: str, classes: list[str], where: Path) -> int:
 
 def held_out(options: argparse.Namespace, config: Config) -> tuple[Split, str]:
     """What the run did not train on."""
-    path = folder_of(options) / "checkpoint.safetensors"
+    path = folder_of(options.checkpoint) / "checkpoint.safetensors"
     saved = read_metadata(path).get("options") if path.is_file() else None
     if not isinstance(saved, dict):
         raise ValueError(f"no run says in {path} what it held out: give images with --data")
@@ -61,12 +61,6 @@ def held_out(options: argparse.Namespace, config: Config) -> tuple[Split, str]:
     data, _ = read_data(run, config)
     check_data(read_metadata(path), data.digests(), path, "give images with --data")
     return data.validation, run.data
-
-
-def folder_of(options: argparse.Namespace) -> Path:
-    """Where the checkpoint lies, and what belongs to it."""
-    path: Path = options.checkpoint
-    return path if path.is_dir() else path.parent
 
 
 @torch.inference_mode()
@@ -88,7 +82,7 @@ def scores_of(
 
 def found_of(options: argparse.Namespace) -> Iterator[Found]:
     """What is measured of one checkpoint."""
-    model, folder = load(options.checkpoint, options.device), folder_of(options)
+    model, folder = load(options.checkpoint, options.device), folder_of(options.checkpoint)
     classes, mean, deviation = read_facts(folder / "images.json")
     if len(classes) != model.config.classes:
         raise ValueError(f"{folder} has names for {len(classes)} classes of {model.config.classes}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint
 from .data import INPUTS, read_scale
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -42,7 +42,7 @@ def load(checkpoint: Path, device: str) -> Model:
 @torch.no_grad()
 def predict(checkpoint: Path, values: list[float], device: str) -> float:
     """The target of one row, in its own unit."""
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    folder = folder_of(checkpoint)
     model, scale = load(checkpoint, device), read_scale(folder / "columns.json")
     inputs = scale.standardised(torch.tensor([values]))  # (1, inputs)
     return scale.restored(model(inputs.to(device)).float().cpu()).item()

@@ -26,10 +26,11 @@ from typing import Any
 
 from .asked import Asked, RefusedError, asked
 from .chat import CONFIG, FILE, ChatTemplate, read_template
+from .checkpoint import folder_of
 from .data import Tokenizer
 from .detokenize import Detokenizer
 from .process import HelpFormatter, command, leave
-from .sample import DTYPES, add_options, choice_of, find_tokenizer, folder_of, load, parsed
+from .sample import DTYPES, add_options, choice_of, find_tokenizer, load, parsed
 from .slots import Request, Slots
 
 NAME = "longformer_like"
@@ -38,7 +39,7 @@ LARGEST = 4_000_000  # bytes of a request
 
 def template_of(options: argparse.Namespace) -> ChatTemplate | None:
     """That beside the checkpoint; where there is none, there are no chats."""
-    folder = folder_of(options)
+    folder = folder_of(options.checkpoint)
     if not any((folder / name).is_file() for name in (FILE, CONFIG)):
         return None
     return read_template(folder)

@@ -48,6 +48,11 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         tensor.copy_(saved[name])
 
 
+def folder_of(checkpoint: Path) -> Path:
+    """Where a checkpoint lies, a run's folder or one file, and what belongs to it."""
+    return checkpoint if checkpoint.is_dir() else checkpoint.parent
+
+
 def read_metadata(path: Path) -> dict[str, Any]:
     """The config, and what else training noted; ValueError if that is not what was written."""
     if not path.is_file():
@@ -148,10 +153,7 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
     written = {key: digest_of_tensor(tensor) for key, tensor in tensors.items()}
     texts = {key: json.dumps(value) for key, value in (metadata | {"tensors": written}).items()}
     try:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        save_file(tensors, temporary, texts | {"digest": digest(sorted(texts.items()))})
-        temporary.chmod(mode)  # save_file leaves it readable by its owner alone
+        write_tensors(temporary, tensors, texts | {"digest": digest(sorted(texts.items()))})
         with temporary.open("r+b") as file:
             sort_metadata(file)
             os.fsync(file.fileno())
@@ -162,6 +164,14 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], texts: dict[str, str]) -> None:
+    """A safetensors file, readable by whom the system says: save_file asks for its owner alone."""
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(tensors, path, texts)
+    path.chmod(mode)
 
 
 def sort_metadata(file: BinaryIO) -> None:

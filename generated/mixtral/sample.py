@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from .chat import Message, read_template
-from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer
 from .detokenize import Detokenizer, pieces
 from .generate import Choice, Session, stream
@@ -85,7 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
     """The options, if they make sense; generation_config.json says others by default."""
     options = parser.parse_args(arguments)
-    parser.set_defaults(**read_generation(folder_of(options)))
+    parser.set_defaults(**read_generation(folder_of(options.checkpoint)))
     options = parser.parse_args(arguments)
     checked(options, positive=("tokens", "samples"))
     for text in options.stop:
@@ -146,16 +146,10 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def folder_of(options: argparse.Namespace) -> Path:
-    """Where the checkpoint lies, and what belongs to it."""
-    path: Path = options.checkpoint
-    return path if path.is_dir() else path.parent
-
-
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     if options.tokenizer:
         return choose_tokenizer(options.tokenizer)
-    path = folder_of(options) / "tokenizer.json"
+    path = folder_of(options.checkpoint) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
     check_kept(path, "say with --tokenizer that another is to be used")
@@ -265,7 +259,10 @@ def best_of(texts: list[str], means: list[float], samples: int, best: int) -> li
 
 def talk(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> None:
     """Answers each line of stdin; all that was said before is kept as the model has read it."""
-    template, session = read_template(folder_of(options)), Session(model, 1, options.compile)
+    template, session = (
+        read_template(folder_of(options.checkpoint)),
+        Session(model, 1, options.compile),
+    )
     generator = torch.Generator(options.device).manual_seed(options.seed)
     first = [Message("system", options.system)] if options.system else []
     messages, context = [*first], model.config.context_length

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
+from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint, read_json
 from .model import Config, Model
 from .pictures import MODE, Pictures, check_pillow, find_pictures
 from .process import HelpFormatter, checked, command, leave
@@ -82,7 +82,7 @@ def read_normalisation(facts: Any, path: Path) -> tuple[Tensor, Tensor]:
 def guesses(options: argparse.Namespace) -> Iterator[tuple[Path, list[Guess]]]:
     """Each picture that can be read, with its likeliest classes."""
     files = files_of(options.paths)
-    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    folder = folder_of(options.checkpoint)
     model = load(options.checkpoint, options.device)
     classes, mean, deviation = read_facts(folder / "images.json")
     if len(classes) != model.config.classes:

@@ -20,7 +20,14 @@ import torch
 from torch import Tensor
 
 from .answers import Answer, add_format, aligned, cut, write
-from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint, read_metadata
+from .checkpoint import (
+    check_kept,
+    check_kinds,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+    read_metadata,
+)
 from .data import Corpus, FileTokenizer, Tokenizer, choose_tokenizer
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -55,8 +62,7 @@ def load(checkpoint: Path, device: str) -> Model:
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     if options.tokenizer:
         return choose_tokenizer(options.tokenizer)
-    folder: Path = options.checkpoint
-    path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
+    path = folder_of(options.checkpoint) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
     check_kept(path, "say with --tokenizer that another is to be used")
@@ -65,8 +71,7 @@ def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
 
 def mask_of(options: argparse.Namespace, tokenizer: Tokenizer, vocab_size: int) -> int:
     """The token that hides others: what --mask-token says, else as in training."""
-    folder: Path = options.checkpoint
-    path = (folder if folder.is_dir() else folder.parent) / "checkpoint.safetensors"
+    path = folder_of(options.checkpoint) / "checkpoint.safetensors"
     saved = read_metadata(path).get("options") if path.is_file() else None
     said = str(saved.get("mask_token", "")) if isinstance(saved, dict) else ""
     nothing = np.zeros(0, dtype=np.uint16)

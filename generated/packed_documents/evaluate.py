@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoint import check_data, check_kept, check_kinds, read_metadata
+from .checkpoint import check_data, check_kept, check_kinds, folder_of, read_metadata
 from .choices import LENGTHS, measure_choices, read_questions
 from .data import (
     IGNORE,
@@ -48,15 +48,9 @@ from .tokens import one_at_a_time, token_ids, tokens_of
 COMPARED = "loss per token", "perplexity", "bits per byte", *LENGTHS
 
 
-def folder_of(options: argparse.Namespace) -> Path:
-    """Where the checkpoint lies, and what belongs to it."""
-    path: Path = options.checkpoint
-    return path if path.is_dir() else path.parent
-
-
 def tokenizer_name(options: argparse.Namespace) -> str:
     """What --tokenizer says, else the file of the run; "" where there is none."""
-    kept = folder_of(options) / "tokenizer.json"
+    kept = folder_of(options.checkpoint) / "tokenizer.json"
     if options.tokenizer or not kept.exists():
         return str(options.tokenizer)
     check_kept(kept, "say with --tokenizer that another is to be used")
@@ -65,7 +59,7 @@ def tokenizer_name(options: argparse.Namespace) -> str:
 
 def options_of_run(options: argparse.Namespace) -> Options:
     """What training was started with, less what is said otherwise."""
-    path = folder_of(options) / "checkpoint.safetensors"
+    path = folder_of(options.checkpoint) / "checkpoint.safetensors"
     saved = read_metadata(path).get("options") if path.is_file() else None
     if isinstance(saved, dict):
         check_kinds(asdict(Options()) | saved, asdict(Options()), path)
@@ -96,7 +90,7 @@ def read_measured(
             run.separator,
             held_out=run.validation_data,
         )
-        path = folder_of(options) / "checkpoint.safetensors"
+        path = folder_of(options.checkpoint) / "checkpoint.safetensors"
         if not options.tokenizer:
             check_data(read_metadata(path), corpus.digests(), path, "give a file with --data")
     elif (path := Path(options.data[0])).suffix in (".bin", ".npy"):
@@ -105,7 +99,7 @@ def read_measured(
         ids = token_ids(path, Config().vocab_size)
         corpus = Corpus(ids, ids, choose_tokenizer(name) if name else None)
     else:
-        cache = Path(options.cache or run.cache or folder_of(options).parent / "tokens")
+        cache = Path(options.cache or run.cache or folder_of(options.checkpoint).parent / "tokens")
         corpus = read_texts(options.data, choose_tokenizer(name), cache, run)
     if len(corpus.validation) < 2:
         said = " ".join(options.data or run.validation_data or run.data)

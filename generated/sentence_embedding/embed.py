@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -85,8 +85,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     if options.tokenizer:
         return choose_tokenizer(options.tokenizer)
-    folder: Path = options.checkpoint
-    path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
+    path = folder_of(options.checkpoint) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
     check_kept(path, "say with --tokenizer that another is to be used")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .generation import read_generation
@@ -82,7 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
     """The options; generation_config.json says others by default."""
     options = parser.parse_args(arguments)
-    parser.set_defaults(**read_generation(folder_of(options)))
+    parser.set_defaults(**read_generation(folder_of(options.checkpoint)))
     options = parser.parse_args(arguments)
     positive = ("tokens", "beams", "samples", "batch")
     checked(options, positive=positive, signed=("length_penalty",))
@@ -121,16 +121,10 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def folder_of(options: argparse.Namespace) -> Path:
-    """Where the checkpoint lies, and what belongs to it."""
-    path: Path = options.checkpoint
-    return path if path.is_dir() else path.parent
-
-
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     if options.tokenizer:
         return choose_tokenizer(options.tokenizer)
-    path = folder_of(options) / "tokenizer.json"
+    path = folder_of(options.checkpoint) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
     check_kept(path, "say with --tokenizer that another is to be used")

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoint import check_data, check_kinds, read_metadata
+from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Row, Tokenizer, coded, files_named, read_data, read_rows, side_by_side
 from .figures import Found, lines_of, write_json
 from .model import Config, Model
@@ -42,7 +42,7 @@ def texts_of(
 
 def held_out(options: argparse.Namespace, config: Config) -> tuple[list[Row], str]:
     """What the run did not train on."""
-    folder: Path = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    folder = folder_of(options.checkpoint)
     path = folder / "checkpoint.safetensors"
     saved = read_metadata(path).get("options") if path.is_file() else None
     if not isinstance(saved, dict):

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import check_kept, check_kinds, load_weights, read_checkpoint, read_json
+from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint, read_json
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -59,7 +59,7 @@ def predict(
 
 def read_classes(checkpoint: Path, count: int) -> list[str]:
     """The classes' names, as training wrote them; without, their numbers."""
-    path = (checkpoint if checkpoint.is_dir() else checkpoint.parent) / "classes.json"
+    path = folder_of(checkpoint) / "classes.json"
     if os.path.lexists(path):
         names = read_json(path)
         if not isinstance(names, list) or len(names) != count:
@@ -91,8 +91,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:
     if options.tokenizer:
         return choose_tokenizer(options.tokenizer)
-    folder: Path = options.checkpoint
-    path = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"
+    path = folder_of(options.checkpoint) / "tokenizer.json"
     if not path.exists():
         raise ValueError(f"there is no {path}; say with --tokenizer how the data were tokenized")
     check_kept(path, "say with --tokenizer that another is to be used")

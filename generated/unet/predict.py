@@ -25,7 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
+from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint, read_json
 from .masks import coloured
 from .model import Config, Model, with_background
 from .pictures import MODE, check_pillow, find_pictures, opened_picture, pixels_of
@@ -77,7 +77,7 @@ def read_facts(path: Path) -> tuple[list[str], Tensor, Tensor]:
 def predictions(options: argparse.Namespace) -> Iterator[tuple[Path, dict[str, float]]]:
     """Each picture that can be read, with the classes' parts of it; masks are written."""
     written = targets_of(options)
-    folder = options.checkpoint if options.checkpoint.is_dir() else options.checkpoint.parent
+    folder = folder_of(options.checkpoint)
     model = load(options.checkpoint, options.device)
     classes, mean, deviation = read_facts(folder / "images.json")
     count = 2

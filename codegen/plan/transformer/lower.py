@@ -32,6 +32,14 @@ from codegen.spec.transformer.vocabulary import Block, TransformerModel
 
 def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
     """The network of a model with one stack of layers; every number resolved."""
+    network = lower_sizes(model, task)
+    network = replace(network, parameters=parameter_table(network, model))
+    pooled = network.pooling is not None
+    return replace(network, init=init_plan(network.parameters, model, pooled=pooled))
+
+
+def lower_sizes(model: TransformerModel, task: str) -> TransformerNetwork:
+    """The network without its parameter table, which most of the work goes into."""
     kinds = layer_kinds(model)
     blocks = {kind: resolve_block(model, kind) for kind in dict.fromkeys(kinds)}
     numbers = LayerNumbers(model, kinds, blocks)
@@ -55,7 +63,7 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
     of_ends = [*(pooled_fields(model, pooling) if pooling else ()), *ends.fields()]
     if image and not image.classes:
         of_ends += contrast_fields(model)
-    network = TransformerNetwork(
+    return TransformerNetwork(
         task=task,
         class_name="Model",
         context_length=image.tokens if image else model.context_length,
@@ -83,8 +91,6 @@ def lower_network(model: TransformerModel, task: str) -> TransformerNetwork:
         parameters=(),
         altup=ends.altup(),
     )
-    network = replace(network, parameters=parameter_table(network, model))
-    return replace(network, init=init_plan(network.parameters, model, pooled=pooling is not None))
 
 
 def temperature_plan(blocks: Mapping[str | None, Block]) -> TemperaturePlan | None:

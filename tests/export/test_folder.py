@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from codegen.plan import lower
 from codegen.spec import load_text
-from tests.exporters.packages import package_of, write_run
+from tests.export.packages import package_of, write_run
 
 SPEC = "name: llm\nmodel: {attention: {heads: 4}}\ncheckpoint: {huggingface: llama}\n"
 

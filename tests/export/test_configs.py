@@ -13,11 +13,11 @@ from benchmarks.coverage import quieten
 from benchmarks.tiny_models import settings
 from codegen.commands.import_ import ReadModel, read_model
 from codegen.errors import CheckpointError, TgenError
-from codegen.exporters.code import value_of
-from codegen.exporters.there import ConfigThere, config_there
 from codegen.plan.checkpoint_plan import CheckpointPlan
+from codegen.plan.export.code import value_of
+from codegen.plan.export.there import ConfigThere, config_there
 from codegen.plan.tables import ConfigField
-from tests.exporters.coverage import OPTIONS, PASSED, REFUSED
+from tests.export.coverage import OPTIONS, PASSED, REFUSED
 
 FAST = [
     ("causal-lm", "llama"),

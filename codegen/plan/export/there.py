@@ -7,12 +7,12 @@ import re
 import textwrap
 
 from codegen.errors import TgenError
-from codegen.exporters.code import NO_VALUE, Values, made_again, same, value_of
-from codegen.exporters.follow import Follower
-from codegen.exporters.invert import inverted
 from codegen.frozen import frozen
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.mapping import read_mapping
+from codegen.plan.export.code import NO_VALUE, Values, made_again, same, value_of
+from codegen.plan.export.follow import Follower
+from codegen.plan.export.invert import inverted
 from codegen.spec import load_text
 from codegen.spec.transformer.vocabulary import TransformerSpec
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from codegen.errors import TgenError
-from codegen.exporters import named
-from codegen.exporters.forward import Path, Profile, profile, read
-from codegen.exporters.ropes import by_kind
-from codegen.exporters.tries import Differing, Tries, expressions, parts_of, same_kind
-from codegen.exporters.unify import Unifier
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.scope import fields_read
+from codegen.plan.export import named
+from codegen.plan.export.forward import Path, Profile, profile, read
+from codegen.plan.export.ropes import by_kind
+from codegen.plan.export.tries import Differing, Tries, expressions, parts_of, same_kind
+from codegen.plan.export.unify import Unifier
 from codegen.spec import Spec
 
-MOST_TRIED = 1_500
+MOST_TRIED = 100  # for one step to what is wanted: what can be said takes seldom more than twenty
 SUBLAYERS = ("attention", "mlp", "norm", "residual", "conv", "mixer")
 UNREADABLE: Differing = {("config",): (None, None), **{("", n): (0, 0) for n in range(9999)}}
 Fields = dict[str, Any]
@@ -38,7 +39,7 @@ def inverted(spec: Spec, mapping: Mapped) -> Fields:
 
 
 class _Search:
-    """One spec on its way back, and how often it was tried."""
+    """One spec on its way back."""
 
     def __init__(self, spec: Spec, mapping: Mapped) -> None:
         self.mapping = mapping
@@ -50,7 +51,6 @@ class _Search:
         parts = any("partial_rope" in t for t in texts if t != "partial_rope_of(rope_fields)")
         self.likely["rope_parameters"].sort(key=lambda one: self.unlikeness(one, kinds, parts))
         self.tries = Tries(mapping, self.target, self.likely)
-        self.tried = 0
         self.error = ""
 
     def unlikeness(self, ropes: Fields, kinds: bool, parts: bool) -> tuple[bool, bool]:
@@ -127,22 +127,23 @@ class _Search:
 
     def differing(self, fields: Fields) -> Differing:
         """Where what the fields come to is not the spec: what is there, and what should be."""
-        self.tried += 1
         try:
             whole = {"model_type": self.mapping.name.partition(".")[0], **fields}
-            leaves = read(whole, self.mapping).leaves
+            leaves = profile(read(whole, self.mapping)).leaves()
         except TgenError as error:
             self.error = error.diagnostics[0].message
             return UNREADABLE
         self.error = ""
-        pairs = {path: (leaves.get(path), self.leaves.get(path)) for path in self.leaves | leaves}
+        own = self.leaves
+        same = {path for path, value in leaves.items() if path in own and own[path] is value}
+        pairs = {
+            path: (leaves.get(path), own.get(path)) for path in own | leaves if path not in same
+        }
         return {path: pair for path, pair in pairs.items() if not _alike(*pair)}
 
     def better(self, fields: Fields, differing: Differing) -> tuple[Fields, Differing] | None:
         """The fields with another value of one of them, by which less differs."""
-        for name, value in self.tries.of(fields, differing):
-            if self.tried > MOST_TRIED:
-                return None
+        for name, value in islice(self.tries.of(fields, differing), MOST_TRIED):
             changed = {**fields, name: value}
             if value is None and isinstance(self.mapping.defaults.get(name), bool):
                 del changed[name]  # which leaves it to its default

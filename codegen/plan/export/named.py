@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from codegen.exporters.forward import Profile
-from codegen.exporters.ropes import ropes_of
+from codegen.plan.export.forward import Profile
+from codegen.plan.export.ropes import ropes_of
 from codegen.spec.head import Checkpoint
 
 Layer = dict[str, Any]

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from codegen.errors import TgenError
-from codegen.exporters.code import NO_VALUE, Number, lists_of, numbers_of, same, value_of
-from codegen.exporters.forward import read
 from codegen.frozen import frozen
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.scope import fields_read
+from codegen.plan.export.code import NO_VALUE, Number, lists_of, numbers_of, same, value_of
+from codegen.plan.export.forward import read
 from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
-from codegen.plan.transformer.lower import lower_network
+from codegen.plan.transformer.lower import lower_sizes
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
 Place = tuple[str | int, ...]
@@ -42,7 +42,7 @@ class Sample:
 def config_of(spec: TransformerSpec) -> dict[str, Any]:
     """The values of the Config that a spec's package has."""
     stacked = spec.task == "seq2seq-lm"
-    network = lower_encoder_decoder(spec) if stacked else lower_network(spec.model, spec.task)
+    network = lower_encoder_decoder(spec) if stacked else lower_sizes(spec.model, spec.task)
     return {field.name: field.value for field in network.fields if field.formula is None}
 
 
@@ -72,7 +72,7 @@ class Follower:
     def sample(self, fields: Fields) -> Sample | None:
         """What fields come to; None where they can't be."""
         try:
-            return Sample(fields, config_of(read(fields, self.mapping).spec))
+            return Sample(fields, config_of(read(fields, self.mapping)))
         except TgenError:
             return None
 

@@ -42,7 +42,10 @@ class Profile:
         """Each value by its place."""
         found = dict(_leaves(self.whole, ("model",)))
         found |= _leaves(self.data, ("data",))
-        found |= _leaves({"layers": list(self.layers)}, ())
+        blocks = {id(layer): [*_leaves(layer, ())] for layer in self.layers}  # one a kind
+        for index, layer in enumerate(self.layers):
+            place = ("layers", index)
+            found.update((place + path, value) for path, value in blocks[id(layer)])
         found |= _leaves(self.cross, ("cross",))
         if self.encoder:
             found |= {("encoder", *path): v for path, v in self.encoder.leaves().items()}
@@ -102,20 +105,9 @@ def _block(model: TransformerModel, block: Block) -> dict[str, Any]:
     return said
 
 
-@frozen
-class Understood:
-    """What fields come to: a spec and its profile."""
-
-    spec: TransformerSpec
-    profile: Profile
-    leaves: dict[Path, Any]
-
-
-def read(fields: Mapping[str, Any], mapping: Mapped) -> Understood:
-    """The fields under a mapping; TgenError says what of them can't be imported."""
+def read(fields: Mapping[str, Any], mapping: Mapped) -> TransformerSpec:
+    """What the fields come to under a mapping; TgenError says what of them can't be imported."""
     translated = translate(parse_config(json.dumps(fields), "config.json"), mapping)
-    loaded = load_text(spec_text("there", translated.spec, ""), "there.yaml")
-    spec = loaded.spec
+    spec = load_text(spec_text("there", translated.spec, ""), "there.yaml").spec
     assert isinstance(spec, TransformerSpec), spec
-    found = profile(spec)
-    return Understood(spec, found, found.leaves())
+    return spec

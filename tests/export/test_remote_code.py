@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from codegen.plan import lower
 from codegen.spec import load_text
-from tests.exporters.packages import package_of, write_run
+from tests.export.packages import package_of, write_run
 
 PARTS = ("model", "checkpoint", "export")
 SPECS = {

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from codegen.exporters.forward import Path, Profile
 from codegen.importers.formula import names_in, parsed
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.scope import definitions, fields_read
+from codegen.plan.export.forward import Path, Profile
 
 NUMBERS = re.compile(r"(?<![\w.])\d+(?![\w.])")
 MOST_PLACES = 40  # that are looked at

@@ -19,8 +19,8 @@ from benchmarks.coverage_types import ATTENTION
 from benchmarks.tiny_models import Setting, example, reference_logits, settings, tiny_model
 from codegen.commands.import_ import open_tensors, read_model, weight_files
 from codegen.plan.checkpoint_plan import CheckpointPlan
-from tests.exporters.coverage import PASSED, REFUSED
-from tests.exporters.packages import package_of, write_run
+from tests.export.coverage import PASSED, REFUSED
+from tests.export.packages import package_of, write_run
 
 TOLERANCE = 1e-5
 PARTS = ("model", "weights", "checkpoint", "export")
