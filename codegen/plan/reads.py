@@ -6,6 +6,7 @@ the config under another name.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
@@ -15,16 +16,16 @@ from codegen.frozen import frozen
 Part = TypeVar("Part")
 
 
-class Printed:
+class Printed(ABC):
     """Data that is Python over a config."""
 
     def __str__(self) -> str:
         """As a constructor reads it."""
         return self.of("config")
 
+    @abstractmethod
     def of(self, config: str) -> str:
         """As code that has the config under that name."""
-        raise NotImplementedError
 
     def as_factor(self, config: str) -> str:
         """The same, to multiply by."""

@@ -71,7 +71,7 @@ def _number(value: float | None) -> str:
 def runs_plot(results: Sequence[Result], picture: Path) -> bool:
     """All runs' figures over their steps, those of training pale; whether matplotlib is there."""
     try:
-        from matplotlib import colormaps
+        from matplotlib import color_sequences, colormaps
         from matplotlib.figure import Figure
     except ImportError:
         return False
@@ -79,7 +79,7 @@ def runs_plot(results: Sequence[Result], picture: Path) -> bool:
     columns = math.ceil(len(drawn) / PER_COLUMN)
     drawing = Figure(figsize=(8 + 2 * columns, 5), layout="constrained")
     axes = drawing.subplots()
-    few = colormaps["tab10"].colors if len(drawn) <= 10 else None  # type: ignore[attr-defined]
+    few = color_sequences["tab10"] if len(drawn) <= 10 else None
     for index, result in enumerate(drawn):
         shade = few[index] if few else colormaps["viridis"](index / (len(drawn) - 1))
         _draw(axes, result, shade)

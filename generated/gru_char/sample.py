@@ -172,7 +172,7 @@ def show(
 ) -> None:
     """Prints prompts and what becomes of them: of one as it is made, or the best by scores."""
     ends = ()
-    texts = [Detokenizer(tokenizer, prompt, options.stop, ends, True) for prompt in prompts]
+    texts = [Detokenizer(tokenizer, prompt, options.stop, ends, whole=True) for prompt in prompts]
     whole = [tokenizer.decode(prompt) for prompt in prompts]
     alone = len(prompts) == 1 and not options.best
     if alone:

@@ -19,6 +19,7 @@ class Detokenizer:
         prompt: list[int],
         stops: Sequence[str],
         ends: Collection[int],
+        *,
         whole: bool = False,
     ) -> None:
         self.tokenizer, self.stops, self.ends = tokenizer, stops, ends

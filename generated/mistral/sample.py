@@ -209,7 +209,7 @@ def show(
 ) -> None:
     """Prints prompts and what becomes of them: of one as it is made, or the best by scores."""
     ends = options.ends
-    texts = [Detokenizer(tokenizer, prompt, options.stop, ends, True) for prompt in prompts]
+    texts = [Detokenizer(tokenizer, prompt, options.stop, ends, whole=True) for prompt in prompts]
     whole = [tokenizer.decode(prompt) for prompt in prompts]
     alone = len(prompts) == 1 and not options.best
     if alone:
@@ -241,10 +241,8 @@ def best_of(texts: list[str], means: list[float], samples: int, best: int) -> li
 
 def talk(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> None:
     """Answers each line of stdin; all that was said before is kept as the model has read it."""
-    template, session = (
-        read_template(folder_of(options.checkpoint)),
-        Session(model, 1, options.compile),
-    )
+    template = read_template(folder_of(options.checkpoint))
+    session = Session(model, 1, options.compile)
     generator = torch.Generator(options.device).manual_seed(options.seed)
     first = [Message("system", options.system)] if options.system else []
     messages, context = [*first], model.config.context_length

@@ -84,7 +84,7 @@ def judge_order(sides: Sides[str], merged: str) -> None:
     assert kept == [name for name in order(sides.mine) if name in common]
 
 
-@settings(max_examples=12)
+@settings(max_examples=25)
 @given(scenes())
 def test_no_edit_is_lost_and_other_definitions_never_conflict(scene) -> None:
     judge(*scene)

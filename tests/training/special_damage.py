@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from tests.plain import EVIL
 from tests.training.damage import Change, written
@@ -73,8 +73,8 @@ def checkpoint(
     """A checkpoint with other tensors or metadata, and no digests that would tell so at once."""
 
     def damage(path: Path) -> None:
+        tensors = load_file(path)
         with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             texts = file.metadata()
         metadata = {key: json.loads(texts[key]) for key in texts if key not in DIGESTS}
         change(tensors, metadata)

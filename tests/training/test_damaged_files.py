@@ -27,7 +27,6 @@ from tests.training.special_damage import SPECIAL
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Initializing zero-element tensors"),
     pytest.mark.filterwarnings("ignore:invalid escape sequence"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in.*npz' mode='rb'"),  # open in np.load
 ]
 SECONDS = 5.0  # of this process: others may be on the machine
 # What stands for a file of which no path is known where it turns out not to fit.

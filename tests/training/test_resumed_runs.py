@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from tests.packages import import_package
 from tests.training.conftest import TEXT
@@ -97,8 +97,8 @@ def rewritten(
     change: Callable[[dict[str, torch.Tensor], dict[str, str]], object], path: Path = LAST
 ) -> None:
     """A checkpoint with other tensors or metadata, as a person's script writes it."""
+    tensors = load_file(path)
     with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = dict(file.metadata())
     change(tensors, metadata)
     save_file(tensors, path, metadata)

@@ -23,18 +23,16 @@ from codegen.plan.tasks.text import (
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.causal_lm import CorpusData
 
-CHOICES = FilePlan("choices.py", "tasks/causal_lm/choices.py.jinja", roots=())
+
+def _file(name: str, *roots: str) -> FilePlan:
+    return FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots)
 
 
-def decoding_files(chats: bool, speculates: bool, serves: bool) -> tuple[FilePlan, ...]:
-    """What makes texts of prompts."""
-    parts = ("generate", "detokenize", *(("chat",) * chats), *(("speculate",) * speculates))
-    names = dict.fromkeys((*parts, *(("slots", "asked") * serves)), ())
-    roots: dict[str, tuple[str, ...]] = {**names, **({"serve": ("main",)} if serves else {})}
-    return tuple(
-        FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots=of_it)
-        for name, of_it in roots.items()
-    )
+DECODING = (_file("generate"), _file("detokenize"))
+CHAT = (_file("chat"),)
+SPECULATION = (_file("speculate"),)
+SERVER = (_file("slots"), _file("asked"), _file("serve", "main"))
+CHOICES = (_file("choices"),)
 
 
 def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
@@ -91,10 +89,13 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             *sampling_files(
                 "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
             ),
-            *decoding_files(chats, speculates, serves),
+            *DECODING,
+            *(CHAT if chats else ()),
+            *(SPECULATION if speculates else ()),
+            *(SERVER if serves else ()),
             *CORPUS_FILES,
             *EVALUATE,
-            *((CHOICES,) if not network.prefix else ()),
+            *(CHOICES if not network.prefix else ()),
         ),
         tests=TestsPlan(
             imports=("tasks/causal_lm/tests/imports.py.jinja",),
