@@ -80,6 +80,8 @@ def _profile(model: TransformerModel, data: dict[str, Any], *, stacked: bool) ->
     kinds = layer_kinds(model)
     blocks = {kind: _block(model, resolve_block(model, kind)) for kind in dict.fromkeys(kinds)}
     encoder = _profile(encoder_model(model), {}, stacked=False) if stacked else None
+    if encoder:
+        encoder.whole["shared_embedding"] = None if model.encoder.shared_embedding else False
     cross = _block(model, cross_attention_block(model)) if stacked else None
     return Profile(whole, tuple(blocks[kind] for kind in kinds), encoder, cross, data)
 
