@@ -66,10 +66,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sample-seed", default="", help="which fraction: a commit, for example")
 
 
-class PackagesDrawn:
-    """Of the packages in generated/ a third is tested with the fast tests, by each commit another.
+class Drawn:
+    """A third is run with the fast tests, by each commit another; the others are long.
 
-    All of them were tested when they were made, and are by `-m long` or if a path asks for them.
+    Drawn are the packages in generated/, which were tested when they were made, and the cases of a
+    test that is marked `drawn`. A path on the command line asks for all that is in it.
     """
 
     @pytest.hookimpl(tryfirst=True)
@@ -78,18 +79,24 @@ class PackagesDrawn:
     ) -> None:
         if config.args_source != pytest.Config.ArgsSource.TESTPATHS:
             return
-        packages = {item: item.path.parent for item in items if GENERATED in item.path.parents}
-        names = sorted({path.name for path in packages.values()})
         command = ["git", "rev-parse", "HEAD"]
         commit = subprocess.run(command, cwd=GENERATED, capture_output=True).stdout
-        fast = random.Random(commit).sample(names, -(-len(names) // 3))
-        for item, path in packages.items():
-            if path.name not in fast:
+        of_all: dict[str, dict[str, list[pytest.Item]]] = {}
+        for item in items:
+            test, _, _ = item.nodeid.partition("[")
+            if GENERATED in item.path.parents:
+                of_all.setdefault("", {}).setdefault(item.path.parent.name, []).append(item)
+            elif item.get_closest_marker("drawn"):
+                of_all.setdefault(test, {}).setdefault(item.nodeid, []).append(item)
+        for test, cases in of_all.items():
+            draw = random.Random(commit + test.encode())
+            left = set(cases) - {*draw.sample(sorted(cases), -(-len(cases) // 3))}
+            for item in (item for name in left for item in cases[name]):
                 item.add_marker(pytest.mark.long)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.register(PackagesDrawn())
+    config.pluginmanager.register(Drawn())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

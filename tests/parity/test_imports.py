@@ -59,6 +59,7 @@ def passing_types() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(("task", "model_type"), SAMPLE)
 def test_a_model_type_has_the_figures_of_transformers(task: str, model_type: str) -> None:
     found = check_type(task, model_type, SETTINGS, always=True)

@@ -145,6 +145,7 @@ def test_padding_of_a_chunk_computes_numbers(tmp_path: Path) -> None:
     assert not logits.isnan().any()  # what is kept of it would reach what comes next
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", SHRUNK)
 def test_a_known_model_computes_what_its_plan_says(name: str) -> None:
     sizes = ["vocab_size=29", "context_length=20", *SHRUNK[name]]
@@ -164,6 +165,7 @@ def check_drawn(seed: int, draws: int) -> None:
     draw()
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("seed", range(FAST))
 def test_drawn_models_compute_what_their_plans_say(seed: int) -> None:
     check_drawn(seed, FAST_DRAWS)

@@ -109,8 +109,10 @@ def drawn(draws: int, first: int) -> None:
     agree(network_specs(), lambda spec: check(spec, first), draws, first)
 
 
-def test_drawn_networks_compute_what_their_specs_say() -> None:
-    drawn(300, 0)
+@pytest.mark.drawn
+@pytest.mark.parametrize("seed", range(5, 11))
+def test_drawn_networks_compute_what_their_specs_say(seed: int) -> None:
+    drawn(60, seed)
 
 
 def test_parts_of_parts_of_parts_keep_their_names_apart() -> None:

@@ -79,6 +79,7 @@ def test_printed_ranges_of_the_named_patterns_are_exact(text: str, named: bool) 
         check(text, draw, exact=True, named=named, most=4)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("seed", range(20))
 def test_what_random_masks_print_is_never_wrong(seed: int) -> None:
     draw = random.Random(seed)

@@ -170,6 +170,7 @@ def test_ranges_of_the_named_patterns_are_exact(text: str) -> None:
         check(text, draw, exact=True)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("seed", range(20))
 def test_ranges_of_random_masks_are_never_wrong(seed: int) -> None:
     draw = random.Random(seed)

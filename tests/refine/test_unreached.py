@@ -121,6 +121,7 @@ def check(plan: Plan) -> None:
         assert launched(files["kernels.py"]) == planned
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", SPECS)
 def test_every_definition_is_reached_and_every_kernel_planned(name: str) -> None:
     check(make_plan(ROOT / f"specs/{name}.yaml", find_project(ROOT)))

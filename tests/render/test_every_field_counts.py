@@ -314,6 +314,7 @@ def silent(family: str, task: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(("family", "task"), TASKS)
 def test_every_accepted_change_of_a_field_shows_in_the_package(family: str, task: str) -> None:
     same = {**SAME, **SAME_FOR.get((family, task), {})}

@@ -66,6 +66,7 @@ def check(plan: Plan) -> None:
         assert held_by_optimizers(train, run_of(train).Config()) == wanted(plan)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("override", [[], [MUON]], ids=["own", "muon"])
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_optimizers_hold_what_the_table_says(
