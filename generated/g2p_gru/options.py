@@ -19,11 +19,11 @@ from .process import MOST, HelpFormatter, check_text
 @dataclass(frozen=True)
 class Options:
     data: Annotated[
-        str,
-        "pairs: a text of lines, a source, a tab and its target each, or a .jsonl; or .gz of one",
-    ] = ""
-    source: Annotated[str, "in place of --data: a file with a source on each line"] = ""
-    target: Annotated[str, "and one with their targets"] = ""
+        tuple[str, ...],
+        "pairs: texts of lines, a source, a tab and its target each, or .jsonl; or .gz of one",
+    ] = ()
+    source: Annotated[tuple[str, ...], "in place of --data: files with a source on each line"] = ()
+    target: Annotated[tuple[str, ...], "and as many with their targets"] = ()
     source_tokenizer: Annotated[
         str, "of sources: word, char, byte or the path of a tokenizer.json"
     ] = "char"
@@ -37,8 +37,8 @@ class Options:
     validation: Annotated[
         str, "fraction of the pairs held out, the last ones; or a file of others"
     ] = "0.1"
-    validation_source: Annotated[str, "like --source, of pairs that are held out"] = ""
-    validation_target: Annotated[str, "and their targets"] = ""
+    validation_source: Annotated[tuple[str, ...], "like --source, of pairs that are held out"] = ()
+    validation_target: Annotated[tuple[str, ...], "and their targets"] = ()
     examples: Annotated[int, "pairs held out of which validation shows answers"] = 3
     out: Annotated[str, "folder for checkpoints and logs"] = "out/g2p_gru"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
@@ -115,6 +115,8 @@ def command_line() -> argparse.ArgumentParser:
         kind, text = get_args(hint)
         flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
         how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        if kind == tuple[str, ...]:
+            how = {"nargs": "+"}
         if name in groups:
             group = parser.add_argument_group(groups[name])
         group.add_argument(flag, default=default, help=text, **how)

@@ -388,7 +388,9 @@ def main(arguments: list[str] | None = None) -> int:
     add = trains.add_argument
     files = ("data", "source", "target", "validation", "validation_source", "validation_target")
     for name in files:
-        add("--" + name.replace("_", "-"), default=getattr(Options, name), help="as in training")
+        default = getattr(Options, name)
+        how = {"nargs": "+"} if default == () else {}
+        add("--" + name.replace("_", "-"), default=default, help="as in training", **how)
     add("--vocab-size", type=int, default=Config.vocab_size, help="tokens")
     add("--out", type=Path, default="tokenizer.json", help="the file to write")
     given = checked(parser.parse_args(arguments))

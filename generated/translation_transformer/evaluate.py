@@ -154,7 +154,7 @@ def evaluate(
     if options.out:
         write_answers(options.out, texts.pairs, made)
     beams = f", {options.beams} beams" if options.beams > 1 else ""
-    print(f"{len(made):,} pairs of {texts.paths[0]}{beams}")
+    print(f"{len(made):,} pairs of {texts.named}{beams}")
     for name, figure in figures(loss, made, targets).items():
         print(f"  {name:22}{figure}")
     for signature, figure in signed(made, targets).items():
@@ -199,9 +199,11 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=HelpFormatter,
     )
     add = parser.add_argument
-    add("--data", default="", help="a file of pairs as in training, if not what the run held out")
-    add("--source", default="", help="in place of --data: a file with a source on each line")
-    add("--target", default="", help="and one with their targets")
+    what = "files of pairs as in training, if not what the run held out"
+    add("--data", nargs="+", default=(), help=what)
+    what = "in place of --data: files with a source on each line"
+    add("--source", nargs="+", default=(), help=what)
+    add("--target", nargs="+", default=(), help="and those with their targets")
     add("--limit", type=int, default=0, help="pairs, from the first on; 0: all")
     add("--batch", type=int, default=32, help="sources answered together")
     add("--out", type=Path, help="a file for lines of source, target and answer")

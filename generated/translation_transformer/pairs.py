@@ -1,17 +1,20 @@
 # Made from specs/translation_transformer.yaml; make it again with tgen build
-"""Pairs of texts from files: a TSV or JSONL file, or two files that go together line by line.
+"""Pairs of texts from files: TSV or JSONL, or two each that go together line by line.
 
 Each may be compressed by gzip, and then has a name that ends in .gz.
 """
 
 from __future__ import annotations
 
+import glob
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from .digests import digest
 from .options import Options
@@ -19,13 +22,27 @@ from .options import Options
 FIELDS = ("source", "target")  # of each object of a JSONL file
 
 
+class Files(NamedTuple):
+    """Where sources and their targets are, one on each line: two files, or one twice."""
+
+    source: Path
+    target: Path
+    lines: int
+
+
 @dataclass(frozen=True)
 class Texts:
-    """Pairs of a source and its target, each a line of `paths`, which may be one file twice."""
+    """Pairs of a source and its target."""
 
-    paths: tuple[Path, Path]
+    files: list[Files]
     pairs: list[tuple[str, str]]
-    first: int = 1  # the line of the first pair
+    first: int = 0  # lines of the files before the first pair
+
+    @property
+    def named(self) -> str:
+        """What to call them."""
+        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        return f"{self.files[0].source}{more}"
 
     @property
     def sides(self) -> list[str]:
@@ -34,9 +51,13 @@ class Texts:
 
     def placed(self) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
         """Source and target, each with the place that an error names."""
-        for line, pair in enumerate(self.pairs, self.first):
-            (source, target), (left, right) = self.paths, pair
-            yield (f"{source}:{line}", left), (f"{target}:{line}", right)
+        lines = (
+            (f"{files.source}:{line}", f"{files.target}:{line}")
+            for files in self.files
+            for line in range(1, files.lines + 1)
+        )
+        for places, pair in zip(islice(lines, self.first, None), self.pairs, strict=False):
+            yield (places[0], pair[0]), (places[1], pair[1])
 
 
 def read_texts(options: Options) -> tuple[Texts, Texts]:
@@ -46,8 +67,8 @@ def read_texts(options: Options) -> tuple[Texts, Texts]:
     try:
         fraction = float(options.validation)
     except ValueError:
-        return texts, read_either(options.validation, *sides)
-    return (texts, read_either("", *sides)) if any(sides) else split(texts, fraction)
+        return texts, read_either([options.validation], *sides)
+    return (texts, read_either([], *sides)) if any(sides) else split(texts, fraction)
 
 
 def digest_of_pairs(train: Texts, validation: Texts) -> str:
@@ -55,13 +76,20 @@ def digest_of_pairs(train: Texts, validation: Texts) -> str:
     return digest(train.pairs, validation.pairs)
 
 
-def read_either(file: str, source: str, target: str) -> Texts:
-    """The pairs of one file, or of two."""
-    if file and not source and not target:
-        return read_pairs(Path(file))
-    if source and target and not file:
-        return read_parallel(Path(source), Path(target))
-    raise ValueError("pairs are in one file, said with --data, or in two: --source and --target")
+def read_either(data: Sequence[str], source: Sequence[str], target: Sequence[str]) -> Texts:
+    """The pairs of files, or of files of sources and as many of targets."""
+    if data and not source and not target:
+        found = [read_pairs(path) for path in files_named(data)]
+    elif source and target and not data:
+        sources, targets = files_named(source), files_named(target)
+        if len(sources) != len(targets):
+            raise ValueError(f"--source has {len(sources)} files and --target {len(targets)}")
+        found = [read_parallel(*paths) for paths in zip(sources, targets, strict=True)]
+    else:
+        how = "said with --data, or in two: --source and --target"
+        raise ValueError(f"pairs are in one file, {how}")
+    pairs = [pair for texts in found for pair in texts.pairs]
+    return Texts([texts.files[0] for texts in found], pairs)
 
 
 def split(texts: Texts, fraction: float) -> tuple[Texts, Texts]:
@@ -71,8 +99,8 @@ def split(texts: Texts, fraction: float) -> tuple[Texts, Texts]:
     pairs = texts.pairs
     if (left := len(pairs) - max(1, round(fraction * len(pairs)))) < 1:
         count = f"{len(pairs)} pairs, too few to hold out {fraction:.0%}"
-        raise ValueError(f"{texts.paths[0]} has {count}")
-    return replace(texts, pairs=pairs[:left]), replace(texts, pairs=pairs[left:], first=left + 1)
+        raise ValueError(f"{texts.named} has {count}")
+    return replace(texts, pairs=pairs[:left]), replace(texts, pairs=pairs[left:], first=left)
 
 
 def read_pairs(path: Path) -> Texts:
@@ -86,7 +114,7 @@ def read_pairs(path: Path) -> Texts:
                 raise ValueError("has an empty side")
         except ValueError as error:
             raise ValueError(f"{path}:{number} {error}") from None
-    return Texts((path, path), pairs)
+    return Texts([Files(path, path, len(pairs))], pairs)
 
 
 def from_tabs(line: str) -> tuple[str, str]:
@@ -122,12 +150,18 @@ def read_parallel(source: Path, target: Path) -> Texts:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 raise ValueError(f"{path}:{number} is empty, and has to say what its pair does")
-    return Texts((source, target), list(zip(*sides, strict=True)))
+    return Texts([Files(source, target, counts[0])], list(zip(*sides, strict=True)))
 
 
 def read_lines(path: Path) -> list[str]:
     """Whatever ends them; what else Unicode calls the end of a line is part of a text."""
     return read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
+
+
+def files_named(names: Sequence[str]) -> list[Path]:
+    """The files that --data means: each once, patterns such as 'a/*.tsv' in their order."""
+    files = [file for name in names for file in sorted(glob.glob(name, recursive=True)) or [name]]
+    return [Path(file) for file in dict.fromkeys(files)]
 
 
 def read_text(path: Path) -> str:

@@ -41,7 +41,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 def read_pairs(data: ModuleType, path: Path, tokenizer: str) -> Any:
     """The corpus of a file of pairs."""
-    found = {"data": str(path), "tokenizer": tokenizer, "separator": "0", "context_length": 16}
+    found = {"data": (str(path),), "tokenizer": tokenizer, "separator": "0", "context_length": 16}
     return data.read_data(data.Options(**found), data.Config())[0]
 
 

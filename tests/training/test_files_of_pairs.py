@@ -17,6 +17,7 @@ from tests.training.conftest import MODEL
 PAIRS = [(f"{n} Flaschen", f"{n} bottles, of\u2028which\x85one fell") for n in range(20)]
 SPELT = len({"\n", *(character for pair in PAIRS for side in pair for character in side)})
 Given = dict[str, Any]
+FILES = ("data", "source", "target", "validation_source", "validation_target")
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +49,9 @@ def write(path: str, text: str) -> None:
 
 
 def read(reader: ModuleType, **given: Any) -> Any:
-    """The corpus of these options."""
+    """The corpus of these options; a file's name stands for a list of it."""
     options = {"context_length": 32, **given}
+    options |= {name: (options[name],) for name in FILES if type(options.get(name)) is str}
     return reader.read_data(reader.Options(**options), reader.Config())[0]
 
 
@@ -87,6 +89,42 @@ def test_what_is_held_out_may_have_files_of_its_own(reader: ModuleType, given: G
     corpus = read(reader, data="pairs.tsv", **given)
     assert texts(corpus, "train") == sorted(PAIRS)
     assert texts(corpus, "validation") == sorted(PAIRS[15:])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"data": ("a.tsv", "b.jsonl")},
+        {"data": ("[ab].[tj]s*",)},
+        {"source": ("a.de", "b.de"), "target": ("a.en", "b.en")},
+        {"source": ("?.de",), "target": ("?.en",)},
+    ],
+    ids=str,
+)
+def test_pairs_of_several_files_follow_each_other(reader: ModuleType, given: Given) -> None:
+    write_two(PAIRS)
+    corpus = read(reader, **given, validation="0.25")
+    assert texts(corpus, "train") == sorted(PAIRS[:15])
+    assert texts(corpus, "validation") == sorted(PAIRS[15:])
+    corpus.save(Path())
+    write_two([*PAIRS, ("1 Flasche", "1 Fla\u00dfche")])
+    with pytest.raises(ValueError, match=r"^b\.(jsonl|en):9: character '\u00df' is not among"):
+        read(reader, **given, tokenizer="tokenizer.json")
+
+
+def write_two(pairs: list[tuple[str, str]]) -> None:
+    """The pairs in files a and b, of every kind."""
+    write("a.tsv", "\n".join("\t".join(pair) for pair in pairs[:12]))
+    objects = [{"source": source, "target": target} for source, target in pairs[12:]]
+    write("b.jsonl", "\n".join(map(json.dumps, objects)))
+    for name, part in (("a", pairs[:12]), ("b", pairs[12:])):
+        write(f"{name}.de", "\n".join(source for source, _ in part))
+        write(f"{name}.en", "\n".join(target for _, target in part))
+
+
+def test_files_of_sources_have_files_of_targets(reader: ModuleType) -> None:
+    with pytest.raises(ValueError, match=r"^--source has 2 files and --target 1$"):
+        read(reader, source=("de.txt", "lastde.txt"), target=("en.txt",))
 
 
 def test_what_gzip_has_not_made_is_refused(reader: ModuleType) -> None:

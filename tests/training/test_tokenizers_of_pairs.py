@@ -59,7 +59,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(modules: Modules, **given: Any) -> tuple[Any, Any]:
     """The corpus of pairs.tsv and the config."""
     data = modules["data"]
-    options = data.Options(data="pairs.tsv", context_length=32, **given)
+    options = data.Options(data=("pairs.tsv",), context_length=32, **given)
     found: tuple[Any, Any] = data.read_data(options, data.Config())
     return found
 
@@ -83,7 +83,7 @@ def test_the_most_frequent_words_of_the_training_part_are_the_vocabulary(worded:
     data = worded["data"]
     for size, wanted in ((6, ordered[:4]), (300, ordered)):
         config = data.Config(vocab_size=size)
-        options = data.Options(data="pairs.tsv", context_length=32, validation="0.01")
+        options = data.Options(data=("pairs.tsv",), context_length=32, validation="0.01")
         corpus, config = data.read_data(options, config)
         assert corpus.tokenizer.words == ["<unk>", "<s>", *wanted]
         assert config.vocab_size == len(wanted) + 2

@@ -10,24 +10,25 @@ from codegen.spec.head import SpecHead
 from codegen.spec.tasks.seq2seq_lm import PairData
 
 ENDS = "<|endoftext|>"
+FILES = "tuple[str, ...]"
 OF_TARGETS, OF_SOURCES = "en.json", "de.json"  # in examples, of files that are one for each side
 
 
 def pair_options(spec: SpecHead, said: PairData, separator: str) -> tuple[OptionPlan, ...]:
     """Where the pairs are, how they become tokens, which are held out, and which are shown."""
-    data = "pairs: a text of lines, a source, a tab and its target each, or a .jsonl; or .gz of one"
-    source = "in place of --data: a file with a source on each line"
+    data = "pairs: texts of lines, a source, a tab and its target each, or .jsonl; or .gz of one"
+    source = "in place of --data: files with a source on each line"
     held_out = "fraction of the pairs held out, the last ones; or a file of others"
     separator_help = "the token before a target and at its end: its text or its number"
     return (
-        OptionPlan("data", "str", "", data),
-        OptionPlan("source", "str", "", source),
-        OptionPlan("target", "str", "", "and one with their targets"),
+        OptionPlan("data", FILES, (), data),
+        OptionPlan("source", FILES, (), source),
+        OptionPlan("target", FILES, (), "and as many with their targets"),
         *_tokenizers(said),
         OptionPlan("separator", "str", separator, separator_help),
         OptionPlan("validation", "str", str(float(spec.train.validation)), held_out),
-        OptionPlan("validation_source", "str", "", "like --source, of pairs that are held out"),
-        OptionPlan("validation_target", "str", "", "and their targets"),
+        OptionPlan("validation_source", FILES, (), "like --source, of pairs that are held out"),
+        OptionPlan("validation_target", FILES, (), "and their targets"),
         OptionPlan("examples", "int", 3, "pairs held out of which validation shows answers", 0),
     )
 
