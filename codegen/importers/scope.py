@@ -185,7 +185,7 @@ def fields_read(mapping: Mapping) -> frozenset[str]:
 
 def definitions(mapping: Mapping) -> tuple[dict[str, Any], dict[str, tuple[list[str], Any]]]:
     """The named values of a mapping, and its functions: parameters and body."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"without_bearing": sorted(mapping.ignored)}
     functions: dict[str, tuple[list[str], Any]] = {}
     for name, body in mapping.let.items():
         if definition := DEFINITION.fullmatch(name):

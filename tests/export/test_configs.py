@@ -55,10 +55,9 @@ def config_at(fields: tuple[ConfigField, ...], *, tiny: bool) -> dict[str, Any]:
 
 
 def written(config: Any) -> dict[str, Any]:
-    """A config's fields; of its parts those that are said, and no version."""
-    version = "transformers_version"
+    """A config's fields; of its parts those that are said."""
     parts = {
-        name: {field: said for field, said in part.to_diff_dict().items() if field != version}
+        name: part.to_diff_dict()
         for name, part in vars(config).items()
         if isinstance(part, transformers.PreTrainedConfig)
     }

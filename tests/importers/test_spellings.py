@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from benchmarks.coverage import quieten
 from benchmarks.coverage_spellings import (
@@ -71,6 +72,20 @@ def test_other_spellings_are_read_as_transformers_reads_them(task: str, model_ty
 @pytest.mark.parametrize(("task", "model_type"), passing_types())
 def test_every_type_is_read_in_every_spelling(task: str, model_type: str) -> None:
     assert misread(task, model_type) == []
+
+
+def test_parts_of_a_config_may_be_written_in_full(tmp_path: Path) -> None:
+    quieten()
+    specs: dict[tuple[str, str], list[str]] = {}
+    for task, model_type in passing_types():
+        config = build_config(task, model_type, {})
+        parts = [p for p in vars(config).values() if isinstance(p, transformers.PreTrainedConfig)]
+        for fields in (config.to_dict(), config.to_diff_dict()) if parts else ():
+            fields |= {"architectures": [model_class(task, model_type).__name__]}
+            (tmp_path / "config.json").write_text(json.dumps(fields), encoding="utf-8")
+            specs.setdefault((task, model_type), []).append(read_model(tmp_path).text)
+    assert len(specs) > 20
+    assert [key for key, (full, short) in specs.items() if full != short] == []
 
 
 def test_a_spelling_that_means_something_else_is_told() -> None:
