@@ -14,6 +14,7 @@ from codegen.spec.head import SpecHead
 from codegen.spec.mistake import Mistake
 from codegen.spec.optimizers import SGD
 from codegen.spec.schedules import OneCycle, Steps
+from codegen.spec.techniques.distill import check_distill
 from codegen.spec.yaml.characters import word
 
 MAX_NAME = 80
@@ -122,4 +123,5 @@ CHECKS: tuple[Callable[[SpecHead], Iterator[Mistake]], ...] = (
     check_optimizer,
     check_checkpoint,
     check_target,
+    check_distill,
 )

@@ -20,11 +20,16 @@ from codegen.spec.owned import Only
 from codegen.spec.schedules import AnySchedule, Schedule
 from codegen.spec.techniques.adversarial import Attacked
 from codegen.spec.techniques.augment import Augmentations
+from codegen.spec.techniques.distill import Distilled
 from codegen.spec.techniques.ema import Ema
 
 OF_PICTURES = ("super-resolution", "image-to-image")
 OF_IMAGES = ("image-classification", "image-segmentation", *OF_PICTURES)
 OF_ROWS = (*OF_IMAGES, "classification", "regression")
+TAUGHT = (
+    *("causal-lm", "masked-lm", "seq2seq-lm", "tagging"),
+    *("image-classification", "classification"),
+)
 PixelLoss = Annotated[Literal["l1", "l2"] | None, Only(*OF_PICTURES)]
 
 
@@ -65,6 +70,10 @@ class Train(Vocabulary):
     )
     ema: Ema | None = Field(
         None, description="an average of the weights, which is evaluated and kept; its decay"
+    )
+    distill: Annotated[Distilled | None, Only(*TAUGHT)] = Field(
+        None,
+        description="a trained model's probabilities are learned beside the data; the temperature",
     )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"

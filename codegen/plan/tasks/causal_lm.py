@@ -83,6 +83,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "usage": "tasks/text/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
+            "scores": "tasks/text/scores.py.jinja",
             "trained": "tasks/causal_lm/trained.py.jinja",
         },
         files=(

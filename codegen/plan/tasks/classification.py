@@ -40,6 +40,7 @@ def classification(spec: SpecHead, network: Any, flops: int) -> RowTask:
         parts={
             "usage": f"{FOLDER}/usage.md.jinja",
             "objective": f"{FOLDER}/objective.py.jinja",
+            "scores": f"{FOLDER}/scores.py.jinja",
             "measure": f"{FOLDER}/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },

@@ -112,6 +112,7 @@ def _parts(mode: str) -> dict[str, str]:
     parts = {
         "usage": f"{FOLDER}/usage.md.jinja",
         "objective": f"{FOLDER}/objective.py.jinja",
+        "scores": f"{FOLDER}/scores.py.jinja",
         "measure": f"{FOLDER}/measure.py.jinja",
         "trained": "package/train/trained.py.jinja",
     }

@@ -62,6 +62,7 @@ def masked_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "notes": "tasks/masked_lm/notes.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/text/objective.py.jinja",
+            "scores": "tasks/text/scores.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },
         uses=(("fill", '--text "Once [MASK] a time"'), ("evaluate", "--data other.txt")),

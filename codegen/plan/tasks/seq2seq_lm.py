@@ -99,6 +99,7 @@ def seq2seq_lm(spec: SpecHead, network: PairNetwork, flops: int) -> PairsTask:
             "usage": "tasks/seq2seq_lm/usage.md.jinja",
             "measure": "package/train/measure.py.jinja",
             "objective": "tasks/seq2seq_lm/objective.py.jinja",
+            "scores": "tasks/seq2seq_lm/scores.py.jinja",
             "examples": "tasks/seq2seq_lm/examples.py.jinja",
             "trained": "tasks/seq2seq_lm/trained.py.jinja",
             **({"alignment": network.alignment} if network.alignment else {}),

@@ -54,6 +54,7 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
             "imports": f"{FOLDER}/imports.py.jinja",
             "usage": f"{FOLDER}/usage.md.jinja",
             "objective": "tasks/text/objective.py.jinja",
+            "scores": "tasks/text/scores.py.jinja",
             "measure": f"{FOLDER}/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",
         },

@@ -17,6 +17,7 @@ PLACES = (
     "functions",  # that the other places call
     "batches",  # of one step, before the first of them is read
     "batch",  # on the device, before the objective reads it
+    "objective",  # of one batch, in place of the task's own
     "loss",  # of one batch, before its gradients
     "step",  # the optimizers have moved the weights
     "measuring",  # the model is about to be evaluated
