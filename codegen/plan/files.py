@@ -80,6 +80,7 @@ def package_files(
         *((FilePlan("muon.py", "package/muon.py.jinja", roots=("Muon",)),) if muon else ()),
         FilePlan("options.py", "package/options.py.jinja", roots=()),
         FilePlan("run.py", "package/run.py.jinja", roots=()),
+        FilePlan("start.py", "package/start.py.jinja", roots=()),
         FilePlan("process.py", "package/process.py.jinja", roots=()),
         FilePlan("resume.py", "package/resume.py.jinja", roots=()),
         FilePlan("tracking.py", "package/tracking.py.jinja", roots=()),

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from codegen.plan.start import StartPlan
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques import TechniquePlan
 from codegen.plan.train import TrainPlan
 
 EVAL_BATCHES = 200  # of nanoGPT
+FROM = "weights to start from: of a run, of one file, or imported ones"
+OR_THERE = "; or a Hugging Face folder"
+GROW = "with --from: rows of tables that the weights lack are the mean of theirs"
 PATIENCE = "validations without improvement after which a run ends; 0: it goes on"
 
 
 def training_options(
-    name: str, train: TrainPlan, task: TaskPlan, techniques: tuple[TechniquePlan, ...] = ()
+    name: str,
+    train: TrainPlan,
+    task: TaskPlan,
+    start: StartPlan,
+    techniques: tuple[TechniquePlan, ...] = (),
 ) -> tuple[OptionPlan, ...]:
     """In the order of `--help`."""
     return (
@@ -21,6 +29,8 @@ def training_options(
         OptionPlan("out", "str", f"out/{name}", "folder for checkpoints and logs"),
         OptionPlan("resume", "bool", False, "go on from OUT; options not given are the saved ones"),
         OptionPlan("overwrite", "bool", False, "start afresh although OUT holds a checkpoint"),
+        OptionPlan("from_", "str", "", FROM + OR_THERE * bool(start.library)),
+        OptionPlan("grow", "bool", False, GROW),
         OptionPlan("new_data", "bool", False, "with --resume: although the data have changed"),
         OptionPlan("tiny", "bool", False, "train Config.tiny(), to try things out"),
         OptionPlan("device", "str", "auto", "auto, cpu, cuda, ..."),

@@ -11,6 +11,7 @@ from codegen.plan.contract import Network
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.plan.module_names import ModuleNames
+from codegen.plan.start import StartPlan
 from codegen.plan.step import StepPlan
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques.technique import TechniquePlan
@@ -92,6 +93,7 @@ class Plan:
     files: tuple[FilePlan, ...]
     tests: TestsPlan
     checkpoint: CheckpointPlan | ModuleNames | None
+    start: StartPlan
     cost: Cost
     kernels: KernelPlan | None
     own_tiles: tuple[tuple[str, str], ...]  # (GPU, kernel) whose tiles the spec itself gives
@@ -122,6 +124,18 @@ class Plan:
     def auto_class(self) -> str:
         """The class of transformers that loads an exported model."""
         return AUTO_CLASSES.get(self.task.name, "AutoModel")
+
+    @property
+    def vocabularies(self) -> tuple[str, ...]:
+        """The fields of the config that say how many tokens there are."""
+        names = ("vocab_size", "encoder_vocab_size")
+        return tuple(field.name for field in self.model.fields if field.name in names)
+
+    @property
+    def tokenizers(self) -> tuple[str, ...]:
+        """The options that say how texts become tokens."""
+        names = ("tokenizer", "source_tokenizer")
+        return tuple(option.name for option in self.options if option.name in names)
 
     @property
     def class_there(self) -> str:

@@ -21,6 +21,7 @@ from codegen.plan.module_names import ModuleNames
 from codegen.plan.optimizer_groups import optimizer_groups
 from codegen.plan.options import training_options
 from codegen.plan.plan import Cost, Description, Plan
+from codegen.plan.start import start_plan
 from codegen.plan.step import ONE_LOSS, StepPlan
 from codegen.plan.targets import target_data
 from codegen.plan.tasks import TaskPlan
@@ -61,6 +62,7 @@ def whole_plan(
     averaged = any(technique.averages for technique in techniques)
     kept = training_bytes(network.parameters, train, averaged=averaged)
     tried = tuple(part for technique in techniques for part in technique.tests)
+    start = start_plan(network.parameters, task.name, checkpoint)
     with_checkpoint = checkpoint is not None
     named = isinstance(checkpoint, ModuleNames)
     return Plan(
@@ -75,7 +77,7 @@ def whole_plan(
         train=train,
         step=step,
         techniques=techniques,
-        options=training_options(spec.name, train, task, techniques),
+        options=training_options(spec.name, train, task, start, techniques),
         files=package_files(
             spec.name,
             files,
@@ -86,6 +88,7 @@ def whole_plan(
         ),
         tests=package_tests(tests, task.tests, tried, step.tests, checkpoint=with_checkpoint),
         checkpoint=checkpoint,
+        start=start,
         cost=replace(cost, training_bytes=kept),
         kernels=kernels,
         own_tiles=tuple((target, k) for target, rows in spec.tiles.items() for k in rows),

@@ -25,8 +25,8 @@ class OptionPlan:
 
     @property
     def flag(self) -> str:
-        """On the command line, behind two dashes."""
-        return self.name.replace("_", "-")
+        """On the command line, behind two dashes; `from_` is `from`, which Python keeps."""
+        return self.name.rstrip("_").replace("_", "-")
 
 
 @frozen
