@@ -48,14 +48,14 @@ ENCODER: dict[str, Any] = {
     "embedding": {"positions": "learned"},
     "dropout": 0.1,
 }
-RATE = {"optimizer": {"lr": 1e-3, "weight_decay": 0.05}, "schedule": {"kind": "linear"}}
-READER = {
+RATE: dict[str, Any] = {"optimizer": {"lr": 1e-3, "weight_decay": 0.05}, "schedule": {"kind": "linear"}}
+READER: dict[str, Any] = {
     "name": "reader",
     "task": "masked-lm",
     "model": {**ENCODER, "embedding": {"positions": "learned", "tied": True}},
     "train": {**RATE, "batch": 32},
 }
-JUDGE = {
+JUDGE: dict[str, Any] = {
     "name": "judge",
     "task": "sequence-classification",
     "model": {**ENCODER, "classes": 2, "pooling": "mean"},
