@@ -67,7 +67,10 @@ PUBLISHED = Path(__file__).parents[1] / "parity/published"
 ODD: tuple[Any, ...] = (0, -1, 7, "x", 1.5, [1], {}, True, 10**7, None)
 
 
-@pytest.mark.parametrize("name", ["gpt2", "gemma3", "deepseek_v3", "t5_small", "vit_b16"])
+@pytest.mark.parametrize(
+    "name",
+    ["hub/openai-community--gpt2", "gemma3", "hub/deepseek-ai--DeepSeek-V3", "t5_small", "vit_b16"],
+)
 def test_an_error_speaks_of_a_field_of_the_config(name: str, tmp_path: Path) -> None:
     published = json.loads((PUBLISHED / f"{name}.json").read_text())
     fields = sorted(published.keys() - {"model_type", "architectures"})

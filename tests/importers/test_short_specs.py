@@ -21,8 +21,9 @@ from tests.small_project import write_project
 
 PUBLISHED = Path(__file__).parents[1] / "parity/published"
 FEW = (
-    "deepseek_v3", "gpt_oss", "modernbert", "t5_base", "vit_b16", "hub/XiaomiMiMo--MiMo-V2-Flash",
-)  # fmt: skip
+    *("modernbert", "vit_b16", "hub/deepseek-ai--DeepSeek-V3", "hub/google-t5--t5-base"),
+    *("hub/openai--gpt-oss-20b", "hub/XiaomiMiMo--MiMo-V2-Flash"),
+)
 ALL = sorted(
     path.relative_to(PUBLISHED).with_suffix("").as_posix() for path in PUBLISHED.rglob("*.json")
 )

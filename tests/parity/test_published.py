@@ -21,21 +21,41 @@ from codegen.spec.knobs import differences
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = Path(__file__).parent / "published"
-NAMES = sorted(path.stem for path in CONFIGS.glob("*.json"))
+AS_PUBLISHED = {  # of models that the README or a spec names
+    "albert_base_v2": "albert--albert-base-v2",
+    "bert_base": "google-bert--bert-base-uncased",
+    "deepseek_v3": "deepseek-ai--DeepSeek-V3",
+    "distilbert": "distilbert--distilbert-base-uncased",
+    "gpt2": "openai-community--gpt2",
+    "gpt_oss": "openai--gpt-oss-20b",
+    "llama_3_2_1b": "meta-llama--Llama-3.2-1B-Instruct",
+    "mixtral": "mistralai--Mixtral-8x7B-v0.1",
+    "qwen3": "Qwen--Qwen3-0.6B",
+    "roberta_base": "FacebookAI--roberta-base",
+    "t5_base": "google-t5--t5-base",
+    "xlm_roberta_base": "FacebookAI--xlm-roberta-base",
+}
+NAMES = sorted([*AS_PUBLISHED, *(path.stem for path in CONFIGS.glob("*.json"))])
 ROW = re.compile(r"^\| \[`(\w+)`\].*\| ([\d,]+) \|$", re.MULTILINE)
 TABLE = dict(ROW.findall((ROOT / "README.md").read_text(encoding="utf-8")))
 # Numbers of a checkpoint that transformers keeps as buffers, and we as parameters.
 BUFFERS = ("e_score_correction_bias", "final_logits_bias")
 
 
+def config_of(name: str) -> bytes:
+    there = CONFIGS / "hub" / AS_PUBLISHED[name] if name in AS_PUBLISHED else CONFIGS / name
+    return there.with_name(f"{there.name}.json").read_bytes()
+
+
 def imported(name: str, folder: Path) -> ReadModel:
-    (folder / "config.json").write_bytes((CONFIGS / f"{name}.json").read_bytes())
+    (folder / "config.json").write_bytes(config_of(name))
     return read_model(folder)
 
 
 def size_over_there(name: str) -> int:
     """Of transformers' own model of the same config.json, made without storage."""
-    fields = json.loads((CONFIGS / f"{name}.json").read_text(encoding="utf-8"))
+    fields = json.loads(config_of(name))
+    fields.pop("quantization_config", None)
     (architecture,) = fields["architectures"]
     config = transformers.AutoConfig.for_model(**fields)
     with torch.device("meta"):

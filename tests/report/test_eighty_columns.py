@@ -329,7 +329,9 @@ def said_in(project: Path, width: int) -> Iterator[tuple[int, list[str]]]:
     yield seen(width, "mask", "~causal & block(3)", "--length", "30", "--code")
     config = project / "made/gpt2"
     config.mkdir(parents=True)
-    shutil.copy(ROOT / "tests/parity/published/gpt2.json", config / "config.json")
+    shutil.copy(
+        ROOT / "tests/parity/published/hub/openai-community--gpt2.json", config / "config.json"
+    )
     yield seen(width, "import", "made/gpt2", "--no-test", "--name", "imported_once")
     (project / "specs/small.yaml").unlink()
     yield seen(width, "check", "--names", "--jobs", "1")
