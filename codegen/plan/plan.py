@@ -47,6 +47,7 @@ class Cost:
     flops_train: int  # a unit, forward and backward
     weight_bytes: int  # float32
     weight_bytes_bf16: int
+    trained_parameters: int = 0  # where some are frozen; 0: all
     kv_cache_bytes: int = 0  # a sequence of full length, bfloat16; of a model that decodes
     training_bytes: int = 0  # float32 weights, their average, gradients and optimizer state
     unit: str = "token"  # that FLOPs are counted for
