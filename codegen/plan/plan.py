@@ -191,6 +191,26 @@ class Plan:
         return tuple(option.name for option in self.options if option.least == 0)
 
     @property
+    def beginnings(self) -> tuple[str, ...]:
+        """The options that say how a run begins, the first of which the others go with."""
+        return tuple(option.name for option in self.options if option.begins)
+
+    @property
+    def writes_there(self) -> bool:
+        """Whether a script writes models down as transformers does."""
+        return any(file.path == "export.py" for file in self.files)
+
+    @property
+    def task_there(self) -> str | None:
+        """What peft calls the task, of those that it asks no more of."""
+        return {"causal-lm": "CAUSAL_LM", "seq2seq-lm": "SEQ_2_SEQ_LM"}.get(self.task.name)
+
+    @property
+    def finetunes(self) -> bool:
+        """Whether a part of the model learns little unless the rest starts from weights."""
+        return any(technique.name == "finetune" for technique in self.techniques)
+
+    @property
     def fractions(self) -> tuple[str, ...]:
         """The options that are parts of one."""
         return tuple(option.name for option in self.options if option.fraction)

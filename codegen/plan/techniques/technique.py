@@ -26,6 +26,7 @@ PLACES = (
     "started",  # of start.py: weights are there to start from
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it
+    "random",  # of the tests: all weights of a model are drawn
 )
 
 

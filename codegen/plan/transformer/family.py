@@ -62,7 +62,7 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
         transformer_tests(network, kernels),
         kernels,
         checkpoint,
-        (*router_techniques(network), *finetune_techniques(network)),
+        (*router_techniques(network), *finetune_techniques(network, named=checkpoint is not None)),
     )
 
 

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 
 from codegen.errors import Diagnostic, SpecError
 from codegen.plan.tables import ConfigField, Parameter, Start
-from codegen.plan.tasks.task import TaskPlan
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.transformer.finetune_plan import FinetunePlan, matches
 from codegen.plan.transformer.init_rules import init_plan
@@ -19,6 +20,7 @@ from codegen.spec.techniques.finetune import LOW_RANK, Finetune
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
 FOLDER = "techniques/finetune"
+ADAPTER = FilePlan("adapter.py", f"{FOLDER}/adapter.py.jinja", roots=("main",))
 PROJECTION = re.compile(  # of a block: the sublayer, and the name of a projection in it
     r"(?:encoder\.|decoder\.)?blocks\.\d+\.(attention|cross_attention|mlp|mlp\.shared|conv)"
     r"\.(\w+)\.weight"
@@ -27,7 +29,9 @@ STACKED = re.compile(r".*\.experts\.(\w+)")
 OF_ATTENTION_AND_MLPS = ("attention", "cross_attention", "mlp", "mlp.shared")
 OTHERS = ("router", "shared_gate")  # of MLPs: they choose, and project nothing
 ADDED = {"lora": ("*.lora_a", "*.lora_b"), "dora": ("*.lora_a", "*.lora_b", "*.magnitude")}
-TINY_RANK = 2
+WITH_CLASSES = ("sequence-classification", "tagging", "image-classification")
+OF_HEADS = ("head.*", "head_*", "distillation_head.*")
+TINY_RANK, TINY_ALPHA = 2, 1.0
 KAIMING, ZEROS, LENGTHS = Start("kaiming"), Start("zeros"), Start("ones")
 
 
@@ -44,7 +48,7 @@ def finetuned(network: TransformerNetwork, loaded: LoadedSpec) -> TransformerNet
         rooted=said.scaling == "rslora",
         dropout=said.dropout > 0,
         added=ADDED.get(said.method, ()),
-        trained=tuple(said.train or ()),
+        trained=_trained(said, spec.task, network.parameters),
         left=tuple(said.freeze or ()),
     )
     rows = tuple(_with_added(network.parameters, plan, said.rank))
@@ -58,6 +62,14 @@ def finetuned(network: TransformerNetwork, loaded: LoadedSpec) -> TransformerNet
         finetune=plan,
     )
     return replace(made, encoder=made.encoder and replace(made.encoder, finetune=plan))
+
+
+def _trained(said: Finetune, task: str, rows: Iterable[Parameter]) -> tuple[str, ...]:
+    """Patterns of what is trained besides: of a classifier, whose head is new, by default that."""
+    if said.train is not None or said.method not in LOW_RANK or task not in WITH_CLASSES:
+        return tuple(said.train or ())
+    names = [row.name for row in rows]
+    return tuple(one for one in OF_HEADS if any(fnmatchcase(name, one) for name in names))
 
 
 def _targets(said: Finetune, network: TransformerNetwork, loaded: LoadedSpec) -> tuple[str, ...]:
@@ -118,7 +130,7 @@ def _with_fields(fields: Iterable[ConfigField], said: Finetune) -> Iterator[Conf
         if field.name == "init_std":
             rank, alpha = said.rank, float(said.alpha)
             yield ConfigField("lora_rank", "int", rank, min(rank, TINY_RANK))
-            yield ConfigField("lora_alpha", "float", alpha, alpha)
+            yield ConfigField("lora_alpha", "float", alpha, TINY_ALPHA)
             if said.dropout:
                 rate = float(said.dropout)
                 yield ConfigField("lora_dropout", "float", rate, rate)
@@ -156,17 +168,25 @@ def _check_patterns(
         raise SpecError(Diagnostic("nothing is left to be trained", where, "freeze less"))
 
 
-def finetune_techniques(network: TransformerNetwork) -> Iterator[TechniquePlan]:
-    """What fine-tuning puts into a package beside the model."""
+def finetune_techniques(
+    network: TransformerNetwork, *, named: bool
+) -> Iterator[TechniquePlan]:
+    """What fine-tuning puts into a package; `named`: another library has names for its weights."""
     plan = network.finetune
     if plan is None:
         return
-    places = ("read_there", "written_there") if plan.low_rank else ()
-    places += ("started",) if plan.method == "dora" else ()
+    places: tuple[str, ...] = ()
+    if plan.low_rank and named:
+        places = ("imports", "built", "read_there", "written_there")
+    if plan.method == "dora":
+        places += ("started", "random")
+    help = "with --from: a folder of peft's, whose adapter is gone on from"
     yield TechniquePlan(
         name="finetune",
         parts={place: f"{FOLDER}/{place}.py.jinja" for place in places},
         draws=False,
+        options=(OptionPlan("adapter", "str", "", help, begins=True),) if "built" in places else (),
+        files=(ADAPTER,) if plan.low_rank else (),
         tests=(f"{FOLDER}/tests.py.jinja",),
     )
 

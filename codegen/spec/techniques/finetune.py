@@ -49,7 +49,8 @@ class Finetune(Vocabulary):
     train: Names | None = Field(
         None,
         description="patterns of names of parameters, such as `head.*`, that are trained although "
-        "the method or `freeze` leaves them as they are",
+        "the method or `freeze` leaves them as they are; by default of `lora` and `dora` the head "
+        "of a classifier",
     )
 
 
