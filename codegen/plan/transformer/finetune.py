@@ -79,8 +79,8 @@ def _targets(said: Finetune, network: TransformerNetwork, loaded: LoadedSpec) ->
     stacked = {m[1] for row in network.parameters if (m := STACKED.fullmatch(row.name))}
     if said.targets is None:
         places = {name: place for place, name in reversed(found)}
-        names = tuple(n for n in there if places[n] in OF_ATTENTION_AND_MLPS and n not in stacked)
-        return names
+        return tuple(n for n in there if places[n] in OF_ATTENTION_AND_MLPS and n not in stacked)
+    findings = []
     for index, name in enumerate(said.targets):
         if name in stacked:
             why = f"experts have their `{name}` stacked in one tensor, which nothing is added to"
@@ -92,7 +92,9 @@ def _targets(said: Finetune, network: TransformerNetwork, loaded: LoadedSpec) ->
             continue
         names = ", ".join(one for one in there if one not in stacked)
         where = loaded.tree.position(("train", "finetune", "targets", index))
-        raise SpecError(Diagnostic(why, where, f"there are {names}"))
+        findings.append(Diagnostic(why, where, f"there are {names}"))
+    if findings:
+        raise SpecError(findings)
     return tuple(dict.fromkeys(said.targets))
 
 
