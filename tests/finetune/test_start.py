@@ -28,8 +28,9 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "pairs": {"task": "seq2seq-lm", "model": {**SHAPE, **HEADS}},
     "network": {
         "family": "network",
-        "task": "classification",
-        "model": {"inputs": 2, "classes": 2, "layers": [{"linear": 8}, "relu", "linear"]},
+        "task": "regression",
+        "data": {"inputs": ["x"], "target": "y"},
+        "model": {"layers": [{"linear": 8}, "relu", "linear"]},
     },
 }
 OPTIONS = ["--batch", "2", "--steps", "4", "--eval-every", "4", "--log-every", "1"]
@@ -74,13 +75,10 @@ def test_a_run_of_each_family_starts_from_one_of_its_own(
     family: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("pairs").write_text("".join(f"{n} bottles\t{n - 1} left\n" for n in range(40)))
-    rows = "".join(f"{n % 7},{n % 5},{int(n % 7 > n % 5)}\n" for n in range(60))
-    Path("rows.csv").write_text(f"x,y,label\n{rows}")
+    Path("rows.csv").write_text("x,y\n" + "".join(f"{n % 7},{n % 5}\n" for n in range(60)))
     data = {"pairs": "pairs", "network": "rows.csv"}.get(family, "text")
     spec = {"name": f"own_{family}", **FAMILIES[family]}
     text = ["--tokenizer", "char"] if family != "network" else []
-    if family == "network":
-        spec["data"] = {"inputs": ["x", "y"], "target": "label"}
     (train,) = built(spec, "train")
     assert trained(train, *text, "--out", "first", data=data) == 0
     assert "starting from" not in capsys.readouterr().out
@@ -100,7 +98,7 @@ def test_one_file_is_started_from_and_the_tokenizer_beside_it_is_the_default(
 ) -> None:
     (train,) = built(spec_of("one_file"), "train")
     assert trained(train, "--out", "first") == 0
-    Path("other").write_text("green walls are left hanging. " * 60)  # has fewer characters
+    Path("other").write_text("green walls on the bottle. " * 60)  # has fewer characters
     last = Path("first/checkpoint.safetensors")
     run = started(train, "--from", str(last), data="other")
     known = json.loads(Path("first/tokenizer.json").read_text())["characters"]
@@ -108,11 +106,11 @@ def test_one_file_is_started_from_and_the_tokenizer_beside_it_is_the_default(
     saved = load_file(last)
     assert all(torch.equal(t, saved[name]) for name, t in weights_of(run).items())
     capsys.readouterr()
-    raw = bytearray(last.read_bytes())
+    best = Path("first/best.safetensors")
+    raw = bytearray(best.read_bytes())
     raw[-3] ^= 1
-    last.write_bytes(raw)
-    given = [*OPTIONS, "--data", "other", "--out", "x", "--from", str(last)]
-    assert train.main(given) == 2
+    best.write_bytes(raw)
+    assert trained(train, "--from", "first", "--out", "x", data="other") == 2
     assert "is damaged" in capsys.readouterr().err
 
 
@@ -202,7 +200,8 @@ def test_a_classifier_starts_from_an_encoder_that_was_trained_before(
     run = started(second, "--from", "first", data="labelled.tsv")
     said = capsys.readouterr().out
     assert "new: head.bias (3,), head.weight (3, 16)" in said
-    assert "not used: head_bias" in said and "head_transform.weight (16, 16)" in said
+    unused = said.partition("not used: ")[2].splitlines()[0]
+    assert "head_bias (26,)" in unused and "head_transform.weight (16, 16)" in unused
     before = best_of("first")
     for name, tensor in weights_of(run).items():
         assert ".head" in name or torch.equal(tensor, before[name]), name
@@ -224,7 +223,8 @@ def test_folders_of_transformers_and_what_was_imported_of_them_are_started_from(
     encoder.save_pretrained("hub", max_shard_size="20KB")
     assert Path("hub/model.safetensors.index.json").is_file()  # of several files
     Path("specs").mkdir()
-    made = import_folder(Path("hub"), Project(Path.cwd()), name="imported", test=False)
+    project = Project(Path.cwd(), Path("specs"), Path("generated"))
+    made = import_folder(Path("hub"), project, name="imported", test=False)
     assert made.weights == Path.cwd() / "weights/imported"
     model = {
         "vocab_size": 99, "context_length": 32, "d_model": 16, "layers": 2, "classes": 3,
@@ -236,7 +236,7 @@ def test_folders_of_transformers_and_what_was_imported_of_them_are_started_from(
         "final_norm": False, "pooling": "class",
     }  # fmt: skip
     spec = {"name": "of_bert", "task": "sequence-classification", "model": model}
-    spec |= {"data": {"tokenizer": "char"}, "checkpoint": {"huggingface": "bert"}}
+    spec |= {"data": {"tokenizer": "char"}, "checkpoint": {"huggingface": "bert.sequence-classification"}}
     train, weights = built(spec, "train", "weights")
     Path("labelled.tsv").write_text("".join(f"{n} bottles\t{n % 3}\n" for n in range(40)))
     runs = []
