@@ -88,8 +88,13 @@ def diff(a: Path, b: Path, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Spec to start from: a path or a name, of this project's or of tgen's own.",
 )
+@click.option(
+    "--finetune",
+    type=click.Choice(["lora", "dora"]),
+    help="Of weights that are there it trains what it adds to them.",
+)
 @set_option
-def new(name: str, start: Path, overrides: Sequence[str]) -> None:
+def new(name: str, start: Path, finetune: str | None, overrides: Sequence[str]) -> None:
     """Write a spec that starts from another and says what differs.
 
     It extends one of this project and says only what differs; of any other it is a copy.
@@ -102,7 +107,10 @@ def new(name: str, start: Path, overrides: Sequence[str]) -> None:
     from codegen.commands import new as scaffold
     from codegen.commands.asked import project_of
 
-    path = scaffold.write_variant(name, start, overrides, project_of([]))
+    more = any("finetune." in override.partition("=")[0] for override in overrides)
+    field = "train.finetune.method" if more else "train.finetune"
+    said = (*overrides, f"{field}={finetune}") if finetune else overrides
+    path = scaffold.write_variant(name, start, said, project_of([]))
     report.new_text(os.path.relpath(path))
 
 

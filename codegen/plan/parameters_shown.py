@@ -35,7 +35,8 @@ def _cells(parameter: Parameter) -> tuple[str, ...]:
     init = parameter.init
     starts = f"std {init.std:.3g}" if init.kind == "normal" else init.kind
     shape = " x ".join(f"{n:,}" for n in parameter.shape)
-    return shape, human(parameter.count).strip(), starts, parameter.group
+    group = parameter.group if parameter.trained else "frozen"
+    return shape, human(parameter.count).strip(), starts, group
 
 
 def _modules(held: Held) -> list[tuple[str, Held]]:

@@ -47,6 +47,7 @@ class Cost:
     flops_train: int  # a unit, forward and backward
     weight_bytes: int  # float32
     weight_bytes_bf16: int
+    trained_parameters: int = 0  # where some are frozen; 0: all
     kv_cache_bytes: int = 0  # a sequence of full length, bfloat16; of a model that decodes
     training_bytes: int = 0  # float32 weights, their average, gradients and optimizer state
     unit: str = "token"  # that FLOPs are counted for
@@ -188,6 +189,26 @@ class Plan:
     def may_be_zero(self) -> tuple[str, ...]:
         """The options that are whole numbers from zero, and not from one."""
         return tuple(option.name for option in self.options if option.least == 0)
+
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        """The options that say how a run begins, the first of which the others go with."""
+        return tuple(option.name for option in self.options if option.begins)
+
+    @property
+    def writes_there(self) -> bool:
+        """Whether a script writes models down as transformers does."""
+        return any(file.path == "export.py" for file in self.files)
+
+    @property
+    def task_there(self) -> str | None:
+        """What peft calls the task, of those that it asks no more of."""
+        return {"causal-lm": "CAUSAL_LM", "seq2seq-lm": "SEQ_2_SEQ_LM"}.get(self.task.name)
+
+    @property
+    def finetunes(self) -> bool:
+        """Whether a part of the model learns little unless the rest starts from weights."""
+        return any(technique.name == "finetune" for technique in self.techniques)
 
     @property
     def fractions(self) -> tuple[str, ...]:

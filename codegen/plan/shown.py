@@ -32,6 +32,8 @@ def _cost_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{cost.parameters:,}{more}"
     if cost.active_parameters != cost.parameters:
         yield f"parameters that a {cost.unit} meets", f"{cost.active_parameters:,}"
+    if cost.trained_parameters:
+        yield "parameters that are trained", f"{cost.trained_parameters:,}"
     yield f"FLOPs per {cost.unit}, forward", human_flops(cost.flops_forward)
     yield f"FLOPs per {cost.unit}, training", human_flops(cost.flops_train)
     yield "weights, float32", human_bytes(cost.weight_bytes)

@@ -80,12 +80,12 @@ def schedule_plan(said: Schedule | Steps | OneCycle, steps: int | None) -> Sched
 def training_bytes(parameters: Iterable[Parameter], train: TrainPlan, *, averaged: bool) -> int:
     """Of float32 weights, gradients, what the optimizers remember and an average of weights."""
     rows = tuple(parameters)
-    count = sum(row.count for row in rows)
-    by_muon = sum(row.count for row in rows if row.group == "matrix")
-    moments = train.optimizer.moments * count
+    count, trained = sum(row.count for row in rows), sum(row.count for row in rows if row.trained)
+    by_muon = sum(row.count for row in rows if row.trained and row.group == "matrix")
+    moments = train.optimizer.moments * trained
     if train.optimizer.kind == "muon":
-        moments += count - by_muon  # AdamW's second
-    return 4 * (2 * count + moments + averaged * count)
+        moments += trained - by_muon  # AdamW's second
+    return 4 * (count + trained + moments + averaged * count)
 
 
 def device_peaks(target: Target) -> dict[str, float]:

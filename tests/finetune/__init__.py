@@ -1,0 +1,1 @@
+"""Fine-tuning: starting from weights, what is added to them, and what is frozen."""

@@ -22,6 +22,7 @@ class OptionPlan:
     help: str
     least: int = 1  # of a whole number
     fraction: bool = False  # whether it is a part of one
+    begins: bool = False  # whether it says how a run begins, and nothing where one goes on
 
     @property
     def flag(self) -> str:

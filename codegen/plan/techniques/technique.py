@@ -24,6 +24,10 @@ PLACES = (
     "measured",  # it is, and its weights are kept if they are the best
     "saved",  # the tensors of a checkpoint, before they are written
     "ended",  # the last step is done
+    "started",  # of start.py: weights are there to start from
+    "read_there",  # of weights.py: another library's weights are in the model
+    "written_there",  # of weights.py: before they are written for it
+    "random",  # of the tests: all weights of a model are drawn
 )
 
 

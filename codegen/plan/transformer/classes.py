@@ -59,6 +59,9 @@ def imports_of(network: TransformerNetwork) -> tuple[ImportPlan, ...]:
         names = [f.prefix + kind for f in network.functions for kind in kinds]
         more = ("alibi_slopes", "MaskInputs", "document_bounds")
         found.append(ImportPlan(".attention", (*names, *more)))
+    if network.finetune:
+        found.append(ImportPlan("collections.abc", ("Collection", "Iterable")))
+        found.append(ImportPlan("fnmatch", ("fnmatchcase",)))
     if network.operations:
         found.append(ImportPlan(".ops", network.operations))
     return tuple(found)
@@ -69,6 +72,7 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
     yield ClassPlan("names", "transformer/names.py.jinja", network)
     yield ClassPlan("Config", "package/config.py.jinja", network)
     yield from _functions(network)
+    yield from _finetuned(network)
     encoder = network.encoder
     if network.recomputed:
         yield ClassPlan("recomputed", "transformer/recomputed.py.jinja", network)
@@ -97,6 +101,15 @@ def classes_of(network: TransformerNetwork) -> Iterator[ClassPlan]:
         yield ClassPlan(attention.class_name, attention.template, network, attention)
     yield from _blocks(network)
     yield from _ends(network)
+
+
+def _finetuned(network: TransformerNetwork) -> Iterator[ClassPlan]:
+    """What is added to projections, and which parameters are trained."""
+    if plan := network.finetune:
+        folder = "techniques/finetune"
+        if plan.low_rank:
+            yield ClassPlan(plan.class_name, f"{folder}/linear.py.jinja", network)
+        yield ClassPlan("is_trained", f"{folder}/is_trained.py.jinja", network)
 
 
 def _functions(network: TransformerNetwork) -> Iterator[ClassPlan]:

@@ -20,6 +20,7 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Co
     """Counts from the parameter table; a multiply-add is two FLOPs, masked pairs cost nothing."""
     count = sum(p.count for p in network.parameters)
     active = sum(active_count(network, p) for p in network.parameters)
+    trained = sum(p.count for p in network.parameters if p.trained)
     length = network.context_length
     forward = forward_flops(network, model, length)
     cache = sum(
@@ -31,6 +32,8 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Co
         count,
         forward,
         active_parameters=active,
+        flops_train=training_flops(network, model, length),
+        trained_parameters=trained if trained < count else 0,
         kv_cache_bytes=BFLOAT16 * cache,
         unit="image" if network.image else "token",
     )
@@ -65,6 +68,14 @@ def forward_flops(network: TransformerNetwork, model: TransformerModel, length: 
     if whole:
         return 2 * matrices + besides  # what is pooled is little beside all tokens
     return 2 * (matrices + head) + besides
+
+
+def training_flops(network: TransformerNetwork, model: TransformerModel, length: int) -> int:
+    """Forward and backward: frozen matrices have no gradients, though what they read has."""
+    forward = forward_flops(network, model, length)
+    frozen = [p for p in network.parameters if not p.trained and p.group in ("matrix", "head")]
+    per_image = network.image.tokens if network.image else 1
+    return 3 * forward - 2 * per_image * sum(active_count(network, p) for p in frozen)
 
 
 def active_count(network: TransformerNetwork, parameter: Parameter) -> int:

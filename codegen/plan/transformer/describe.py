@@ -60,6 +60,9 @@ PAPERS = {
     "longrope": "Ding et al., LongRoPE (arXiv:2402.13753)",
     "parallel": "Wang and Komatsuzaki, GPT-J-6B (2021)",
     "conv": "Liquid AI, LFM2 Technical Report (arXiv:2511.23404), section 2",
+    "lora": "Hu et al., LoRA (arXiv:2106.09685)",
+    "dora": "Liu et al., DoRA (arXiv:2402.09353)",
+    "rslora": "Kalajdzievski, A Rank Stabilization Scaling Factor (arXiv:2312.03732)",
     "gate": "Qiu et al., Gated Attention for Large Language Models (arXiv:2505.06708)",
 }
 KINDS = {
@@ -117,6 +120,10 @@ SCALINGS = {
     "longrope": ("LongRoPE scaling", "longrope"),
     "proportional": ("only the fastest pairs turning", "rope"),
 }
+METHODS = {
+    "lora": "low-rank updates",
+    "dora": "low-rank updates and the lengths of rows",
+}
 PLACEMENTS = {
     "pre": "before each sublayer",
     "post": "on each sublayer's output",
@@ -138,6 +145,7 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
         *_layout(network),
         *_experts(network),
         *_ends(network),
+        *_finetuned(network),
     ]
     papers = dict.fromkeys(key for _, keys in facts for key in keys)
     return Description(
@@ -146,6 +154,18 @@ def describe_transformer(name: str, network: TransformerNetwork) -> Description:
         tuple(PAPERS[key] for key in papers),
         tuple(_remarks(network)),
     )
+
+
+def _finetuned(network: TransformerNetwork) -> Iterator[Fact]:
+    """What of it is trained, if not all."""
+    if plan := network.finetune:
+        if not plan.low_rank:
+            yield f"{', '.join(plan.left)} stay as weights have them", ()
+            return
+        names = f"{', '.join(plan.targets[:-1])} and {plan.targets[-1]}"
+        names = names if plan.targets[1:] else plan.targets[0]
+        rooted = ("rslora",) if plan.rooted else ()
+        yield f"of frozen weights, {METHODS[plan.method]} of {names}", (plan.method, *rooted)
 
 
 def _remarks(network: TransformerNetwork) -> Iterator[str]:

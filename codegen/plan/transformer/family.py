@@ -13,11 +13,16 @@ from codegen.plan.kernels.kernel_plan import kernel_plan, kernels_of, layer_of
 from codegen.plan.kernels.own_tiles import with_own_tiles
 from codegen.plan.plan import Plan
 from codegen.plan.tasks import task_plan
-from codegen.plan.transformer.cost import forward_flops, transformer_cost
+from codegen.plan.transformer.cost import training_flops, transformer_cost
 from codegen.plan.transformer.describe import describe_transformer
 from codegen.plan.transformer.doubtful import warn_of_doubts
 from codegen.plan.transformer.empty_rows import warn_of_empty_rows
 from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
+from codegen.plan.transformer.finetune import (
+    finetune_techniques,
+    finetuned,
+    with_learned,
+)
 from codegen.plan.transformer.lower import lower_network
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.package import transformer_files, transformer_tests
@@ -41,22 +46,23 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
         network = replace(network, parameters=with_layout(network.parameters, checkpoint))
         said = spec.model_dump(mode="json", exclude_unset=True)
         checkpoint = replace(checkpoint, said=json.dumps(said))
+    network = finetuned(network, loaded)
     kernels = with_own_tiles(kernel_plan(network, spec.target), loaded)
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)
     own = spec.data.context_length if isinstance(spec.data, TextData) else None
-    flops = forward_flops(network, spec.model, own or network.context_length)
+    flops = training_flops(network, spec.model, own or network.context_length)
     return whole_plan(
         loaded,
         network,
-        task_plan(spec, network, 3 * flops),
+        with_learned(task_plan(spec, network, flops), network),
         describe_transformer(spec.name, network),
         transformer_cost(network, spec.model),
         transformer_files(network, kernels),
         transformer_tests(network, kernels),
         kernels,
         checkpoint,
-        router_techniques(network),
+        (*router_techniques(network), *finetune_techniques(network, named=checkpoint is not None)),
     )
 
 

@@ -9,7 +9,7 @@ from codegen.plan.tables import InitPlan, Parameter, Start
 from codegen.plan.transformer.parameter_rows import normal
 from codegen.spec.transformer.vocabulary import TransformerModel
 
-KINDS = ("zeros", "constant", "ones", "normal")  # as rules that don't depend on each other follow
+KINDS = ("kaiming", "zeros", "constant", "ones", "normal")  # as rules that don't depend on each other follow
 SOURCES = {
     "layer_scale": "layer_scale",
     "embedding_std": "standard deviation embedding_std",
@@ -24,6 +24,11 @@ REASONS = {  # of what starts at zero
     "distillation_head": "all {targets} start equally likely",
     "grid_bias": "at first no place is nearer than another",
     "alpha_p, alpha_n": "softplus makes slopes of them",
+}
+ADDED = {  # to frozen weights
+    "lora_a": "uniform, as nn.Linear's own weights",
+    "lora_b": "zero: at first nothing is added",
+    "magnitude": "the length of each row of the weight",
 }
 TOGETHER = {
     "norm": "norm weights",
@@ -68,6 +73,8 @@ def _words(row: Parameter) -> str:
 
 
 def _how(what: str, start: Start) -> str:
+    if what in ADDED:
+        return ADDED[what]
     if start.kind == "ones":
         return "one"
     if start.kind == "zeros":

@@ -15,6 +15,7 @@ from codegen.plan.transformer.block_plan import BlockPlan, Mixer
 from codegen.plan.transformer.cache import CachePlan, cache_plan
 from codegen.plan.transformer.classes import ClassPlan, classes_of, imports_of
 from codegen.plan.transformer.experts import ExpertsPlan
+from codegen.plan.transformer.finetune_plan import FinetunePlan
 from codegen.plan.transformer.image import ImagePlan
 from codegen.plan.transformer.layer_gate import LayerGatePlan
 from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
@@ -70,6 +71,7 @@ class TransformerNetwork:
     altup: AltUpPlan | None = None  # several streams, of which blocks compute one
     operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
     recomputed: bool = False  # whether gradients make blocks' activations again
+    finetune: FinetunePlan | None = None  # what of it is trained, if not all
 
     @property
     def reads(self) -> dict[str, Read]:
@@ -198,7 +200,8 @@ class TransformerNetwork:
     def drops_numbers(self) -> bool:
         """Whether training drops numbers anywhere."""
         attention = (a.dropout for a in self.attentions)
-        return any((self.dropout, *attention, *(block.dropout for block in self.blocks)))
+        added = self.finetune is not None and self.finetune.dropout
+        return any((self.dropout, added, *attention, *(block.dropout for block in self.blocks)))
 
     @property
     def drops_linearly(self) -> bool:

@@ -32,9 +32,11 @@ def check_switches(spec: TransformerSpec) -> Iterator[Mistake]:
 
 
 def _parts(spec: TransformerSpec) -> Iterator[tuple[BaseModel, list[Key]]]:
-    """Each part of a model with all that it inherits, and where it may be said, nearest first."""
+    """Each part of a model, with all that it inherits, and of its training; where it is said."""
     model = spec.model
     yield from _of_stack(model, [("model",)])
+    if spec.train.finetune:
+        yield spec.train.finetune, [("train", "finetune")]
     if spec.task == "seq2seq-lm":
         yield from _of_stack(encoder_model(model), [("model", "encoder"), ("model",)])
         places: list[Key] = [("model", "cross_attention"), ("model", "attention")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from codegen.spec.techniques.finetune import Finetuned
 from codegen.spec.train import Train
 
 
@@ -14,4 +15,9 @@ class TransformerTrain(Train):
         False,
         description="a block's activations are not kept for its gradients but computed again: less "
         "memory, and steps that take about a quarter longer (arXiv:1604.06174)",
+    )
+    finetune: Finetuned | None = Field(
+        None,
+        description="a run that starts from weights trains a part of them, or what is added to "
+        "them; the method for short",
     )
