@@ -30,6 +30,7 @@ from codegen.plan.transformer.parts import (
 )
 from codegen.plan.transformer.pooling import PoolingPlan
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
+from codegen.spec.tasks.decoders import DECODERS
 
 
 @frozen
@@ -80,7 +81,7 @@ class TransformerNetwork:
     @property
     def decodes(self) -> bool:
         """Whether it makes tokens one by one, with a cache."""
-        return self.task in ("causal-lm", "seq2seq-lm")
+        return self.task in (*DECODERS, "seq2seq-lm")
 
     @property
     def stacks(self) -> tuple[TransformerNetwork, ...]:
