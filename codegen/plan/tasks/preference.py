@@ -1,0 +1,1 @@
+"""preference: of two answers the one that is preferred."""
