@@ -117,7 +117,7 @@ class Plan:
     def one_input(self) -> bool:
         """Whether the model is given tokens or images alone."""
         tasks = (*DECODERS, "masked-lm", "image-classification")
-        return self.task.name in tasks and not self.model.inputs
+        return self.task.name in tasks and not self.model.required
 
     @property
     def auto_class(self) -> str:

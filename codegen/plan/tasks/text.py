@@ -113,7 +113,7 @@ class TextTask(TaskPlan):
     @property
     def documents(self) -> bool:
         """Whether masks tell documents apart."""
-        return DOCUMENTS in self.inputs
+        return DOCUMENTS in self.inputs and not self.answers  # whose rows are one when used
 
 
 @frozen

@@ -67,6 +67,7 @@ def _network(spec: TransformerSpec) -> TransformerNetwork:
     else:
         packs = isinstance(spec.data, ChatData) and spec.data.packing
         network = lower_network(packed(spec.model) if packs else spec.model, spec.task)
+        network = replace(network, packed=packs)
     return recomputed(network) if spec.train.gradient_checkpointing else network
 
 

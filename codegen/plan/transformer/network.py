@@ -71,6 +71,7 @@ class TransformerNetwork:
     altup: AltUpPlan | None = None  # several streams, of which blocks compute one
     operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
     recomputed: bool = False  # whether gradients make blocks' activations again
+    packed: bool = False  # whether training has several texts in a row; else each is one
 
     @property
     def reads(self) -> dict[str, Read]:
@@ -82,6 +83,11 @@ class TransformerNetwork:
     def decodes(self) -> bool:
         """Whether it makes tokens one by one, with a cache."""
         return self.task in (*DECODERS, "seq2seq-lm")
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those of its inputs that have to be said."""
+        return tuple(name for name in self.inputs if not (self.packed and name == "document_ids"))
 
     @property
     def stacks(self) -> tuple[TransformerNetwork, ...]:
