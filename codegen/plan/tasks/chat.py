@@ -47,6 +47,7 @@ class ChatTask(TextTask):
 
     packing: bool = False  # whether several lie in one row
     pairs: bool = False  # whether a row has two answers, of which one is preferred
+    norm: bool = False  # whether their log-probabilities are per token
 
 
 def chat(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:

@@ -22,6 +22,9 @@ def check_chats(spec: TransformerSpec) -> Iterator[Mistake]:
     """A text is a chat, of which nothing is said but its tokens; packed, it is as it were alone."""
     if not isinstance(spec.data, ChatData | PreferenceData):
         return
+    if spec.task == "preference" and spec.model.head.z_loss:
+        message = "the log-probabilities of answers have no such part"
+        yield Mistake(("model", "head", "z_loss"), message, "drop it")
     packed = isinstance(spec.data, ChatData) and spec.data.packing
     yield from dict.fromkeys(_of_masks(spec, packed=packed))
     if packed:
