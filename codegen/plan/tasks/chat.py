@@ -56,7 +56,7 @@ def chat(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     assert isinstance(said, ChatData)
     context = said.context_length or network.context_length
     fields = "of a row: messages, or two as prompt,response; else those that are there"
-    packing = (FilePlan("packing.py", f"{FOLDER}/packing.py.jinja", roots=()),)
+    packing = (FilePlan("packing.py", f"{FOLDER}/packing.py.jinja", roots=("packed",)),)
     return decoder(
         spec,
         network,
