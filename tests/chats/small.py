@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPECIAL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|start_header_id|>"]
 SPECIAL += ["<|end_header_id|>", "<start_of_turn>", "<end_of_turn>", "<|start_of_role|>"]
@@ -41,6 +41,7 @@ def make_tokenizer() -> Tokenizer:
     """Byte-level BPE with a few merges, and the special tokens of several templates."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=340, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
