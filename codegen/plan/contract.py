@@ -27,6 +27,10 @@ class Network(Protocol):
         """What callers say of each row, beside what the task reads."""
 
     @property
+    def required(self) -> tuple[str, ...]:
+        """Those of its inputs that have to be said."""
+
+    @property
     def drops(self) -> bool:
         """Whether training drops numbers or branches at random."""
 

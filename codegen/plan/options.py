@@ -43,7 +43,8 @@ def training_options(
         *_length(train),
         *_optimizer(train),
         *_schedule(train),
-        *_loss(train),
+        *task.of_loss,
+        *_loss(train, task.smooths),
         *(option for technique in techniques for option in technique.options),
         OptionPlan("report", "str", "", "tensorboard or wandb, which then show the figures, too"),
         OptionPlan("log_every", "int", train.log_every, "steps from one log line to the next"),
@@ -74,9 +75,8 @@ def _length(train: TrainPlan) -> Iterator[OptionPlan]:
         yield OptionPlan("steps", "int", train.steps, "steps of the whole run")
 
 
-def _loss(train: TrainPlan) -> Iterator[OptionPlan]:
+def _loss(train: TrainPlan, help: str) -> Iterator[OptionPlan]:
     if train.label_smoothing:
-        help = "part of each target that all classes share"
         yield OptionPlan("label_smoothing", "float", train.label_smoothing, help, fraction=True)
 
 

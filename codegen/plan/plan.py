@@ -16,10 +16,11 @@ from codegen.plan.step import StepPlan
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.train import TrainPlan
+from codegen.spec.tasks.decoders import DECODERS
 
 FLOAT32, BFLOAT16 = 4, 2  # bytes of a number
 AUTO_CLASSES = {
-    "causal-lm": "AutoModelForCausalLM",
+    **dict.fromkeys(DECODERS, "AutoModelForCausalLM"),
     "masked-lm": "AutoModelForMaskedLM",
     "seq2seq-lm": "AutoModelForSeq2SeqLM",
     "sequence-classification": "AutoModelForSequenceClassification",
@@ -118,8 +119,8 @@ class Plan:
     @property
     def one_input(self) -> bool:
         """Whether the model is given tokens or images alone."""
-        tasks = ("causal-lm", "masked-lm", "image-classification")
-        return self.task.name in tasks and not self.model.inputs
+        tasks = (*DECODERS, "masked-lm", "image-classification")
+        return self.task.name in tasks and not self.model.required
 
     @property
     def auto_class(self) -> str:

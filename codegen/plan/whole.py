@@ -28,6 +28,7 @@ from codegen.plan.tasks import TaskPlan
 from codegen.plan.techniques import TechniquePlan, techniques_of
 from codegen.plan.training import train_plan, training_bytes
 from codegen.spec import LoadedSpec, Spec
+from codegen.spec.tasks.decoders import DECODERS
 
 
 def spec_digest(spec: Spec, code: str | None = None) -> str:
@@ -84,7 +85,7 @@ def whole_plan(
             (*task.files, *(file for technique in techniques for file in technique.files)),
             muon=train.optimizer.kind == "muon",
             weights=(NAMED_WEIGHTS if named else WEIGHTS) if with_checkpoint else None,
-            writes=task.name == "causal-lm",
+            writes=task.name in DECODERS,
         ),
         tests=package_tests(tests, task.tests, tried, step.tests, checkpoint=with_checkpoint),
         checkpoint=checkpoint,

@@ -27,10 +27,16 @@ OF_PICTURES = ("super-resolution", "image-to-image")
 OF_IMAGES = ("image-classification", "image-segmentation", *OF_PICTURES)
 OF_ROWS = (*OF_IMAGES, "classification", "regression")
 TAUGHT = (
-    *("causal-lm", "masked-lm", "seq2seq-lm", "tagging"),
+    *("causal-lm", "chat", "masked-lm", "seq2seq-lm", "tagging"),
     *("image-classification", "classification"),
 )
-PixelLoss = Annotated[Literal["l1", "l2"] | None, Only(*OF_PICTURES)]
+OF_PAIRS = ("preference",)
+Loss = Annotated[
+    Annotated[Literal["l1", "l2"], Only(*OF_PICTURES)]
+    | Annotated[Literal["dpo", "dpo_norm"], Only(*OF_PAIRS)]
+    | None,
+    Only(*OF_PICTURES, *OF_PAIRS),
+]
 
 
 class Train(Vocabulary):
@@ -55,13 +61,23 @@ class Train(Vocabulary):
     checkpoint_every: Positive = Field(500, description="steps between checkpoints")
     log_every: Positive = Field(10, description="steps between log lines")
     seed: Count = Field(1337, description="of initialisation and of the order of the data")
-    label_smoothing: Annotated[Rate, Only("image-classification", "classification")] = Field(
-        0.0, description="part of each target that all classes share (arXiv:1512.00567)"
+    label_smoothing: Annotated[
+        Rate, Only("image-classification", "classification", *OF_PAIRS)
+    ] = Field(
+        0.0,
+        description="part of each target that all classes share (arXiv:1512.00567); of pairs, the "
+        "part that may be the wrong way round (conservative DPO)",
     )
-    loss: PixelLoss = Field(
+    loss: Loss = Field(
         None,
         description="of each pixel: its distance (`l1`) or its square (`l2`); by default `l2` "
-        "where pictures become larger, else `l1`",
+        "where pictures become larger, else `l1`. Of each pair: `dpo` (arXiv:2305.18290), the "
+        "default, or `dpo_norm`, of log-probabilities per token (arXiv:2411.15124, section 5)",
+    )
+    beta: Annotated[PositiveFloat, Only(*OF_PAIRS)] = Field(
+        0.1,
+        description="of DPO, how strongly a model is held to the one it began as; of `dpo_norm` "
+        "5 is usual",
     )
     dice: Annotated[Fraction, Only("image-segmentation")] = Field(
         0.0,

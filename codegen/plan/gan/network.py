@@ -72,6 +72,7 @@ class GanNetwork:
     smallest: int = 1  # the least side of a picture
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()  # none of which there are
 
     @property
     def conditional(self) -> bool:

@@ -106,3 +106,4 @@ class LayeredNetwork:
     own: OwnBlocks | None = None  # the user's own classes
     imports: tuple[ImportPlan, ...] = ()
     inputs: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()  # none of which there are

@@ -109,6 +109,7 @@ class RecurrentNetwork:
     problem: str = ""  # what its scores say: single_label, multi_label or regression
     types_of_pairs: bool = False
     inputs: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()  # none of which there are
     prefix: str = ""  # no token sees what comes after it
     prefix_length: None = None
     rereads: tuple[Read, ...] = ()

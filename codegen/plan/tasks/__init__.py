@@ -13,6 +13,8 @@ from codegen.spec.head import SpecHead
 
 TASKS = {  # where each has the function of its name
     "causal-lm": "codegen.plan.tasks.causal_lm",
+    "chat": "codegen.plan.tasks.chat",
+    "preference": "codegen.plan.tasks.preference",
     "masked-lm": "codegen.plan.tasks.masked_lm",
     "seq2seq-lm": "codegen.plan.tasks.seq2seq_lm",
     "image-classification": "codegen.plan.tasks.image_classification",

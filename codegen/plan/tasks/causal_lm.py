@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import FilePlan, TestsPlan
+from codegen.plan.files import TestsPlan
+from codegen.plan.tasks.decoders import FOLDER, decoder
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.tasks.text import (
     CORPUS_FILES,
@@ -14,8 +15,6 @@ from codegen.plan.tasks.text import (
     TextTask,
     TokenNetwork,
     documents_option,
-    sampling_files,
-    sampling_options,
     separator_of,
     tokenizer_option,
     training_command,
@@ -24,32 +23,22 @@ from codegen.spec.head import SpecHead
 from codegen.spec.tasks.causal_lm import CorpusData
 
 
-def _file(name: str, *roots: str) -> FilePlan:
-    return FilePlan(f"{name}.py", f"tasks/causal_lm/{name}.py.jinja", roots)
-
-
-DECODING = (_file("generate"), _file("detokenize"))
-CHAT = (_file("chat"),)
-SPECULATION = (_file("speculate"),)
-SERVER = (_file("slots"), _file("asked"), _file("serve", "main"))
-CHOICES = (_file("choices"),)
-
-
 def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
     """Windows of a text, their targets one token on; sampling goes on from a prompt."""
     said = spec.data
     assert isinstance(said, CorpusData)
     context = said.context_length or network.context_length
     separator = separator_of(said.tokenizer, said.separator)
-    generation = spec.checkpoint.huggingface is not None
     held_out = "fraction of the texts held out, their end"
     documents = DOCUMENTS in network.inputs
-    chats = said.tokenizer == "file"
-    serves = not network.prefix and not network.rereads  # where no row depends on the others
-    takes_back = network.takes_back == "always"
-    speculates = network.bounded and takes_back and not network.prefix
-    return TextTask(
-        name="causal-lm",
+    return decoder(
+        spec,
+        network,
+        data_file=f"{FOLDER}/data.py.jinja",
+        files=(*CORPUS_FILES, *EVALUATE),
+        chats=said.tokenizer == "file",
+        parts={},
+        uses=(("evaluate", "--data other.txt"),),
         data="text",
         commands=(training_command("--data corpus.txt", said),),
         keeps=("tokenizer.json",),
@@ -63,12 +52,6 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         counted_as="tokens",
         loss="loss (nats per token)",
         flops_of="token",
-        uses=(
-            ("sample", "--prompt Once"),
-            ("evaluate", "--data other.txt"),
-            *((("serve", "--port 8000"),) if serves else ()),
-        ),
-        cached=f"{network.context_length:,} tokens",
         flops=flops,
         options=(
             *CORPUS_OPTIONS,
@@ -78,55 +61,18 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             HELD_OUT_OPTION,
         ),
         sizes=(OptionPlan("context_length", "int", context, "tokens per sequence"),),
-        parts={
-            "on_kernels": "tasks/causal_lm/tests/on_kernels.py.jinja",
-            "usage": "tasks/text/usage.md.jinja",
-            "measure": "package/train/measure.py.jinja",
-            "objective": "tasks/text/objective.py.jinja",
-            "scores": "tasks/text/scores.py.jinja",
-            "trained": "tasks/causal_lm/trained.py.jinja",
-        },
-        files=(
-            *sampling_files(
-                "tasks/causal_lm/data.py.jinja", "tasks/causal_lm/sample.py.jinja", generation
-            ),
-            *DECODING,
-            *(CHAT if chats else ()),
-            *(SPECULATION if speculates else ()),
-            *(SERVER if serves else ()),
-            *CORPUS_FILES,
-            *EVALUATE,
-            *(CHOICES if not network.prefix else ()),
-        ),
         tests=TestsPlan(
-            imports=("tasks/causal_lm/tests/imports.py.jinja",),
+            imports=(f"{FOLDER}/tests/imports.py.jinja",),
             constants=(),
             parts=(
                 "tasks/text/tests/fixtures.py.jinja",
                 "tasks/text/tests/loss.py.jinja",
-                "tasks/causal_lm/tests/decoding.py.jinja",
+                f"{FOLDER}/tests/decoding.py.jinja",
                 "package/tests/overfit.py.jinja",
-                "tasks/causal_lm/tests/training.py.jinja",
-                "tasks/causal_lm/tests/sampling.py.jinja",
+                f"{FOLDER}/tests/training.py.jinja",
+                f"{FOLDER}/tests/sampling.py.jinja",
                 EVALUATE_TESTS,
             ),
         ),
-        inputs=network.inputs,
-        prefix=network.prefix,
-        prefix_length=network.prefix_length if network.prefix == "fixed" else None,
         separator=separator,
-        generation=generation,
-        streams=network.carries,
-        bounded=network.bounded,
-        takes_back=takes_back,
-        speculates=speculates,
-        chats=chats,
-        codes=True,
-        sampling=f"Sample from a trained {spec.name}",
-        prompt="prompt",
-        sampling_options=sampling_options(
-            "how many to make",
-            0.8,
-            generation,
-        ),
     )

@@ -35,7 +35,7 @@ class TaskPlan:
     """What a task puts into the frames of a package's files.
 
     `parts` are templates by the place that they are for; `options` come first among the training
-    script's, `sizes` stand with the size of a batch. A `unit` is what speed is counted in.
+    script's, `sizes` stand with the size of a batch, `of_loss` say how it is made. A `unit` is what speed is counted in.
     """
 
     name: str  # as specs say it, such as causal-lm
@@ -55,6 +55,7 @@ class TaskPlan:
     tests: TestsPlan  # its first part defines random_inputs and random_targets
     toy_lr: float = 1e-2  # at which a toy model learns a batch by heart
     sizes: tuple[OptionPlan, ...] = ()
+    of_loss: tuple[OptionPlan, ...] = ()
     uses: tuple[tuple[str, str], ...] = ()  # of a trained model: a module, and what it is asked
     keeps: tuple[str, ...] = ()  # files beside checkpoints without which a model is of no use
     cached: str = ""  # what the plan's cost counts the bytes of a cache for
@@ -66,6 +67,7 @@ class TaskPlan:
     rows_in: str = "train.targets"  # of the data: what is as long as there are rows to train on
     counted_as: str = ""  # what these are, in a word; "": rows
     batch_class: str = "Batch"  # what an objective is of, of data.py
+    smooths: str = "part of each target that all classes share"  # what label smoothing is
     draws: bool = False  # whether a step draws numbers from torch for the data
     measures: str = "The mean loss over every target that is held out"  # what an evaluation finds
     lowest: str = "validation loss"  # its main figure, the lower the better

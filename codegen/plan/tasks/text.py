@@ -102,6 +102,7 @@ class TextTask(TaskPlan):
     takes_back: bool = False  # whether decoding can forget whatever it has read last
     speculates: bool = False  # whether a smaller model may guess ahead
     chats: bool = False  # whether a tokenizer's file may say how a chat becomes a text
+    answers: bool = False  # whether what an assistant says in chats is learned
     codes: bool = False  # whether each token is a target, so that losses say what a text costs
 
     @property
@@ -112,7 +113,7 @@ class TextTask(TaskPlan):
     @property
     def documents(self) -> bool:
         """Whether masks tell documents apart."""
-        return DOCUMENTS in self.inputs
+        return DOCUMENTS in self.inputs and not self.answers  # whose rows are one when used
 
 
 @frozen

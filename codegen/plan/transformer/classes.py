@@ -10,12 +10,13 @@ from codegen.plan.tables import ImportPlan
 from codegen.plan.transformer.adapter import AdapterPlan
 from codegen.plan.transformer.block_plan import BlockPlan, Mixer
 from codegen.plan.transformer.parts import AltUpPlan, RopePlan
+from codegen.spec.tasks.decoders import DECODERS
 
 if TYPE_CHECKING:
     from codegen.plan.transformer.network import TransformerNetwork
 
 MODELS = {
-    "causal-lm": "transformer/transformer.py.jinja",
+    **dict.fromkeys(DECODERS, "transformer/transformer.py.jinja"),
     "masked-lm": "transformer/encoder.py.jinja",
     "seq2seq-lm": "transformer/encoder_decoder.py.jinja",
     "image-classification": "transformer/vision.py.jinja",

@@ -13,6 +13,7 @@ from codegen.plan.transformer.short_conv import kernel_of
 from codegen.plan.units import human
 from codegen.spec.masks.reach import plain, window_of
 from codegen.spec.masks.tree import Atom, parse_mask
+from codegen.spec.tasks.decoders import DECODERS
 
 PAPERS = {
     "learned": "Gehring et al., Convolutional Sequence to Sequence Learning (arXiv:1705.03122)",
@@ -66,7 +67,7 @@ PAPERS = {
     "gate": "Qiu et al., Gated Attention for Large Language Models (arXiv:2505.06708)",
 }
 KINDS = {
-    "causal-lm": "a decoder-only transformer",
+    **dict.fromkeys(DECODERS, "a decoder-only transformer"),
     "masked-lm": "a bidirectional transformer encoder",
     "seq2seq-lm": "an encoder-decoder transformer",
     "image-classification": "a vision transformer",
@@ -219,7 +220,8 @@ def _attention(network: TransformerNetwork) -> Iterator[Fact]:
     if network.image:
         yield from _image(network.image)
     elif network.embedding.positions != "none":
-        learned = {"causal-lm": "gpt", "masked-lm": "bert"}.get(network.task, "learned")
+        first = {**dict.fromkeys(DECODERS, "gpt"), "masked-lm": "bert"}
+        learned = first.get(network.task, "learned")
         source = learned if network.embedding.learned else "sinusoids"
         yield f"{network.embedding.positions} positions", (source,)
     if network.rope:

@@ -10,6 +10,7 @@ from codegen.frozen import frozen
 from codegen.spec import LoadedSpec
 from codegen.spec.masks.reach import is_causal
 from codegen.spec.masks.tree import parse_mask
+from codegen.spec.tasks.decoders import DECODERS
 from codegen.spec.transformer.resolve import head_dim, layer_kinds, resolve_block
 from codegen.spec.transformer.stacks import encoder_model
 from codegen.spec.transformer.vocabulary import Block, TransformerModel, TransformerSpec
@@ -94,7 +95,7 @@ def _doubts(spec: TransformerSpec) -> Iterator[_Doubt]:
 
 
 def _stacks(spec: TransformerSpec) -> Iterator[_Stack]:
-    decodes = spec.task in ("causal-lm", "seq2seq-lm")
+    decodes = spec.task in (*DECODERS, "seq2seq-lm")
     if spec.task == "seq2seq-lm":
         yield _Stack(encoder_model(spec.model), ("model", "encoder"), False, "an encoder")
     reader = "a masked language model" if spec.task == "masked-lm" else ""

@@ -30,7 +30,8 @@ from codegen.plan.transformer.routers import router_techniques
 from codegen.plan.transformer.shown import network_of, transformer_shown
 from codegen.plan.whole import whole_plan
 from codegen.spec import LoadedSpec
-from codegen.spec.tasks.text import TextData
+from codegen.spec.tasks.chat import ChatData
+from codegen.spec.transformer.packed import packed
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
 
@@ -50,7 +51,7 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
     kernels = with_own_tiles(kernel_plan(network, spec.target), loaded)
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)
-    own = spec.data.context_length if isinstance(spec.data, TextData) else None
+    own = getattr(spec.data, "context_length", None)  # of tasks of text
     flops = training_flops(network, spec.model, own or network.context_length)
     return whole_plan(
         loaded,
@@ -70,7 +71,9 @@ def _network(spec: TransformerSpec) -> TransformerNetwork:
     if spec.task == "seq2seq-lm":
         network = lower_encoder_decoder(spec)
     else:
-        network = lower_network(spec.model, spec.task)
+        packs = isinstance(spec.data, ChatData) and spec.data.packing
+        network = lower_network(packed(spec.model) if packs else spec.model, spec.task)
+        network = replace(network, packed=packs)
     return recomputed(network) if spec.train.gradient_checkpointing else network
 
 

@@ -25,6 +25,7 @@ from codegen.plan.transformer.parameters import parameter_table
 from codegen.plan.transformer.parts import TemperaturePlan
 from codegen.plan.transformer.pooling import contrast_fields, pooled_fields, pooling_plan
 from codegen.plan.transformer.rope import rope_plans
+from codegen.spec.tasks.decoders import DECODERS
 from codegen.spec.transformer.latent import Latent
 from codegen.spec.transformer.resolve import layer_kinds, resolve_block
 from codegen.spec.transformer.vocabulary import Block, TransformerModel
@@ -43,7 +44,7 @@ def lower_sizes(model: TransformerModel, task: str) -> TransformerNetwork:
     kinds = layer_kinds(model)
     blocks = {kind: resolve_block(model, kind) for kind in dict.fromkeys(kinds)}
     numbers = LayerNumbers(model, kinds, blocks)
-    plans = block_plans(model, blocks, numbers, decodes=task == "causal-lm")
+    plans = block_plans(model, blocks, numbers, decodes=task in DECODERS)
     of_kind = {kind: plan.name for plan in plans for kind in plan.kinds}
     layers = tuple(
         _layer(

@@ -31,6 +31,7 @@ from codegen.plan.transformer.parts import (
 )
 from codegen.plan.transformer.pooling import PoolingPlan
 from codegen.plan.transformer.short_conv_plan import ShortConvPlan
+from codegen.spec.tasks.decoders import DECODERS
 
 
 @frozen
@@ -72,6 +73,7 @@ class TransformerNetwork:
     operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
     recomputed: bool = False  # whether gradients make blocks' activations again
     finetune: FinetunePlan | None = None  # what of it is trained, if not all
+    packed: bool = False  # whether training has several texts in a row; else each is one
 
     @property
     def reads(self) -> dict[str, Read]:
@@ -82,7 +84,12 @@ class TransformerNetwork:
     @property
     def decodes(self) -> bool:
         """Whether it makes tokens one by one, with a cache."""
-        return self.task in ("causal-lm", "seq2seq-lm")
+        return self.task in (*DECODERS, "seq2seq-lm")
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those of its inputs that have to be said."""
+        return tuple(name for name in self.inputs if not (self.packed and name == "document_ids"))
 
     @property
     def stacks(self) -> tuple[TransformerNetwork, ...]:

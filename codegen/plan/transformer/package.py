@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from codegen.plan.files import FilePlan, TestsPlan
 from codegen.plan.kernels.kernel_plan import KernelPlan
 from codegen.plan.transformer.network import TransformerNetwork
+from codegen.spec.tasks.decoders import DECODERS
 
 
 def transformer_files(
@@ -55,7 +56,7 @@ def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[
     if network.pooling:
         yield f"{folder}/pooled.py.jinja"
         yield f"{folder}/token_types.py.jinja"
-    if network.task == "causal-lm":
+    if network.task in DECODERS:
         if network.experts:
             yield f"{folder}/experts.py.jinja"
         if network.head.z_loss and not network.drops_numbers:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-from codegen.spec.masks.atoms import BlockEdge, Constant, Shift
+from codegen.spec.masks.atoms import (
+    Always,
+    BlockEdge,
+    Both,
+    Constant,
+    Edge,
+    Either,
+    Formula,
+    Other,
+    Shift,
+    Stride,
+)
 from codegen.spec.masks.formula import Term, formula_of, terms_of
 from codegen.spec.masks.tree import And, Atom, Mask, Not, Or
 
@@ -94,3 +105,15 @@ def _distances(mask: Mask) -> Distances | None:
             if one is not None and two is not None:
                 return (max(one[0], two[0]), min(one[1], two[1]))
     return None
+
+
+def by_distance(formula: Formula) -> bool:
+    """Whether how far a key is from a query is all that decides: not where in a row they are."""
+    match formula:
+        case Edge(bound):
+            return isinstance(bound, Shift)
+        case Both(left, right) | Either(left, right):
+            return by_distance(left) and by_distance(right)
+        case Other(operand):
+            return by_distance(operand)
+    return isinstance(formula, Always | Stride)

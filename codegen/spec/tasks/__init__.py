@@ -8,6 +8,8 @@ from codegen.spec.tasks.task import Task
 
 TASKS = {  # where each has its Task
     "causal-lm": "codegen.spec.tasks.causal_lm",
+    "chat": "codegen.spec.tasks.chat",
+    "preference": "codegen.spec.tasks.preference",
     "masked-lm": "codegen.spec.tasks.masked_lm",
     "seq2seq-lm": "codegen.spec.tasks.seq2seq_lm",
     "image-classification": "codegen.spec.tasks.image_classification",

@@ -9,6 +9,7 @@ from codegen.spec.masks.formula import formula_of, terms_of
 from codegen.spec.masks.reach import form, plain, shows_the_future, window_of
 from codegen.spec.masks.tree import Mask, parse_mask
 from codegen.spec.mistake import Mistake
+from codegen.spec.tasks.decoders import DECODERS
 from codegen.spec.transformer.check_kv_of import check_kv_of
 from codegen.spec.transformer.check_latent import check_differential, check_latent, check_values
 from codegen.spec.transformer.check_mixers import check_mixers
@@ -85,7 +86,7 @@ def _check_attention(at: Place, spec: TransformerSpec, block: Block) -> Iterator
     yield from _check_heads(at, spec.model, block)
     yield from check_relative_bias(at("attention", "relative_bias"), block.attention)
     yield from _check_qk_norm(at, block)
-    yield from _check_mask(at, block, decodes=spec.task in ("causal-lm", "seq2seq-lm"))
+    yield from _check_mask(at, block, decodes=spec.task in (*DECODERS, "seq2seq-lm"))
 
 
 def _check_heads(at: Place, model: TransformerModel, block: Block) -> Iterator[Mistake]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegen.spec.language import FamilyLanguage
 from codegen.spec.transformer.check_blocks import check_blocks
+from codegen.spec.transformer.check_chats import check_chats
 from codegen.spec.transformer.check_data import check_separator
 from codegen.spec.transformer.check_ends import check_ends
 from codegen.spec.transformer.check_image import check_image
@@ -35,7 +36,7 @@ def expressions() -> str:
 LANGUAGE = FamilyLanguage(
     whole=TransformerSpec,
     tasks=(
-        *("causal-lm", "masked-lm", "seq2seq-lm", "image-classification"),
+        *("causal-lm", "chat", "preference", "masked-lm", "seq2seq-lm", "image-classification"),
         *("sequence-classification", "tagging", "embedding", "image-embedding"),
     ),
     checks=(
@@ -48,6 +49,7 @@ LANGUAGE = FamilyLanguage(
         check_order,
         check_pooling,
         check_separator,
+        check_chats,
         check_switches,
     ),
     knobs=knobs,
