@@ -236,20 +236,26 @@ def test_folders_of_transformers_and_what_was_imported_of_them_are_started_from(
         "final_norm": False, "pooling": "class",
     }  # fmt: skip
     spec = {"name": "of_bert", "task": "sequence-classification", "model": model}
-    spec |= {"data": {"tokenizer": "char"}, "checkpoint": {"huggingface": "bert.sequence-classification"}}
+    spec |= {
+        "data": {"tokenizer": "char"},
+        "checkpoint": {"huggingface": "bert.sequence-classification"},
+    }
     train, weights = built(spec, "train", "weights")
     Path("labelled.tsv").write_text("".join(f"{n} bottles\t{n % 3}\n" for n in range(40)))
     runs = []
     for source in ("hub", "weights/imported"):
         run = started(train, "--from", source, "--tokenizer", "char", data="labelled.tsv")
         said = capsys.readouterr().out
-        assert "new: " in said and "head" in said.partition("new: ")[2] or "classifier" in said
-        assert "not used: " in said
+        new, unused = (
+            said.partition(f"{what}: ")[2].splitlines()[0] for what in ("new", "not used")
+        )
+        assert "(3, 16)" in new and ("head.weight" in new or "classifier.weight" in new)
+        assert "head_bias" in unused or "cls.predictions.bias" in unused
         runs.append({k: v for k, v in weights_of(run).items() if ".head" not in k})
-    there = encoder.state_dict()
+    known = encoder.state_dict()
     saved = weights.save_huggingface(run.model)
-    same = [name for name in saved if name in there]
-    assert len(same) > 30 and all(torch.equal(saved[name], there[name]) for name in same)
+    same = [name for name in saved if name in known]
+    assert len(same) > 30 and all(torch.equal(saved[name], known[name]) for name in same)
     assert all(torch.equal(tensor, runs[1][name]) for name, tensor in runs[0].items())
     given = ["--tokenizer", "char", "--out", "o"]
     fields = json.loads(Path("hub/config.json").read_text())
