@@ -246,9 +246,8 @@ def test_folders_of_transformers_and_what_was_imported_of_them_are_started_from(
     for source in ("hub", "weights/imported"):
         run = started(train, "--from", source, "--tokenizer", "char", data="labelled.tsv")
         said = capsys.readouterr().out
-        new, unused = (
-            said.partition(f"{what}: ")[2].splitlines()[0] for what in ("new", "not used")
-        )
+        new = said.partition("new: ")[2].splitlines()[0]
+        unused = said.partition("not used: ")[2].splitlines()[0]
         assert "(3, 16)" in new and ("head.weight" in new or "classifier.weight" in new)
         assert "head_bias" in unused or "cls.predictions.bias" in unused
         runs.append({k: v for k, v in weights_of(run).items() if ".head" not in k})
