@@ -16,6 +16,7 @@ from codegen.commands.import_ import import_folder
 from codegen.project import Project
 from tests.finetune.beside_peft import TEXT
 from tests.packages import import_package
+from tests.training.two_players import options_of, players, write_stripes
 
 SHAPE = {"vocab_size": 64, "context_length": 16, "d_model": 16, "layers": 2}
 HEADS = {"attention": {"heads": 2}}
@@ -91,6 +92,17 @@ def test_a_run_of_each_family_starts_from_one_of_its_own(
     assert run.step == 0 and not run.optimizers[0].state  # a start, and no run that goes on
     assert trained(train, *given, "--out", "second", data=data) == 0
     assert trained(train, "--out", "second", "--resume", "--steps", "6", data=data) == 0
+
+
+def test_two_networks_that_train_each_other_start_from_their_own() -> None:
+    write_stripes(Path("stripes.npz"))
+    (train,) = built(players("own_players"), "train")
+    assert train.main(options_of(Path.cwd())) == 0
+    again = [*options_of(Path.cwd()), "--from", "out", "--out", "second"]
+    run = train.prepare(train.parse_options(again))
+    before = best_of("out")
+    for name, tensor in weights_of(run).items():
+        assert torch.equal(tensor, before[name]), name
 
 
 def test_one_file_is_started_from_and_the_tokenizer_beside_it_is_the_default(
