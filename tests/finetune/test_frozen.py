@@ -162,7 +162,8 @@ def test_adapters_and_merged_weights_are_written_and_started_from(
         to = f"exported/{source}"
         assert script.main(["--checkpoint", source, "--to", to]) == 0
     one, other = (
-        load_file(f"exported/{source}/model.safetensors") for source in ("out/added", "weights/merged")
+        load_file(f"exported/{source}/model.safetensors")
+        for source in ("out/added", "weights/merged")
     )
     assert one.keys() == other.keys()
     for name, tensor in one.items():

@@ -16,6 +16,7 @@ from codegen.commands.import_ import import_folder
 from codegen.project import Project
 from tests.finetune.beside_peft import TEXT
 from tests.packages import import_package
+from tests.training.two_players import options_of, players, write_stripes
 
 SHAPE = {"vocab_size": 64, "context_length": 16, "d_model": 16, "layers": 2}
 HEADS = {"attention": {"heads": 2}}
@@ -91,6 +92,17 @@ def test_a_run_of_each_family_starts_from_one_of_its_own(
     assert run.step == 0 and not run.optimizers[0].state  # a start, and no run that goes on
     assert trained(train, *given, "--out", "second", data=data) == 0
     assert trained(train, "--out", "second", "--resume", "--steps", "6", data=data) == 0
+
+
+def test_two_networks_that_train_each_other_start_from_their_own() -> None:
+    write_stripes(Path("stripes.npz"))
+    (train,) = built(players("own_players"), "train")
+    assert train.main(options_of(Path.cwd())) == 0
+    again = [*options_of(Path.cwd()), "--from", "out", "--out", "second"]
+    run = train.prepare(train.parse_options(again))
+    before = best_of("out")
+    for name, tensor in weights_of(run).items():
+        assert torch.equal(tensor, before[name]), name
 
 
 def test_one_file_is_started_from_and_the_tokenizer_beside_it_is_the_default(
@@ -236,20 +248,25 @@ def test_folders_of_transformers_and_what_was_imported_of_them_are_started_from(
         "final_norm": False, "pooling": "class",
     }  # fmt: skip
     spec = {"name": "of_bert", "task": "sequence-classification", "model": model}
-    spec |= {"data": {"tokenizer": "char"}, "checkpoint": {"huggingface": "bert.sequence-classification"}}
+    spec |= {
+        "data": {"tokenizer": "char"},
+        "checkpoint": {"huggingface": "bert.sequence-classification"},
+    }
     train, weights = built(spec, "train", "weights")
     Path("labelled.tsv").write_text("".join(f"{n} bottles\t{n % 3}\n" for n in range(40)))
     runs = []
     for source in ("hub", "weights/imported"):
         run = started(train, "--from", source, "--tokenizer", "char", data="labelled.tsv")
         said = capsys.readouterr().out
-        assert "new: " in said and "head" in said.partition("new: ")[2] or "classifier" in said
-        assert "not used: " in said
+        new = said.partition("new: ")[2].splitlines()[0]
+        unused = said.partition("not used: ")[2].splitlines()[0]
+        assert "(3, 16)" in new and ("head.weight" in new or "classifier.weight" in new)
+        assert "head_bias" in unused or "cls.predictions.bias" in unused
         runs.append({k: v for k, v in weights_of(run).items() if ".head" not in k})
-    there = encoder.state_dict()
+    known = encoder.state_dict()
     saved = weights.save_huggingface(run.model)
-    same = [name for name in saved if name in there]
-    assert len(same) > 30 and all(torch.equal(saved[name], there[name]) for name in same)
+    same = [name for name in saved if name in known]
+    assert len(same) > 30 and all(torch.equal(saved[name], known[name]) for name in same)
     assert all(torch.equal(tensor, runs[1][name]) for name, tensor in runs[0].items())
     given = ["--tokenizer", "char", "--out", "o"]
     fields = json.loads(Path("hub/config.json").read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ PROGRAMS = {
     "torchrun": "-m torch.distributed.run --standalone",
 }
 # Of commands that train: a few steps of the small model that each package has for trials.
-SHORT = "--tiny --steps {steps} --batch 2 --log-every 1 --eval-every {steps}"
+SHORT = "--steps {steps} --batch 2 --log-every 1 --eval-every {steps}"
+WHOLE = re.compile(r"--from (weights|checkpoints)/")  # of models that are small themselves
 
 
 def write_programs(folder: Path) -> None:
@@ -54,4 +56,5 @@ def short(command: str) -> str:
         return command
     steps = 4 if "--resume" in command else 2  # what is resumed goes on
     again = "" if "--resume" in command else " --overwrite"
-    return f"{command} {SHORT.format(steps=steps)}{again}"
+    tiny = "" if WHOLE.search(command) else " --tiny"
+    return f"{command}{tiny} {SHORT.format(steps=steps)}{again}"

@@ -7,40 +7,48 @@ from dataclasses import replace
 from pathlib import Path
 
 from codegen.build.rendering import make_plan
-from codegen.plan.techniques import PLACES, TechniquePlan
+from codegen.plan.techniques import PLACES, PLACES_ELSEWHERE, TechniquePlan
 from codegen.project import Project, find_project
 from codegen.render import render_package
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) -> None:
-    (tmp_path / "ours").mkdir()
+def marked_in(
+    spec: str, names: tuple[str, ...], places: tuple[str, ...], folder: Path
+) -> list[str]:
+    """What of two techniques, which put a line into each place, files of a package have."""
+    (folder / "ours").mkdir()
     said = {}
     for technique in ("first", "second"):
-        for place in PLACES:
+        for place in places:
             indents = {"imports": 0, "functions": 0, "batch": 8, "loss": 12, "saved": 8}
             indent = indents.get(place, 4)
             text = f'{" " * indent}"{technique} {place}"\n'
-            (tmp_path / f"ours/{technique}_{place}.jinja").write_text(text)
-        said[technique] = {place: f"{technique}_{place}.jinja" for place in PLACES}
-    plan = make_plan(ROOT / "specs/gpt_char.yaml", find_project(ROOT))
-    project = Project(tmp_path, tmp_path, tmp_path, templates=tmp_path / "ours")
+            (folder / f"ours/{technique}_{place}.jinja").write_text(text)
+        said[technique] = {place: f"{technique}_{place}.jinja" for place in places}
+    plan = make_plan(ROOT / f"specs/{spec}.yaml", find_project(ROOT))
+    project = Project(folder, folder, folder, templates=folder / "ours")
     techniques = tuple(TechniquePlan(name, parts) for name, parts in said.items())
-    names = ("run.py", "train.py")
     texts = render_package(replace(plan, techniques=techniques), project, names)
     for name in names:
         ast.parse(texts[name])
-    made = "\n".join(texts[name] for name in names)
-    found = [
-        line.strip().strip('"')
-        for line in made.splitlines()
-        if line.strip()[:6] in ('"first', '"secon')
-    ]
+    lines = (line.strip() for name in names for line in texts[name].splitlines())
+    return [*dict.fromkeys(x.strip('"') for x in lines if x[:6] in ('"first', '"secon'))]
+
+
+def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) -> None:
+    found = marked_in("gpt_char", ("run.py", "train.py"), PLACES, tmp_path)
     before = ("imports", "state", "built", "ready", "saved", "loaded", "functions")
     order = (*before, "batches", "batch", "loss", "step", "measuring", "measured", "ended")
     assert sorted(order) == sorted(PLACES)
-    assert [*dict.fromkeys(found)] == [f"{name} {place}" for place in order for name in said]
+    assert found == [f"{name} {place}" for place in order for name in ("first", "second")]
+
+
+def test_so_does_each_place_of_other_files(tmp_path: Path) -> None:
+    names = ("start.py", "weights.py", "test_llama.py")
+    found = marked_in("llama", names, PLACES_ELSEWHERE, tmp_path)
+    assert found == [f"{n} {place}" for place in PLACES_ELSEWHERE for n in ("first", "second")]
 
 
 def test_without_a_technique_no_place_leaves_a_trace() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 
-from codegen.plan.techniques.technique import PLACES, TechniquePlan
+from codegen.plan.techniques.technique import PLACES, PLACES_ELSEWHERE, TechniquePlan
 from codegen.spec.head import SpecHead
 
 TECHNIQUES = {  # by the field of `train` that asks for it: where the function of its name is
@@ -26,4 +26,4 @@ def techniques_of(spec: SpecHead) -> Iterator[TechniquePlan]:
             yield getattr(import_module(where), field)(spec, said)
 
 
-__all__ = ["PLACES", "TechniquePlan", "techniques_of"]
+__all__ = ["PLACES", "PLACES_ELSEWHERE", "TechniquePlan", "techniques_of"]

@@ -24,7 +24,9 @@ PLACES = (
     "measured",  # it is, and its weights are kept if they are the best
     "saved",  # the tensors of a checkpoint, before they are written
     "ended",  # the last step is done
-    "started",  # of start.py: weights are there to start from
+)
+PLACES_ELSEWHERE = (  # of other files than train.py and run.py
+    "started",  # of start.py: the weights that a run starts from are read
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it
     "random",  # of the tests: all weights of a model are drawn

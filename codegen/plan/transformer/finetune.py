@@ -8,8 +8,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from codegen.errors import Diagnostic, SpecError
-from codegen.plan.tables import ConfigField, Parameter, Start
 from codegen.plan.files import FilePlan
+from codegen.plan.tables import ConfigField, Parameter, Start
 from codegen.plan.tasks.task import OptionPlan, TaskPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.plan.transformer.finetune_plan import FinetunePlan, matches
@@ -106,9 +106,7 @@ def _projection(row: Parameter) -> tuple[str, str] | None:
     return match[1], match[2]
 
 
-def _with_added(
-    rows: Iterable[Parameter], plan: FinetunePlan, rank: int
-) -> Iterator[Parameter]:
+def _with_added(rows: Iterable[Parameter], plan: FinetunePlan, rank: int) -> Iterator[Parameter]:
     """The rows, each weight of a target followed by those of what is added to it."""
     for row in rows:
         yield row
@@ -170,9 +168,7 @@ def _check_patterns(
         raise SpecError(Diagnostic("nothing is left to be trained", where, "freeze less"))
 
 
-def finetune_techniques(
-    network: TransformerNetwork, *, named: bool
-) -> Iterator[TechniquePlan]:
+def finetune_techniques(network: TransformerNetwork, *, named: bool) -> Iterator[TechniquePlan]:
     """What fine-tuning puts into a package; `named`: another library has names for its weights."""
     plan = network.finetune
     if plan is None:

@@ -9,7 +9,13 @@ from codegen.plan.tables import InitPlan, Parameter, Start
 from codegen.plan.transformer.parameter_rows import normal
 from codegen.spec.transformer.vocabulary import TransformerModel
 
-KINDS = ("kaiming", "zeros", "constant", "ones", "normal")  # as rules that don't depend on each other follow
+KINDS = (
+    "kaiming",
+    "zeros",
+    "constant",
+    "ones",
+    "normal",
+)  # as rules that don't depend on each other follow
 SOURCES = {
     "layer_scale": "layer_scale",
     "embedding_std": "standard deviation embedding_std",

@@ -118,6 +118,14 @@ SYNONYMS = Synonyms(
         "model.image.class_token": "cls_token use_cls_token",
         "train.gradient_checkpointing": "activation_checkpointing checkpoint_activations "
         "use_gradient_checkpointing gradient_checkpoint grad_checkpointing recompute",
+        "train.finetune": "lora peft peft_config lora_config",
+        "train.finetune.rank": "lora_rank lora_r",
+        "train.finetune.alpha": "lora_alpha",
+        "train.finetune.dropout": "lora_dropout",
+        "train.finetune.targets": "target_modules lora_target lora_targets lora_target_modules",
+        "train.finetune.scaling": "use_rslora rslora",
+        "train.finetune.train": "modules_to_save lora_modules_to_save",
+        "train.finetune.freeze": "frozen freeze_layers",
     },
     words={
         "activation": {
