@@ -107,8 +107,7 @@ def write_chats(folder: Path) -> None:
         for n, text in enumerate(asked, 1)
     ]
     pairs = [
-        {"prompt": text, "chosen": f"{2 * n}", "rejected": "no"}
-        for n, text in enumerate(asked, 1)
+        {"prompt": text, "chosen": f"{2 * n}", "rejected": "no"} for n, text in enumerate(asked, 1)
     ]
     for name, rows in (("chats", chats), ("more_chats", chats), ("pairs", pairs)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
