@@ -56,12 +56,12 @@ class Train(Vocabulary):
     checkpoint_every: Positive = Field(500, description="steps between checkpoints")
     log_every: Positive = Field(10, description="steps between log lines")
     seed: Count = Field(1337, description="of initialisation and of the order of the data")
-    label_smoothing: Annotated[
-        Rate, Only("image-classification", "classification", *OF_PAIRS)
-    ] = Field(
-        0.0,
-        description="part of each target that all classes share (arXiv:1512.00567); of pairs, the "
-        "part that may be the wrong way round (conservative DPO)",
+    label_smoothing: Annotated[Rate, Only("image-classification", "classification", *OF_PAIRS)] = (
+        Field(
+            0.0,
+            description="part of each target that all classes share (arXiv:1512.00567); of pairs, the "
+            "part that may be the wrong way round (conservative DPO)",
+        )
     )
     loss: Loss = Field(
         None,

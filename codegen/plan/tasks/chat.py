@@ -22,6 +22,7 @@ EVALUATE = (
     FIGURES,
     ANSWERS,
 )
+NEEDS = "; reading chats needs tokenizers and jinja2"
 CHAT_COMMAND = "--data chats.jsonl --tokenizer tokenizer.json"
 
 
@@ -70,7 +71,8 @@ def chat(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         files=(*CHATS, *(packing if said.packing else ()), *EVALUATE),
         chats=True,
         parts={},
-        uses=(("evaluate", "--data chats.jsonl"),),
+        uses=(("sample", "--chat"), ("evaluate", "--data chats.jsonl")),
+        needs=NEEDS,
         data="chats",
         commands=(CHAT_COMMAND,),
         keeps=LEARNS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.chat import CHATS, EVALUATE, LEARNS, ChatTask, chat_options
+from codegen.plan.tasks.chat import CHATS, EVALUATE, LEARNS, NEEDS, ChatTask, chat_options
 from codegen.plan.tasks.chat import FOLDER as CHAT_FOLDER
 from codegen.plan.tasks.decoders import decoder
 from codegen.plan.tasks.task import OptionPlan
@@ -43,7 +43,8 @@ def preference(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "measure": f"{FOLDER}/measure.py.jinja",
             "reported": f"{FOLDER}/reported.py.jinja",
         },
-        uses=(("evaluate", "--data pairs.jsonl"),),
+        uses=(("sample", "--chat"), ("evaluate", "--data pairs.jsonl")),
+        needs=NEEDS,
         data="pairs of answers",
         commands=(COMMAND,),
         keeps=LEARNS,
