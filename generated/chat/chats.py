@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from .chat import BEGIN, END, Message
 from .files import files_of, kind_of, rows_of, rows_of_parquet
 
+MOST = 500  # sources
 ROLES = {"human": "user", "gpt": "assistant"}  # as others call them
 FIELDS = (("messages",), ("conversations",), ("prompt", "response"), ("prompt", "completion"))
 
@@ -92,6 +93,8 @@ def sources_of(data: Sequence[str], weights: Sequence[str]) -> list[list[Path]]:
     """The files to draw from: all together or, with weights, those of each of --data."""
     if not weights:
         return [files_of(data)]
+    if len(weights) > MOST:
+        raise ValueError(f"--weights has {len(weights)} numbers, more than {MOST}")
     if len(weights) != len(data):
         raise ValueError(f"--weights has {len(weights)} numbers, and --data {len(data)} names")
     return [files_of([name]) for name in data]

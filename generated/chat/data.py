@@ -383,12 +383,13 @@ def sources_of_block(seed: int, block: int, parts: tuple[int, ...]) -> np.ndarra
 
 
 def parts_of(weights: Sequence[float]) -> tuple[int, ...]:
-    """How many of BLOCK rows are of each source, one at least; they differ by less than one."""
+    """How many of BLOCK rows are of each source, one at least; else they differ by less than one."""
     shares = BLOCK * np.array(weights) / sum(weights)
     parts = np.maximum(1, np.floor(shares)).astype(np.int64)
-    while (missing := BLOCK - int(parts.sum())) != 0:
-        most = int(np.argmax(np.sign(missing) * (shares - parts)))
-        parts[most] += np.sign(missing)
+    while parts.sum() < BLOCK:
+        parts[np.argmax(shares - parts)] += 1
+    while parts.sum() > BLOCK:
+        parts[np.argmax(parts)] -= 1
     return tuple(parts.tolist())
 
 

@@ -250,9 +250,9 @@ def finish(run: Run) -> int:
     if not ended:
         print(f"stopped at step {run.step}, {run.kept()}")
         return 130
-    print(f"best validation loss {run.best:.4f}; sample with")
+    print(f"best validation loss {run.best:.4f}; chat with")
     sampling = f"python -m {__package__}.sample --checkpoint {shlex.quote(run.options.out)}"
-    print(sampling if run.data.tokenizer else f"{sampling} --tokenizer tokenizer.json")
+    print(f"{sampling} --chat")
     return 0
 
 
