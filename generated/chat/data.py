@@ -383,7 +383,7 @@ def sources_of_block(seed: int, block: int, parts: tuple[int, ...]) -> np.ndarra
 
 
 def parts_of(weights: Sequence[float]) -> tuple[int, ...]:
-    """How many of BLOCK rows are of each source, one at least; else they differ by less than one."""
+    """How many of BLOCK rows are of each source: as its weight says, but one at least."""
     shares = BLOCK * np.array(weights) / sum(weights)
     parts = np.maximum(1, np.floor(shares)).astype(np.int64)
     while parts.sum() < BLOCK:
