@@ -31,6 +31,7 @@ TAUGHT = (
     *("image-classification", "classification"),
 )
 OF_PAIRS = ("preference",)
+OF_SMOOTHING = ("image-classification", "classification", *OF_PAIRS)
 Loss = Annotated[
     Annotated[Literal["l1", "l2"], Only(*OF_PICTURES)]
     | Annotated[Literal["dpo", "dpo_norm"], Only(*OF_PAIRS)]
@@ -61,9 +62,7 @@ class Train(Vocabulary):
     checkpoint_every: Positive = Field(500, description="steps between checkpoints")
     log_every: Positive = Field(10, description="steps between log lines")
     seed: Count = Field(1337, description="of initialisation and of the order of the data")
-    label_smoothing: Annotated[
-        Rate, Only("image-classification", "classification", *OF_PAIRS)
-    ] = Field(
+    label_smoothing: Annotated[Rate, Only(*OF_SMOOTHING)] = Field(
         0.0,
         description="part of each target that all classes share (arXiv:1512.00567); of pairs, the "
         "part that may be the wrong way round (conservative DPO)",

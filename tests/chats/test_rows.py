@@ -180,6 +180,8 @@ def test_sources_are_drawn_by_their_weights_each_in_passes(
     for source in (drawn[first], drawn[~first]):  # each example once in each pass
         for begin in range(0, len(source) - 18, 18):
             assert len({*source[begin : begin + 18]}) == 18
+    assert package[0].parts_of([1e6, 1.0, 1.0, 1.0]) == (997, 1, 1, 1)
+    assert package[0].parts_of([1.0, 1.0, 1.0]) == (334, 333, 333)
     apart = np.concatenate([found.train.drawn(7, part) for part in np.split(slots, [1, 990, 1013])])
     assert (apart == drawn).all()  # by the slot alone, as a resumed run needs it
     assert (found.train.drawn(8, slots) != drawn).any()

@@ -24,6 +24,10 @@ from tests.training.torchvision_reference import declared
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.stem for path in (ROOT / "specs").glob("*.yaml"))
 CLASSES = ("bag", "coat", "shoe")
+CHAT_TEMPLATE = (
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
 CHECKPOINTS = {
     "Llama-3.2-1B": "LlamaConfig",
     "Qwen3-0.6B": "Qwen3Config",
@@ -85,8 +89,29 @@ def write_texts(folder: Path) -> None:
         {"context": f"{n} green", "choices": ["bottles", "wall"], "answer": n % 2} for n in range(4)
     ]
     (folder / "questions.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in questions))
+    write_chats(folder)
     rows = [f"{n},{2 * n}\n" for n in range(1, 41)]
     (folder / "rows.csv").write_text("x,y\n" + "".join(rows))
+
+
+def write_chats(folder: Path) -> None:
+    """Chats and pairs of answers, and the template of a chat beside the tokenizer."""
+    asked = [f"{n}+{n}?" for n in range(1, 41)]  # short, for models at toy size
+    chats = [
+        {
+            "messages": [
+                {"role": "user", "content": text},
+                {"role": "assistant", "content": f"{2 * n}"},
+            ]
+        }
+        for n, text in enumerate(asked, 1)
+    ]
+    pairs = [
+        {"prompt": text, "chosen": f"{2 * n}", "rejected": "no"} for n, text in enumerate(asked, 1)
+    ]
+    for name, rows in (("chats", chats), ("more_chats", chats), ("pairs", pairs)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
 
 
 def write_pictures(folder: Path) -> None:
@@ -159,6 +184,5 @@ def write_checkpoints(folder: Path) -> None:
 
 def write_chat_templates(folder: Path) -> None:
     """Says beside each checkpoint how a chat becomes a text."""
-    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     for checkpoint in (*folder.glob("out/*/"), *folder.glob("weights/*/")):
-        (checkpoint / "chat_template.jinja").write_text(template)
+        (checkpoint / "chat_template.jinja").write_text(CHAT_TEMPLATE)

@@ -183,6 +183,7 @@ ON_MAPS = dict.fromkeys(
     "on a map each `linear` says its own width",
 )
 SAME_FOR = {
+    ("transformer", "preference"): {**DEVICES, "train.loss: dpo": AGAIN},
     ("transformer", "seq2seq-lm"): DEVICES,
     ("transformer", "sequence-classification"): DEVICES,
     ("transformer", "tagging"): DEVICES,

@@ -18,8 +18,10 @@ TASKS = {name: str(load_spec(path, ROOT).spec.task) for name, path in PACKAGES.i
 DRAWN = {  # one of each task
     random.Random(0).choice([name for name, of in TASKS.items() if of == task])
     for task in TASKS.values()
-    if "lm" in task or task in ("embedding", "sequence-classification", "image-classification")
+    if "lm" in task
+    or task in ("chat", "embedding", "sequence-classification", "image-classification")
 }
+CHATS = ("chat", "preference")  # whose template knows a file's tokens alone
 SHORT = ["--tiny", "--steps", "2"]
 
 
@@ -31,7 +33,8 @@ def check_tiny(name: str, capture: pytest.CaptureFixture[str]) -> None:
     given = [*arguments_of(TASKS[name], model.Config.tiny(), data)]
     asked = [field for field in TOKENIZERS if hasattr(options.Options, field)]
     usual = all(getattr(options.Options, field) for field in asked)  # else it asks for one
-    for kind in [""] * usual + ["char", "byte", words()] * bool(asked):
+    kinds = [words()] if TASKS[name] in CHATS else ["char", "byte", words()]
+    for kind in [""] * usual + kinds * bool(asked):
         flags = ("--" + field.replace("_", "-") for field in asked)
         chosen = [part for flag in flags for part in (flag, kind) if kind]
         out = ["--out", f"out/{Path(kind).stem}"]

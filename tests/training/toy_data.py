@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,16 @@ def words() -> str:
     return "words.json"
 
 
+def chats(task: str) -> str:
+    """The path of chats, or of pairs of answers, and the template beside the tokenizer."""
+    template = "{% for m in messages %}{{ m.content }}\n{% endfor %}"
+    Path("chat_template.jinja").write_text(template)
+    names = ("chosen", "rejected") if task == "preference" else ("response",)
+    rows = [{"prompt": line[:9], **dict.fromkeys(names, line[-9:])} for line in LINES]
+    Path("chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return "chats.jsonl"
+
+
 def pixels(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
@@ -40,6 +51,8 @@ def arguments_of(task: str, config: Any, data: ModuleType) -> Iterator[str]:
     if task in ("causal-lm", "masked-lm"):
         Path("corpus.txt").write_text("\n".join(LINES * 4))
         yield from ("--data", "corpus.txt")
+    elif task in ("chat", "preference"):
+        yield from ("--data", chats(task))
     elif task in ("seq2seq-lm", "embedding", "sequence-classification"):
         classed = task == "sequence-classification"
         rows = (f"{line}\t{n % 2 if classed else line[:9]}\n" for n, line in enumerate(LINES))

@@ -38,7 +38,7 @@ def causal_lm(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         files=(*CORPUS_FILES, *EVALUATE),
         chats=said.tokenizer == "file",
         parts={},
-        uses=(("evaluate", "--data other.txt"),),
+        uses=(("sample", "--prompt Once"), ("evaluate", "--data other.txt")),
         data="text",
         commands=(training_command("--data corpus.txt", said),),
         keeps=("tokenizer.json",),

@@ -17,6 +17,12 @@ CHATS = (  # what reads chats, and finds their answers
     FilePlan("trained.py", f"{FOLDER}/trained.py.jinja", roots=()),
     FILES,
 )
+EVALUATE = (
+    FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+    FIGURES,
+    ANSWERS,
+)
+NEEDS = "; reading chats needs tokenizers and jinja2"
 CHAT_COMMAND = "--data chats.jsonl --tokenizer tokenizer.json"
 
 
@@ -62,10 +68,11 @@ def chat(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         network,
         data_file=f"{FOLDER}/data.py.jinja",
         kind=ChatTask,
-        files=(*CHATS, *(packing if said.packing else ()), FIGURES, ANSWERS),
+        files=(*CHATS, *(packing if said.packing else ()), *EVALUATE),
         chats=True,
         parts={},
-        uses=(),
+        uses=(("sample", "--chat"), ("evaluate", "--data chats.jsonl")),
+        needs=NEEDS,
         data="chats",
         commands=(CHAT_COMMAND,),
         keeps=LEARNS,
@@ -90,6 +97,7 @@ def chat(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
                 "package/tests/overfit.py.jinja",
                 f"{FOLDER}/tests/training.py.jinja",
                 f"{FOLDER}/tests/chats.py.jinja",
+                f"{FOLDER}/tests/evaluation.py.jinja",
             ),
         ),
         packing=said.packing,

@@ -50,11 +50,7 @@ def decoder(
     speculates = network.bounded and takes_back and not network.prefix
     return kind(
         name=spec.task,
-        uses=(
-            ("sample", "--prompt Once"),
-            *uses,
-            *((("serve", "--port 8000"),) if serves(network) else ()),
-        ),
+        uses=(*uses, *((("serve", "--port 8000"),) if serves(network) else ())),
         cached=f"{network.context_length:,} tokens",
         parts={
             "on_kernels": f"{FOLDER}/tests/on_kernels.py.jinja",

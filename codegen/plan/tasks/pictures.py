@@ -46,7 +46,7 @@ class PictureTask(TaskPlan):
     scaled: bool = False  # whether what comes out is larger
     least: int = WINDOW
     least_for: str = "a value of SSIM"
-    objective: Literal["l1", "l2"] = "l2"
+    objective: str = "l2"  # or l1
     made: str = ""  # what sources are made of pictures: shrunk, noise, blur, grey, edges
     sigma: float = 0.0  # of noise, in parts of white, or of a blur, in pixels
     makes: str = ""  # what predict.py does, as a sentence goes on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.chat import CHATS, LEARNS, ChatTask, chat_options
+from codegen.plan.tasks.chat import CHATS, EVALUATE, LEARNS, NEEDS, ChatTask, chat_options
 from codegen.plan.tasks.chat import FOLDER as CHAT_FOLDER
 from codegen.plan.tasks.decoders import decoder
 from codegen.plan.tasks.task import OptionPlan
@@ -32,6 +32,7 @@ def preference(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             *CHATS,
             FilePlan("preference.py", f"{FOLDER}/preference.py.jinja", roots=()),
             FilePlan("reference.py", f"{FOLDER}/reference.py.jinja", roots=()),
+            *EVALUATE,
         ),
         chats=True,
         parts={
@@ -42,7 +43,8 @@ def preference(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
             "measure": f"{FOLDER}/measure.py.jinja",
             "reported": f"{FOLDER}/reported.py.jinja",
         },
-        uses=(),
+        uses=(("sample", "--chat"), ("evaluate", "--data pairs.jsonl")),
+        needs=NEEDS,
         data="pairs of answers",
         commands=(COMMAND,),
         keeps=LEARNS,
@@ -75,6 +77,7 @@ def preference(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
                 f"{CHAT_FOLDER}/tests/training.py.jinja",
                 f"{CHAT_FOLDER}/tests/chats.py.jinja",
                 f"{FOLDER}/tests/pairs.py.jinja",
+                f"{CHAT_FOLDER}/tests/evaluation.py.jinja",
             ),
         ),
         pairs=True,

@@ -35,7 +35,8 @@ class TaskPlan:
     """What a task puts into the frames of a package's files.
 
     `parts` are templates by the place that they are for; `options` come first among the training
-    script's, `sizes` stand with the size of a batch, `of_loss` say how it is made. A `unit` is what speed is counted in.
+    script's, `sizes` stand with the size of a batch, `of_loss` say more of the loss. A `unit` is
+    what speed is counted in.
     """
 
     name: str  # as specs say it, such as causal-lm

@@ -7,6 +7,10 @@ from codegen.spec.synonyms import Synonyms
 TASK_WORDS = {
     "causal-lm": "clm lm language_model language_modeling language_modelling text_generation gpt "
     "causal autoregressive next_token causal_language_modeling causallm generation",
+    "chat": "sft instruction_tuning instruct supervised_finetuning instructions chat_tuning "
+    "conversational conversation",
+    "preference": "dpo preferences preference_tuning direct_preference_optimization rlhf "
+    "preference_optimization",
     "masked-lm": "masked mlm fill_mask masked_language_modeling maskedlm bert denoising_lm",
     "seq2seq-lm": "translation summarization seq2seq text2text encoder_decoder nmt "
     "text2text_generation machine_translation summarisation translate t5",

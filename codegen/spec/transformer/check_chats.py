@@ -11,8 +11,9 @@ from codegen.spec.masks.tree import parse_mask
 from codegen.spec.mistake import Mistake
 from codegen.spec.tasks.chat import ChatData
 from codegen.spec.tasks.preference import PreferenceData
+from codegen.spec.transformer.attention import Attention
 from codegen.spec.transformer.resolve import attending, resolve_block
-from codegen.spec.transformer.vocabulary import Attention, TransformerSpec
+from codegen.spec.transformer.vocabulary import TransformerSpec
 from codegen.spec.yaml.source import Key
 
 UNPACKED = "data: {packing: false}"

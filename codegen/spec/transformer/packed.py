@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from codegen.spec.transformer.vocabulary import Attention, TransformerModel
+from codegen.spec.transformer.attention import Attention
+from codegen.spec.transformer.vocabulary import TransformerModel
 
 
 def packed(model: TransformerModel) -> TransformerModel:

@@ -1,0 +1,327 @@
+# Made from specs/chat.yaml; make it again: tgen build specs/chat.yaml
+"""Write a trained chat down as transformers does its llama models.
+
+    python -m generated.chat.export --checkpoint out/chat --to exported/chat
+
+`AutoModelForCausalLM.from_pretrained("exported/chat")` loads what is there, and so does whatever
+reads such folders. Files of the tokenizer and generation_config.json, if they lie beside the
+checkpoint, come along.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .checkpoint import (
+    check_kept,
+    check_kinds,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+    read_json,
+    weights,
+    write_tensors,
+)
+from .model import Config, Model
+from .process import HelpFormatter, checked, command, leave
+from .weights import there
+
+COMPANIONS = (  # of files beside a checkpoint that belong to the model, up to the dot
+    *("tokenizer", "tokenizer_config", "special_tokens_map", "chat_template"),
+    "generation_config",
+)
+OWN = (
+    *("config.json", "model.safetensors.index.json"),
+    *("model.pt2", "model.onnx", "model.onnx.data"),
+)
+SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+SAID = {  # in every config.json of this model
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "attention_bias": False,
+    "hidden_act": "silu",
+    "mlp_bias": False,
+    "tie_word_embeddings": True,
+    "attention_dropout": 0.0,
+    "pad_token_id": None,
+}
+
+
+def config_there(config: Config) -> dict[str, Any]:
+    """The fields of a config.json of the type llama, for a Config of this package."""
+    return {
+        **SAID,
+        "vocab_size": config.vocab_size,
+        "max_position_embeddings": config.context_length,
+        "hidden_size": config.d_model,
+        "num_hidden_layers": config.layers,
+        "rms_norm_eps": config.norm_eps,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "head_dim": config.head_dim,
+        "intermediate_size": config.d_ff,
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
+    }
+
+
+def shards_of(model: Model, dtype: torch.dtype | None, most: int) -> list[dict[str, int]]:
+    """The bytes of each tensor of each file, none of more than `most` if it holds several."""
+    shards: list[dict[str, int]] = [{}]
+    for name, tensor in there(model):
+        size = tensor.numel() * kind_of(tensor, dtype).itemsize
+        if shards[-1] and sum(shards[-1].values()) + size > most:
+            shards.append({})
+        shards[-1][name] = size
+    return shards
+
+
+def kind_of(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:
+    return dtype if dtype and tensor.is_floating_point() else tensor.dtype
+
+
+def write_weights(model: Model, to: Path, dtype: torch.dtype | None, most: int) -> list[str]:
+    """Files of the weights, and model.safetensors.index.json where there are several.
+
+    No more of the weights than one file has are held twice.
+    """
+    with torch.device("meta"):  # where sizes cost nothing
+        shards = shards_of(Model(model.config), dtype, most)
+    count = len(shards)
+    names = [f"model-{n:05}-of-{count:05}.safetensors" for n in range(1, count + 1)]
+    names = names if count > 1 else ["model.safetensors"]
+    tensors = there(model)
+    for name, shard in zip(names, shards, strict=True):
+        kept = {
+            key: tensor.detach().to(kind_of(tensor, dtype), copy=True).contiguous()
+            for key, tensor in islice(tensors, len(shard))
+        }
+        write_tensors(to / name, kept, {"format": "pt"})
+    if count > 1:
+        places = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
+        total = sum(sum(shard.values()) for shard in shards)
+        index = {"metadata": {"total_size": total}, "weight_map": places}
+        write_json(to / "model.safetensors.index.json", index)
+    return names
+
+
+def refuse_others(to: Path, overwrite: bool) -> None:
+    """ValueError if what lies there is not to be replaced: only an export's own files ever are."""
+    if to.is_symlink() or (to.exists() and not to.is_dir()):
+        raise ValueError(f"--to {to} is no folder")
+    found = sorted(path.name for path in to.iterdir()) if to.exists() else []
+    others = [name for name in found if not is_own(name)]
+    if others:
+        raise ValueError(f"{to} holds other things, such as {others[0]!r}: choose another --to")
+    if found and not overwrite:
+        raise ValueError(f"{to} holds an export already: give --overwrite to write it anew")
+
+
+def is_own(name: str) -> bool:
+    """Whether an export writes files of this name."""
+    return name in OWN or name.endswith(".safetensors") or name.partition(".")[0] in COMPANIONS
+
+
+@contextmanager
+def staged(to: Path) -> Iterator[Path]:
+    """A folder to write to, which takes the place of `to` once all is there."""
+    staging, old = (to.with_name(f".{to.name}.{end}") for end in ("partial", "old"))
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        shutil.rmtree(old, ignore_errors=True)
+        if to.exists():
+            to.rename(old)
+        staging.rename(to)
+    finally:
+        if old.exists() and not to.exists():
+            old.rename(to)
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: Path, fields: dict[str, Any]) -> None:
+    path.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+
+
+def copy_companions(folder: Path, to: Path) -> None:
+    """The files of the tokenizer, and what is known of writing texts."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.partition(".")[0] in COMPANIONS:
+            check_kept(path, "bring it back")
+            shutil.copyfile(path, to / path.name)
+    if (to / "tokenizer.json").is_file():
+        fields = read_json(folder / "tokenizer.json")
+        if "kind" in fields:
+            write_json(to / "tokenizer.json", tokenizer_there(fields))
+        if not (to / "tokenizer_config.json").exists():
+            write_json(to / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
+
+
+def tokenizer_there(own: dict[str, Any]) -> dict[str, Any]:
+    """One of characters or bytes as the `tokenizers` package has it: a token for each."""
+    each: dict[str, Any] = {"type": "Split", "pattern": {"Regex": "[\\s\\S]"}}
+    each |= {"behavior": "Isolated", "invert": False}
+    if own["kind"] == "byte":
+        as_bytes = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False}
+        as_bytes["use_regex"] = False
+        parts, decoder = [as_bytes, each], as_bytes
+        words = {letter: number for number, letter in enumerate(byte_letters())}
+    else:
+        parts, decoder = [each], {"type": "Fuse"}
+        words = {letter: number for number, letter in enumerate(own["characters"])}
+    return {
+        "version": "1.0",
+        "added_tokens": [],
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": parts},
+        "decoder": decoder,
+        "model": {"type": "WordLevel", "vocab": words, "unk_token": "<unk>"},
+    }
+
+
+def byte_letters() -> list[str]:
+    """The letter that byte-level tokenizers have for each byte: itself where it can be seen."""
+    seen = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    others = iter(range(256, 512))
+    return [chr(byte if byte in seen else next(others)) for byte in range(256)]
+
+
+def special_tokens(folder: Path, vocab_size: int) -> dict[str, int]:
+    """Which tokens begin, end and pad a text, as generation_config.json or the tokenizer say."""
+    path = folder / "generation_config.json"
+    said = read_json(path) if path.is_file() else {}
+    found = {name: said.get(name) for name in SPECIAL}
+    return {name: n for name, n in found.items() if isinstance(n, int) and n < vocab_size}
+
+
+def open_model(checkpoint: Path) -> Model:
+    """The model of a checkpoint, made of the very tensors that were read."""
+    if checkpoint.is_dir():
+        best = checkpoint / "best.safetensors"
+        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    said: dict[str, Any] = saved["config"]
+    said = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    try:
+        with torch.device("meta"):
+            model = Model(Config(**said))
+            load_weights(model, tensors, checkpoint)  # which checks names and shapes
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
+    own = {id(tensor): tensors[f"model.{name}"] for name, tensor in weights(model).items()}
+    state = model.state_dict(keep_vars=True)  # where tied tensors stand twice
+    model.load_state_dict({name: own[id(tensor)] for name, tensor in state.items()}, assign=True)
+    return model.eval()
+
+
+def write_program(model: Model, to: Path, form: str) -> list[str]:
+    """As one program, for tokens (B, T) of any number and length: model.pt2 or model.onnx.
+
+    ValueError says why torch makes none: most often, as a branch goes by a size or by a number.
+    """
+    first, other = (torch.zeros(size, dtype=torch.int64) for size in ((2, 7), (3, 9)))
+    sizes = {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}
+    logging.disable(logging.CRITICAL)  # torch would tell all that it has tried
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            said = {"tokens": sizes}
+            program = torch.export.export(model, (first,), dynamic_shapes=said, strict=False)
+            program.module()(other)
+    except Exception as error:
+        why = f"{error!s:.200}".partition("\n")[0]
+        raise ValueError(f"torch.export makes no such program of this model: {why}") from None
+    finally:
+        logging.disable(logging.NOTSET)
+    if form == "torch-export":
+        torch.export.save(program, to / "model.pt2")
+        return ["model.pt2"]
+    try:
+        torch.onnx.export(program, f=to / "model.onnx", verbose=False)
+    except ImportError as error:
+        raise ValueError(f"--format onnx needs onnxscript and onnx: {error}") from None
+    return ["model.onnx"]
+
+
+def size_of(text: str) -> int:
+    """Bytes of a size such as 5GB, 200MB or 1000."""
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+    number, factor = text[:-2], units.get(text[-2:].upper())
+    if factor is None:
+        number, factor = text, 1
+    if not number.isdecimal() or not int(number):
+        raise ValueError(f"--shard-size {text!r} is no size such as 5GB")
+    return int(number) * factor
+
+
+def parse_options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.export",
+        usage="%(prog)s [options]",
+        description="Write a trained chat down as transformers does.",
+        formatter_class=HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, default="out/chat", help="a run's folder or one file")
+    add("--to", type=Path, default="exported/chat", help="the folder to make")
+    forms = ("huggingface", "torch-export", "onnx")
+    add("--format", default=forms[0], choices=forms, help="what to write")
+    add("--dtype", default="", choices=("", *DTYPES), help="of the weights, if another")
+    add("--shard-size", default="5GB", help="of a file of weights, at most")
+    add("--overwrite", action="store_true", help="write an export anew that is there")
+    return checked(parser.parse_args(arguments))
+
+
+def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) -> list[str]:
+    """Writes config.json and the weights; the names of the weights' files."""
+    folder = folder_of(options.checkpoint)
+    fields = {
+        **config_there(model.config),
+        **special_tokens(folder, model.config.vocab_size),
+        "dtype": options.dtype or str(next(model.parameters()).dtype).removeprefix("torch."),
+    }
+    write_json(to / "config.json", fields)
+    return write_weights(model, to, DTYPES.get(options.dtype), most)
+
+
+@command
+def main(arguments: list[str] | None = None) -> int:
+    options = parse_options(arguments)
+    most = size_of(options.shard_size)
+    refuse_others(options.to, options.overwrite)
+    model = open_model(options.checkpoint)
+    folder = folder_of(options.checkpoint)
+    with staged(options.to) as to:
+        if options.format != "huggingface":
+            model = model.to(DTYPES.get(options.dtype))
+            names = write_program(model, to, options.format)
+        else:
+            names = write_there(model, options, to, most)
+        copy_companions(folder, to)
+    files = names[0] if len(names) == 1 else f"{len(names)} files of weights"
+    if options.format != "huggingface":
+        print(f"{options.to / files}")
+        return 0
+    print(f"{options.to}: config.json, {files}")
+    print("AutoModelForCausalLM loads it")
+    return 0
+
+
+if __name__ == "__main__":
+    leave(main())

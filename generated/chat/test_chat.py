@@ -1,0 +1,381 @@
+# Made from specs/chat.yaml; make it again: tgen build specs/chat.yaml
+"""What chat promises, tested at toy size, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import attention, evaluate, sample, train
+from .model import Config, Model, rope
+from .run import Run
+from .weights import load_huggingface, save_huggingface
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+CONFIG = Config.tiny()
+TIME = CONFIG.context_length
+
+
+def random_tokens(batch: int, time: int = TIME) -> Tensor:
+    return torch.randint(0, CONFIG.vocab_size, (batch, time), device=DEVICE)
+
+
+def random_inputs(batch: int, time: int = TIME) -> dict[str, Tensor]:
+    tokens = random_tokens(batch, time)
+    return {"tokens": tokens, **mask_inputs(tokens)}
+
+
+def random_targets(batch: int) -> Tensor:
+    return random_tokens(batch)
+
+
+def small_batch() -> tuple[dict[str, Tensor], Tensor]:
+    """Inputs and targets that a toy model can memorise."""
+    return random_inputs(4, 16), random_tokens(4, 16)
+
+
+@pytest.fixture(autouse=True)
+def device_is_reported(record_property: Callable[[str, object], None]) -> None:
+    record_property("device", DEVICE)
+
+
+def random_model() -> Model:
+    """Every weight random: nothing hides behind a zero or a one."""
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3)
+    return model
+
+
+@pytest.fixture(autouse=True)
+def tiles_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a toy sequence has several."""
+    monkeypatch.setattr(attention, "TILE", 8)
+
+
+def mask_inputs(tokens: Tensor, prompts: Tensor | None = None) -> dict[str, Tensor]:
+    """What the masks read of each row; what follows a prompt belongs to its last document."""
+    batch, time = tokens.shape
+    prompts = torch.full((batch,), time, device=tokens.device) if prompts is None else prompts
+    return {
+        "document_ids": torch.minimum(
+            torch.arange(time, device=tokens.device), prompts[:, None] - 1
+        )
+        // 4,
+    }
+
+
+def sees(q: int, k: int, inputs: dict[str, Tensor]) -> bool:
+    ids = inputs["document_ids"][0].tolist()
+    document_start, document_end = ids.index(ids[q]), len(ids) - ids[::-1].index(ids[q])
+    return (k <= q) & (k >= document_start) & (k < document_end)
+
+
+def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
+    model = random_model()
+    x = torch.randn(1, TIME, CONFIG.d_model, device=DEVICE, requires_grad=True)
+    tokens = random_tokens(1)
+    given = mask_inputs(tokens)
+    inputs = model.mask_inputs(tokens, **given)
+    positions = torch.arange(TIME, device=DEVICE)
+    for block in model.blocks:
+        visible = [[sees(query, key, given) for key in range(TIME)] for query in range(TIME)]
+        y = block(x, rope(CONFIG, positions), inputs)
+        for query in range(TIME):
+            (gradient,) = torch.autograd.grad(y[0, query].square().sum(), x, retain_graph=True)
+            visible[query][query] = True  # through the residual stream
+            assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
+
+
+def on_kernels(run: Callable[[], list[Tensor]], wanted: bool) -> list[Tensor]:
+    """What `run` gives with the Triton kernels (interpreted where there is no GPU), or without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "INTERPRETED", wanted)
+        return run()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
+def test_kernels_compute_what_plain_pytorch_computes() -> None:
+    if os.environ.get("TRITON_INTERPRET") != "1":  # it must be set before triton is imported
+        command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "kernels_compute"]
+        done = subprocess.run(
+            command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout
+        return
+    torch.manual_seed(0)
+    model = random_model().cpu()
+    tokens = torch.randint(0, CONFIG.vocab_size, (2, 19))
+    inputs = mask_inputs(tokens)
+
+    def run() -> list[Tensor]:
+        loss = model(tokens, tokens, **inputs)
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            cache = model.new_cache(2, 20)
+            prompt = model.prefill(tokens, cache, **inputs)
+            return [loss, prompt, model.decode(tokens[:, 0], cache), *gradients]
+
+    kernels, plain = on_kernels(run, True), on_kernels(run, False)
+    scale = max(float(gradient.detach().abs().max()) for gradient in plain[3:])
+    for index, (result, reference) in enumerate(zip(kernels, plain, strict=True)):
+        atol = 1e-5 * (scale if index > 2 else float(reference.detach().abs().max()))
+        torch.testing.assert_close(result, reference, rtol=0, atol=atol)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_logits() -> None:
+    model = random_model()
+    inputs, targets = random_inputs(20), random_targets(20)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    targets[:, ::3] = -100
+    for reduction in ("mean", "sum", "none"):
+        loss = model(**inputs, targets=targets, reduction=reduction)
+        logits = model(**inputs).flatten(0, 1)
+        expected = F.cross_entropy(logits, targets.flatten(), reduction=reduction)
+        torch.testing.assert_close(loss, expected.view_as(loss), rtol=1e-4, atol=1e-4)
+        gradients = torch.autograd.grad(loss.sum(), parameters)
+        wanted = torch.autograd.grad(expected.sum(), parameters)
+        scale = max(float(gradient.abs().max()) for gradient in wanted)
+        for gradient, reference in zip(gradients, wanted, strict=True):
+            torch.testing.assert_close(gradient, reference, rtol=0, atol=1e-4 * scale)
+
+
+def test_a_token_never_sees_the_future() -> None:
+    model = random_model()
+    tokens = random_tokens(2)
+    changed = tokens.clone()
+    changed[:, TIME // 2 :] = random_tokens(2, TIME - TIME // 2)
+    before = model(tokens, **mask_inputs(tokens))[:, : TIME // 2]
+    after = model(changed, **mask_inputs(tokens))[:, : TIME // 2]
+    torch.testing.assert_close(after, before)
+
+
+@torch.no_grad()
+def test_cached_decoding_equals_the_full_forward() -> None:
+    model = random_model()
+    tokens = random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)
+    given = mask_inputs(tokens, lengths)
+    full = model(tokens, **given)
+    cache = model.new_cache(3, TIME)
+    logits = model.prefill(tokens[:, :9], cache, lengths, document_ids=given["document_ids"][:, :9])
+    torch.testing.assert_close(logits, full[rows, lengths - 1], rtol=1e-4, atol=1e-4)
+    for step in range(TIME - 9):
+        at = lengths + step
+        logits = model.decode(tokens[rows, at], cache)
+        torch.testing.assert_close(logits, full[rows, at], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_chunks_of_tokens_equal_the_full_forward() -> None:
+    model = random_model()
+    tokens = random_tokens(3)
+    lengths = torch.tensor([1, 5, 9], device=DEVICE)
+    rows = torch.arange(3, device=DEVICE)[:, None]
+    given = mask_inputs(tokens, lengths)
+    full = model(tokens, **given)
+    cache = model.new_cache(3, TIME)
+    model.prefill(tokens[:, :9], cache, lengths, document_ids=given["document_ids"][:, :9])
+    for time, own in ((3, [3, 3, 3]), (1, [0, 1, 1]), (13, [13, 13, 13]), (5, [2, 0, 5])):
+        at = lengths[:, None] + torch.arange(time, device=DEVICE)
+        new = torch.tensor(own, device=DEVICE)
+        logits = model.extend(tokens[rows, at], cache, new if min(own) < time else None)
+        real = torch.arange(time, device=DEVICE) < new[:, None]  # the rest is padding
+        torch.testing.assert_close(logits[real], full[rows, at][real], rtol=1e-4, atol=1e-4)
+        lengths = lengths + new
+    logits = model.decode(tokens[rows[:, 0], lengths], cache)
+    torch.testing.assert_close(logits, full[rows[:, 0], lengths], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_tokens_can_be_taken_back() -> None:
+    model = random_model()
+    tokens = random_tokens(1, 1)
+    more = random_tokens(1, TIME - 1)
+    caches = [model.new_cache(1, TIME) for _ in range(2)]
+    for cache in caches:
+        model.prefill(tokens, cache, document_ids=torch.zeros_like(tokens))
+    lengths = cache.lengths
+    model.extend(random_tokens(1, 9), cache)
+    cache.truncate(lengths)
+    ours, wanted = (model.extend(more, cache) for cache in caches)
+    torch.testing.assert_close(ours, wanted)
+
+
+def test_a_cache_that_is_full_says_so() -> None:
+    model = random_model()
+    cache = model.new_cache(1, 4)
+    tokens = random_tokens(1, 4)
+    model.prefill(tokens, cache, document_ids=torch.zeros_like(tokens))
+    with pytest.raises(ValueError, match="5 tokens"):
+        model.decode(random_tokens(1, 1)[0], cache)
+
+
+def test_one_batch_can_be_overfitted() -> None:
+    torch.manual_seed(0)
+    model = Model(CONFIG).to(DEVICE)
+    model.init_weights()
+    inputs, targets = small_batch()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    first = model.eval()(**inputs, targets=targets).item()
+    for _ in range(100):
+        optimizer.zero_grad()
+        model.train()(**inputs, targets=targets).backward()
+        optimizer.step()
+    assert model.eval()(**inputs, targets=targets).item() < 0.2 * first
+
+
+WORDS = ["what", "is", "the", "colour", "of", "a", "fox", "it", "brown", "dog", "lazy", "please"]
+TURNS = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def write_tokenizer(folder: Path, template: str = TURNS) -> Path:
+    """A tokenizer of some words and of all bytes, with a template of chats beside it."""
+    tokenizers = pytest.importorskip("tokenizers")
+    pytest.importorskip("jinja2")
+    folder.mkdir(exist_ok=True)
+    special = ["<|end|>", "<|user|>", "<|assistant|>", "<|system|>", "<|unknown|>"]
+    words = {word: index for index, word in enumerate([*special, *WORDS, "\n", "?"])}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="<|unknown|>"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Split(" ", "removed")
+    made.add_special_tokens(special)
+    made.save(str(folder / "tokenizer.json"))
+    config = {"chat_template": template, "eos_token": "<|end|>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder / "tokenizer.json"
+
+
+def write_chats(path: Path, count: int = 20) -> Path:
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(count):
+        said = [" ".join(rng.choice(WORDS, int(rng.integers(1, 5)))) for _ in range(4)]
+        roles = ("user", "assistant") * 2
+        said = said[: 2 * int(rng.integers(1, 3))]
+        rows.append([{"role": r, "content": c} for r, c in zip(roles, said, strict=False)])
+    path.write_text("".join(json.dumps({"messages": row}) + "\n" for row in rows))
+    return path
+
+
+def train_briefly(folder: Path, *options: str) -> list[dict[str, float]]:
+    """The log of a run of six steps on chats about a fox."""
+    chats = write_chats(folder.parent / "chats.jsonl")
+    tokenizer = write_tokenizer(folder.parent / "tokenizer")
+    given = ["--data", str(chats), "--tokenizer", str(tokenizer), "--out", str(folder), "--tiny"]
+    given += ["--context-length", "32", "--batch", "4", "--accumulation", "1", "--steps", "6"]
+    given += ["--warmup", "1", "--log-every", "1", "--eval-every", "6", "--checkpoint-every", "3"]
+    assert train.main([*given, *options]) == 0
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_trained_model_chats(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_briefly(tmp_path / "out")
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdin", io.StringIO("what is a fox\nand a dog\n"))
+    asked = ["--checkpoint", str(tmp_path / "out"), "--chat", "--tokens", "4"]
+    assert sample.main(asked) == 0
+    assert len(capsys.readouterr().out.splitlines()) >= 2
+
+
+def test_a_trained_model_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = train_briefly(tmp_path / "out", "--dtype", "float32")
+    run, found = ["--checkpoint", str(tmp_path / "out")], tmp_path / "found.json"
+    capsys.readouterr()
+    assert evaluate.main([*run, "--json", str(found)]) == 0
+    (one,) = json.loads(found.read_text())
+    loss = one["figures"]["loss per token"]["value"]
+    assert loss == pytest.approx(log[-1]["validation_loss"], abs=1e-3)
+    chats, questions = tmp_path / "chats.jsonl", tmp_path / "questions.jsonl"
+    question = {"context": "a fox", "choices": ["brown", "lazy dog"], "answer": 0}
+    questions.write_text(json.dumps(question) + "\n")
+    assert evaluate.main([*run, "--data", str(chats), "--choices", str(questions)]) == 0
+    printed = capsys.readouterr().out
+    assert f"20 examples of {chats}" in printed and "1 questions of" in printed
+
+
+def test_the_full_model_has_the_planned_number_of_parameters() -> None:
+    with torch.device("meta"):
+        model = Model(Config())
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert count == 6_524_160
+
+
+def test_a_model_made_on_the_meta_device_is_filled_by_init_weights() -> None:
+    with torch.device("meta"):
+        model = Model(CONFIG)
+    model.to_empty(device=DEVICE)
+    model.init_weights()
+    assert bool(torch.isfinite(model(**random_inputs(1))).all())
+
+
+def test_training_moves_every_parameter() -> None:
+    model = random_model().train()
+    model(**random_inputs(8), targets=random_targets(8)).backward()
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert bool(parameter.grad.isfinite().all() and parameter.grad.any()), name
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_briefly(tmp_path / "whole")
+    step = train.train_step
+
+    def killed_at_step_4(run: Run, lr_scale: float) -> tuple[Tensor, Tensor]:
+        if run.step == 4:
+            raise RuntimeError("killed")
+        return step(run, lr_scale)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        patch.setattr(train, "train_step", killed_at_step_4)
+        train_briefly(tmp_path / "resumed")
+    resumed = train_briefly(tmp_path / "resumed", "--resume")
+    timed = ("ms", "examples_per_second", "mfu")
+    for before, after in zip(whole, resumed, strict=True):
+        assert before.keys() == after.keys()
+        assert all(after[key] == before[key] for key in before if key not in timed)
+
+
+def test_weights_survive_the_way_to_hugging_face_and_back() -> None:
+    model, other = random_model(), Model(CONFIG).to(DEVICE).eval()
+    load_huggingface(other, save_huggingface(model))
+    inputs = random_inputs(1)
+    assert torch.equal(other(**inputs), model(**inputs))
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_whole() -> None:
+    model = random_model()
+    state_dict = save_huggingface(model)
+    name = next(iter(state_dict))
+    before = [parameter.clone() for parameter in model.parameters()]
+    for wrong in (
+        {key: value for key, value in state_dict.items() if key != name},
+        {**state_dict, "stranger": torch.zeros(1)},
+        {**state_dict, name: torch.zeros(3, 3)},
+    ):
+        with pytest.raises(ValueError, match=f"{name}|stranger"):
+            load_huggingface(model, wrong)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
