@@ -48,7 +48,10 @@ ENCODER: dict[str, Any] = {
     "embedding": {"positions": "learned"},
     "dropout": 0.1,
 }
-RATE: dict[str, Any] = {"optimizer": {"lr": 1e-3, "weight_decay": 0.05}, "schedule": {"kind": "linear"}}
+RATE: dict[str, Any] = {
+    "optimizer": {"lr": 1e-3, "weight_decay": 0.05},
+    "schedule": {"kind": "linear"},
+}
 READER: dict[str, Any] = {
     "name": "reader",
     "task": "masked-lm",

@@ -31,7 +31,11 @@ TAUGHT = [*OPTIONS, "--teacher", "out/large"]
 def trains(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModuleType, ModuleType]:
     """`train` of a teacher, twice as wide, and of its student."""
     folder = tmp_path_factory.mktemp("taught")
-    large: dict[str, Any] = {"name": "large", "model": {**MODEL, "d_model": 32}, "data": {"tokenizer": "char"}}
+    large: dict[str, Any] = {
+        "name": "large",
+        "model": {**MODEL, "d_model": 32},
+        "data": {"tokenizer": "char"},
+    }
     write_package(folder, large)
     small = {**large, "name": "small", "model": MODEL, "train": {"distill": {"part": 0.75}}}
     (student,) = import_package(folder, small, "train")
