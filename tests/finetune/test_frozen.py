@@ -153,6 +153,10 @@ def test_adapters_and_merged_weights_are_written_and_started_from(
     assert train.main([*OPTIONS, "--adapter", "adapters/added", "--out", "out/none"]) == 2
     assert "give --from" in capsys.readouterr().err
 
+    assert plain.main([*OPTIONS, "--from", "out/added", "--out", "out/none"]) == 2
+    error = capsys.readouterr().err
+    assert "merge that first" in error and "lora_a" not in error
+
     tokens = torch.randint(20, (2, 9))
     wanted = export.open_model(Path("out/added"))(tokens)
     model = sample.load(Path("weights/merged"), "cpu")
