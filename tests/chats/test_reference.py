@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from tests.chats.small import WORDS, messages, spec_of, write_rows, write_tokenizer
+from tests.chats.small import CHATML, WORDS, messages, spec_of, write_rows, write_tokenizer
 from tests.packages import import_package
 
 NAME = "reference.safetensors"
+MARKED = CHATML.replace(
+    "{{ m.content }}<|im_end|>\n",
+    "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>\n{% endgeneration %}"
+    "{% else %}{{ m.content }}<|im_end|>\n{% endif %}",
+)
 ARGUMENTS = ["--batch", "4", "--steps", "2", "--eval-every", "2", "--log-every", "1"]
 
 
@@ -60,7 +65,10 @@ def test_they_are_those_of_each_answer_alone(package: list[ModuleType], tmp_path
             assert preference.margins(run.model, batch, run.options).abs().max() < 1e-4
 
 
-def test_only_the_answers_are_counted(package: list[ModuleType], tmp_path: Path) -> None:
+@pytest.mark.parametrize("template", [CHATML, MARKED], ids=["plain", "marked"])
+def test_only_the_answers_are_counted(
+    package: list[ModuleType], template: str, tmp_path: Path
+) -> None:
     first = messages([("user", "What is"), ("assistant", "two"), ("user", "And")])
     answers = [messages([("assistant", text)]) for text in ("Four", "of course")]
     rows = [
@@ -68,6 +76,7 @@ def test_only_the_answers_are_counted(package: list[ModuleType], tmp_path: Path)
         {"chosen": [*first, *answers[0]], "rejected": [*first, *answers[1]]},
     ]
     arguments(tmp_path)
+    write_tokenizer(tmp_path / "words", template)
     found = []
     for number, row in enumerate(rows):
         path = write_rows(tmp_path / f"{number}.jsonl", [row] * 4)
@@ -92,7 +101,7 @@ def test_a_run_that_goes_on_reads_them(
     before = (tmp_path / "out" / NAME).read_bytes()
     shutil.copytree(tmp_path / "out", tmp_path / "whole")
     resume = ["--resume", "--out", str(tmp_path / "out"), "--steps", "4"]
-    assert train.main(resume) == 0
+    assert train.main([*resume, "--seed", "9"]) == 0  # the first weights are not at hand
     assert (tmp_path / "out" / NAME).read_bytes() == before
     assert "anew" not in capsys.readouterr().out
     (tmp_path / "whole" / NAME).unlink()
