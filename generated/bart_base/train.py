@@ -211,7 +211,10 @@ def introduce(run: Run) -> None:
     options, steps = run.options, run.options.steps
     count = sum(parameter.numel() for parameter in run.model.parameters())
     numbers = "bfloat16, weights in float32" if run.mixed() else "float32"
-    print(f"model: {count:,} parameters; {numbers}, on {run.device}", end="")
+    moved = [parameter for parameter in run.model.parameters() if parameter.requires_grad]
+    trained = sum(parameter.numel() for parameter in moved)
+    print(f"model: {count:,} parameters, {trained:,} of them trained; {numbers}", end="")
+    print(f", on {run.device}", end="")
     print(f", {WORLD} processes" if WORLD > 1 else "")
     there, held_out = len(run.data.train), len(run.data.validation)
     print(f"data: {there:,} pairs to train on, {held_out:,} held out")

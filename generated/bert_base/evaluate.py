@@ -23,6 +23,7 @@ from .checkpoint import (
     check_data,
     check_kept,
     check_kinds,
+    checkpoint_in,
     folder_of,
     load_weights,
     read_checkpoint,
@@ -53,9 +54,7 @@ LOGITS = 2**28  # most that are held at once
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

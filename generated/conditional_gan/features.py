@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint, read_json
+from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint, read_json
 
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue, as Pillow has it
 
@@ -121,8 +121,7 @@ def model_of(package: str) -> ModuleType:
 
 def read_model(module: ModuleType, name: str, folder: Path, device: str) -> tuple[nn.Module, Any]:
     """The model of a run's folder, of its best weights if it has any, and its config."""
-    best = folder / "best.safetensors"
-    path = best if best.exists() else folder / "checkpoint.safetensors"
+    path = checkpoint_in(folder)
     tensors, saved = read_checkpoint(path)
     try:
         check_kinds(saved["config"], asdict(module.Config()), path)

@@ -48,6 +48,19 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         tensor.copy_(saved[name])
 
 
+def folder_of(checkpoint: Path) -> Path:
+    """Where a checkpoint lies, a run's folder or one file, and what belongs to it."""
+    return checkpoint if checkpoint.is_dir() else checkpoint.parent
+
+
+def checkpoint_in(place: Path) -> Path:
+    """The file of a checkpoint: of a run's folder that of its best weights, if it has any."""
+    if not place.is_dir():
+        return place
+    best = place / "best.safetensors"
+    return best if best.exists() else place / "checkpoint.safetensors"
+
+
 def read_metadata(path: Path) -> dict[str, Any]:
     """The config, and what else training noted; ValueError if that is not what was written."""
     if not path.is_file():

@@ -74,7 +74,7 @@ def checked(
     """A command's options, if they can be used: numbers are at least 0, or 1 if `positive`."""
     for name, value in vars(options).items():
         least = -MOST if name in signed else int(name in positive)
-        flag = "--" + name.replace("_", "-")
+        flag = flag_of(name)
         if isinstance(value, int | float) and not least <= value < MOST:
             bounds = f"at least {least}, and below 2**63"
             raise ValueError(f"{flag} can't be {value}: it must be {bounds}")
@@ -84,6 +84,11 @@ def checked(
     if "device" in options:
         usable_device(options.device)
     return options
+
+
+def flag_of(name: str) -> str:
+    """An option on the command line: `from_` is --from, a word that Python keeps."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def check_text(flag: str, text: str) -> None:

@@ -227,13 +227,13 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     source_tokenizer = make_tokenizer(
         name, train.sources, validation.sources, config.encoder_vocab_size, options.lowercase
     )
-    size = fit(source_tokenizer, config.encoder_vocab_size, options.tiny)
+    size = fit(source_tokenizer, config.encoder_vocab_size, options.grows)
     config = replace(config, encoder_vocab_size=size)
     name = kept_or_asked(options, "tokenizer")
     tokenizer = make_tokenizer(
         name, train.targets, validation.targets, config.vocab_size, options.lowercase
     )
-    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.tiny))
+    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.grows))
     separator = separator_id(options.separator, tokenizer)
     if separator >= config.vocab_size:
         raise ValueError(f"--separator is token {separator}, the model has {config.vocab_size}")

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint
+from .checkpoint import (
+    check_kept,
+    check_kinds,
+    checkpoint_in,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+)
 from .data import Tokenizer, choose_tokenizer, separator_id
 from .generate import Answer, generate, search
 from .model import Config, Model
@@ -23,9 +30,7 @@ from .process import HelpFormatter, check_memory, checked, command, leave
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

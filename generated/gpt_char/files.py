@@ -162,19 +162,26 @@ def rows_of(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def of_parquet(path: Path, field: str) -> Iterator[Piece]:
+    for where, row in rows_of_parquet(path, field):
+        yield text_in(row, field, f"{where},"), True
+
+
+def rows_of_parquet(path: Path, *columns: str) -> Iterator[tuple[str, Any]]:
+    """What each row of a file holds, of all its columns or of some, and where that is."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise ValueError(f"{path} needs the pyarrow package: pip install pyarrow") from None
     try:
         file, number = parquet.ParquetFile(path), 0
-        if field not in file.schema_arrow.names:
-            there = ", ".join(file.schema_arrow.names)
-            raise ValueError(f"{path} has no column {field}; say with --field which of {there}")
-        for batch in file.iter_batches(batch_size=1000, columns=[field]):
+        for name in columns:
+            if name not in file.schema_arrow.names:
+                there = ", ".join(file.schema_arrow.names)
+                raise ValueError(f"{path} has no column {name}; say with --field which of {there}")
+        for batch in file.iter_batches(batch_size=1000, columns=[*columns] or None):
             for row in batch.to_pylist():
                 number += 1
-                yield text_in(row, field, f"{path}, row {number},"), True
+                yield f"{path}, row {number}", row
     except ArrowException as error:
         raise ValueError(f"{path} is no parquet file: {error!s:.200}") from None
 

@@ -216,7 +216,7 @@ def fitted(corpus: Corpus, options: Options, config: Config) -> tuple[Corpus, Co
         raise ValueError(
             f"--context-length is {options.context_length}, the model's is {config.context_length}"
         )
-    vocab_size = corpus.fit(options.context_length, config.vocab_size, options.tiny)
+    vocab_size = corpus.fit(options.context_length, config.vocab_size, options.grows)
     return corpus, replace(config, vocab_size=vocab_size)
 
 

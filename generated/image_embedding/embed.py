@@ -19,7 +19,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint, read_json
+from .checkpoint import (
+    check_kinds,
+    checkpoint_in,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+    read_json,
+)
 from .data import pictures_in, read_npz, read_pictures
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -31,9 +38,7 @@ Named = tuple[list[str], Tensor]  # names of images, and their pixels (N, C, siz
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint
+from .checkpoint import check_kinds, checkpoint_in, folder_of, load_weights, read_checkpoint
 from .data import INPUTS, read_scale
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -20,9 +20,7 @@ from .process import HelpFormatter, checked, command, leave
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

@@ -11,9 +11,11 @@ from typing import Annotated, get_args, get_type_hints
 
 import numpy as np
 
-from .checkpoint import check_kept, check_kinds, differences, read_metadata
+from .checkpoint import check_kept, check_kinds, differences, folder_of, read_metadata
 from .model import Config
-from .process import MOST, HelpFormatter, check_text
+from .process import MOST, HelpFormatter, check_text, flag_of
+
+BEGINNINGS = ("from_", "grow")  # options that say how a run begins
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Options:
     out: Annotated[str, "folder for checkpoints and logs"] = "out/longformer_like"
     resume: Annotated[bool, "go on from OUT; options not given are the saved ones"] = False
     overwrite: Annotated[bool, "start afresh although OUT holds a checkpoint"] = False
+    from_: Annotated[str, "weights to start from: of a run, of one file, or imported ones"] = ""
+    grow: Annotated[
+        bool, "with --from: rows of tables that the weights lack are the mean of theirs"
+    ] = False
     new_data: Annotated[bool, "with --resume: although the data have changed"] = False
     tiny: Annotated[bool, "train Config.tiny(), to try things out"] = False
     device: Annotated[str, "auto, cpu, cuda, ..."] = "auto"
@@ -63,7 +69,7 @@ class Options:
         for name, value in asdict(self).items():
             least = int(type(value) is int and name not in may_be_zero)
             most = 1 if name in fractions else MOST - 1
-            flag = "--" + name.replace("_", "-")
+            flag = flag_of(name)
             if isinstance(value, int | float) and not least <= value <= most:
                 raise ValueError(f"{flag} can't be {value}")
             if isinstance(value, str):
@@ -72,6 +78,11 @@ class Options:
             raise ValueError(f"--dtype is {self.dtype!r}, not auto, float32 or bfloat16")
         if self.report not in ("", "tensorboard", "wandb"):
             raise ValueError(f"--report is {self.report!r}, not tensorboard or wandb")
+
+    @property
+    def grows(self) -> bool:
+        """Whether the vocabulary may be larger than the model's."""
+        return self.tiny or self.grow
 
     def measured(self, count: int, world: int) -> np.ndarray:
         """Which of so many rows a validation sees: all, or --eval-batches full from all over."""
@@ -97,19 +108,22 @@ def command_line() -> argparse.ArgumentParser:
     }
     for name, hint in get_type_hints(Options, include_extras=True).items():
         kind, text = get_args(hint)
-        flag, default = "--" + name.replace("_", "-"), getattr(Options, name)
+        flag, default = flag_of(name), getattr(Options, name)
         how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
         if kind == tuple[str, ...]:
             how = {"nargs": "+"}
         if name in groups:
             group = parser.add_argument_group(groups[name])
-        group.add_argument(flag, default=default, help=text, **how)
+        group.add_argument(flag, dest=name, default=default, help=text, **how)
     return parser
 
 
-def defaults_by(given: argparse.Namespace) -> dict[str, int]:
-    """Other defaults, where what is given asks for a smaller run."""
-    found = {}
+def defaults_by(given: argparse.Namespace) -> dict[str, int | str]:
+    """Other defaults, by what is given."""
+    found: dict[str, int | str] = {}
+    beside = folder_of(Path(given.from_)) / "tokenizer.json"
+    if given.from_ and beside.is_file():
+        found["tokenizer"] = str(beside)
     if given.tiny:
         toy = Config.tiny()
         shorter = min(Options.context_length, toy.context_length)
@@ -127,8 +141,11 @@ def parse_options(arguments: list[str] | None) -> Options:
         path = Path(given.out) / "checkpoint.safetensors"
         saved = read_metadata(path).get("options")
         if not isinstance(saved, dict):
-            raise ValueError(f"{path} does not say with which options it was written")
+            raise ValueError(f"{path} is of no run: choose another --out, and start with --from")
         check_kinds(asdict(Options()) | saved, vars(given), path)
+        for name in BEGINNINGS:
+            if (said := getattr(given, name)) and said != saved.get(name):
+                raise ValueError(f"{flag_of(name)} is for a run that begins: leave out --resume")
         saved |= {"out": given.out, "resume": True, "overwrite": False, "new_data": False}
         parser.set_defaults(**saved)
         given = parser.parse_args(arguments)
@@ -137,6 +154,9 @@ def parse_options(arguments: list[str] | None) -> Options:
         print(f"resuming {path}")
         changes = f"changed options: {differences(saved, vars(given)) or 'none'}"
         print(textwrap.fill(changes, 79, subsequent_indent="  ", break_long_words=False))
+    elif not given.from_ and (odd := [name for name in BEGINNINGS if getattr(given, name)]):
+        what = "is for a run that starts from weights: give --from, too"
+        raise ValueError(f"{flag_of(odd[0])} {what}")
     elif given.new_data:
         raise ValueError("--new-data is for a run that goes on: give --resume with it")
     else:

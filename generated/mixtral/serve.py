@@ -59,7 +59,7 @@ class Server(ThreadingHTTPServer):
         self.template = template_of(options)
         self.chat_choice = self.choice
         if self.template is not None and not self.choice.ends:
-            self.chat_choice = replace(self.choice, ends=self.template.ends(tokenizer))
+            self.chat_choice = replace(self.choice, ends=self.template.ends(tokenizer.encode))
         self.answering, self.settled = 0, threading.Condition()
 
     def count(self, more: int) -> None:

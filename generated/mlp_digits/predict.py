@@ -20,7 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint, read_json
+from .checkpoint import (
+    check_kinds,
+    checkpoint_in,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+    read_json,
+)
 from .model import Config, Model
 from .pictures import MODE, Pictures, check_pillow, find_pictures
 from .process import HelpFormatter, checked, command, leave
@@ -36,9 +43,7 @@ class Guess:
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

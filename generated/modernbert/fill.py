@@ -23,6 +23,7 @@ from .answers import Answer, add_format, aligned, cut, write
 from .checkpoint import (
     check_kept,
     check_kinds,
+    checkpoint_in,
     folder_of,
     load_weights,
     read_checkpoint,
@@ -38,9 +39,7 @@ MASK = "[MASK]"
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

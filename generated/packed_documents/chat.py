@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .checkpoint import read_json
-from .data import Tokenizer
 
 FILE, CONFIG = "chat_template.jinja", "tokenizer_config.json"
 SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token")
@@ -29,29 +28,26 @@ class ChatTemplate:
     def __init__(self, source: str, special: Mapping[str, str], path: Path) -> None:
         try:
             import jinja2
-            from jinja2.sandbox import ImmutableSandboxedEnvironment
         except ImportError:
             raise ValueError("chats need the jinja2 package: pip install jinja2") from None
         self.path, self.special, self.errors = path, special, (jinja2.TemplateError, TypeError)
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.loopcontrols", generation_tag()],
-        )
-        environment.filters["tojson"] = to_json
-        environment.globals["raise_exception"] = refuse
-        environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
         try:
-            self.template = environment.from_string(source)
+            self.template = sandbox(generation_tag()).from_string(source)
         except jinja2.TemplateError as error:
             raise ValueError(f"{path} has no template of a chat: {error!s:.200}") from None
 
     def render(self, messages: Sequence[Message], answer: bool = True) -> str:
         """The text of messages and, before an `answer`, how that begins."""
-        said = [message._asdict() for message in messages]
+        text = self.filled(self.template, messages, answer)
+        for role, content in messages:
+            if role != "assistant" and content.strip() not in text:
+                raise ValueError(f"the template of {self.path} leaves out what the {role} says")
+        return text
+
+    def filled(self, template: Any, messages: Sequence[Message], answer: bool) -> str:
         try:
-            text = self.template.render(
-                messages=said,
+            text: str = template.render(
+                messages=[message._asdict() for message in messages],
                 tools=None,
                 documents=None,
                 add_generation_prompt=answer,
@@ -59,15 +55,25 @@ class ChatTemplate:
             )
         except self.errors as error:
             raise ValueError(f"the template of {self.path} refuses: {error!s:.200}") from None
-        for role, content in messages:
-            if role != "assistant" and content.strip() not in text:
-                raise ValueError(f"the template of {self.path} leaves out what the {role} says")
         return text
 
-    def ends(self, tokenizer: Tokenizer) -> tuple[int, ...]:
+    def ends(self, encode: Callable[[str], list[int]]) -> tuple[int, ...]:
         """The token that ends what is said, where it has a name."""
-        tokens = tokenizer.encode(self.special.get("eos_token", ""))
+        tokens = encode(self.special.get("eos_token", ""))
         return tuple(tokens) if len(tokens) == 1 else ()
+
+
+def sandbox(tag: type[Any]) -> Any:
+    """Where templates of strangers are run, with a tag for what an assistant says."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", tag]
+    )
+    environment.filters["tojson"] = to_json
+    environment.globals["raise_exception"] = refuse
+    environment.globals["strftime_now"] = lambda form: datetime.datetime.now().strftime(form)
+    return environment
 
 
 def generation_tag() -> type[Any]:

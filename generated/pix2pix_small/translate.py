@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint import check_kinds, load_weights, read_checkpoint
+from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
 from .model import Config, Model
 from .pictures import by_name, check_pillow, pixels_of
 from .process import HelpFormatter, checked, command, leave, plain
@@ -28,9 +28,7 @@ SOURCE_MODE, TARGET_MODE = "L", "RGB"
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

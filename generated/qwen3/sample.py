@@ -18,7 +18,14 @@ from pathlib import Path
 import torch
 
 from .chat import Message, read_template
-from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint
+from .checkpoint import (
+    check_kept,
+    check_kinds,
+    checkpoint_in,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+)
 from .data import Tokenizer, choose_tokenizer
 from .detokenize import Detokenizer, pieces
 from .generate import Choice, Session, stream
@@ -32,9 +39,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])
@@ -265,7 +270,7 @@ def talk(options: argparse.Namespace, model: Model, tokenizer: Tokenizer) -> Non
     first = [Message("system", options.system)] if options.system else []
     messages, context = [*first], model.config.context_length
     choice = choice_of(options)
-    choice = replace(choice, ends=choice.ends or template.ends(tokenizer))
+    choice = replace(choice, ends=choice.ends or template.ends(tokenizer.encode))
     for line in typed():
         if line.strip() == "/new":
             messages = [*first]

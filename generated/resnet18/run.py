@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .checkpoint import optimizer_tensors, weights, write_checkpoint
+from .checkpoint import folder_of, optimizer_tensors, read_metadata, weights, write_checkpoint
 from .data import Images, random_batches, read_data
 from .digests import digests_of_files, mark_of
 from .model import Config, Model
 from .options import Options
 from .process import RANK, WORLD, check_memory, start_device
 from .resume import progress_of, restore
+from .start import start_from
 from .tracking import check_installed
 
 
@@ -75,11 +77,30 @@ def make_optimizers(model: Model, options: Options) -> list[torch.optim.Optimize
     return [torch.optim.AdamW(groups, options.lr, betas, options.eps, fused=True)]
 
 
+def refuse_others(options: Options) -> None:
+    """ValueError if OUT holds what a run must not replace."""
+    out = Path(options.out)
+    path = out / "checkpoint.safetensors"
+    starts = options.from_ and not options.resume
+    if starts and folder_of(Path(options.from_)).resolve() == out.resolve():
+        raise ValueError(f"--from reads what lies in {out}: choose another --out")
+    if path.exists() and of_no_run(path):
+        raise ValueError(f"{out} holds weights that are of no run: choose another --out")
+    if path.exists() and not (options.resume or options.overwrite):
+        raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
+
+
+def of_no_run(path: Path) -> bool:
+    """Whether a checkpoint was imported, or merged, and so is no other's to make again."""
+    with suppress(ValueError):  # of a damaged one nothing is known
+        return "step" not in read_metadata(path)
+    return False
+
+
 def prepare(options: Options) -> Run:
     out = Path(options.out)
     check_installed(options.report)
-    if (out / "checkpoint.safetensors").exists() and not (options.resume or options.overwrite):
-        raise ValueError(f"{out} holds a checkpoint; go on with --resume, or give --overwrite")
+    refuse_others(options)
     data, config = read_data(options, Config.tiny() if options.tiny else Config())
     one = random_batches(data, replace(options, batch=1, accumulation=1), 0, 0, 1)[0]
     size = 100 + sum(part.nbytes for part in one if isinstance(part, Tensor))  # of a row, at least
@@ -89,6 +110,8 @@ def prepare(options: Options) -> Run:
     with device:
         model = Model(config)
     model.init_weights()
+    if options.from_ and not options.resume:
+        start_from(model, config, options)
     run = Run(options, device, data, config, model, model, make_optimizers(model, options))
     run.digests = data.digests()
     if options.resume:

@@ -170,7 +170,7 @@ def read_data(options: Options, config: Config) -> tuple[Pairs, Config]:
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
     files = files_named(options.data)
     pairs = read_pairs(files, tokenizer, options.context_length, options.validation, options.seed)
-    vocab_size = fit(pairs.tokenizer, config.vocab_size, options.tiny)
+    vocab_size = fit(pairs.tokenizer, config.vocab_size, options.grows)
     return pairs, replace(config, vocab_size=vocab_size)
 
 

@@ -17,7 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint
+from .checkpoint import (
+    check_kept,
+    check_kinds,
+    checkpoint_in,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+)
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -28,9 +35,7 @@ SIDE_BY_SIDE = 6  # most texts of which a table compares each two
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

@@ -168,7 +168,7 @@ def read_data(options: Options, config: Config) -> tuple[Texts, Config]:
     tokenizer = str(kept) if options.resume and kept.exists() else options.tokenizer
     files = files_named(options.data)
     texts = read_texts(files, tokenizer, options.context_length, options.validation, options.seed)
-    vocab_size = fit(texts.tokenizer, config.vocab_size, options.tiny)
+    vocab_size = fit(texts.tokenizer, config.vocab_size, options.grows)
     return texts, replace(config, vocab_size=vocab_size, classes=len(texts.classes))
 
 

@@ -53,6 +53,14 @@ def folder_of(checkpoint: Path) -> Path:
     return checkpoint if checkpoint.is_dir() else checkpoint.parent
 
 
+def checkpoint_in(place: Path) -> Path:
+    """The file of a checkpoint: of a run's folder that of its best weights, if it has any."""
+    if not place.is_dir():
+        return place
+    best = place / "best.safetensors"
+    return best if best.exists() else place / "checkpoint.safetensors"
+
+
 def read_metadata(path: Path) -> dict[str, Any]:
     """The config, and what else training noted; ValueError if that is not what was written."""
     if not path.is_file():
@@ -124,6 +132,21 @@ def check_kinds(saved: dict[str, Any], own: dict[str, Any], path: Path) -> None:
         if type(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
             like = f"{value!r:.60}, not like {own[name]!r:.60}"
             raise ValueError(f"{path} says that {name} is {like}")
+
+
+def read_json(path: Path) -> Any:
+    """What a file says that training has left; ValueError if it is none."""
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON: {error!s:.200}") from None
+    try:
+        check_kept(path, "train again")
+    except ValueError as error:
+        warn(str(error))  # and go on: a person may have renamed classes
+    return found
 
 
 def warn(text: str) -> None:

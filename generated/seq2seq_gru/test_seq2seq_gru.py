@@ -14,7 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import evaluate, generate, metrics, sample, train
+from . import (
+    evaluate,
+    generate,
+    metrics,
+    sample,
+    train,
+)
 from .model import Config, Model
 from .run import Run
 

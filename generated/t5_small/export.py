@@ -26,6 +26,7 @@ from torch import Tensor
 from .checkpoint import (
     check_kept,
     check_kinds,
+    checkpoint_in,
     folder_of,
     load_weights,
     read_checkpoint,
@@ -219,9 +220,7 @@ def special_tokens(folder: Path, vocab_size: int) -> dict[str, int]:
 
 def open_model(checkpoint: Path) -> Model:
     """The model of a checkpoint, made of the very tensors that were read."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     said: dict[str, Any] = saved["config"]

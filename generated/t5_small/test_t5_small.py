@@ -18,7 +18,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, evaluate, generate, metrics, sample, train
+from . import (
+    attention,
+    evaluate,
+    generate,
+    metrics,
+    sample,
+    train,
+)
 from .model import Config, Model
 from .run import Run
 from .weights import load_huggingface, save_huggingface

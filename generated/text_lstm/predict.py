@@ -16,7 +16,15 @@ from pathlib import Path
 import torch
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import check_kept, check_kinds, folder_of, load_weights, read_checkpoint, read_json
+from .checkpoint import (
+    check_kept,
+    check_kinds,
+    checkpoint_in,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+    read_json,
+)
 from .data import Tokenizer, choose_tokenizer, encode, padded
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
@@ -27,9 +35,7 @@ ROOM = 5  # most columns of numbers in a table
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

@@ -20,7 +20,7 @@ from torch import Tensor
 from .model import Config
 from .options import Options
 from .pairs import Texts, digest_of_pairs, read_texts
-from .process import HelpFormatter, checked, command, leave
+from .process import HelpFormatter, checked, command, flag_of, leave
 
 IGNORE = -100  # a target that the loss leaves out
 POOL = 100  # steps whose pairs are sorted by length together
@@ -172,7 +172,7 @@ def read_data(options: Options, config: Config) -> tuple[Corpus, Config]:
     kept = Path(options.out) / "tokenizer.json"
     name = str(kept) if options.resume and kept.exists() else options.tokenizer
     tokenizer = make_tokenizer(name, train.sides, validation.sides)
-    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.tiny))
+    config = replace(config, vocab_size=fit(tokenizer, config.vocab_size, options.grows))
     separator = separator_id(options.separator, tokenizer)
     if separator >= config.vocab_size:
         raise ValueError(f"--separator is token {separator}, the model has {config.vocab_size}")
@@ -390,7 +390,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in files:
         default = getattr(Options, name)
         how = {"nargs": "+"} if default == () else {}
-        add("--" + name.replace("_", "-"), default=default, help="as in training", **how)
+        add(flag_of(name), default=default, help="as in training", **how)
     add("--vocab-size", type=int, default=Config.vocab_size, help="tokens")
     add("--out", type=Path, default="tokenizer.json", help="the file to write")
     given = checked(parser.parse_args(arguments))

@@ -25,7 +25,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checkpoint import check_kinds, folder_of, load_weights, read_checkpoint, read_json
+from .checkpoint import (
+    check_kinds,
+    checkpoint_in,
+    folder_of,
+    load_weights,
+    read_checkpoint,
+    read_json,
+)
 from .masks import coloured
 from .model import Config, Model, with_background
 from .pictures import MODE, check_pillow, find_pictures, opened_picture, pixels_of
@@ -37,9 +44,7 @@ if TYPE_CHECKING:
 
 def load(checkpoint: Path, device: str) -> Model:
     """The model of a run's folder, its best weights if it has any, or of one file."""
-    if checkpoint.is_dir():
-        best = checkpoint / "best.safetensors"
-        checkpoint = best if best.exists() else checkpoint / "checkpoint.safetensors"
+    checkpoint = checkpoint_in(checkpoint)
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     config = Config(**saved["config"])

@@ -1,0 +1,175 @@
+# Made from specs/espcn.yaml; make it again: tgen build specs/espcn.yaml
+"""A run starts from weights that are there: what differs is said, what may not differ refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .checkpoint import checkpoint_in, differences, read_metadata, weights
+from .digests import digest_of_tensor
+from .model import Config, Model
+from .options import Options
+
+HEADS = (
+    "head.",
+    "head_",
+    "distillation_head.",
+    "projection.",
+    "layers.4.",
+)  # beginnings of names of what only one task has
+ADDED = (".lora_a", ".lora_b", ".magnitude")  # ends of names of what other packages train
+NAMED = 6  # tensors in a line
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in a file, which is read when it is needed."""
+
+    path: Path
+    name: str
+    shape: Shape
+    digest: str = ""  # "" where none was written
+
+    def read(self) -> Tensor:
+        with safe_open(self.path, framework="pt") as file:
+            tensor: Tensor = file.get_tensor(self.name)
+        if self.digest and digest_of_tensor(tensor) != self.digest:
+            raise ValueError(f"{self.path} is damaged: {self.name} is not what was written")
+        return tensor
+
+
+def stored_in(path: Path, digests: Mapping[str, str]) -> dict[str, Stored]:
+    """All tensors of a safetensors file, by name."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is damaged, or no safetensors file: {error!s:.200}") from None
+    return {name: Stored(path, name, shapes[name], digests.get(name, "")) for name in names}
+
+
+@dataclass
+class Compared:
+    """How tensors of weights and of the model go together, by the model's names."""
+
+    same: list[str]
+    grown: list[str]  # tables that have more rows here
+    new: dict[str, Shape]
+    unused: dict[str, Shape]
+    problems: list[str]
+
+
+def compared(
+    own: Mapping[str, Shape],
+    there: Mapping[str, Shape],
+    of_a_head: Callable[[str], bool],
+    is_table: Callable[[str], bool],
+) -> Compared:
+    """What both have, and what not: heads may differ, tables have more rows, and nothing else."""
+    found = Compared([], [], {}, {}, [])
+    for name, shape in own.items():
+        before = there.get(name)
+        if before == shape:
+            found.same.append(name)
+        elif before and is_table(name):
+            if before[1:] == shape[1:] and before[0] < shape[0]:
+                found.grown.append(name)
+            else:
+                found.problems.append(f"{name} is {shape} here, and {before} there")
+        elif of_a_head(name):
+            found.new[name] = shape
+        elif before is None:
+            found.problems.append(f"{name} is missing there")
+        else:
+            found.problems.append(f"{name} is {shape} here, and {before} there")
+    for name in sorted((there.keys() - own.keys()) | (found.new.keys() & there.keys())):
+        found.unused[name] = there[name]
+        if not of_a_head(name) and not name.endswith(ADDED):
+            found.problems.append(f"{name} is no part of this model")
+    if any(name.endswith(ADDED) for name in found.unused):
+        found.problems.append("it holds what was added to weights: merge that first, by adapter.py")
+    return found
+
+
+def with_rows(stored: Stored, count: int) -> Tensor:
+    """The tensor with as many rows: each that it lacks is the mean of those it has."""
+    tensor = stored.read()
+    mean = tensor.float().mean(0, keepdim=True).to(tensor.dtype)
+    return torch.cat((tensor, mean.expand(count - len(tensor), *tensor.shape[1:])))
+
+
+def tell(found: Compared, own: Mapping[str, Shape], there: Mapping[str, Shape]) -> None:
+    """A line on what is new, on what is not used, and on each table that grows."""
+    for what, names in (("new", found.new), ("not used", found.unused)):
+        if names:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            listed = [f"{name} {shape}" for name, shape in sorted(names.items())[:NAMED]]
+            print(f"{what}: {', '.join(listed)}{more}")
+    for name in found.grown:
+        before, now = there[name][0], own[name][0]
+        print(f"{name}: {now - before:,} rows more, each the mean of {before:,}")
+
+
+def tell_config(there: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """The fields that differ, of those that both have."""
+    both = there.keys() & own.keys()
+    one, other = ({name: said[name] for name in said if name in both} for said in (there, own))
+    if different := differences(one, other):
+        print(f"config, of the weights -> here: {different}")
+
+
+def refuse(found: Compared, source: Path, grow: bool) -> None:
+    """One ValueError that names all that does not fit."""
+    problems = [*found.problems]
+    if found.grown and not grow:
+        problems.append(f"{', '.join(found.grown)} would have more rows: add them by --grow")
+    if problems:
+        raise ValueError(f"{source} does not fit this model: {'; '.join(problems)}")
+
+
+def is_of_head(name: str) -> bool:
+    return name.startswith(HEADS)
+
+
+def is_table(name: str) -> bool:
+    return False
+
+
+@torch.no_grad()
+def start_from(model: Model, config: Config, options: Options) -> None:
+    """The model's weights become those of --from, one tensor at a time."""
+    source = Path(options.from_)
+    print(f"starting from {source}")
+    if is_huggingface(source):
+        raise ValueError(f"{source} is a folder of Hugging Face's: `tgen import` it first")
+    path = checkpoint_in(source)
+    saved = read_metadata(path)
+    tell_config(saved["config"], asdict(config))
+    files = stored_in(path, saved.get("tensors", {}))
+    stored = {name[6:]: one for name, one in files.items() if name.startswith("model.")}
+    own = weights(model)
+    mine = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    shapes = {name: one.shape for name, one in stored.items()}
+    found = compared(mine, shapes, is_of_head, is_table)
+    refuse(found, path, options.grow)
+    tell(found, mine, shapes)
+    for name in found.same:
+        own[name].copy_(stored[name].read())
+    for name in found.grown:
+        own[name].copy_(with_rows(stored[name], len(own[name])))
+
+
+def is_huggingface(folder: Path) -> bool:
+    """Whether a folder is as transformers writes them."""
+    known = folder.is_dir() and (folder / "config.json").is_file()
+    return known and not checkpoint_in(folder).is_file()
