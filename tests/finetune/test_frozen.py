@@ -103,6 +103,7 @@ def test_steps_are_the_same_where_activations_are_made_again(base: Path) -> None
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # PyTorch warns of its own compiler
 @pytest.mark.parametrize("case", ["lora", "dora"])
 def test_compiled_steps_are_the_same(case: str, base: Path) -> None:
     said = {**CASES[case], "dropout": 0.0}
