@@ -98,10 +98,10 @@ def new(name: str, start: Path, finetune: str | None, overrides: Sequence[str]) 
     """Write a spec that starts from another and says what differs.
 
     It extends one of this project and says only what differs; of any other it is a copy.
-    Its task is the other's, or another with --set task=TASK: causal-lm, masked-lm, seq2seq-lm,
-    sequence-classification, tagging, embedding, image-classification, image-segmentation,
-    image-embedding, super-resolution, image-to-image, image-generation, image-translation,
-    regression, classification.
+    Its task is the other's, or another with --set task=TASK: causal-lm, chat, preference,
+    masked-lm, seq2seq-lm, sequence-classification, tagging, embedding, image-classification,
+    image-segmentation, image-embedding, super-resolution, image-to-image, image-generation,
+    image-translation, regression, classification.
     """
     from codegen import report
     from codegen.commands import new as scaffold

@@ -31,6 +31,7 @@ TAUGHT = (
     *("image-classification", "classification"),
 )
 OF_PAIRS = ("preference",)
+OF_EXAMPLES = (*OF_ROWS, "seq2seq-lm", "chat", *OF_PAIRS)
 OF_SMOOTHING = ("image-classification", "classification", *OF_PAIRS)
 Loss = Annotated[
     Annotated[Literal["l1", "l2"], Only(*OF_PICTURES)]
@@ -48,7 +49,7 @@ class Train(Vocabulary):
     batch: Positive = Field(32, description="sequences a step, on each device")
     accumulation: Positive = Field(1, description="batches whose gradients add up to one step")
     steps: Positive = Field(10_000, description="optimizer steps")
-    epochs: Annotated[PositiveFloat | None, Only(*OF_ROWS, "seq2seq-lm")] = Field(
+    epochs: Annotated[PositiveFloat | None, Only(*OF_EXAMPLES)] = Field(
         None, description="passes over the data, instead of `steps`; each row is seen once in each"
     )
     clip: NotNegative = Field(1.0, description="gradient norm limit; 0 for none")
