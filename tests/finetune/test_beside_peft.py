@@ -27,7 +27,7 @@ def tokens_of(step: int) -> torch.Tensor:
 
 def nearest(pair: Pair) -> float:
     """The largest difference of trained numbers, relative to the largest number."""
-    both = pair.both().values()
+    both = [(ours.detach(), theirs.detach()) for ours, theirs in pair.both().values()]
     largest = max(float(theirs.abs().max()) for _, theirs in both)
     return max(float((ours - theirs).abs().max()) for ours, theirs in both) / largest
 

@@ -48,7 +48,7 @@ def test_counts_memory_and_flops_are_of_what_is_trained() -> None:
 
 
 def test_a_classifier_trains_its_head_unless_it_is_said_otherwise() -> None:
-    task = {"task": "sequence-classification"}
+    task: dict[str, Any] = {"task": "sequence-classification"}
     for said, heads in (("lora", True), ({"method": "lora", "train": ["*norm.weight"]}, False)):
         table = rows(plan_of(said, **task))
         assert table["head.weight"].trained == table["head.bias"].trained == heads
