@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -389,7 +389,7 @@ def main(arguments: list[str] | None = None) -> int:
     files = ("data", "source", "target", "validation", "validation_source", "validation_target")
     for name in files:
         default = getattr(Options, name)
-        how = {"nargs": "+"} if default == () else {}
+        how: dict[str, Any] = {"nargs": "+"} if default == () else {}
         add(flag_of(name), default=default, help="as in training", **how)
     add("--vocab-size", type=int, default=Config.vocab_size, help="tokens")
     add("--out", type=Path, default="tokenizer.json", help="the file to write")
