@@ -266,9 +266,8 @@ def read_data(options: Options, config: Config) -> tuple[Chats, Config]:
     data = joined(train, weights), joined(rest, [1.0] * len(rest))
     for what, examples in zip(("to train on", "held out"), data, strict=True):
         print(f"{what}: {examples.trained.sum():,} of {len(examples.tokens):,} tokens are trained")
-    beside = {
-        name: found.read_bytes() for name in BESIDE if (found := path.parent / name).is_file()
-    }
+    there = (path.parent / name for name in BESIDE)
+    beside = {found.name: found.read_bytes() for found in there if found.is_file()}
     known_by = digest(reader.seen, options.context_length, options.too_long)
     return Chats(*data, reader.tokenizer, beside, known_by), config
 
@@ -295,8 +294,8 @@ def split(
     left = [len(source) - max(1, round(fraction * len(source))) for source in sources]
     if min(left) < 1:
         raise ValueError(
-            f"{min(map(len, sources))} examples are too few to hold out {fraction:.0%}: give more, "
-            "or others with --validation-data"
+            f"{min(map(len, sources))} examples are too few to hold out {fraction:.0%}: "
+            "give more, or others with --validation-data"
         )
     parts = [*zip(sources, left, strict=True)]
     return [source[:count] for source, count in parts], [source[count:] for source, count in parts]
@@ -319,7 +318,7 @@ class Examples:
         return len(self.starts) - 1
 
     def read(self, index: int) -> tuple[Tensor, Tensor]:
-        """What is read of an example (T,), and as targets what follows where that is trained."""
+        """What is read of an example (T,); as targets, what follows where that is trained."""
         here = slice(self.starts[index], self.starts[index + 1])
         tokens = torch.from_numpy(self.tokens[here].astype(np.int64))
         trained = torch.from_numpy(self.trained[here])
@@ -410,8 +409,8 @@ def places_in_sources(
 def random_batches(data: Chats, options: Options, step: int, rank: int, world: int) -> list[Batch]:
     """This rank's part of one step's examples, one batch per micro-batch.
 
-    All ranks draw the same examples and each takes its slice, so that two ranks with a batch of b
-    see what one process with a batch of 2b sees.
+    All ranks draw the same examples and each takes its slice, so that two ranks with a batch
+    of b see what one process with a batch of 2b sees.
     """
     size = (options.accumulation, options.batch, world)
     drawn = data.train.drawn(options.seed, step * math.prod(size) + np.arange(math.prod(size)))

@@ -35,8 +35,8 @@ class Example(NamedTuple):
 def answers_in(template: ChatTemplate, messages: Sequence[Message]) -> tuple[str, list[Span]]:
     """The text of a chat, and where the assistant's answers are in it.
 
-    The template marks them by {% generation %}. One without marks is filled turn by turn: an
-    answer is what it adds to what asks for one.
+    The template marks them by {% generation %}. One without marks is filled turn by turn:
+    an answer is what it adds to what asks for one.
     """
     turns = [at for at, said in enumerate(messages) if said.role == "assistant"]
     if template.marks:

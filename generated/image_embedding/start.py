@@ -150,7 +150,7 @@ def start_from(model: Model, config: Config, options: Options) -> None:
     source = Path(options.from_)
     print(f"starting from {source}")
     if is_huggingface(source):
-        raise ValueError(f"{source} is a folder of Hugging Face's: `tgen import` it first")
+        raise ValueError(f"{source} is a folder of Hugging Face's, which has to be imported first")
     path = checkpoint_in(source)
     saved = read_metadata(path)
     tell_config(saved["config"], asdict(config))

@@ -22,7 +22,8 @@ def marked_in(
     said = {}
     for technique in ("first", "second"):
         for place in places:
-            indents = {"imports": 0, "functions": 0, "batch": 8, "loss": 12, "saved": 8}
+            indents = {"imports": 0, "functions": 0, "batch": 8, "saved": 8}
+            indents |= {"objective": 12, "loss": 12}
             indent = indents.get(place, 4)
             text = f'{" " * indent}"{technique} {place}"\n'
             (folder / f"ours/{technique}_{place}.jinja").write_text(text)
@@ -40,7 +41,7 @@ def marked_in(
 def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) -> None:
     found = marked_in("gpt_char", ("run.py", "train.py"), PLACES, tmp_path)
     before = ("imports", "state", "built", "ready", "saved", "loaded", "functions")
-    order = (*before, "batches", "batch", "loss", "step", "measuring", "measured", "ended")
+    order = (*before, "batches", "batch", "objective", "loss", "step", "measuring", "measured", "ended")
     assert sorted(order) == sorted(PLACES)
     assert found == [f"{name} {place}" for place in order for name in ("first", "second")]
 
