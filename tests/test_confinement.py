@@ -146,6 +146,7 @@ TRAPS: dict[str, tuple[Callable[[Scene], None], set[int]]] = {
 }
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("trap", TRAPS)
 def test_a_build_and_a_check_write_nothing_outside(scene: Scene, trap: str) -> None:
     change_specs(scene)

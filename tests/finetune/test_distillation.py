@@ -146,8 +146,7 @@ OWN = {
 }
 
 
-@pytest.mark.drawn
-@pytest.mark.parametrize("case", [*TASKS, *OWN])
+@pytest.mark.parametrize("case", [*OWN, *(pytest.param(c, marks=pytest.mark.long) for c in TASKS)])
 def test_packages_of_each_task_promise_what_they_teach(case: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "specs", tmp_path / "specs")
     spec: dict[str, Any] = OWN.get(case, {"extends": f"{case}.yaml"})

@@ -87,6 +87,7 @@ def with_dtype(folder: Path, dtype: str, bits: int) -> None:
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_what_is_no_weight_is_not_taken_for_one(dtype: str, folder: Path) -> None:
     path = folder / "model.safetensors"

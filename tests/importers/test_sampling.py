@@ -123,6 +123,7 @@ def greedy(model: Any, tokens: int = 30, bos: bool = False) -> list[int]:
     return ids
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("bos", [False, True], ids=["no bos", "bos"])
 @pytest.mark.parametrize("ends", [0, 1, 2])
 def test_a_text_begins_and_ends_as_with_transformers(

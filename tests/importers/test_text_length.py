@@ -72,6 +72,7 @@ def generated(reference: Any, tokens: torch.Tensor, lengths: list[int]) -> tuple
     return made.sequences[:, longest:], torch.stack(made.logits, dim=1)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("room", [0, 40])
 @pytest.mark.parametrize("lengths", [[3, 3], [14, 9], [16, 16], [17, 2], [20, 20]])
 @pytest.mark.parametrize("case", CASES)

@@ -60,6 +60,7 @@ def run(folder: Path, capability: tuple[int, int], code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(("capability", "name"), NAMES.items())
 def test_a_gpu_takes_its_own_row_or_the_last_before_it(
     folder: Path, capability: tuple[int, int], name: str

@@ -159,6 +159,7 @@ def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return reference, ours, weights
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("length", LENGTHS)
 def test_logits_and_gradients_are_hugging_faces(pair: Any, length: int) -> None:
     reference, ours, weights = pair

@@ -57,6 +57,7 @@ def picture(width: int, height: int, file: Path) -> Image.Image:
     return made
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("case", range(len(CASES)))
 def test_pixels_are_those_that_transformers_gives_the_model(case: int, tmp_path: Path) -> None:
     kind, fields = CASES[case]

@@ -44,6 +44,7 @@ def test_every_file_is_imported_or_refused_as_the_table_says(path: Path) -> None
     told(path)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("path", IMPORTED, ids=lambda path: path.stem)
 def test_a_file_as_published_has_the_parameters_of_transformers(path: Path) -> None:
     fields = json.loads(path.read_text(encoding="utf-8"))

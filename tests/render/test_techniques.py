@@ -41,7 +41,17 @@ def marked_in(
 def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) -> None:
     found = marked_in("gpt_char", ("run.py", "train.py"), PLACES, tmp_path)
     before = ("imports", "state", "built", "ready", "saved", "loaded", "functions")
-    order = (*before, "batches", "batch", "objective", "loss", "step", "measuring", "measured", "ended")
+    order = (
+        *before,
+        "batches",
+        "batch",
+        "objective",
+        "loss",
+        "step",
+        "measuring",
+        "measured",
+        "ended",
+    )
     assert sorted(order) == sorted(PLACES)
     assert found == [f"{name} {place}" for place in order for name in ("first", "second")]
 

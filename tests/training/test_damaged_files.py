@@ -137,6 +137,7 @@ def check_kind(
     assert refused > len(chosen) // 4  # they are damaged
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", KINDS)
 def test_a_damaged_file_is_one_clear_line(
     name: str,

@@ -189,6 +189,7 @@ def check_all(
             signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("package", COMMANDS)
 def test_an_odd_value_is_one_clear_line(
     package: str, project: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]

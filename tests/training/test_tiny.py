@@ -45,6 +45,7 @@ def check_tiny(name: str, capture: pytest.CaptureFixture[str]) -> None:
         assert code == 0 and "warning: out" not in said.err, (name, kind, said.err)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", sorted(DRAWN))
 def test_tiny_alone_trains(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
