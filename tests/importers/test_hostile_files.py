@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from codegen.commands.import_ import import_folder, loaded, read_model
+from codegen.commands.import_ import import_folder, read_model
 from codegen.errors import CheckpointError
 from codegen.project import Project
 from tests.importers.checkpoints import save
@@ -35,8 +35,9 @@ Change = Callable[[Path], object]
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("saved")
     save(folder, "LlamaConfig")
-    with loaded(read_model(folder)):  # all that is imported by the first one
-        return folder
+    first = tmp_path_factory.mktemp("first")  # which imports modules, and compiles templates
+    import_folder(folder, Project(first, first / "specs", first / "generated"), test=False)
+    return folder
 
 
 @pytest.fixture
