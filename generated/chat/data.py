@@ -260,7 +260,7 @@ def read_data(options: Options, config: Config) -> tuple[Chats, Config]:
     kept = Path(options.out) / "tokenizer.json"
     path = kept if options.resume and kept.exists() else Path(options.tokenizer)
     reader = reader_of(path, options)
-    config = replace(config, vocab_size=fit(reader.tokenizer, config.vocab_size, options.tiny))
+    config = replace(config, vocab_size=fit(reader.tokenizer, config.vocab_size, options.grows))
     weights = weights_of(options.weights)
     train, rest = splits(reader, options)
     data = joined(train, weights), joined(rest, [1.0] * len(rest))

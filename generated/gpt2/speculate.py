@@ -35,14 +35,19 @@ class Guesses:
 
 def load_draft(package: str, checkpoint: Path | None, device: str) -> Any:
     """The model of another package: generated.small, or its name beside this one."""
-    beside = __package__.rpartition(".")[0]
-    name = package if "." in package or not beside else f"{beside}.{package}"
+    name = package_called(package)
     try:
         module = importlib.import_module(f"{name}.sample")
     except ImportError as error:
         raise ValueError(f"--draft {package} is no package that samples: {error}") from None
     folder = checkpoint or Path("out", name.rpartition(".")[2])
     return module.load(folder, device)
+
+
+def package_called(name: str) -> str:
+    """What to import: generated.other, or other for the package of that name beside this one."""
+    beside = __package__.rpartition(".")[0]
+    return name if "." in name or not beside else f"{beside}.{name}"
 
 
 def check_draft(model: Model, draft: Any) -> None:

@@ -13,6 +13,7 @@ import pyarrow
 import pytest
 import torch
 from pyarrow import parquet
+from safetensors.torch import save_file
 
 from tests.chats.small import TEXT, chats, messages, spec_of, write_rows, write_tokenizer
 from tests.packages import import_package
@@ -203,7 +204,8 @@ def test_two_ranks_read_what_one_reads_with_twice_the_batch(packing: bool, tmp_p
         return torch.stack(losses).sum(), Counter(wanted.tolist())
 
     def fields(batch: Any) -> dict[str, torch.Tensor]:
-        return batch._asdict()  # type: ignore[no-any-return]
+        named: dict[str, torch.Tensor] = batch._asdict()
+        return named
 
     for step in range(3):
         ranks = [data.random_batches(found, asked, step, rank, 2) for rank in range(2)]
@@ -225,3 +227,24 @@ def test_what_is_kept_beside_checkpoints_lets_models_chat(
     config = json.loads((tmp_path / "tokenizer_config.json").read_text())
     assert config["eos_token"] == "<|im_end|>"
     assert (tmp_path / "chat_template.jinja").is_file() and (tmp_path / "tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize("task", ["chat", "preference"])
+def test_a_vocabulary_grows_for_chats_where_weights_have_fewer_tokens(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = write_tokenizer(tmp_path / "tokenizer")
+    spec = spec_of("fewer", task, model={"vocab_size": 300})
+    (train, model) = import_package(tmp_path, spec, "train", "model")
+    rows: list[Any] = [{"messages": chat} for chat in chats(20)]
+    if task == "preference":
+        rows = [{"prompt": "Two?", "chosen": f"{n}", "rejected": "no"} for n in range(20)]
+    given = ["--data", str(write_rows(tmp_path / "rows.jsonl", rows)), "--tokenizer", str(tokens)]
+    given += ["--batch", "2", "--steps", "1", "--warmup", "0"]
+    weights = {f"model.{n}": p for n, p in model.Model(model.Config()).named_parameters()}
+    save_file(weights, tmp_path / "few.safetensors", {"config": json.dumps(vars(model.Config()))})
+    start = [*given, "--from", str(tmp_path / "few.safetensors"), "--out", str(tmp_path / "out")]
+    assert train.main(start) == 2
+    assert "the tokenizer has 319 tokens, the model only 300" in capsys.readouterr().err
+    assert train.main([*start, "--grow"]) == 0
+    assert "19 rows more, each the mean of 300" in capsys.readouterr().out

@@ -142,6 +142,7 @@ OWN = {
         "family": "recurrent",
         "model": {"vocab_size": 64, "context_length": 16, "embedding": 8, "width": 16},
     },
+    "chats": {"task": "chat", "model": {**MODEL, "vocab_size": 400}},
     "tags": {"task": "tagging", "model": {**MODEL, "classes": 5}},
 }
 

@@ -47,6 +47,24 @@ def chat_options(spec: SpecHead, data: str, fields: str) -> tuple[OptionPlan, ..
     )
 
 
+def chat_tests(*own: str) -> TestsPlan:
+    """Those of both tasks of chats, and one's own."""
+    return TestsPlan(
+        imports=("tasks/causal_lm/tests/imports.py.jinja",),
+        constants=(),
+        parts=(
+            "tasks/text/tests/fixtures.py.jinja",
+            "tasks/text/tests/loss.py.jinja",
+            "tasks/causal_lm/tests/decoding.py.jinja",
+            "package/tests/overfit.py.jinja",
+            f"{FOLDER}/tests/training.py.jinja",
+            f"{FOLDER}/tests/chats.py.jinja",
+            *own,
+            f"{FOLDER}/tests/evaluation.py.jinja",
+        ),
+    )
+
+
 @frozen
 class ChatTask(TextTask):
     """A task of chats."""
@@ -87,19 +105,7 @@ def chat(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         flops=0,
         options=chat_options(spec, "chats", fields),
         sizes=(OptionPlan("context_length", "int", context, "most tokens per sequence"),),
-        tests=TestsPlan(
-            imports=("tasks/causal_lm/tests/imports.py.jinja",),
-            constants=(),
-            parts=(
-                "tasks/text/tests/fixtures.py.jinja",
-                "tasks/text/tests/loss.py.jinja",
-                "tasks/causal_lm/tests/decoding.py.jinja",
-                "package/tests/overfit.py.jinja",
-                f"{FOLDER}/tests/training.py.jinja",
-                f"{FOLDER}/tests/chats.py.jinja",
-                f"{FOLDER}/tests/evaluation.py.jinja",
-            ),
-        ),
+        tests=chat_tests(),
         packing=said.packing,
         answers=True,
     )

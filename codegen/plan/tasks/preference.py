@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.chat import CHATS, EVALUATE, LEARNS, NEEDS, ChatTask, chat_options
+from codegen.plan.files import FilePlan
+from codegen.plan.tasks.chat import (
+    CHATS,
+    EVALUATE,
+    LEARNS,
+    NEEDS,
+    ChatTask,
+    chat_options,
+    chat_tests,
+)
 from codegen.plan.tasks.chat import FOLDER as CHAT_FOLDER
 from codegen.plan.tasks.decoders import decoder
 from codegen.plan.tasks.task import OptionPlan
@@ -66,20 +74,7 @@ def preference(spec: SpecHead, network: TokenNetwork, flops: int) -> TextTask:
         sizes=(OptionPlan("context_length", "int", context, "most tokens per sequence"),),
         of_loss=(OptionPlan("beta", "float", float(spec.train.beta), beta),),
         smooths=wrong,
-        tests=TestsPlan(
-            imports=("tasks/causal_lm/tests/imports.py.jinja",),
-            constants=(),
-            parts=(
-                "tasks/text/tests/fixtures.py.jinja",
-                "tasks/text/tests/loss.py.jinja",
-                "tasks/causal_lm/tests/decoding.py.jinja",
-                "package/tests/overfit.py.jinja",
-                f"{CHAT_FOLDER}/tests/training.py.jinja",
-                f"{CHAT_FOLDER}/tests/chats.py.jinja",
-                f"{FOLDER}/tests/pairs.py.jinja",
-                f"{CHAT_FOLDER}/tests/evaluation.py.jinja",
-            ),
-        ),
+        tests=chat_tests(f"{FOLDER}/tests/pairs.py.jinja"),
         pairs=True,
         answers=True,
         norm=spec.train.loss == "dpo_norm",
