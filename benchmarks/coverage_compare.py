@@ -48,15 +48,10 @@ from benchmarks.tiny_models import (
     special_tokens,
     tiny_model,
 )
-from codegen.commands.import_ import (
-    imported,
-    loaded,
-    open_tensors,
-    read_model,
-    unformatted,
-    weight_files,
-)
+from codegen.commands.read_model import loaded, read_model, unformatted
 from codegen.errors import TgenError
+from codegen.importers.convert import imported
+from codegen.importers.tensors import open_tensors, weight_files
 
 TOLERANCE = 1e-5  # of the largest logit, and of the largest gradient in the model
 DECODING = 1e-4  # of the largest logit

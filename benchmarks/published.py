@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.tables import markdown_table
-from codegen.commands.import_ import read_model
+from codegen.commands.read_model import read_model
 from codegen.errors import TgenError
 from codegen.importers.config import parse_config
 

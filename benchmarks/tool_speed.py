@@ -79,7 +79,7 @@ def write_tiny_llama(folder: Path) -> None:
     """A checkpoint as transformers writes them, random, of toy size."""
     from safetensors.torch import save_file
 
-    from codegen.commands.import_ import loaded, read_model
+    from codegen.commands.read_model import loaded, read_model
 
     folder.mkdir()
     sizes = {"hidden_size": 48, "intermediate_size": 80, "vocab_size": 67, "num_hidden_layers": 3}

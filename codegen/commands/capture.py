@@ -24,7 +24,8 @@ from codegen.capture.process import Looked, look_at
 from codegen.capture.read import read_graph
 from codegen.capture.spec import spec_text
 from codegen.capture.training import unsaid_of, without_growing_rates
-from codegen.commands.import_ import default_name, written
+from codegen.commands.import_ import written
+from codegen.commands.read_model import default_name
 from codegen.emit.disk import refuse_link
 from codegen.errors import SpecError
 from codegen.frozen import frozen

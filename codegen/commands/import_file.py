@@ -5,14 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from codegen.commands.import_ import (
-    Imported,
-    ReadModel,
-    Source,
-    default_name,
-    refuse_name,
-    written_down,
-)
+from codegen.commands.import_ import Imported, Source, written_down
+from codegen.commands.read_model import ReadModel, default_name, refuse_name
 from codegen.commands.recognise import recognised, state_file, title_of
 from codegen.importers.config import Config
 from codegen.importers.image_facts import keep_image_facts, read_classes

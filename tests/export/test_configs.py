@@ -11,7 +11,7 @@ import transformers
 
 from benchmarks.coverage import quieten
 from benchmarks.tiny_models import settings
-from codegen.commands.import_ import ReadModel, read_model
+from codegen.commands.read_model import ReadModel, read_model
 from codegen.errors import CheckpointError, TgenError
 from codegen.plan.checkpoint_plan import CheckpointPlan
 from codegen.plan.export.code import value_of

@@ -17,7 +17,8 @@ from benchmarks.coverage import quieten
 from benchmarks.coverage_texts import made_here
 from benchmarks.coverage_types import ATTENTION
 from benchmarks.tiny_models import Setting, example, reference_logits, settings, tiny_model
-from codegen.commands.import_ import open_tensors, read_model, weight_files
+from codegen.commands.read_model import read_model
+from codegen.importers.tensors import open_tensors, weight_files
 from codegen.plan.checkpoint_plan import CheckpointPlan
 from tests.export.coverage import PASSED, REFUSED
 from tests.export.packages import package_of, write_run

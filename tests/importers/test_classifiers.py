@@ -16,15 +16,11 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from benchmarks.coverage import quieten
-from codegen.commands.import_ import (
-    import_folder,
-    imported,
-    open_tensors,
-    read_model,
-    unformatted,
-    weight_files,
-)
+from codegen.commands.import_ import import_folder
+from codegen.commands.read_model import read_model, unformatted
 from codegen.errors import CheckpointError
+from codegen.importers.convert import imported
+from codegen.importers.tensors import open_tensors, weight_files
 from codegen.project import find_project
 
 TIME = 11

@@ -11,8 +11,9 @@ import torch
 from transformers import RoCBertConfig, RoCBertForMaskedLM
 
 from benchmarks.coverage_compare import relative
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
 from codegen.errors import CheckpointError
+from codegen.importers.tensors import open_tensors, weight_files
 
 ROWS = {"shape": 13, "pronunciation": 11}
 

@@ -16,7 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from codegen.commands.import_ import import_folder, read_model
+from codegen.commands.import_ import import_folder
+from codegen.commands.read_model import read_model
 from codegen.errors import CheckpointError
 from codegen.project import Project
 from tests.importers.checkpoints import save

@@ -9,7 +9,8 @@ import pytest
 import torch
 import transformers
 
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
+from codegen.importers.tensors import open_tensors, weight_files
 
 TOLERANCE = 1e-5
 SIZES: dict[str, Any] = {

@@ -12,14 +12,10 @@ from torch import Tensor
 from transformers import XmodConfig, XmodForMaskedLM
 
 from benchmarks.coverage_compare import relative
-from codegen.commands.import_ import (
-    import_folder,
-    loaded,
-    open_tensors,
-    read_model,
-    weight_files,
-)
+from codegen.commands.import_ import import_folder
+from codegen.commands.read_model import loaded, read_model
 from codegen.errors import CheckpointError
+from codegen.importers.tensors import open_tensors, weight_files
 from codegen.project import Project
 
 LANGUAGES = ["de_DE", "en_XX", "fr_FR"]

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 import transformers
 from torch import nn
 
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
 from codegen.errors import CheckpointError
+from codegen.importers.tensors import open_tensors, weight_files
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet": ("ResNet", {"embedding_size": 8, "hidden_sizes": [16, 24, 32], "depths": [2, 1, 2]}),

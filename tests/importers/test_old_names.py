@@ -12,8 +12,9 @@ import transformers
 from safetensors.torch import save_file
 from torch import Tensor
 
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
 from codegen.importers.convert import dtypes_there
+from codegen.importers.tensors import open_tensors, weight_files
 from codegen.plan import lower
 from codegen.spec import load_text
 

@@ -16,16 +16,12 @@ from transformers.models.auto import modeling_auto
 
 from benchmarks import tiny_models
 from benchmarks.coverage import quieten
-from codegen.commands.import_ import (
-    import_folder,
-    imported,
-    open_tensors,
-    read_model,
-    unformatted,
-    weight_files,
-)
+from codegen.commands.import_ import import_folder
+from codegen.commands.read_model import read_model, unformatted
 from codegen.errors import CheckpointError
+from codegen.importers.convert import imported
 from codegen.importers.mapping import known_types, other_heads, read_mapping
+from codegen.importers.tensors import open_tensors, weight_files
 from codegen.project import find_project
 
 TASKS = ("sequence-classification", "embedding")

@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
 from codegen.importers.mapping import known, other_names
+from codegen.importers.tensors import open_tensors, weight_files
 from tests.importers.checkpoints import save
 
 DEEPSEEK: dict[str, Any] = {

@@ -11,7 +11,8 @@ from torch import Tensor
 from benchmarks.coverage import quieten
 from benchmarks.coverage_compare import relative
 from benchmarks.tiny_models import example, reference_logits, settings, tiny_model
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
+from codegen.importers.tensors import open_tensors, weight_files
 
 NORM = "model.layers.{}.post_mlp_layernorm.weight"
 CORRECTION = "model.layers.{}.mlp.gate.e_score_correction_bias"

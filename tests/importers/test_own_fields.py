@@ -11,8 +11,9 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
 from codegen.errors import CheckpointError
+from codegen.importers.tensors import open_tensors, weight_files
 from tests.importers.checkpoints import save
 
 SHORT, LONG = [1.0, 1.1, 1.2, 1.3], [2.0, 3.0, 4.0, 5.0]

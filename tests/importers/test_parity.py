@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
+from codegen.importers.tensors import open_tensors, weight_files
 from tests.importers.checkpoints import save
 
 TOLERANCE = 1e-5

@@ -11,9 +11,10 @@ import torch
 from transformers import GraniteMoeHybridConfig, MllamaConfig, MllamaForConditionalGeneration
 
 from benchmarks.coverage_compare import relative
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
 from codegen.errors import CheckpointError
 from codegen.importers.config import parse_config
+from codegen.importers.tensors import open_tensors, weight_files
 from codegen.importers.translate import translate
 
 

@@ -15,7 +15,8 @@ from benchmarks.coverage import quieten
 from benchmarks.coverage_back import loaded_there, read_unread
 from benchmarks.coverage_compare import relative
 from benchmarks.tiny_models import Setting, example, reference_logits, settings, tiny_model
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
+from codegen.importers.tensors import open_tensors, weight_files
 
 TABLE = "embed_positions.weight"
 COMPUTED = (

@@ -11,8 +11,9 @@ import pytest
 import torch
 from transformers.activations import ACT2CLS
 
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
 from codegen.errors import CheckpointError
+from codegen.importers.tensors import open_tensors, weight_files
 from tests.importers.checkpoints import save
 
 TOLERANCE = 1e-5

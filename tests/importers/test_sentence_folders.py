@@ -13,8 +13,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from codegen.commands.import_ import import_folder, imported, read_model, unformatted
+from codegen.commands.import_ import import_folder
+from codegen.commands.read_model import read_model, unformatted
 from codegen.errors import CheckpointError
+from codegen.importers.convert import imported
 from codegen.project import find_project
 from tests.importers.test_other_heads import TEXTS, WORDS, compare, sentence_folder
 

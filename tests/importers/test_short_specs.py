@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from codegen.commands.import_ import read_model
+from codegen.commands.read_model import read_model
 from codegen.errors import CheckpointError, SpecError
 from codegen.importers.layers import in_short
 from codegen.importers.spec_text import flow, scalar

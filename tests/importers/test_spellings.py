@@ -20,7 +20,8 @@ from benchmarks.coverage_spellings import (
     without,
 )
 from benchmarks.tiny_models import build_config, model_class
-from codegen.commands.import_ import loaded, open_tensors, read_model, weight_files
+from codegen.commands.read_model import loaded, read_model
+from codegen.importers.tensors import open_tensors, weight_files
 from tests.importers.checkpoints import save
 from tests.parity.test_imports import passing_types
 

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from codegen.commands.import_ import loaded, open_tensors
 from codegen.commands.import_file import import_file, read_state_dict
+from codegen.commands.read_model import loaded
 from codegen.commands.recognise import spec_of
 from codegen.errors import CheckpointError
 from codegen.importers.architectures import known_architectures, mapping_of
 from codegen.importers.network_text import network_text
+from codegen.importers.tensors import open_tensors
 from codegen.plan import Plan, lower
 from codegen.project import Project, find_project
 from codegen.spec import load_text
@@ -33,7 +34,8 @@ def plan_of(said: str, **fields: int) -> Plan:
 
 def tensors_of(said: str, **fields: int) -> dict[str, Tensor]:
     """Tensors with the names and shapes of an architecture's, in the library's layout."""
-    from codegen.commands.import_ import Config, ReadModel
+    from codegen.commands.read_model import ReadModel
+    from codegen.importers.config import Config
 
     plan = plan_of(said, **fields)
     read = ReadModel("network", said, Config("", "", {}, {}), "", plan)

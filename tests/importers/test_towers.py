@@ -11,14 +11,10 @@ import torch
 import transformers
 
 from benchmarks.coverage import quieten
-from codegen.commands.import_ import (
-    imported,
-    open_tensors,
-    read_model,
-    unformatted,
-    weight_files,
-)
+from codegen.commands.read_model import read_model, unformatted
 from codegen.errors import CheckpointError
+from codegen.importers.convert import imported
+from codegen.importers.tensors import open_tensors, weight_files
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,

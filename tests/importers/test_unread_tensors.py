@@ -12,7 +12,8 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from codegen.commands.import_ import Imported, import_folder, read_model
+from codegen.commands.import_ import Imported, import_folder
+from codegen.commands.read_model import read_model
 from codegen.errors import CheckpointError
 from codegen.importers.mapping import known, read_mapping
 from codegen.project import Project

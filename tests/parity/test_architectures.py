@@ -13,11 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from codegen.commands.import_ import Config, ReadModel, loaded
+from codegen.commands.read_model import ReadModel, loaded
 from codegen.commands.recognise import Recognised, recognised
 from codegen.errors import CheckpointError
 from codegen.importers.architectures import known_architectures
 from codegen.importers.blank import WithoutInit
+from codegen.importers.config import Config
 from codegen.importers.network_text import network_text
 from codegen.plan import lower
 from codegen.spec import load_text

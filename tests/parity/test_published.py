@@ -15,7 +15,7 @@ import pytest
 import torch
 import transformers
 
-from codegen.commands.import_ import ReadModel, read_model
+from codegen.commands.read_model import ReadModel, read_model
 from codegen.spec import load_spec, load_text
 from codegen.spec.knobs import differences
 
