@@ -93,10 +93,8 @@ def compared(
             found.problems.append(f"{name} is {shape} here, and {before} there")
     for name in sorted((there.keys() - own.keys()) | (found.new.keys() & there.keys())):
         found.unused[name] = there[name]
-        if not of_a_head(name) and not name.endswith(ADDED):
+        if not of_a_head(name):
             found.problems.append(f"{name} is no part of this model")
-    if any(name.endswith(ADDED) for name in found.unused):
-        found.problems.append("it holds what was added to weights: merge that first, by adapter.py")
     return found
 
 
@@ -155,6 +153,8 @@ def start_from(model: Model, config: Config, options: Options) -> None:
     saved = read_metadata(path)
     tell_config(saved["config"], asdict(config))
     files = stored_in(path, saved.get("tensors", {}))
+    if any(name.endswith(ADDED) for name in files):
+        raise ValueError(f"{path} holds what was added to weights: merge that first, by adapter.py")
     stored = {name[6:]: one for name, one in files.items() if name.startswith("model.")}
     own = weights(model)
     mine = {name: tuple(tensor.shape) for name, tensor in own.items()}

@@ -63,20 +63,22 @@ FLOPS_PER_IMAGE = 148_219_904
 def update_averages(run: Run) -> None:
     """Parameters' averages move towards them, from those of the first step; buffers are copied."""
     part = 1 - run.options.ema_decay if run.step else 1.0
-    for name, tensor in weights(run.model).items():
-        if isinstance(tensor, nn.Parameter):
-            run.averages[name].lerp_(tensor, part)
+    own = weights(run.model)
+    for name, average in run.averages.items():
+        if isinstance(own[name], nn.Parameter):
+            average.lerp_(own[name], part)
         else:
-            run.averages[name].copy_(tensor)
+            average.copy_(own[name])
 
 
 @torch.no_grad()
 def swap_averages(run: Run) -> None:
     """The model's weights and their averages change places."""
-    for name, tensor in weights(run.model).items():
-        own = tensor.clone()
-        tensor.copy_(run.averages[name])
-        run.averages[name].copy_(own)
+    own = weights(run.model)
+    for name, average in run.averages.items():
+        moved = own[name].clone()
+        own[name].copy_(average)
+        average.copy_(moved)
 
 
 def descend(

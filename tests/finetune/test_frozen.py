@@ -67,9 +67,17 @@ def test_what_is_frozen_stays_and_a_run_goes_on_bit_for_bit(
     trained, frozen = trained_of(model_py)
     assert trained and frozen
     before = load_file("../base/best.safetensors")
+    if case != "layers":  # what is frozen is there once, and nothing else is in its file
+        assert saved.keys().isdisjoint(f"model.{name}" for name in frozen)
+        apart = load_file("whole/frozen.safetensors")
+        assert apart.keys() == {f"model.{name}" for name in frozen}
+        saved |= apart
     for name in frozen:
         assert torch.equal(saved[f"model.{name}"], before[f"model.{name}"]), name
-        assert torch.equal(saved[f"average.{name}"], before[f"model.{name}"]), name
+        if case == "layers":
+            assert torch.equal(saved[f"average.{name}"], before[f"model.{name}"]), name
+        else:
+            assert f"average.{name}" not in saved
     for name in trained & {name.removeprefix("model.") for name in before}:
         assert not torch.equal(saved[f"model.{name}"], before[f"model.{name}"]), name
     kept = {key for key in saved if key.startswith("optimizer.")}
@@ -80,6 +88,64 @@ def test_what_is_frozen_stays_and_a_run_goes_on_bit_for_bit(
     }
     count = sum(saved[f"model.{name}"].numel() for name in trained)
     assert f"parameters, {count:,} of them trained" in capsys.readouterr().out
+
+
+def test_what_moves_without_a_gradient_is_no_part_of_what_is_frozen(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = {"scores": "sigmoid", "correction": True}
+    sizes = {"vocab_size": 61, "context_length": 32, "d_model": 16, "layers": 2}
+    model = {**sizes, "attention": {"heads": 2}, "mlp": {"experts": {"count": 4, "router": router}}}
+    plain = {**spec_of("routed_base", None), "model": model, "checkpoint": {}}
+    tuned_ = {**spec_of("routed", CASES["lora"]), "model": model, "checkpoint": {}}
+    (first,) = import_package(base, plain, "train")
+    assert first.main([*OPTIONS, "--steps", "2", "--out", "routed_base"]) == 0
+    (base / "routed").mkdir()
+    (train,) = import_package(base, tuned_, "train")
+    monkeypatch.chdir(base / "routed")
+    options = [*OPTIONS, "--data", "../text", "--from", "../routed_base"]
+    saved = taken_up_again(train, options, monkeypatch)
+    before = load_file("../routed_base/best.safetensors")
+    moved = [name for name in saved if name.endswith("correction_bias")]
+    assert len(moved) == 2
+    assert any(not torch.equal(saved[name], before[name]) for name in moved)
+
+
+def test_what_is_frozen_has_to_lie_beside_a_checkpoint_and_be_its_own(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, sample = import_package(base, spec_of("apart", CASES["lora"]), "train", "sample")
+    given = [*OPTIONS, "--from", "base", "--out"]
+    assert train.main([*given, "out/apart"]) == 0
+    assert train.main([*given, "out/again", "--from", "out/apart"]) == 0
+    own, other = (load_file(base / f"out/{name}/frozen.safetensors") for name in ("apart", "again"))
+    assert own.keys() == other.keys() and all(torch.equal(own[name], other[name]) for name in own)
+    asked = ["--checkpoint", "out/apart", "--tokens", "4", "--prompt", "green"]
+    assert sample.main(asked) == 0
+    beside = base / "out/apart/frozen.safetensors"
+    whole = beside.read_bytes()
+
+    def refused(said: str) -> None:
+        for main in (
+            lambda: sample.main(asked),
+            lambda: train.main([*given, "out/apart", "--resume"]),
+            lambda: train.main([*given, "out/third", "--from", "out/apart"]),
+        ):
+            capsys.readouterr()
+            assert main() == 2
+            assert said in capsys.readouterr().err
+
+    beside.unlink()
+    refused(f"{beside.relative_to(base)} with the rest is gone")
+    beside.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    refused("is damaged")
+    (plain,) = import_package(base, spec_of("elsewhere", None), "train")
+    assert plain.main([*OPTIONS, "--out", "out/elsewhere"]) == 0
+    assert train.main([*given, "out/other", "--from", "out/elsewhere"]) == 0
+    beside.write_bytes((base / "out/other/frozen.safetensors").read_bytes())
+    refused("is of another run than")
+    beside.write_bytes(whole)
+    assert train.main([*given, "out/apart", "--resume"]) == 0
 
 
 def losses(folder: Path, spec: dict[str, Any], *options: str) -> list[float]:
@@ -126,6 +192,7 @@ def test_two_processes_train_as_one(base: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     one, two = (load_file(base / f"out/{name}/checkpoint.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-5)
 
@@ -148,7 +215,7 @@ def test_adapters_and_merged_weights_are_written_and_started_from(
 
     given = [*OPTIONS, "--from", "base", "--adapter", "adapters/added", "--out", "out/back"]
     run = train.prepare(train.parse_options(given))
-    saved = load_file(Path("out/added/best.safetensors"))
+    saved = {**load_file("out/added/best.safetensors"), **load_file("out/added/frozen.safetensors")}
     for name, parameter in run.model.named_parameters():
         assert torch.equal(parameter, saved[f"model.{name}"]), name
     assert train.main([*OPTIONS, "--adapter", "adapters/added", "--out", "out/none"]) == 2

@@ -1,9 +1,9 @@
-"""A config's fields, read as the importer reads them: the spec that they come to, leaf by leaf."""
+"""A config's fields, read as the importer reads them: the spec that they come to, in full."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from codegen.frozen import frozen
@@ -37,30 +37,6 @@ class Profile:
     encoder: Profile | None
     cross: dict[str, Any] | None
     data: dict[str, Any]
-
-    def leaves(self) -> dict[Path, Any]:
-        """Each value by its place."""
-        found = dict(_leaves(self.whole, ("model",)))
-        found |= _leaves(self.data, ("data",))
-        blocks = {id(layer): [*_leaves(layer, ())] for layer in self.layers}  # one a kind
-        for index, layer in enumerate(self.layers):
-            place = ("layers", index)
-            found.update((place + path, value) for path, value in blocks[id(layer)])
-        found |= _leaves(self.cross, ("cross",))
-        if self.encoder:
-            found |= {("encoder", *path): v for path, v in self.encoder.leaves().items()}
-        return found
-
-
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _leaves(inner, (*path, key))
-    elif isinstance(value, list) and value:
-        for index, inner in enumerate(value):
-            yield from _leaves(inner, (*path, index))
-    else:
-        yield path, value
 
 
 def profile(spec: Spec) -> Profile:

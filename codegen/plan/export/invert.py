@@ -16,9 +16,10 @@ from codegen.errors import TgenError
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.scope import fields_read
 from codegen.plan.export import named
+from codegen.plan.export.differ import Differing, differing
 from codegen.plan.export.forward import Path, Profile, profile, read
 from codegen.plan.export.ropes import by_kind
-from codegen.plan.export.tries import Differing, Tries, expressions, parts_of, same_kind
+from codegen.plan.export.tries import Tries, expressions, parts_of, same_kind
 from codegen.plan.export.unify import Unifier
 from codegen.spec import Spec
 
@@ -44,7 +45,6 @@ class _Search:
     def __init__(self, spec: Spec, mapping: Mapped) -> None:
         self.mapping = mapping
         self.target = profile(spec)
-        self.leaves = self.target.leaves()
         self.likely = named.likely(self.target, spec.checkpoint)
         texts = [*expressions([mapping.spec, mapping.blocks, mapping.let])]
         kinds = any(f"get('{k}_attention')" in t for t in texts for k in ("full", "sliding"))
@@ -129,17 +129,12 @@ class _Search:
         """Where what the fields come to is not the spec: what is there, and what should be."""
         try:
             whole = {"model_type": self.mapping.name.partition(".")[0], **fields}
-            leaves = profile(read(whole, self.mapping)).leaves()
+            there = profile(read(whole, self.mapping))
         except TgenError as error:
             self.error = error.diagnostics[0].message
             return UNREADABLE
         self.error = ""
-        own = self.leaves
-        same = {path for path, value in leaves.items() if path in own and own[path] is value}
-        pairs = {
-            path: (leaves.get(path), own.get(path)) for path in own | leaves if path not in same
-        }
-        return {path: pair for path, pair in pairs.items() if not _alike(*pair)}
+        return differing(there, self.target)
 
     def better(self, fields: Fields, differing: Differing) -> tuple[Fields, Differing] | None:
         """The fields with another value of one of them, by which less differs."""
@@ -164,13 +159,6 @@ class _Search:
             less = {other: one for other, one in fields.items() if other != name}
             fields = fields if self.differing(less) else less
         return fields
-
-
-def _alike(one: Any, other: Any) -> bool:
-    """Whether two values say the same: numbers that rounding tells apart, nothing and null."""
-    if isinstance(one, float) and isinstance(other, int | float):
-        return abs(one - other) <= 1e-12 * abs(one)
-    return bool(one == other) or (one in (None, {}, []) and other in (None, {}, []))
 
 
 def _said(target: Profile, layers: Layers, path: Path) -> Any:

@@ -12,12 +12,12 @@ from typing import Any
 from codegen.importers.formula import names_in, parsed
 from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.scope import definitions, fields_read
+from codegen.plan.export.differ import Differing
 from codegen.plan.export.forward import Path, Profile
 
 NUMBERS = re.compile(r"(?<![\w.])\d+(?![\w.])")
 MOST_PLACES = 40  # that are looked at
 MOST_VALUES = 8
-Differing = dict[Path, tuple[Any, Any]]  # by its place, what is there and what should be
 Try = tuple[str, Any]
 
 

@@ -22,10 +22,14 @@ PLACES = (
     "step",  # the optimizers have moved the weights
     "measuring",  # the model is about to be evaluated
     "measured",  # it is, and its weights are kept if they are the best
-    "saved",  # the tensors of a checkpoint, before they are written
+    "written",  # a run's folder is there, with all of its data that users of the model need
+    "kept",  # the weights of a checkpoint, or the best ones, before they are written
+    "saved",  # what only a checkpoint has besides
     "ended",  # the last step is done
 )
 PLACES_ELSEWHERE = (  # of other files than train.py and run.py
+    "beside",  # of checkpoint.py: functions
+    "read_back",  # of checkpoint.py: all tensors of a file are read
     "started",  # of start.py: the weights that a run starts from are read
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it

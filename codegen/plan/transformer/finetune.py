@@ -29,8 +29,10 @@ STACKED = re.compile(r".*\.experts\.(\w+)")
 OF_ATTENTION_AND_MLPS = ("attention", "cross_attention", "mlp", "mlp.shared")
 OTHERS = ("router", "shared_gate")  # of MLPs: they choose, and project nothing
 ADDED = {"lora": ("*.lora_a", "*.lora_b"), "dora": ("*.lora_a", "*.lora_b", "*.magnitude")}
+MOVED = ("correction_bias",)  # of routers, by how many tokens each expert has got
 WITH_CLASSES = ("sequence-classification", "tagging", "image-classification")
 OF_HEADS = ("head.*", "head_*", "distillation_head.*")
+APART = ("imports", "state", "written", "kept", "loaded", "beside", "read_back")  # what is frozen
 TINY_RANK, TINY_ALPHA = 2, 1.0
 KAIMING, ZEROS, LENGTHS = Start("kaiming"), Start("zeros"), Start("ones")
 
@@ -50,6 +52,7 @@ def finetuned(network: TransformerNetwork, loaded: LoadedSpec) -> TransformerNet
         added=ADDED.get(said.method, ()),
         trained=_trained(said, spec.task, network.parameters),
         left=tuple(said.freeze or ()),
+        moved=tuple(role for role in MOVED if any(row.role == role for row in network.parameters)),
     )
     rows = tuple(_with_added(network.parameters, plan, said.rank))
     _check_patterns(plan, said, rows, loaded)
@@ -173,9 +176,9 @@ def finetune_techniques(network: TransformerNetwork, *, named: bool) -> Iterator
     plan = network.finetune
     if plan is None:
         return
-    places: tuple[str, ...] = ()
+    places = APART if plan.low_rank else ()
     if plan.low_rank and named:
-        places = ("imports", "built", "read_there", "written_there")
+        places += ("built", "read_there", "written_there")
     if plan.method == "dora":
         places += ("started", "random")
     help = "with --from: a folder of peft's, whose adapter is gone on from"

@@ -13,7 +13,8 @@ class FinetunePlan:
     """Which projections get a product of two narrow matrices, and which parameters are trained.
 
     `added`, `trained` and `left` are patterns of names: of what a method adds, of what is trained
-    besides, and of what is not. `rooted`: alpha is divided by the root of the rank.
+    besides, and of what is not; `moved` are ends of names of what moves by no gradient. `rooted`:
+    alpha is divided by the root of the rank.
     """
 
     method: str
@@ -23,6 +24,7 @@ class FinetunePlan:
     added: tuple[str, ...]
     trained: tuple[str, ...]
     left: tuple[str, ...]
+    moved: tuple[str, ...]
 
     @property
     def low_rank(self) -> bool:
