@@ -91,6 +91,7 @@ def together(project: Path, found: dict[int, list[Package]], kind: str, seed: st
 KINDS = ("same", "different", "check")
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("seed", range(3))
 def test_two_commands_at_once_come_to_what_one_alone_makes(
     alone: tuple[Path, dict[int, list[Package]]], seed: int

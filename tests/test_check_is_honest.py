@@ -192,6 +192,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
 }
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("cached", [True, False], ids=["with a verdict", "without"])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_a_check_fails_when(

@@ -101,6 +101,7 @@ def test_the_table_has_rows_for_every_kind() -> None:
         assert any(words in thing for thing, *_ in ROWS), words
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
 def test_a_check_says_what_the_page_says(project: Path, row: tuple[str, str, str, str]) -> None:
     thing, code, without_edits, words = row

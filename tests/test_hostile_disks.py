@@ -128,6 +128,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_old_packages(project: Path) -> 
     check_done(project)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("place", ["generated", "generated/model_0", "generated/*"])
 def test_folders_that_can_not_be_written_keep_the_old_packages(project: Path, place: str) -> None:
     before = files_of(project / "generated")

@@ -36,6 +36,7 @@ IN_PACKAGES = (
 )
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("path", IN_PACKAGES)
 def test_a_path_in_a_package_stands_for_the_package(project: Path, path: str) -> None:
     edit(project / "specs/small.yaml", "layers: 2", "layers: 3")

@@ -64,6 +64,7 @@ def test_a_name_of_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "generated/model_0").exists()
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("place", ["specs/model_0.yaml", "generated/model_0/model.py"])
 def test_a_file_that_became_a_pipe_is_not_waited_for(tmp_path: Path, place: str) -> None:
     write_specs(tmp_path, 1)

@@ -96,10 +96,26 @@ def test_a_template_line_fits_in_100_columns() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]],
+    [
+        ["ruff", "check"],
+        ["ruff", "format", "--check"],
+        ["mypy", "-p", "codegen", "-p", "benchmarks"],
+    ],
     ids=["ruff check", "ruff format", "mypy"],
 )
 def test_all_code_is_clean(command: list[str]) -> None:
+    check(command)
+
+
+@pytest.mark.drawn
+@pytest.mark.parametrize("part", range(3))
+def test_packages_say_the_types_of_what_they_take_and_return(part: int) -> None:
+    names = sorted(path.parent.name for path in ROOT.glob("generated/*/tgen.lock"))
+    packages = [word for name in names[part::3] for word in ("-p", f"generated.{name}")]
+    check(["mypy", *packages])
+
+
+def check(command: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True
     )

@@ -119,6 +119,7 @@ def delete_below(folder: Path) -> None:
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
+@pytest.mark.drawn
 def test_a_build_killed_at_any_operation_leaves_the_old_package_or_the_new(
     scene: Scene, root: Path
 ) -> None:
@@ -200,6 +201,7 @@ def test_a_build_over_a_killed_one_settles_that_first(scene: Scene, root: Path) 
         assert leftovers(root) == []
 
 
+@pytest.mark.drawn
 def test_any_operation_that_fails_once_leaves_a_whole_package(scene: Scene, root: Path) -> None:
     new, reset, before, after = scene
     number, refused = 0, 0

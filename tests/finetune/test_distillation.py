@@ -147,6 +147,7 @@ OWN = {
 }
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("case", [*OWN, *(pytest.param(c, marks=pytest.mark.long) for c in TASKS)])
 def test_packages_of_each_task_promise_what_they_teach(case: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "specs", tmp_path / "specs")

@@ -164,6 +164,7 @@ LONG = "the dogs ran on the mat while a cat sat on the mat while the dogs ran on
 PAIRS = [("a cat sat", LONG), (LONG, "a dogs ran"), (LONG, LONG), ("cat", "mat")]
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", FORMS)
 def test_two_texts_are_read_together_as_the_tokenizer_joins_them(name: str, tmp_path: Path) -> None:
     labels = ["entailment", "neutral", "contradiction"]

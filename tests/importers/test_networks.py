@@ -127,6 +127,7 @@ def shake(model: nn.Module, channels: int, side: int) -> None:
         model(torch.randn(4, channels, side, side))
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("case", CASES)
 def test_logits_and_gradients_are_those_of_the_saved_model(case: str, tmp_path: Path) -> None:
     name, given = CASES[case]

@@ -183,6 +183,7 @@ def sentences_there(model: Any, kind: str, normalize: bool) -> torch.Tensor:
     return torch.stack(found)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("kind", "normalize", "said"),
     [

@@ -161,6 +161,7 @@ ASKED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
 def test_what_generation_config_asks_for_is_done(
     said: Callable[..., tuple[str, str]], asked: dict[str, Any]
@@ -205,6 +206,7 @@ def seq2seq(config_class: str, **options: Any) -> Any:
     return model
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("asked", [{}, {"eos_token_id": [3, 5, 7, 9, 11, 13]}, {"max_length": 9}])
 @pytest.mark.parametrize("config_class", ["T5Config", "BartConfig"])
 def test_targets_begin_and_end_as_with_transformers(

@@ -63,6 +63,7 @@ def vectors_there(model: Any, layer: Any, activation: str, prompt: str) -> torch
     return torch.stack(found)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("width", "bias", "activation", "name", "asked", "prompt"),
     [

@@ -87,6 +87,7 @@ def check(name: str, folder: Path) -> None:
         assert not isinstance(runs, list) or (not repeats(runs) and len(flow(runs)) < 4 * 80)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", FEW)
 def test_a_published_model_is_said_without_defaults_and_in_patterns(
     name: str, tmp_path: Path

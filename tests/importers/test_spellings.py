@@ -64,6 +64,7 @@ def misread(task: str, model_type: str) -> list[str]:
     return [f"{name}: {different}" for name, different in told.items() if different]
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(("task", "model_type"), SAMPLE)
 def test_other_spellings_are_read_as_transformers_reads_them(task: str, model_type: str) -> None:
     assert misread(task, model_type) == []

@@ -117,6 +117,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str,
     return found
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("batch", "index", "case"),
     [(batch, i, case) for batch, cases in CASES.items() for i, case in enumerate(cases)],

@@ -70,6 +70,7 @@ def test_a_gpu_takes_its_own_row_or_the_last_before_it(
     run(folder, capability, code)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("capability", [(7, 0), (7, 5)])
 def test_a_gpu_older_than_all_rows_is_served_by_pytorch(
     folder: Path, capability: tuple[int, int]

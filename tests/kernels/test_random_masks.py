@@ -303,6 +303,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [found for process in running for found in finished(process)]
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("index", range(FAST), ids=lambda index: drawn(index).text)
 def test_kernels_of_random_masks_agree_with_float64(
     index: int, outcomes: list[dict[str, Any]]

@@ -87,6 +87,7 @@ def plain(packages: Path) -> dict[str, str]:
     return run_checks(packages, "0")
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", CHECKS)
 def test_interpreted_kernels(name: str, interpreted: dict[str, str]) -> None:
     assert name not in interpreted, interpreted[name]

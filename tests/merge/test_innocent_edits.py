@@ -36,6 +36,7 @@ def disputes(kind: str, changes: Collection[str]) -> list[str]:
     return [change for change, problems in zip(changes, found, strict=True) if problems]
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("kind", QUICK)
 def test_what_once_was_in_dispute_merges(kind: str) -> None:
     assert disputes(kind, [QUICK[kind]]) == []

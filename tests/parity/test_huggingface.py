@@ -184,6 +184,7 @@ def test_logits_and_gradients_are_hugging_faces(pair: Any, length: int) -> None:
     assert worst <= TOLERANCE * largest
 
 
+@pytest.mark.drawn
 def test_weights_go_back_bit_for_bit(pair: Any) -> None:
     reference, ours, weights = pair
     saved = weights.save_huggingface(ours)

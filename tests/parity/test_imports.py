@@ -95,6 +95,7 @@ TOGETHER: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("case", TOGETHER)
 def test_fields_that_change_together_have_the_figures_of_transformers(case: str) -> None:
     quieten()

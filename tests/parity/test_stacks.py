@@ -115,6 +115,7 @@ def check_drawn(seed: int, draws: int) -> None:
     draw()
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("seed", range(4))
 def test_drawn_encoder_decoders_compute_what_their_plans_say(seed: int) -> None:
     check_drawn(seed, 10)

@@ -25,6 +25,7 @@ def matches(said: str, shown: str) -> bool:
     return re.fullmatch(pattern, said, re.DOTALL) is not None
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(("name", "commands"), [("teams.md", 20), ("edits.md", 15)])
 def test_every_command_of_a_page_says_what_the_page_says(
     name: str, commands: int, shell: Shell, tmp_path: Path

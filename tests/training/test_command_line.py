@@ -152,6 +152,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(trainer: Trainer) -> None:
     trainer.run("train", "--resume", "--steps", "8")
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_saves_says_so_and_can_go_on(trainer: Trainer, number: int) -> None:
     command = trainer.command("train", *OPTIONS, "--steps", "100000")

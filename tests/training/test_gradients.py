@@ -148,6 +148,7 @@ def test_layers_that_share_keys_are_trained_where_numbers_are_dropped(tmp_path: 
     assert not unmoved(plan_of_model(tmp_path, SHARING), seed=0)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("seed", range(2))
 def test_training_reaches_every_parameter_of_drawn_models(seed: int) -> None:
     check_drawn(seed, 15)

@@ -43,6 +43,7 @@ def interrupted(train: ModuleType, at: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(train, "validation_batches", watched)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("at", [0, 75, 110])
 @pytest.mark.parametrize("every", ["2", "4"])  # steps that evaluate save, or not
 def test_a_run_stopped_while_it_evaluates_goes_on_as_if_it_had_not_been(

@@ -27,6 +27,7 @@ print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 """
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("reduction", "softcap"),
     [

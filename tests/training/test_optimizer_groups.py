@@ -118,6 +118,7 @@ def optimizer(muon: bool) -> dict[str, Any]:
     return {"optimizer": {"kind": "muon"}} if muon else {}
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("seed", range(2))
 def test_optimizers_of_drawn_models_hold_what_the_table_says(seed: int) -> None:
     torch.set_num_threads(1)

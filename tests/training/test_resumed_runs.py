@@ -221,6 +221,7 @@ def test_the_docs_have_a_row_for_all_that_may_change() -> None:
     assert rows_of_docs().keys() == CHANGES.keys() | ELSEWHERE
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_resumed_run_says_what_has_changed(
     what: str,

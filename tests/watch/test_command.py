@@ -85,6 +85,7 @@ def save(path: Path, text: str, by_rename: bool) -> None:
         path.write_text(text)
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("by_rename", [False, True], ids=["in place", "by rename"])
 def test_a_day_of_edits(folder: Path, watch: Callable[..., Watch], by_rename: bool) -> None:
     spec, kid = folder / "specs/small.yaml", folder / "specs/kid.yaml"
