@@ -42,9 +42,9 @@ Lines are those of the generated model.py with the type's defaults, and of the f
 transformers has the model. The part says where only the text model of one that hears or sees too is
 imported: its other inputs are not; or which layers may be.
 
-Of `sequence-classification` the logits are the scores of texts of different length, and of
-`embedding` the hidden states of all tokens that are no padding; the latter has no gradients, as its
-loss is tgen's own. Its types are those of texts: masked language models, and towers of texts.
+Of `sequence-classification` the logits are the scores of texts of different length, of `tagging`
+those of all tokens that are no padding, and of `embedding` their hidden states; the latter has no
+gradients, as its loss is tgen's own. Its types are those of texts: masked language models, and towers of texts.
 
 """
 HEADER = (

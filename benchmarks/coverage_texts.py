@@ -1,7 +1,7 @@
 """Models of whole texts in the measurement: which there are, what they are given, what they make.
 
-A classifier's scores are compared, and of an embedding the hidden states of all tokens; both of
-rows of different length.
+A classifier's scores are compared, a tagger's of all tokens, and of an embedding the hidden states
+of all tokens; all of rows of different length.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from transformers.models.auto import modeling_auto
 
 from codegen.importers.mapping import choose, known_types
 
-WHOLE = ("sequence-classification", "embedding")
+WHOLE = ("sequence-classification", "tagging", "embedding")
 CLASSES = 5
 ENCODERS = "MODEL_FOR_MASKED_LM_MAPPING_NAMES"  # of texts, among all that have no head
 
@@ -54,10 +54,13 @@ def given(config: Any, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
 def made_there(found: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """Scores, or the states of tokens that are no padding, of what transformers' model returns."""
     if "logits" in found:
-        scores: torch.Tensor = found.logits
-        return scores
-    states: torch.Tensor = found.last_hidden_state * inputs["attention_mask"][..., None]
-    return states
+        return _of_real(found.logits, inputs)
+    return _of_real(found.last_hidden_state, inputs)
+
+
+def _of_real(made: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The same, with zeros for tokens that are padding; a row's scores as they are."""
+    return made if made.ndim == 2 else made * inputs["attention_mask"][..., None]
 
 
 def made_here(ours: Any, inputs: dict[str, torch.Tensor], *targets: torch.Tensor) -> torch.Tensor:
@@ -68,6 +71,5 @@ def made_here(ours: Any, inputs: dict[str, torch.Tensor], *targets: torch.Tensor
     tokens, real = inputs["input_ids"], inputs["attention_mask"]
     if hasattr(ours.config, "classes"):
         made = ours(tokens, *targets, lengths=real.sum(1))
-        return made
-    states: torch.Tensor = ours.hidden(tokens, real.sum(1)) * real[..., None]
-    return states
+        return made if targets else _of_real(made, inputs)
+    return _of_real(ours.hidden(tokens, real.sum(1)), inputs)

@@ -39,6 +39,7 @@ MAPPINGS = {
     "seq2seq-lm": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
     "image-classification": "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES",
     "sequence-classification": "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+    "tagging": "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES",
     "embedding": "MODEL_MAPPING_NAMES",
 }
 TASKS = tuple(MAPPINGS)
@@ -125,7 +126,7 @@ def build_config(task: str, model_type: str, change: Change) -> Any:
         given["is_decoder"] = True
     if task == "image-classification":
         given["num_labels"] = 7
-    if task == "sequence-classification":
+    if task in ("sequence-classification", "tagging"):
         given["num_labels"] = CLASSES
         if fields(default).get("pad_token_id") is None:
             given.setdefault("pad_token_id", 0)
@@ -273,8 +274,11 @@ def example(chosen: Setting, length: int) -> Example:
         return Example({"pixel_values": images}, torch.randint(0, 7, (rows,), generator=draw))
     tokens = drawn_tokens(config, length, draw)
     if chosen.task in WHOLE:
-        targets = torch.randint(0, CLASSES, (BATCH,), generator=draw)
-        return Example(given_texts(config, tokens), targets)
+        each = tokens.shape if chosen.task == "tagging" else (BATCH,)
+        targets, inputs = torch.randint(0, CLASSES, each, generator=draw), given_texts(config, tokens)
+        if chosen.task == "tagging":
+            targets[inputs["attention_mask"] == 0] = -100
+        return Example(inputs, targets)
     targets = tokens.roll(-1, 1)
     targets[:, :2] = -100
     if chosen.task == "causal-lm" or not config.is_encoder_decoder:

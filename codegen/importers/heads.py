@@ -30,7 +30,9 @@ def heads_of(base: Mapping[str, Any], common: Mapping[str, Any]) -> dict[str, di
     made = {}
     for head, said in common.get(task, {}).items():
         if head in own or not said.get("where_said"):
-            parts = [common["every"].get(head, {}), said, own.get(head, {})]
+            every = common["every"].get(head, {})
+            labelled = common["labelled"] if every.get("labelled") else {}
+            parts = [labelled, every, said, own.get(head, {})]
             made[head] = functools.reduce(laid_over, parts)
             # A default that is null is one, and takes nothing away.
             defaults = [part.get("defaults", {}) for part in parts]

@@ -24,7 +24,13 @@ AUTO_CLASSES = {
     "masked-lm": "AutoModelForMaskedLM",
     "seq2seq-lm": "AutoModelForSeq2SeqLM",
     "sequence-classification": "AutoModelForSequenceClassification",
+    "tagging": "AutoModelForTokenClassification",
     "image-classification": "AutoModelForImageClassification",
+}
+TASKS_THERE = {
+    **dict.fromkeys(DECODERS, "CAUSAL_LM"),
+    "seq2seq-lm": "SEQ_2_SEQ_LM",
+    "embedding": "FEATURE_EXTRACTION",
 }
 NAMES_THERE = {  # fields of our configs by what most of transformers' configs call them
     "vocab_size": "vocab_size",
@@ -204,7 +210,7 @@ class Plan:
     @property
     def task_there(self) -> str | None:
         """What peft calls the task, of those that it asks no more of."""
-        return {"causal-lm": "CAUSAL_LM", "seq2seq-lm": "SEQ_2_SEQ_LM"}.get(self.task.name)
+        return TASKS_THERE.get(self.task.name)
 
     @property
     def finetunes(self) -> bool:

@@ -22,12 +22,14 @@ _numbers = itertools.count()
 
 
 @contextmanager
-def package_of(plan: Plan, folder: Path, parts: tuple[str, ...]) -> Iterator[SimpleNamespace]:
-    """The modules of a plan's package, written below a folder."""
+def package_of(
+    plan: Plan, folder: Path, parts: tuple[str, ...], whole: tuple[str, ...] | None = WHOLE
+) -> Iterator[SimpleNamespace]:
+    """The modules of a plan's package, written below a folder; all of it if `whole` is None."""
     name = f"exported_{next(_numbers)}"
     files = {
         **prune_package(render_package(plan, only=PRUNED), package_roots(plan)),
-        **render_package(plan, only=WHOLE),
+        **render_package(plan, only=whole),
     }
     (folder / name).mkdir(parents=True)
     for path, text in {**files, "__init__.py": ""}.items():

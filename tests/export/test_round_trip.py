@@ -30,6 +30,7 @@ FAST = [
     ("causal-lm", "deepseek_v3"),
     ("seq2seq-lm", "t5"),
     ("sequence-classification", "bert"),
+    ("tagging", "bert"),
     ("image-classification", "vit"),
 ]
 

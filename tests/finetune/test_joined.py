@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 from codegen.importers.config import parse_config
@@ -114,6 +115,40 @@ def test_an_adapter_that_peft_made_is_read(method: str, tmp_path: Path, peft: Mo
     both.adapter_py.read_adapter(other, tmp_path / "theirs")
     wanted = there.eval()(tokens).logits
     assert (other(tokens) - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("task", ["embedding", "tagging"])
+@torch.no_grad()
+def test_what_is_added_to_encoders_is_read_by_peft(
+    task: str, tmp_path: Path, peft: ModuleType
+) -> None:
+    """A model without a head has no prefix there; of a tagger the head is trained too."""
+    config = transformers.BertConfig(
+        vocab_size=67, hidden_size=48, intermediate_size=80, num_hidden_layers=2,
+        num_attention_heads=4, max_position_embeddings=64, num_labels=3,
+    )  # fmt: skip
+    name = "BertModel" if task == "embedding" else "BertForTokenClassification"
+    torch.manual_seed(0)
+    theirs = getattr(transformers, name)._from_config(config, attn_implementation="eager").eval()
+    config.architectures = [name]
+    read = parse_config(config.to_json_string(), "config.json")
+    spec: dict[str, Any] = translate(read, read_mapping(f"bert.{task}")).spec
+    spec |= {"name": task, "train": {"finetune": {"rank": 4}}}
+    model_py, adapter_py, weights = import_package(tmp_path, spec, "model", "adapter", "weights")
+    ours = model_py.Model(model_py.Config()).eval()
+    weights.load_huggingface(ours, theirs.state_dict())
+    draw_added(ours)
+    for parameter in ours.parameters():
+        if parameter.requires_grad:
+            parameter += 0.1 * torch.randn_like(parameter)
+    (tmp_path / "ours").mkdir()
+    adapter_py.write_adapter(ours, tmp_path / "ours")
+    there = peft.PeftModel.from_pretrained(theirs, tmp_path / "ours").eval()
+    tokens = torch.randint(67, (2, 21), generator=torch.Generator().manual_seed(0))
+    found = there(input_ids=tokens)
+    wanted = ours.hidden(tokens) if task == "embedding" else ours(tokens)
+    made = found.last_hidden_state if task == "embedding" else found.logits
+    assert (made - wanted).abs().max() <= 1e-5 * wanted.abs().max()
 
 
 @torch.no_grad()

@@ -223,30 +223,78 @@ def test_a_classifier_starts_from_an_encoder_that_was_trained_before(
     assert trained(second, "--out", "second", "--resume", "--steps", "6", data="labelled.tsv") == 0
 
 
-def test_folders_of_transformers_and_what_was_imported_of_them_are_started_from(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+OF_BERT: dict[str, Any] = {
+    "vocab_size": 99, "context_length": 32, "d_model": 16, "layers": 2,
+    "norm": {"kind": "layer", "eps": 1e-12, "placement": "post_residual"},
+    "attention": {"heads": 2, "bias": True},
+    "mlp": {"kind": "plain", "activation": "gelu", "d_ff": 32, "bias": True},
+    "embedding": {"positions": "learned", "token_types": 2, "norm": True},
+    "final_norm": False,
+}  # fmt: skip
+
+
+def saved_bert() -> Any:
+    """transformers' masked-lm of these sizes, in the folder `hub`, in several files."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     sizes = {"vocab_size": 99, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     sizes |= {"intermediate_size": 32, "max_position_embeddings": 32}
-    config = transformers.BertConfig(**sizes)
-    encoder = transformers.BertForMaskedLM(config).eval()
+    encoder = transformers.BertForMaskedLM(transformers.BertConfig(**sizes)).eval()
     encoder.save_pretrained("hub", max_shard_size="20KB")
-    assert Path("hub/model.safetensors.index.json").is_file()  # of several files
+    assert Path("hub/model.safetensors.index.json").is_file()
+    return encoder
+
+
+ON_ENCODERS = {  # what a task says of its model, the rows it learns, and its figure
+    "tagging": (
+        {"classes": 2, "head": {"bias": True}},
+        "".join(f"bottle O\n{n} NUMBER\nhangs O\n\n" for n in range(60)),
+    ),
+    "embedding": (
+        {"pooling": {"kind": "mean", "normalize": True}},
+        "".join(f"{n} bottles\tbottles: {n}\n" for n in range(60)),
+    ),
+}
+
+
+@pytest.mark.parametrize("task", ON_ENCODERS)
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_taggers_and_embeddings_learn_from_encoders_of_transformers(
+    task: str, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = saved_bert()
+    said, rows = ON_ENCODERS[task]
+    spec = {"name": f"{task}_{method}", "task": task, "model": {**OF_BERT, **said}}
+    spec |= {"data": {"tokenizer": "char"}, "checkpoint": {"huggingface": f"bert.{task}"}}
+    spec["train"] = {"finetune": "lora"} if method == "lora" else {}
+    train, weights = built(spec, "train", "weights")
+    Path("rows").write_text(rows)
+    given = ["--from", "hub", "--tokenizer", "char", "--lr", "1e-2"]
+    run = started(train, *given, data="rows")
+    there, own = encoder.state_dict(), weights.save_huggingface(run.model)
+    same = [key for key in own if key in there or f"bert.{key}" in there]
+    assert len(same) > 30
+    for key in same:
+        before = there[key] if key in there else there[f"bert.{key}"]
+        assert torch.equal(own[key], before), key
+    capsys.readouterr()
+    given += ["--steps", "40", "--eval-every", "20", "--out", "out"]
+    assert trained(train, *given, data="rows") == 0
+    lines = [json.loads(line) for line in Path("out/log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < 0.8 * losses[0], losses
+
+
+def test_folders_of_transformers_and_what_was_imported_of_them_are_started_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    encoder = saved_bert()
     Path("specs").mkdir()
     project = Project(Path.cwd(), Path("specs"), Path("generated"))
     made = import_folder(Path("hub"), project, name="imported", test=False)
     assert made.weights == Path.cwd() / "weights/imported"
-    model = {
-        "vocab_size": 99, "context_length": 32, "d_model": 16, "layers": 2, "classes": 3,
-        "norm": {"kind": "layer", "eps": 1e-12, "placement": "post_residual"},
-        "attention": {"heads": 2, "bias": True},
-        "mlp": {"kind": "plain", "activation": "gelu", "d_ff": 32, "bias": True},
-        "embedding": {"positions": "learned", "token_types": 2, "norm": True},
-        "head": {"transform": {"activation": "tanh", "norm": False}, "bias": True},
-        "final_norm": False, "pooling": "class",
-    }  # fmt: skip
+    model = {**OF_BERT, "classes": 3, "pooling": "class"}
+    model["head"] = {"transform": {"activation": "tanh", "norm": False}, "bias": True}
     spec = {"name": "of_bert", "task": "sequence-classification", "model": model}
     spec |= {
         "data": {"tokenizer": "char"},

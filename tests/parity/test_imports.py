@@ -44,6 +44,8 @@ SAMPLE = (
     ("masked-lm", "roc_bert"),
     ("image-classification", "vit"),
     ("sequence-classification", "opt"),
+    ("tagging", "modernbert"),
+    ("tagging", "mpt"),
     ("embedding", "gte"),
 )
 

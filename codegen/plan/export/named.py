@@ -61,6 +61,12 @@ def layer_type(layer: Layer) -> str:
     return "sliding_attention" if windowed(layer) else "full_attention"
 
 
+PROBLEMS = {  # of classifiers of texts, and what they are called there
+    "regression": "regression",
+    "single_label": "single_label_classification",
+    "multi_label": "multi_label_classification",
+}
+OF_PAIRS = {"activation_fn": "torch.nn.modules.linear.Identity"}  # no sigmoid is taken of scores
 # The layers that each name of an aspect is likely to be of.
 KINDS: dict[str, Callable[[Layer], bool]] = {
     "local": windowed,
@@ -105,6 +111,12 @@ def of_numbers(found: Profile, checkpoint: Checkpoint) -> Guesses:
     if skipped:
         made["num_hidden_layers"] = [len(found.layers) + len(skipped)]
         made["cross_attention_layers"] = [skipped]
+    if labels := found.data.get("labels"):
+        made["id2label"] = [{f"{number}": label for number, label in enumerate(labels)}]
+    if problem := (found.whole.get("head") or {}).get("problem"):
+        made["problem_type"] = [PROBLEMS.get(problem)]
+    if found.data.get("pair"):
+        made["sentence_transformers"] = [OF_PAIRS]
     if checkpoint.language:
         made["default_language"] = [checkpoint.language]
         made["languages"] = [[checkpoint.language]]

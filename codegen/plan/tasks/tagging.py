@@ -57,6 +57,7 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
             "scores": "tasks/text/scores.py.jinja",
             "measure": f"{FOLDER}/measure.py.jinja",
             "trained": "package/train/trained.py.jinja",
+            "config_fields": f"{FOLDER}/config_fields.py.jinja",
         },
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
