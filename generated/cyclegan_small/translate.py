@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -55,15 +56,19 @@ def translated(options: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
     check_pillow()
     files = files_of(options.paths)
     model = load(options.checkpoint, options.device)
+    skipped = 0
     for name, file in files.items():
         try:
             image = read(file, MODE, options.device)
+            with about(file):
+                made = made_of(model, image, "back" if options.back else "forth")
         except ValueError as error:
-            print("warning:", plain(f"{error}; it is skipped"), file=sys.stderr)
+            skipped += skip(error)
             continue
         path = options.to / name.with_suffix(".png")
-        write(made_of(model, image, "back" if options.back else "forth"), path)
+        write(made, path)
         yield file, path
+    check_any(skipped, files)
 
 
 def files_of(paths: list[Path]) -> dict[Path, Path]:
@@ -95,6 +100,27 @@ def write(image: Tensor, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = image.mul(255).round().byte().permute(1, 2, 0).cpu().contiguous()
     Image.fromarray(pixels.squeeze(2).numpy()).save(path)
+
+
+@contextmanager
+def about(file: Path) -> Iterator[None]:
+    """A ValueError names the file that it is of."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def skip(error: ValueError) -> int:
+    """Says which picture is left out, and why; 1."""
+    print("warning:", plain(f"{error}; it is skipped"), file=sys.stderr)
+    return 1
+
+
+def check_any(skipped: int, files: Collection[Path]) -> None:
+    """ValueError if all were left out."""
+    if skipped == len(files):
+        raise ValueError("nothing is left of what was given")
 
 
 def parse_options(arguments: list[str] | None) -> argparse.Namespace:

@@ -38,6 +38,8 @@ HEADS_THERE = {
     "transformer.sentence_dense.linear.weight",
     "transformer.sentence_dense.linear.bias",
     "score.weight",
+    "classifier.weight",
+    "classifier.bias",
 }
 TABLES_THERE = ("transformer.wte.weight", "transformer.wpe.weight")
 MODEL_TYPE = "gpt2"

@@ -38,6 +38,7 @@ HEADS_THERE = {
     "model.sentence_dense.linear.weight",
     "model.sentence_dense.linear.bias",
     "score.weight",
+    "score.bias",
 }
 TABLES_THERE = ("model.embed_tokens.weight", "lm_head.weight")
 MODEL_TYPE = "olmo2"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,19 +61,23 @@ def predictions(options: argparse.Namespace) -> Iterator[tuple[Path, Path, list[
     if alone := [str(name) for name in files if options.target and name not in targets]:
         raise ValueError(f"{options.target} has no target for {', '.join(alone):.200}")
     model = load(options.checkpoint, options.device)
+    skipped = 0
     for name, file in files.items():
         try:
             image = read(file, SOURCE_MODE, options.device)
+            with about(file):
+                made = made_of(model, image)
         except ValueError as error:
-            print("warning:", plain(f"{error}; it is skipped"), file=sys.stderr)
+            skipped += skip(error)
             continue
-        made, path = made_of(model, image), options.to / name.with_suffix(".png")
+        path = options.to / name.with_suffix(".png")
         write(made, path)
         figures = []
         if options.target:
             target = read(targets[name], TARGET_MODE, options.device)
             figures = compared(model.config, image, made, target, targets[name])
         yield file, path, figures
+    check_any(skipped, files)
 
 
 def files_of(paths: list[Path]) -> dict[Path, Path]:
@@ -104,6 +109,27 @@ def write(image: Tensor, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = image.mul(255).round().byte().permute(1, 2, 0).cpu().contiguous()
     Image.fromarray(pixels.squeeze(2).numpy()).save(path)
+
+
+@contextmanager
+def about(file: Path) -> Iterator[None]:
+    """A ValueError names the file that it is of."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def skip(error: ValueError) -> int:
+    """Says which picture is left out, and why; 1."""
+    print("warning:", plain(f"{error}; it is skipped"), file=sys.stderr)
+    return 1
+
+
+def check_any(skipped: int, files: Collection[Path]) -> None:
+    """ValueError if all were left out."""
+    if skipped == len(files):
+        raise ValueError("nothing is left of what was given")
 
 
 def compared(

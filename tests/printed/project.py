@@ -128,7 +128,8 @@ def write_pictures(folder: Path) -> None:
     for index in range(24):
         picture(folder / f"images/{CLASSES[index % 3]}/{index}.png", side=28)
         for name in ("pictures", "horses", "zebras", "edges", "photographs"):
-            picture(folder / f"{name}/{index}.png", side=90)
+            large = name == "pictures" and index == 0  # enough for every model
+            picture(folder / f"{name}/{index}.png", side=270 if large else 90)
         picture(folder / f"shapes/images/{index}.png", side=90)
         mask = generator.integers(0, 2, (90, 92), dtype=np.uint8) * 255
         (folder / "shapes/masks").mkdir(parents=True, exist_ok=True)
