@@ -44,7 +44,8 @@ imported: its other inputs are not; or which layers may be.
 
 Of `sequence-classification` the logits are the scores of texts of different length, of `tagging`
 those of all tokens that are no padding, and of `embedding` their hidden states; the latter has no
-gradients, as its loss is tgen's own. Its types are those of texts: masked language models, and towers of texts.
+gradients, as its loss is tgen's own. Its types are those of texts: masked language models, and
+towers of texts.
 
 """
 HEADER = (

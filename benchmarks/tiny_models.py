@@ -275,7 +275,10 @@ def example(chosen: Setting, length: int) -> Example:
     tokens = drawn_tokens(config, length, draw)
     if chosen.task in WHOLE:
         each = tokens.shape if chosen.task == "tagging" else (BATCH,)
-        targets, inputs = torch.randint(0, CLASSES, each, generator=draw), given_texts(config, tokens)
+        targets, inputs = (
+            torch.randint(0, CLASSES, each, generator=draw),
+            given_texts(config, tokens),
+        )
         if chosen.task == "tagging":
             targets[inputs["attention_mask"] == 0] = -100
         return Example(inputs, targets)
