@@ -274,12 +274,10 @@ def example(chosen: Setting, length: int) -> Example:
         return Example({"pixel_values": images}, torch.randint(0, 7, (rows,), generator=draw))
     tokens = drawn_tokens(config, length, draw)
     if chosen.task in WHOLE:
-        each = tokens.shape if chosen.task == "tagging" else (BATCH,)
-        targets, inputs = (
-            torch.randint(0, CLASSES, each, generator=draw),
-            given_texts(config, tokens),
-        )
-        if chosen.task == "tagging":
+        inputs, of_words = given_texts(config, tokens), chosen.task == "tagging"
+        told = tokens.shape if of_words else (BATCH,)
+        targets = torch.randint(0, CLASSES, told, generator=draw)
+        if of_words:
             targets[inputs["attention_mask"] == 0] = -100
         return Example(inputs, targets)
     targets = tokens.roll(-1, 1)
