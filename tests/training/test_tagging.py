@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from types import ModuleType
@@ -114,3 +115,77 @@ def test_the_first_token_of_a_word_has_its_label(modules: list[ModuleType], tmp_
     ids, targets = data.encode_row(tokenizer, READ[0], classes, context=16)
     assert ids == [1, 2, 3, 4, 5, 6] and targets == [-100, 1, 2, -100, -100, 0]
     assert data.encode(tokenizer, READ[0][0], 5) == ([1, 2, 3, 4, 5], [1, 2, -1])
+
+
+def write_sentences(path: Path, count: int, seed: int) -> list[tuple[list[str], list[str]]]:
+    """Names of one word or two, in upper case, and places."""
+    draw, made = random.Random(seed), []
+    for _ in range(count):
+        words, labels = [], []
+        for _ in range(draw.randint(1, 4)):
+            kind = draw.choice(["PER", "LOC", "O"])
+            length = 1 if kind == "O" else draw.randint(1, 2)
+            for at in range(length):
+                word = draw.choice({"PER": "ABC", "LOC": "XYZ", "O": "abcxyz"}[kind])
+                words.append(word + draw.choice("mnop") * draw.randint(1, 3))
+                labels.append("O" if kind == "O" else f"{'BI'[at > 0]}-{kind}")
+        made.append((words, labels))
+    lines = ("".join(f"{w} {n}\n" for w, n in zip(*one, strict=True)) for one in made)
+    path.write_text("\n".join(lines))
+    return made
+
+
+def test_what_is_measured_is_what_conlleval_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = {"name": "measured", "family": "recurrent", "task": "tagging", "model": MODEL}
+    spec["data"] = {"tokenizer": "char"}
+    train, predict, evaluate = import_package(tmp_path, spec, "train", "predict", "evaluate")
+    write_sentences(Path("train"), 60, 1)
+    right = write_sentences(Path("asked"), 40, 2)
+    given = ["--data", "train", "--steps", "60", "--batch", "8", "--eval-every", "30"]
+    assert train.main([*given, "--lr", "2e-2", "--out", "out"]) == 0
+    asked = ["--checkpoint", "out", "--json", "found.json"]
+    assert evaluate.main(asked) == 0
+    (held_out,) = json.loads(Path("found.json").read_text())
+    rows = [json.loads(line) for line in Path("out/log.jsonl").read_text().splitlines()]
+    best = min(
+        (row for row in rows if "validation_loss" in row), key=lambda row: row["validation_loss"]
+    )
+    for name, logged in (("loss", "loss"), ("accuracy", "accuracy"), ("F1", "f1")):
+        figure = held_out["figures"][name]["value"]
+        assert figure == pytest.approx(best[f"validation_{logged}"], rel=1e-5)
+
+    capsys.readouterr()
+    assert evaluate.main([*asked, "--data", "asked"]) == 0
+    said = capsys.readouterr().out
+    (found,) = json.loads(Path("found.json").read_text())
+    options = predict.parse_options(["--checkpoint", "out"])
+    model, tokenizer = predict.load(options.checkpoint, "cpu"), predict.find_tokenizer(options)
+    classes = predict.read_classes(options.checkpoint, model.config.classes)
+    told = predict.predict(model, tokenizer, [words for words, _ in right], 32, "cpu")
+    made = [[classes[label] for label, _ in row] for row in told]
+    same = [
+        a == b
+        for mine, (_, row) in zip(made, right, strict=True)
+        for a, b in zip(mine, row, strict=True)
+    ]
+    assert found["figures"]["accuracy"]["value"] == pytest.approx(sum(same) / len(same))
+    for kind in ("LOC", "PER"):
+        ours, theirs = (
+            {(at, *one) for at, row in enumerate(rows) for one in chunks(row) if one[0] == kind}
+            for rows in (made, [row for _, row in right])
+        )
+        both, part = len(ours & theirs), found["parts"][kind]
+        assert part["count"]["value"] == len(theirs)
+        assert part["precision"]["value"] == pytest.approx(both / len(ours))
+        assert part["recall"]["value"] == pytest.approx(both / len(theirs))
+        assert 0 < part["F1"]["value"] == pytest.approx(2 * both / (len(ours) + len(theirs)))
+    assert max(map(len, said.splitlines())) <= 80 and "PER" in said
+
+    assert evaluate.main([*asked, "--data", "asked", "--context-length", "6"]) == 0
+    assert "words are behind the 6 tokens that are read" in capsys.readouterr().out
+    Path("odd").write_text("Am B-PER\nBm B-ELF\n")
+    assert evaluate.main([*asked, "--data", "odd"]) == 2
+    assert "odd has labels that the model doesn't know: ['B-ELF']" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import ANSWERS, OptionPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, OptionPlan
 from codegen.plan.tasks.text import FILES, TEXTS, TextTask, TokenNetwork, training_command
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.tagging import TaggedData
@@ -65,6 +65,8 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
             TEXTS,
             ANSWERS,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
+            FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+            FIGURES,
             FilePlan("spans.py", f"{FOLDER}/spans.py.jinja", roots=("Scores",)),
         ),
         tests=TestsPlan(
@@ -78,7 +80,10 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
                 f"{FOLDER}/tests/training.py.jinja",
             ),
         ),
-        uses=(("predict", '--sentence "Once upon a time"'),),
+        uses=(
+            ("predict", '--sentence "Once upon a time"'),
+            ("evaluate", "--data other_sentences.tsv"),
+        ),
         figures=(("validation_accuracy", "accuracy {:.2%}"), ("validation_f1", "F1 {:.2%}")),
         inputs=("lengths",),
         words=True,
