@@ -91,7 +91,8 @@ def write_texts(folder: Path) -> None:
     (folder / "questions.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in questions))
     write_chats(folder)
     rows = [f"{n},{2 * n}\n" for n in range(1, 41)]
-    (folder / "rows.csv").write_text("x,y\n" + "".join(rows))
+    for name in ("rows", "others"):
+        (folder / f"{name}.csv").write_text("x,y\n" + "".join(rows))
 
 
 def write_chats(folder: Path) -> None:

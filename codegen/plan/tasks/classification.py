@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.regression import RowTask
+from codegen.plan.tasks.regression import MEASURED, RowTask
 from codegen.plan.tasks.task import OptionPlan
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.classification import ClassedRows
@@ -47,6 +47,7 @@ def classification(spec: SpecHead, network: Any, flops: int) -> RowTask:
         files=(
             FilePlan("data.py", f"{FOLDER}/data.py.jinja", roots=()),
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
+            *MEASURED,
         ),
         tests=TestsPlan(
             imports=("tasks/regression/tests/imports.py.jinja",),
@@ -58,8 +59,9 @@ def classification(spec: SpecHead, network: Any, flops: int) -> RowTask:
                 f"{FOLDER}/tests/training.py.jinja",
             ),
         ),
-        uses=(("predict", asked),),
+        uses=(("predict", asked), ("evaluate", "--data others.csv")),
         figures=(("validation_accuracy", "accuracy {:.2%}"),),
         inputs=tuple(data.inputs),
         target=data.target,
+        problem="single_label",
     )

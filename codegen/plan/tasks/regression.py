@@ -6,9 +6,14 @@ from typing import Any
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import OptionPlan, TaskPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, SCORES, OptionPlan, TaskPlan
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.regression import RowData
+
+MEASURED = (
+    FilePlan("evaluate.py", "tasks/rows/evaluate.py.jinja", roots=("main",)),
+    *(ANSWERS, SCORES, FIGURES),
+)
 
 
 @frozen
@@ -17,6 +22,7 @@ class RowTask(TaskPlan):
 
     inputs: tuple[str, ...] = ()
     target: str = ""
+    problem: str = ""  # what is told of a row: single_label, or regression
 
 
 def regression(spec: SpecHead, network: Any, flops: int) -> RowTask:
@@ -53,6 +59,7 @@ def regression(spec: SpecHead, network: Any, flops: int) -> RowTask:
         files=(
             FilePlan("data.py", "tasks/regression/data.py.jinja", roots=()),
             FilePlan("predict.py", "tasks/regression/predict.py.jinja", roots=("main",)),
+            *MEASURED,
         ),
         tests=TestsPlan(
             imports=("tasks/regression/tests/imports.py.jinja",),
@@ -64,8 +71,9 @@ def regression(spec: SpecHead, network: Any, flops: int) -> RowTask:
                 "tasks/regression/tests/training.py.jinja",
             ),
         ),
-        uses=(("predict", asked),),
+        uses=(("predict", asked), ("evaluate", "--data others.csv")),
         figures=(("validation_r2", "R2 {:.4f}"), ("validation_rmse", "RMSE {:.4g}")),
         inputs=tuple(data.inputs),
         target=data.target,
+        problem="regression",
     )
