@@ -19,7 +19,7 @@ OPTIONS = ["--steps", "80", "--batch", "16", "--eval-every", "40", "--lr", "3e-2
 def write(path: Path, count: int, seed: int, target: str) -> list[dict[str, Any]]:
     """Rows of two columns, with a number or a class that follows from both, not quite."""
     draw, rows = np.random.default_rng(seed), []
-    for a, b in 100 + 20 * draw.standard_normal((count, 2)):
+    for a, b in (100 + 20 * draw.standard_normal((count, 2))).tolist():
         y = 3 * a - 2 * b + 15 * draw.standard_normal()
         kind = "low" if y < 80 else "middle" if y < 130 else "high"
         rows.append({"a": a, "b": b, target: f"{y}" if target == "y" else kind})
