@@ -66,7 +66,7 @@ JUDGE: dict[str, Any] = {
     "train": {**RATE, "batch": 32},
 }
 
-STARTS = {"from nothing": ["--lr", "1e-3"], "from weights": ["--lr", "1e-3"]}
+STARTS = {"from nothing": ["--lr", "1e-3"], "from weights": ["--lr", "3e-4"]}
 
 Rated = tuple[float, str]
 Told = tuple[float, float]  # an accuracy, and CPU seconds
