@@ -77,7 +77,8 @@ def write_texts(folder: Path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     words = ["Once upon a time", *(f"{n} green bottles" for n in range(60))]
     pairs = [f"{word}\t{word[::-1]}\n" for word in words]
-    (folder / "pairs.tsv").write_text("".join(pairs))
+    for name in ("pairs", "other_pairs"):
+        (folder / f"{name}.tsv").write_text("".join(pairs))
     (folder / "new.en").write_text("".join(f"{word}\n" for word in words[:4]))
     (folder / "new.de").write_text("".join(f"{word[::-1]}\n" for word in words[:4]))
     classes = [f"{LINE.format(n, n - 1).strip()}\t{('odd', 'even')[n % 2]}\n" for n in range(60)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import ANSWERS, OptionPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, OptionPlan
 from codegen.plan.tasks.text import (
     FILES,
     TEXTS,
@@ -67,6 +67,8 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
             TEXTS,
             ANSWERS,
             FilePlan("embed.py", f"{FOLDER}/embed.py.jinja", roots=("main",)),
+            FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+            FIGURES,
         ),
         tests=TestsPlan(
             imports=(f"{FOLDER}/tests/imports.py.jinja",),
@@ -79,7 +81,10 @@ def embedding(spec: SpecHead, network: EmbeddingNetwork, flops: int) -> WholeTex
             ),
         ),
         toy_lr=3e-3,
-        uses=(("embed", '--text "Well done" --text Good'),),
+        uses=(
+            ("embed", '--text "Well done" --text Good'),
+            ("evaluate", "--data other_pairs.tsv"),
+        ),
         figures=(("validation_found", "found {:.2%}"),),
         inputs=("lengths",),
         columns=(said.anchor, said.positive),
