@@ -123,7 +123,7 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.evaluate",
         usage="%(prog)s [options]",
-        description="How well trained models of sentence_embedding find the texts that belong together.",
+        description="How well trained models of sentence_embedding find texts.",
         formatter_class=HelpFormatter,
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -128,8 +128,8 @@ def test_an_unknown_type_names_the_nearest(folder: Path, project: Project) -> No
 
 
 def test_heads_that_the_mapping_is_not_for(folder: Path, project: Project) -> None:
-    changed(folder, architectures=["LlamaForTokenClassification"])
-    assert "not LlamaForTokenClassification" in refusal(folder, project)
+    changed(folder, architectures=["LlamaForQuestionAnswering"])
+    assert "not LlamaForQuestionAnswering" in refusal(folder, project)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def marked_in(
     said = {}
     for technique in ("first", "second"):
         for place in places:
-            indents = {"imports": 0, "functions": 0, "batch": 8, "saved": 8}
+            indents = {"imports": 0, "functions": 0, "beside": 0, "batch": 8, "saved": 8}
             indents |= {"objective": 12, "loss": 12}
             indent = indents.get(place, 4)
             text = f'{" " * indent}"{technique} {place}"\n'
@@ -40,9 +40,9 @@ def marked_in(
 
 def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) -> None:
     found = marked_in("gpt_char", ("run.py", "train.py"), PLACES, tmp_path)
-    before = ("imports", "state", "built", "ready", "saved", "loaded", "functions")
     order = (
-        *before,
+        *("imports", "state", "built", "ready", "written", "kept", "saved", "loaded"),
+        "functions",
         "batches",
         "batch",
         "objective",
@@ -57,7 +57,7 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
 
 
 def test_so_does_each_place_of_other_files(tmp_path: Path) -> None:
-    names = ("start.py", "weights.py", "test_llama.py")
+    names = ("checkpoint.py", "start.py", "weights.py", "test_llama.py")
     found = marked_in("llama", names, PLACES_ELSEWHERE, tmp_path)
     assert found == [f"{n} {place}" for place in PLACES_ELSEWHERE for n in ("first", "second")]
 

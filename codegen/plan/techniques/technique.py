@@ -28,8 +28,8 @@ PLACES = (
     "ended",  # the last step is done
 )
 PLACES_ELSEWHERE = (  # of other files than train.py and run.py
-    "beside",  # of checkpoint.py: functions
     "read_back",  # of checkpoint.py: all tensors of a file are read
+    "beside",  # of checkpoint.py: functions
     "started",  # of start.py: the weights that a run starts from are read
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it

@@ -176,7 +176,7 @@ def finetune_techniques(network: TransformerNetwork, *, named: bool) -> Iterator
     plan = network.finetune
     if plan is None:
         return
-    places = APART if plan.low_rank else ()
+    places: tuple[str, ...] = APART if plan.low_rank else ()
     if plan.low_rank and named:
         places += ("built", "read_there", "written_there")
     if plan.method == "dora":
