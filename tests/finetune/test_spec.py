@@ -97,3 +97,12 @@ def test_other_families_say_whose_field_it_is(family: str) -> None:
     text = yaml.safe_dump({"name": "other", "family": family, "train": {"finetune": "lora"}})
     with pytest.raises(SpecError, match=r"unknown field `finetune`[^?]*in family `transformer`"):
         load_text(text, "other.yaml")
+
+
+@pytest.mark.parametrize("part", ["targets", "freeze", "train"])
+def test_a_name_of_any_length_is_shown_in_short(part: str) -> None:
+    said = {"method": "lora", part: ["blocks." + "x" * 1_500]}
+    with pytest.raises(SpecError) as caught:
+        plan_of(said)
+    (finding,) = caught.value.diagnostics
+    assert len(finding.message) < 200 and "blocks.xxx" in finding.message

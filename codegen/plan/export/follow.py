@@ -15,7 +15,7 @@ from codegen.importers.mapping import Mapping as Mapped
 from codegen.importers.scope import fields_read
 from codegen.plan.export.code import NO_VALUE, Number, lists_of, numbers_of, same, value_of
 from codegen.plan.export.forward import read
-from codegen.plan.transformer.encoder_decoder import lower_encoder_decoder
+from codegen.plan.transformer.encoder_decoder import fields_of_stacks
 from codegen.plan.transformer.lower import lower_sizes
 from codegen.spec.transformer.vocabulary import TransformerSpec
 
@@ -42,8 +42,8 @@ class Sample:
 def config_of(spec: TransformerSpec) -> dict[str, Any]:
     """The values of the Config that a spec's package has."""
     stacked = spec.task == "seq2seq-lm"
-    network = lower_encoder_decoder(spec) if stacked else lower_sizes(spec.model, spec.task)
-    return {field.name: field.value for field in network.fields if field.formula is None}
+    fields = fields_of_stacks(spec) if stacked else lower_sizes(spec.model, spec.task).fields
+    return {field.name: field.value for field in fields if field.formula is None}
 
 
 class Follower:

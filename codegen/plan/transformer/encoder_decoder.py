@@ -14,7 +14,7 @@ from codegen.plan.transformer.block_plan import BlockPlan, Mixer
 from codegen.plan.transformer.blocks import with_sublayer
 from codegen.plan.transformer.init_rules import init_plan
 from codegen.plan.transformer.layer_numbers.config_fields import LayerNumbers, config_fields
-from codegen.plan.transformer.lower import lower_network
+from codegen.plan.transformer.lower import lower_network, lower_sizes
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.one_mlp import with_one_mlp
 from codegen.plan.transformer.parameters import parameter_table
@@ -41,9 +41,7 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
     )
     decoder = replace(decoder, blocks=blocks)
     decoder = replace(decoder, parameters=parameter_table(decoder, model))
-    tokenizer = isinstance(spec.data, PairData) and spec.data.source_tokenizer
-    of_each = ("layers", "vocab_size") if tokenizer else ("layers",)
-    own_fields, names = _told_apart(encoder.fields, decoder.fields, "encoder_", of_each)
+    own_fields, names = _fields_of_encoder(spec, encoder, decoder)
     own = not model.encoder.shared_embedding
     encoder = replace(_renamed(encoder, names), renamed_fields=names, own_embedding=own)
     same_mlps = set(map(repr, encoder.mlps)) == set(map(repr, decoder.mlps))
@@ -57,13 +55,31 @@ def lower_encoder_decoder(spec: TransformerSpec) -> TransformerNetwork:
         task="seq2seq-lm",
         blocks=made[count:],
         stack="decoder",
-        fields=_joined((*decoder.fields,), (*cross_fields, *own_fields)),
+        fields=_joined(decoder.fields, (*cross_fields, *own_fields)),
         encoder=replace(encoder, stack="encoder", blocks=made[:count]),
         aux_loss=decoder.aux_loss or encoder.aux_loss,
         router_z_loss=decoder.router_z_loss or encoder.router_z_loss,
         parameters=tuple(_parameters(encoder, decoder)),
     )
     return replace(network, init=init_plan(network.parameters, model))
+
+
+def fields_of_stacks(spec: TransformerSpec) -> Fields:
+    """The fields of its Config, without the tables of parameters, which take the longest."""
+    decoder = lower_sizes(spec.model, "causal-lm")
+    encoder = lower_sizes(encoder_model(spec.model), "masked-lm")
+    _, cross_fields = _cross_attention(spec.model, decoder)
+    own_fields, _ = _fields_of_encoder(spec, encoder, decoder)
+    return _joined(decoder.fields, (*cross_fields, *own_fields))
+
+
+def _fields_of_encoder(
+    spec: TransformerSpec, encoder: TransformerNetwork, decoder: TransformerNetwork
+) -> tuple[Fields, dict[str, str]]:
+    """Those that the decoder doesn't have just so, and the names that they have in one Config."""
+    tokenizer = isinstance(spec.data, PairData) and spec.data.source_tokenizer
+    of_each = ("layers", "vocab_size") if tokenizer else ("layers",)
+    return _told_apart(encoder.fields, decoder.fields, "encoder_", of_each)
 
 
 def _cross_attention(

@@ -18,6 +18,7 @@ from codegen.plan.transformer.network import TransformerNetwork
 from codegen.spec import LoadedSpec
 from codegen.spec.techniques.finetune import LOW_RANK, Finetune
 from codegen.spec.transformer.vocabulary import TransformerSpec
+from codegen.spec.yaml.characters import word
 
 FOLDER = "techniques/finetune"
 ADAPTER = FilePlan("adapter.py", f"{FOLDER}/adapter.py.jinja", roots=("main",))
@@ -90,7 +91,7 @@ def _targets(said: Finetune, network: TransformerNetwork, loaded: LoadedSpec) ->
         elif name in ("head", "token_embedding"):
             why = f"`{name}` is no projection of a block: name it in `train` to train all of it"
         elif name not in there:
-            why = f"no layer has a projection `{name}`"
+            why = f"no layer has a projection `{word(name)}`"
         else:
             continue
         names = ", ".join(one for one in there if one not in stacked)
@@ -156,10 +157,10 @@ def _check_patterns(
                 of_use += [name for name in names if matches(name, plan.left)]
             if not names:
                 hint = "`tgen plan` shows the names; `*` stands for any part of one"
-                found.append(Diagnostic(f"no parameter is called `{pattern}`", where, hint))
+                found.append(Diagnostic(f"no parameter is called `{word(pattern)}`", where, hint))
             elif not of_use:
                 what = "trained" if part == "train" else "frozen"
-                message = f"what is called `{pattern}` is {what} anyway"
+                message = f"what is called `{word(pattern)}` is {what} anyway"
                 found.append(Diagnostic(message, where, "drop it"))
     if found:
         raise SpecError(found)
