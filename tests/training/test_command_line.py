@@ -199,6 +199,7 @@ def test_help_shows_every_default(trainer: Trainer) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # PyTorch warns of its own compiler
 def test_a_compiled_run_gives_the_same_losses(trainer: Trainer) -> None:
     trainer.train("--out", "eager")
     trainer.train("--out", "compiled", "--compile")
