@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Mapping
 
 from codegen.errors import Diagnostic, Position, TgenError
-from codegen.refine.facts import facts_of
+from codegen.refine.facts import Facts, facts_of
 from codegen.refine.reach import unreached
 from codegen.refine.remove import remove_names
 from codegen.refine.resolve import unresolved_imports
@@ -22,24 +23,31 @@ def prune_package(
     TgenError for an import that leads nowhere, unless the files are not the `whole` package.
     libcst, slow to import, is loaded only where a part of an import goes.
     """
-    modules = {path: _parse(path, text) for path, text in files.items() if path.endswith(".py")}
-    facts = {path: facts_of(module) for path, module in modules.items()}
+    parsed = {path: _parsed(path, text) for path, text in files.items() if path.endswith(".py")}
+    facts = {path: found for path, (_, found) in parsed.items()}
     dead = unreached(facts, roots)
     for path, sentences in unresolved_imports(facts, dead).items() if whole else ():
         raise TgenError(f"{path}: {'; '.join(sentences)}")
     pruned = dict(files)
     for path, names in dead.items():
         if names:
-            pruned[path] = remove_names(files[path], modules[path], names)
+            pruned[path] = remove_names(files[path], parsed[path][0], names)
     return pruned
 
 
-def _parse(path: str, text: str) -> ast.Module:
+def _parsed(path: str, text: str) -> tuple[ast.Module, Facts]:
+    """A file's tree, and what it says: packages differ in their files' first line, a comment."""
     try:
-        return ast.parse(text)
+        return _read(text[text.find("\n") :] if text.startswith("#") and "\n" in text else text)
     except (SyntaxError, ValueError) as error:  # ValueError: a NUL byte, before Python 3.12
         number, column = getattr(error, "lineno", None) or 1, getattr(error, "offset", None) or 1
         line = text.split("\n")[number - 1]
         where = Position(path, number, column, line)
         message = f"the rendered text is no Python: {getattr(error, 'msg', error)}"
         raise TgenError(Diagnostic(message, where)) from error
+
+
+@functools.lru_cache(maxsize=64)  # the files of a few packages: many have the same as another
+def _read(text: str) -> tuple[ast.Module, Facts]:
+    module = ast.parse(text)
+    return module, facts_of(module)
