@@ -59,8 +59,9 @@ def made_there(found: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def _of_real(made: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The same, with zeros for tokens that are padding; a row's scores as they are."""
-    return made if made.ndim == 2 else made * inputs["attention_mask"][..., None]
+    """The same, with zeros for tokens that are padding; the scores of a whole row as they are."""
+    real = inputs.get("attention_mask")
+    return made if real is None or made.ndim == 2 else made * real[..., None]
 
 
 def made_here(ours: Any, inputs: dict[str, torch.Tensor], *targets: torch.Tensor) -> torch.Tensor:
