@@ -67,10 +67,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Drawn:
-    """A third is run with the fast tests, by each commit another; the others are long.
+    """A part is run with the fast tests, by each commit another; the others are long.
 
-    Drawn are the packages in generated/, which were tested when they were made, and the cases of a
-    test that is marked `drawn`. A path on the command line asks for all that is in it.
+    Drawn are a quarter of the packages in generated/, which were tested when they were made, and a
+    third of the cases of a test that is marked `drawn`. A path on the command line asks for all
+    that is in it.
     """
 
     @pytest.hookimpl(tryfirst=True)
@@ -90,7 +91,8 @@ class Drawn:
                 of_all.setdefault(test, {}).setdefault(item.nodeid, []).append(item)
         for test, cases in of_all.items():
             draw = random.Random(commit + test.encode())
-            left = set(cases) - {*draw.sample(sorted(cases), -(-len(cases) // 3))}
+            count = -(-len(cases) // (3 if test else 4))
+            left = set(cases) - {*draw.sample(sorted(cases), count)}
             for item in (item for name in left for item in cases[name]):
                 item.add_marker(pytest.mark.long)
 
