@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from codegen.frozen import frozen
-from codegen.importers.mapping import other_heads, read_mapping
+from codegen.importers.mapping import known, other_heads, read_mapping
 from codegen.plan.checkpoint_plan import CheckpointPlan
 from codegen.plan.module_names import ModuleNames
 from codegen.plan.tables import Parameter
@@ -61,7 +61,8 @@ def _heads_there(checkpoint: CheckpointPlan) -> Iterator[str]:
     yield from (key.theirs for key in checkpoint.keys if key.ours[0].startswith(HEADS))
     own = checkpoint.model_type
     base = own.partition(".")[0]
-    for name in dict.fromkeys((own, base, *other_heads(base))):
+    of_type = (base, *other_heads(base)) if base in known() else ()
+    for name in dict.fromkeys((own, *of_type)):
         for theirs, entry in read_mapping(name).weights.get("keys", {}).items():
             if any(part.startswith(HEADS) for part in _parts(entry)):
                 yield theirs

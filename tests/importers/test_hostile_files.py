@@ -28,7 +28,7 @@ WEIGHT = "model.layers.1.mlp.up_proj.weight"
 FORMATS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"]
 FORMATS += [name for name in dir(torch) if re.fullmatch(r"float8_\w+|complex(64|128)", name)]
 HUGE = 10**12
-SECONDS = 1.0  # of this process: others may be on the machine
+SECONDS = 2.0  # of this process: others may be on the machine
 Change = Callable[[Path], object]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codegen.commands.read_model import read_model
 from codegen.errors import CheckpointError
 from codegen.importers import mapping
 from codegen.importers.config import parse_config
@@ -31,6 +34,16 @@ WEIGHTS = {
     *("computed", "fixed"),
     *("modules", "blocks"),  # of networks of plain layers
 }
+
+
+@pytest.mark.drawn
+@pytest.mark.parametrize("name", mapping.known())
+def test_a_type_at_its_defaults_is_planned_or_refused(name: str, tmp_path: Path) -> None:
+    file = mapping.read_mapping(name)
+    config = {"model_type": name.partition(".")[0], "architectures": [*file.architectures[:1]]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with suppress(CheckpointError):
+        assert read_model(tmp_path).plan.model.parameters
 
 
 @pytest.mark.parametrize("name", mapping.known())
