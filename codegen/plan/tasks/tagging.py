@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan, TestsPlan
-from codegen.plan.tasks.task import ANSWERS, FIGURES, OptionPlan
+from codegen.plan.tasks.task import ANSWERS, FIGURES, SCORES, OptionPlan
 from codegen.plan.tasks.text import FILES, TEXTS, TextTask, TokenNetwork, training_command
 from codegen.spec.head import SpecHead
 from codegen.spec.tasks.tagging import TaggedData
@@ -66,6 +66,7 @@ def tagging(spec: SpecHead, network: TokenNetwork, flops: int) -> TaggingTask:
             ANSWERS,
             FilePlan("predict.py", f"{FOLDER}/predict.py.jinja", roots=("main",)),
             FilePlan("evaluate.py", f"{FOLDER}/evaluate.py.jinja", roots=("main",)),
+            SCORES,
             FIGURES,
             FilePlan("spans.py", f"{FOLDER}/spans.py.jinja", roots=("Scores",)),
         ),
