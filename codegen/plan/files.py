@@ -75,6 +75,7 @@ def package_files(
         *task,
         FilePlan("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
         FilePlan("digests.py", "package/digests.py.jinja", roots=()),
+        FilePlan("load.py", "package/load.py.jinja", roots=()),
         FilePlan("lock.py", "package/lock.py.jinja", roots=()),
         FilePlan("log.py", "package/log.py.jinja", roots=()),
         *((FilePlan("muon.py", "package/muon.py.jinja", roots=("Muon",)),) if muon else ()),
