@@ -22,6 +22,7 @@ from codegen.spec.techniques.adversarial import Attacked
 from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.distill import Distilled
 from codegen.spec.techniques.ema import Ema
+from codegen.spec.techniques.quantize import Quantized
 
 OF_PICTURES = ("super-resolution", "image-to-image")
 OF_IMAGES = ("image-classification", "image-segmentation", *OF_PICTURES)
@@ -31,6 +32,11 @@ TAUGHT = (
     *("image-classification", "classification"),
 )
 OF_PAIRS = ("preference",)
+COMPRESSED = (
+    *("causal-lm", "chat", "preference", "masked-lm", "seq2seq-lm", "tagging", "embedding"),
+    *("sequence-classification", "classification", "regression", "image-embedding"),
+    *OF_IMAGES,
+)
 OF_EXAMPLES = (*OF_ROWS, "seq2seq-lm", "chat", *OF_PAIRS)
 OF_SMOOTHING = ("image-classification", "classification", *OF_PAIRS)
 Loss = Annotated[
@@ -93,6 +99,11 @@ class Train(Vocabulary):
     )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"
+    )
+    quantize: Annotated[Quantized | None, Only(*COMPRESSED)] = Field(
+        None,
+        description="weights of few bits, which `compress` makes of a trained model's; the bits "
+        "for short",
     )
     augment: Annotated[Augmentations, Only(*OF_IMAGES, "image-translation")] = Field(
         [],

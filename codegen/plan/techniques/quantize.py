@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
-from codegen.plan.techniques.compress import COMPRESS_FILES
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.spec.head import SpecHead
 from codegen.spec.techniques.quantize import Quantization
 
 FOLDER = "techniques/quantize"
 PLACES = (
-    *("shaped_imports", "shaped"),
+    *("shaped_imports", "shaped", "used_imports", "used"),
     *("compress_imports", "compress_says", "compress_options", "compressed", "swept"),
 )
 
@@ -36,7 +35,7 @@ def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
         draws=False,
         files=(
             FilePlan("quantize.py", f"{FOLDER}/quantize.py.jinja", roots=()),
-            *COMPRESS_FILES,
+            FilePlan("calibrate.py", f"{FOLDER}/calibrate.py.jinja", roots=()),
         ),
         tests=(f"{FOLDER}/tests.py.jinja",),
         weights=said.weights,
