@@ -18,7 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, evaluate, sample, train
+from . import (
+    attention,
+    evaluate,
+    sample,
+    train,
+)
 from .model import Config, Model, rope
 from .run import Run
 from .weights import load_huggingface, save_huggingface

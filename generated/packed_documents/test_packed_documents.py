@@ -16,7 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, evaluate, generate, ops, sample, train
+from . import (
+    attention,
+    evaluate,
+    generate,
+    ops,
+    sample,
+    train,
+)
 from .model import Config, Model, rope
 from .run import Run
 

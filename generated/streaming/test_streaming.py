@@ -16,7 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, evaluate, generate, sample, train
+from . import (
+    attention,
+    evaluate,
+    generate,
+    sample,
+    train,
+)
 from .model import Config, Model, rope
 from .run import Run
 

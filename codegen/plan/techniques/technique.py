@@ -40,6 +40,7 @@ PLACES_ELSEWHERE = (  # of other files than train.py and run.py
     "compress_imports",  # of compress.py, which makes a trained model smaller
     "compress_says",  # of compress.py: commands
     "compress_options",  # of compress.py
+    "compress_functions",  # of compress.py, that what is `compressed` calls
     "compressed",  # of compress.py: a model is there, and what is `done` to it is noted
     "swept",  # of compress.py: names and options of what a sweep tries
     "random",  # of the tests: all weights of a model are drawn
