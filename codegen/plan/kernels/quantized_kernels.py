@@ -6,6 +6,8 @@ variant is what its template reads as `v`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen.frozen import frozen
 from codegen.plan.kernels.kernel import Kernel, Tile
 
@@ -14,11 +16,8 @@ GROUP = 32  # inputs that share a scale, as kernels of 4 bits are compiled to be
 GROUPS = (16, 32, 64, 128)  # that the package's kernels take
 ONE_ROW = Tile((("BLOCK_N", 8), ("BLOCK_K", 512)), stages=3, warps=4)
 FEW_ROWS = Tile((("BLOCK_N", 32), ("BLOCK_K", 128)), stages=3, warps=2)
-TILES = {
-    f"int{bits}_{rows}": tile
-    for bits in (8, 4)
-    for rows, tile in (("one_row", ONE_ROW), ("few_rows", FEW_ROWS))
-}
+FEW_WIDE_ROWS = replace(FEW_ROWS, warps=4)  # of float32, which takes more registers
+KINDS = ("int8_one_row", "int8_few_rows", "int4_one_row", "int4_few_rows")
 
 
 @frozen
@@ -28,7 +27,7 @@ class QuantizedKernel:
     bits: int
 
     most_rows, groups = MOST_ROWS, GROUPS  # which kernels.py prints
-    one_row, few_rows = ONE_ROW, FEW_ROWS
+    one_row, few_rows, few_wide_rows = ONE_ROW, FEW_ROWS, FEW_WIDE_ROWS
 
     @property
     def name(self) -> str:
@@ -44,6 +43,13 @@ def quantized_kernels(v: QuantizedKernel, inputs: int, dtype: str = "bf16") -> t
     )
 
 
+def quantized_tile(kernel: Kernel) -> Tile:
+    """How the package's kernels.py launches one of these."""
+    if kernel.kind.endswith("one_row"):
+        return ONE_ROW
+    return FEW_WIDE_ROWS if dict(kernel.signature)["x"] == "*fp32" else FEW_ROWS
+
+
 def _kernel(v: QuantizedKernel, kind: str, rows: int, inputs: int, dtype: str) -> Kernel:
     codes, scale = ("*i8", ("scale", "*fp32")) if v.bits == 8 else ("*u8", ("scales", "*bf16"))
     arguments = (
@@ -51,7 +57,7 @@ def _kernel(v: QuantizedKernel, kind: str, rows: int, inputs: int, dtype: str) -
         *((size, "i32") for size in ("x_stride", "rows", "outputs", "inputs")),
     )
     group = (("GROUP", GROUP),) if v.bits == 4 else ()
-    constants = (*group, ("ROWS", rows), *TILES[kind].sizes)
+    constants = (*group, ("ROWS", rows), *(ONE_ROW if rows == 1 else FEW_ROWS).sizes)
     signature = (*arguments, *((name, "constexpr") for name, _ in constants))
     sizes = ("x_stride", "inputs") if inputs % 16 == 0 else ()
     pointers = (name for name, kind in arguments if kind.startswith("*"))
