@@ -51,7 +51,8 @@ class Target(Vocabulary):
     arch: str | None = Field(None, description="a device of `codegen/targets/`, such as `sm_90`")
     kernels: Literal["auto", "all", "none"] = Field(
         "auto",
-        description="Triton kernels for GPUs: `auto` for what PyTorch lacks (masks, soft caps), "
+        description="Triton kernels for GPUs: `auto` for what PyTorch lacks (masks, soft caps, "
+        "few rows by quantised weights), "
         "`all` also for norms, rotary positions and gated MLPs",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(

@@ -14,8 +14,8 @@ from codegen.plan.kernels.kernel import Kernel, Tile
 MOST_ROWS = 16
 GROUP = 32  # inputs that share a scale, as kernels of 4 bits are compiled to be judged
 GROUPS = (16, 32, 64, 128)  # that the package's kernels take
-ONE_ROW = Tile((("BLOCK_N", 8), ("BLOCK_K", 512)), stages=3, warps=4)
-FEW_ROWS = Tile((("BLOCK_N", 32), ("BLOCK_K", 128)), stages=3, warps=2)
+ONE_ROW = Tile((("BLOCK_N", 8), ("BLOCK_K", 512)), stages=4, warps=4)
+FEW_ROWS = Tile((("BLOCK_N", 32), ("BLOCK_K", 128)), stages=4, warps=2)
 FEW_WIDE_ROWS = replace(FEW_ROWS, warps=4)  # of float32, which takes more registers
 KINDS = ("int8_one_row", "int8_few_rows", "int4_one_row", "int4_few_rows")
 
