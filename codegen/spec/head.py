@@ -52,8 +52,7 @@ class Target(Vocabulary):
     kernels: Literal["auto", "all", "none"] = Field(
         "auto",
         description="Triton kernels for GPUs: `auto` for what PyTorch lacks (masks, soft caps, "
-        "few rows by quantised weights), "
-        "`all` also for norms, rotary positions and gated MLPs",
+        "products with quantised weights), `all` also for norms, rotary positions and gated MLPs",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of training; `auto` is bfloat16 on a GPU and float32 on a CPU"
