@@ -13,7 +13,7 @@ from codegen.plan.kernels.kernel import Kernel, Tile
 
 MOST_ROWS = 16
 GROUP = 32  # inputs that share a scale, as kernels of 4 bits are compiled to be judged
-GROUPS = (16, 32, 64, 128)  # that the package's kernels take
+GROUPS = (16, 32, 64, 128, 256)  # that the package's kernels take
 ONE_ROW = Tile((("BLOCK_N", 8), ("BLOCK_K", 512)), stages=4, warps=4)
 FEW_ROWS = Tile((("BLOCK_N", 32), ("BLOCK_K", 128)), stages=4, warps=2)
 FEW_WIDE_ROWS = replace(FEW_ROWS, warps=4)  # of float32, which takes more registers
@@ -51,7 +51,7 @@ def quantized_tile(kernel: Kernel) -> Tile:
 
 
 def _kernel(v: QuantizedKernel, kind: str, rows: int, inputs: int, dtype: str) -> Kernel:
-    codes, scale = ("*i8", ("scale", "*fp32")) if v.bits == 8 else ("*u8", ("scales", "*bf16"))
+    codes, scale = ("*i8", ("scale", "*bf16")) if v.bits == 8 else ("*u8", ("scales", "*bf16"))
     arguments = (
         *(("x", f"*{dtype}"), ("codes", codes), scale, ("y", f"*{dtype}")),
         *((size, "i32") for size in ("x_stride", "rows", "outputs", "inputs")),
