@@ -16,9 +16,7 @@ def transformer_files(
     """The model, and the attention, operations and kernels that PyTorch lacks."""
     model = FilePlan("model.py", "package/model.py.jinja", roots=("Config", "Model"))
     attention = FilePlan("attention.py", "package/attention.py.jinja", roots=())
-    called = tuple(v.name for v in kernels.quantized) if kernels else ()
-    called += ("reads_codes",) if called else ()
-    operations = FilePlan("ops.py", "package/ops.py.jinja", roots=called)
+    operations = FilePlan("ops.py", "package/ops.py.jinja", roots=())
     triton = FilePlan("kernels.py", "package/kernels.py.jinja", roots=())
     return (
         model,
