@@ -51,9 +51,9 @@ def quantized_tile(kernel: Kernel) -> Tile:
 
 
 def _kernel(v: QuantizedKernel, kind: str, rows: int, inputs: int, dtype: str) -> Kernel:
-    codes, scale = ("*i8", ("scale", "*bf16")) if v.bits == 8 else ("*u8", ("scales", "*bf16"))
+    codes, scales = ("*i8", "scale") if v.bits == 8 else ("*u8", "scales")
     arguments = (
-        *(("x", f"*{dtype}"), ("codes", codes), scale, ("y", f"*{dtype}")),
+        *(("x", f"*{dtype}"), ("codes", codes), (scales, "*bf16"), ("y", f"*{dtype}")),
         *((size, "i32") for size in ("x_stride", "rows", "outputs", "inputs")),
     )
     group = (("GROUP", GROUP),) if v.bits == 4 else ()
