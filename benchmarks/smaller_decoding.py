@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import argparse
 import gc
+import importlib
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -51,10 +54,8 @@ ROUNDS, TOKENS = 5, 8
 Decode = Callable[[int], float]  # so many tokens; median CPU seconds of one
 
 
-def package(shape: str, folder: Path) -> tuple[ModuleType, ModuleType]:
-    spec = {"name": "small", "model": SHAPES[shape], "train": {"quantize": "int8"}}
-    model, quantize = import_package(folder, spec, "model", "quantize")
-    return model, quantize
+def spec_of(shape: str) -> dict[str, object]:
+    return {"name": "small", "model": SHAPES[shape], "train": {"quantize": "int8"}}
 
 
 def floats(module: ModuleType) -> Any:
@@ -77,20 +78,24 @@ def side(name: str, module: ModuleType, quantize: ModuleType) -> tuple[Any, Any]
     elif name.startswith("torchao"):
         cache = model.bfloat16().new_cache(1, length)  # its tensors make no others
         return by_torchao(name, model), cache
-    elif name != "float32":
-        kind, dynamic = name[:4], name.endswith("dynamic")
-        for place, one in [*quantize.matrices(model)]:
-            model.set_submodule(place, quantize.quantized(one, kind, 32, False, dynamic))
-        model.float()
-        quantize.pack(model)
+    else:
+        quantize.pack(of_bits(name, model, quantize).float())
     return model, model.new_cache(1, length)
+
+
+def of_bits(name: str, model: Any, quantize: ModuleType) -> Any:
+    """A model with its matrices as a side has them."""
+    kind, dynamic = name[:4], name.endswith("dynamic")
+    for place, one in [*quantize.matrices(model)] if kind in quantize.KINDS else []:
+        model.set_submodule(place, quantize.quantized(one, kind, 32, False, dynamic))
+    return model
 
 
 def by_torchao(name: str, model: Any) -> Any:
     """As its README has it for CPUs: weights of eight bits under bfloat16, compiled."""
-    from torchao.quantization import Int8WeightOnlyConfig, quantize_
+    torchao: Any = importlib.import_module("torchao.quantization")
 
-    quantize_(model, Int8WeightOnlyConfig())
+    torchao.quantize_(model, torchao.Int8WeightOnlyConfig())
     if name.endswith("compiled"):
         for block in model.blocks:
             block.compile()
@@ -116,32 +121,52 @@ def decoder(model: Any, cache: Any) -> Decode:
 
 
 def peak(shape: str, name: str) -> float:
-    """GB that a process takes at its peak while it decodes, beyond PyTorch and its own code."""
+    """GB that a process takes at its peak that reads a checkpoint and decodes, beyond PyTorch."""
     code = f"from benchmarks.smaller_decoding import alone; alone({shape!r}, {name!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
 def status(field: str) -> float:
+    """GB of a line of what the system knows of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 / 1e9 for line in lines if line.startswith(field))
 
 
 def alone(shape: str, name: str) -> None:
+    """Prints the peak of this process; the checkpoint is written by another one."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as made:
-        module, quantize = package(shape, Path(made))
+        folder = Path(made)
+        if not os.fork():
+            write(shape, name, folder)
+            os._exit(0)
+        if os.wait()[1]:
+            raise RuntimeError(f"no checkpoint of {name} was written")
+        (loading,) = import_package(folder / "read", spec_of(shape), "load")
         before = status("VmRSS")
-        made_side = side(name, module, quantize)
-        gc.collect()
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins now: floats are gone
-        decoder(*made_side)(TOKENS)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins now
+        model = loading.load(folder / "checkpoint.safetensors", "cpu")
+        if name == "bfloat16":
+            model.bfloat16()
+        decoder(model, model.new_cache(1, 8 + ROUNDS * TOKENS))(TOKENS)
         print(status("VmHWM") - before)
+
+
+def write(shape: str, name: str, folder: Path) -> None:
+    """A checkpoint as compress.py writes them."""
+    module, quantize, checkpoint = import_package(
+        folder / "written", spec_of(shape), "model", "quantize", "checkpoint"
+    )
+    model = of_bits(name, floats(module), quantize)
+    tensors = {f"model.{key}": value for key, value in checkpoint.weights(model).items()}
+    config = {"config": asdict(model.config)}
+    checkpoint.write_checkpoint(folder / "checkpoint.safetensors", tensors, config)
 
 
 def measured(shape: str, names: list[str]) -> list[list[str]]:
     with tempfile.TemporaryDirectory() as made:
-        module, quantize = package(shape, Path(made))
+        module, quantize = import_package(Path(made), spec_of(shape), "model", "quantize")
         sides = {}
         for name in names:
             sides[name] = decoder(*side(name, module, quantize))
@@ -152,15 +177,19 @@ def measured(shape: str, names: list[str]) -> list[list[str]]:
                 times[name].append(decode(TOKENS))
     del sides
     gc.collect()
-    base, peaks = statistics.median(times["float32"]), {name: peak(shape, name) for name in names}
+    base = statistics.median(times["float32"])
+    peaks = {name: peak(shape, name) for name in names if "torchao" not in name}
     return [
         [
             shape,
             name,
             f"{1e3 * statistics.median(times[name]):.1f}",
             f"{base / statistics.median(times[name]):.2f}",
-            f"{peaks[name]:.2f}",
-            f"{peaks[name] / peaks['float32']:.2f}",
+            *(
+                (f"{peaks[name]:.2f}", f"{peaks[name] / peaks['float32']:.2f}")
+                if name in peaks
+                else ("", "")
+            ),
         ]
         for name in names
     ]
