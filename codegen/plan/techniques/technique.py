@@ -42,6 +42,10 @@ PLACES_ELSEWHERE = (  # of other files than train.py and run.py
     "compress_options",  # of compress.py
     "compressed",  # of compress.py: a model is there, and what is `done` to it is noted
     "swept",  # of compress.py: names and options of what a sweep tries
+    "export_imports",  # of export.py
+    "export_options",  # of export.py
+    "exported",  # of export.py: a model is there, and nothing is written
+    "export_written",  # of export.py: before tensors are written, which a technique may replace
     "random",  # of the tests: all weights of a model are drawn
 )
 
