@@ -10,6 +10,7 @@ from codegen.spec.techniques.quantize import Quantization
 
 FOLDER = "techniques/quantize"
 PLACES = (
+    "starts",
     *("shaped_imports", "shaped", "used_imports", "used"),
     *("compress_imports", "compress_says", "compress_options", "compressed", "swept"),
     *("export_imports", "export_options", "exported", "export_written"),

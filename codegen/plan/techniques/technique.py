@@ -30,6 +30,7 @@ PLACES = (
 PLACES_ELSEWHERE = (  # of other files than train.py and run.py
     "read_back",  # of checkpoint.py: all tensors of a file are read
     "beside",  # of checkpoint.py: functions
+    "starts",  # of start.py: the metadata of weights that a run starts from are read
     "started",  # of start.py: the weights that a run starts from are read
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it
