@@ -213,11 +213,6 @@ class Plan:
         return TASKS_THERE.get(self.task.name)
 
     @property
-    def routes(self) -> bool:
-        """Whether the model has routers, of tokens to experts or of streams."""
-        return any(".router." in parameter.name for parameter in self.model.parameters)
-
-    @property
     def finetunes(self) -> bool:
         """Whether a part of the model learns little unless the rest starts from weights."""
         return any(technique.name == "finetune" for technique in self.techniques)
