@@ -22,6 +22,7 @@ from benchmarks.tiny_models import Setting, example, reference_logits, settings,
 from codegen.commands.read_model import read_model
 from codegen.importers.tensors import open_tensors, weight_files
 from codegen.plan import lower
+from codegen.plan.export.unread import unread
 from codegen.spec import load_text
 from tests.export.coverage import PASSED, REFUSED
 from tests.export.packages import WHOLE, package_of, write_run
@@ -59,8 +60,9 @@ def of_few_bits(chosen: Setting, kind: str, folder: Path, factors: bool) -> Iter
 
 
 def export(package: SimpleNamespace, folder: Path, *more: str) -> int:
-    code: int = package.export.main(["--checkpoint", f"{folder / 'run'}", "--to",
-                                     f"{folder / 'to'}", "--overwrite", *more])
+    code: int = package.export.main(
+        ["--checkpoint", f"{folder / 'run'}", "--to", f"{folder / 'to'}", "--overwrite", *more]
+    )
     return code
 
 
@@ -84,6 +86,20 @@ def check(
         assert error_there(package, chosen, folder) < 1e-5
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("task", "model_type"), [one for one in PASSED if one not in REFUSED])
+def test_every_type_is_read_there_or_refused(task: str, model_type: str, tmp_path: Path) -> None:
+    """Of both, floats are written if they are asked for."""
+    pytest.importorskip("torchao")
+    chosen = next(settings(task, model_type, 1))
+    with of_few_bits(chosen, "int4", tmp_path, False) as package:
+        refused = unread(task, model_type) or model_type in ROWS_THERE
+        assert export(package, tmp_path) == (2 if refused else 0)
+        if refused:
+            assert export(package, tmp_path, "--dequantize") == 0
+        assert error_there(package, chosen, tmp_path) < 1e-5
+
+
 @pytest.mark.parametrize(("task", "model_type"), FAST)
 @pytest.mark.parametrize("kind", ["int8", "int4"])
 def test_torchao_has_the_same_numbers(
@@ -104,11 +120,13 @@ def test_files_say_what_torchao_itself_would(tmp_path: Path) -> None:
     with of_few_bits(chosen, "int4", tmp_path, False) as package:
         assert export(package, tmp_path) == 0
         back = package.auto.from_pretrained(tmp_path / "to")
-    state = {name: t if "Int8" in type(t).__name__ else t.data
-             for name, t in back.state_dict().items()}
+    state = {
+        name: t if "Int8" in type(t).__name__ else t.data for name, t in back.state_dict().items()
+    }
     tensors, said = support.flatten_tensor_state_dict(state)
     with safe_open(tmp_path / "to" / "model.safetensors", framework="pt") as file:
-        found, metadata = {n: file.get_tensor(n) for n in file.keys()}, file.metadata()
+        names = file.keys()
+        found, metadata = {n: file.get_tensor(n) for n in names}, file.metadata()
     assert found.keys() == tensors.keys()
     assert all(torch.equal(found[name], tensors[name]) for name in found)
     assert sorted(json.loads(metadata["tensor_names"])) == sorted(state)

@@ -42,9 +42,7 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Co
     )
 
 
-def kept_bytes(
-    network: TransformerNetwork, plan: Mixer, layer: LayerPlan, length: int
-) -> int:
+def kept_bytes(network: TransformerNetwork, plan: Mixer, layer: LayerPlan, length: int) -> int:
     """What decoding keeps of a layer: numbers of bfloat16, or whole ones with such scales."""
     numbers = kind_of(plan).kept(plan, layer, length)
     if not (network.rounded_cache and isinstance(plan, AttentionPlan)):

@@ -38,8 +38,8 @@ class Quantization(Vocabulary):
     )
     cache: Annotated[Literal["none", "int8"], Only(*DECODERS)] = Field(
         "none",
-        description="what decoding keeps of keys and values: numbers as they are, or (`int8`) whole "
-        "ones with a scale for each head and position; of every model of the package",
+        description="what decoding keeps of keys and values: numbers as they are, or (`int8`) "
+        "whole ones with a scale for each head and position; of every model of the package",
     )
     skip: Patterns = Field(
         [], description="modules that stay as they are: names, or their ends, such as `head`"

@@ -10,8 +10,8 @@ from codegen.spec.masks.reach import form, plain, shows_the_future, window_of
 from codegen.spec.masks.tree import Mask, parse_mask
 from codegen.spec.mistake import Mistake
 from codegen.spec.tasks.decoders import DECODERS
-from codegen.spec.transformer.check_kv_of import check_kv_of
 from codegen.spec.transformer.check_cache import check_cache
+from codegen.spec.transformer.check_kv_of import check_kv_of
 from codegen.spec.transformer.check_latent import check_differential, check_latent, check_values
 from codegen.spec.transformer.check_mixers import check_mixers
 from codegen.spec.transformer.check_mlps import check_mlps
