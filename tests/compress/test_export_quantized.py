@@ -51,7 +51,7 @@ def of_few_bits(chosen: Setting, kind: str, folder: Path, factors: bool) -> Iter
             made = q.quantized(module, kind, GROUP, False, False)
             if factors and hasattr(made, "group"):
                 made.factors = torch.rand(module.in_features).bfloat16() + 0.5
-            q.put(ours, name, made)
+            ours.set_submodule(name, made)
         write_run(ours, package.checkpoint, folder / "run")
         package.auto = getattr(transformers, plan.auto_class)
         pad = {"pad_token_id": getattr(chosen.config, "pad_token_id", None)}

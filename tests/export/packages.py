@@ -27,8 +27,11 @@ def package_of(
 ) -> Iterator[SimpleNamespace]:
     """The modules of a plan's package, written below a folder; all of it if `whole` is None."""
     name = f"exported_{next(_numbers)}"
+    roots = {
+        path: names for path, names in package_roots(plan).items() if path not in (whole or ())
+    }
     files = {
-        **prune_package(render_package(plan, only=PRUNED), package_roots(plan)),
+        **prune_package(render_package(plan, only=PRUNED), roots),
         **render_package(plan, only=whole),
     }
     (folder / name).mkdir(parents=True)
