@@ -17,7 +17,15 @@ from codegen.refine import prune_package
 from codegen.render import package_roots, render_package
 
 PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py", "quantize.py")
-WHOLE = ("weights.py", "checkpoint.py", "digests.py", "process.py", "export.py", "modeling.py")
+WHOLE = (
+    "weights.py",
+    "checkpoint.py",
+    "load.py",
+    "digests.py",
+    "process.py",
+    "export.py",
+    "modeling.py",
+)
 _numbers = itertools.count()
 
 
