@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from .data import Batch
 from .model import Model
 from .quantize import Int4Linear, matrices, nearest, paired, quantized, scales_of, valued
-from .run import Run
-from .runs import inputs_of, rows_of, run_of
+from .runs import Seen, met_by, rows_of, run_of
 
 COLUMNS = 128  # whose errors are handed on together
 DAMPING = 0.01  # of the mean of the diagonal, added to it (section 3.3 of GPTQ)
@@ -43,22 +40,6 @@ def quantize(model: Model, options: argparse.Namespace) -> list[str]:
     return [name for name, _ in found]
 
 
-@dataclass
-class Seen:
-    """Sums over inputs x that a matrix has met: of x^T x (inputs, inputs), and of their sizes."""
-
-    gram: Tensor
-    sizes: Tensor
-
-    @classmethod
-    def of(cls, x: Tensor) -> Seen:
-        return cls(x.T @ x, x.abs().sum(0))
-
-    def add(self, other: Seen) -> None:
-        self.gram += other.gram
-        self.sizes += other.sizes
-
-
 def takes_int4(module: nn.Module, group: int) -> bool:
     return isinstance(module, nn.Linear) and module.in_features % group == 0
 
@@ -80,21 +61,6 @@ def seen_by_blocks(
             assert isinstance(module, nn.Linear)
             made = (by_gptq if options.by == "gptq" else by_awq)(module, seen, options)
             model.set_submodule(name, made)
-
-
-def met_by(run: Run, batches: list[Batch], modules: dict[str, nn.Module]) -> dict[str, Seen]:
-    """What modules have met in batches, by their names."""
-    met: dict[str, Seen] = {}
-
-    def see(name: str, x: Tensor) -> None:
-        own = Seen.of(x.float())
-        if name in met:
-            met[name].add(own)
-        else:
-            met[name] = own
-
-    inputs_of(run, batches, modules, see)
-    return met
 
 
 def blocks(names: dict[str, nn.Module]) -> Iterator[list[str]]:

@@ -22,7 +22,7 @@ from torch import nn
 
 from .calibrate import quantize
 from .checkpoint import new_folder, weights
-from .curve import measured, show
+from .curve import points_of, show
 from .load import open_model
 from .model import Model
 from .process import HelpFormatter, checked, command, leave
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     if options.sweep:
         made = [options.checkpoint, *swept(options)]
-        show([measured(path, options.device, options.data) for path in made], options.out)
+        show(points_of(made, options.device, options.data), options.out)
         return 0
     model, done = compressed(options)
     with new_folder(options.out) as folder:

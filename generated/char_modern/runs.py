@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +117,34 @@ def inputs_of(
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@dataclass
+class Seen:
+    """Sums over inputs x that a matrix has met: of x^T x (inputs, inputs), and of their sizes."""
+
+    gram: Tensor
+    sizes: Tensor
+
+    @classmethod
+    def of(cls, x: Tensor) -> Seen:
+        return cls(x.T @ x, x.abs().sum(0))
+
+    def add(self, other: Seen) -> None:
+        self.gram += other.gram
+        self.sizes += other.sizes
+
+
+def met_by(run: Run, batches: list[Batch], modules: dict[str, nn.Module]) -> dict[str, Seen]:
+    """What modules have met in batches, by their names."""
+    met: dict[str, Seen] = {}
+
+    def see(name: str, x: Tensor) -> None:
+        own = Seen.of(x.float())
+        if name in met:
+            met[name].add(own)
+        else:
+            met[name] = own
+
+    inputs_of(run, batches, modules, see)
+    return met

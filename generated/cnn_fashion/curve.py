@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -51,6 +52,10 @@ class Point:
 # ---- measuring ----
 
 
+def points_of(checkpoints: Sequence[Path], device: str, data: Sequence[str]) -> list[Point]:
+    return [measured(checkpoint, device, data) for checkpoint in checkpoints]
+
+
 def measured(checkpoint: Path, device: str, data: Sequence[str]) -> Point:
     """By a process that does nothing else; ValueError with what it says if it fails."""
     more = ["--data", *data] if data else []
@@ -72,12 +77,13 @@ def point(checkpoint: Path, device: str, data: list[str]) -> Point:
     forget_peak()
     before = peak_memory(device)
     run = run_of(checkpoint, device, data)
-    log = Log(Path(os.devnull), open(os.devnull, "w"), 0)  # noqa: SIM115 - nothing is written
-    began = time.perf_counter()
-    _, figures = measure(run, log)
-    speed = len(run.data.validation.targets) / (time.perf_counter() - began)
-    size = stored(checkpoint) / 1e6
-    return Point(str(checkpoint), size, peak_memory(device) - before, speed, figures)
+    with open(os.devnull, "w") as nothing:
+        log = Log(Path(os.devnull), nothing, 0)
+        began = time.perf_counter()
+        _, figures = measure(run, log)
+        speed = len(run.data.validation.targets) / (time.perf_counter() - began)
+    memory = peak_memory(device) - before
+    return Point(str(checkpoint), stored(checkpoint) / 1e6, memory, speed, figures)
 
 
 def stored(checkpoint: Path) -> int:
@@ -143,12 +149,14 @@ def draw(points: Sequence[Point], picture: Path) -> None:
         (right, "speed", "images per second"),
     ):
         axes.set(xlabel=label, xscale="log")
-        axes.grid(alpha=0.3)
-        for one in points:
+        axes.grid(alpha=0.3, which="both")
+        for axis_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            axis_formatter("{x:g}")
+        for one, marker in zip(points, cycle("osD^vP*X"), strict=False):
             place = getattr(one, name), one.figures[best]
-            axes.plot(*place, "o")
-            axes.annotate(Path(one.checkpoint).name, place, (4, 4), textcoords="offset points")
+            axes.plot(*place, marker, label=Path(one.checkpoint).name)
     left.set(ylabel=words(best), title="cnn_fashion")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside right upper")
     figure.savefig(picture, dpi=150)
     print(picture)
 
@@ -176,8 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.one:
         print(json.dumps(asdict(point(options.checkpoints[0], options.device, options.data))))
         return 0
-    points = [measured(path, options.device, options.data) for path in options.checkpoints]
-    show(points, options.out)
+    show(points_of(options.checkpoints, options.device, options.data), options.out)
     return 0
 
 
