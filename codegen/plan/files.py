@@ -10,12 +10,14 @@ class FilePlan:
     """A file of a generated package and its template.
 
     `roots` are the names that users call: definitions that none of them (and none of the
-    package's other files) reaches are dropped. None: everything stays.
+    package's other files) reaches are dropped. None: everything stays. `beside`: a file without
+    which this one is not there either.
     """
 
     path: str
     template: str
     roots: tuple[str, ...] | None = None
+    beside: str = ""
 
 
 @frozen
@@ -75,7 +77,7 @@ def package_files(
     writes: bool,
 ) -> tuple[FilePlan, ...]:
     """The frame's files, those of the family's `network`, of the task and its techniques."""
-    return (
+    files = (
         FilePlan("__init__.py", "package/init.py.jinja"),
         *network,
         *task,
@@ -98,3 +100,5 @@ def package_files(
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", "package/README.md.jinja"),
     )
+    paths = {"", *(file.path for file in files)}
+    return tuple(file for file in files if file.beside in paths)

@@ -59,7 +59,8 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
 
 
 def test_so_does_each_place_of_other_files(tmp_path: Path) -> None:
-    names = ("checkpoint.py", "load.py", "start.py", "weights.py", "compress.py", "test_llama.py")
+    beside = ("checkpoint.py", "load.py", "start.py", "weights.py", "export.py")
+    names = (*beside, "compress.py", "test_llama.py")
     found = marked_in("llama", names, PLACES_ELSEWHERE, tmp_path)
     assert found == [f"{n} {place}" for place in PLACES_ELSEWHERE for n in ("first", "second")]
 

@@ -12,7 +12,14 @@ from codegen.spec.techniques.factor import Factorization
 FOLDER = "techniques/factor"
 PLACES = (
     *("imports", "built", "shaped_imports", "shaped"),
-    *("compress_imports", "compress_says", "compress_options", "compress_functions", "compressed", "swept"),
+    *(
+        "compress_imports",
+        "compress_says",
+        "compress_options",
+        "compress_functions",
+        "compressed",
+        "swept",
+    ),
 )
 
 

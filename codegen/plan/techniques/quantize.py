@@ -10,8 +10,10 @@ from codegen.spec.techniques.quantize import Quantization
 
 FOLDER = "techniques/quantize"
 PLACES = (
+    "starts",
     *("shaped_imports", "shaped", "used_imports", "used"),
     *("compress_imports", "compress_says", "compress_options", "compressed", "swept"),
+    *("export_imports", "export_options", "exported", "export_written"),
 )
 
 
@@ -36,6 +38,12 @@ def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
         files=(
             FilePlan("quantize.py", f"{FOLDER}/quantize.py.jinja", roots=()),
             FilePlan("calibrate.py", f"{FOLDER}/calibrate.py.jinja", roots=()),
+            FilePlan(
+                "export_quantized.py",
+                f"{FOLDER}/export_quantized.py.jinja",
+                roots=(),
+                beside="export.py",
+            ),
         ),
         tests=(f"{FOLDER}/tests.py.jinja",),
         weights=said.weights,

@@ -34,9 +34,14 @@ PLACES_ELSEWHERE = (  # of other files than train.py and run.py
     "beside",  # of checkpoint.py: functions
     "used_imports",  # of load.py
     "used",  # of load.py: a model is on the device on which it is used
+    "starts",  # of start.py: the metadata of weights that a run starts from are read
     "started",  # of start.py: the weights that a run starts from are read
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it
+    "export_imports",  # of export.py
+    "export_options",  # of export.py
+    "export_written",  # of export.py: before tensors are written, which a technique may replace
+    "exported",  # of export.py: a model is there, and nothing is written
     "compress_says",  # of compress.py, which makes a trained model smaller: commands
     "compress_imports",  # of compress.py
     "compress_functions",  # of compress.py, that what is `compressed` calls

@@ -74,7 +74,9 @@ def _network(spec: TransformerSpec) -> TransformerNetwork:
     else:
         packs = isinstance(spec.data, ChatData) and spec.data.packing
         network = lower_network(packed(spec.model) if packs else spec.model, spec.task)
-        network = replace(network, packed=packs)
+        said = spec.train.quantize
+        rounded = said is not None and said.cache == "int8"
+        network = replace(network, packed=packs, rounded_cache=rounded)
     return recomputed(network) if spec.train.gradient_checkpointing else network
 
 

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from codegen.spec.fields import Vocabulary
 from codegen.spec.mistake import Mistake
+from codegen.spec.owned import Only
+from codegen.spec.tasks.decoders import DECODERS
 
 Patterns = Annotated[list[str], Field(max_length=100)]
 
@@ -34,6 +36,11 @@ class Quantization(Vocabulary):
         description="what `int8` multiplies: numbers as they are, or (`dynamic`) whole ones, too, "
         "with a scale for each row",
     )
+    cache: Annotated[Literal["none", "int8"], Only(*DECODERS)] = Field(
+        "none",
+        description="what decoding keeps of keys and values: numbers as they are, or (`int8`) "
+        "whole ones with a scale for each head and position; of every model of the package",
+    )
     skip: Patterns = Field(
         [], description="modules that stay as they are: names, or their ends, such as `head`"
     )
@@ -50,6 +57,9 @@ Quantized = Annotated[Quantization, BeforeValidator(_weights_only)]
 def check_quantize(spec: Any) -> Iterator[Mistake]:
     """What is added to frozen weights is merged into them first."""
     train, place = spec.train, ("train", "quantize")
+    if train.quantize and train.quantize.cache != "none" and spec.family != "transformer":
+        message = f"models of the family `{spec.family}` keep no keys and values"
+        yield Mistake((*place, "cache"), message, "drop `cache`")
     finetune = getattr(train, "finetune", None)
     if train.quantize and finetune is not None and finetune.method != "full":
         message = "what is added to frozen weights has no place in quantised ones"
