@@ -15,6 +15,7 @@ from codegen.spec.mistake import Mistake
 from codegen.spec.optimizers import SGD
 from codegen.spec.schedules import OneCycle, Steps
 from codegen.spec.techniques.distill import check_distill
+from codegen.spec.techniques.prune import check_prune
 from codegen.spec.yaml.characters import word
 
 MAX_NAME = 80
@@ -124,4 +125,5 @@ CHECKS: tuple[Callable[[SpecHead], Iterator[Mistake]], ...] = (
     check_checkpoint,
     check_target,
     check_distill,
+    check_prune,
 )

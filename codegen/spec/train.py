@@ -22,6 +22,7 @@ from codegen.spec.techniques.adversarial import Attacked
 from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.distill import Distilled
 from codegen.spec.techniques.ema import Ema
+from codegen.spec.techniques.prune import Pruned
 
 OF_PICTURES = ("super-resolution", "image-to-image")
 OF_IMAGES = ("image-classification", "image-segmentation", *OF_PICTURES)
@@ -31,6 +32,10 @@ TAUGHT = (
     *("image-classification", "classification"),
 )
 OF_PAIRS = ("preference",)
+OF_ONE_LOSS = (  # through one network
+    *(*TAUGHT, *OF_PAIRS, "embedding", "sequence-classification", "image-embedding"),
+    *("image-segmentation", *OF_PICTURES, "regression"),
+)
 OF_EXAMPLES = (*OF_ROWS, "seq2seq-lm", "chat", *OF_PAIRS)
 OF_SMOOTHING = ("image-classification", "classification", *OF_PAIRS)
 Loss = Annotated[
@@ -90,6 +95,9 @@ class Train(Vocabulary):
     distill: Annotated[Distilled | None, Only(*TAUGHT)] = Field(
         None,
         description="a trained model's probabilities are learned beside the data; the temperature",
+    )
+    prune: Annotated[Pruned | None, Only(*OF_ONE_LOSS)] = Field(
+        None, description="the weights that matter least become zero; part of each matrix"
     )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"

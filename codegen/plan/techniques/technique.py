@@ -19,7 +19,9 @@ PLACES = (
     "batch",  # on the device, before the objective reads it
     "objective",  # of one batch, in place of the task's own
     "loss",  # of one batch, before its gradients
+    "gradients",  # of a step are there, and the optimizers have not read them
     "step",  # the optimizers have moved the weights
+    "reported",  # figures of a log line
     "measuring",  # the model is about to be evaluated
     "measured",  # it is, and its weights are kept if they are the best
     "written",  # a run's folder is there, with all of its data that users of the model need
@@ -49,6 +51,7 @@ class TechniquePlan:
     draws: bool = True
     drawn: tuple[str, ...] = ()
     options: tuple[OptionPlan, ...] = ()  # of the training script
+    figures: tuple[tuple[str, str], ...] = ()  # that are logged: names, with their format
     files: tuple[FilePlan, ...] = ()  # beside the frame's
     tests: tuple[str, ...] = ()  # templates of what the package promises of it
     alone: bool = False  # whether one process has to train alone
