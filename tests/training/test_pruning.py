@@ -237,7 +237,7 @@ def test_what_was_zero_in_the_weights_that_a_run_starts_from_stays_so(
     ],
 )
 def test_what_means_nothing_is_refused(train: dict[str, Any], message: str) -> None:
-    text = yaml.safe_dump({"name": "refused", **TOKENS, "train": train})
+    text = yaml.safe_dump({"name": "meaningless", **TOKENS, "train": train})
     with pytest.raises(SpecError) as caught:
-        load_text(text, "refused.yaml")
+        load_text(text, "meaningless.yaml")
     assert message in str(caught.value)

@@ -1,0 +1,65 @@
+"""The command that makes a smaller model of a trained one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from codegen.cli.options import spec_argument
+
+
+@click.command(
+    epilog="Example: tgen prune specs/gpt_char.yaml --weights out/gpt_char --structure heads "
+    "--amount 0.5 --name gpt_few_heads"
+)
+@spec_argument
+@click.option(
+    "--weights",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Of the trained model: a run's folder, or one file.",
+)
+@click.option(
+    "--structure",
+    required=True,
+    type=click.Choice(["channels", "heads", "layers", "neurons"]),
+    help="What is cut: channels and neurons of a network; heads, layers, or the neurons of MLPs of "
+    "a transformer.",
+)
+@click.option(
+    "--amount", required=True, type=click.FloatRange(0, 1, True, True), help="The part that goes."
+)
+@click.option("--name", required=True, help="Of the new spec and its package.")
+@click.option("--distill", is_flag=True, help="The new spec has `train.distill`, for --teacher.")
+@click.option("--no-test", is_flag=True, help="Don't run the generated tests.")
+def prune(
+    spec: Path,
+    weights: Path,
+    structure: str,
+    amount: float,
+    name: str,
+    distill: bool,
+    no_test: bool,
+) -> None:
+    """Make a smaller model of a trained one: a spec, its package, and its weights.
+
+    Of each layer those go whose weights have the smallest norm. The new spec extends SPEC, its
+    package is an ordinary one, and weights/NAME/ has what is left: train it further by --from.
+    """
+    from codegen import report
+    from codegen.commands.pruning import Asked, write_pruned
+    from codegen.project import find_project
+
+    made = write_pruned(
+        spec,
+        weights,
+        Asked(structure, amount),
+        name,
+        project := find_project(Path.cwd()),
+        distill=distill,
+        test=not no_test,
+    )
+    report.prune_text(made, project, taught_by=weights if distill else None)
+    sys.exit(made.outcome.exit_code)

@@ -1,0 +1,7 @@
+"""`tgen prune`: a trained model -> the spec of a smaller one, its package, and weights cut to fit."""
+
+from __future__ import annotations
+
+from codegen.commands.pruning.prune import Asked, Pruned, write_pruned
+
+__all__ = ["Asked", "Pruned", "write_pruned"]

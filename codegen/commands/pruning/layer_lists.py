@@ -1,0 +1,145 @@
+"""The layers of a smaller network: narrower where the next layer alone reads what one makes."""
+
+from __future__ import annotations
+
+import copy
+from fractions import Fraction
+from typing import Any, get_args
+
+from codegen.commands.pruning.numbers import fewer
+from codegen.errors import TgenError
+from codegen.spec.network.fields import Function
+from codegen.spec.network.layers import KINDS
+
+KINDS_OF = {"channels": ("conv", "linear"), "neurons": ("linear",)}
+BY_NUMBER = ("batch", "instance", "none")  # norms that know no other channel
+PASSED = (  # each number for itself, or each channel's numbers
+    *(name for name in get_args(Function) if name != "softmax"),
+    *("max_pool", "mean_pool", "upsample", "dropout", "flatten", "rescale"),
+)
+WITH_WAYS = ("residual", "add", "concat", "multiply", "subtract", "dense", "gate")
+
+
+def smaller_network(model: dict[str, Any], structure: str, amount: float) -> dict[str, Any]:
+    """What a spec says otherwise of its `model`; TgenError if no layer can be narrower."""
+    found = _Narrowing(model, KINDS_OF[structure], amount)
+    layers = found.narrowed(copy.deepcopy(model["layers"]))
+    blocks = {}
+    for name, block in model.get("blocks", {}).items():
+        narrower = copy.deepcopy(block)
+        if isinstance(narrower, dict):
+            narrower = {**narrower, "layers": found.narrowed(narrower.get("layers", []))}
+        else:
+            narrower = found.narrowed(narrower)
+        if narrower != block:
+            blocks[name] = narrower
+    if not found.count:
+        message = f"{structure} can't be cut here: no layer has a width that the next alone reads"
+        raise TgenError(message, "a width in a chain of layers, such as `conv: 32` before another")
+    said = {"layers": layers} if layers != model["layers"] else {}
+    return {**said, **({"blocks": blocks} if blocks else {})}
+
+
+class _Narrowing:
+    """Lists of layers made narrower, and how many layers of them are so far."""
+
+    def __init__(self, model: dict[str, Any], kinds: tuple[str, ...], amount: float) -> None:
+        self.model, self.kinds, self.amount, self.count = model, kinds, amount, 0
+
+    def narrowed(self, layers: Any) -> Any:
+        """A list of layers, whose last makes as much as before."""
+        if not isinstance(layers, list):
+            return layers
+        made = [self._inside(layer) for layer in layers]
+        for at, layer in enumerate(made):
+            kind, fields = _parts(layer)
+            if kind in self.kinds and self._is_cut(kind, fields, made[at + 1 :]):
+                fields = {**fields, "width": self._narrower(fields["width"])}
+                made[at] = {kind: fields}
+                self.count += 1
+        return made
+
+    def _inside(self, layer: Any) -> Any:
+        """A layer that has lists of others, with those narrower."""
+        kind, fields = _parts(layer)
+        if kind not in WITH_WAYS or not isinstance(layer, dict):
+            return layer
+        said = layer[kind]
+        if isinstance(said, list):
+            return {**layer, kind: self._ways(kind, said)}
+        if not isinstance(said, dict):
+            return layer
+        made = {name: self._ways(kind, v) if isinstance(v, list) else v for name, v in said.items()}
+        return {**layer, kind: made}
+
+    def _ways(self, kind: str, said: list[Any]) -> list[Any]:
+        if KINDS[kind].main == "layers":
+            return list(self.narrowed(said))
+        return [self.narrowed(way) for way in said]
+
+    def _is_cut(self, kind: str, fields: dict[str, Any], after: list[Any]) -> bool:
+        """Whether a layer's width is said, and the one weight layer that reads it is known."""
+        width = fields.get("width")
+        plain = width not in (None, "classes", "outputs") and fields.get("groups", 1) == 1
+        if not plain or not self._is_open(kind, fields):
+            return False
+        for layer in after:
+            next_kind, own = _parts(layer)
+            if next_kind in ("conv", "linear"):
+                if not self._is_open(next_kind, own, reads=True):
+                    return False
+                if own.get("groups", 1) == 1:
+                    return True
+                if own["groups"] != "depthwise" or "width" in own:
+                    return False
+            elif next_kind == "norm":
+                if self._norm(own.get("of") or self.model.get("norm", "batch")) not in BY_NUMBER:
+                    return False
+            elif next_kind not in PASSED or "as" in own:
+                return False
+        return False
+
+    def _is_open(self, kind: str, fields: dict[str, Any], *, reads: bool = False) -> bool:
+        """Whether nothing of a weight layer stands in the way between it and the next."""
+        general = self.model.get(kind, {}) if isinstance(self.model.get(kind), dict) else {}
+        whole = {**general, **fields}
+        before = whole.get("order", "post") in ("pre", "activation_first")
+        norm = self._norm(whole.get("norm", "none"))
+        activation = _kind(whole.get("activation", "none"))
+        between = before if reads else not before
+        if "groups" in whole and whole["groups"] == "depthwise":
+            between = True
+        return (
+            not whole.get("transposed")
+            and whole.get("weight", "plain") != "spectral"
+            and not ("as" in whole and not reads)
+            and not (between and (norm not in BY_NUMBER or activation == "softmax"))
+        )
+
+    def _norm(self, said: Any) -> str:
+        return _kind(said)
+
+    def _narrower(self, width: Any) -> Any:
+        if isinstance(width, int):
+            return fewer(width, self.amount, "channels")
+        part = Fraction(1 - self.amount).limit_denominator(64)
+        return f"({width}) * {part.numerator} / {part.denominator}"
+
+
+def _parts(layer: Any) -> tuple[str, dict[str, Any]]:
+    """A layer's word and its fields."""
+    if isinstance(layer, str):
+        return layer, {}
+    beside = {n: v for n, v in layer.items() if n in ("as", "when", "repeat")} if layer else {}
+    rest = [(name, value) for name, value in layer.items() if name not in beside]
+    if len(rest) != 1:
+        return "", {}
+    ((kind, said),) = rest
+    if isinstance(said, dict):
+        return kind, {**beside, **said}
+    main = KINDS[kind].main if kind in KINDS else "width"
+    return kind, {**beside, **({main: said} if main and said is not None else {})}
+
+
+def _kind(said: Any) -> str:
+    return str(said.get("kind", "batch")) if isinstance(said, dict) else str(said)
