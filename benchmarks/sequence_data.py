@@ -3,6 +3,7 @@ pronunciations, and how answers are judged."""
 
 from __future__ import annotations
 
+import gzip
 import random
 import re
 import struct
@@ -76,6 +77,26 @@ def strings(folder: Path, seed: int) -> Split:
     held_out, rest = pairs[:STRINGS_HELD_OUT], pairs[STRINGS_HELD_OUT:]
     answers = {source: [target] for source, target in held_out}
     return Split(rest[STRINGS_TO_WATCH:], rest[:STRINGS_TO_WATCH], answers)
+
+
+# ---- sentences and their translations ----
+
+
+def sentences(folder: Path, seed: int) -> Split:
+    """German and English of Multi30k's task 1 (arXiv:1605.00459), as it is split there."""
+    del seed
+
+    def read(part: str) -> Pairs:
+        sides = [
+            gzip.decompress((folder / f"{part}.{language}.gz").read_bytes()).decode().splitlines()
+            for language in ("de", "en")
+        ]
+        return [(cleaned(source), cleaned(target)) for source, target in zip(*sides, strict=True)]
+
+    held_out: dict[str, list[str]] = {}
+    for source, target in read("test_2016_flickr"):
+        held_out.setdefault(source, []).append(target)
+    return Split(read("train"), read("val"), held_out)
 
 
 # ---- words and their pronunciations ----

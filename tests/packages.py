@@ -50,6 +50,7 @@ TRAIN_FILES = (
     "digests.py",
     "encode.py",
     "files.py",
+    "load.py",
     "lock.py",
     "resume.py",
     "start.py",

@@ -33,6 +33,12 @@ class TestsPlan:
     of_batches: bool = False
 
 
+COMPRESS = (  # of techniques that make a trained model smaller
+    FilePlan("compress.py", "package/compress/compress.py.jinja", roots=("main",)),
+    FilePlan("curve.py", "package/compress/curve.py.jinja", roots=("main",)),
+    FilePlan("runs.py", "package/compress/runs.py.jinja", roots=()),
+    FilePlan("answers.py", "package/answers.py.jinja", roots=()),
+)
 WEIGHTS = FilePlan("weights.py", "package/weights.py.jinja")
 EXPORT = FilePlan("export.py", "package/export/huggingface.py.jinja", roots=("main",))
 MODELING = FilePlan("modeling.py", "package/export/modeling.py.jinja")  # for transformers
@@ -75,6 +81,7 @@ def package_files(
         *task,
         FilePlan("checkpoint.py", "package/checkpoint.py.jinja", roots=()),
         FilePlan("digests.py", "package/digests.py.jinja", roots=()),
+        FilePlan("load.py", "package/load.py.jinja", roots=()),
         FilePlan("lock.py", "package/lock.py.jinja", roots=()),
         FilePlan("log.py", "package/log.py.jinja", roots=()),
         *((FilePlan("muon.py", "package/muon.py.jinja", roots=("Muon",)),) if muon else ()),

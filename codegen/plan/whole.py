@@ -9,6 +9,7 @@ from dataclasses import replace
 from codegen.plan.checkpoint_plan import CheckpointPlan
 from codegen.plan.contract import Network
 from codegen.plan.files import (
+    COMPRESS,
     NAMED_WEIGHTS,
     WEIGHTS,
     FilePlan,
@@ -82,7 +83,7 @@ def whole_plan(
         files=package_files(
             spec.name,
             files,
-            (*task.files, *(file for technique in techniques for file in technique.files)),
+            all_files(task, techniques),
             muon=train.optimizer.kind == "muon",
             weights=(NAMED_WEIGHTS if named else WEIGHTS) if with_checkpoint else None,
             writes=task.name in DECODERS,
@@ -95,6 +96,13 @@ def whole_plan(
         own_tiles=tuple((target, k) for target, rows in spec.tiles.items() for k in rows),
         cpu_tile=cpu_tile(),
     )
+
+
+def all_files(task: TaskPlan, techniques: tuple[TechniquePlan, ...]) -> tuple[FilePlan, ...]:
+    """Those of a task and of techniques, and of what both need each one once."""
+    own = (*task.files, *(file for technique in techniques for file in technique.files))
+    smaller = any("compressed" in technique.parts for technique in techniques)
+    return tuple({file.path: file for file in (*own, *(COMPRESS if smaller else ()))}.values())
 
 
 def cpu_tile() -> int:

@@ -23,6 +23,7 @@ from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.distill import Distilled
 from codegen.spec.techniques.ema import Ema
 from codegen.spec.techniques.prune import Pruned
+from codegen.spec.techniques.quantize import Quantized
 
 OF_PICTURES = ("super-resolution", "image-to-image")
 OF_IMAGES = ("image-classification", "image-segmentation", *OF_PICTURES)
@@ -32,9 +33,10 @@ TAUGHT = (
     *("image-classification", "classification"),
 )
 OF_PAIRS = ("preference",)
-OF_ONE_LOSS = (  # through one network
-    *(*TAUGHT, *OF_PAIRS, "embedding", "sequence-classification", "image-embedding"),
-    *("image-segmentation", *OF_PICTURES, "regression"),
+COMPRESSED = (
+    *("causal-lm", "chat", "preference", "masked-lm", "seq2seq-lm", "tagging", "embedding"),
+    *("sequence-classification", "classification", "regression", "image-embedding"),
+    *OF_IMAGES,
 )
 OF_EXAMPLES = (*OF_ROWS, "seq2seq-lm", "chat", *OF_PAIRS)
 OF_SMOOTHING = ("image-classification", "classification", *OF_PAIRS)
@@ -96,11 +98,16 @@ class Train(Vocabulary):
         None,
         description="a trained model's probabilities are learned beside the data; the temperature",
     )
-    prune: Annotated[Pruned | None, Only(*OF_ONE_LOSS)] = Field(
+    prune: Annotated[Pruned | None, Only(*COMPRESSED)] = Field(
         None, description="the weights that matter least become zero; part of each matrix"
     )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"
+    )
+    quantize: Annotated[Quantized | None, Only(*COMPRESSED)] = Field(
+        None,
+        description="weights of few bits, which `compress` makes of a trained model's; the bits "
+        "for short",
     )
     augment: Annotated[Augmentations, Only(*OF_IMAGES, "image-translation")] = Field(
         [],

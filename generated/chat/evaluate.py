@@ -26,10 +26,10 @@ from .choices import LENGTHS, measure_choices, read_questions
 from .data import IGNORE, Examples, batch_of, choose_tokenizer, joined, read_data, reader_of
 from .figures import Figure, Figures, Found, lines_of, mean, write_json
 from .files import files_of
+from .load import load
 from .model import Config, Model
 from .options import Options
 from .process import HelpFormatter, checked, command, leave
-from .sample import load
 
 COMPARED = "loss per token", "perplexity", *LENGTHS  # in a table of several models
 

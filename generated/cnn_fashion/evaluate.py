@@ -22,9 +22,10 @@ from torch import Tensor
 from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Split, read_data, read_splits
 from .figures import Found, lines_of, write_json
+from .load import load
 from .model import Config, Model
 from .options import Options
-from .predict import load, read_facts
+from .predict import read_facts
 from .process import HelpFormatter, checked, command, leave
 from .scores import of_one_class
 

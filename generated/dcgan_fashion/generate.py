@@ -4,34 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
 from .model import Config, Model
 from .process import check_memory
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 def noise_of(config: Config, count: int, seed: int, truncation: float = 0.0) -> Tensor:

@@ -11,14 +11,13 @@ import argparse
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
+from .load import load
 from .model import Config, Model
 from .pictures import by_name, check_pillow, pixels_of
 from .process import HelpFormatter, checked, command, leave, plain
@@ -26,25 +25,6 @@ from .quality import luminance, quality
 from .sources import enlarged
 
 SOURCE_MODE, TARGET_MODE = "RGB", "RGB"
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 @torch.no_grad()

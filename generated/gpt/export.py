@@ -17,7 +17,6 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,17 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checkpoint import (
-    check_kept,
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-    read_json,
-    weights,
-    write_tensors,
-)
+from .checkpoint import check_kept, folder_of, read_json, write_tensors
+from .load import open_model
 from .model import Config, Model
 from .process import HelpFormatter, checked, command, leave
 from .weights import there
@@ -223,25 +213,6 @@ def special_tokens(folder: Path, vocab_size: int) -> dict[str, int]:
     said = read_json(path) if path.is_file() else {}
     found = {name: said.get(name) for name in SPECIAL}
     return {name: n for name, n in found.items() if isinstance(n, int) and n < vocab_size}
-
-
-def open_model(checkpoint: Path) -> Model:
-    """The model of a checkpoint, made of the very tensors that were read."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    said: dict[str, Any] = saved["config"]
-    said = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
-    try:
-        with torch.device("meta"):
-            model = Model(Config(**said))
-            load_weights(model, tensors, checkpoint)  # which checks names and shapes
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    own = {id(tensor): tensors[f"model.{name}"] for name, tensor in weights(model).items()}
-    state = model.state_dict(keep_vars=True)  # where tied tensors stand twice
-    model.load_state_dict({name: own[id(tensor)] for name, tensor in state.items()}, assign=True)
-    return model.eval()
 
 
 def write_program(model: Model, to: Path, form: str) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +18,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import (
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-    read_json,
-)
+from .checkpoint import folder_of, read_json
 from .data import pictures_in, read_npz, read_pictures
-from .model import Config, Model
+from .load import load
 from .process import HelpFormatter, checked, command, leave
 
 SIDE_BY_SIDE = 6  # most pictures of which a table compares each two
 
 Named = tuple[list[str], Tensor]  # names of images, and their pixels (N, C, size, size) uint8
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    if config.layers > len(tensors):
-        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 def read_normalisation(facts: Any, path: Path, channels: int) -> tuple[Tensor, Tensor]:

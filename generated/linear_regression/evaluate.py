@@ -21,9 +21,9 @@ import torch
 from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Scale, Split, read_csv, read_data, read_scale
 from .figures import Found, lines_of, write_json
+from .load import load
 from .model import Config, Model
 from .options import Options
-from .predict import load
 from .process import HelpFormatter, checked, command, leave
 from .scores import of_numbers
 

@@ -7,34 +7,14 @@ python -m generated.linear_regression.predict --x 1
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from .checkpoint import check_kinds, checkpoint_in, folder_of, load_weights, read_checkpoint
+from .checkpoint import folder_of
 from .data import INPUTS, read_scale
-from .model import Config, Model
+from .load import load
 from .process import HelpFormatter, checked, command, leave
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 @torch.no_grad()

@@ -38,10 +38,10 @@ from .data import (
 )
 from .figures import Figure, Figures, Found, lines_of, mean, write_json
 from .files import Sizes, files_of, sizes_of
+from .load import load
 from .model import Config, Model
 from .options import Options
 from .process import HelpFormatter, checked, command, leave
-from .sample import load
 from .tokens import one_at_a_time, token_ids, tokens_of
 
 # In a table of several models.

@@ -12,49 +12,22 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from .chat import Message, read_template
-from .checkpoint import (
-    check_kept,
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-)
+from .checkpoint import check_kept, folder_of
 from .data import Tokenizer, choose_tokenizer
 from .detokenize import Detokenizer, pieces
 from .generate import Choice, Session, stream
 from .generation import read_generation
-from .model import Config, Model
+from .load import load
+from .model import Model
 from .process import HelpFormatter, check_memory, check_text, checked, command, leave
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    if config.layers > len(tensors):
-        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -32,7 +32,10 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Every weight of the model from a checkpoint's tensors; ValueError names what is amiss."""
+    """Every weight of the model from a checkpoint's tensors; ValueError names what is amiss.
+
+    A model without memory of its own, on the meta device, takes the tensors themselves.
+    """
     saved = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
     own = weights(model)
     if odd := saved.keys() ^ own.keys():
@@ -44,6 +47,12 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
             raise ValueError(f"{path} has {name} of shape {there}, the model {here}")
         if (dtype := saved[name].dtype) != tensor.dtype and not {dtype, tensor.dtype} <= {*FORMATS}:
             raise ValueError(f"{path} has {name} as {dtype}, the model as {tensor.dtype}")
+    if all(tensor.is_meta for tensor in own.values()):
+        names = {id(tensor): name for name, tensor in own.items()}  # a tied one has two there
+        state = model.state_dict(keep_vars=True)
+        taken = {place: saved[names[id(tensor)]] for place, tensor in state.items()}
+        model.load_state_dict(taken, assign=True)
+        return
     for name, tensor in own.items():
         tensor.copy_(saved[name])
 

@@ -19,16 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .checkpoint import (
-    check_data,
-    check_kept,
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-    read_metadata,
-)
+from .checkpoint import check_data, check_kept, check_kinds, folder_of, read_metadata
 from .data import (
     IGNORE,
     Corpus,
@@ -42,6 +33,7 @@ from .data import (
 )
 from .figures import Figure, Figures, Found, lines_of, mean, write_json
 from .files import files_of
+from .load import load
 from .model import Config, Model
 from .options import Options
 from .process import HelpFormatter, checked, command, leave
@@ -50,27 +42,6 @@ from .tokens import one_at_a_time, token_ids, tokens_of
 # In a table of several models.
 COMPARED = "loss per token", "perplexity", "accuracy"
 LOGITS = 2**28  # most that are held at once
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    if len(config.layers) > len(tensors):
-        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 def tokenizer_name(options: argparse.Namespace) -> str:

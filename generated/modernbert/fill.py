@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
@@ -20,42 +19,14 @@ import torch
 from torch import Tensor
 
 from .answers import Answer, add_format, aligned, cut, write
-from .checkpoint import (
-    check_kept,
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-    read_metadata,
-)
+from .checkpoint import check_kept, folder_of, read_metadata
 from .data import Corpus, FileTokenizer, Tokenizer, choose_tokenizer
-from .model import Config, Model
+from .load import load
+from .model import Model
 from .process import HelpFormatter, checked, command, leave
 from .texts import add_texts, batches_of, tell_cut
 
 MASK = "[MASK]"
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    if len(config.layers) > len(tensors):
-        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 def find_tokenizer(options: argparse.Namespace) -> Tokenizer:

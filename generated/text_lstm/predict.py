@@ -10,46 +10,19 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from .answers import Answer, add_format, aligned, write
-from .checkpoint import (
-    check_kept,
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-    read_json,
-)
+from .checkpoint import check_kept, folder_of, read_json
 from .data import Tokenizer, choose_tokenizer, encode, padded
-from .model import Config, Model
+from .load import load
+from .model import Model
 from .process import HelpFormatter, checked, command, leave
 from .texts import Text, add_texts, batches_of, tell_cut
 
 ROOM = 5  # most columns of numbers in a table
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 @torch.no_grad()

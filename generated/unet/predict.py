@@ -16,7 +16,6 @@ import math
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,40 +24,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checkpoint import (
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-    read_json,
-)
+from .checkpoint import folder_of, read_json
+from .load import load
 from .masks import coloured
-from .model import Config, Model, with_background
+from .model import with_background
 from .pictures import MODE, check_pillow, find_pictures, opened_picture, pixels_of
 from .process import HelpFormatter, checked, command, leave, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 def read_facts(path: Path) -> tuple[list[str], Tensor, Tensor]:

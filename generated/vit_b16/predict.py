@@ -13,22 +13,15 @@ import math
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .checkpoint import (
-    check_kinds,
-    checkpoint_in,
-    folder_of,
-    load_weights,
-    read_checkpoint,
-    read_json,
-)
-from .model import Config, Model
+from .checkpoint import folder_of, read_json
+from .load import load
 from .pictures import MODE, Pictures, check_pillow, find_pictures
 from .process import HelpFormatter, checked, command, leave
 
@@ -39,27 +32,6 @@ class Guess:
 
     name: str
     probability: float
-
-
-def load(checkpoint: Path, device: str) -> Model:
-    """The model of a run's folder, its best weights if it has any, or of one file."""
-    checkpoint = checkpoint_in(checkpoint)
-    tensors, saved = read_checkpoint(checkpoint)
-    check_kinds(saved["config"], asdict(Config()), checkpoint)
-    config = Config(**saved["config"])
-    if config.layers > len(tensors):
-        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
-    try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
-            load_weights(Model(config), tensors, checkpoint)
-    except Exception as error:
-        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
-    try:
-        model = Model(config).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} can't be used: {error}") from None
-    load_weights(model, tensors, checkpoint)
-    return model.eval()
 
 
 def read_facts(path: Path) -> tuple[list[str], Tensor, Tensor]:

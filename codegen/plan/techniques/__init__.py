@@ -17,6 +17,7 @@ TECHNIQUES = {  # by the field of `train` that asks for it: where the function o
     "ema": "codegen.plan.techniques.ema",
     "prune": "codegen.plan.techniques.prune",
     "distill": "codegen.plan.techniques.distill",
+    "quantize": "codegen.plan.techniques.quantize",
 }
 
 

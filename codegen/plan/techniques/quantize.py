@@ -1,0 +1,47 @@
+"""quantize: a trained model's matrices as whole numbers of few bits."""
+
+from __future__ import annotations
+
+from codegen.frozen import frozen
+from codegen.plan.files import FilePlan
+from codegen.plan.techniques.technique import TechniquePlan
+from codegen.spec.head import SpecHead
+from codegen.spec.techniques.quantize import Quantization
+
+FOLDER = "techniques/quantize"
+PLACES = (
+    *("shaped_imports", "shaped", "used_imports", "used"),
+    *("compress_imports", "compress_says", "compress_options", "compressed", "swept"),
+)
+
+
+@frozen
+class QuantizePlan(TechniquePlan):
+    """What `compress` does unless it is told otherwise."""
+
+    weights: str = "int8"
+    group: int = 32
+    symmetric: bool = False
+    by: str = "gptq"
+    activations: str = "none"
+    skip: tuple[str, ...] = ()
+
+
+def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
+    """Modules in whose place others are put, and how their numbers are found."""
+    return QuantizePlan(
+        name="quantize",
+        parts={place: f"{FOLDER}/{place}.py.jinja" for place in PLACES},
+        draws=False,
+        files=(
+            FilePlan("quantize.py", f"{FOLDER}/quantize.py.jinja", roots=()),
+            FilePlan("calibrate.py", f"{FOLDER}/calibrate.py.jinja", roots=()),
+        ),
+        tests=(f"{FOLDER}/tests.py.jinja",),
+        weights=said.weights,
+        group=said.group,
+        symmetric=said.symmetric,
+        by=said.by,
+        activations=said.activations,
+        skip=tuple(said.skip),
+    )

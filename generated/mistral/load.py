@@ -1,0 +1,40 @@
+# Made from specs/mistral.yaml; make it again: tgen build specs/mistral.yaml
+"""Trained models, made of the tensors of their checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
+from .model import Config, Model
+
+
+def open_model(checkpoint: Path) -> Model:
+    """The model of a run's folder, its best weights if it has any, or of one file; as saved."""
+    checkpoint = checkpoint_in(checkpoint)
+    tensors, saved = read_checkpoint(checkpoint)
+    check_kinds(saved["config"], asdict(Config()), checkpoint)
+    said: dict[str, Any] = saved["config"]
+    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
+    if config.layers > len(tensors):
+        raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
+    try:
+        with torch.device("meta"):  # which takes no memory, whatever the sizes
+            model = Model(config)
+            load_weights(model, tensors, checkpoint)
+    except Exception as error:
+        raise ValueError(f"{checkpoint} is of another model: {error!s:.400}") from None
+    return model.eval()
+
+
+def load(checkpoint: Path, device: str) -> Model:
+    """The same in float32, on a device."""
+    model = open_model(checkpoint).float()
+    try:
+        return model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} can't be used: {error}") from None
