@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import Tensor
 
 from codegen.commands.pruning import Asked, write_pruned
-from codegen.errors import TgenError
 from codegen.project import Project
 from tests.packages import write_package
 
@@ -64,6 +62,9 @@ T5: dict[str, Any] = {
         "mlp": {"kind": "plain", "activation": "relu", "d_ff": 20},
     },
 }
+
+
+LONG = pytest.mark.long
 
 
 def network(layers: list[Any], **more: Any) -> dict[str, Any]:
@@ -202,7 +203,8 @@ def same(spec: dict[str, Any], whole: Any, small: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "spec"), [("cut_llama", LLAMA), ("cut_gpt", GPT), ("cut_t5", T5)]
+    ("name", "spec"),
+    [("cut_llama", LLAMA), pytest.param("cut_gpt", GPT, marks=LONG), ("cut_t5", T5)],
 )
 def test_heads_that_are_cut_were_those_of_least_norm(
     name: str, spec: dict[str, Any], tmp_path: Path
@@ -233,7 +235,12 @@ def test_heads_that_are_cut_were_those_of_least_norm(
 
 
 @pytest.mark.parametrize(
-    ("name", "spec"), [("thin_llama", LLAMA), ("thin_gpt", GPT), ("thin_t5", T5)]
+    ("name", "spec"),
+    [
+        pytest.param("thin_llama", LLAMA, marks=LONG),
+        ("thin_gpt", GPT),
+        pytest.param("thin_t5", T5, marks=LONG),
+    ],
 )
 def test_neurons_that_are_cut_were_those_of_least_norm(
     name: str, spec: dict[str, Any], tmp_path: Path
@@ -252,9 +259,7 @@ def test_neurons_that_are_cut_were_those_of_least_norm(
     same(spec, whole, cut(tmp_path, name, "neurons", 0.25, f"{name}_neurons"))
 
 
-@pytest.mark.parametrize(
-    ("name", "spec"), [("few_llama", LLAMA), ("few_gpt", GPT), ("few_t5", T5)]
-)
+@pytest.mark.parametrize(("name", "spec"), [("few_llama", LLAMA), ("few_gpt", GPT), ("few_t5", T5)])
 def test_layers_that_are_cut_were_those_of_least_norm(
     name: str, spec: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -292,7 +297,11 @@ CHAINS: dict[str, tuple[dict[str, Any], str, list[Chain]]] = {
         RESNET,
         "channels",
         [
-            ([f"layers.{at}.layers.{name}" for name in NORMED], f"layers.{at}.layers.3.weight", kept)
+            (
+                [f"layers.{at}.layers.{name}" for name in NORMED],
+                f"layers.{at}.layers.3.weight",
+                kept,
+            )
             for at, kept in ((3, 4), (4, 4), (5, 6))
         ],
     ),
@@ -304,7 +313,10 @@ CHAINS: dict[str, tuple[dict[str, Any], str, list[Chain]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize(
+    "name",
+    ["cnn", "resnet", pytest.param("head", marks=LONG), pytest.param("separable", marks=LONG)],
+)
 def test_channels_that_are_cut_were_those_of_least_norm(name: str, tmp_path: Path) -> None:
     spec, structure, chains = CHAINS[name]
     whole = trained(tmp_path, f"net_{name}", spec)

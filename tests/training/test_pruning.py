@@ -98,7 +98,7 @@ def test_what_goes_is_what_a_search_by_hand_finds(by: str, structure: str, tmp_p
     for _ in range(2):
         images, targets = torch.randn(3, 8, 8, 8), torch.randint(0, 5, (3,))
         if by == "wanda":
-            with torch.no_grad(), masks.reading():
+            with torch.no_grad(), prune.reading(masks.layers, masks.squares):
                 model(images)
         else:
             model.zero_grad()
@@ -223,6 +223,44 @@ def test_what_was_zero_in_the_weights_that_a_run_starts_from_stays_so(
     masks = {name for name in first if name.startswith("mask.")}
     assert masks and all(torch.equal(first[name], then[name]) for name in masks)
     assert not torch.equal(first["model.norm.weight"], then["model.norm.weight"])
+
+
+def test_a_trained_model_is_pruned_at_once_and_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text(TEXT)
+    parts = ("train", "compress", "load", "runs")
+    train, compress, load, runs = made(tmp_path, "at_once", TOKENS, 0.5, *parts)
+    assert train.main([*OPTIONS, "--prune-amount", "0", "--out", "run"]) == 0
+    whole = load.load(Path("run"), "cpu")
+    run = runs.run_of(Path("run"), "cpu", [])
+    read: dict[str, list[np.ndarray]] = {}
+    for name, module in whole.named_modules():
+        if isinstance(module, nn.Linear) and name != "head":
+            module.register_forward_pre_hook(
+                lambda _, inputs, name=name: read.setdefault(name, []).append(
+                    inputs[0].double().numpy().reshape(-1, inputs[0].shape[-1])
+                )
+            )
+    with torch.no_grad():
+        for batch in runs.rows_of(run, 6):
+            whole(batch.tokens)
+    for by, structure in (("magnitude", "none"), ("magnitude", "2:4"), ("wanda", "none")):
+        out = f"{by}_{structure[0]}"
+        asked = ["--checkpoint", "run", "--prune", "0.5", "--structure", structure]
+        asked += ["--prune-by", by, "--rows", "6", "--out", out]
+        assert compress.main(asked) == 0
+        sparse = load.load(Path(out), "cpu")
+        for name, inputs in read.items():
+            weight = whole.get_submodule(name).weight.detach().double().numpy()
+            scores = np.abs(weight)
+            if by == "wanda":
+                scores = scores * np.sqrt((np.concatenate(inputs) ** 2).sum(0))
+            left = sparse.get_submodule(name).weight.detach().numpy() != 0
+            for wanted, kept in groups(scores, left, by, structure):
+                assert np.array_equal(~kept, lowest(wanted, len(wanted) // 2)), (name, by)
+    assert compress.main(["--checkpoint", "run", "--prune", "1", "--out", "none"]) == 2
 
 
 @pytest.mark.parametrize(

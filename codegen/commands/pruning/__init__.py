@@ -1,4 +1,4 @@
-"""`tgen prune`: a trained model -> the spec of a smaller one, its package, and weights cut to fit."""
+"""`tgen prune`: a trained model -> a smaller one: spec, package, and weights cut to fit."""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def changes(dense: Plan, small: Plan) -> Iterator[Change]:
     after = {row.name: row for row in small.model.parameters}
     rows = dense.model.parameters
     if odd := {row.name for row in rows} ^ after.keys():
-        raise TgenError(f"the smaller model would have other tensors: {', '.join(sorted(odd)):.200}")
+        raise TgenError(
+            f"the smaller model would have other tensors: {', '.join(sorted(odd)):.200}"
+        )
     for row in rows:
         sizes = zip(row.shape, after[row.name].shape, strict=True)
         yield from ((row.name, at, a, b) for at, (a, b) in enumerate(sizes) if a != b)

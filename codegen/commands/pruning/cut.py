@@ -45,10 +45,12 @@ def _statistics(tensors: Mapping[str, Tensor], one: Coupled) -> list[tuple[str, 
 
 def importance(tensors: Mapping[str, Tensor], one: Coupled) -> Tensor:
     """The sum of squares of each unit's weights, over all coupled tensors. (units,) float64"""
-    return sum(
-        tensors[name].double().movedim(axis, 0).reshape(one.units, -1).square().sum(1)
-        for name, axis in one.axes
-    )
+    import torch
+
+    total = torch.zeros(one.units, dtype=torch.float64)
+    for name, axis in one.axes:
+        total += tensors[name].double().movedim(axis, 0).reshape(one.units, -1).square().sum(1)
+    return total
 
 
 def largest(scores: Tensor, count: int) -> list[int]:

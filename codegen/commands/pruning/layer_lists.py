@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from fractions import Fraction
 from typing import Any, get_args
 
@@ -23,16 +22,9 @@ WITH_WAYS = ("residual", "add", "concat", "multiply", "subtract", "dense", "gate
 def smaller_network(model: dict[str, Any], structure: str, amount: float) -> dict[str, Any]:
     """What a spec says otherwise of its `model`; TgenError if no layer can be narrower."""
     found = _Narrowing(model, KINDS_OF[structure], amount)
-    layers = found.narrowed(copy.deepcopy(model["layers"]))
-    blocks = {}
-    for name, block in model.get("blocks", {}).items():
-        narrower = copy.deepcopy(block)
-        if isinstance(narrower, dict):
-            narrower = {**narrower, "layers": found.narrowed(narrower.get("layers", []))}
-        else:
-            narrower = found.narrowed(narrower)
-        if narrower != block:
-            blocks[name] = narrower
+    layers = found.narrowed(model["layers"])
+    blocks = {name: found.block(block) for name, block in model.get("blocks", {}).items()}
+    blocks = {name: block for name, block in blocks.items() if block != model["blocks"][name]}
     if not found.count:
         message = f"{structure} can't be cut here: no layer has a width that the next alone reads"
         raise TgenError(message, "a width in a chain of layers, such as `conv: 32` before another")
@@ -59,9 +51,15 @@ class _Narrowing:
                 self.count += 1
         return made
 
+    def block(self, said: Any) -> Any:
+        """A block, of which a mapping may say other things beside its layers."""
+        if isinstance(said, dict):
+            return {n: self.narrowed(v) if n == "layers" else v for n, v in said.items()}
+        return self.narrowed(said)
+
     def _inside(self, layer: Any) -> Any:
         """A layer that has lists of others, with those narrower."""
-        kind, fields = _parts(layer)
+        kind, _ = _parts(layer)
         if kind not in WITH_WAYS or not isinstance(layer, dict):
             return layer
         said = layer[kind]
@@ -85,45 +83,42 @@ class _Narrowing:
             return False
         for layer in after:
             next_kind, own = _parts(layer)
-            if next_kind in ("conv", "linear"):
-                if not self._is_open(next_kind, own, reads=True):
-                    return False
-                if own.get("groups", 1) == 1:
-                    return True
-                if own["groups"] != "depthwise" or "width" in own:
-                    return False
-            elif next_kind == "norm":
-                if self._norm(own.get("of") or self.model.get("norm", "batch")) not in BY_NUMBER:
-                    return False
-            elif next_kind not in PASSED or "as" in own:
+            if next_kind in ("conv", "linear") and own.get("groups", 1) == 1:
+                return "when" not in own and self._is_open(next_kind, own, reads=True)
+            if not self._is_passed(next_kind, own):
                 return False
         return False
+
+    def _is_passed(self, kind: str, own: dict[str, Any]) -> bool:
+        """Whether a layer between the two leaves each channel for itself."""
+        if "as" in own:
+            return False
+        if kind == "conv":
+            each = own.get("groups") == "depthwise" and "width" not in own
+            return each and self._is_open(kind, own)
+        if kind == "norm":
+            return _kind(own.get("of") or self.model.get("norm", "batch")) in BY_NUMBER
+        return kind in PASSED
 
     def _is_open(self, kind: str, fields: dict[str, Any], *, reads: bool = False) -> bool:
         """Whether nothing of a weight layer stands in the way between it and the next."""
         general = self.model.get(kind, {}) if isinstance(self.model.get(kind), dict) else {}
         whole = {**general, **fields}
         before = whole.get("order", "post") in ("pre", "activation_first")
-        norm = self._norm(whole.get("norm", "none"))
-        activation = _kind(whole.get("activation", "none"))
         between = before if reads else not before
-        if "groups" in whole and whole["groups"] == "depthwise":
-            between = True
-        return (
-            not whole.get("transposed")
-            and whole.get("weight", "plain") != "spectral"
-            and not ("as" in whole and not reads)
-            and not (between and (norm not in BY_NUMBER or activation == "softmax"))
-        )
-
-    def _norm(self, said: Any) -> str:
-        return _kind(said)
+        between = between or whole.get("groups") == "depthwise"
+        alone = _kind(whole.get("norm", "none")) in BY_NUMBER
+        alone = alone and _kind(whole.get("activation", "none")) != "softmax"
+        named = "as" in whole and not reads
+        bound = whole.get("transposed") or whole.get("weight", "plain") == "spectral"
+        return not named and not bound and (alone or not between)
 
     def _narrower(self, width: Any) -> Any:
         if isinstance(width, int):
             return fewer(width, self.amount, "channels")
         part = Fraction(1 - self.amount).limit_denominator(64)
-        return f"({width}) * {part.numerator} / {part.denominator}"
+        whole = width if str(width).isidentifier() else f"({width})"
+        return f"floor({whole} * {part.numerator} / {part.denominator})"
 
 
 def _parts(layer: Any) -> tuple[str, dict[str, Any]]:

@@ -164,7 +164,10 @@ def _check_formulas(said: Any, structure: str, field: str = "") -> None:
     if isinstance(said, dict):
         for name, value in said.items():
             _check_formulas(value, structure, name)
-    elif isinstance(said, str) and (field == "mask" or field.endswith("scale")):
-        if NAMES[structure].search(said):
-            message = f"{structure} can't be cut here: `{field}: {said}` would be another"
-            raise TgenError(message, f"a number as `{field}`")
+    elif isinstance(said, str) and _is_formula(field) and NAMES[structure].search(said):
+        message = f"{structure} can't be cut here: `{field}: {said}` would be another"
+        raise TgenError(message, f"a number as `{field}`")
+
+
+def _is_formula(field: str) -> bool:
+    return field == "mask" or field.endswith("scale")

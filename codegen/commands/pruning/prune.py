@@ -49,6 +49,16 @@ class Asked:
 
 
 @frozen
+class Cutting:
+    """A spec, its plan and the smaller one's, and what is cut."""
+
+    loaded: LoadedSpec
+    dense: Plan
+    small: Plan
+    asked: Asked
+
+
+@frozen
 class Pruned:
     """What `tgen prune` made, and of what."""
 
@@ -91,8 +101,8 @@ def write_pruned(
         if failed:
             raise SpecError(failed[0].problems)
         staging = stack.enter_context(staged(weights))
-        modules = stack.enter_context(imported_modules(rendered[0].files, ("model", "checkpoint")))
-        write_cut(*modules, loaded, dense, small, asked, run, staging)
+        with imported_modules(rendered[0].files, ("model", "checkpoint")) as (model, checkpoint):
+            write_cut(model, checkpoint, Cutting(loaded, dense, small, asked), run, staging)
         (outcome,) = finish(rendered, project, out=project.generated, test=test)
         if outcome.written is None:
             raise SpecError(outcome.problems)
@@ -117,16 +127,7 @@ def smaller(loaded: LoadedSpec, asked: Asked) -> dict[str, Any]:
     return {**said, **({"checkpoint": libraries} if libraries else {})}
 
 
-def write_cut(
-    model: Any,
-    checkpoint: Any,
-    loaded: LoadedSpec,
-    dense: Plan,
-    small: Plan,
-    asked: Asked,
-    run: Path,
-    to: Path,
-) -> None:
+def write_cut(model: Any, checkpoint: Any, cutting: Cutting, run: Path, to: Path) -> None:
     """The weights of a run, cut to fit the modules of the smaller package, and files beside."""
     import torch
 
@@ -135,21 +136,20 @@ def write_cut(
         tensors, saved = checkpoint.read_checkpoint(path)
     except ValueError as error:
         raise CheckpointError(str(error)) from None
-    if "compressed" in saved:
-        raise CheckpointError(f"{path} is compressed: prune what it was made from")
+    if "quantize" in saved.get("compressed", {}):
+        raise CheckpointError(f"{path} has weights of few bits", "prune what it was made from")
     values = {name.removeprefix("model."): t for name, t in tensors.items() if name[:6] == "model."}
-    config = model.Config(**small_config(dense, small, saved["config"], path))
+    config = model.Config(**small_config(cutting, saved["config"], path))
     with torch.device("meta"), WithoutInit():
         wanted = checkpoint.weights(model.Model(config))
-    _check_shapes(values, dense, path)
-    left = cut(values, loaded, dense, small, asked)
+    _check_shapes(values, cutting.dense, path)
+    left = cut(values, cutting)
     odd = [n for n in left.keys() | wanted.keys() if not _fits(left.get(n), wanted.get(n))]
     if odd:
-        raise CheckpointError(f"{path}: {sorted(odd)[0]} does not fit the smaller model")
-    pruned = {**asdict(asked), "by": "magnitude"}
+        raise CheckpointError(f"{path}: {min(odd)} does not fit the smaller model")
     own = {f"model.{name}": left[name] for name in wanted}
-    checkpoint.write_checkpoint(to / FILE, own, {"config": asdict(config), "pruned": pruned})
-    for name in (*small.task.keeps, *BESIDE_TOKENIZERS):
+    checkpoint.write_checkpoint(to / FILE, own, {"config": asdict(config)})
+    for name in (*cutting.small.task.keeps, *BESIDE_TOKENIZERS):
         if (path.parent / name).is_file():
             shutil.copyfile(path.parent / name, to / name)
 
@@ -159,50 +159,49 @@ def _fits(mine: Tensor | None, wanted: Tensor | None) -> bool:
 
 
 def _check_shapes(values: dict[str, Tensor], dense: Plan, path: Path) -> None:
-    """The checkpoint is of the dense spec."""
+    """The checkpoint is of the dense spec; its data may have had other words and classes."""
     for row in dense.model.parameters:
         there = tuple(values[row.name].shape) if row.name in values else None
-        if there != row.shape and row.group not in ("embedding", "head"):
+        if there is None or (there != row.shape and there[1:] != row.shape[1:]):
             message = f"{path} has {row.name} of {there}, and the spec's model {row.shape}"
             raise CheckpointError(message, "name the spec that it was trained with")
 
 
-def cut(
-    values: dict[str, Tensor], loaded: LoadedSpec, dense: Plan, small: Plan, asked: Asked
-) -> dict[str, Tensor]:
+def cut(values: dict[str, Tensor], cutting: Cutting) -> dict[str, Tensor]:
     """What is left of the dense model's tensors."""
-    if asked.structure == "layers":
-        return cut_layers(values, stacks_of(loaded, dense, small))
-    of_chains = dense.family == "network"
-    coupled = (coupled_in_chains if of_chains else coupled_in_sublayers)(dense, small)
-    return cut_units(values, coupled)
+    if cutting.asked.structure == "layers":
+        return cut_layers(values, stacks_of(cutting))
+    of_chains = cutting.dense.family == "network"
+    coupled = coupled_in_chains if of_chains else coupled_in_sublayers
+    return cut_units(values, coupled(cutting.dense, cutting.small))
 
 
-def stacks_of(loaded: LoadedSpec, dense: Plan, small: Plan) -> list[Stack]:
+def stacks_of(cutting: Cutting) -> list[Stack]:
     """The layers of a transformer, of an encoder-decoder those of both, before and after."""
-    spec = loaded.spec
+    spec = cutting.loaded.spec
     assert isinstance(spec, TransformerSpec)
-    found = []
-    pairs = spec.task == "seq2seq-lm"
+    pairs, found = spec.task == "seq2seq-lm", []
     for key, model in stacks(spec.model, pairs):
-        counts = []
-        for plan in (dense, small):
-            network = plan.model
-            assert isinstance(network, TransformerNetwork)
-            part = network.encoder if key else network
-            assert part
-            counts.append(len(part.layers))
+        before, after = (_layers(plan, inner=bool(key)) for plan in (cutting.dense, cutting.small))
         prefix = ("encoder." if key else "decoder." if pairs else "") + "blocks."
-        size = getattr(model.layers, "pattern", None)
-        found.append(Stack(prefix, *counts, run_length(size) if size else 1))
+        pattern = getattr(model.layers, "pattern", None)
+        found.append(Stack(prefix, before, after, run_length(pattern) if pattern else 1))
     return found
 
 
-def small_config(dense: Plan, small: Plan, saved: dict[str, Any], path: Path) -> dict[str, Any]:
+def _layers(plan: Plan, *, inner: bool) -> int:
+    network = plan.model
+    assert isinstance(network, TransformerNetwork)
+    part = network.encoder if inner else network
+    assert part
+    return len(part.layers)
+
+
+def small_config(cutting: Cutting, saved: dict[str, Any], path: Path) -> dict[str, Any]:
     """The smaller model's fields: what training chose for both stays, such as a vocabulary."""
     before, after = (
         {field.name: field.value for field in plan.model.fields if not field.formula}
-        for plan in (dense, small)
+        for plan in (cutting.dense, cutting.small)
     )
     found = {}
     for name, value in after.items():

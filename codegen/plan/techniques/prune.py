@@ -12,7 +12,7 @@ from codegen.spec.techniques.prune import Pruning
 FOLDER = "techniques/prune"
 PLACES = (
     *("imports", "state", "ready", "loaded", "functions", "gradients", "step", "reported"),
-    "saved",
+    *("saved", "compress_imports", "compress_says", "compress_options", "compressed", "swept"),
 )
 OF_METHOD = {"wanda": ("batches",)}  # places besides
 
@@ -40,11 +40,16 @@ def prune(spec: SpecHead, said: Pruning) -> PrunePlan:
     """Masks over the weights, made anew at times and applied after each step."""
     return PrunePlan(
         name="prune",
-        parts={place: f"{FOLDER}/{place}.py.jinja" for place in (*PLACES, *OF_METHOD.get(said.by, ()))},
+        parts={
+            place: f"{FOLDER}/{place}.py.jinja" for place in (*PLACES, *OF_METHOD.get(said.by, ()))
+        },
         draws=False,
         options=_options(said),
         figures=(("sparsity", "sparsity {:5.1%}"),),
-        files=(FilePlan("prune.py", f"{FOLDER}/prune.py.jinja", roots=()),),
+        files=(
+            FilePlan("prune.py", f"{FOLDER}/prune.py.jinja", roots=()),
+            FilePlan("prune_once.py", f"{FOLDER}/once.py.jinja", roots=()),
+        ),
         tests=(f"{FOLDER}/tests.py.jinja",),
         by=said.by,
         fours=said.structure == "2:4",
