@@ -279,6 +279,22 @@ def test_layers_that_are_cut_were_those_of_least_norm(
     same(spec, whole, cut(tmp_path, name, "layers", 0.4, f"{name}_layers"))
 
 
+CONVNEXT = network(
+    [
+        {"conv": {"width": 8, "norm": "none"}},
+        {
+            "residual": [
+                {"conv": {"groups": "depthwise", "norm": "none"}},
+                {"linear": {"width": "4 * channels", "activation": "gelu"}},
+                {"linear": "channels / 4"},
+            ]
+        },
+        "mean_pool",
+        {"linear": "classes"},
+    ],
+    conv={"kernel": 3},
+)
+
 Chain = tuple[list[str], str, int]  # what makes channels, what reads them, how many stay
 NORMED = ("0.weight", "1.weight", "1.bias")
 DEPTHWISE = ("3.weight", "4.weight", "4.bias")
@@ -305,6 +321,11 @@ CHAINS: dict[str, tuple[dict[str, Any], str, list[Chain]]] = {
             for at, kept in ((3, 4), (4, 4), (5, 6))
         ],
     ),
+    "convnext": (
+        CONVNEXT,
+        "neurons",
+        [(["layers.1.weight", "layers.1.bias"], "layers.3.weight", 16)],
+    ),
     "separable": (
         SEPARABLE,
         "channels",
@@ -315,7 +336,13 @@ CHAINS: dict[str, tuple[dict[str, Any], str, list[Chain]]] = {
 
 @pytest.mark.parametrize(
     "name",
-    ["cnn", "resnet", pytest.param("head", marks=LONG), pytest.param("separable", marks=LONG)],
+    [
+        "cnn",
+        "resnet",
+        "convnext",
+        pytest.param("head", marks=LONG),
+        pytest.param("separable", marks=LONG),
+    ],
 )
 def test_channels_that_are_cut_were_those_of_least_norm(name: str, tmp_path: Path) -> None:
     spec, structure, chains = CHAINS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ PASSED = (  # each number for itself, or each channel's numbers
     *(name for name in get_args(Function) if name != "softmax"),
     *("max_pool", "mean_pool", "upsample", "dropout", "flatten", "rescale"),
 )
+CHANNELS = re.compile(r"\bchannels\b")  # in the width of a layer: those that it reads
 WITH_WAYS = ("residual", "add", "concat", "multiply", "subtract", "dense", "gate")
 
 
@@ -45,9 +47,11 @@ class _Narrowing:
         made = [self._inside(layer) for layer in layers]
         for at, layer in enumerate(made):
             kind, fields = _parts(layer)
-            if kind in self.kinds and self._is_cut(kind, fields, made[at + 1 :]):
-                fields = {**fields, "width": self._narrower(fields["width"])}
-                made[at] = {kind: fields}
+            reader = self._reader(kind, fields, made[at + 1 :]) if kind in self.kinds else None
+            if reader is not None:
+                part = self._part(fields["width"])
+                made[at] = {kind: {**fields, "width": _narrower(fields["width"], part)}}
+                made[at + 1 + reader] = _reading(made[at + 1 + reader], part)
                 self.count += 1
         return made
 
@@ -75,19 +79,20 @@ class _Narrowing:
             return list(self.narrowed(said))
         return [self.narrowed(way) for way in said]
 
-    def _is_cut(self, kind: str, fields: dict[str, Any], after: list[Any]) -> bool:
-        """Whether a layer's width is said, and the one weight layer that reads it is known."""
+    def _reader(self, kind: str, fields: dict[str, Any], after: list[Any]) -> int | None:
+        """Which layer reads what one makes, if that can be narrower and the layer is known."""
         width = fields.get("width")
         plain = width not in (None, "classes", "outputs") and fields.get("groups", 1) == 1
         if not plain or not self._is_open(kind, fields):
-            return False
-        for layer in after:
-            next_kind, own = _parts(layer)
-            if next_kind in ("conv", "linear") and own.get("groups", 1) == 1:
-                return "when" not in own and self._is_open(next_kind, own, reads=True)
-            if not self._is_passed(next_kind, own):
-                return False
-        return False
+            return None
+        for at, layer in enumerate(after):
+            reads, own = _parts(layer)
+            if reads in ("conv", "linear") and own.get("groups", 1) == 1:
+                said = "when" not in own and (reads == "linear" or "width" in own)
+                return at if said and self._is_open(reads, own, reads=True) else None
+            if not self._is_passed(reads, own):
+                return None
+        return None
 
     def _is_passed(self, kind: str, own: dict[str, Any]) -> bool:
         """Whether a layer between the two leaves each channel for itself."""
@@ -113,12 +118,28 @@ class _Narrowing:
         bound = whole.get("transposed") or whole.get("weight", "plain") == "spectral"
         return not named and not bound and (alone or not between)
 
-    def _narrower(self, width: Any) -> Any:
+    def _part(self, width: Any) -> Fraction:
+        """How much of a width is left."""
         if isinstance(width, int):
-            return fewer(width, self.amount, "channels")
-        part = Fraction(1 - self.amount).limit_denominator(64)
-        whole = width if str(width).isidentifier() else f"({width})"
-        return f"floor({whole} * {part.numerator} / {part.denominator})"
+            return Fraction(fewer(width, self.amount, "channels"), width)
+        return Fraction(1 - self.amount).limit_denominator(64)
+
+
+def _narrower(width: Any, part: Fraction) -> Any:
+    if isinstance(width, int):
+        return int(width * part)
+    whole = width if str(width).isidentifier() else f"({width})"
+    return f"floor({whole} * {part.numerator} / {part.denominator})"
+
+
+def _reading(layer: Any, part: Fraction) -> Any:
+    """A layer that reads so much less and makes as much, although it counts what it reads."""
+    kind, fields = _parts(layer)
+    width = fields.get("width")
+    if not isinstance(width, str) or not CHANNELS.search(width):
+        return layer
+    before = f"(channels * {part.denominator} / {part.numerator})"
+    return {kind: {**fields, "width": CHANNELS.sub(before, width)}}
 
 
 def _parts(layer: Any) -> tuple[str, dict[str, Any]]:
