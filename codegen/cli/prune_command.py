@@ -49,13 +49,13 @@ def prune(
     package is an ordinary one, and weights/NAME/ has what is left: train it further by --from.
     """
     from codegen import report
-    from codegen.commands.pruning import Asked, write_pruned
+    from codegen.commands.pruning import Cut, write_pruned
     from codegen.project import find_project
 
     made = write_pruned(
         spec,
         weights,
-        Asked(structure, amount),
+        Cut(structure, amount),
         name,
         project := find_project(Path.cwd()),
         distill=distill,

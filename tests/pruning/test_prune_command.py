@@ -10,7 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from codegen.cli import cli
-from codegen.commands.pruning.prune import Asked, smaller
+from codegen.commands.pruning.prune import Cut, smaller
 from codegen.errors import TgenError
 from codegen.spec import load_text
 from tests.packages import write_package
@@ -54,7 +54,7 @@ def test_what_can_t_be_cut_is_refused_with_the_reason(
 ) -> None:
     loaded = load_text(yaml.safe_dump({"name": "whole_one", **spec}), "whole_one.yaml")
     with pytest.raises(TgenError) as caught:
-        smaller(loaded, Asked(structure, amount))
+        smaller(loaded, Cut(structure, amount))
     assert message in str(caught.value)
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from codegen.commands.pruning import Asked, write_pruned
+from codegen.commands.pruning import Cut, write_pruned
 from codegen.project import Project
 from tests.packages import write_package
 
@@ -158,7 +158,7 @@ def cut(folder: Path, spec: str, structure: str, amount: float, name: str) -> An
     """The smaller model, as its own package reads it."""
     project = Project(folder, folder / "specs", folder / "generated")
     path = folder / f"specs/{spec}.yaml"
-    write_pruned(path, folder / "run", Asked(structure, amount), name, project, test=False)
+    write_pruned(path, folder / "run", Cut(structure, amount), name, project, test=False)
     module, checkpoint = package(folder, name, "model", "checkpoint")
     path = folder / f"weights/{name}/checkpoint.safetensors"
     tensors, saved = checkpoint.read_checkpoint(path)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from codegen.commands.pruning.prune import Asked, Pruned, write_pruned
+from codegen.commands.pruning.prune import Cut, Pruned, write_pruned
 
-__all__ = ["Asked", "Pruned", "write_pruned"]
+__all__ = ["Cut", "Pruned", "write_pruned"]

@@ -41,7 +41,7 @@ BESIDE_TOKENIZERS = (GENERATION, *CHAT, "special_tokens_map.json")
 
 
 @frozen
-class Asked:
+class Cut:
     """What of a model is cut, and how much of it."""
 
     structure: str
@@ -55,7 +55,7 @@ class Cutting:
     loaded: LoadedSpec
     dense: Plan
     small: Plan
-    asked: Asked
+    asked: Cut
 
 
 @frozen
@@ -73,7 +73,7 @@ class Pruned:
 def write_pruned(
     start: Path,
     run: Path,
-    asked: Asked,
+    asked: Cut,
     name: str,
     project: Project,
     *,
@@ -110,7 +110,7 @@ def write_pruned(
     return Pruned(name, path, dense, small, outcome, weights)
 
 
-def smaller(loaded: LoadedSpec, asked: Asked) -> dict[str, Any]:
+def smaller(loaded: LoadedSpec, asked: Cut) -> dict[str, Any]:
     """What the spec of a smaller model says otherwise."""
     spec, structure = loaded.spec, asked.structure
     known = STRUCTURES.get(spec.family, ())
