@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from codegen.errors import SpecError
+from codegen.plan import lower
 from codegen.spec import load_text
-from tests.packages import import_package
-from tests.training.conftest import TEXT
+from tests.packages import import_package, write_package
+from tests.training.conftest import MODEL, TEXT, Trainer
+from tests.training.conftest import OPTIONS as SHORT
 from tests.training.taken_up import taken_up_again
 
 SHAPE = {"vocab_size": 64, "context_length": 16, "d_model": 16, "layers": 2}
@@ -210,6 +212,22 @@ def test_a_run_that_is_taken_up_again_prunes_the_same(
         assert not best[f"model.{name}"][~mask].any() and 0 < mask.sum() < mask.numel()
 
 
+@LONG
+def test_two_processes_prune_as_one(trainer: Trainer) -> None:
+    spec = {"name": "pruned_twice", "model": MODEL, "data": {"tokenizer": "char"}}
+    said = {"by": "wanda", "amount": 0.6, "schedule": {"every": 2}}
+    (trainer.folder / "generated").unlink()
+    package = write_package(trainer.folder, {**spec, "train": {"prune": said}})
+    ran = ["-m", "generated.pruned_twice.train", *SHORT]
+    for count, batch in ((2, "2"), (1, "4")):
+        trainer.launch(*ran, "--batch", batch, "--out", f"by_{count}", processes=count)
+    two, one = (load_file(trainer.folder / f"by_{n}/checkpoint.safetensors") for n in (2, 1))
+    names = [name for name in one if name.startswith("mask.")]
+    assert len(names) > 4 and package.exists()
+    for name in names:
+        assert torch.equal(two[name], one[name]) and 0 < one[name].sum() < one[name].numel()
+
+
 def test_what_was_zero_in_the_weights_that_a_run_starts_from_stays_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,10 +290,12 @@ def test_a_trained_model_is_pruned_at_once_and_opened(
         ({"prune": {"structure": "2:4", "schedule": {"every": 5}}}, "structure: none"),
         ({"prune": {"schedule": {"begin": 0.5, "end": 0.25}}}, "before that"),
         ({"prune": 1.5}, "less than 1"),
+        ({"prune": {"structure": "heads"}}, "heads are cut by `tgen prune`"),
+        ({"prune": {"skip": ["blocks.7.*"]}}, "no parameter is called `blocks.7.*`"),
     ],
 )
 def test_what_means_nothing_is_refused(train: dict[str, Any], message: str) -> None:
     text = yaml.safe_dump({"name": "meaningless", **TOKENS, "train": train})
     with pytest.raises(SpecError) as caught:
-        load_text(text, "meaningless.yaml")
+        lower(load_text(text, "meaningless.yaml"))
     assert message in str(caught.value)

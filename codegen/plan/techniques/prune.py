@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
 from codegen.plan.techniques.technique import TechniquePlan
 from codegen.spec.head import SpecHead
 from codegen.spec.techniques.prune import Pruning
+from codegen.spec.yaml.source import Key
 
 FOLDER = "techniques/prune"
 PLACES = (
@@ -51,11 +54,18 @@ def prune(spec: SpecHead, said: Pruning) -> PrunePlan:
             FilePlan("prune_once.py", f"{FOLDER}/once.py.jinja", roots=()),
         ),
         tests=(f"{FOLDER}/tests.py.jinja",),
+        named=tuple(_named(said)),
         by=said.by,
         fours=said.structure == "2:4",
         skip=tuple(said.skip),
         averaged=spec.train.ema is not None,
     )
+
+
+def _named(said: Pruning) -> Iterator[tuple[Key, str]]:
+    """Patterns that a spec says itself, and where."""
+    if "skip" in said.model_fields_set:
+        yield from ((("train", "prune", "skip", at), one) for at, one in enumerate(said.skip))
 
 
 def _options(said: Pruning) -> tuple[OptionPlan, ...]:

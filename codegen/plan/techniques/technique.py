@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
+from codegen.spec.yaml.source import Key
 
 PLACES = (
     "imports",  # of train.py
@@ -64,4 +65,5 @@ class TechniquePlan:
     files: tuple[FilePlan, ...] = ()  # beside the frame's
     tests: tuple[str, ...] = ()  # templates of what the package promises of it
     alone: bool = False  # whether one process has to train alone
+    named: tuple[tuple[Key, str], ...] = ()  # patterns of parameters' names; where they are said
     averages: bool = False  # whether it holds all weights once more

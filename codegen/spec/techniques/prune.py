@@ -27,6 +27,12 @@ class PruneSchedule(Vocabulary):
     )
 
 
+def _cut_elsewhere(value: Any) -> Any:
+    if value in ("channels", "heads", "layers", "neurons"):
+        raise ValueError(f"{value} are cut by `tgen prune`, which makes a smaller package")
+    return value
+
+
 class Pruning(Vocabulary):
     """Weights of matrices and convolutions that become zero, more of them as the run goes on.
 
@@ -37,7 +43,7 @@ class Pruning(Vocabulary):
     amount: Annotated[float, Field(gt=0, lt=1), OF_NO_STRUCTURE] = Field(
         0.5, description="part of each matrix that is zero in the end"
     )
-    structure: Literal["none", "2:4"] = Field(
+    structure: Annotated[Literal["none", "2:4"], BeforeValidator(_cut_elsewhere)] = Field(
         "none",
         description="`2:4`: of every four inputs of an output two are zero, which GPUs have "
         "products for (arXiv:2104.08378); of linear layers and convolutions whose inputs are "
