@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
+from safetensors.torch import load_file
+from torch.func import functional_call
 
 from codegen.cli import cli
 from codegen.commands.pruning.prune import Cut, smaller
@@ -82,6 +85,9 @@ def test_a_smaller_package_trains_on_and_an_error_leaves_nothing(
     assert smaller_train.main([*OPTIONS, "--from", "weights/half", *taught, "--out", "then"]) == 0
     for place in ("weights/half", "then"):
         assert sample.main(["--checkpoint", place, "--prompt", "9 g", "--tokens", "3"]) == 0
+    learned = [*asked, "by_loss", "--weights", "run", "--by", "taylor", "--structure", "neurons"]
+    assert CliRunner().invoke(cli, learned).exit_code == 0
+    check_neurons(tmp_path)
     assert train.main([*OPTIONS, "--tiny", "--out", "toy"]) == 0
     for place in ("toy", "nowhere"):
         with pytest.raises(TgenError):
@@ -89,3 +95,31 @@ def test_a_smaller_package_trains_on_and_an_error_leaves_nothing(
                 cli, [*asked, "none_left", "--weights", place], catch_exceptions=False
             )
     assert not list(tmp_path.rglob("*none_left*"))
+
+
+def check_neurons(folder: Path) -> None:
+    """Those that are left have the largest squares of the loss's gradient by a gate before each."""
+    parts = ("run", "options", "data", "load")
+    run, options, data, load = package(folder, "whole_one", *parts)
+    given = options.parse_options([*OPTIONS, "--from", "run", "--out", "other"])
+    made, cut = run.prepare(given), load_file("weights/by_loss/checkpoint.safetensors")
+    whole = load.load(Path("run"), "cpu")
+    own = dict(whole.named_parameters())
+    mlps = [name for name in own if name.endswith("down_proj.weight")]
+    total = {name: torch.zeros(own[name].shape[1], dtype=torch.float64) for name in mlps}
+    for step in range(16):
+        (batch,) = data.random_batches(made.data, given, step, 0, 1)
+        gates = {name: torch.ones(own[name].shape[1], requires_grad=True) for name in mlps}
+        gated = {}
+        for name, gate in gates.items():
+            place = name.removesuffix("down_proj.weight")
+            gated[name] = own[name].detach() * gate
+            for into in ("gate_proj.weight", "up_proj.weight"):
+                gated[place + into] = own[place + into].detach() * gate[:, None]
+        loss = functional_call(whole, gated, (batch.tokens, batch.targets))
+        found = torch.autograd.grad(loss, [*gates.values()])
+        for name, gradient in zip(gates, found, strict=True):
+            total[name] += gradient.double() ** 2
+    for name in mlps:
+        kept = sorted(total[name].argsort(descending=True)[: len(total[name]) // 2].tolist())
+        assert torch.equal(cut[f"model.{name}"], own[name][:, kept]), name

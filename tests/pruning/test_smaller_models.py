@@ -259,7 +259,14 @@ def test_neurons_that_are_cut_were_those_of_least_norm(
     same(spec, whole, cut(tmp_path, name, "neurons", 0.25, f"{name}_neurons"))
 
 
-@pytest.mark.parametrize(("name", "spec"), [("few_llama", LLAMA), ("few_gpt", GPT), ("few_t5", T5)])
+@pytest.mark.parametrize(
+    ("name", "spec"),
+    [
+        pytest.param("few_llama", LLAMA, marks=LONG),
+        ("few_gpt", GPT),
+        pytest.param("few_t5", T5, marks=LONG),
+    ],
+)
 def test_layers_that_are_cut_were_those_of_least_norm(
     name: str, spec: dict[str, Any], tmp_path: Path
 ) -> None:

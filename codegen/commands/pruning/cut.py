@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codegen.commands.pruning.coupled import Coupled
@@ -24,32 +24,56 @@ class Stack:
     kept: int
     size: int = 1
 
+    def layer_of(self, name: str) -> int | None:
+        """The number of the layer that a tensor is of; None for those of no layer."""
+        if not name.startswith(self.prefix):
+            return None
+        return int(name.removeprefix(self.prefix).partition(".")[0])
 
-def cut_units(tensors: Mapping[str, Tensor], coupled: Sequence[Coupled]) -> dict[str, Tensor]:
-    """All tensors, of which those that are coupled have lost the same units of least magnitude."""
-    left = dict(tensors)
-    for one in coupled:
-        units = largest(importance(tensors, one), one.kept)
-        for name, axis in (*one.axes, *_statistics(tensors, one)):
-            left[name] = taken(left[name], axis, units, one.units)
-    return left
-
-
-def _statistics(tensors: Mapping[str, Tensor], one: Coupled) -> list[tuple[str, int]]:
-    """Buffers of norms, which lie as the norms' gains do."""
-    known = {name for name, _ in one.axes}
-    modules = {name.rpartition(".")[0] for name, axis in one.axes if tensors[name].ndim == 1}
-    found = [name for name in tensors if name.rpartition(".")[0] in modules - {""}]
-    return [(name, 0) for name in found if name not in known and tensors[name].ndim == 1]
+    def units(self, names: Iterable[str]) -> list[Coupled]:
+        """What goes or stays together, each with all tensors of its layers."""
+        found: list[list[tuple[str, int]]] = [[] for _ in range(self.layers // self.size)]
+        for name in names:
+            if (layer := self.layer_of(name)) is not None:
+                found[layer // self.size].append((name, 0))
+        return [Coupled(tuple(axes), 1, 1) for axes in found]
 
 
-def importance(tensors: Mapping[str, Tensor], one: Coupled) -> Tensor:
+# ---- what matters ----
+
+
+def magnitudes(tensors: Mapping[str, Tensor], groups: Sequence[Coupled]) -> list[Tensor]:
     """The sum of squares of each unit's weights, over all coupled tensors. (units,) float64"""
+    return [
+        _by_unit({name: tensors[name].double() ** 2 for name, _ in one.axes}, one) for one in groups
+    ]
+
+
+def first_order(
+    products: Iterable[Mapping[str, Tensor]], groups: Sequence[Coupled]
+) -> list[Tensor]:
+    """How much the loss would change without each unit, to first order. (units,) float64
+
+    The square of the sum of weight times gradient over a unit's weights, summed over batches, of
+    which `products` has them (arXiv:1906.10771, equation 8 with one gate for a unit).
+    """
+    import torch
+
+    totals = [torch.zeros(one.units, dtype=torch.float64) for one in groups]
+    for batch in products:
+        for total, one in zip(totals, groups, strict=True):
+            total += _by_unit(batch, one) ** 2
+    return totals
+
+
+def _by_unit(numbers: Mapping[str, Tensor], one: Coupled) -> Tensor:
+    """The sum of all numbers of each unit; of tensors that have none, nothing. (units,) float64"""
     import torch
 
     total = torch.zeros(one.units, dtype=torch.float64)
     for name, axis in one.axes:
-        total += tensors[name].double().movedim(axis, 0).reshape(one.units, -1).square().sum(1)
+        if name in numbers:
+            total += numbers[name].double().movedim(axis, 0).reshape(one.units, -1).sum(1)
     return total
 
 
@@ -59,7 +83,31 @@ def largest(scores: Tensor, count: int) -> list[int]:
     return sorted(order[:count].tolist())
 
 
-def taken(tensor: Tensor, axis: int, kept: Sequence[int], units: int) -> Tensor:
+# ---- what is left ----
+
+
+def cut_units(
+    tensors: Mapping[str, Tensor], groups: Sequence[Coupled], scores: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """All tensors, of which those that are coupled have lost the units of the lowest scores."""
+    left = dict(tensors)
+    for one, own in zip(groups, scores, strict=True):
+        units = largest(own, one.kept)
+        for name, axis in (*one.axes, *_statistics(tensors, one)):
+            left[name] = _taken(left[name], axis, units, one.units)
+    return left
+
+
+def _statistics(tensors: Mapping[str, Tensor], one: Coupled) -> Iterator[tuple[str, int]]:
+    """Buffers of norms, which lie as the norms' gains do."""
+    known = {name for name, _ in one.axes}
+    modules = {name.rpartition(".")[0] for name, _ in one.axes if tensors[name].ndim == 1}
+    for name, tensor in tensors.items():
+        if name.rpartition(".")[0] in modules - {""} and name not in known and tensor.ndim == 1:
+            yield name, 0
+
+
+def _taken(tensor: Tensor, axis: int, kept: Sequence[int], units: int) -> Tensor:
     """A tensor with some of the units of an axis, each of which is as many numbers in a row."""
     import torch
 
@@ -68,32 +116,21 @@ def taken(tensor: Tensor, axis: int, kept: Sequence[int], units: int) -> Tensor:
     return tensor.index_select(axis, places.flatten())
 
 
-def cut_layers(tensors: Mapping[str, Tensor], stacks: Sequence[Stack]) -> dict[str, Tensor]:
-    """All tensors but those of the layers of least magnitude; the others have new numbers."""
-    left = dict(tensors)
-    for stack in stacks:
-        of_layers = {
-            name: int(name.removeprefix(stack.prefix).partition(".")[0])
-            for name in tensors
-            if name.startswith(stack.prefix)
-        }
-        numbers = _new_numbers(tensors, of_layers, stack)
-        for name, number in of_layers.items():
-            tensor, rest = left.pop(name), name.removeprefix(stack.prefix).partition(".")[2]
-            if number in numbers:
-                left[f"{stack.prefix}{numbers[number]}.{rest}"] = tensor
-    return left
-
-
-def _new_numbers(
-    tensors: Mapping[str, Tensor], of_layers: Mapping[str, int], stack: Stack
-) -> dict[int, int]:
-    """Of each layer that stays."""
+def cut_layers(
+    tensors: Mapping[str, Tensor], stack: Stack, scores: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """All tensors but those of the layers of the lowest scores; the others have new numbers."""
     import torch
 
-    scores = torch.zeros(stack.layers // stack.size, dtype=torch.float64)
-    for name, number in of_layers.items():
-        scores[number // stack.size] += tensors[name].double().square().sum()
-    kept = largest(scores, stack.kept // stack.size)
+    kept = largest(torch.cat([*scores]), stack.kept // stack.size)
     old = [stack.size * unit + at for unit in kept for at in range(stack.size)]
-    return {number: new for new, number in enumerate(old)}
+    numbers = {number: new for new, number in enumerate(old)}
+    left = {}
+    for name, tensor in tensors.items():
+        layer = stack.layer_of(name)
+        if layer is None:
+            left[name] = tensor
+        elif layer in numbers:
+            rest = name.removeprefix(stack.prefix).partition(".")[2]
+            left[f"{stack.prefix}{numbers[layer]}.{rest}"] = tensor
+    return left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +13,15 @@ from codegen.build.outcome import Outcome
 from codegen.commands.asked import project_of
 from codegen.commands.import_ import written
 from codegen.commands.new import check_new_name, spec_called, variant_text
-from codegen.commands.pruning.coupled import coupled_in_chains, coupled_in_sublayers
-from codegen.commands.pruning.cut import Stack, cut_layers, cut_units
+from codegen.commands.pruning.coupled import Coupled, coupled_in_chains, coupled_in_sublayers
+from codegen.commands.pruning.cut import (
+    Stack,
+    cut_layers,
+    cut_units,
+    first_order,
+    magnitudes,
+)
+from codegen.commands.pruning.gradients import products
 from codegen.commands.pruning.layer_lists import smaller_network
 from codegen.commands.pruning.numbers import smaller_transformer, stacks
 from codegen.emit.disk import refuse_link
@@ -46,6 +54,9 @@ class Cut:
 
     structure: str
     amount: float
+    by: str = "magnitude"
+    data: tuple[str, ...] = ()  # which `taylor` reads, if not the run's own
+    batches: int = 16
 
 
 @frozen
@@ -56,6 +67,7 @@ class Cutting:
     dense: Plan
     small: Plan
     asked: Cut
+    files: Mapping[str, str]  # of the package that is cut, where its gradients are asked for
 
 
 @frozen
@@ -101,13 +113,25 @@ def write_pruned(
         if failed:
             raise SpecError(failed[0].problems)
         staging = stack.enter_context(staged(weights))
+        files = {} if asked.by == "magnitude" else _files(parent, project)
+        cutting = Cutting(loaded, dense, small, asked, files)
         with imported_modules(rendered[0].files, ("model", "checkpoint")) as (model, checkpoint):
-            write_cut(model, checkpoint, Cutting(loaded, dense, small, asked), run, staging)
+            write_cut(model, checkpoint, cutting, run, staging)
         (outcome,) = finish(rendered, project, out=project.generated, test=test)
         if outcome.written is None:
             raise SpecError(outcome.problems)
         keep(staging, weights)
     return Pruned(name, path, dense, small, outcome, weights)
+
+
+def _files(spec: Path, project: Project) -> Mapping[str, str]:
+    """Of the package of a spec, rendered and not written."""
+    from codegen.build.rendering import render_specs
+
+    rendered, failed = render_specs([spec], project, out=project.generated)
+    if failed:
+        raise SpecError(failed[0].problems)
+    return rendered[0].files
 
 
 def smaller(loaded: LoadedSpec, asked: Cut) -> dict[str, Any]:
@@ -143,7 +167,7 @@ def write_cut(model: Any, checkpoint: Any, cutting: Cutting, run: Path, to: Path
     with torch.device("meta"), WithoutInit():
         wanted = checkpoint.weights(model.Model(config))
     _check_shapes(values, cutting.dense, path)
-    left = cut(values, cutting)
+    left = cut(values, cutting, path)
     odd = [n for n in left.keys() | wanted.keys() if not _fits(left.get(n), wanted.get(n))]
     if odd:
         raise CheckpointError(f"{path}: {min(odd)} does not fit the smaller model")
@@ -167,13 +191,28 @@ def _check_shapes(values: dict[str, Tensor], dense: Plan, path: Path) -> None:
             raise CheckpointError(message, "name the spec that it was trained with")
 
 
-def cut(values: dict[str, Tensor], cutting: Cutting) -> dict[str, Tensor]:
+def cut(values: dict[str, Tensor], cutting: Cutting, path: Path) -> dict[str, Tensor]:
     """What is left of the dense model's tensors."""
     if cutting.asked.structure == "layers":
-        return cut_layers(values, stacks_of(cutting))
+        for stack in stacks_of(cutting):
+            units = stack.units(row.name for row in cutting.dense.model.parameters)
+            values = cut_layers(values, stack, scores(values, units, cutting, path))
+        return values
     of_chains = cutting.dense.family == "network"
-    coupled = coupled_in_chains if of_chains else coupled_in_sublayers
-    return cut_units(values, coupled(cutting.dense, cutting.small))
+    groups = (coupled_in_chains if of_chains else coupled_in_sublayers)(
+        cutting.dense, cutting.small
+    )
+    return cut_units(values, groups, scores(values, groups, cutting, path))
+
+
+def scores(
+    values: dict[str, Tensor], groups: Sequence[Coupled], cutting: Cutting, path: Path
+) -> list[Tensor]:
+    """How much each unit of each group matters."""
+    asked = cutting.asked
+    if asked.by == "magnitude":
+        return magnitudes(values, groups)
+    return first_order(products(cutting.files, path, asked.data, asked.batches), groups)
 
 
 def stacks_of(cutting: Cutting) -> list[Stack]:
