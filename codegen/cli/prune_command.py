@@ -59,10 +59,10 @@ def prune(
     distill: bool,
     no_test: bool,
 ) -> None:
-    """Make a smaller model of a trained one: a spec, its package, and its weights.
+    """Make a smaller model of a trained one.
 
-    Of each layer those go that matter least. The new spec extends SPEC, its
-    package is an ordinary one, and weights/NAME/ has what is left: train it further by --from.
+    Of each layer those go that matter least. The new spec extends SPEC, its package is an ordinary
+    one, and weights/NAME/ has what is left: train it further by --from.
     """
     from codegen import report
     from codegen.commands.pruning import Cut, write_pruned
