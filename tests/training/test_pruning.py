@@ -173,7 +173,7 @@ def test_the_part_that_is_zero_rises_as_the_paper_says(
         return result
 
     monkeypatch.setattr(train, "train_step", watched)
-    options = [*OPTIONS, "--steps", "20", "--eval-every", "5", "--out", "out"]
+    options = [*OPTIONS, "--steps", "20", "--eval-every", "10", "--out", "out"]
     assert train.main([*options, "--prune-begin", "0.9"]) == 2
     assert train.main(options) == 0
     first, last = 4, 16
