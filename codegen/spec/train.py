@@ -22,6 +22,7 @@ from codegen.spec.techniques.adversarial import Attacked
 from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.distill import Distilled
 from codegen.spec.techniques.ema import Ema
+from codegen.spec.techniques.factor import Factored
 from codegen.spec.techniques.prune import Pruned
 from codegen.spec.techniques.quantize import Quantized
 
@@ -108,6 +109,11 @@ class Train(Vocabulary):
         None,
         description="weights of few bits, which `compress` makes of a trained model's; the bits "
         "for short",
+    )
+    factor: Annotated[Factored | None, Only(*COMPRESSED)] = Field(
+        None,
+        description="linear maps as products of two narrow ones, which training starts from; the "
+        "rank for short",
     )
     augment: Annotated[Augmentations, Only(*OF_IMAGES, "image-translation")] = Field(
         [],

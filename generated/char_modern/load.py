@@ -11,6 +11,7 @@ import torch
 
 from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
 from .model import Config, Model
+from .quantize import pack
 
 
 def open_model(checkpoint: Path) -> Model:
@@ -19,7 +20,8 @@ def open_model(checkpoint: Path) -> Model:
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     said: dict[str, Any] = saved["config"]
-    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
+    said = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    config = Config(**said)
     if config.layers > len(tensors):
         raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
     try:
@@ -35,6 +37,8 @@ def load(checkpoint: Path, device: str) -> Model:
     """The same in float32, on a device."""
     model = open_model(checkpoint).float()
     try:
-        return model.to(device)
+        model = model.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {device!r} can't be used: {error}") from None
+    pack(model)
+    return model

@@ -34,7 +34,7 @@ COMPANIONS = (  # of files beside a checkpoint that belong to the model, up to t
     "generation_config",
 )
 MODELING = "modeling_packed_documents.py"
-CODE = ("model.py", "attention.py", "ops.py", "kernels.py")  # those of them that there are
+CODE = ("model.py", "attention.py", "ops.py", "kernels.py")  # those that there are
 OWN = (
     *("config.json", "model.safetensors.index.json"),
     *(MODELING, *CODE),

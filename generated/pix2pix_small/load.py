@@ -19,7 +19,8 @@ def open_model(checkpoint: Path) -> Model:
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     said: dict[str, Any] = saved["config"]
-    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
+    said = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    config = Config(**said)
     try:
         with torch.device("meta"):  # which takes no memory, whatever the sizes
             model = Model(config)

@@ -15,8 +15,9 @@ TECHNIQUES = {  # by the field of `train` that asks for it: where the function o
     "augment": "codegen.plan.techniques.augment",
     "adversarial": "codegen.plan.techniques.adversarial",
     "ema": "codegen.plan.techniques.ema",
-    "prune": "codegen.plan.techniques.prune",
     "distill": "codegen.plan.techniques.distill",
+    "factor": "codegen.plan.techniques.factor",
+    "prune": "codegen.plan.techniques.prune",
     "quantize": "codegen.plan.techniques.quantize",
 }
 

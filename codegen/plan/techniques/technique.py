@@ -31,20 +31,21 @@ PLACES = (
     "ended",  # the last step is done
 )
 PLACES_ELSEWHERE = (  # of other files than train.py and run.py
+    "shaped_imports",  # of checkpoint.py
+    "shaped",  # of checkpoint.py: before tensors are put into a model
     "read_back",  # of checkpoint.py: all tensors of a file are read
     "beside",  # of checkpoint.py: functions
+    "used_imports",  # of load.py
+    "used",  # of load.py: a model is on the device on which it is used
     "started",  # of start.py: the weights that a run starts from are read
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it
-    "shaped_imports",  # of checkpoint.py
-    "shaped",  # of checkpoint.py: before tensors are put into a model
-    "used_imports",  # of load.py
-    "used",  # of load.py: a model is on the device on which it is used
-    "compress_imports",  # of compress.py, which makes a trained model smaller
-    "compress_says",  # of compress.py: commands
-    "compress_options",  # of compress.py
+    "compress_says",  # of compress.py, which makes a trained model smaller: commands
+    "compress_imports",  # of compress.py
+    "compress_functions",  # of compress.py, that what is `compressed` calls
     "compressed",  # of compress.py: a model is there, and what is `done` to it is noted
     "swept",  # of compress.py: names and options of what a sweep tries
+    "compress_options",  # of compress.py
     "random",  # of the tests: all weights of a model are drawn
 )
 

@@ -48,7 +48,8 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
         said = spec.model_dump(mode="json", exclude_unset=True)
         checkpoint = replace(checkpoint, said=json.dumps(said))
     network = finetuned(network, loaded)
-    kernels = with_own_tiles(kernel_plan(network, spec.target), loaded)
+    quantized = spec.train.quantize is not None
+    kernels = with_own_tiles(kernel_plan(network, spec.target, quantized=quantized), loaded)
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)
     own = getattr(spec.data, "context_length", None)  # of tasks of text
