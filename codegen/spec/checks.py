@@ -16,6 +16,7 @@ from codegen.spec.optimizers import SGD
 from codegen.spec.schedules import OneCycle, Steps
 from codegen.spec.techniques.distill import check_distill
 from codegen.spec.techniques.factor import check_factor
+from codegen.spec.techniques.prune import check_prune
 from codegen.spec.techniques.quantize import check_quantize
 from codegen.spec.yaml.characters import word
 
@@ -127,5 +128,6 @@ CHECKS: tuple[Callable[[SpecHead], Iterator[Mistake]], ...] = (
     check_target,
     check_distill,
     check_factor,
+    check_prune,
     check_quantize,
 )

@@ -23,6 +23,7 @@ from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.distill import Distilled
 from codegen.spec.techniques.ema import Ema
 from codegen.spec.techniques.factor import Factored
+from codegen.spec.techniques.prune import Pruned
 from codegen.spec.techniques.quantize import Quantized
 
 OF_PICTURES = ("super-resolution", "image-to-image")
@@ -97,6 +98,9 @@ class Train(Vocabulary):
     distill: Annotated[Distilled | None, Only(*TAUGHT)] = Field(
         None,
         description="a trained model's probabilities are learned beside the data; the temperature",
+    )
+    prune: Annotated[Pruned | None, Only(*COMPRESSED)] = Field(
+        None, description="the weights that matter least become zero; part of each matrix"
     )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"

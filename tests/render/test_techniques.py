@@ -49,9 +49,11 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
         "batch",
         "objective",
         "loss",
+        "gradients",
         "step",
         "measuring",
         "measured",
+        "reported",
         "ended",
     )
     assert sorted(order) == sorted(PLACES)

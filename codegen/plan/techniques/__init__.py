@@ -17,6 +17,7 @@ TECHNIQUES = {  # by the field of `train` that asks for it: where the function o
     "ema": "codegen.plan.techniques.ema",
     "distill": "codegen.plan.techniques.distill",
     "factor": "codegen.plan.techniques.factor",
+    "prune": "codegen.plan.techniques.prune",
     "quantize": "codegen.plan.techniques.quantize",
 }
 

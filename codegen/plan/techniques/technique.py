@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
+from codegen.spec.yaml.source import Key
 
 PLACES = (
     "imports",  # of train.py
@@ -19,7 +20,9 @@ PLACES = (
     "batch",  # on the device, before the objective reads it
     "objective",  # of one batch, in place of the task's own
     "loss",  # of one batch, before its gradients
+    "gradients",  # of a step are there, and the optimizers have not read them
     "step",  # the optimizers have moved the weights
+    "reported",  # figures of a log line
     "measuring",  # the model is about to be evaluated
     "measured",  # it is, and its weights are kept if they are the best
     "written",  # a run's folder is there, with all of its data that users of the model need
@@ -64,7 +67,9 @@ class TechniquePlan:
     draws: bool = True
     drawn: tuple[str, ...] = ()
     options: tuple[OptionPlan, ...] = ()  # of the training script
+    figures: tuple[tuple[str, str], ...] = ()  # that are logged: names, with their format
     files: tuple[FilePlan, ...] = ()  # beside the frame's
     tests: tuple[str, ...] = ()  # templates of what the package promises of it
     alone: bool = False  # whether one process has to train alone
+    named: tuple[tuple[Key, str], ...] = ()  # patterns of parameters' names; where they are said
     averages: bool = False  # whether it holds all weights once more
