@@ -193,6 +193,8 @@ def start_from(model: Model, config: Config, options: Options) -> None:
         raise ValueError(f"{source} is a folder of Hugging Face's, which has to be imported first")
     path = checkpoint_in(source)
     saved = read_metadata(path)
+    if "quantize" in saved.get("compressed", {}):
+        raise ValueError(f"{path} has matrices of few bits: start from what it was made of")
     tell_config(saved["config"], asdict(config))
     files = stored_in(path, saved.get("tensors", {}))
     if any(name.endswith(".codes") for name in files):
