@@ -9,7 +9,7 @@ from codegen.plan.tables import Parameter
 from codegen.plan.transformer.attention_plan import AttentionPlan
 from codegen.plan.transformer.block_plan import Mixer
 from codegen.plan.transformer.image import ImagePlan
-from codegen.plan.transformer.layer_plan import LayerPlan
+from codegen.plan.transformer.layer_plan import AttendingLayer, LayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.sublayers import kind_of
 from codegen.spec.transformer.resolve import output_width
@@ -45,8 +45,9 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Co
 def kept_bytes(network: TransformerNetwork, plan: Mixer, layer: LayerPlan, length: int) -> int:
     """What decoding keeps of a layer: numbers of bfloat16, or whole ones with such scales."""
     numbers = kind_of(plan).kept(plan, layer, length)
-    if not (network.rounded_cache and isinstance(plan, AttentionPlan)):
+    if not network.rounded_cache or not isinstance(plan, AttentionPlan):
         return BFLOAT16 * numbers
+    assert isinstance(layer, AttendingLayer)
     heads = layer.kv_heads * (layer.head_dim + layer.value_dim)
     return numbers + BFLOAT16 * 2 * layer.kv_heads * numbers // heads
 
