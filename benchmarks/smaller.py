@@ -115,14 +115,14 @@ def figures_of(lesson: Lesson, given: argparse.Namespace, seed: int) -> dict[str
     for name, asked in AT_ONCE.items():
         made[name] = folder / f"once_{name}".replace("/", "_")
         if not made[name].exists():
-            at = ["--checkpoint", str(dense), "--device", "cpu", "--rows", "512"]
+            at = [*data, "--checkpoint", str(dense), "--device", "cpu", "--rows", "512"]
             quietly(compress.main, [*at, *asked, "--out", str(made[name])])
     own += [*lesson.slower, "--steps", str(lesson.steps // 4)]
     for name, asked in TRAINED_ON.items():
         made[f"{name}, trained on"] = out = folder / f"on_{name}".replace("/", "_")
         if not out.exists():
             quietly(train.main, [*own, *asked, "--from", str(dense), "--out", str(out)])
-    points = {name: curve.point(path, "cpu", []) for name, path in made.items()}
+    points = {name: curve.point(path, "cpu", data[1:]) for name, path in made.items()}
     return points | dict(cut_in_half(lesson, folder, dense, own))
 
 
