@@ -10,12 +10,14 @@ class FilePlan:
     """A file of a generated package and its template.
 
     `roots` are the names that users call: definitions that none of them (and none of the
-    package's other files) reaches are dropped. None: everything stays.
+    package's other files) reaches are dropped. None: everything stays. A file that has `use` for
+    one kind of modules alone, such as nn.Conv2d, is not made for networks without any.
     """
 
     path: str
     template: str
     roots: tuple[str, ...] | None = None
+    use: str = ""
 
 
 @frozen

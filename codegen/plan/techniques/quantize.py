@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.techniques.technique import TechniquePlan
@@ -36,6 +38,7 @@ def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
         files=(
             FilePlan("quantize.py", f"{FOLDER}/quantize.py.jinja", roots=()),
             FilePlan("calibrate.py", f"{FOLDER}/calibrate.py.jinja", roots=()),
+            *(whole_numbers() if spec.family == "network" else ()),
         ),
         tests=(f"{FOLDER}/tests.py.jinja",),
         weights=said.weights,
@@ -44,4 +47,13 @@ def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
         by=said.by,
         activations=said.activations,
         skip=tuple(said.skip),
+    )
+
+
+def whole_numbers() -> Iterator[FilePlan]:
+    """Of networks: layers that read whole numbers, and how they are found."""
+    for name in ("static", "layers", "ranges"):
+        yield FilePlan(f"{name}.py", f"{FOLDER}/{name}.py.jinja", roots=())
+    yield FilePlan(
+        "convolutions.py", f"{FOLDER}/convolutions.py.jinja", roots=(), use="nn.Conv2d"
     )

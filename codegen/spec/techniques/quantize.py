@@ -29,10 +29,11 @@ class Quantization(Vocabulary):
         "what is computed from inputs of training: by the errors of those before "
         "(`gptq`, arXiv:2210.17323), or by scales of inputs (`awq`, arXiv:2306.00978)",
     )
-    activations: Literal["none", "dynamic"] = Field(
+    activations: Literal["none", "dynamic", "static"] = Field(
         "none",
-        description="what `int8` multiplies: numbers as they are, or (`dynamic`) whole ones, too, "
-        "with a scale for each row",
+        description="what `int8` multiplies: numbers as they are, or whole ones, too, of linear "
+        "layers with a scale for each row (`dynamic`), or of a network's convolutions and linear "
+        "layers in ranges that are found in rows of training (`static`)",
     )
     skip: Patterns = Field(
         [], description="modules that stay as they are: names, or their ends, such as `head`"
