@@ -218,6 +218,11 @@ class Plan:
         return any(technique.name == "finetune" for technique in self.techniques)
 
     @property
+    def quantizes(self) -> bool:
+        """Whether trained models may have matrices of few bits."""
+        return any(technique.name == "quantize" for technique in self.techniques)
+
+    @property
     def fractions(self) -> tuple[str, ...]:
         """The options that are parts of one."""
         return tuple(option.name for option in self.options if option.fraction)

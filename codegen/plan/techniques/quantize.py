@@ -27,26 +27,30 @@ class QuantizePlan(TechniquePlan):
     by: str = "gptq"
     activations: str = "none"
     skip: tuple[str, ...] = ()
+    aware: bool = False
 
 
 def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
     """Modules in whose place others are put, and how their numbers are found."""
+    more = ("imports", "built") if said.aware else ()
     return QuantizePlan(
         name="quantize",
-        parts={place: f"{FOLDER}/{place}.py.jinja" for place in PLACES},
+        parts={place: f"{FOLDER}/{place}.py.jinja" for place in (*PLACES, *more)},
         draws=False,
         files=(
             FilePlan("quantize.py", f"{FOLDER}/quantize.py.jinja", roots=()),
             FilePlan("calibrate.py", f"{FOLDER}/calibrate.py.jinja", roots=()),
+            *((FilePlan("aware.py", f"{FOLDER}/aware.py.jinja", roots=()),) if said.aware else ()),
             *(whole_numbers() if spec.family == "network" else ()),
         ),
         tests=(f"{FOLDER}/tests.py.jinja",),
         weights=said.weights,
         group=said.group,
         symmetric=said.symmetric,
-        by=said.by,
+        by="nearest" if said.aware else said.by,
         activations=said.activations,
         skip=tuple(said.skip),
+        aware=said.aware,
     )
 
 

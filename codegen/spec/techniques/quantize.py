@@ -38,6 +38,11 @@ class Quantization(Vocabulary):
     skip: Patterns = Field(
         [], description="modules that stay as they are: names, or their ends, such as `head`"
     )
+    aware: bool = Field(
+        False,
+        description="training rounds as the compressed model will, with gradients as if it didn't "
+        "(arXiv:1712.05877), and finds the ranges of `static`",
+    )
 
 
 def _weights_only(value: Any) -> Any:
@@ -49,9 +54,26 @@ Quantized = Annotated[Quantization, BeforeValidator(_weights_only)]
 
 
 def check_quantize(spec: Any) -> Iterator[Mistake]:
-    """What is added to frozen weights is merged into them first."""
+    """Static ranges are of plain networks; what is added to frozen weights is merged first."""
     train, place = spec.train, ("train", "quantize")
+    if train.quantize:
+        yield from _check_activations(spec.family, train.quantize, place)
     finetune = getattr(train, "finetune", None)
     if train.quantize and finetune is not None and finetune.method != "full":
         message = "what is added to frozen weights has no place in quantised ones"
         yield Mistake(place, message, "drop `finetune`, and compress what adapter.py has merged")
+
+
+def _check_activations(
+    family: str, said: Quantization, place: tuple[str, ...]
+) -> Iterator[Mistake]:
+    where = (*place, "activations")
+    if said.activations == "static" and family != "network":
+        message = f"inputs have ranges of their own in each row of a {family}"
+        yield Mistake(where, message, "say `dynamic`; `static` is for `family: network`")
+    if said.activations != "none" and said.weights == "int4":
+        message = "`int4` multiplies inputs as they are"
+        yield Mistake(where, message, "drop `activations`, or say `weights: int8`")
+    if said.aware and "by" in said.model_fields_set and said.by != "nearest":
+        message = "a model that was trained to round to the nearest numbers takes no others"
+        yield Mistake((*place, "by"), message, "drop `by`, or `aware`")

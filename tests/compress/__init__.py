@@ -1,0 +1,1 @@
+"""Models made smaller: what is computed then, and what it costs."""
