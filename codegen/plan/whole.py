@@ -107,7 +107,8 @@ def all_files(task: TaskPlan, techniques: tuple[TechniquePlan, ...]) -> tuple[Fi
 
 def of_use(file: FilePlan, network: Network) -> bool:
     """Whether a network has what a file is for."""
-    return not file.use or file.use in getattr(network, "filling").sums
+    filling = getattr(network, "filling", None)
+    return not file.use or (filling is not None and file.use in filling.sums)
 
 
 def cpu_tile() -> int:

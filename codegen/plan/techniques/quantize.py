@@ -58,6 +58,4 @@ def whole_numbers() -> Iterator[FilePlan]:
     """Of networks: layers that read whole numbers, and how they are found."""
     for name in ("static", "layers", "ranges"):
         yield FilePlan(f"{name}.py", f"{FOLDER}/{name}.py.jinja", roots=())
-    yield FilePlan(
-        "convolutions.py", f"{FOLDER}/convolutions.py.jinja", roots=(), use="nn.Conv2d"
-    )
+    yield FilePlan("convolutions.py", f"{FOLDER}/convolutions.py.jinja", roots=(), use="nn.Conv2d")
