@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.tables import markdown_table
+from codegen.build.proof import entry_names
 from codegen.errors import TgenError
 from codegen.plan.kernels.kernel import Kernel, Tile
 from codegen.plan.kernels.tiles import fixed_tiles
@@ -26,13 +27,15 @@ from codegen.prove import ChosenTile, Usage, describe, faults, measure, survey
 
 ROOT = Path(__file__).parent.parent
 PAGE = Path(__file__).parent / "kernels.md"
-# Kernels that no spec has: other head dims, and a mask that is one tile of keys a tile of queries.
+# Kernels that no spec has: other head dims, a mask that is one tile of keys a tile of queries, and
+# products with quantised weights.
 VARIED = {
     "streaming, head dim 80": ("streaming", ("model.attention.head_dim=80",)),
     "streaming, head dim 96": ("streaming", ("model.attention.head_dim=96",)),
     "streaming, head dim 192": ("streaming", ("model.attention.head_dim=192",)),
     "streaming, head dim 256": ("streaming", ("model.attention.head_dim=256",)),
     "causal & block(64)": ("streaming", ("model.attention.mask=causal & block(64)",)),
+    "llama_3_2_1b, quantised": ("llama_3_2_1b", ("train.quantize.weights=int4",)),
 }
 WITH_PEERS = ("streaming", "gemma_like", "streaming, head dim 256")
 HEADER = (
@@ -46,7 +49,7 @@ kernel of every spec is compiled ahead of time for each target, and these figure
 the binaries. They show what a launch needs, not how fast it is; the second table has our kernels,
 not the peers', with the peers' tiles. Spills are bytes of stack a thread
 (NVIDIA) or vector registers (AMD). Attention in bfloat16. The models after the specs are of
-specs/streaming.yaml with one field changed.
+specs/streaming.yaml, or of the spec that they name, with one field changed.
 """
 
 # FlexAttention's defaults for bfloat16, torch 2.14.1, _inductor/heuristics/template/triton.py:
@@ -138,13 +141,13 @@ def peers_tile(kernel: Kernel, target: str) -> Tile | None:
 
 
 def row(
-    module: str, kernel: Kernel, target: str, tile: Tile, usage: Usage, verdict: str
+    module: Module, kernel: Kernel, target: str, tile: Tile, usage: Usage, verdict: str
 ) -> list[str]:
     limit = read_target(target).shared_memory
     known = usage.compiled
     return [
-        module,
-        kernel.name,
+        module.name,
+        entry_names(module.kernels)[kernel],
         str(kernel.head_dim or ""),
         target,
         describe(tile),
@@ -157,7 +160,7 @@ def row(
     ]
 
 
-def chosen_rows(module: str, found: Iterable[ChosenTile | TgenError]) -> list[list[str]]:
+def chosen_rows(module: Module, found: Iterable[ChosenTile | TgenError]) -> list[list[str]]:
     """One line for each kernel and target that a tile was chosen for."""
     return [
         row(module, c.kernel, c.target, c.tile, c.usage, "; ".join(c.faults) or "clean")
@@ -177,7 +180,7 @@ def peer_rows(module: Module, targets: Sequence[str], cache: Path, jobs: int) ->
     usages = measure(module.source, work, cache, jobs)
     return [
         row(
-            module.name,
+            module,
             k,
             name,
             tile,
@@ -203,7 +206,7 @@ def tables(modules: Sequence[Module], targets: Sequence[str], jobs: int) -> str:
         fixed = fixed_tiles(module.kernels)
         report = shown(module.name)
         found = survey(module.source, module.kernels, targets, cache, jobs, report, fixed=fixed)
-        ours |= {tuple(line): line for line in chosen_rows(module.name, found)}
+        ours |= {tuple(line): line for line in chosen_rows(module, found)}
         if module.name in WITH_PEERS:
             peers |= {tuple(line): line for line in peer_rows(module, targets, cache, jobs)}
         failures += [f"- {module.name}: {error}" for error in found if isinstance(error, TgenError)]

@@ -39,7 +39,8 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
     return [importlib.import_module(f"{parent}.{spec['name']}.{name}") for name in modules]
 
 
-MODEL_FILES = ("model.py", "attention.py", "ops.py", "blocks.py", "quantize.py")  # kernels.py is for GPUs
+# kernels.py is for GPUs
+MODEL_FILES = ("model.py", "attention.py", "ops.py", "blocks.py", "quantize.py")
 TRAIN_FILES = (
     "train.py",
     "run.py",

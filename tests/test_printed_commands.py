@@ -36,6 +36,8 @@ EXEMPT = {  # what a page's commands are not run for, by how they begin
     "python -m generated.efficientnet_lite0": "the same",
     "python -c": "the same",
     "python -m benchmarks.": "takes hours",
+    "tgen prune": "of no toy: tests/pruning/test_prune_command.py",
+    "python -m generated.few_heads": "the same",
 }
 PICTURES = (
     "tgen capture torchvision",

@@ -18,6 +18,7 @@ from codegen.cli.help import usage_finding
 from codegen.cli.kernel_commands import kernels, mask, tune
 from codegen.cli.package_commands import build, check, import_
 from codegen.cli.pipes import PipedGroup
+from codegen.cli.prune_command import prune
 from codegen.cli.spec_commands import diff, init, migrate, new, plan, render, schema
 from codegen.cli.watch_command import watch
 from codegen.errors import Diagnostic, TgenError
@@ -42,7 +43,7 @@ def cli(context: click.Context) -> None:
         context.color = False
 
 
-PACKAGES = (init, build, import_, capture, watch, check, edits, resolve, render)
+PACKAGES = (init, build, import_, capture, prune, watch, check, edits, resolve, render)
 SPECS = (plan, diff, new, migrate, schema)
 for command in (*PACKAGES, *SPECS, kernels, tune, mask):
     cli.add_command(command)

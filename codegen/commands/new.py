@@ -31,27 +31,36 @@ def write_variant(name: str, start: Path, overrides: Sequence[str], project: Pro
     `start` is the path of a spec or the name of one, the project's before tgen's own. The new one
     extends a spec that this project can reach; of another's it is a copy among the project's specs.
     """
-    for finding in check_name(name):
-        raise TgenError(f"tgen new {name}: {finding.message}", finding.hint)
+    check_new_name(name, "new")
     parent = spec_called(start, project)
     own = project_of([parent]).root
     load_specs(parent, own)
     said = reduce(merge, parsed_overrides(parent, own, overrides), Tree(data={}))
-    if project.holds(parent):
-        root, folder, text = own, parent.parent, _extending(parent, name, said)
-    else:
-        root, folder, text = project.root, project.specs, _copied(parent, own, name, said)
-    path = folder / f"{name}.yaml"
+    path, root, text = variant_text(name, parent, said, project)
     if os.path.lexists(path):
         raise TgenError(f"{path} exists already", hint="choose another name, or edit it")
     for made in load_specs(path, root, texts={path.resolve(): text}):
         if isinstance(made, BrokenVariant):
             raise made.error
     with output_errors(path):
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "x", encoding="utf-8", newline="\n") as file:  # through no link
             file.write(text)
     return path
+
+
+def check_new_name(name: str, command: str) -> None:
+    """TgenError if no package can be called that."""
+    for finding in check_name(name):
+        raise TgenError(f"tgen {command} {name}: {finding.message}", finding.hint)
+
+
+def variant_text(name: str, parent: Path, said: Tree, project: Project) -> tuple[Path, Path, str]:
+    """Where a spec goes that says this otherwise than another, whose project it is of, its text."""
+    own = project_of([parent]).root
+    if project.holds(parent):
+        return parent.parent / f"{name}.yaml", own, _extending(parent, name, said)
+    return project.specs / f"{name}.yaml", project.root, _copied(parent, own, name, said)
 
 
 def spec_called(start: Path, project: Project) -> Path:

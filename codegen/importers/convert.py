@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from codegen.plan import Plan
 
 FILE, RECORD = "checkpoint.safetensors", "weights.json"
-NEEDED = (
-    *("model.py", "attention.py", "ops.py", "kernels.py"),
-    *("checkpoint.py", "digests.py", "process.py", "weights.py"),
-)
 _numbers = itertools.count()
 
 
@@ -57,9 +53,9 @@ def imported_modules(
     """Modules of a rendered package, gone again afterwards."""
     name = f"tgen_import_{next(_numbers)}"
     with tempfile.TemporaryDirectory(prefix="tgen-") as folder:
-        for path in NEEDED:
-            if path in files:
-                Path(folder, path).write_text(files[path], encoding="utf-8")
+        for path, text in files.items():
+            if path.endswith(".py") and path != "__init__.py":
+                Path(folder, path).write_text(text, encoding="utf-8")
         package = sys.modules[name] = ModuleType(name)
         package.__path__ = [folder]
         before, sys.dont_write_bytecode = sys.dont_write_bytecode, True

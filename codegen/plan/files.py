@@ -10,14 +10,16 @@ class FilePlan:
     """A file of a generated package and its template.
 
     `roots` are the names that users call: definitions that none of them (and none of the
-    package's other files) reaches are dropped. None: everything stays. A file that has `use` for
-    one kind of modules alone, such as nn.Conv2d, is not made for networks without any.
+    package's other files) reaches are dropped. None: everything stays. `beside`: a file without
+    which this one is not there either; `use`: a kind of modules, such as nn.Conv2d, of which a
+    network has to have some.
     """
 
     path: str
     template: str
     roots: tuple[str, ...] | None = None
     use: str = ""
+    beside: str = ""
 
 
 @frozen
@@ -77,7 +79,7 @@ def package_files(
     writes: bool,
 ) -> tuple[FilePlan, ...]:
     """The frame's files, those of the family's `network`, of the task and its techniques."""
-    return (
+    files = (
         FilePlan("__init__.py", "package/init.py.jinja"),
         *network,
         *task,
@@ -100,3 +102,5 @@ def package_files(
         FilePlan(f"test_{name}.py", "package/test.py.jinja"),
         FilePlan("README.md", "package/README.md.jinja"),
     )
+    paths = {"", *(file.path for file in files)}
+    return tuple(file for file in files if file.beside in paths)

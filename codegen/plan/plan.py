@@ -213,6 +213,14 @@ class Plan:
         return TASKS_THERE.get(self.task.name)
 
     @property
+    def read_of_few_bits(self) -> bool:
+        """Whether transformers reads its exported models with torchao's tensors."""
+        from codegen.plan.export.unread import unread  # of exports of few bits alone
+
+        known = self.checkpoint
+        return isinstance(known, CheckpointPlan) and not unread(self.task.name, known.model_type)
+
+    @property
     def finetunes(self) -> bool:
         """Whether a part of the model learns little unless the rest starts from weights."""
         return any(technique.name == "finetune" for technique in self.techniques)

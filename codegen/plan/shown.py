@@ -39,5 +39,6 @@ def _cost_rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "weights, float32", human_bytes(cost.weight_bytes)
     yield "weights, bfloat16", human_bytes(cost.weight_bytes_bf16)
     if cost.kv_cache_bytes:
-        yield f"KV cache of {plan.task.cached}, bfloat16", human_bytes(cost.kv_cache_bytes)
+        kind = "int8" if getattr(plan.model, "rounded_cache", False) else "bfloat16"
+        yield f"KV cache of {plan.task.cached}, {kind}", human_bytes(cost.kv_cache_bytes)
     yield "training state, float32, no activations", human_bytes(cost.training_bytes)

@@ -27,6 +27,7 @@ from codegen.plan.step import ONE_LOSS, StepPlan
 from codegen.plan.targets import target_data
 from codegen.plan.tasks import TaskPlan
 from codegen.plan.techniques import TechniquePlan, techniques_of
+from codegen.plan.techniques.named import check_named
 from codegen.plan.training import train_plan, training_bytes
 from codegen.spec import LoadedSpec, Spec
 from codegen.spec.tasks.decoders import DECODERS
@@ -61,6 +62,7 @@ def whole_plan(
     spec = loaded.spec
     train = train_plan(spec, optimizer_groups(network.parameters))
     techniques = (*techniques, *techniques_of(spec))
+    check_named(loaded, techniques, network.parameters)
     averaged = any(technique.averages for technique in techniques)
     kept = training_bytes(network.parameters, train, averaged=averaged)
     tried = tuple(part for technique in techniques for part in technique.tests)

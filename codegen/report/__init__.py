@@ -15,6 +15,7 @@ from codegen.report.migrated import migrate_text
 from codegen.report.new import new_text
 from codegen.report.plan import plan_json, plan_text
 from codegen.report.progress import Stopwatch, counting, counting_and_telling, following
+from codegen.report.pruned import prune_text
 from codegen.report.recovered import recovered_text
 from codegen.report.render import render_json, render_text
 from codegen.report.trained import run_line, runs_text
@@ -45,6 +46,7 @@ __all__ = [
     "new_text",
     "plan_json",
     "plan_text",
+    "prune_text",
     "recovered_text",
     "render_json",
     "render_text",

@@ -15,6 +15,8 @@ from codegen.spec.mistake import Mistake
 from codegen.spec.optimizers import SGD
 from codegen.spec.schedules import OneCycle, Steps
 from codegen.spec.techniques.distill import check_distill
+from codegen.spec.techniques.factor import check_factor
+from codegen.spec.techniques.prune import check_prune
 from codegen.spec.techniques.quantize import check_quantize
 from codegen.spec.yaml.characters import word
 
@@ -125,5 +127,7 @@ CHECKS: tuple[Callable[[SpecHead], Iterator[Mistake]], ...] = (
     check_checkpoint,
     check_target,
     check_distill,
+    check_factor,
+    check_prune,
     check_quantize,
 )

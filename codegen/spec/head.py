@@ -51,8 +51,8 @@ class Target(Vocabulary):
     arch: str | None = Field(None, description="a device of `codegen/targets/`, such as `sm_90`")
     kernels: Literal["auto", "all", "none"] = Field(
         "auto",
-        description="Triton kernels for GPUs: `auto` for what PyTorch lacks (masks, soft caps), "
-        "`all` also for norms, rotary positions and gated MLPs",
+        description="Triton kernels for GPUs: `auto` for what PyTorch lacks (masks, soft caps, "
+        "products with quantised weights), `all` also for norms, rotary positions and gated MLPs",
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of training; `auto` is bfloat16 on a GPU and float32 on a CPU"

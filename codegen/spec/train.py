@@ -22,6 +22,8 @@ from codegen.spec.techniques.adversarial import Attacked
 from codegen.spec.techniques.augment import Augmentations
 from codegen.spec.techniques.distill import Distilled
 from codegen.spec.techniques.ema import Ema
+from codegen.spec.techniques.factor import Factored
+from codegen.spec.techniques.prune import Pruned
 from codegen.spec.techniques.quantize import Quantized
 
 OF_PICTURES = ("super-resolution", "image-to-image")
@@ -97,6 +99,9 @@ class Train(Vocabulary):
         None,
         description="a trained model's probabilities are learned beside the data; the temperature",
     )
+    prune: Annotated[Pruned | None, Only(*COMPRESSED)] = Field(
+        None, description="the weights that matter least become zero; part of each matrix"
+    )
     adversarial: Annotated[Attacked | None, Only("image-classification")] = Field(
         None, description="images of training are changed to be taken for others; how far"
     )
@@ -104,6 +109,11 @@ class Train(Vocabulary):
         None,
         description="weights of few bits, which `compress` makes of a trained model's; the bits "
         "for short",
+    )
+    factor: Annotated[Factored | None, Only(*COMPRESSED)] = Field(
+        None,
+        description="linear maps as products of two narrow ones, which training starts from; the "
+        "rank for short",
     )
     augment: Annotated[Augmentations, Only(*OF_IMAGES, "image-translation")] = Field(
         [],

@@ -13,7 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, evaluate, fill, train
+from . import (
+    data,
+    evaluate,
+    fill,
+    train,
+)
+from .load import load
 from .model import Config, Model
 from .run import Run
 from .weights import load_huggingface, save_huggingface
@@ -207,7 +213,7 @@ def test_a_trained_model_fills_masks(tmp_path: Path, capsys: pytest.CaptureFixtu
         (mask, rank) for mask in (1, 1, 2) for rank in (1, 2, 3)
     ]
     model, tokenizer = (
-        fill.load(tmp_path / "out", "cpu"),
+        load(tmp_path / "out", "cpu"),
         data.load_tokenizer(tmp_path / "out/tokenizer.json"),
     )
     mask = model.config.vocab_size - 1

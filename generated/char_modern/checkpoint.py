@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 
 from .digests import digest, digest_of_file, digest_of_tensor
 from .process import RANK, plain
+from .quantize import shape_like
 
 FORMATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 BY_DIGEST = {"tensors", "digests", "log"}  # metadata that are never without one
@@ -37,6 +40,7 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
     A model without memory of its own, on the meta device, takes the tensors themselves.
     """
     saved = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    shape_like(model, saved)
     own = weights(model)
     if odd := saved.keys() ^ own.keys():
         names = ", ".join(map(repr, sorted(odd)))
@@ -48,9 +52,9 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         if (dtype := saved[name].dtype) != tensor.dtype and not {dtype, tensor.dtype} <= {*FORMATS}:
             raise ValueError(f"{path} has {name} as {dtype}, the model as {tensor.dtype}")
     if all(tensor.is_meta for tensor in own.values()):
-        names = {id(tensor): name for name, tensor in own.items()}  # a tied one has two there
-        state = model.state_dict(keep_vars=True)
-        taken = {place: saved[names[id(tensor)]] for place, tensor in state.items()}
+        by_tensor = {id(tensor): saved[name] for name, tensor in own.items()}
+        state = model.state_dict(keep_vars=True)  # where tied tensors stand twice
+        taken = {name: by_tensor[id(tensor)] for name, tensor in state.items()}
         model.load_state_dict(taken, assign=True)
         return
     for name, tensor in own.items():
@@ -181,6 +185,21 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(to: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes `to` once all is there."""
+    if to.is_symlink() or (to.exists() and not (to.is_dir() and not any(to.iterdir()))):
+        raise ValueError(f"{to} is there already: choose another folder")
+    staging = to.with_name(f".{to.name}.partial")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        staging.replace(to)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], texts: dict[str, str]) -> None:

@@ -23,6 +23,7 @@ import torch
 
 from .checkpoint import check_data, check_kept, check_kinds, folder_of, read_metadata
 from .choices import LENGTHS, measure_choices, read_questions
+from .curve import points_of, show
 from .data import (
     IGNORE,
     Batch,
@@ -206,6 +207,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--stride", type=int, default=0, help="tokens from window to window; 0: a whole window")
     add("--batch", type=int, default=0, help="windows read together; 0: as in training")
     add("--json", type=Path, help="a file for all figures")
+    help = "a folder for a table of bytes, memory and speed, too, and a picture of it"
+    add("--table", type=Path, help=help)
     add("--device", default=device, help="cpu, cuda, ...")
     return checked(parser.parse_args(arguments))
 
@@ -231,6 +234,10 @@ def found_of(options: argparse.Namespace) -> Iterator[Found]:
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     paths = options.checkpoint if isinstance(options.checkpoint, list) else [options.checkpoint]
+    if options.table:
+        data = options.data or []
+        show(points_of(paths, options.device, data), options.table)
+        return 0
     each = (argparse.Namespace(**{**vars(options), "checkpoint": path}) for path in paths)
     found = [one for asked in each for one in found_of(asked)]
     print("\n".join(lines_of(found, COMPARED)))

@@ -8,9 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
 from .model import Config, Model
+from .quantize import pack
+
+
+class NothingDrawn(TorchFunctionMode):
+    """Normal numbers are not drawn: on the meta device that takes longer than reading weights."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        named = kwargs or {}
+        return named["tensor"] if func is nn.init.normal_ else func(*args, **named)
 
 
 def open_model(checkpoint: Path) -> Model:
@@ -19,11 +32,12 @@ def open_model(checkpoint: Path) -> Model:
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     said: dict[str, Any] = saved["config"]
-    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
+    said = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    config = Config(**said)
     if config.layers > len(tensors):
         raise ValueError(f"{checkpoint} has {len(tensors)} tensors, and not all of its layers")
     try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
+        with torch.device("meta"), NothingDrawn():  # which takes no memory, whatever the sizes
             model = Model(config)
             load_weights(model, tensors, checkpoint)
     except Exception as error:
@@ -35,6 +49,8 @@ def load(checkpoint: Path, device: str) -> Model:
     """The same in float32, on a device."""
     model = open_model(checkpoint).float()
     try:
-        return model.to(device)
+        model = model.to(device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device {device!r} can't be used: {error}") from None
+    pack(model)
+    return model

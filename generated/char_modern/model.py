@@ -23,6 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from .quantize import linear
+
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 LOSS_CHUNK = 8192  # tokens whose logits exist at one time
 
@@ -295,7 +297,7 @@ class Model(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """(..., C) -> (..., V)"""
         cap = self.config.logit_softcap
-        return cap * torch.tanh(F.linear(x, self.head.weight) / cap)
+        return cap * torch.tanh(linear(x, self.head) / cap)
 
     def forward(
         self, tokens: Tensor, targets: Tensor | None = None, *, reduction: str = "mean"
@@ -315,7 +317,7 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
-        positions = torch.arange(length, device=self.token_embedding.weight.device)
+        positions = torch.arange(length, device=next(self.parameters()).device)
         layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
         return Cache(layers, batch, length, rope(self.config, positions))
 

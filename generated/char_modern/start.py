@@ -33,6 +33,7 @@ COMPANIONS = (  # of a tokenizer.json, which say how chats become texts, and how
     *("tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"),
     "generation_config.json",
 )
+KEPT = ("tokenizer.json",)  # of a run's folder, what users of the model need
 NAMED = 6  # tensors in a line
 
 Shape = tuple[int, ...]
@@ -160,6 +161,13 @@ def keep_companions(options: Options) -> None:
                 shutil.copyfile(folder / name, Path(options.out) / name)
 
 
+def copy_kept(folder: Path, to: Path) -> None:
+    """What users of a model need besides its weights."""
+    for name in KEPT + COMPANIONS:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, to / name)
+
+
 def widened(config: Config, options: Options) -> Config:
     """The config with as many tokens as the weights have, where the data have fewer."""
     if not options.from_:
@@ -185,8 +193,12 @@ def start_from(model: Model, config: Config, options: Options) -> None:
         raise ValueError(f"{source} is a folder of Hugging Face's, which has to be imported first")
     path = checkpoint_in(source)
     saved = read_metadata(path)
+    if "quantize" in saved.get("compressed", {}):
+        raise ValueError(f"{path} has matrices of few bits: start from what it was made of")
     tell_config(saved["config"], asdict(config))
     files = stored_in(path, saved.get("tensors", {}))
+    if any(name.endswith(".codes") for name in files):
+        raise ValueError(f"{path} has weights of few bits: start from those it was made of")
     if any(name.endswith(ADDED) for name in files):
         raise ValueError(f"{path} holds what was added to weights: merge that first, by adapter.py")
     stored = {name[6:]: one for name, one in files.items() if name.startswith("model.")}

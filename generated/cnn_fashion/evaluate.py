@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from .checkpoint import check_data, check_kinds, folder_of, read_metadata
+from .curve import points_of, show
 from .data import Split, read_data, read_splits
 from .figures import Found, lines_of, write_json
 from .load import load
@@ -108,6 +109,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--batch", type=int, default=32, help="images at once")
     add("--workers", type=int, default=4, help="threads that decode pictures")
     add("--json", type=Path, help="a file for all figures")
+    help = "a folder for a table of bytes, memory and speed, too, and a picture of it"
+    add("--table", type=Path, help=help)
     add("--device", default=device, help="cpu, cuda, ...")
     return checked(parser.parse_args(arguments), positive=("batch", "workers"))
 
@@ -116,6 +119,10 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     options = parse_options(arguments)
     paths = options.checkpoint if isinstance(options.checkpoint, list) else [options.checkpoint]
+    if options.table:
+        data = [str(options.data)] if options.data else []
+        show(points_of(paths, options.device, data), options.table)
+        return 0
     each = (argparse.Namespace(**{**vars(options), "checkpoint": path}) for path in paths)
     found = [one for asked in each for one in found_of(asked)]
     print("\n".join(lines_of(found, COMPARED)))

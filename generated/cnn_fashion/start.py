@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ HEADS = (
     "layers.11.",
 )  # beginnings of names of what only one task has
 ADDED = (".lora_a", ".lora_b", ".magnitude")  # ends of names of what other packages train
+KEPT = ("images.json",)  # of a run's folder, what users of the model need
 NAMED = 6  # tensors in a line
 
 Shape = tuple[int, ...]
@@ -143,6 +145,13 @@ def is_table(name: str) -> bool:
     return False
 
 
+def copy_kept(folder: Path, to: Path) -> None:
+    """What users of a model need besides its weights."""
+    for name in KEPT:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, to / name)
+
+
 @torch.no_grad()
 def start_from(model: Model, config: Config, options: Options) -> None:
     """The model's weights become those of --from, one tensor at a time."""
@@ -152,8 +161,12 @@ def start_from(model: Model, config: Config, options: Options) -> None:
         raise ValueError(f"{source} is a folder of Hugging Face's, which has to be imported first")
     path = checkpoint_in(source)
     saved = read_metadata(path)
+    if "quantize" in saved.get("compressed", {}):
+        raise ValueError(f"{path} has matrices of few bits: start from what it was made of")
     tell_config(saved["config"], asdict(config))
     files = stored_in(path, saved.get("tensors", {}))
+    if any(name.endswith(".codes") for name in files):
+        raise ValueError(f"{path} has weights of few bits: start from those it was made of")
     if any(name.endswith(ADDED) for name in files):
         raise ValueError(f"{path} holds what was added to weights: merge that first, by adapter.py")
     stored = {name[6:]: one for name, one in files.items() if name.startswith("model.")}

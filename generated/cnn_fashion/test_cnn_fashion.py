@@ -10,9 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from . import augment, data, evaluate, predict, train
+from . import (
+    augment,
+    checkpoint,
+    data,
+    evaluate,
+    predict,
+    quantize,
+    train,
+)
 from .model import Config, Model
 from .run import Run
 
@@ -187,6 +195,48 @@ def test_training_sees_each_image_of_a_batch_in_its_own_way() -> None:
     assert torch.equal(images, seen[1].images) and torch.equal(targets, seen[1].targets)
     assert torch.equal(targets, batch.targets)
     assert bool((images != one).any()) and bool((images != images[:1]).any())
+
+
+@torch.no_grad()
+def few_bits(model: Model, kind: str) -> Model:
+    """The same with its matrices in few bits."""
+    for name, module in [*quantize.matrices(model)]:
+        model.set_submodule(name, quantize.quantized(module, kind, 32, False, False))
+    return model.float()
+
+
+@torch.no_grad()
+def with_its_numbers(model: Model, small: Model) -> Model:
+    """A model of floats with the numbers that one of few bits has."""
+    for name, module in [*quantize.matrices(model)]:
+        assert isinstance(module, nn.Linear | nn.Embedding)
+        module.weight.copy_(torch.as_tensor(small.get_submodule(name).weight))
+    return model
+
+
+@pytest.mark.parametrize("kind", ["int8", "int4"])
+@torch.no_grad()
+def test_a_model_of_few_bits_computes_what_its_numbers_say(kind: str) -> None:
+    inputs = random_inputs(8)
+    plain = random_model()(**inputs)
+    small = few_bits(random_model(), kind)
+    wanted = with_its_numbers(random_model(), small)(**inputs)
+    assert 0 < (wanted - plain).norm() < 0.5 * plain.norm()
+    for packed in (False, True):
+        if packed:
+            quantize.pack(small)
+        error = (small(**inputs) - wanted).norm() / wanted.norm()
+        assert error < 0.05, packed  # inputs of matrices are bfloat16 on a CPU
+
+
+def test_a_checkpoint_of_few_bits_is_read_as_it_was_written(tmp_path: Path) -> None:
+    small = few_bits(random_model(), "int4")
+    tensors = {f"model.{name}": tensor for name, tensor in checkpoint.weights(small).items()}
+    checkpoint.load_weights(random := random_model(), tensors, tmp_path)
+    for name, tensor in checkpoint.weights(random).items():
+        assert torch.equal(tensor, tensors[f"model.{name}"]), name
+    inputs = random_inputs(8)
+    assert torch.equal(random(**inputs), small(**inputs))
 
 
 def test_the_full_model_has_the_planned_number_of_parameters() -> None:

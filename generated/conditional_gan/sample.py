@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from .checkpoint import folder_of, read_json
-from .generate import between, generated, load, noise_of
+from .generate import between, generated, noise_of
 from .grids import as_bytes, check_pillow, grid, write_png
+from .load import load
 from .model import Config
 from .process import HelpFormatter, checked, command, leave, plain
 

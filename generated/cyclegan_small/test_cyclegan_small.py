@@ -13,7 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from . import augment, data, train, translate
+from . import (
+    augment,
+    data,
+    train,
+    translate,
+)
 from .losses import discriminator_loss, fakes_of, generator_loss
 from .model import Config, Model
 from .options import parse_options

@@ -27,7 +27,8 @@ from torch import Tensor
 from .checkpoint import check_data, check_kinds, read_metadata
 from .data import Images, Split, read_data
 from .features import Classifier, read_classifier
-from .generate import generated, load, noise_of
+from .generate import generated, noise_of
+from .load import load
 from .model import Config
 from .options import Options
 from .process import HelpFormatter, checked, command, leave, plain

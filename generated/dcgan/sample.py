@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .generate import between, generated, load, noise_of
+from .generate import between, generated, noise_of
 from .grids import as_bytes, check_pillow, grid, write_png
+from .load import load
 from .model import Config
 from .process import HelpFormatter, checked, command, leave, plain
 

@@ -16,7 +16,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from . import data, evaluate, generate, sample, train
+from . import (
+    data,
+    evaluate,
+    generate,
+    sample,
+    train,
+)
 from .model import Config, Model, MoE, grouped_linear, rope
 from .run import Run
 from .weights import load_huggingface, save_huggingface

@@ -26,8 +26,9 @@ from typing import Any
 from .asked import Asked, RefusedError, asked
 from .data import Tokenizer
 from .detokenize import Detokenizer
+from .load import load
 from .process import HelpFormatter, command, leave
-from .sample import DTYPES, add_options, choice_of, find_tokenizer, load, parsed
+from .sample import DTYPES, add_options, choice_of, find_tokenizer, parsed
 from .slots import Request, Slots
 
 NAME = "gru_char"

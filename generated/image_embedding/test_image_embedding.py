@@ -13,7 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, embed, train
+from . import (
+    data,
+    embed,
+    train,
+)
+from .load import load
 from .model import Config, Model
 from .run import Run
 
@@ -171,7 +176,7 @@ def test_a_trained_model_compares_images(
     run = ["--checkpoint", str(tmp_path / "out"), str(tmp_path / "images.npz"), "--batch", "7"]
     assert embed.main([*run, "--out", str(tmp_path / "vectors.npy")]) == 0
     found = torch.from_numpy(np.load(tmp_path / "vectors.npy"))
-    model, facts = embed.load(tmp_path / "out", "cpu"), (tmp_path / "out/images.json").read_bytes()
+    model, facts = load(tmp_path / "out", "cpu"), (tmp_path / "out/images.json").read_bytes()
     mean, deviation = (np.array(json.loads(facts)[name]) for name in ("mean", "deviation"))
     with np.load(tmp_path / "images.npz") as arrays:
         pixels = torch.from_numpy(arrays["images"]).permute(0, 3, 1, 2)

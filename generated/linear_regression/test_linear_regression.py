@@ -12,7 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from . import data, predict, train
+from . import (
+    data,
+    predict,
+    train,
+)
 from .model import Config, Model
 from .run import Run
 

@@ -12,7 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import evaluate, generate, sample, train
+from . import (
+    evaluate,
+    generate,
+    sample,
+    train,
+)
 from .model import Config, Model, rope
 from .run import Run
 from .weights import load_huggingface, save_huggingface

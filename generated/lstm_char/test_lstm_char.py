@@ -13,7 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, evaluate, generate, sample, train
+from . import (
+    data,
+    evaluate,
+    generate,
+    sample,
+    train,
+)
 from .model import Config, Model
 from .options import Options, parse_options
 from .run import Run, prepare

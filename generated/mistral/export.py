@@ -15,7 +15,7 @@ import io
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from itertools import islice
 from pathlib import Path
@@ -70,38 +70,45 @@ def config_there(config: Config) -> dict[str, Any]:
     }
 
 
-def shards_of(model: Model, dtype: torch.dtype | None, most: int) -> list[dict[str, int]]:
+def cast(
+    tensors: Iterable[tuple[str, Tensor]], dtype: torch.dtype | None
+) -> Iterator[tuple[str, Tensor]]:
+    """Copies, of floats in another type if one is asked for."""
+    for name, tensor in tensors:
+        kind = dtype if dtype and tensor.is_floating_point() else tensor.dtype
+        yield name, tensor.detach().to(kind, copy=True).contiguous()
+
+
+def sizes_of(tensors: Iterable[tuple[str, Tensor]]) -> list[tuple[str, int]]:
+    """The name of each tensor and its bytes."""
+    return [(name, tensor.nbytes) for name, tensor in tensors]
+
+
+def shards_of(sizes: Iterable[tuple[str, int]], most: int) -> list[dict[str, int]]:
     """The bytes of each tensor of each file, none of more than `most` if it holds several."""
     shards: list[dict[str, int]] = [{}]
-    for name, tensor in there(model):
-        size = tensor.numel() * kind_of(tensor, dtype).itemsize
+    for name, size in sizes:
         if shards[-1] and sum(shards[-1].values()) + size > most:
             shards.append({})
         shards[-1][name] = size
     return shards
 
 
-def kind_of(tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:
-    return dtype if dtype and tensor.is_floating_point() else tensor.dtype
-
-
-def write_weights(model: Model, to: Path, dtype: torch.dtype | None, most: int) -> list[str]:
+def write_weights(
+    tensors: Iterator[tuple[str, Tensor]],
+    shards: list[dict[str, int]],
+    to: Path,
+    said: dict[str, str],
+) -> list[str]:
     """Files of the weights, and model.safetensors.index.json where there are several.
 
-    No more of the weights than one file has are held twice.
+    Each file has `said` as its metadata. No more of the weights than one file has are held twice.
     """
-    with torch.device("meta"):  # where sizes cost nothing
-        shards = shards_of(Model(model.config), dtype, most)
     count = len(shards)
     names = [f"model-{n:05}-of-{count:05}.safetensors" for n in range(1, count + 1)]
     names = names if count > 1 else ["model.safetensors"]
-    tensors = there(model)
     for name, shard in zip(names, shards, strict=True):
-        kept = {
-            key: tensor.detach().to(kind_of(tensor, dtype), copy=True).contiguous()
-            for key, tensor in islice(tensors, len(shard))
-        }
-        write_tensors(to / name, kept, {"format": "pt"})
+        write_tensors(to / name, dict(islice(tensors, len(shard))), said)
     if count > 1:
         places = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
         total = sum(sum(shard.values()) for shard in shards)
@@ -263,10 +270,14 @@ def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) 
     fields = {
         **config_there(model.config),
         **special_tokens(folder, model.config.vocab_size),
-        "dtype": options.dtype or str(next(model.parameters()).dtype).removeprefix("torch."),
     }
-    write_json(to / "config.json", fields)
-    return write_weights(model, to, DTYPES.get(options.dtype), most)
+    dtype, said = DTYPES.get(options.dtype), {"format": "pt"}
+    with torch.device("meta"):  # where sizes cost nothing
+        sizes = sizes_of(cast(there(Model(model.config)), dtype))
+    tensors = cast(there(model), dtype)
+    kind = dtype or next(model.parameters()).dtype
+    write_json(to / "config.json", {**fields, "dtype": str(kind).removeprefix("torch.")})
+    return write_weights(tensors, shards_of(sizes, most), to, said)
 
 
 @command

@@ -29,8 +29,9 @@ from .chat import CONFIG, FILE, ChatTemplate, read_template
 from .checkpoint import folder_of
 from .data import Tokenizer
 from .detokenize import Detokenizer
+from .load import load
 from .process import HelpFormatter, command, leave
-from .sample import DTYPES, add_options, choice_of, find_tokenizer, load, parsed
+from .sample import DTYPES, add_options, choice_of, find_tokenizer, parsed
 from .slots import Request, Slots
 
 NAME = "mistral"

@@ -16,7 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, evaluate, generate, sample, train
+from . import (
+    attention,
+    evaluate,
+    generate,
+    sample,
+    train,
+)
 from .model import Config, Model, rope
 from .run import Run
 from .weights import load_huggingface, save_huggingface
@@ -83,6 +89,18 @@ def test_each_layer_sees_exactly_what_its_mask_shows() -> None:
             assert (gradient[0].abs().sum(-1) > 0).tolist() == visible[query]
 
 
+def interpreted(name: str) -> bool:
+    """Whether Triton interprets kernels here; if not, the tests of that name run where it does."""
+    if os.environ.get("TRITON_INTERPRET") == "1":  # it must be set before triton is imported
+        return True
+    command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", name]
+    done = subprocess.run(
+        command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    return False
+
+
 def on_kernels(run: Callable[[], list[Tensor]], wanted: bool) -> list[Tensor]:
     """What `run` gives with the Triton kernels (interpreted where there is no GPU), or without."""
     with pytest.MonkeyPatch.context() as patch:
@@ -92,12 +110,7 @@ def on_kernels(run: Callable[[], list[Tensor]], wanted: bool) -> list[Tensor]:
 
 @pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="triton is not installed")
 def test_kernels_compute_what_plain_pytorch_computes() -> None:
-    if os.environ.get("TRITON_INTERPRET") != "1":  # it must be set before triton is imported
-        command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "kernels_compute"]
-        done = subprocess.run(
-            command, env={**os.environ, "TRITON_INTERPRET": "1"}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout
+    if not interpreted("kernels_compute"):
         return
     torch.manual_seed(0)
     model = random_model().cpu()

@@ -8,9 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
 from .model import Config, Model
+
+
+class NothingDrawn(TorchFunctionMode):
+    """Normal numbers are not drawn: on the meta device that takes longer than reading weights."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        named = kwargs or {}
+        return named["tensor"] if func is nn.init.normal_ else func(*args, **named)
 
 
 def open_model(checkpoint: Path) -> Model:
@@ -19,9 +31,10 @@ def open_model(checkpoint: Path) -> Model:
     tensors, saved = read_checkpoint(checkpoint)
     check_kinds(saved["config"], asdict(Config()), checkpoint)
     said: dict[str, Any] = saved["config"]
-    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
+    said = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    config = Config(**said)
     try:
-        with torch.device("meta"):  # which takes no memory, whatever the sizes
+        with torch.device("meta"), NothingDrawn():  # which takes no memory, whatever the sizes
             model = Model(config)
             load_weights(model, tensors, checkpoint)
     except Exception as error:

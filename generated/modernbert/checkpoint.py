@@ -48,9 +48,9 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: Path) -> No
         if (dtype := saved[name].dtype) != tensor.dtype and not {dtype, tensor.dtype} <= {*FORMATS}:
             raise ValueError(f"{path} has {name} as {dtype}, the model as {tensor.dtype}")
     if all(tensor.is_meta for tensor in own.values()):
-        names = {id(tensor): name for name, tensor in own.items()}  # a tied one has two there
-        state = model.state_dict(keep_vars=True)
-        taken = {place: saved[names[id(tensor)]] for place, tensor in state.items()}
+        by_tensor = {id(tensor): saved[name] for name, tensor in own.items()}
+        state = model.state_dict(keep_vars=True)  # where tied tensors stand twice
+        taken = {name: by_tensor[id(tensor)] for name, tensor in state.items()}
         model.load_state_dict(taken, assign=True)
         return
     for name, tensor in own.items():

@@ -13,7 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import attention, data, evaluate, fill, train
+from . import (
+    attention,
+    data,
+    evaluate,
+    fill,
+    train,
+)
+from .load import load
 from .model import Config, FirstGlobalAttention, LaterLocalAttention, Model, rope
 from .run import Run
 from .weights import load_huggingface, save_huggingface
@@ -205,7 +212,7 @@ def test_a_trained_model_fills_masks(tmp_path: Path, capsys: pytest.CaptureFixtu
         (mask, rank) for mask in (1, 1, 2) for rank in (1, 2, 3)
     ]
     model, tokenizer = (
-        fill.load(tmp_path / "out", "cpu"),
+        load(tmp_path / "out", "cpu"),
         data.load_tokenizer(tmp_path / "out/tokenizer.json"),
     )
     mask = model.config.vocab_size - 1

@@ -153,6 +153,8 @@ def start_from(model: Model, config: Config, options: Options) -> None:
     saved = read_metadata(path)
     tell_config(saved["config"], asdict(config))
     files = stored_in(path, saved.get("tensors", {}))
+    if any(name.endswith(".codes") for name in files):
+        raise ValueError(f"{path} has weights of few bits: start from those it was made of")
     if any(name.endswith(ADDED) for name in files):
         raise ValueError(f"{path} holds what was added to weights: merge that first, by adapter.py")
     stored = {name[6:]: one for name, one in files.items() if name.startswith("model.")}

@@ -12,7 +12,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from . import data, evaluate, predict, train
+from . import (
+    data,
+    evaluate,
+    predict,
+    train,
+)
 from .model import Config, Model
 from .run import Run
 from .weights import load_torchvision, save_torchvision

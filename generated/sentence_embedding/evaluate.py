@@ -24,8 +24,9 @@ from torch import Tensor
 
 from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Pair, Tokenizer, encode, files_named, padded, read_data, read_rows
-from .embed import find_tokenizer, load
+from .embed import find_tokenizer
 from .figures import Figure, Figures, Found, lines_of, mean, write_json
+from .load import load
 from .model import Config, Model
 from .options import Options
 from .process import HelpFormatter, checked, command, leave

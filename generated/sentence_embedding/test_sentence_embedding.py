@@ -13,7 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, embed, train
+from . import (
+    data,
+    embed,
+    train,
+)
 from .model import Config, Model
 from .run import Run
 

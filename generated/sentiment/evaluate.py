@@ -20,9 +20,10 @@ import torch
 from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Row, Tokenizer, coded, files_named, read_data, read_rows, side_by_side
 from .figures import Found, lines_of, write_json
+from .load import load
 from .model import Config, Model
 from .options import Options
-from .predict import find_tokenizer, load, read_classes
+from .predict import find_tokenizer, read_classes
 from .process import HelpFormatter, checked, command, leave
 from .scores import of_one_class
 

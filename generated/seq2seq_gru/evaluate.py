@@ -22,12 +22,13 @@ from torch import Tensor
 
 from .checkpoint import check_data, check_kinds, folder_of, read_metadata
 from .data import Tokenizer, encode_pairs, length, padded, separator_id
+from .load import load
 from .metrics import bleu, chrf, error_rate
 from .model import Model
 from .options import Options
 from .pairs import Texts, digest_of_pairs, read_either, read_texts
 from .process import HelpFormatter, command, leave
-from .sample import add_options, answers, encode_sources, find_tokenizers, load, parsed
+from .sample import add_options, answers, encode_sources, find_tokenizers, parsed
 
 
 @torch.inference_mode()

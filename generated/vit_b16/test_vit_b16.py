@@ -13,7 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import data, evaluate, predict, train
+from . import (
+    data,
+    evaluate,
+    predict,
+    train,
+)
 from .model import Config, Model
 from .run import Run
 from .weights import load_huggingface, save_huggingface

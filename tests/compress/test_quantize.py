@@ -1,7 +1,8 @@
-"""Matrices of few bits beside float64, GPTQ and AWQ beside brute force, PyTorch's products pinned."""
+"""Matrices of few bits beside float64, GPTQ and AWQ beside brute force, PyTorch's own products."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -226,17 +227,15 @@ def test_outputs_change_less_than_by_the_nearest(
     linear, x = nn.Linear(128, 40), inputs_of(400, 128) * (1 + 20 * (torch.arange(128) % 16 == 0))
     with torch.no_grad():
         linear.weight.copy_(drawn(40, 128))
-    gram, wanted = x.T @ x, x.double() @ linear.weight.double().T
+    wanted = x.double() @ linear.weight.double().T
 
     def error(module: nn.Module) -> float:
         weight: Any = module.weight
         return ((x.double() @ weight.double().T - wanted).norm() / wanted.norm()).item()
 
     near = error(quantize.quantized(linear, "int4", group, symmetric, False))
-    if by == "gptq":
-        found = error(calibrate.by_gptq(linear, gram, group, symmetric))
-    else:
-        found = error(calibrate.by_awq(linear, gram, x.abs().sum(0), group, symmetric))
+    options = argparse.Namespace(group=group, symmetric=symmetric)
+    found = error(getattr(calibrate, f"by_{by}")(linear, calibrate.Seen.of(x), options))
     assert 0 < found < 0.9 * near
 
 

@@ -16,8 +16,16 @@ from codegen.plan import Plan
 from codegen.refine import prune_package
 from codegen.render import package_roots, render_package
 
-PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py")
-WHOLE = ("weights.py", "checkpoint.py", "digests.py", "process.py", "export.py", "modeling.py")
+PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py", "quantize.py")
+WHOLE = (
+    "weights.py",
+    "checkpoint.py",
+    "load.py",
+    "digests.py",
+    "process.py",
+    "export.py",
+    "modeling.py",
+)
 _numbers = itertools.count()
 
 
@@ -27,8 +35,11 @@ def package_of(
 ) -> Iterator[SimpleNamespace]:
     """The modules of a plan's package, written below a folder; all of it if `whole` is None."""
     name = f"exported_{next(_numbers)}"
+    roots = {
+        path: names for path, names in package_roots(plan).items() if path not in (whole or ())
+    }
     files = {
-        **prune_package(render_package(plan, only=PRUNED), package_roots(plan)),
+        **prune_package(render_package(plan, only=PRUNED), roots),
         **render_package(plan, only=whole),
     }
     (folder / name).mkdir(parents=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codegen.build.rendering import make_plan
+from codegen.plan.files import COMPRESS
 from codegen.plan.techniques import PLACES, PLACES_ELSEWHERE, TechniquePlan
 from codegen.project import Project, find_project
 from codegen.render import render_package
@@ -24,14 +25,15 @@ def marked_in(
         for place in places:
             indents = {"imports": 0, "functions": 0, "beside": 0, "batch": 8, "saved": 8}
             indents |= {"objective": 12, "loss": 12}
-            indent = indents.get(place, 4)
+            indent = 0 if place.endswith(("_imports", "_functions")) else indents.get(place, 4)
             text = f'{" " * indent}"{technique} {place}"\n'
             (folder / f"ours/{technique}_{place}.jinja").write_text(text)
         said[technique] = {place: f"{technique}_{place}.jinja" for place in places}
     plan = make_plan(ROOT / f"specs/{spec}.yaml", find_project(ROOT))
     project = Project(folder, folder, folder, templates=folder / "ours")
     techniques = tuple(TechniquePlan(name, parts) for name, parts in said.items())
-    texts = render_package(replace(plan, techniques=techniques), project, names)
+    files = (*plan.files, *COMPRESS)
+    texts = render_package(replace(plan, techniques=techniques, files=files), project, names)
     for name in names:
         ast.parse(texts[name])
     lines = (line.strip() for name in names for line in texts[name].splitlines())
@@ -47,9 +49,11 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
         "batch",
         "objective",
         "loss",
+        "gradients",
         "step",
         "measuring",
         "measured",
+        "reported",
         "ended",
     )
     assert sorted(order) == sorted(PLACES)
@@ -57,7 +61,8 @@ def test_each_place_takes_the_lines_of_every_technique_in_order(tmp_path: Path) 
 
 
 def test_so_does_each_place_of_other_files(tmp_path: Path) -> None:
-    names = ("checkpoint.py", "start.py", "weights.py", "test_llama.py")
+    beside = ("checkpoint.py", "load.py", "start.py", "weights.py", "export.py")
+    names = (*beside, "compress.py", "test_llama.py")
     found = marked_in("llama", names, PLACES_ELSEWHERE, tmp_path)
     assert found == [f"{n} {place}" for place in PLACES_ELSEWHERE for n in ("first", "second")]
 

@@ -10,6 +10,7 @@ from codegen.frozen import frozen
 from codegen.plan.kernels.attention_kernels import attention_kernels
 from codegen.plan.kernels.attention_variant import AttentionVariant, pieces
 from codegen.plan.kernels.kernel import Kernel
+from codegen.plan.kernels.quantized_kernels import QuantizedKernel, quantized_kernels
 from codegen.plan.kernels.row_kernels import (
     GLU_NAMES,
     GluKernel,
@@ -45,6 +46,7 @@ class KernelPlan:
     ropes: tuple[RopeKernel, ...] = ()
     glus: tuple[GluKernel, ...] = ()
     loss: LossKernel | None = None
+    quantized: tuple[QuantizedKernel, ...] = ()
     tiles: Mapping[str, Tiles] = field(default_factory=dict)
 
     @property
@@ -123,11 +125,21 @@ class KernelPlan:
     @property
     def operations(self) -> bool:
         """Whether some are not attention's."""
+        return self.computes or bool(self.quantized)
+
+    @property
+    def computes(self) -> bool:
+        """Whether some of them are the model's before its weights are quantised."""
         return bool(self.norms or self.ropes or self.glus or self.loss)
 
 
-def kernel_plan(network: TransformerNetwork, target: Target) -> KernelPlan | None:
-    """The kernels that a target is given: `auto` has those for what PyTorch lacks."""
+def kernel_plan(
+    network: TransformerNetwork, target: Target, *, quantized: bool = False
+) -> KernelPlan | None:
+    """The kernels that a target is given: `auto` has those for what PyTorch lacks.
+
+    `quantized`: the weights may become codes of 8 bits or of 4.
+    """
     targets = targets_of(target)
     if target.kernels == "none" or not targets:
         return None
@@ -138,6 +150,8 @@ def kernel_plan(network: TransformerNetwork, target: Target) -> KernelPlan | Non
     )
     if network.own_loss:
         plan = replace(plan, loss=_loss(network))
+    if quantized:
+        plan = replace(plan, quantized=(QuantizedKernel(8), QuantizedKernel(4)))
     if target.kernels == "all":
         plan = replace(plan, norms=_norms(network), ropes=_ropes(network), glus=_glus(network))
     return plan if plan.attentions or plan.operations else None
@@ -192,6 +206,8 @@ def _kernels(network: TransformerNetwork, plan: KernelPlan) -> Iterator[Kernel]:
         yield from rope_kernels(rope, whole[0].heads, whole[0].kv_heads, whole[0].head_dim)
     for glu in plan.glus:
         yield from glu_kernels(glu, [*whole, *network.layers][0].d_ff)
+    for product in plan.quantized:
+        yield from quantized_kernels(product, d_model)
     if plan.loss:
         yield from loss_kernels(plan.loss, vocab_size)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from codegen.plan.kernels.attention_variant import AttentionVariant
 from codegen.plan.kernels.kernel import Kernel, Tile
+from codegen.plan.kernels.quantized_kernels import KINDS, quantized_tile
 from codegen.plan.kernels.row_kernels import row_tile
 from codegen.plan.targets import candidates, read_target
 
@@ -86,6 +87,8 @@ def fixed_tiles(kernels: Sequence[Kernel]) -> dict[Kernel, Tile]:
             found[kernel] = Tile((("BLOCK_Q", 16),), 3, 4)
         elif kernel.kind == "attention_combine":
             found[kernel] = Tile((), 3, 4)
+        elif kernel.kind in KINDS:
+            found[kernel] = replace(quantized_tile(kernel), sizes=())  # the kernel's constants
         elif kernel.kind not in (*TILED, *BLOCK_TILED):
             found[kernel] = row_tile(kernel)
     return found

@@ -115,6 +115,7 @@ class RecurrentNetwork:
     rereads: tuple[Read, ...] = ()
     decodes: bool = True
     takes_back: str = "never"
+    decoding_error: str = "1e-4"
     cache_room: str = "recurrent/forget.py.jinja"
     past_recall: str = ""
     bounded: bool = False

@@ -16,6 +16,8 @@ TECHNIQUES = {  # by the field of `train` that asks for it: where the function o
     "adversarial": "codegen.plan.techniques.adversarial",
     "ema": "codegen.plan.techniques.ema",
     "distill": "codegen.plan.techniques.distill",
+    "factor": "codegen.plan.techniques.factor",
+    "prune": "codegen.plan.techniques.prune",
     "quantize": "codegen.plan.techniques.quantize",
 }
 

@@ -12,8 +12,10 @@ from codegen.spec.techniques.quantize import Quantization
 
 FOLDER = "techniques/quantize"
 PLACES = (
+    "starts",
     *("shaped_imports", "shaped", "used_imports", "used"),
     *("compress_imports", "compress_says", "compress_options", "compressed", "swept"),
+    *("export_imports", "export_options", "exported", "export_written"),
 )
 
 
@@ -42,6 +44,12 @@ def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
             FilePlan("calibrate.py", f"{FOLDER}/calibrate.py.jinja", roots=()),
             *((FilePlan("aware.py", f"{FOLDER}/aware.py.jinja", roots=()),) if said.aware else ()),
             *(whole_numbers() if spec.family == "network" else ()),
+            FilePlan(
+                "export_quantized.py",
+                f"{FOLDER}/export_quantized.py.jinja",
+                roots=(),
+                beside="export.py",
+            ),
         ),
         tests=(f"{FOLDER}/tests.py.jinja",),
         weights=said.weights,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from codegen.frozen import frozen
 from codegen.plan.files import FilePlan
 from codegen.plan.tasks.task import OptionPlan
+from codegen.spec.yaml.source import Key
 
 PLACES = (
     "imports",  # of train.py
@@ -19,7 +20,9 @@ PLACES = (
     "batch",  # on the device, before the objective reads it
     "objective",  # of one batch, in place of the task's own
     "loss",  # of one batch, before its gradients
+    "gradients",  # of a step are there, and the optimizers have not read them
     "step",  # the optimizers have moved the weights
+    "reported",  # figures of a log line
     "measuring",  # the model is about to be evaluated
     "measured",  # it is, and its weights are kept if they are the best
     "written",  # a run's folder is there, with all of its data that users of the model need
@@ -28,20 +31,26 @@ PLACES = (
     "ended",  # the last step is done
 )
 PLACES_ELSEWHERE = (  # of other files than train.py and run.py
+    "shaped_imports",  # of checkpoint.py
+    "shaped",  # of checkpoint.py: before tensors are put into a model
     "read_back",  # of checkpoint.py: all tensors of a file are read
     "beside",  # of checkpoint.py: functions
+    "used_imports",  # of load.py
+    "used",  # of load.py: a model is on the device on which it is used
+    "starts",  # of start.py: the metadata of weights that a run starts from are read
     "started",  # of start.py: the weights that a run starts from are read
     "read_there",  # of weights.py: another library's weights are in the model
     "written_there",  # of weights.py: before they are written for it
-    "shaped_imports",  # of checkpoint.py
-    "shaped",  # of checkpoint.py: before tensors are put into a model
-    "used_imports",  # of load.py
-    "used",  # of load.py: a model is on the device on which it is used
-    "compress_imports",  # of compress.py, which makes a trained model smaller
-    "compress_says",  # of compress.py: commands
-    "compress_options",  # of compress.py
+    "export_imports",  # of export.py
+    "export_options",  # of export.py
+    "export_written",  # of export.py: before tensors are written, which a technique may replace
+    "exported",  # of export.py: a model is there, and nothing is written
+    "compress_says",  # of compress.py, which makes a trained model smaller: commands
+    "compress_imports",  # of compress.py
+    "compress_functions",  # of compress.py, that what is `compressed` calls
     "compressed",  # of compress.py: a model is there, and what is `done` to it is noted
     "swept",  # of compress.py: names and options of what a sweep tries
+    "compress_options",  # of compress.py
     "random",  # of the tests: all weights of a model are drawn
 )
 
@@ -58,7 +67,9 @@ class TechniquePlan:
     draws: bool = True
     drawn: tuple[str, ...] = ()
     options: tuple[OptionPlan, ...] = ()  # of the training script
+    figures: tuple[tuple[str, str], ...] = ()  # that are logged: names, with their format
     files: tuple[FilePlan, ...] = ()  # beside the frame's
     tests: tuple[str, ...] = ()  # templates of what the package promises of it
     alone: bool = False  # whether one process has to train alone
+    named: tuple[tuple[Key, str], ...] = ()  # patterns of parameters' names; where they are said
     averages: bool = False  # whether it holds all weights once more

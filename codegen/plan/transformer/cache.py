@@ -21,9 +21,10 @@ class CachePlan:
     latents: bool  # keeps latents, of which keys and values are made
     only_latents: bool  # no layer keeps anything else
     own_values: bool  # has to be told how wide values are
+    rounded: bool  # keeps whole numbers and their scales
 
 
-def cache_plan(mixers: Sequence[Mixer]) -> CachePlan:
+def cache_plan(mixers: Sequence[Mixer], *, rounded: bool) -> CachePlan:
     """The cache of layers with such mixers."""
     attentions = [mixer for mixer in mixers if isinstance(mixer, AttentionPlan)]
     return CachePlan(
@@ -35,4 +36,5 @@ def cache_plan(mixers: Sequence[Mixer]) -> CachePlan:
         latents=any(a.latent for a in attentions),
         only_latents=all(a.latent for a in attentions),
         own_values=any(a.own_values and not a.latent for a in attentions),
+        rounded=rounded,
     )

@@ -6,7 +6,10 @@ from collections import Counter
 
 from codegen.plan.plan import BFLOAT16, Cost
 from codegen.plan.tables import Parameter
+from codegen.plan.transformer.attention_plan import AttentionPlan
+from codegen.plan.transformer.block_plan import Mixer
 from codegen.plan.transformer.image import ImagePlan
+from codegen.plan.transformer.layer_plan import LayerPlan
 from codegen.plan.transformer.network import TransformerNetwork
 from codegen.plan.transformer.sublayers import kind_of
 from codegen.spec.transformer.resolve import output_width
@@ -24,7 +27,7 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Co
     length = network.context_length
     forward = forward_flops(network, model, length)
     cache = sum(
-        kind_of(sublayer.plan).kept(sublayer.plan, layer, length)
+        kept_bytes(network, sublayer.plan, layer, length)
         for layer in network.layers
         for sublayer in network.block_of(layer).sublayers
     )
@@ -34,9 +37,18 @@ def transformer_cost(network: TransformerNetwork, model: TransformerModel) -> Co
         active_parameters=active,
         flops_train=training_flops(network, model, length),
         trained_parameters=trained if trained < count else 0,
-        kv_cache_bytes=BFLOAT16 * cache,
+        kv_cache_bytes=cache,
         unit="image" if network.image else "token",
     )
+
+
+def kept_bytes(network: TransformerNetwork, plan: Mixer, layer: LayerPlan, length: int) -> int:
+    """What decoding keeps of a layer: numbers of bfloat16, or whole ones with such scales."""
+    numbers = kind_of(plan).kept(plan, layer, length)
+    if not (network.rounded_cache and isinstance(plan, AttentionPlan)):
+        return BFLOAT16 * numbers
+    heads = layer.kv_heads * (layer.head_dim + layer.value_dim)
+    return numbers + BFLOAT16 * 2 * layer.kv_heads * numbers // heads
 
 
 def forward_flops(network: TransformerNetwork, model: TransformerModel, length: int) -> int:

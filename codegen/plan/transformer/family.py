@@ -48,7 +48,8 @@ def lower_transformer(loaded: LoadedSpec) -> Plan:
         said = spec.model_dump(mode="json", exclude_unset=True)
         checkpoint = replace(checkpoint, said=json.dumps(said))
     network = finetuned(network, loaded)
-    kernels = with_own_tiles(kernel_plan(network, spec.target), loaded)
+    quantized = spec.train.quantize is not None
+    kernels = with_own_tiles(kernel_plan(network, spec.target, quantized=quantized), loaded)
     if kernels and kernels.operations:
         network = replace(network, operations=kernels.operation_names)
     own = getattr(spec.data, "context_length", None)  # of tasks of text
@@ -73,7 +74,9 @@ def _network(spec: TransformerSpec) -> TransformerNetwork:
     else:
         packs = isinstance(spec.data, ChatData) and spec.data.packing
         network = lower_network(packed(spec.model) if packs else spec.model, spec.task)
-        network = replace(network, packed=packs)
+        said = spec.train.quantize
+        rounded = said is not None and said.cache == "int8"
+        network = replace(network, packed=packs, rounded_cache=rounded)
     return recomputed(network) if spec.train.gradient_checkpointing else network
 
 

@@ -73,6 +73,7 @@ class TransformerNetwork:
     operations: tuple[str, ...] = ()  # of ours that stand for PyTorch's, in ops.py
     recomputed: bool = False  # whether gradients make blocks' activations again
     finetune: FinetunePlan | None = None  # what of it is trained, if not all
+    rounded_cache: bool = False  # whether decoding keeps keys and values as whole numbers
     packed: bool = False  # whether training has several texts in a row; else each is one
 
     @property
@@ -163,7 +164,12 @@ class TransformerNetwork:
     @property
     def cache(self) -> CachePlan:
         """What decoding keeps of each layer."""
-        return cache_plan(self.mixers)
+        return cache_plan(self.mixers, rounded=self.rounded_cache)
+
+    @property
+    def decoding_error(self) -> str:
+        """How far decoding with a cache may be from a full forward, in tests; relative, too."""
+        return "5e-2" if self.rounded_cache else "1e-4"
 
     @property
     def takes_back(self) -> str:

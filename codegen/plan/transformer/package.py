@@ -42,6 +42,7 @@ def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[
         yield f"{folder}/recomputed.py.jinja"
     if network.image:
         yield f"{folder}/patches.py.jinja"
+        yield from _tests_of_kernels(network, kernels)
         return
     if network.functions:
         yield f"{folder}/tiles.py.jinja"
@@ -65,5 +66,17 @@ def _tests(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[
             yield f"{folder}/router_loss.py.jinja"
     if (network.router_losses or network.corrected) and not network.drops:
         yield f"{folder}/accumulation.py.jinja"
-    if network.decodes and kernels:
+    yield from _tests_of_kernels(network, kernels)
+
+
+def _tests_of_kernels(network: TransformerNetwork, kernels: KernelPlan | None) -> Iterator[str]:
+    folder = "transformer/tests"
+    if kernels is None:
+        return
+    compared = network.decodes and (kernels.attentions or kernels.computes)
+    if compared or kernels.quantized:
+        yield f"{folder}/interpreted.py.jinja"
+    if compared:
         yield f"{folder}/kernels.py.jinja"
+    if kernels.quantized:
+        yield f"{folder}/quantized_kernels.py.jinja"

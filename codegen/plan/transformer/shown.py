@@ -100,6 +100,6 @@ def _mixer_rows(plan: Plan, net: TransformerNetwork) -> Iterator[tuple[str, ...]
         if function:
             cpu = f"tiles of {plan.cpu_tile}, over PyTorch's attention"
             gpu = cpu
-            if plan.kernels:
+            if plan.kernels and plan.kernels.variant_of(function):
                 gpu = f"Triton for {', '.join(plan.kernels.targets)}"
         yield kinds, cpu, gpu, keeps

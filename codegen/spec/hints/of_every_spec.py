@@ -77,6 +77,8 @@ OF_EVERY_SPEC = Synonyms(
         "train.label_smoothing": "smoothing label_smoothing_factor",
         "train.ema": "use_ema model_ema",
         "train.ema.decay": "ema_decay model_ema_decay",
+        "train.prune": "pruning sparsity sparsify",
+        "train.prune.amount": "final_sparsity target_sparsity",
         "train.augment": "augmentation augmentations transforms data_augmentation aug",
         "checkpoint.huggingface": "hf hf_model pretrained pretrained_model hub",
     },

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from codegen.spec.fields import Vocabulary
 from codegen.spec.mistake import Mistake
+from codegen.spec.owned import Only
+from codegen.spec.tasks.decoders import DECODERS
 
 Patterns = Annotated[list[str], Field(max_length=100)]
 
@@ -35,6 +37,11 @@ class Quantization(Vocabulary):
         "layers with a scale for each row (`dynamic`), or of a network's convolutions and linear "
         "layers in ranges that are found in rows of training (`static`)",
     )
+    cache: Annotated[Literal["none", "int8"], Only(*DECODERS)] = Field(
+        "none",
+        description="what decoding keeps of keys and values: numbers as they are, or (`int8`) "
+        "whole ones with a scale for each head and position; of every model of the package",
+    )
     skip: Patterns = Field(
         [], description="modules that stay as they are: names, or their ends, such as `head`"
     )
@@ -58,6 +65,9 @@ def check_quantize(spec: Any) -> Iterator[Mistake]:
     train, place = spec.train, ("train", "quantize")
     if train.quantize:
         yield from _check_activations(spec.family, train.quantize, place)
+    if train.quantize and train.quantize.cache != "none" and spec.family != "transformer":
+        message = f"models of the family `{spec.family}` keep no keys and values"
+        yield Mistake((*place, "cache"), message, "drop `cache`")
     finetune = getattr(train, "finetune", None)
     if train.quantize and finetune is not None and finetune.method != "full":
         message = "what is added to frozen weights has no place in quantised ones"

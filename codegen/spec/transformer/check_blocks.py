@@ -10,6 +10,7 @@ from codegen.spec.masks.reach import form, plain, shows_the_future, window_of
 from codegen.spec.masks.tree import Mask, parse_mask
 from codegen.spec.mistake import Mistake
 from codegen.spec.tasks.decoders import DECODERS
+from codegen.spec.transformer.check_cache import check_cache
 from codegen.spec.transformer.check_kv_of import check_kv_of
 from codegen.spec.transformer.check_latent import check_differential, check_latent, check_values
 from codegen.spec.transformer.check_mixers import check_mixers
@@ -50,6 +51,7 @@ def check_blocks(spec: TransformerSpec) -> Iterator[Mistake]:
     attended = attending(kinds)
     yield from _check_masks(attended)
     yield from check_kv_of(model, attended)
+    yield from check_cache(spec, attended)
     yield from check_ropes(model, attended)
     yield from check_gains(model, kinds)
     yield from check_shared_scores(attended)
