@@ -11,12 +11,14 @@ class FilePlan:
 
     `roots` are the names that users call: definitions that none of them (and none of the
     package's other files) reaches are dropped. None: everything stays. `beside`: a file without
-    which this one is not there either.
+    which this one is not there either; `use`: a kind of modules, such as nn.Conv2d, of which a
+    network has to have some.
     """
 
     path: str
     template: str
     roots: tuple[str, ...] | None = None
+    use: str = ""
     beside: str = ""
 
 

@@ -85,7 +85,7 @@ def whole_plan(
         files=package_files(
             spec.name,
             files,
-            all_files(task, techniques),
+            tuple(file for file in all_files(task, techniques) if of_use(file, network)),
             muon=train.optimizer.kind == "muon",
             weights=(NAMED_WEIGHTS if named else WEIGHTS) if with_checkpoint else None,
             writes=task.name in DECODERS,
@@ -105,6 +105,12 @@ def all_files(task: TaskPlan, techniques: tuple[TechniquePlan, ...]) -> tuple[Fi
     own = (*task.files, *(file for technique in techniques for file in technique.files))
     smaller = any("compressed" in technique.parts for technique in techniques)
     return tuple({file.path: file for file in (*own, *(COMPRESS if smaller else ()))}.values())
+
+
+def of_use(file: FilePlan, network: Network) -> bool:
+    """Whether a network has what a file is for."""
+    filling = getattr(network, "filling", None)
+    return not file.use or (filling is not None and file.use in filling.sums)
 
 
 def cpu_tile() -> int:

@@ -31,10 +31,11 @@ class Quantization(Vocabulary):
         "what is computed from inputs of training: by the errors of those before "
         "(`gptq`, arXiv:2210.17323), or by scales of inputs (`awq`, arXiv:2306.00978)",
     )
-    activations: Literal["none", "dynamic"] = Field(
+    activations: Literal["none", "dynamic", "static"] = Field(
         "none",
-        description="what `int8` multiplies: numbers as they are, or (`dynamic`) whole ones, too, "
-        "with a scale for each row",
+        description="what `int8` multiplies: numbers as they are, or whole ones, too, of linear "
+        "layers with a scale for each row (`dynamic`), or of a network's convolutions and linear "
+        "layers in ranges that are found in rows of training (`static`)",
     )
     cache: Annotated[Literal["none", "int8"], Only(*DECODERS)] = Field(
         "none",
@@ -43,6 +44,11 @@ class Quantization(Vocabulary):
     )
     skip: Patterns = Field(
         [], description="modules that stay as they are: names, or their ends, such as `head`"
+    )
+    aware: bool = Field(
+        False,
+        description="training rounds as the compressed model will, with gradients as if it didn't "
+        "(arXiv:1712.05877), and finds the ranges of `static`",
     )
 
 
@@ -55,8 +61,10 @@ Quantized = Annotated[Quantization, BeforeValidator(_weights_only)]
 
 
 def check_quantize(spec: Any) -> Iterator[Mistake]:
-    """What is added to frozen weights is merged into them first."""
+    """Static ranges are of plain networks; what is added to frozen weights is merged first."""
     train, place = spec.train, ("train", "quantize")
+    if train.quantize:
+        yield from _check_activations(spec.family, train.quantize, place)
     if train.quantize and train.quantize.cache != "none" and spec.family != "transformer":
         message = f"models of the family `{spec.family}` keep no keys and values"
         yield Mistake((*place, "cache"), message, "drop `cache`")
@@ -64,3 +72,18 @@ def check_quantize(spec: Any) -> Iterator[Mistake]:
     if train.quantize and finetune is not None and finetune.method != "full":
         message = "what is added to frozen weights has no place in quantised ones"
         yield Mistake(place, message, "drop `finetune`, and compress what adapter.py has merged")
+
+
+def _check_activations(
+    family: str, said: Quantization, place: tuple[str, ...]
+) -> Iterator[Mistake]:
+    where = (*place, "activations")
+    if said.activations == "static" and family != "network":
+        message = f"inputs have ranges of their own in each row of a {family}"
+        yield Mistake(where, message, "say `dynamic`; `static` is for `family: network`")
+    if said.activations != "none" and said.weights == "int4":
+        message = "`int4` multiplies inputs as they are"
+        yield Mistake(where, message, "drop `activations`, or say `weights: int8`")
+    if said.aware and "by" in said.model_fields_set and said.by != "nearest":
+        message = "a model that was trained to round to the nearest numbers takes no others"
+        yield Mistake((*place, "by"), message, "drop `by`, or `aware`")
