@@ -40,7 +40,7 @@ def import_package(folder: Path, spec: dict[str, object], *modules: str) -> list
 
 
 # kernels.py is for GPUs
-MODEL_FILES = ("model.py", "attention.py", "ops.py", "blocks.py", "quantize.py")
+MODEL_FILES = ("model.py", "attention.py", "ops.py", "blocks.py", "quantize.py", "codes.py")
 TRAIN_FILES = (
     "train.py",
     "run.py",

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from .codes import nearest, paired, scales_of, valued
 from .model import Model
-from .quantize import Int4Linear, matrices, nearest, paired, quantized, scales_of, valued
+from .quantize import Int4Linear, matrices, quantized
 from .runs import Seen, met_by, rows_of, run_of
 
 COLUMNS = 128  # whose errors are handed on together

@@ -54,7 +54,7 @@ def settings() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "int8", {"to": "int8", "dynamic": False}
     yield "int8_dynamic", {"to": "int8", "dynamic": True}
     for by in ("nearest", "awq", "gptq"):
-        yield f"int4_{by}", {"to": "int4", "by": by}
+        yield f"int4_{by}", {"to": "int4", "by": by, "dynamic": False}
 
 
 def swept(options: argparse.Namespace) -> Iterator[Path]:

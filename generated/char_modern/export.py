@@ -36,7 +36,14 @@ COMPANIONS = (  # of files beside a checkpoint that belong to the model, up to t
     "generation_config",
 )
 MODELING = "modeling_char_modern.py"
-CODE = ("model.py", "attention.py", "ops.py", "kernels.py", "quantize.py")  # those that there are
+CODE = (
+    "model.py",
+    "attention.py",
+    "ops.py",
+    "kernels.py",
+    "quantize.py",
+    "codes.py",
+)  # those that there are
 OWN = (
     *("config.json", "model.safetensors.index.json"),
     *("model.pt2", "model.onnx", "model.onnx.data"),
@@ -276,7 +283,8 @@ def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) 
     tensors = cast(there(model), dtype)
     if quantized_in(model):
         raise ValueError("its matrices are of few bits, and model.py's are not: give --dequantize")
-    kind = dtype or next(model.parameters()).dtype
+    own = (t.dtype for t in model.state_dict().values() if t.is_floating_point())
+    kind = dtype or next(own)
     write_json(to / "config.json", {**fields, "dtype": str(kind).removeprefix("torch.")})
     shutil.copyfile(Path(__file__).with_name("modeling.py"), to / MODELING)
     for path in map(Path(__file__).with_name, CODE):

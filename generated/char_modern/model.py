@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .quantize import linear
+from .quantize import like, linear
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the positions' angles
 LOSS_CHUNK = 8192  # tokens whose logits exist at one time
@@ -111,7 +111,7 @@ class Attention(nn.Module):
         return self.o_proj(y.transpose(1, 2).reshape(batch, time, -1))  # (B, T, C)
 
     def new_cache(self, batch: int, length: int) -> LayerCache:
-        return LayerCache(batch, self.heads, length, self.head_dim, self.q_proj.weight)
+        return LayerCache(batch, self.heads, length, self.head_dim, like(self.q_proj))
 
 
 class MLP(nn.Module):
@@ -317,7 +317,7 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
-        positions = torch.arange(length, device=next(self.parameters()).device)
+        positions = torch.arange(length, device=like(self.token_embedding).device)
         layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
         return Cache(layers, batch, length, rope(self.config, positions))
 

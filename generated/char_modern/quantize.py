@@ -1,80 +1,34 @@
 # Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
-"""Weights of few bits: modules with whole numbers and their scales in the place of a matrix.
-
-Scales are numbers of bfloat16, so that each type of floats has them exactly. On a CPU few rows at
-once go through PyTorch's products with whole numbers, which read less memory than others would;
-they take inputs in bfloat16.
-"""
+"""Weights of few bits: modules with whole numbers and their scales in the place of a matrix."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ROWS = 32  # up to which a CPU's products with whole numbers are faster than those with their floats
+from .codes import (
+    aligned,
+    in_order,
+    int4_packed,
+    int8_packed,
+    int8_product,
+    nearest,
+    packs_int4,
+    packs_int8,
+    paired,
+    scales_of,
+    to_int8,
+    unpaired,
+    valued,
+    whole_product,
+)
+
 KINDS = ("int8", "int4")
-# ---- whole numbers and their scales ----
-
-
-def to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Whole numbers from -127 to 127 (outputs, inputs), and a scale for each row (outputs,)."""
-    weight = weight.float()
-    scale = (weight.abs().amax(1) / 127).clamp_min(1e-12).bfloat16()
-    codes = (weight / scale.float()[:, None]).round().clamp(-127, 127)
-    return codes.to(torch.int8), scale
-
-
-def scales_of(weight: Tensor, group: int, symmetric: bool) -> Tensor:
-    """A scale and an offset for each group of inputs of an output. (groups, outputs, 2)
-
-    A code c from 0 to 15 is the number scale * (c - 8) + offset.
-    """
-    parts = torch.unflatten(weight.float(), 1, (-1, group))
-    if symmetric:
-        scale = parts.abs().amax(2) / 7
-        offset = torch.zeros_like(scale)
-    else:
-        low, high = parts.amin(2), parts.amax(2)
-        scale = (high - low) / 15
-        offset = low + 8 * scale
-    both = torch.stack((scale.clamp_min(1e-12), offset), dim=-1)
-    return both.transpose(0, 1).contiguous().bfloat16()
-
-
-def nearest(weight: Tensor, scales: Tensor) -> Tensor:
-    """The code from 0 to 15 that is nearest to each weight. (outputs, inputs)"""
-    scale, offset = spread(scales, weight.size(1))
-    return ((weight - offset) / scale).round().add(8).clamp(0, 15)
-
-
-def spread(scales: Tensor, inputs: int) -> tuple[Tensor, Tensor]:
-    """Scale and offset of each weight, both (outputs, inputs)."""
-    each = scales.float().repeat_interleave(inputs // len(scales), dim=0)
-    return each[..., 0].T, each[..., 1].T
-
-
-def valued(codes: Tensor, scales: Tensor) -> Tensor:
-    """The numbers of codes from 0 to 15. (outputs, inputs)"""
-    scale, offset = spread(scales, codes.size(1))
-    return scale * (codes.float() - 8) + offset
-
-
-def paired(codes: Tensor) -> Tensor:
-    """Two codes in a byte, the first in its low half. (outputs, inputs / 2)"""
-    codes = codes.to(torch.uint8)
-    return codes[:, ::2] | codes[:, 1::2] << 4
-
-
-def unpaired(codes: Tensor) -> Tensor:
-    """Each byte's two codes. (outputs, inputs)"""
-    return torch.stack((codes & 15, codes >> 4), dim=-1).flatten(1)
-
-
 # ---- modules ----
 
 
@@ -103,18 +57,18 @@ class Int8Linear(Quantized):
         self.register_buffer("codes", codes)  # int8 (outputs, inputs)
         self.register_buffer("scale", scale)  # (outputs,)
         self.bias = bias
-        self.ready = False
+        self.packed: tuple[Tensor, Tensor] | None = None
 
     @property
     def weight(self) -> Tensor:
         return self.codes.type_as(self.scale) * self.scale[:, None]
 
     def product(self, x: Tensor) -> Tensor:
-        return int8_product(x, self.codes, self.scale, self.ready)
+        return int8_product(x, self.codes, self.scale, self.packed)
 
     def pack(self) -> None:
-        """For use alone: what is packed can't be saved."""
-        self.codes, self.ready = aligned(self.codes)
+        if packed := aligned(self.codes, self.scale):
+            self.codes, self.packed = packed[0], packed
 
 
 class DynamicInt8Linear(Int8Linear):
@@ -123,7 +77,13 @@ class DynamicInt8Linear(Int8Linear):
     def __init__(self, codes: Tensor, scale: Tensor, bias: nn.Parameter | None = None) -> None:
         super().__init__(codes, scale, bias)
         self.register_buffer("dynamic", scale.new_ones(()))  # by which a checkpoint says so
-        self.packed: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        if self.packed is None:
+            return super().weight
+        inputs = torch.eye(self.codes.size(1))  # of which the rounding changes nothing
+        return self.product(inputs).T.type_as(self.scale)
 
     def product(self, x: Tensor) -> Tensor:
         size = x.abs().amax(1, keepdim=True).float().clamp_min(1e-12)
@@ -204,7 +164,7 @@ class Int8Embedding(nn.Module):
         super().__init__()
         self.register_buffer("codes", codes)  # int8 (rows, width)
         self.register_buffer("scale", scale)  # (rows,)
-        self.ready = False
+        self.packed: tuple[Tensor, Tensor] | None = None
 
     @property
     def weight(self) -> Tensor:
@@ -215,10 +175,11 @@ class Int8Embedding(nn.Module):
 
     def product(self, x: Tensor) -> Tensor:
         """Of rows (rows, width) with those of the table. (rows, its rows)"""
-        return int8_product(x, self.codes, self.scale, self.ready)
+        return int8_product(x, self.codes, self.scale, self.packed)
 
     def pack(self) -> None:
-        self.codes, self.ready = aligned(self.codes)
+        if packed := aligned(self.codes, self.scale):
+            self.codes, self.packed = packed[0], packed
 
 
 def linear(x: Tensor, module: nn.Module, bias: Tensor | None = None) -> Tensor:
@@ -233,72 +194,27 @@ def linear(x: Tensor, module: nn.Module, bias: Tensor | None = None) -> Tensor:
     return y if bias is None else y + bias
 
 
-# ---- products ----
-
-
-def int8_product(x: Tensor, codes: Tensor, scale: Tensor, ready: bool) -> Tensor:
-    """x (rows, inputs) with W = scale * codes (outputs, inputs). (rows, outputs)"""
-    if x.device.type != "cpu":
-        return F.linear(x, codes.type_as(x)) * scale.type_as(x)
-    rows, scale = x.bfloat16(), scale.bfloat16()
-    if ready and len(x) <= ROWS:
-        return torch._weight_int8pack_mm(rows, codes, scale).type_as(x)
-    return (F.linear(rows, codes.bfloat16()) * scale).type_as(x)
-
-
-def aligned(codes: Tensor) -> tuple[Tensor, bool]:
-    """Codes as a CPU's product reads them, and whether it can: 16 at once, from such addresses."""
-    known = codes.device.type == "cpu" and hasattr(torch, "_weight_int8pack_mm")
-    if not known or codes.size(1) % 16:
-        return codes, False
-    return (codes if codes.data_ptr() % 16 == 0 else codes.clone()), True
-
-
-def packs_int8(codes: Tensor) -> bool:
-    """Whether there is a product for whole numbers in the order of this device."""
-    name = "fbgemm_linear_int8_weight_fp32_activation"
-    engines = torch.backends.quantized.supported_engines
-    return codes.device.type == "cpu" and hasattr(torch, name) and "fbgemm" in engines
-
-
-def int8_packed(x: Tensor, codes: Tensor, packed: Tensor, sums: Tensor) -> Tensor:
-    """Of rows from -1 to 1 (rows, inputs), which are rounded in it; `sums` are of codes' rows."""
-    none = x.new_zeros(len(codes))
-    return torch.fbgemm_linear_int8_weight_fp32_activation(x, codes, packed, sums, 1.0, 0, none)
-
-
-def whole_product(x: Tensor, codes: Tensor) -> Tensor:
-    """Sums of products of whole numbers (rows, inputs) and (outputs, inputs). (rows, outputs)"""
-    if x.device.type == "cpu" and hasattr(torch, "_int_mm"):
-        return torch._int_mm(x, codes.T)
-    return F.linear(x.double(), codes.double())  # which has all sums exactly
-
-
-def packs_int4(codes: Tensor, group: int) -> bool:
-    """Whether there is a product for codes in the order of this device."""
-    known = hasattr(torch.ops.aten, "_weight_int4pack_mm_for_cpu")
-    fits = len(codes) % 16 == 0 and group in (32, 64, 128, 256)
-    return known and fits and codes.device.type == "cpu"
-
-
-def in_order(codes: Tensor) -> Tensor:
-    """Codes (outputs, inputs) in the order in which a CPU's products read them."""
-    packed: Tensor = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes.int(), 2)
-    return packed
-
-
-def int4_packed(x: Tensor, codes: Tensor, scales: Tensor, group: int) -> Tensor:
-    y: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(x.contiguous(), codes, group, scales)
-    return y
+def like(module: nn.Module) -> Tensor:
+    """A tensor of the type, and on the device, of what a module computes."""
+    if isinstance(module, Int4Linear):
+        return module.scales
+    if isinstance(module, Int8Linear | Int8Embedding):
+        return module.scale
+    assert isinstance(module.weight, Tensor)
+    return module.weight
 
 
 # ---- of a whole model ----
 
 
-def matrices(model: nn.Module, skip: Iterable[str] = ()) -> Iterator[tuple[str, nn.Module]]:
+def matrices(
+    model: nn.Module,
+    skip: Sequence[str] = (),
+    kinds: tuple[type[nn.Module], ...] = (nn.Linear, nn.Embedding),
+) -> Iterator[tuple[str, nn.Module]]:
     """The modules that have a matrix and nothing else, by name, but for those to skip."""
     for name, module in model.named_modules():
-        if type(module) in (nn.Linear, nn.Embedding) and not skipped(name, skip):
+        if type(module) in kinds and not skipped(name, skip):
             yield name, module
 
 

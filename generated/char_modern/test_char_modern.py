@@ -234,7 +234,9 @@ def test_a_trained_model_is_evaluated_as_in_training(
 def few_bits(model: Model, kind: str) -> Model:
     """The same with its matrices in few bits."""
     for name, module in [*quantize.matrices(model)]:
-        model.set_submodule(name, quantize.quantized(module, kind, 32, False, False))
+        dynamic = kind == "dynamic"
+        bits = "int8" if dynamic else kind
+        model.set_submodule(name, quantize.quantized(module, bits, 32, False, dynamic))
     return model.float()
 
 
@@ -247,7 +249,7 @@ def with_its_numbers(model: Model, small: Model) -> Model:
     return model
 
 
-@pytest.mark.parametrize("kind", ["int8", "int4"])
+@pytest.mark.parametrize("kind", ["int8", "int4", "dynamic"])
 @torch.no_grad()
 def test_a_model_of_few_bits_computes_what_its_numbers_say(kind: str) -> None:
     inputs = random_inputs(8)
@@ -259,7 +261,7 @@ def test_a_model_of_few_bits_computes_what_its_numbers_say(kind: str) -> None:
         if packed:
             quantize.pack(small)
         error = (small(**inputs) - wanted).norm() / wanted.norm()
-        assert error < 0.05, packed  # inputs of matrices are bfloat16 on a CPU
+        assert error < 0.05, packed  # on a CPU inputs of matrices are bfloat16, or of eight bits
 
 
 def test_a_checkpoint_of_few_bits_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def measure(model: Model, examples: Examples, run: Options) -> Figures:
     """What a trained token costs, by the losses of each row."""
     losses: list[float] = []
     counts: list[int] = []
-    device = next(model.parameters()).device
+    device = next(iter(model.state_dict().values())).device
     for rows in np.array_split(np.arange(len(examples)), -(-len(examples) // run.batch)):
         batch = batch_of(examples, rows, run.context_length).to(device)
         each = model(

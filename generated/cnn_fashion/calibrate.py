@@ -14,8 +14,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from .codes import nearest, paired, scales_of, valued
+from .convolutions import PLAIN, int8_conv, is_plain
 from .model import Model
-from .quantize import Int4Linear, matrices, nearest, paired, quantized, scales_of, valued
+from .quantize import Int4Linear, matrices, quantized
+from .ranges import make_static
 from .runs import Seen, met_by, rows_of, run_of
 
 COLUMNS = 128  # whose errors are handed on together
@@ -25,8 +28,12 @@ POWERS = 20  # of inputs' sizes that AWQ tries, from 0 to 1
 
 def quantize(model: Model, options: argparse.Namespace) -> list[str]:
     """Puts modules of few bits in the place of a model's matrices; their names."""
+    if options.static:
+        check_static(options)
+        return make_static(model, options)
     found = [*matrices(model, options.skip)]
-    if not found:
+    filters = [(n, m) for n, m in matrices(model, options.skip, PLAIN) if is_plain(m)]
+    if not found and not filters:
         raise ValueError(f"{options.checkpoint} has no matrices of floats left, but for --skip")
     several = options.to == "int4" and options.by != "nearest"
     fits = [(n, m) for n, m in found if takes_int4(m, options.group)] if several else []
@@ -37,7 +44,14 @@ def quantize(model: Model, options: argparse.Namespace) -> list[str]:
             kind = "int8" if several else options.to
             made = quantized(module, kind, options.group, options.symmetric, options.dynamic)
             model.set_submodule(name, made)
-    return [name for name, _ in found]
+    for name, module in filters:
+        model.set_submodule(name, int8_conv(module))
+    return [name for name, _ in (*found, *filters)]
+
+
+def check_static(options: argparse.Namespace) -> None:
+    if options.to != "int8" or options.dynamic:
+        raise ValueError("--static is of whole numbers alone: say --to int8 and --no-dynamic")
 
 
 def takes_int4(module: nn.Module, group: int) -> bool:

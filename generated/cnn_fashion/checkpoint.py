@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .digests import digest, digest_of_file, digest_of_tensor
+from .layers import shape_like
 from .process import RANK, plain
-from .quantize import shape_like
 
 FORMATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 BY_DIGEST = {"tensors", "digests", "log"}  # metadata that are never without one

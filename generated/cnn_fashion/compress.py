@@ -37,7 +37,7 @@ def compressed(options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:
     model, done = open_model(options.checkpoint).float().to(options.device), dict[str, Any]()
     if options.to != "none":
         names = quantize(model, options)
-        asked = ("to", "group", "symmetric", "by", "dynamic")
+        asked = ("to", "group", "symmetric", "by", "dynamic", "static")
         done["quantize"] = {"of": names} | {name: getattr(options, name) for name in asked}
     if not done:
         raise ValueError("nothing is asked for: say what to do, as --help has it")
@@ -51,10 +51,11 @@ def size(model: nn.Module) -> int:
 
 def settings() -> Iterator[tuple[str, dict[str, Any]]]:
     """What a sweep tries: a name, and options that differ."""
-    yield "int8", {"to": "int8", "dynamic": False}
-    yield "int8_dynamic", {"to": "int8", "dynamic": True}
+    yield "int8", {"to": "int8", "dynamic": False, "static": False}
+    yield "int8_dynamic", {"to": "int8", "dynamic": True, "static": False}
+    yield "int8_static", {"to": "int8", "dynamic": False, "static": True}
     for by in ("nearest", "awq", "gptq"):
-        yield f"int4_{by}", {"to": "int4", "by": by}
+        yield f"int4_{by}", {"to": "int4", "by": by, "dynamic": False, "static": False}
 
 
 def swept(options: argparse.Namespace) -> Iterator[Path]:
@@ -90,6 +91,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--by", choices=("nearest", "gptq", "awq"), default="gptq", help=help)
     help = "int8 multiplies whole numbers, with a scale for each row of inputs"
     add("--dynamic", action=Flag, default=False, help=help)
+    help = "so does each layer of int8, with inputs' ranges that are found in rows of training"
+    add("--static", action=Flag, default=False, help=help)
     help = "modules that stay as they are: names, or their ends"
     add("--skip", nargs="*", default=(), help=help)
     add("--sweep", action="store_true", help="make models of many sizes, and compare them")

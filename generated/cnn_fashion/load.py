@@ -12,8 +12,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from .checkpoint import check_kinds, checkpoint_in, load_weights, read_checkpoint
+from .layers import pack
 from .model import Config, Model
-from .quantize import pack
 
 
 class NothingDrawn(TorchFunctionMode):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from . import (
     augment,
     checkpoint,
+    convolutions,
     data,
     evaluate,
     predict,
@@ -201,7 +202,12 @@ def test_training_sees_each_image_of_a_batch_in_its_own_way() -> None:
 def few_bits(model: Model, kind: str) -> Model:
     """The same with its matrices in few bits."""
     for name, module in [*quantize.matrices(model)]:
-        model.set_submodule(name, quantize.quantized(module, kind, 32, False, False))
+        dynamic = kind == "dynamic"
+        bits = "int8" if dynamic else kind
+        model.set_submodule(name, quantize.quantized(module, bits, 32, False, dynamic))
+    for name, module in [*quantize.matrices(model, (), convolutions.PLAIN)]:
+        if convolutions.is_plain(module):
+            model.set_submodule(name, convolutions.int8_conv(module))
     return model.float()
 
 
@@ -211,10 +217,13 @@ def with_its_numbers(model: Model, small: Model) -> Model:
     for name, module in [*quantize.matrices(model)]:
         assert isinstance(module, nn.Linear | nn.Embedding)
         module.weight.copy_(torch.as_tensor(small.get_submodule(name).weight))
+    for name, module in small.named_modules():
+        if isinstance(module, convolutions.Int8Conv2d):
+            model.get_parameter(f"{name}.weight").copy_(module.weight)
     return model
 
 
-@pytest.mark.parametrize("kind", ["int8", "int4"])
+@pytest.mark.parametrize("kind", ["int8", "int4", "dynamic"])
 @torch.no_grad()
 def test_a_model_of_few_bits_computes_what_its_numbers_say(kind: str) -> None:
     inputs = random_inputs(8)
@@ -226,7 +235,7 @@ def test_a_model_of_few_bits_computes_what_its_numbers_say(kind: str) -> None:
         if packed:
             quantize.pack(small)
         error = (small(**inputs) - wanted).norm() / wanted.norm()
-        assert error < 0.05, packed  # inputs of matrices are bfloat16 on a CPU
+        assert error < 0.05, packed  # on a CPU inputs of matrices are bfloat16, or of eight bits
 
 
 def test_a_checkpoint_of_few_bits_is_read_as_it_was_written(tmp_path: Path) -> None:

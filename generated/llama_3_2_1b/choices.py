@@ -128,7 +128,7 @@ def accuracy(
 @torch.inference_mode()
 def log_likelihoods(model: Model, rows: Sequence[Row], context: int, batch: int) -> Iterator[float]:
     """Of each row's choice, in nats; of a longer row its last `context` + 1 tokens count."""
-    device = next(model.parameters()).device
+    device = next(iter(model.state_dict().values())).device
     for first in range(0, len(rows), batch):
         mine = rows[first : first + batch]
         read, targets = side_by_side(mine, context)

@@ -71,7 +71,7 @@ class Picker:
         barred: Collection[int],
         repetition_penalty: float,
     ) -> None:
-        device, size = next(model.parameters()).device, model.config.vocab_size
+        device, size = next(iter(model.state_dict().values())).device, model.config.vocab_size
         self.ends = torch.tensor([*ends], dtype=torch.int64, device=device)
         self.ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
         self.seen = torch.zeros(len(rows), size, dtype=torch.bool, device=device)
@@ -109,7 +109,7 @@ class Session:
     """
 
     def __init__(self, model: Model, texts: int, compiled: bool = False) -> None:
-        self.model, self.device = model, next(model.parameters()).device
+        self.model, self.device = model, next(iter(model.state_dict().values())).device
         self.texts: list[list[int]] = [[] for _ in range(texts)]
         self.cache: Cache | None = None
         self.held = 0  # tokens of the longest text in the cache, or more

@@ -42,7 +42,7 @@ class Request:
 
     def begin(self, model: Model) -> None:
         """Makes ready what draws its tokens."""
-        choice, device = self.choice, next(model.parameters()).device
+        choice, device = self.choice, next(iter(model.state_dict().values())).device
         self.generator = torch.Generator(device).manual_seed(self.seed)
         self.picker = Picker(
             [self.prompt], model, choice.ends, choice.barred, choice.repetition_penalty
@@ -72,7 +72,7 @@ class Slots:
 
     def __init__(self, model: Model, count: int, length: int, waiting: int) -> None:
         self.model, self.length, self.waiting = model, length, waiting
-        self.device = next(model.parameters()).device
+        self.device = next(iter(model.state_dict().values())).device
         self.rows: list[Request | None] = [None] * count
         self.queue: deque[Request] = deque()
         self.changed = threading.Condition()

@@ -270,7 +270,7 @@ class Model(nn.Module):
 
     def new_cache(self, batch: int, length: int) -> Cache:
         """An empty cache for `batch` sequences of up to `length` tokens."""
-        positions = torch.arange(length, device=next(self.parameters()).device)
+        positions = torch.arange(length, device=self.token_embedding.weight.device)
         layers = [m.new_cache(batch, length) for m in self.modules() if isinstance(m, Attention)]
         return Cache(layers, batch, length, rope(self.config, positions))
 

@@ -59,7 +59,7 @@ def generate(
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """The target of each source, up to its separator or `tokens` long, all as one batch."""
-    device = next(model.parameters()).device
+    device = next(iter(model.state_dict().values())).device
     source, lengths = side_by_side(sources, device)
     cache = model.new_cache(len(sources), tokens)
     begin = torch.full((len(sources), 1), separator, device=device)
@@ -175,7 +175,8 @@ def search(
     An answer ends with its separator, or at `tokens` of them; the search goes on while one may
     become one of the best.
     """
-    begin = torch.full((len(sources),), separator, device=next(model.parameters()).device)
+    device = next(iter(model.state_dict().values())).device
+    begin = torch.full((len(sources),), separator, device=device)
     cache, logits = begun(model, sources, begin, tokens, beams)
     kept = Beams(begin, tokens, beams, best, length_penalty)
     while True:

@@ -271,7 +271,8 @@ def write_there(model: Model, options: argparse.Namespace, to: Path, most: int) 
     with torch.device("meta"):  # where sizes cost nothing
         sizes = sizes_of(cast(there(Model(model.config)), dtype))
     tensors = cast(there(model), dtype)
-    kind = dtype or next(model.parameters()).dtype
+    own = (t.dtype for t in model.state_dict().values() if t.is_floating_point())
+    kind = dtype or next(own)
     write_json(to / "config.json", {**fields, "dtype": str(kind).removeprefix("torch.")})
     shutil.copyfile(Path(__file__).with_name("modeling.py"), to / MODELING)
     for path in map(Path(__file__).with_name, CODE):

@@ -54,7 +54,7 @@ class Picker:
         barred: Collection[int],
         repetition_penalty: float,
     ) -> None:
-        device, size = next(model.parameters()).device, model.config.vocab_size
+        device, size = next(iter(model.state_dict().values())).device, model.config.vocab_size
         self.ends = torch.tensor([*ends], dtype=torch.int64, device=device)
         self.ended = torch.zeros(len(rows), dtype=torch.bool, device=device)
         self.seen = torch.zeros(len(rows), size, dtype=torch.bool, device=device)
@@ -118,7 +118,7 @@ def generate(
     """The target of each source, up to one of its `ends` (by default the separator), as a batch."""
     ends = ends or (separator,)
     picker = Picker([[separator]] * len(sources), model, ends, barred, repetition_penalty)
-    device = next(model.parameters()).device
+    device = next(iter(model.state_dict().values())).device
     source, lengths = side_by_side(sources, device)
     cache = model.new_cache(len(sources), tokens)
     begin = torch.full((len(sources), 1), separator, device=device)
@@ -267,7 +267,8 @@ def search(
     search that "never" stops early goes on while an answer may become one of the best; as in
     transformers, False goes on while one is good enough as it stands, True up to `beams` answers.
     """
-    begin = torch.full((len(sources),), separator, device=next(model.parameters()).device)
+    device = next(iter(model.state_dict().values())).device
+    begin = torch.full((len(sources),), separator, device=device)
     cache, logits = begun(model, sources, begin, tokens, beams)
     ends = tuple(ends or (separator,))
     picker = Picker([[separator]], model, ends, barred, repetition_penalty)

@@ -469,7 +469,7 @@ class Model(nn.Module):
             for m in self.decoder.modules()
             if isinstance(m, DecoderAttention)
         ]
-        positions = torch.arange(length, device=next(self.parameters()).device)
+        positions = torch.arange(length, device=self.token_embedding.weight.device)
         return Cache(layers, batch, length, rope(self.config, positions))
 
     def prefill(

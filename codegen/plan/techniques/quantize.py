@@ -40,6 +40,7 @@ def quantize(spec: SpecHead, said: Quantization) -> QuantizePlan:
         parts={place: f"{FOLDER}/{place}.py.jinja" for place in (*PLACES, *more)},
         draws=False,
         files=(
+            FilePlan("codes.py", f"{FOLDER}/codes.py.jinja", roots=()),
             FilePlan("quantize.py", f"{FOLDER}/quantize.py.jinja", roots=()),
             FilePlan("calibrate.py", f"{FOLDER}/calibrate.py.jinja", roots=()),
             *((FilePlan("aware.py", f"{FOLDER}/aware.py.jinja", roots=()),) if said.aware else ()),
