@@ -27,8 +27,17 @@ from codegen.spec import load_text
 from tests.export.coverage import PASSED, REFUSED
 from tests.export.packages import WHOLE, package_of, write_run
 
-PARTS = ("model", "weights", "checkpoint", "load", "quantize", "export", "export_quantized")
-FILES = (*WHOLE, "load.py", "quantize.py", "export_quantized.py")
+PARTS = (
+    "model",
+    "weights",
+    "checkpoint",
+    "load",
+    "codes",
+    "quantize",
+    "export",
+    "export_quantized",
+)
+FILES = (*WHOLE, "load.py", "codes.py", "quantize.py", "export_quantized.py")
 GROUP = 8
 ROWS_THERE = ("gpt2", "gpt-sw3", "openai-gpt")  # whose matrices lie as (inputs, outputs)
 FAST = [("causal-lm", "llama"), ("causal-lm", "phi3"), ("masked-lm", "bert")]  # phi3 joins q, k, v

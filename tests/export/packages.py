@@ -16,7 +16,7 @@ from codegen.plan import Plan
 from codegen.refine import prune_package
 from codegen.render import package_roots, render_package
 
-PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py", "quantize.py")
+PRUNED = ("model.py", "attention.py", "ops.py", "kernels.py", "quantize.py", "codes.py")
 WHOLE = (
     "weights.py",
     "checkpoint.py",
