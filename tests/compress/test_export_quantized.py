@@ -145,6 +145,7 @@ def test_files_say_what_torchao_itself_would(tmp_path: Path) -> None:
         assert ours == theirs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["int8", "int4"])
 def test_floats_are_written_where_torchao_has_no_such_form(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

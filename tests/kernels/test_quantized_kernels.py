@@ -47,6 +47,7 @@ def interpreted(package: Path) -> dict[str, str]:
     return failed
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("name", CHECKS)
 def test_interpreted_kernels(name: str, interpreted: dict[str, str]) -> None:
     assert name not in interpreted, interpreted[name]

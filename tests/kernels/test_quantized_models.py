@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.packages import write_package
 
 SPEC: dict[str, object] = {
@@ -71,6 +73,7 @@ assert (y - expected).abs().max() < 1e-5 * expected.abs().max(), (y - expected).
 """
 
 
+@pytest.mark.long
 def test_few_rows_go_through_the_kernels_and_compute_what_the_numbers_say(tmp_path: Path) -> None:
     write_package(tmp_path, SPEC)
     done = subprocess.run(

@@ -202,6 +202,7 @@ def same(spec: dict[str, Any], whole: Any, small: Any) -> None:
     assert count[1] < count[0]
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("name", "spec"),
     [("cut_llama", LLAMA), pytest.param("cut_gpt", GPT, marks=LONG), ("cut_t5", T5)],
@@ -234,6 +235,7 @@ def test_heads_that_are_cut_were_those_of_least_norm(
     same(spec, whole, cut(tmp_path, name, "heads", 0.5, f"{name}_heads"))
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("name", "spec"),
     [
@@ -259,6 +261,7 @@ def test_neurons_that_are_cut_were_those_of_least_norm(
     same(spec, whole, cut(tmp_path, name, "neurons", 0.25, f"{name}_neurons"))
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("name", "spec"),
     [
@@ -341,6 +344,7 @@ CHAINS: dict[str, tuple[dict[str, Any], str, list[Chain]]] = {
 }
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     "name",
     [

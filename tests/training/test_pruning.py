@@ -79,6 +79,7 @@ def windows(layer: nn.Module, inputs: np.ndarray) -> list[np.ndarray]:
     return found
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     ("by", "structure"),
     [
@@ -201,6 +202,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize(
     "case", ["averaged", *(pytest.param(name, marks=LONG) for name in CASES if name != "averaged")]
 )
