@@ -29,6 +29,7 @@ def shown(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
+@pytest.mark.drawn
 @pytest.mark.parametrize("path", FILES, ids=shown)
 def test_generated_files_read_as_if_written_by_hand(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

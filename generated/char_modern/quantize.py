@@ -29,6 +29,7 @@ from .codes import (
 )
 
 KINDS = ("int8", "int4")
+GROUPS = (32, 64, 128, 256)  # inputs of an output that share a scale of int4
 # ---- modules ----
 
 

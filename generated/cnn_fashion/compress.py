@@ -26,7 +26,7 @@ from .curve import points_of, show
 from .load import open_model
 from .model import Model
 from .process import HelpFormatter, checked, command, leave
-from .quantize import KINDS
+from .quantize import GROUPS, KINDS
 from .runs import write_model
 
 Flag = argparse.BooleanOptionalAction
@@ -85,7 +85,8 @@ def parse_options(arguments: list[str] | None) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="the folder to make, or of a sweep its parent")
     help = "bits of weights"
     add("--to", choices=("none", *KINDS), default="int8", help=help)
-    add("--group", type=int, default=32, help="inputs that share a scale of int4")
+    help = "inputs that share a scale of int4"
+    add("--group", type=int, choices=GROUPS, default=32, help=help)
     add("--symmetric", action=Flag, default=False, help="int4 has no offsets")
     help = "codes of int4: the nearest, or those that suit inputs of training"
     add("--by", choices=("nearest", "gptq", "awq"), default="gptq", help=help)

@@ -211,7 +211,7 @@ def test_adapters_and_merged_weights_are_written_and_started_from(
     assert adapter.main(merged) == 0
     capsys.readouterr()
     assert adapter.main(merged) == 2
-    assert "weights/merged is there already: choose another --to" in capsys.readouterr().err
+    assert "weights/merged is there already: choose another folder" in capsys.readouterr().err
 
     given = [*OPTIONS, "--from", "base", "--adapter", "adapters/added", "--out", "out/back"]
     run = train.prepare(train.parse_options(given))

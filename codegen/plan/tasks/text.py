@@ -58,6 +58,10 @@ class TokenNetwork(Network, Protocol):
         """How long a text may be before decoding reads it all again."""
 
     @property
+    def decoding_error(self) -> str:
+        """By how much decoding may differ from a full forward, relative and absolute."""
+
+    @property
     def takes_back(self) -> str:
         """Whether decoding can forget what has been read: `always`, `within a window`, `never`."""
 
