@@ -1,7 +1,7 @@
 # Made from specs/char_modern.yaml; make it again: tgen build specs/char_modern.yaml
 """What checkpoints of char_modern take and are worth: bytes, memory, speed, and how good they are.
 
-    python -m generated.char_modern.curve out/char_modern out/smaller
+    python -m generated.char_modern.curve out/char_modern out/char_modern_int8
 
 Each is measured in a process of its own, on what its run held out. Memory is what the process takes
 at its peak beyond what it took before the model was there.
@@ -33,7 +33,7 @@ from .runs import run_of
 from .train import measure
 
 FIGURES = ("validation_loss",)
-TOKENS = 64  # that are decoded, one by one
+TOKENS = 64  # that are decoded, one by one, at most
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,16 @@ def forget_peak() -> None:
 
 def decoded_per_second(run: Run) -> float:
     """Tokens that are decoded one by one, each the likeliest after those before it."""
-    cache = run.model.new_cache(1, TOKENS + 2)
+    count = max(1, min(TOKENS, run.options.context_length - 2))
+    cache = run.model.new_cache(1, count + 2)
     token = torch.zeros(1, dtype=torch.int64, device=run.device)
     token = run.model.prefill(token[:, None], cache).argmax(-1)
     token = run.model.decode(token, cache).argmax(-1)  # the first makes ready what others need
     began = time.perf_counter()
-    for _ in range(TOKENS):
+    for _ in range(count):
         token = run.model.decode(token, cache).argmax(-1)
     token.item()  # waits for a GPU
-    return TOKENS / (time.perf_counter() - began)
+    return count / (time.perf_counter() - began)
 
 
 # ---- showing ----

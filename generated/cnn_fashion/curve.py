@@ -1,7 +1,7 @@
 # Made from specs/cnn_fashion.yaml; make it again: tgen build specs/cnn_fashion.yaml
 """What checkpoints of cnn_fashion take and are worth: bytes, memory, speed, and how good they are.
 
-    python -m generated.cnn_fashion.curve out/cnn_fashion out/smaller
+    python -m generated.cnn_fashion.curve out/cnn_fashion out/cnn_fashion_int8
 
 Each is measured in a process of its own, on what its run held out. Memory is what the process takes
 at its peak beyond what it took before the model was there.
