@@ -255,13 +255,16 @@ def test_a_model_of_few_bits_computes_what_its_numbers_say(kind: str) -> None:
     inputs = random_inputs(8)
     plain = random_model()(**inputs)
     small = few_bits(random_model(), kind)
-    wanted = with_its_numbers(random_model(), small)(**inputs)
+    floats, targets = with_its_numbers(random_model(), small), random_targets(8)
+    wanted, loss = floats(**inputs), floats(**inputs, targets=targets)
     assert 0 < (wanted - plain).norm() < 0.5 * plain.norm()
     for packed in (False, True):
         if packed:
             quantize.pack(small)
         error = (small(**inputs) - wanted).norm() / wanted.norm()
         assert error < 0.05, packed  # on a CPU inputs of matrices are bfloat16, or of eight bits
+        there = small(**inputs, targets=targets)  # which may read a head's weight itself
+        assert (there - loss).abs() < 0.2 * loss.abs(), packed
 
 
 def test_a_checkpoint_of_few_bits_is_read_as_it_was_written(tmp_path: Path) -> None:
