@@ -238,7 +238,7 @@ def test_a_model_of_few_bits_computes_what_its_numbers_say(kind: str) -> None:
         error = (small(**inputs) - wanted).norm() / wanted.norm()
         assert error < 0.05, packed  # on a CPU inputs of matrices are bfloat16, or of eight bits
         there = small(**inputs, targets=targets)  # which may read a head's weight itself
-        assert (there - loss).abs() < 0.2 * loss.abs(), packed
+        assert (there - loss).abs() < 0.3 * loss.abs(), packed
 
 
 def test_a_checkpoint_of_few_bits_is_read_as_it_was_written(tmp_path: Path) -> None:
