@@ -52,8 +52,7 @@ def seen_by_blocks(
 
     A matrix that no module multiplies with, such as a head's in the loss, stays as it is.
     """
-    run = run_of(options.checkpoint, options.device, options.data)
-    run.model = model
+    run = run_of(options.checkpoint, options.device, options.data, model)
     batches = rows_of(run, options.rows)
     for names in blocks(modules):
         met = met_by(run, batches, {name: modules[name] for name in names})

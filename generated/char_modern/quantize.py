@@ -30,6 +30,8 @@ from .codes import (
 
 KINDS = ("int8", "int4")
 GROUPS = (32, 64, 128, 256)  # inputs of an output that share a scale of int4
+
+
 # ---- modules ----
 
 
@@ -41,6 +43,10 @@ class Quantized(nn.Module):
 
     def product(self, x: Tensor) -> Tensor:
         """Of rows (rows, inputs) with the matrix. (rows, outputs)"""
+        raise NotImplementedError
+
+    def pack(self) -> None:
+        """Makes ready for use alone: what is packed can't be saved."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +102,6 @@ class DynamicInt8Linear(Int8Linear):
         return (sums * size * self.scale.float()).type_as(x)
 
     def pack(self) -> None:
-        """For use alone: what is packed can't be saved."""
         if self.packed is None and packs_int8(self.codes):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PyTorch means to drop it: then the rest does
@@ -149,46 +154,22 @@ class Int4Linear(Quantized):
         return F.linear(x, valued(unpaired(self.codes), self.scales).type_as(x))
 
     def pack(self) -> None:
-        """For use alone: what is packed can't be saved."""
         if self.packed is None and packs_int4(self.codes, self.group):
             self.packed = in_order(unpaired(self.codes)), self.scales.bfloat16()
             self.codes, self.scales = self.codes.new_empty(0), self.scales.new_empty(0)
 
 
-class Int8Embedding(nn.Module):
-    """A table whose rows are whole numbers, each with a scale; of a tied head, too."""
-
-    codes: Tensor
-    scale: Tensor
-
-    def __init__(self, codes: Tensor, scale: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("codes", codes)  # int8 (rows, width)
-        self.register_buffer("scale", scale)  # (rows,)
-        self.packed: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def weight(self) -> Tensor:
-        return self.codes.type_as(self.scale) * self.scale[:, None]
+class Int8Embedding(Int8Linear):
+    """A table whose rows are looked up, and multiplied with where a head is tied to it."""
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.codes[ids].type_as(self.scale) * self.scale[ids][..., None]
-
-    def product(self, x: Tensor) -> Tensor:
-        """Of rows (rows, width) with those of the table. (rows, its rows)"""
-        return int8_product(x, self.codes, self.scale, self.packed)
-
-    def pack(self) -> None:
-        if packed := aligned(self.codes, self.scale):
-            self.codes, self.packed = packed[0], packed
 
 
 def linear(x: Tensor, module: nn.Module, bias: Tensor | None = None) -> Tensor:
     """Products with the rows of a table or a head (rows, width), as they are kept. (..., rows)"""
     if isinstance(module, Quantized):
-        y: Tensor = module(x)
-    elif isinstance(module, Int8Embedding):
-        y = module.product(x.flatten(0, -2)).view(*x.shape[:-1], -1)
+        y = Quantized.forward(module, x)
     else:
         assert isinstance(module, nn.Linear | nn.Embedding)
         y = F.linear(x, module.weight)
@@ -199,7 +180,7 @@ def like(module: nn.Module) -> Tensor:
     """A tensor of the type, and on the device, of what a module computes."""
     if isinstance(module, Int4Linear):
         return module.scales
-    if isinstance(module, Int8Linear | Int8Embedding):
+    if isinstance(module, Int8Linear):
         return module.scale
     assert isinstance(module.weight, Tensor)
     return module.weight
@@ -246,7 +227,7 @@ def quantized(
 def pack(model: nn.Module) -> None:
     """Makes a model ready for use on its device."""
     for module in model.modules():
-        if isinstance(module, Int8Linear | Int4Linear | Int8Embedding):
+        if isinstance(module, Quantized):
             module.pack()
 
 

@@ -30,6 +30,8 @@ from .codes import (
 
 KINDS = ("int8", "int4")
 GROUPS = (32, 64, 128, 256)  # inputs of an output that share a scale of int4
+
+
 # ---- modules ----
 
 
@@ -41,6 +43,10 @@ class Quantized(nn.Module):
 
     def product(self, x: Tensor) -> Tensor:
         """Of rows (rows, inputs) with the matrix. (rows, outputs)"""
+        raise NotImplementedError
+
+    def pack(self) -> None:
+        """Makes ready for use alone: what is packed can't be saved."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +102,6 @@ class DynamicInt8Linear(Int8Linear):
         return (sums * size * self.scale.float()).type_as(x)
 
     def pack(self) -> None:
-        """For use alone: what is packed can't be saved."""
         if self.packed is None and packs_int8(self.codes):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PyTorch means to drop it: then the rest does
@@ -149,38 +154,16 @@ class Int4Linear(Quantized):
         return F.linear(x, valued(unpaired(self.codes), self.scales).type_as(x))
 
     def pack(self) -> None:
-        """For use alone: what is packed can't be saved."""
         if self.packed is None and packs_int4(self.codes, self.group):
             self.packed = in_order(unpaired(self.codes)), self.scales.bfloat16()
             self.codes, self.scales = self.codes.new_empty(0), self.scales.new_empty(0)
 
 
-class Int8Embedding(nn.Module):
-    """A table whose rows are whole numbers, each with a scale; of a tied head, too."""
-
-    codes: Tensor
-    scale: Tensor
-
-    def __init__(self, codes: Tensor, scale: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("codes", codes)  # int8 (rows, width)
-        self.register_buffer("scale", scale)  # (rows,)
-        self.packed: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def weight(self) -> Tensor:
-        return self.codes.type_as(self.scale) * self.scale[:, None]
+class Int8Embedding(Int8Linear):
+    """A table whose rows are looked up, and multiplied with where a head is tied to it."""
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.codes[ids].type_as(self.scale) * self.scale[ids][..., None]
-
-    def product(self, x: Tensor) -> Tensor:
-        """Of rows (rows, width) with those of the table. (rows, its rows)"""
-        return int8_product(x, self.codes, self.scale, self.packed)
-
-    def pack(self) -> None:
-        if packed := aligned(self.codes, self.scale):
-            self.codes, self.packed = packed[0], packed
 
 
 # ---- of a whole model ----
@@ -224,7 +207,7 @@ def quantized(
 def pack(model: nn.Module) -> None:
     """Makes a model ready for use on its device."""
     for module in model.modules():
-        if isinstance(module, Int8Linear | Int4Linear | Int8Embedding):
+        if isinstance(module, Quantized):
             module.pack()
 
 

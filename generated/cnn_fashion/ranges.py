@@ -28,10 +28,9 @@ Range = tuple[Tensor, Tensor]  # the lowest number, and the highest
 
 def make_static(model: Model, options: argparse.Namespace) -> list[str]:
     """Layers become those of whole numbers, by what they read of training data; their names."""
-    run = run_of(options.checkpoint, options.device, options.data)
+    run = run_of(options.checkpoint, options.device, options.data, model)
     fold_norms(model)
     batches = rows_of(run, options.rows)
-    run.model = model
     found = ranges_of(run, batches, candidates(model, options.skip))
     before = deepcopy(model)
     place(model, found)

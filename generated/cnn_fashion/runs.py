@@ -40,9 +40,12 @@ def options_of(checkpoint: Path, device: str, data: list[str]) -> Options:
     return replace(options, data=data[0]) if data else options
 
 
-def run_of(checkpoint: Path, device: str, data: list[str]) -> Run:
-    """Its trained model, and its data; ValueError if these are no longer what it read."""
-    options, model = options_of(checkpoint, device, data), load(checkpoint, device)
+def run_of(checkpoint: Path, device: str, data: list[str], model: Model | None = None) -> Run:
+    """Its data, and its trained model or the one that is made of it.
+
+    ValueError if the data are no longer what it read.
+    """
+    options, model = options_of(checkpoint, device, data), model or load(checkpoint, device)
     found, _ = read_data(options, model.config)
     if not data:
         path = folder_of(checkpoint) / "checkpoint.safetensors"
